@@ -1,0 +1,51 @@
+"""Addressed randomness: the number behind an attribute is a function of where it stands, not of when it is drawn.
+
+An address is a uint64. Scene 4711 is the same whatever the batch, the order or the number of workers, because its
+numbers are hashes of (seed, scene index, node, attribute name). The mixer is the finaliser of SplitMix64
+(Steele, Lea and Flood, OOPSLA 2014).
+"""
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Address = NDArray[np.uint64]
+
+
+@lru_cache(maxsize=4096)
+def name_hash(name: str) -> np.uint64:
+    """Stable across processes, unlike `hash`."""
+    return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
+
+
+def mix(a: Any, b: Any) -> Address:
+    """Address of part b inside a; arrays broadcast."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(a, np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.asarray(b, np.uint64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def scene_address(seed: int, index: Any) -> Address:
+    """Address of each scene [S]; seed and index are whole numbers >= 0."""
+    return mix(mix(np.uint64(0x5CE7EF17), np.uint64(seed)), np.asarray(index, np.uint64))
+
+
+def uniform(address: Address, name: str) -> NDArray[np.float64]:
+    """One number in (0, 1) for each address [n]: never 0, never 1."""
+    bits = mix(address, name_hash(name)) >> np.uint64(11)
+    return (bits.astype(np.float64) + 0.5) * 2.0**-53
+
+
+def generator(address: Any, name: str) -> np.random.Generator:
+    """A numpy generator of its own for one address."""
+    return np.random.Generator(np.random.Philox(key=int(mix(address, name_hash(name)))))
+
+
+def derive(seed: int, name: str) -> int:
+    """A seed for another purpose, e.g. derive(seed, "features"), so that no two purposes share numbers."""
+    return int(mix(np.uint64(seed), name_hash(name)) >> np.uint64(1))
