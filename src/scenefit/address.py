@@ -31,14 +31,14 @@ def mix(a: Any, b: Any) -> Address:
 
 
 def scene_address(seed: int, index: Any) -> Address:
-    """Address of each scene [S]; seed and index are whole numbers >= 0."""
-    return mix(mix(np.uint64(0x5CE7EF17), np.uint64(seed)), np.asarray(index, np.uint64))
+    """Address of each scene [S]. ValueError unless seed is a whole number in 0..2**64 - 1."""
+    return mix(mix(np.uint64(0x5CE7EF17), _seed(seed)), np.asarray(index, np.uint64))
 
 
 def uniform(address: Address, name: str) -> NDArray[np.float64]:
     """One number in (0, 1) for each address [n]: never 0, never 1."""
-    bits = mix(address, name_hash(name)) >> np.uint64(11)
-    return (bits.astype(np.float64) + 0.5) * 2.0**-53
+    bits = mix(address, name_hash(name)) >> np.uint64(12)  # 52 bits, so that adding a half is exact
+    return (bits.astype(np.float64) + 0.5) * 2.0**-52
 
 
 def generator(address: Any, name: str) -> np.random.Generator:
@@ -47,5 +47,11 @@ def generator(address: Any, name: str) -> np.random.Generator:
 
 
 def derive(seed: int, name: str) -> int:
-    """A seed for another purpose, e.g. derive(seed, "features"), so that no two purposes share numbers."""
-    return int(mix(np.uint64(seed), name_hash(name)) >> np.uint64(1))
+    """A seed for another purpose, e.g. derive(seed, "features"), so that no two purposes share numbers. Below 2**63."""
+    return int(mix(_seed(seed), name_hash(name)) >> np.uint64(1))
+
+
+def _seed(seed: Any) -> np.uint64:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"a seed must be a whole number in 0..2**64 - 1, got {seed!r}")
+    return np.uint64(seed)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from scenefit.scene import SceneBatch
+from scenefit.scene import SceneBatch, row_numbers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -66,7 +66,8 @@ class Frames:
 
     scenes: what was drawn.  images uint8 [S, H, W, 3].  instances int32 [S, H, W], node ids, 0 for none.
     label: class of each whole image [S], "" for none.  classes, amodal, area: kind -> class [n], box [n, 4],
-    whole area [n] and area inside the image [n] of each node of the scenes (see `Frame`), where the renderer knows.
+    whole area [n] and area inside the image [n] of each node of the scenes (see `Frame`); a missing kind or NaN where
+    the renderer does not know, and then the area inside is the whole area, and the rest what the mask shows.
     """
 
     scenes: SceneBatch
@@ -86,8 +87,8 @@ class Frames:
         return _objects(self)
 
     def take(self, rows: Sequence[int] | Ints) -> "Frames":
-        """Some of the frames, in the order of rows; each row at most once."""
-        rows = np.asarray(rows, np.int64)
+        """Some of the frames, in the order of rows (numbers or a mask); each row at most once."""
+        rows = row_numbers(rows, len(self))
         place = np.zeros(len(self), bool)
         place[rows] = True
         keep = {kind: place[table.scene] for kind, table in self.scenes.tables.items()}
@@ -121,11 +122,34 @@ def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label
     if masks.dtype.kind not in "iub":
         raise ValueError(f"instances need whole numbers (node ids, 0 for none), got {masks.dtype}")
     _check_ids(scenes, masks)
-    names = np.full(len(scenes), "") if label is None else np.asarray(label).astype(str)
     kinds: dict[str, Any] = {kind: np.full(len(table), kind) for kind, table in scenes.tables.items()}
-    kinds.update({kind: np.asarray(values).astype(str) for kind, values in (classes or {}).items()})
-    floats = [{k: np.asarray(v, float) for k, v in (part or {}).items()} for part in (amodal, area, inside)]
-    return Frames(scenes, images, masks.astype(np.int32), names, kinds, *floats)
+    kinds.update(_by_kind(scenes, "classes", classes, str, 1))
+    return Frames(scenes, images, masks.astype(np.int32), _labels(label, len(scenes)), kinds,
+                  _by_kind(scenes, "amodal", amodal, float, 2), _by_kind(scenes, "area", area, float, 1),
+                  _by_kind(scenes, "inside", inside, float, 1))
+
+
+def _labels(label: Any, count: int) -> NDArray[np.str_]:
+    if label is None:
+        return np.full(count, "")
+    names = np.array(["" if name is None else str(name) for name in label])
+    if len(names) != count:
+        raise ValueError(f"label needs {count} classes, one a scene, got {len(names)}")
+    return names
+
+
+def _by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dtype: type, ndim: int) -> dict[str, Any]:
+    """kind -> values [n] or, for boxes, [n, 4], checked."""
+    found = {}
+    for kind, values in (given or {}).items():
+        if kind not in scenes.tables:
+            raise ValueError(f"{name} names the kind {kind!r}, but there are {list(scenes.tables)}")
+        values = np.asarray(values).astype(dtype)
+        need = (len(scenes.tables[kind]), 4)[:ndim]
+        if values.shape != need:
+            raise ValueError(f"{name} of {kind} needs the shape {list(need)}, one row a node, got {list(values.shape)}")
+        found[kind] = values
+    return found
 
 
 def to_uint8(images: Any) -> NDArray[np.uint8]:
@@ -144,55 +168,56 @@ def to_uint8(images: Any) -> NDArray[np.uint8]:
 
 
 def _check_ids(scenes: SceneBatch, masks: NDArray[Any]) -> None:
-    count = np.zeros(len(scenes), np.int64)
-    for table in scenes.tables.values():
-        np.add.at(count, table.scene, 1)
     if masks.size == 0:
         return
-    high, low = masks.reshape(len(masks), -1).max(axis=1), masks.min()
-    if low < 0 or np.any(high >= count):
-        row = int(np.argmax(high >= count))
-        raise ValueError(f"instances of scene {int(scenes.index[row])} hold {int(high[row])}, but its nodes are "
+    count = np.bincount(np.concatenate([table.scene for table in scenes.tables.values()]), minlength=len(scenes))
+    low, high = masks.min(axis=(1, 2)), masks.max(axis=(1, 2))
+    wrong = np.flatnonzero((low < 0) | (high >= count))
+    if len(wrong):
+        row = wrong[0]
+        value = low[row] if low[row] < 0 else high[row]
+        raise ValueError(f"instances of scene {int(scenes.index[row])} hold {int(value)}, but its nodes are "
                          f"0..{int(count[row]) - 1}; use node.id, and 0 where there is none")
 
 
 def _objects(frames: Frames) -> Objects:
     """Measure the masks, then join what the renderer knows of each node's whole extent."""
-    scene, node, name, amodal, area, inside, known = _nodes(frames)
-    top = int(node.max(initial=0)) + 1
-    key = scene * top + node  # sorted, as the nodes are
-    flat = frames.instances.astype(np.int64) + np.arange(len(frames))[:, None, None] * top
-    seen, back = np.unique(np.where(frames.instances > 0, flat, -1), return_inverse=True)
-    back = back.reshape(flat.shape)
-    start = 1 if len(seen) and seen[0] < 0 else 0
-    pixels, box = np.zeros(len(key), np.int64), np.zeros((len(key), 4))
-    at = np.searchsorted(key, seen[start:])
-    pixels[at] = np.bincount(back.ravel(), minlength=len(seen))[start:]
-    for place, slices in zip(at, ndimage.find_objects(back + 1 - start), strict=False):
-        box[place] = slices[2].start, slices[1].start, slices[2].stop, slices[1].stop
-    amodal = np.where(known[:, None], amodal, box)
+    scene, node, name, whole, area, inside = _nodes(frames)
+    pixels, box = _measure(frames.instances, np.searchsorted(scene, np.arange(len(frames))), len(scene))
+    with np.errstate(invalid="ignore"):
+        amodal = np.where((whole[:, 2:] > whole[:, :2]).all(axis=1)[:, None], whole, box)
+    known = np.isfinite(area)
     area = np.where(known, area, pixels)
-    inside = np.clip(np.where(known, inside, pixels), pixels, None)
+    inside = np.maximum(np.where(known & np.isfinite(inside), inside, area), pixels)
     area = np.maximum(area, inside)
-    out = np.flatnonzero((pixels > 0) | (known & (area > 0)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        visibility = np.where(inside > 0, pixels / inside, 0.0)
-        truncation = np.where(area > 0, 1 - inside / area, 0.0)
+    visibility = pixels / np.where(inside > 0, inside, 1)
+    truncation = 1 - inside / np.where(area > 0, area, 1)
+    out = np.flatnonzero((node > 0) & (area > 0))
     return Objects(scene[out], node[out], name[out], box[out], amodal[out], pixels[out], area[out],
                    np.clip(visibility, 0, 1)[out], np.clip(truncation, 0, 1)[out])
 
 
 def _nodes(frames: Frames) -> tuple[Any, ...]:
-    """All nodes but the roots, by scene and id: scene, id, class, amodal box, area, area inside, known."""
+    """All nodes, by scene and id: scene, id, class, amodal box, area, area inside; NaN where the renderer is silent."""
     parts = []
     for kind, table in frames.scenes.tables.items():
         n = len(table)
-        amodal = frames.amodal.get(kind, np.zeros((n, 4)))
-        area = frames.area.get(kind, np.full(n, np.nan))
-        inside = frames.inside.get(kind, area)
-        known = np.isfinite(area) & (kind in frames.amodal)
-        parts.append((table.scene, table.id, frames.classes[kind], amodal, area, inside, known))
+        unknown = np.full(n, np.nan)
+        parts.append((table.scene, table.id, frames.classes[kind], frames.amodal.get(kind, np.full((n, 4), np.nan)),
+                      frames.area.get(kind, unknown), frames.inside.get(kind, unknown)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.lexsort((columns[1], columns[0]))
-    order = order[columns[1][order] > 0]
     return tuple(column[order] for column in columns)
+
+
+def _measure(instances: NDArray[np.int32], start: Ints, count: int) -> tuple[Ints, Floats]:
+    """Pixels [count] and visible box [count, 4] of each node; start [S]: where the nodes of each scene begin."""
+    label = np.where(instances > 0, instances + start[:, None, None], 0).astype(np.int32)
+    pixels = np.bincount(label.ravel(), minlength=count)
+    pixels[:1] = 0
+    box = np.zeros((count, 4))
+    for number, place in enumerate(ndimage.find_objects(label), start=1):
+        if place is not None:
+            box[number] = place[2].start, place[1].start, place[2].stop, place[1].stop
+    return pixels, box
+

@@ -19,7 +19,8 @@ TAIL = 1e-7  # quantile at which an unbounded prior is cut, so that every prior 
 
 def wrap(angle: Array) -> Array:
     """Degrees brought to [-180, 180)."""
-    return (np.asarray(angle, float) + TURN / 2) % TURN - TURN / 2
+    turned = (np.asarray(angle, float) + TURN / 2) % TURN - TURN / 2
+    return np.where(turned < TURN / 2, turned, -TURN / 2)  # the rest of a tiny negative number rounds up to a turn
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Uniform(Prior):
         _need(np.all(np.asarray(self.low) < np.asarray(self.high)), self, "low < high", low=self.low, high=self.high)
 
     def quantile(self, u: Array) -> Array:
-        return self.low + u * (np.asarray(self.high, float) - self.low)
+        low, high = np.asarray(self.low, float), np.asarray(self.high, float)
+        return np.clip(low + u * (high - low), low, high)  # rounding can leave the bounds
 
     @property
     def bounds(self) -> tuple[Any, Any]:
@@ -74,16 +76,23 @@ class Normal(Prior):
         _need_finite(self, mean=self.mean, sd=self.sd)
         _need(np.all(np.asarray(self.sd) > 0), self, "sd > 0", sd=self.sd)
         _need(np.all(np.asarray(self.low) < np.asarray(self.high)), self, "low < high", low=self.low, high=self.high)
-        mass = special.ndtr(self._z(self.high)) - special.ndtr(self._z(self.low))
-        _need(np.all(mass > 1e-9), self, "some of its mass between low and high", low=self.low, high=self.high)
+        _, a, b = self._tail()
+        _need(np.all(np.abs(b - a) > 1e-300), self, "some of its mass between low and high", low=self.low,
+              high=self.high)
 
-    def _z(self, value: Any) -> Any:
-        return (np.asarray(value, float) - self.mean) / self.sd
+    def _tail(self) -> tuple[Array, Array, Array]:
+        """Side (1 or -1) and the mass below both bounds, or, where low is above the mean, the mass above them.
+
+        The small tail is the one that floating point holds exactly.
+        """
+        low, high = ((np.asarray(bound, float) - self.mean) / self.sd for bound in (self.low, self.high))
+        side = np.where(low > 0, -1.0, 1.0)
+        return side, special.ndtr(side * low), special.ndtr(side * high)
 
     def quantile(self, u: Array) -> Array:
-        a, b = special.ndtr(self._z(self.low)), special.ndtr(self._z(self.high))
-        values = self.mean + self.sd * special.ndtri(np.clip(a + u * (b - a), TAIL, 1 - TAIL))
-        return np.clip(values, self.low, self.high)
+        side, a, b = self._tail()
+        z = special.ndtri(a + np.clip(u, TAIL, 1 - TAIL) * (b - a))
+        return np.clip(self.mean + side * self.sd * z, self.low, self.high)
 
     @property
     def bounds(self) -> tuple[Any, Any]:
@@ -92,20 +101,24 @@ class Normal(Prior):
 
 @dataclass(frozen=True)
 class Angle(Prior):
-    """Circular angle in degrees: normal about mean with sd, or, without sd, uniform over the full turn."""
+    """Circular angle in degrees: normal about mean with sd, or, without sd, uniform over `width` about mean."""
 
     mean: Any = 0.0
     sd: Any = None
+    width: Any = TURN
     circular: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _need_finite(self, mean=self.mean)
+        _need_finite(self, mean=self.mean, width=self.width)
+        _need(np.all((np.asarray(self.width) > 0) & (np.asarray(self.width) <= TURN)), self, "0 < width <= 360",
+              width=self.width)
         if self.sd is not None:
+            _need_finite(self, sd=self.sd)
             _need(np.all(np.asarray(self.sd) > 0), self, "sd > 0 (or None for the full turn)", sd=self.sd)
 
     def quantile(self, u: Array) -> Array:
         if self.sd is None:
-            return wrap(self.mean + TURN * (u - 0.5))
+            return wrap(self.mean + self.width * (u - 0.5))
         return wrap(self.mean + self.sd * special.ndtri(np.clip(u, TAIL, 1 - TAIL)))
 
     @property
@@ -146,8 +159,12 @@ class Choice(Prior):
     discrete: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        _need(not isinstance(self.options, str), self, "a list of options", options=repr(self.options))
         object.__setattr__(self, "options", tuple(self.options))
         _need(len(self.options) > 0, self, "at least one option", options=self.options)
+        words = [isinstance(option, str) for option in self.options]
+        _need(all(words) or (not any(words) and all(np.ndim(option) == 0 for option in self.options)), self,
+              "options that are all numbers or all strings", options=self.options)
         _need(len(set(self.options)) == len(self.options), self, "options that differ", options=self.options)
         if self.weights is not None:
             weights = tuple(float(w) for w in self.weights)
@@ -163,9 +180,13 @@ class Choice(Prior):
         return weights / weights.sum()
 
     def codes(self, values: Array) -> Array:
-        """Values [n] -> their position in options [n]."""
-        order = np.argsort(np.asarray(self.options))
-        return order[np.searchsorted(np.asarray(self.options)[order], values)]
+        """Values [n] -> their position in options [n]. ValueError if one is not among them."""
+        options = np.asarray(self.options)
+        order = np.argsort(options)
+        codes = order[np.minimum(np.searchsorted(options[order], values), len(order) - 1)]
+        strange = np.asarray(values)[options[codes] != values]
+        _need(len(strange) == 0, self, f"values among its options {list(self.options)}", values=strange[:3])
+        return codes
 
     def quantile(self, u: Array) -> Array:
         return np.asarray(self.options)[pick(self.probabilities, u)]
@@ -190,27 +211,29 @@ class Constant(Prior):
         return self.value, self.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tabulated(Prior):
     """A frozen scipy.stats distribution, its quantiles tabulated once (scipy's own are slow in bulk)."""
 
     dist: Any
-    grid: Array = field(init=False, repr=False, compare=False)
-    table: Array = field(init=False, repr=False, compare=False)
+    grid: Array = field(init=False, compare=False)
+    table: Array = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self._counts:
-            low, high = self.dist.ppf(1e-9), self.dist.ppf(1 - 1e-9)
-            table = np.arange(low, high + 1)
+            table = np.arange(self.dist.ppf(1e-9), self.dist.ppf(1 - 1e-9) + 1)
             grid = self.dist.cdf(table)
         else:
             z = np.linspace(special.ndtri(TAIL), -special.ndtri(TAIL), 4097)  # dense in the tails
-            grid = np.concatenate([special.ndtr(z), np.linspace(0, 1, 4099)[1:-1]])
-            grid = np.unique(grid)
+            grid = np.unique(np.concatenate([special.ndtr(z), np.linspace(0, 1, 4099)[1:-1]]))
             table = self.dist.ppf(grid)
-        _need(bool(np.all(np.isfinite(table))), self, "finite quantiles", dist=self.dist)
+        _need(bool(np.all(np.isfinite(table))), self, "finite quantiles", dist=self)
         object.__setattr__(self, "grid", grid)
         object.__setattr__(self, "table", table)
+
+    def __repr__(self) -> str:
+        given = [repr(a) for a in self.dist.args] + [f"{k}={v!r}" for k, v in self.dist.kwds.items()]
+        return f"{self.dist.dist.name}({', '.join(given)})"
 
     @property
     def _counts(self) -> bool:
@@ -251,12 +274,25 @@ def learned(prior: Any, bounds: tuple[float, float] | None = None) -> Learned:
     """
     inner = as_prior(prior)
     if bounds is not None:
-        low, high = bounds
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise ValueError(f"learned needs finite bounds with low < high, got bounds={bounds}")
+        bounds = _bounds(bounds)
     if isinstance(inner, Prior):
         check_learnable(inner, bounds)
+        if bounds is not None:
+            low, high = inner.quantile(np.array([TAIL])), inner.quantile(np.array([1 - TAIL]))
+            if np.all(high < bounds[0]) or np.all(low > bounds[1]):
+                raise ValueError(f"learned({inner}, bounds={bounds}): the prior lies outside its bounds")
     return Learned(inner, bounds)
+
+
+def _bounds(bounds: Any) -> tuple[float, float]:
+    try:
+        low, high = bounds
+        good = bool(np.isfinite(low) and np.isfinite(high) and low < high)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(f"learned needs finite bounds (low, high) with low < high, got bounds={bounds}")
+    return low, high
 
 
 def check_learnable(prior: Prior, bounds: tuple[float, float] | None) -> None:
@@ -265,17 +301,16 @@ def check_learnable(prior: Prior, bounds: tuple[float, float] | None) -> None:
         if bounds is not None:
             raise ValueError(f"learned({prior}) takes no bounds: a choice or an angle has its own")
         return
+    if isinstance(prior, Constant) and np.asarray(prior.value).dtype.kind not in "iufb":
+        raise ValueError(f"learned({prior}): only numbers can be learned; for words, give a Choice")
     low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
     if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high)) and np.all(low < high)):
         raise ValueError(
             f"learned({prior}) has no finite bounds with low < high; say how far learning may go: "
             "learned(prior, bounds=(low, high))"
         )
-    if bounds is not None:
-        u = np.array([1e-3, 0.5, 1 - 1e-3])
-        values = prior.quantile(u) if np.ndim(prior.bounds[0]) == 0 else np.asarray(prior.bounds)
-        if not np.any((values >= bounds[0]) & (values <= bounds[1])):
-            raise ValueError(f"learned({prior}, bounds={bounds}): the prior lies outside its bounds")
+    if prior.discrete and not (np.all(low % 1 == 0) and np.all(high % 1 == 0)):
+        raise ValueError(f"learned({prior}, bounds={bounds}): whole numbers need whole bounds")
 
 
 def as_prior(value: Any) -> Prior | Conditional:
@@ -294,7 +329,8 @@ def as_prior(value: Any) -> Prior | Conditional:
 
 def pick(probabilities: Array, u: Array) -> Array:
     """Inverse of a categorical distribution: u [n] -> codes [n]; probabilities [k] or [n, k]."""
-    edges = np.cumsum(probabilities, axis=-1)[..., :-1]
+    edges = np.cumsum(probabilities, axis=-1)
+    edges = (edges / edges[..., -1:])[..., :-1]  # a last option of probability 0 is never picked, rounding or not
     if edges.ndim == 1:
         return np.searchsorted(edges, u, side="right")
     return (edges <= np.asarray(u)[:, None]).sum(axis=1)

@@ -6,7 +6,7 @@ holds the ids of what it shows and 0 for the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from scenefit.address import Address, generator, scene_address
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """All nodes of one kind, sorted by depth. All arrays are [n].
 
@@ -40,6 +40,9 @@ class Table:
     def __len__(self) -> int:
         return len(self.scene)
 
+    def __repr__(self) -> str:
+        return f"Table({len(self)} nodes, {list(self.columns)})"
+
     def __getitem__(self, name: str) -> Any:
         try:
             return self.columns[name]
@@ -47,7 +50,7 @@ class Table:
             raise KeyError(f"no attribute {name!r} here; there are {sorted(self.columns)}") from None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SceneBatch:
     """Many scenes. seed and index [S] say which; tables: kind -> Table."""
 
@@ -57,6 +60,9 @@ class SceneBatch:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def __repr__(self) -> str:
+        return f"SceneBatch(seed={self.seed}, {len(self)} scenes, {self.node_count} nodes)"
 
     def __getitem__(self, row: int) -> "Scene":
         if not -len(self) <= row < len(self):
@@ -80,16 +86,19 @@ class SceneBatch:
         return sum(len(table) for table in self.tables.values())
 
     def with_columns(self, columns: Mapping[str, Mapping[str, Any]]) -> "SceneBatch":
-        """The same graphs with some columns replaced: kind -> name -> values [n]."""
+        """The same graphs with some columns replaced or added: kind -> name -> values [n]. ValueError if n differs."""
+        for kind, several in columns.items():
+            n = len(self._table(kind))
+            for name, values in several.items():
+                if len(values) != n:
+                    raise ValueError(f"column {name} of {kind} needs {n} values, one a node, got {len(values)}")
         tables = {kind: replace(table, columns={**table.columns, **columns.get(kind, {})})
                   for kind, table in self.tables.items()}
         return replace(self, tables=tables)
 
     def take(self, rows: Sequence[int] | Ints) -> "SceneBatch":
-        """Some scenes of the batch, in the order of rows; each row at most once."""
-        rows = np.asarray(rows, np.int64)
-        if len(np.unique(rows)) != len(rows):
-            raise ValueError("take needs each row at most once")
+        """Some scenes of the batch, in the order of rows (numbers or a mask); each row at most once."""
+        rows = row_numbers(rows, len(self))
         place = np.full(len(self), -1, np.int64)
         place[rows] = np.arange(len(rows))
         keep = {kind: np.flatnonzero(place[table.scene] >= 0) for kind, table in self.tables.items()}
@@ -112,29 +121,36 @@ class SceneBatch:
         """One row a node, sorted by scene and id: what pandas.DataFrame and polars.DataFrame take.
 
         scene (its index), node, parent (a node of the scene, -1 at the root), kind, then one column for each
-        attribute of any kind (float or string, NaN or "" where a kind does not have it).
+        attribute of any kind (float or string, NaN or "" where a kind does not have it; whole if all kinds have it).
         """
-        names = sorted({name for table in self.tables.values() for name in table.columns})
-        scene, node, parent, kinds = [], [], [], []
-        values: dict[str, list[Any]] = {name: [] for name in names}
-        for kind, table in self.tables.items():
-            scene.append(self.index[table.scene])
-            node.append(table.id)
-            parent.append(self.parent_ids(kind))
-            kinds.append(np.full(len(table), kind))
-            for name in names:
-                values[name].append(np.asarray(table.columns[name]) if name in table.columns else None)
+        tables = self.tables.items()
+        out = {"scene": np.concatenate([self.index[table.scene] for _, table in tables]),
+               "node": np.concatenate([table.id for _, table in tables]),
+               "parent": np.concatenate([self.parent_ids(kind) for kind, _ in tables]),
+               "kind": np.concatenate([np.full(len(table), kind) for kind, table in tables])}
+        for name in sorted({name for _, table in tables for name in table.columns}):
+            out[name] = _stack([table.columns.get(name) for _, table in tables], [len(table) for _, table in tables])
+        order = np.lexsort((out["node"], out["scene"]))
+        return {name: column[order] for name, column in out.items()}
+
+    @cached_property
+    def _places(self) -> tuple[Ints, Ints, Ints]:
+        """All nodes by scene and id: kind code and row of each, and where each scene starts [S + 1]."""
         sizes = [len(table) for table in self.tables.values()]
-        order = np.lexsort((np.concatenate(node), np.concatenate(scene)))
-        out = {"scene": np.concatenate(scene)[order], "node": np.concatenate(node)[order],
-               "parent": np.concatenate(parent)[order], "kind": np.concatenate(kinds)[order]}
-        for name in names:
-            out[name] = _stack(values[name], sizes)[order]
-        return out
+        scene = np.concatenate([table.scene for table in self.tables.values()])
+        order = np.lexsort((np.concatenate([table.id for table in self.tables.values()]), scene))
+        code = np.repeat(np.arange(len(sizes)), sizes)
+        row = np.concatenate([np.arange(size) for size in sizes])
+        return code[order], row[order], np.searchsorted(scene[order], np.arange(len(self) + 1))
+
+    def _table(self, kind: str) -> Table:
+        if kind not in self.tables:
+            raise KeyError(f"no kind {kind!r} in these scenes; there are {list(self.tables)}")
+        return self.tables[kind]
 
     def parent_ids(self, kind: str) -> Ints:
         """Id of the parent of each node of a kind [n], -1 at roots."""
-        table = self.tables[kind]
+        table = self._table(kind)
         out = np.full(len(table), -1, np.int64)
         for code, parent in enumerate(self.kinds):
             mine = table.parent_kind == code
@@ -146,7 +162,7 @@ class SceneBatch:
 class Node:
     """A view of one node: node.x or node["x"], node.kind, node.id, node.parent (None at the root)."""
 
-    batch: SceneBatch
+    batch: SceneBatch = field(repr=False)
     kind: str
     row: int
 
@@ -200,9 +216,9 @@ class Scene:
     @cached_property
     def nodes(self) -> list[Node]:
         """By id: the root first, parents before children."""
-        found = [Node(self.batch, kind, int(row)) for kind, table in self.batch.tables.items()
-                 for row in np.flatnonzero(table.scene == self.row)]
-        return sorted(found, key=lambda node: node.id)
+        code, row, start = self.batch._places
+        mine, kinds = slice(start[self.row], start[self.row + 1]), self.batch.kinds
+        return [Node(self.batch, kinds[k], r) for k, r in zip(code[mine].tolist(), row[mine].tolist(), strict=True)]
 
     @property
     def root(self) -> Node:
@@ -210,13 +226,24 @@ class Scene:
 
     def of(self, kind: str) -> list[Node]:
         """The nodes of one kind, by id."""
-        if kind not in self.batch.tables:
-            raise KeyError(f"no kind {kind!r} in these scenes; there are {list(self.batch.tables)}")
+        self.batch._table(kind)
         return [node for node in self.nodes if node.kind == kind]
 
     def rng(self, name: str) -> np.random.Generator:
         """Random numbers that belong to this scene, e.g. for a renderer's noise."""
         return generator(self.batch.address[self.row], name)
+
+
+def row_numbers(rows: Any, n: int) -> Ints:
+    """Rows of n, given as numbers (from the end if negative) or as a mask [n], as numbers >= 0.
+
+    IndexError for rows outside; ValueError for a row twice.
+    """
+    rows = np.asarray(rows)
+    rows = np.arange(n)[rows if rows.size or rows.dtype == bool else rows.astype(np.int64)]
+    if len(np.unique(rows)) != len(rows):
+        raise ValueError("take needs each row at most once")
+    return rows
 
 
 def _stack(parts: list[Any], sizes: list[int]) -> NDArray[Any]:

@@ -1,0 +1,111 @@
+"""Renderers: scenes in, images with labels out; and the one place where the loop calls them."""
+
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+
+from scenefit.frame import Frames
+from scenefit.scene import SceneBatch
+
+
+class Renderer(Protocol):
+    """Anything that turns scenes into frames, one frame a scene, in their order.
+
+    It may also have `draw(scenes) -> torch.Tensor` [S, 3, H, W] float32 in 0..1, differentiable in those columns of
+    the scenes that are torch tensors (`SceneBatch.with_columns` puts them there): then its gradients are exact.
+    And `size`, the (H, W) of its images.
+    """
+
+    def __call__(self, scenes: SceneBatch) -> Frames: ...
+
+
+class RenderError(RuntimeError):
+    """Scenes that could not be drawn: seed and indices say which; scenes holds them, where this process has them."""
+
+    def __init__(self, reason: str, seed: int, indices: Any, scenes: SceneBatch | None = None):
+        self.reason, self.seed, self.indices = reason, int(seed), tuple(int(i) for i in indices)
+        self.scenes = scenes
+        super().__init__(f"{name_scenes(self.seed, self.indices)}: {reason}; replay with: "
+                         f"grammar.sample({self.seed}, {list(self.indices)}), or, with what learning changed, "
+                         "error.scenes")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RenderError, (self.reason, self.seed, self.indices), {"__notes__": getattr(self, "__notes__", [])}
+
+
+def name_scenes(seed: int, indices: Any) -> str:
+    """"scene 17 of seed 0", "scenes 3, 4, 5, ... 66 (64) of seed 0"."""
+    names = [str(int(i)) for i in indices]
+    if len(names) > 6:
+        names = [", ".join([*names[:3], "..."]) + f" {names[-1]} ({len(indices)})"]
+    return f"scene{'s' if len(indices) != 1 else ''} {', '.join(names)} of seed {seed}"
+
+
+def is_differentiable(renderer: Any) -> bool:
+    return callable(getattr(renderer, "draw", None))
+
+
+def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
+    """renderer(scenes), checked. RenderError, naming the scenes, where it raises or returns what does not fit."""
+    try:
+        frames = renderer(scenes)
+    except RenderError:
+        raise
+    except Exception as error:
+        _blame(renderer, scenes, error)
+    reason = _misfit(renderer, scenes, frames)
+    if reason:
+        raise RenderError(f"{_name(renderer)} {reason}", scenes.seed, scenes.index, scenes)
+    return frames
+
+
+def _blame(renderer: Renderer, scenes: SceneBatch, error: Exception) -> NoReturn:
+    """Halve the batch until one scene that fails alone is left; then raise."""
+    while len(scenes) > 1:
+        rows = np.arange(len(scenes))
+        for part in np.array_split(rows, 2):
+            half = scenes.take(part)
+            try:
+                renderer(half)
+            except Exception as found:
+                scenes, error = half, found
+                break
+        else:
+            raise RenderError(f"{_name(renderer)} raised {_text(error)}; each half of these scenes can be drawn on its "
+                              "own", scenes.seed, scenes.index, scenes) from error
+    raise RenderError(f"{_name(renderer)} raised {_text(error)}", scenes.seed, scenes.index, scenes) from error
+
+
+def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
+    """What is wrong with a renderer's answer, "" if nothing."""
+    if not isinstance(frames, Frames):
+        return (f"must return Frames (scenefit.make_frames makes them), got {type(frames).__name__}; if it draws one "
+                "scene at a time, decorate it with @scenefit.each")
+    count, images = len(scenes), frames.images
+    if not (isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3):
+        return (f"must return uint8 images [{count}, H, W, 3], got {getattr(images, 'dtype', type(images).__name__)} "
+                f"{list(np.shape(images))}; scenefit.make_frames converts and checks")
+    if len(images) != count:
+        return f"returned {len(images)} images for {count} scenes"
+    size = getattr(renderer, "size", None)
+    if size is not None and tuple(size) != images.shape[1:3]:
+        return f"says its size is {tuple(size)} (height, width), but returned {images.shape[1:3]}"
+    if frames.instances.shape != images.shape[:3] or len(frames.label) != count:
+        return (f"must return instances {list(images.shape[:3])} and {count} labels, got "
+                f"{list(frames.instances.shape)} and {len(frames.label)}")
+    if frames.scenes.seed != scenes.seed or not np.array_equal(frames.scenes.index, scenes.index):
+        return f"returned frames of other scenes: {name_scenes(frames.scenes.seed, frames.scenes.index)}"
+    for part in ("classes", "amodal", "area", "inside"):
+        for kind, values in getattr(frames, part).items():
+            nodes = len(scenes.tables[kind]) if kind in scenes.tables else 0
+            if len(values) != nodes:
+                return f"returned {len(values)} rows of {part} for the {nodes} nodes of {kind}"
+    return ""
+
+
+def _name(renderer: Any) -> str:
+    return f"renderer {getattr(renderer, '__name__', type(renderer).__name__)}"
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

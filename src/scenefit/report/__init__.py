@@ -1,0 +1,32 @@
+"""The report of a run: one HTML file that opens offline, and its first view as a picture."""
+
+import io
+from pathlib import Path
+
+from scenefit import files
+from scenefit.report import page, sheet
+from scenefit.report.story import (
+    Arm,
+    AttributeStory,
+    Interval,
+    Mistakes,
+    Story,
+    Table,
+    TracePoint,
+)
+
+__all__ = ["Arm", "AttributeStory", "Interval", "Mistakes", "Story", "Table", "TracePoint", "write"]
+
+
+def write(story: Story, folder: Path | str) -> tuple[Path, Path]:
+    """Write report.html and report.png into folder, each whole or not at all; returns their paths.
+
+    The same story gives the same bytes.
+    """
+    held = io.BytesIO()
+    sheet.first_view(story).save(held, "PNG")
+    text = page.render(story)
+    html_path, png_path = Path(folder) / "report.html", Path(folder) / "report.png"
+    files.write_text(html_path, text)
+    files.write_bytes(png_path, held.getvalue())
+    return html_path, png_path

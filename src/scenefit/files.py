@@ -1,0 +1,102 @@
+"""Files that appear whole or not at all, and hashes of content."""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LEFTOVER = ".scenefit-*.part"  # what a killed process may leave beside the file it was writing
+
+
+class DiskFull(OSError):
+    """There was no room to write a file."""
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A binary file to write to that appears at path, replacing what is there, when the block ends without an error.
+
+    Missing folders are made. After an error, Ctrl-C or kill -9 inside the block, path holds what it held before.
+    DiskFull, an OSError, naming path where there is no room.
+    """
+    path = Path(path)
+    # Process numbers come back, in containers above all, so the name is random too.
+    temporary = path.parent / f".scenefit-{os.getpid()}-{secrets.token_hex(6)}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in FULL or isinstance(error, DiskFull):  # DiskFull: a file written inside this block
+            raise
+        raise DiskFull(error.errno, f"no space left to write {path}; nothing was lost: {_before(path)}; make room on "
+                                    "that disk and run the same command again") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write data to path, whole or not at all (see `whole_file`)."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8 to path, whole or not at all; line ends stay as they are."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write value as JSON to path, whole or not at all; keys keep their order.
+
+    ValueError where value holds NaN or infinity, TypeError where it holds what JSON cannot; path is then untouched.
+    """
+    write_text(path, to_json(value, path, indent=1) + "\n")
+
+
+def to_json(value: Any, path: str | Path, indent: int | None = None) -> str:
+    """value as standard JSON text; errors name path, the file it is meant for."""
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be written: JSON has no NaN and no infinity; use null for a number that is "
+                         f"missing ({error})") from error
+    except TypeError as error:
+        raise TypeError(f"{path} cannot be written: JSON holds dicts, lists, strings, numbers, booleans and null "
+                        f"({error}); turn numpy values into Python's with .item() or .tolist()") from error
+
+
+def clear_leftovers(folder: str | Path) -> None:
+    """Delete what killed writers left below folder. Only where no other process is writing there."""
+    for path in Path(folder).rglob(LEFTOVER):
+        path.unlink(missing_ok=True)
+
+
+def content_hash(data: Any) -> str:
+    """BLAKE2b hash, 32 hex digits, of bytes or of an array (its type and shape count too), the same in any process.
+
+    Bytes give what the command `b2sum -l 128` gives.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    if not isinstance(data, (bytes, bytearray)):
+        view = memoryview(data)
+        if "O" in view.format:
+            raise TypeError(f"content_hash needs bytes or an array of numbers or text, got items of type {view.format}")
+        digest.update(f"{view.format}{view.shape}".encode())
+        data = data if view.c_contiguous else view.tobytes()
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _before(path: Path) -> str:
+    return "the file there is as it was before" if path.exists() else "no part of the file was left behind"

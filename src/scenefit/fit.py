@@ -1,0 +1,150 @@
+"""The loop: learn the distribution of scenes from photos.
+
+The work is a plan of pieces, known in advance. `fit_steps` does them one by one and yields a `Step` after each, with
+all that is needed to go on from there; `fit` drains it. Every random number is addressed by (seed, piece), so a fit
+that is resumed ends in the same bytes as one that ran through. Legend: N photos; S scenes.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.features import Extractor
+from scenefit.grammar import Grammar
+from scenefit.learning import Learning
+from scenefit.model import Model
+from scenefit.photos import Photos, read_labelled, read_photos
+from scenefit.renderers import Renderer, render
+from scenefit.settings import Settings
+from scenefit.tasks import Classify, Task
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One piece of work done.
+
+    number: its place in the plan.  stage: "pretrain", "read", "infer", "search", "match", "settle", "task" or "check".
+    done, of: pieces of the stage.  renders, trainings, cpu_seconds: in all so far.  distance: MMD^2 between this
+    piece's renders and the photos, NaN where none was measured.  score: of the task on the labelled photos, likewise.
+    state: what a resume needs.  model: what has been learned so far.
+    """
+
+    number: int
+    stage: str
+    done: int
+    of: int
+    renders: int
+    trainings: int
+    distance: float
+    score: float
+    cpu_seconds: float
+    state: State = field(repr=False)
+    model: Model = field(repr=False)
+
+    def record(self) -> dict[str, Any]:
+        """In plain values; NaN as None."""
+        plain = {name: getattr(self, name) for name in ("number", "stage", "done", "of", "renders", "trainings")}
+        distance, score = (value if np.isfinite(value) else None for value in (self.distance, self.score))
+        return {**plain, "distance": distance, "score": score, "cpu_seconds": round(self.cpu_seconds, 3)}
+
+
+def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
+        settings: Settings | None = None, task: Task | None = None, features: Extractor | None = None) -> Model:
+    """Learn the distribution of scenes whose renders are like the photos; see `fit_steps` for the arguments."""
+    step = None
+    for step in fit_steps(grammar, renderer, real, labelled, seed=seed, settings=settings, task=task,  # noqa: B007
+                          features=features):
+        pass
+    assert step is not None
+    return step.model
+
+
+def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
+              settings: Settings | None = None, task: Task | None = None, features: Extractor | None = None,
+              state: State | None = None) -> Iterator[Step]:
+    """Fit piece by piece.
+
+    real: a folder of photos, `Photos`, or uint8 images [N, H, W, 3]; no label of theirs is read.  labelled: a folder
+    with a subfolder for each class, or `Photos` with labels, for the task (`Classify` over their classes by default).
+    features: the distance's feature extractor; by default the inner features of a network trained on renders.
+    state: of the `Step` to go on from.
+    ValueError for a grammar without a learned attribute, unusable photos or settings; `RenderError` from the renderer.
+    """
+    settings = settings or Settings()
+    if not (grammar.learned or grammar.learned_heads):
+        raise ValueError("nothing to learn: mark attributes with learned(...), e.g. learned(Uniform(0, 1))")
+    size = frame_size(grammar, renderer)
+    photos = as_images(real, size, settings.most_photos)
+    few = _labelled(labelled, size)
+    if few is not None and task is None:
+        task = Classify(tuple(sorted(set(few.label.tolist()))))
+    learning = Learning(grammar, renderer, photos, few, task, features, settings, seed)
+    return _run(learning, plan(settings, features is None, few is not None), state)
+
+
+def plan(settings: Settings, read: bool, task: bool) -> list[tuple[str, int, int]]:
+    """(stage, piece, pieces) of the whole fit. read: distances are measured in the reader's features."""
+    task = task and settings.task != "none"
+    stages = {"pretrain": min(settings.pretrain, 1), "read": int(read or settings.warm_start == "infer"),
+              settings.warm_start: settings.rounds if settings.warm_start != "none" else 0,
+              "match": settings.steps, "settle": 1, "task": settings.task_steps if task else 0, "check": 1}
+    return [(stage, piece, count) for stage, count in stages.items() for piece in range(count)]
+
+
+def _run(learning: Learning, pieces: list[tuple[str, int, int]], state: State | None) -> Iterator[Step]:
+    start, cpu, wall = 0, time.process_time(), time.monotonic()
+    before = 0.0
+    if state is not None:
+        start, before = int(state["piece"]) + 1, float(state["cpu_seconds"])
+        learning.load(state)
+    for number, (stage, piece, count) in enumerate(pieces[start:], start):
+        minutes = (time.monotonic() - wall) / 60
+        if stage not in ("settle", "check") and learning.spent(stage, minutes):
+            continue
+        distance, score = learning.work(stage, piece, count)
+        seconds = before + time.process_time() - cpu
+        saved = {**learning.state(), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds)}
+        yield Step(number, stage, piece + 1, count, learning.renders, learning.trainings, distance, score, seconds,
+                   saved, Model(learning.transformer, learning.seed))
+
+
+def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
+    """(height, width) of the renderer's images: its `size`, or that of one scene drawn to see."""
+    size = getattr(renderer, "size", None)
+    if size is None:
+        size = render(renderer, grammar.sample(0, 1)).images.shape[1:3]
+    return int(size[0]), int(size[1])
+
+
+def as_images(real: Any, size: tuple[int, int], most: int | None = None) -> np.ndarray:
+    """Photos of any accepted form as uint8 images [N, H, W, 3] of this size. ValueError where they do not fit."""
+    if isinstance(real, (str, Path)):
+        return read_photos(real, size, most).images
+    images = real.images if isinstance(real, Photos) else np.asarray(real)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or len(images) < 2:
+        raise ValueError(f"real needs a folder, Photos or at least 2 uint8 images [N, {size[0]}, {size[1]}, 3], got "
+                         f"{images.dtype} {list(images.shape)}")
+    if most is not None and len(images) > most:
+        images = images[np.linspace(0, len(images) - 1, most).astype(int)]
+    return images
+
+
+def _labelled(labelled: Any, size: tuple[int, int]) -> Photos | None:
+    if labelled is None:
+        return None
+    few = read_labelled(labelled, size) if isinstance(labelled, (str, Path)) else labelled
+    if not isinstance(few, Photos) or not all(few.label):
+        raise ValueError("labelled needs a folder with one subfolder a class, or Photos with a label each")
+    if few.images.shape[1:3] != size:
+        raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}")
+    return few
+
+

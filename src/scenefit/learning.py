@@ -1,0 +1,237 @@
+"""The parts that learn, and what each stage of a fit does to them.
+
+Legend: N photos; S scenes; M labelled photos.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.address import derive
+from scenefit.features import Extractor, compute, to_tensor
+from scenefit.gradients import GRADIENTS, Estimate
+from scenefit.gradients.estimate import leave_one_out
+from scenefit.grammar import Grammar
+from scenefit.infer import agree
+from scenefit.objective import Objective, objective
+from scenefit.photos import Photos
+from scenefit.pretrain import pretrain
+from scenefit.ranges import broad
+from scenefit.reader import Reader, is_grey, slots, train, truths
+from scenefit.renderers import Renderer, is_differentiable, render
+from scenefit.search import search
+from scenefit.settings import Settings
+from scenefit.tasks import Task
+from scenefit.transformer import Edit, Transformer
+
+NAN = float("nan")
+SLOWEST = 0.1  # of the first rate: where the descent's cosine schedule ends
+
+
+class Learning:
+    """A fit under way. photos uint8 [N, H, W, 3]; few: labelled photos; features: None for the reader's own."""
+
+    def __init__(self, grammar: Grammar, renderer: Renderer, photos: np.ndarray, few: Photos | None,
+                 task: Task | None, features: Extractor | None, settings: Settings, seed: int):
+        self.grammar, self.renderer, self.photos, self.few, self.task = grammar, renderer, photos, few, task
+        self.features, self.settings, self.seed = features, settings, seed
+        self.transformer = Transformer(grammar, derive(seed, "transformer"))
+        self.average = {name: value.detach().clone() for name, value in self.transformer.named_parameters()}
+        self.warm = {name: value.clone() for name, value in self.average.items()}
+        self.optimiser = torch.optim.Adam([
+            {"params": list(self.transformer.curves.parameters()), "scale": 1.0},
+            {"params": list(self.transformer.log_sigma.parameters()), "scale": 5.0},
+            {"params": [*self.transformer.logits.parameters(), *self.transformer.rules.parameters()], "scale": 5.0},
+            {"params": list(self.transformer.network.parameters()), "scale": 0.1}], betas=(0.8, 0.98))
+        self.slots = slots(grammar)
+        readings = sum(slot.width for slot in self.slots)
+        self.reader = Reader((photos.shape[1], photos.shape[2]), readings, is_grey(photos), derive(seed, "reader"))
+        self.renders, self.trainings, self.baseline = 0, 0, NAN
+        self.costs: dict[str, int] = {}
+        self._objective: Objective | None = None
+        self._searching: Iterator[tuple[int, float]] | None = None
+        name = settings.gradient
+        self.gradient = ("exact" if is_differentiable(renderer) else "score") if name == "auto" else name
+
+    @property
+    def objective(self) -> Objective:
+        """Made when it is first needed: the reader's features mean nothing before it is trained."""
+        if self._objective is None:
+            self._objective = objective(self.features or self.reader.features, self.photos)
+        return self._objective
+
+    def work(self, stage: str, piece: int, of: int) -> tuple[float, float]:
+        """Do one piece; returns the distance and the task's score, NaN where not measured."""
+        before = self.renders
+        result = getattr(self, f"_{stage}")(piece, of)
+        self.costs[stage] = self.renders - before
+        return result
+
+    def spent(self, stage: str, minutes: float) -> bool:
+        """Whether another piece of a stage would go beyond what the settings allow."""
+        limit = self.settings
+        likely = self.costs.get(stage, {"read": self._reader_renders, "infer": limit.round_renders}.get(stage, 0))
+        if limit.max_renders is not None and self.renders + likely + limit.check_renders > limit.max_renders:
+            return True
+        return limit.minutes is not None and minutes > limit.minutes
+
+    @property
+    def _reader_renders(self) -> int:
+        most = self.settings.max_renders
+        return self.settings.reader_renders if most is None else min(self.settings.reader_renders, max(most // 2, 2))
+
+    def _seed(self, purpose: str, piece: int) -> int:
+        return derive(self.seed, f"{purpose} {piece}")
+
+    def _draw(self, scenes: object) -> Tensor:
+        frames = render(self.renderer, scenes)  # type: ignore[arg-type]
+        self.renders += len(frames)
+        return to_tensor(frames.images)
+
+    def _pretrain(self, piece: int, of: int) -> tuple[float, float]:
+        pretrain(self.transformer, self._seed("pretrain", piece), self.settings.pretrain)
+        return NAN, NAN
+
+    def _read(self, piece: int, of: int) -> tuple[float, float]:
+        """Train the reader on renders of the broad prior."""
+        wide = broad(self.grammar)
+        scenes = wide.sample(self._seed("read", piece), self._reader_renders)
+        images = (self._draw(scenes) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        train(self.reader, images, truths(wide, self.slots, scenes), self._seed("read", piece),
+              self.settings.reader_epochs)
+        self.trainings += 1
+        return NAN, NAN
+
+    @torch.no_grad()
+    def _infer(self, piece: int, of: int) -> tuple[float, float]:
+        """Read photos and renders of the present distribution; move it so that the readings agree."""
+        scenes = self.transformer.sample(self._seed("infer", piece), self.settings.round_renders)
+        images = self._draw(scenes)
+        read = self.reader.readings
+        photos = compute(read, self.photos)
+        agree(self.transformer, self.slots, scenes, read(images), photos, truths(self.grammar, self.slots, scenes))
+        self._settled()
+        return float(self.objective.loss(images)), NAN
+
+    def _search(self, piece: int, of: int) -> tuple[float, float]:
+        """One generation of CMA-ES; a resume repeats the generations before it, for its state is not kept."""
+        if self._searching is None:
+            self._searching = search(self.transformer, self.renderer, self.objective, self._seed("search", 0))
+            for _ in range(piece):
+                next(self._searching)
+        cost, best = next(self._searching)
+        self.renders += cost
+        self._settled()
+        return best, NAN
+
+    def _match(self, piece: int, of: int) -> tuple[float, float]:
+        """One step down the distance."""
+        index = np.arange(self.settings.batch)
+        edit = self.transformer.edit(self._seed("match", piece), index)
+        estimate = self._estimate(edit, piece)
+        self._descend(estimate.surrogate, piece, of)
+        return estimate.loss, NAN
+
+    def _estimate(self, edit: Edit, piece: int) -> Estimate:
+        estimator = GRADIENTS[self.gradient]
+        estimate = estimator(self.grammar, self.renderer, edit, self.objective, self._seed("estimate", piece))
+        self.renders += estimate.renders
+        return estimate
+
+    def _descend(self, surrogate: Tensor, piece: int, of: int) -> None:
+        """One step of the optimiser; the second half of a stage is averaged, which calms the noise of single steps."""
+        pace = SLOWEST + (1 - SLOWEST) * (1 + np.cos(np.pi * piece / of)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.rate * group["scale"] * pace
+        self.optimiser.zero_grad()
+        surrogate.backward()
+        self.optimiser.step()
+        weight = 1 / (max(piece - of // 2, 0) + 1)
+        with torch.no_grad():
+            for name, value in self.transformer.named_parameters():
+                self.average[name].lerp_(value, weight)
+
+    @torch.no_grad()
+    def _settle(self, piece: int, of: int) -> tuple[float, float]:
+        """Keep the descent's average or the warm start, whichever lies closer to the photos on fresh scenes."""
+        moved = any(not torch.equal(self.average[name], value) for name, value in self.warm.items())
+        distances = []
+        for weights in ([self.warm, self.average] if moved else [self.warm]):
+            self._set(weights)
+            scenes = self.transformer.sample(self._seed("settle", piece), self.settings.check_renders)
+            distances.append(float(self.objective.loss(self._draw(scenes))))
+        self._set(self.average if len(distances) == 2 and distances[1] <= distances[0] else self.warm)
+        self._settled()
+        return min(distances), NAN
+
+    def _task(self, piece: int, of: int) -> tuple[float, float]:
+        """One training of the task's network: its reward, and the distance still, move the distribution."""
+        assert self.few is not None and self.task is not None
+        edit = self.transformer.edit(self._seed("task", piece), np.arange(self.settings.task_renders))
+        frames = render(self.renderer, edit.scenes)
+        self.renders += len(frames)
+        seed = derive(self.seed, "task network")  # the same first weights for every score
+        if self.settings.task == "credit":
+            reward, score = self.task.credit(frames.images, frames.label, self.few.images, self.few.label, seed)
+            advantage = leave_one_out(reward)
+        else:
+            score = self.task.score(self.task.train(frames.images, frames.label, seed), self.few.images, self.few.label)
+            self.baseline = score if np.isnan(self.baseline) else 0.8 * self.baseline + 0.2 * score
+            advantage = torch.full((len(frames),), (score - self.baseline) * len(frames) ** 0.5)
+        self.trainings += 1
+        close = self.transformer.edit(self._seed("task match", piece), np.arange(self.settings.batch))
+        estimate = self._estimate(close, piece)
+        gain = (advantage * edit.log_prob()).mean()
+        self._descend(estimate.surrogate - self.settings.task_weight * gain, piece, of)
+        if piece == of - 1:
+            self._set(self.average)
+        return estimate.loss, score
+
+    @torch.no_grad()
+    def _check(self, piece: int, of: int) -> tuple[float, float]:
+        """The distance of what was learned, on scenes that nothing was fitted or chosen on."""
+        scenes = self.transformer.sample(self._seed("check", piece), self.settings.check_renders)
+        return float(self.objective.loss(self._draw(scenes))), NAN
+
+    def _settled(self) -> None:
+        """Where the next stage starts from."""
+        for name, value in self.transformer.named_parameters():
+            self.warm[name] = value.detach().clone()
+            self.average[name] = value.detach().clone()
+
+    @torch.no_grad()
+    def _set(self, weights: Mapping[str, Tensor]) -> None:
+        for name, value in self.transformer.named_parameters():
+            value.copy_(weights[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """All that later pieces depend on."""
+        out = {"counts": torch.tensor([self.renders, self.trainings]), "baseline": torch.tensor(self.baseline)}
+        for part, values in (("transformer", self.transformer.state_dict()), ("reader", self.reader.state_dict()),
+                             ("average", self.average), ("warm", self.warm)):
+            out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
+        for number, moments in self.optimiser.state_dict()["state"].items():
+            out |= {f"adam:{number}:{name}": value.clone() for name, value in moments.items()}
+        out |= {f"cost:{stage}": torch.tensor(cost) for stage, cost in self.costs.items()}
+        return out
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from `state()`."""
+        self.renders, self.trainings = (int(count) for count in state["counts"])
+        self.baseline = float(state["baseline"])
+        parts: dict[str, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            part, _, name = key.partition(":")
+            parts.setdefault(part, {})[name] = value.clone()
+        self.transformer.load_state_dict(parts["transformer"])
+        self.reader.load_state_dict(parts["reader"])
+        self.average, self.warm = parts["average"], parts["warm"]
+        self.costs = {stage: int(cost) for stage, cost in parts.get("cost", {}).items()}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in parts.get("adam", {}).items():
+            number, _, name = key.partition(":")
+            moments.setdefault(int(number), {})[name] = value
+        saved = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({"state": moments, "param_groups": saved["param_groups"]})

@@ -1,0 +1,67 @@
+"""What a fit ends in: a learned distribution of scenes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from scenefit.address import derive
+from scenefit.grammar import Grammar
+from scenefit.prior import Choice
+from scenefit.scene import SceneBatch
+from scenefit.transformer import Transformer
+
+PRESSED = 0.05  # of the bounds: closer to an end stands a value that presses against it
+PRESSED_SHARE = 0.2  # of the values
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A grammar with its learned edits. seed: of the fit; scenes drawn from the model have seeds of their own."""
+
+    transformer: Transformer
+    seed: int = 0
+
+    @property
+    def grammar(self) -> Grammar:
+        return self.transformer.grammar
+
+    def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
+        """Scenes of the learned distribution: indices [S], or how many. The same for any batch they are asked in."""
+        return self.transformer.sample(derive(self.seed, "model") if seed is None else seed, indices)
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.transformer.state_dict().items()}
+
+
+def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
+    """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
+    transformer = Transformer(grammar)
+    wanted = transformer.state_dict()
+    for name, value in wanted.items():
+        if name not in state or state[name].shape != value.shape:
+            raise ValueError(f"the saved model does not fit the grammar: {name} should be {list(value.shape)}, got "
+                             f"{list(state[name].shape) if name in state else 'nothing'}")
+        if not bool(state[name].isfinite().all()):
+            raise ValueError(f"the saved model is damaged: {name} holds NaN or infinite numbers")
+    extra = sorted(set(state) - set(wanted))
+    if extra:
+        raise ValueError(f"the saved model does not fit the grammar: it has {extra}")
+    transformer.load_state_dict(dict(state))
+    return Model(transformer, seed)
+
+
+def pressed(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
+    """Learned numbers that press against an end of their bounds: (kind, name) -> "low" or "high"."""
+    found = {}
+    units = model.grammar.units(scenes)
+    for a in model.grammar.learned:
+        if isinstance(a.prior, Choice) or getattr(a.prior, "circular", False) or len(units[a.key]) == 0:
+            continue
+        prior = model.grammar.units(model.grammar.sample(scenes.seed, len(scenes)))[a.key]
+        for side, near in (("low", lambda u: np.mean(u < PRESSED)), ("high", lambda u: np.mean(u > 1 - PRESSED))):
+            if near(units[a.key]) > max(PRESSED_SHARE, 2 * near(prior)):
+                found[a.key] = side
+    return found

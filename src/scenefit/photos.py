@@ -1,0 +1,230 @@
+"""Real photos: folders of images brought to the renderer's size.
+
+The policy: scale so that the photo just covers the size (fit the short side), antialiased, and crop the centre. A
+photo that already has the size stays as it is, bit for bit. Every photo becomes 8-bit RGB: EXIF rotation is applied;
+transparency is laid on white; 16-bit grey is divided by 257; of several frames the first is taken; colour profiles
+are ignored.
+Legend: N photos; H, W pixels.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from scenefit.files import content_hash
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
+Size = tuple[int, int]
+Skipped = tuple[tuple[Path, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """images uint8 [N, H, W, 3].  paths: where each came from.  label: class of each [N], "" where unlabelled.
+
+    skipped: files that could not be read, each with the reason.
+    """
+
+    images: NDArray[np.uint8]
+    paths: tuple[Path, ...]
+    skipped: Skipped
+    label: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the images alone: the same photos under other names have the same hash."""
+        return content_hash(self.images)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Photos":
+        """Some of the photos, in the order of rows."""
+        rows = np.asarray(rows, np.int64)
+        return Photos(self.images[rows], tuple(self.paths[row] for row in rows), self.skipped, self.label[rows])
+
+
+def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Photos:
+    """All JPEG, PNG, BMP, TIFF and WebP photos below folder, brought to size (height, width), sorted by path.
+
+    Hidden files and folders are ignored. most: at most so many, evenly spread over the sorted paths, the next one
+    standing in for one that cannot be read. Broken photos are skipped and named in the result.
+    ValueError where folder is missing or holds no readable photo.
+    """
+    folder = _folder(folder)
+    _check_size(size)
+    if most is not None and most < 1:
+        raise ValueError(f"most needs at least 1 photo, got {most}")
+    skipped: list[tuple[Path, str]] = []
+    paths = _find(folder, skipped)
+    images, kept = _read(paths, size, len(paths) if most is None else most, skipped)
+    if not kept:
+        raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
+                         f"{', '.join(ENDINGS)}; {_say(skipped)}")
+    return Photos(images, tuple(kept), tuple(skipped), np.full(len(kept), ""))
+
+
+def read_labelled(folder: str | Path, size: Size) -> Photos:
+    """Labelled photos, one subfolder a class: folder/cat/1.jpg is a cat. Read as `read_photos` reads them.
+
+    ValueError where photos stand outside the subfolders, or a class has no readable photo.
+    """
+    folder = _folder(folder)
+    _check_size(size)
+    skipped: list[tuple[Path, str]] = []
+    paths = _find(folder, skipped)
+    loose = [path.name for path in paths if path.parent == folder]
+    if loose:
+        raise ValueError(f"{folder} holds {len(loose)} photos outside any class ({_first(loose)}); put each photo into "
+                         "a subfolder named after its class, such as cat/1.jpg")
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not classes:
+        raise ValueError(f"{folder} has no subfolders; labelled photos need one for each class, such as cat/1.jpg")
+    images, kept = _read(paths, size, len(paths), skipped)
+    label = [path.relative_to(folder).parts[0] for path in kept]
+    empty = [name for name in classes if name not in set(label)]
+    if empty:
+        raise ValueError(f"{folder} has classes without a readable photo: {_first(empty)}; add photos or remove those "
+                         f"subfolders ({_say(skipped)})")
+    return Photos(images, tuple(kept), tuple(skipped), np.array(label, np.str_))
+
+
+def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Photos]:
+    """Random parts that share no image: duplicates, by content, always stay together.
+
+    parts: name -> share (> 0, of their sum). A photo's part depends on seed and on the images, not on names or order.
+    ValueError where a part would be empty.
+    """
+    shares = np.array(list(parts.values()), float)
+    if not (len(shares) and np.all(np.isfinite(shares)) and np.all(shares > 0)):
+        raise ValueError(f"split needs a share > 0 for each part, got {dict(parts)}")
+    hashes = np.array([content_hash(image) for image in photos.images])
+    order = sorted(set(hashes.tolist()), key=lambda name: content_hash(f"{seed} {name}".encode()))
+    edges = np.rint(np.cumsum(shares) / shares.sum() * len(order)).astype(int)
+    found = {}
+    for name, start, stop in zip(parts, [0, *edges], edges, strict=False):
+        if start == stop:
+            raise ValueError(f"{len(order)} different photos are too few for the parts {dict(parts)}: {name} is empty")
+        found[name] = photos.take(np.flatnonzero(np.isin(hashes, order[start:stop])))
+    return found
+
+
+def _folder(folder: str | Path) -> Path:
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; give a folder of photos "
+                         f"({', '.join(ENDINGS)})")
+    return folder
+
+
+def _check_size(size: Size) -> None:
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"size needs (height, width), both at least 1 pixel, got {size}")
+
+
+def _find(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
+    """Photo files below folder, sorted by relative path; links to folders are followed, each folder once."""
+
+    def unlisted(error: OSError) -> None:
+        skipped.append((Path(error.filename), f"cannot be listed: {error.strerror}"))
+
+    found, visited = [], set()
+    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
+        if real not in visited:
+            found += [Path(place, n) for n in names if not n.startswith(".") and n.lower().endswith(ENDINGS)]
+        visited.add(real)
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _read(paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
+          ) -> tuple[NDArray[np.uint8], list[Path]]:
+    """Up to `most` readable photos [N, H, W, 3] with their paths, in the order of paths. One full photo at a time."""
+    most = min(most, len(paths))
+    images = np.empty((most, *size, 3), np.uint8)
+    rows: list[int] = []
+    for row in _spread(len(paths), most):
+        if len(rows) == most:
+            break
+        try:
+            images[len(rows)] = _load(paths[row], size)
+            rows.append(row)
+        except Exception as error:  # decoders raise nearly anything on a broken file
+            skipped.append((paths[row], str(error) or type(error).__name__))
+    order = np.argsort(np.array(rows, np.int64))
+    return images[order] if np.any(np.diff(rows) < 0) else images[:len(rows)], [paths[rows[at]] for at in order]
+
+
+def _spread(count: int, most: int) -> Iterator[int]:
+    """Evenly spread rows first, then the rest, which stand in for photos that cannot be read."""
+    first = [(2 * i + 1) * count // (2 * most) for i in range(most)]
+    yield from first
+    yield from sorted(set(range(count)).difference(first))
+
+
+def _load(path: Path, size: Size) -> NDArray[np.uint8]:
+    """One photo [H, W, 3] at size."""
+    if not path.is_file():
+        raise ValueError("not a file (a link that leads nowhere?)")
+    height, width = size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
+        with Image.open(path, formats=DECODERS) as image:
+            # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
+            image.draft(None, (2 * max(size), 2 * max(size)))
+            turned = ImageOps.exif_transpose(image)
+            return np.asarray(_fit(_to_rgb(turned), width, height))
+
+
+def _fit(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Cover width x height with the image, antialiased, and crop the centre."""
+    scale = max(width / image.width, height / image.height)
+    if scale == 1:
+        x, y = (image.width - width) // 2, (image.height - height) // 2
+        return image.crop((x, y, x + width, y + height))
+    wide, high = min(image.width, width / scale), min(image.height, height / scale)
+    left, top = (image.width - wide) / 2, (image.height - high) / 2
+    return image.resize((width, height), Image.Resampling.LANCZOS, (left, top, left + wide, top + high),
+                        reducing_gap=3.0)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB from any mode. ValueError where the values have no agreed scale."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return Image.fromarray(_to_grey(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_grey(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """16-bit whole numbers, or floats in 0..1, as 8-bit grey [H, W]."""
+    if values.dtype.kind == "f":
+        if not (np.all(np.isfinite(values)) and values.min() >= 0 and values.max() <= 1):
+            raise ValueError("a photo of floats needs values in 0..1")
+        return np.rint(values * 255).astype(np.uint8)
+    values = values.astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"whole numbers from {values.min()} to {values.max()} are beyond 16 bits")
+    return ((values + 128) // 257).astype(np.uint8)
+
+
+def _say(skipped: Sequence[tuple[Path, str]]) -> str:
+    if not skipped:
+        return "no file was skipped"
+    return f"{len(skipped)} skipped: " + _first([f"{path} ({reason})" for path, reason in skipped])
+
+
+def _first(names: Sequence[str], shown: int = 3) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

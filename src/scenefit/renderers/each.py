@@ -1,0 +1,124 @@
+"""Any Python function that draws one scene, as a renderer."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.frame import Frame, Frames, make_frames, to_uint8
+from scenefit.renderers import Renderer, RenderError
+from scenefit.scene import Scene, SceneBatch
+
+
+def each(function: Callable[[Scene], Any]) -> Renderer:
+    """Decorator: function(scene) -> Frame, or just an image, becomes a renderer of batches.
+
+    Of an object whose whole box and area the function gives, the part inside the image is taken to be the part of
+    its box inside the image.  RenderError, naming the scene, where the function raises, or returns something else, or
+    NaN, or masks, boxes or a size that do not fit.
+    """
+
+    @functools.wraps(function)
+    def renderer(scenes: SceneBatch) -> Frames:
+        drawn: list[Frame] = []
+        for scene in scenes:
+            try:
+                drawn.append(_checked(function(scene), scene, drawn))
+            except _Misfit as error:
+                raise _named(function, scene, f"returned what does not fit: {error}") from error
+            except Exception as error:
+                raise _named(function, scene, f"raised {type(error).__name__}: {error}") from error
+        return _stack(scenes, drawn)
+
+    return renderer
+
+
+def _named(function: Callable[..., Any], scene: Scene, text: str) -> RenderError:
+    return RenderError(f"renderer {getattr(function, '__name__', function)} {text}", scene.seed, [scene.index],
+                       scene.batch.take([scene.row]))
+
+
+class _Misfit(ValueError):
+    """What the function returned does not fit."""
+
+
+def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
+    """result as a Frame: image uint8 [H, W, 3], instances int32 [H, W], the rest dictionaries."""
+    frame = result if isinstance(result, Frame) else Frame(result)
+    image = _image(frame.image, earlier)
+    masks = np.zeros(image.shape[:2], np.int32) if frame.instances is None else np.asarray(frame.instances)
+    if masks.shape != image.shape[:2]:
+        raise _Misfit(f"instances need the shape of the image, {list(image.shape[:2])}, got {list(masks.shape)}")
+    if masks.dtype.kind not in "iub":
+        raise _Misfit(f"instances need whole numbers (node ids, 0 for none), got {masks.dtype}")
+    nodes = sum(int((table.scene == scene.row).sum()) for table in scene.batch.tables.values())
+    if masks.size and (masks.min() < 0 or masks.max() >= nodes):
+        raise _Misfit(f"instances hold {int(masks.min())}..{int(masks.max())}, but the nodes are 0..{nodes - 1}; use "
+                      "node.id, and 0 where there is none")
+    classes, amodal, area = frame.classes or {}, frame.amodal or {}, frame.area or {}
+    for name, part in (("classes", classes), ("amodal", amodal), ("area", area)):
+        wrong = [key for key in part if key not in range(1, nodes)]
+        if wrong:
+            raise _Misfit(f"{name} names node {wrong[0]}, but the objects are 1..{nodes - 1}; use node.id")
+    _check_extents(amodal, area)
+    return Frame(image, masks.astype(np.int32), frame.label, classes, amodal, area)
+
+
+def _image(image: Any, earlier: list[Frame]) -> NDArray[np.uint8]:
+    try:
+        image = np.asarray(image)
+        if image.dtype.kind not in "uf":
+            raise ValueError(f"a Frame or an image (uint8, or float in 0..1) is needed, got {image.dtype}")
+        image = to_uint8(image)
+    except (TypeError, ValueError) as error:
+        raise _Misfit(str(error)) from error
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or image.size == 0:
+        raise _Misfit(f"an image needs the shape [H, W] or [H, W, 3], got {list(image.shape)}")
+    if earlier and image.shape[:2] != earlier[0].image.shape[:2]:
+        raise _Misfit(f"its image is {list(image.shape[:2])}, but that of the first scene "
+                      f"{list(earlier[0].image.shape[:2])}; a renderer draws all scenes at one size")
+    return np.broadcast_to(image, (*image.shape[:2], 3))
+
+
+def _check_extents(amodal: Mapping[int, Any], area: Mapping[int, float]) -> None:
+    alone = set(amodal) ^ set(area)
+    if alone:
+        raise _Misfit(f"node {min(alone)} has {'an amodal box' if min(alone) in amodal else 'an area'} only; the whole "
+                      "extent of an object is both amodal (its box) and area (its pixels)")
+    for node, box in amodal.items():
+        values = np.asarray(box, float)
+        if values.shape != (4,) or not np.all(np.isfinite(values)) or np.any(values[2:] < values[:2]):
+            raise _Misfit(f"the amodal box of node {node} needs x0 <= x1 and y0 <= y1, got {box}")
+        if not (np.isfinite(area[node]) and area[node] >= 0):
+            raise _Misfit(f"the area of node {node} needs a number >= 0, got {area[node]}")
+
+
+def _stack(scenes: SceneBatch, drawn: list[Frame]) -> Frames:
+    if not drawn:
+        raise ValueError("each needs at least one scene, got an empty batch")
+    height, width = drawn[0].image.shape[:2]
+    classes, amodal, area, inside = {}, {}, {}, {}
+    for kind, table in scenes.tables.items():
+        nodes = list(zip(table.scene.tolist(), table.id.tolist(), strict=True))
+        classes[kind] = np.array([str((drawn[s].classes or {}).get(i, kind)) for s, i in nodes], dtype=np.str_)
+        none = (np.nan,) * 4
+        amodal[kind] = np.array([(drawn[s].amodal or {}).get(i, none) for s, i in nodes], float).reshape(-1, 4)
+        area[kind] = np.array([(drawn[s].area or {}).get(i, np.nan) for s, i in nodes], float)
+        inside[kind] = area[kind] * _share(amodal[kind], height, width)
+    return make_frames(scenes, np.stack([f.image for f in drawn]), np.stack([f.instances for f in drawn]),
+                       label=["" if f.label is None else f.label for f in drawn],
+                       classes=classes, amodal=amodal, area=area, inside=inside)
+
+
+def _share(box: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """The part of each box [n, 4] that lies inside the image [n]."""
+    edge = np.array([width, height])
+    seen = np.clip(box[:, 2:], 0, edge) - np.clip(box[:, :2], 0, edge)
+    whole = box[:, 2:] - box[:, :2]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (seen / whole).prod(axis=1)
+    return np.where(np.isfinite(box).all(axis=1) & ~np.isfinite(share), 0.0, share)

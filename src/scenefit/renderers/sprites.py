@@ -1,0 +1,377 @@
+"""Sprites: textures with position, rotation, scale and opacity on a plain background, drawn in batches by torch.
+
+Every sprite is sampled on a window just large enough to hold it, so the cost follows the sprites, not the canvas.
+The arithmetic of a pixel does not depend on the window or the batch: a scene has the same bytes in any batch.
+Legend: S scenes; H, W pixels; N textures of a kind, h, w texels, C channels; n sprites; g sprites drawn at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from scenefit.address import generator
+from scenefit.frame import Frames, make_frames
+from scenefit.scene import SceneBatch
+
+Array = NDArray[Any]
+SOLID = 0.501  # an object is where its texture's alpha is above one half; the rest keeps rounding from deciding ties
+LEAST_SCALE = 1e-3
+CHUNK_PIXELS = 1 << 17  # of canvas worked on at once, so that it stays in the processor's cache
+DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Sprites:
+    """Renderer of textured sprites; differentiable in x, y, angle, scale, opacity, ink and shade.
+
+    size: (H, W).  textures: kind -> [N, h, w] (grey: white ink whose alpha is the value) or [N, h, w, 4] (RGBA,
+    straight alpha), uint8 or float in 0..1.  labels: kind -> N class names; a kind without is its own class.
+    label: the kind whose class is the label of the whole image, where a scene has exactly one of it.
+    background: the kind that holds the background's attributes, the root's kind if None.
+
+    Attributes of a sprite, all optional: x, y (its centre in pixels from the top left corner, right and down; the
+    centre of pixel (i, j) is x = j + 0.5, y = i + 0.5; default the middle of the image), angle (degrees,
+    counter-clockwise as seen), scale (pixels a texel; below 0.7 it is supersampled), opacity (0..1), ink (0..1,
+    multiplies the colour), sprite (which texture).  Of the background: shade (grey level 0..255, default 0), noise
+    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink and shade are clipped.
+
+    Later ids are painted over earlier ones. A sprite covers, in masks, boxes and areas, the pixels where its texture's
+    alpha is above one half, whatever its opacity and ink (none at opacity 0); hidden and outside parts count too in
+    its amodal box and area.
+    """
+
+    size: tuple[int, int]
+    textures: Mapping[str, Any]
+    labels: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    label: str | None = None
+    background: str | None = None
+    device: str = "cpu"
+    sheets: Mapping[str, "_Sheet"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise ValueError(f"Sprites needs size=(height, width), both >= 1, got {self.size}")
+        sheets = {kind: _sheet(kind, values, self.device) for kind, values in self.textures.items()}
+        object.__setattr__(self, "sheets", sheets)
+        for kind, names in self.labels.items():
+            if kind not in sheets or len(names) != len(sheets[kind].ink):
+                have = len(sheets[kind].ink) if kind in sheets else 0
+                raise ValueError(f"labels[{kind!r}] needs one class a texture, got {len(names)} for {have} textures")
+        if self.label is not None and self.label not in sheets:
+            raise ValueError(f"label names the kind {self.label!r}, but there are textures of {sorted(sheets)} only")
+
+    def draw(self, scenes: SceneBatch) -> Tensor:
+        """[S, 3, H, W] float32 in 0..1, with gradients."""
+        return self._draw(scenes, torch.float32)
+
+    def _draw(self, scenes: SceneBatch, dtype: torch.dtype) -> Tensor:
+        return _Painting(self, scenes, dtype).paint().permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
+
+    @torch.no_grad()
+    def __call__(self, scenes: SceneBatch) -> Frames:
+        painting = _Painting(self, scenes, torch.float32, masks=True)
+        images = (painting.paint() * 255).round_().to(torch.uint8).cpu().numpy()
+        placed, extent = painting.placed, painting.extent
+        classes, extents = {}, {}
+        for code, kind in enumerate(self.sheets):
+            mine = np.flatnonzero(placed.kind == code)
+            row = placed.row[mine]
+            columns = np.empty((len(mine), 6))
+            columns[row] = extent[mine]
+            extents[kind] = columns
+            if kind in self.labels:
+                names = np.empty(len(mine), np.int64)
+                names[row] = placed.sprite[mine]
+                classes[kind] = np.asarray([str(name) for name in self.labels[kind]], np.str_)[names]
+        return make_frames(scenes, images, torch.cat(painting.ids).cpu().numpy(), label=self._label(scenes, classes),
+                           classes=classes, amodal={kind: part[:, :4] for kind, part in extents.items()},
+                           area={kind: part[:, 4] for kind, part in extents.items()},
+                           inside={kind: part[:, 5] for kind, part in extents.items()})
+
+    def _label(self, scenes: SceneBatch, classes: Mapping[str, Array]) -> Array | None:
+        if self.label is None:
+            return None
+        scene = scenes.tables[self.label].scene
+        names = classes.get(self.label, np.full(len(scene), self.label))
+        out = np.full(len(scenes), "", dtype=names.dtype)
+        out[scene] = names
+        return np.where(np.bincount(scene, minlength=len(scenes)) == 1, out, "")
+
+
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """ink: [N, C, h, w], premultiplied; the last channel is alpha (C = 1 for grey).  reach: [N], how far the texture
+    goes from its centre, in texels."""
+
+    ink: Tensor
+    reach: Array
+
+
+def _sheet(kind: str, values: Any, device: str) -> _Sheet:
+    array = np.asarray(values)
+    if not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 4)) or array.size == 0:
+        raise ValueError(f"textures[{kind!r}] need the shape [N, h, w] or [N, h, w, 4], got {list(array.shape)}")
+    if array.dtype == np.uint8:
+        array = array.astype(np.float32) / 255
+    array = array.astype(np.float32)
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+        raise ValueError(f"textures[{kind!r}] need uint8, or float in 0..1, got {array.min():.4g}..{array.max():.4g}")
+    if array.ndim == 3:
+        ink = array[:, None]
+    else:
+        ink = np.concatenate([array[..., :3] * array[..., 3:], array[..., 3:]], axis=3).transpose(0, 3, 1, 2)
+    height, width = ink.shape[2:]
+    # Bilinear sampling spreads a texel to one texel from its centre, on each axis.
+    across = np.abs(np.arange(width) + 0.5 - width / 2) + 1
+    down = np.abs(np.arange(height) + 0.5 - height / 2) + 1
+    reach = np.where(ink[:, -1] > 0, np.hypot(across, down[:, None]), 0).max(axis=(1, 2))
+    return _Sheet(torch.as_tensor(np.ascontiguousarray(ink), device=device), reach)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """The sprites of a batch by scene and id, all [n].
+
+    kind: position among the sheets.  row: in the kind's table.  rank: how many sprites of its scene come before.
+    window: pixels a side of a square that holds it.  fine: samples a pixel and axis.  half: from its centre to its
+    farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity, ink; float64 tensor [6, n].
+    """
+
+    kind: Array
+    row: Array
+    scene: Array
+    id: Array
+    rank: Array
+    sprite: Array
+    window: Array
+    fine: Array
+    half: Array
+    where: Tensor
+
+    def groups(self, step: int) -> Iterator[Array]:
+        """Sprites that can be drawn at once: of one run of `step` scenes, rank, kind and window; bottom ones first."""
+        keys = np.stack([self.fine, self.window, self.kind, self.rank, self.scene // step])
+        order = np.lexsort(keys)
+        edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
+        return (group for group in np.split(order, edges) if len(group))
+
+
+def _place(renderer: Sprites, scenes: SceneBatch) -> _Placed:
+    if not renderer.sheets:
+        raise ValueError("Sprites needs textures of at least one kind")
+    parts = [_place_kind(renderer, scenes, code, kind) for code, kind in enumerate(renderer.sheets)]
+    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
+    order = np.lexsort((columns["id"], columns["scene"]))
+    columns = {name: column[order] for name, column in columns.items()}
+    rank = np.arange(len(order)) - np.searchsorted(columns["scene"], columns["scene"])
+    where = torch.cat([part for _, part in parts], 1)[:, torch.as_tensor(order, device=renderer.device)]
+    return _Placed(rank=rank, where=where, **columns)
+
+
+def _place_kind(renderer: Sprites, scenes: SceneBatch, code: int, kind: str) -> tuple[dict[str, Array], Tensor]:
+    """The columns of _Placed for the sprites of one kind, in the order of its table."""
+    if kind not in scenes.tables:
+        raise ValueError(f"Sprites has textures of {kind!r}, but the scenes hold {list(scenes.kinds)}")
+    table, sheet, (height, width) = scenes.tables[kind], renderer.sheets[kind], renderer.size
+    if np.any(table.depth == 0):
+        raise ValueError(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a child")
+    x, y, angle, scale, opacity, ink, sprite = (
+        _column(scenes, kind, name, default, renderer.device)
+        for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
+    _check(scenes, kind, "scale", scale, _numbers(scale) >= 0, "a number >= 0")
+    number, most = _numbers(sprite), len(sheet.ink) - 1
+    _check(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= most),
+           f"a whole number in 0..{most}, as there are {most + 1} textures")
+    number, scale = number.astype(np.int64), scale.clamp(min=LEAST_SCALE)
+    size = _numbers(scale)
+    columns = {"kind": np.full(len(table), code), "row": np.arange(len(table)), "scene": table.scene, "id": table.id,
+               "sprite": number, "half": sheet.reach[number] * size,
+               "window": _round_up(np.floor(2 * size * sheet.reach.max()) + 2),
+               "fine": 2 ** np.clip(np.ceil(np.log2(0.7 / size)), 0, 4).astype(np.int64)}
+    turn = torch.deg2rad(angle)
+    return columns, torch.stack([x, y, turn.cos() / scale, turn.sin() / scale, opacity.clamp(0, 1), ink.clamp(0, 1)])
+
+
+def _round_up(side: Array) -> Array:
+    """To the next of four sizes an octave, so that sprites fall into few groups."""
+    step = 2.0 ** np.maximum(np.floor(np.log2(side)) - 2, 0)
+    return (np.ceil(side / step) * step).astype(np.int64)
+
+
+def _column(scenes: SceneBatch, kind: str, name: str, default: float, device: str) -> Tensor:
+    """A column as a float64 tensor [n]; its gradient is kept."""
+    table = scenes.tables[kind]
+    values = table.columns.get(name)
+    if values is None:
+        return torch.full((len(table),), default, dtype=torch.float64, device=device)
+    if not isinstance(values, Tensor) and np.asarray(values).dtype.kind not in "iufb":
+        raise ValueError(f"Sprites needs {kind}.{name} to be a number, got {np.asarray(values).dtype} values")
+    column = torch.as_tensor(values, device=device).to(torch.float64)
+    _check(scenes, kind, name, column, np.isfinite(_numbers(column)), "a finite number")
+    return column
+
+
+def _numbers(column: Tensor) -> Array:
+    return column.detach().cpu().numpy()
+
+
+def _check(scenes: SceneBatch, kind: str, name: str, values: Tensor, good: Array, need: str) -> None:
+    if not good.all():
+        row = int(np.argmin(good))
+        index = int(scenes.index[scenes.tables[kind].scene[row]])
+        raise ValueError(f"{kind}.{name} is {values[row].item():g} in scene {index} of seed {scenes.seed}; Sprites "
+                         f"needs {need}")
+
+
+class _Painting:
+    """One batch being painted, bottom to top.
+
+    canvases: [S, H, W, C], and ids: instance masks [S, H, W], both in runs of `step` scenes.  extent: amodal box, area
+    and area inside the image of each sprite [n, 6]. ids and extent only with masks.
+    """
+
+    def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
+        self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
+        self.placed = _place(renderer, scenes)
+        self.centre = _numbers(self.placed.where[:2])
+        height, width = renderer.size
+        self.step = max(1, CHUNK_PIXELS // (height * width))
+        channels = 3 if any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values()) else 1
+        shade = (_background(renderer, scenes, "shade").clamp(0, 255) / 255).to(dtype)[:, None, None, None]
+        self.canvases = [part.expand(-1, height, width, channels).clone() for part in shade.split(self.step)]
+        self.ids = [torch.zeros(part.shape[:3], dtype=torch.int32, device=renderer.device) for part in self.canvases]
+        self.extent = np.zeros((len(self.placed.scene), 6))
+
+    def paint(self) -> Tensor:
+        """[S, H, W, C] in 0..1."""
+        for group in self.placed.groups(self.step):
+            self._stamp(group)
+        return _noisy(torch.cat(self.canvases), _background(self.renderer, self.scenes, "noise"), self.scenes)
+
+    def _stamp(self, group: Array) -> None:
+        height, width = self.renderer.size
+        side = int(self.placed.window[group[0]])
+        across, down = min(side, width), min(side, height)
+        left, top = self._corner(group)
+        left, top = np.clip(left, 0, width - across), np.clip(top, 0, height - down)
+        cover = self._sample(group, left, top, across, down)
+        opacity, ink = self.placed.where[4:, self._tensor(group)].to(self.dtype)[..., None, None, None]
+        alpha = cover[..., -1:] * opacity
+        over = (cover[..., :-1] if cover.shape[-1] > 1 else cover) * (opacity * ink)
+        run = int(self.placed.scene[group[0]]) // self.step
+        canvas = self.canvases[run]
+        place = self._pixels(self.placed.scene[group] - run * self.step, left, top, across, down, len(canvas))
+        under = canvas if place is None else canvas[place]
+        self.canvases[run] = _put(canvas, place, under * (1 - alpha) + over)
+        if self.masks:
+            mask = (cover[..., -1] > SOLID) & (opacity[..., 0] > 0)
+            node, ids = self._tensor(self.placed.id[group]).int()[:, None, None], self.ids[run]
+            self.ids[run] = _put(ids, place, torch.where(mask, node, ids if place is None else ids[place]))
+            self.extent[group] = self._extent(group, mask, left, top)
+
+    def _corner(self, group: Array) -> tuple[Array, Array]:
+        """Column and row of the first pixel that a sprite may touch [g], inside the image or not."""
+        left, top = np.ceil(self.centre[:, group] - self.placed.half[group] - 0.5)
+        return left, top
+
+    def _sample(self, group: Array, left: Array, top: Array, across: int, down: int) -> Tensor:
+        """Premultiplied texture, alpha last, on the window [g, down, across, C] whose first pixel is (left, top)."""
+        sheet = list(self.renderer.sheets.values())[self.placed.kind[group[0]]]
+        texture = sheet.ink.index_select(0, self._tensor(self.placed.sprite[group])).to(self.dtype)
+        x, y, cos, sin = self.placed.where[:4, self._tensor(group)][..., None]
+        column = self._tensor(left)[:, None] + torch.arange(across, device=x.device) - x
+        row = self._tensor(top)[:, None] + torch.arange(down, device=x.device) - y
+        wide, high = 2 / texture.shape[3], 2 / texture.shape[2]  # grid_sample counts from -1 to 1
+        fine, total = int(self.placed.fine[group[0]]), None
+        for i, j in np.ndindex(fine, fine):
+            a, b = column + (j + 0.5) / fine, row + (i + 0.5) / fine
+            u = (a * cos * wide).to(self.dtype)[:, None, :] - (b * sin * wide).to(self.dtype)[:, :, None]
+            v = (a * sin * high).to(self.dtype)[:, None, :] + (b * cos * high).to(self.dtype)[:, :, None]
+            part = grid_sample(texture, torch.stack([u, v], -1), "bilinear", "zeros", align_corners=False)
+            total = part if total is None else total + part  # in a fixed order: a mean over axes has none
+        assert total is not None
+        return (total if fine == 1 else total / fine**2).permute(0, 2, 3, 1)
+
+    def _pixels(self, rows: Array, left: Array, top: Array, across: int, down: int,
+                count: int) -> tuple[Tensor, ...] | None:
+        """Index of the windows in a canvas of count scenes; None where they are all of it."""
+        if (down, across) == self.renderer.size and len(rows) == count:
+            return None
+        y = self._tensor(top)[:, None].long() + torch.arange(down, device=self.renderer.device)
+        x = self._tensor(left)[:, None].long() + torch.arange(across, device=self.renderer.device)
+        return self._tensor(rows)[:, None, None], y[:, :, None], x[:, None, :]
+
+    def _extent(self, group: Array, mask: Tensor, left: Array, top: Array) -> Array:
+        """Measure whole sprites [g, 6]: on their mask [g, down, across] at (left, top); anew if the image cuts them."""
+        (x, y), half, size = self.centre[:, group], self.placed.half[group], self.renderer.size
+        extent = _measure(mask, left, top, size)
+        cut = (x - half < 0) | (y - half < 0) | (x + half > size[1]) | (y + half > size[0])
+        if cut.any():
+            side, group = int(self.placed.window[group[0]]), group[cut]
+            left, top = self._corner(group)
+            cover = self._sample(group, left, top, side, side)[..., -1]
+            opaque = self.placed.where[4, self._tensor(group)] > 0
+            extent[cut] = _measure((cover > SOLID) & opaque[:, None, None], left, top, size)
+        return extent
+
+    def _tensor(self, values: Array) -> Tensor:
+        return torch.as_tensor(values, device=self.renderer.device)
+
+
+def _put(canvas: Tensor, place: tuple[Tensor, ...] | None, values: Tensor) -> Tensor:
+    return values if place is None else canvas.index_put_(place, values)
+
+
+def _measure(mask: Tensor, left: Array, top: Array, size: tuple[int, int]) -> Array:
+    """Box, area and area inside an image of this size, of masks [g, down, across] at (left, top): [g, 6]."""
+    ones = mask.to(torch.float32)  # sums are exact below 2**24
+    down, across = _numbers(ones.sum(2)), _numbers(ones.sum(1))
+    area = down.sum(axis=1)
+    row, column = top[:, None] + np.arange(down.shape[1]), left[:, None] + np.arange(across.shape[1])
+    row_in, column_in = (row >= 0) & (row < size[0]), (column >= 0) & (column < size[1])
+    inside = area
+    if not (row_in.all() and column_in.all()):
+        seen = _numbers(ones) * row_in[:, :, None] * column_in[:, None, :]
+        inside = seen.sum(axis=(1, 2))
+    x0, x1 = _ends(across > 0, left)
+    y0, y1 = _ends(down > 0, top)
+    box = np.stack([x0, y0, x1, y1], axis=1) * (area > 0)[:, None]
+    return np.concatenate([box, area[:, None], inside[:, None]], axis=1)
+
+
+def _ends(hit: Array, start: Array) -> tuple[Array, Array]:
+    """First hit and one past the last, of hits [g, length] counted from start [g]."""
+    return start + hit.argmax(axis=1), start + hit.shape[1] - hit[:, ::-1].argmax(axis=1)
+
+
+def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
+    """An attribute of each scene's background [S], 0 where there is none."""
+    roots = [kind for kind, table in scenes.tables.items() if np.any(table.depth == 0)]
+    kind = renderer.background or (roots[0] if roots else "")
+    out = torch.zeros(len(scenes), dtype=torch.float64, device=renderer.device)
+    if kind not in scenes.tables and len(scenes):
+        raise ValueError(f"background names the kind {kind!r}, but the scenes hold {list(scenes.kinds)}")
+    if not len(scenes) or name not in scenes.tables[kind].columns:
+        return out
+    scene = scenes.tables[kind].scene
+    if len(np.unique(scene)) != len(scene):
+        raise ValueError(f"background {kind!r}: a scene has one at most, but one of these has more")
+    return out.index_put((torch.as_tensor(scene, device=out.device),), _column(scenes, kind, name, 0, renderer.device))
+
+
+def _noisy(canvas: Tensor, sd: Tensor, scenes: SceneBatch) -> Tensor:
+    """canvas [S, H, W, C] with normal noise of sd [S] grey levels, from each scene's own random numbers."""
+    noisy = np.flatnonzero(_numbers(sd) > 0)
+    if len(noisy) == 0:
+        return canvas
+    normal = np.zeros(canvas.shape[:3], np.float32)
+    for row in noisy:
+        normal[row] = generator(scenes.address[row], "noise").standard_normal(normal.shape[1:], np.float32)
+    grain = torch.as_tensor(normal, device=canvas.device).to(canvas.dtype)
+    return (canvas + grain[..., None] * (sd.to(canvas.dtype) / 255)[:, None, None, None]).clamp(0, 1)

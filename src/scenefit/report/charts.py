@@ -1,0 +1,155 @@
+"""Charts of the first view, drawn by matplotlib without a display. Sizes are in pixels."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from scenefit.report import look
+from scenefit.report.story import AttributeStory, Story, Table
+
+DPI = 100
+STYLE = {"font.family": ["DejaVu Sans"], "text.parse_math": False, "axes.unicode_minus": True,  # names are plain text
+         "axes.edgecolor": look.LINE, "xtick.color": look.SOFT, "ytick.color": look.SOFT, "text.color": look.INK,
+         "axes.labelcolor": look.SOFT, "font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10,
+         "ytick.labelsize": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True}
+
+
+def arms(table: Table, width: int, height: int) -> Image.Image:
+    """Dots with intervals, one row an arm, the numbers at the right."""
+    def draw(axes: Axes) -> None:
+        factor = 100.0 if table.percent else 1.0
+        for place, arm in enumerate(table.rows):
+            fill, edge = look.paint(arm.name)
+            if np.isfinite(arm.low) and np.isfinite(arm.high):
+                axes.plot([factor * arm.low, factor * arm.high], [place, place], color=edge, lw=3,
+                          solid_capstyle="round", zorder=2)
+            values = np.asarray(arm.values, float) * factor
+            axes.plot(values, np.full(len(values), place + 0.27), "|", color=edge, ms=6, alpha=0.7, zorder=2)
+            axes.plot([factor * arm.mean], [place], "o", ms=9.5, color=fill, mec=edge, mew=2, zorder=3, clip_on=False)
+            axes.annotate(look.metric(table, arm.mean), (1, place), (16, 0), ("axes fraction", "data"),
+                          "offset points", va="center", fontsize=12, fontweight="bold")
+            axes.annotate(look.interval(table, arm), (1, place), (66, 0), ("axes fraction", "data"), "offset points",
+                          va="center", fontsize=10, color=look.SOFT)
+        axes.set_yticks(range(len(table.rows)), [look.cut(arm.name, 22) for arm in table.rows], fontsize=12,
+                        color=look.INK)
+        axes.set_ylim(len(table.rows) - 0.4, -0.6)
+        axes.set_xlim(*_room(table, factor))
+        axes.grid(axis="x", color=look.LINE)
+        axes.tick_params(length=0, pad=8)
+        axes.spines["left"].set_visible(False)
+
+    longest = max((len(look.cut(arm.name, 22)) for arm in table.rows), default=0)
+    return _drawn(draw, width, height, (34 + 8.5 * longest, 180, 12, 30))
+
+
+def _room(table: Table, factor: float) -> tuple[float, float]:
+    """Ends of the axis: all values with some room."""
+    ends = np.array([x for arm in table.rows for x in (arm.mean, arm.low, arm.high, *arm.values)], float) * factor
+    ends = ends[np.isfinite(ends)]
+    if not len(ends):
+        return 0.0, factor
+    span = max(float(np.ptp(ends)), 0.02 * factor)
+    return float(ends.min()) - 0.06 * span, float(ends.max()) + 0.06 * span
+
+
+def distance(story: Story, width: int, height: int) -> Image.Image:
+    """The distance over renders, with the grammar's and the floor between real photos."""
+    def draw(axes: Axes) -> None:
+        runs = look.stages(story.trace)
+        x = np.array([p.renders for _, run in runs for p in run], float)
+        y = np.array([p.distance for _, run in runs for p in run])
+        learned = look.paint("learned").fill
+        axes.plot(x, y, "-", color=learned, lw=2.2, zorder=4, label="learned")
+        if len(x) < 60:
+            axes.plot(x, y, "o", color=learned, ms=4.5, zorder=4, clip_on=False)
+        axes.set_xlim(min(0.0, x.min()), x.max() * 1.02 or 1)
+        axes.margins(y=0.12)
+        if story.prior_distance is not None and np.isfinite(story.prior_distance):
+            axes.axhline(story.prior_distance, color=look.paint("grammar").edge, lw=2, ls=(0, (5, 3)), label="grammar")
+        if story.floor is not None and np.isfinite(story.floor.value):
+            axes.axhspan(story.floor.low, story.floor.high, color=look.DARK, alpha=0.13, lw=0)
+            axes.axhline(story.floor.value, color=look.DARK, lw=1.4, label="photos against photos (floor)")
+        _mark_stages(axes, runs)
+        axes.grid(axis="y", color=look.LINE)
+        axes.tick_params(length=0, pad=6)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
+        axes.set_xlabel("renders")
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.10), ncols=3, frameon=False, fontsize=10.5,
+                    handlelength=1.6, columnspacing=1.4, borderaxespad=0)
+
+    return _drawn(draw, width, height, (64, 14, 62, 52))
+
+
+def _mark_stages(axes: Axes, runs: Any) -> None:
+    """A dotted line and a name where a stage begins; names only where they find room."""
+    left, right = axes.get_xlim()
+    for place, (stage, run) in enumerate(runs):
+        start = run[0].renders if place else left
+        end = runs[place + 1][1][0].renders if place + 1 < len(runs) else right
+        if place:
+            axes.axvline(start, color=look.SOFT, lw=1, ls=(0, (1, 2)))
+        wide = (end - start) / (right - left) * axes.get_window_extent().width
+        if stage and wide > 9 * len(stage) + 12:
+            axes.annotate(stage, (start, 1), (5, 3), ("data", "axes fraction"), "offset points", color=look.SOFT,
+                          fontsize=10)
+
+
+def histogram(attribute: AttributeStory, width: int, height: int) -> Image.Image:
+    """Before and after as filled bars, the truth as an outline; each scaled to its own tallest bin."""
+    def draw(axes: Axes) -> None:
+        found = look.bars(attribute)
+        for role, alpha in (("before", 0.55), ("after", 0.75)):
+            if role in found.heights:
+                axes.stairs(found.scaled(role), found.edges, fill=True, color=look.paint(role).fill, alpha=alpha, lw=0)
+        if "truth" in found.heights:
+            axes.stairs(found.scaled("truth"), found.edges, color=look.DARK, lw=1.6)
+        axes.set_xlim(found.edges[0], found.edges[-1])
+        axes.set_ylim(0, 1.06)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.spines["bottom"].set_color(look.SOFT)
+        axes.tick_params(length=3, color=look.SOFT)
+        if attribute.circular:
+            axes.set_xticks([-180, -90, 0, 90, 180], [f"{a}{look.DEGREE}" for a in (-180, -90, 0, 90, 180)])
+        elif found.ticks is not None:
+            _tick_bins(axes, found, width)
+        else:
+            axes.locator_params(axis="x", nbins=5)
+        for mark, end in (("low", 0), ("high", 1)):
+            if attribute.pressed == mark:
+                axes.axvline(found.edges[-end], color=look.WARN, lw=3, clip_on=False)
+
+    return _drawn(draw, width, height, (20, 20, 6, 28))
+
+
+def _tick_bins(axes: Axes, found: look.Bars, width: int) -> None:
+    """Labels of categories, as many as fit."""
+    assert found.ticks is not None
+    centres = (found.edges[:-1] + found.edges[1:]) / 2
+    longest = min(max(len(t) for t in found.ticks), 12)
+    step = max(1, int(np.ceil(len(centres) * (8 * longest + 8) / (width - 40))))
+    axes.set_xticks(centres[::step], [look.cut(t, 12) for t in found.ticks[::step]])
+
+
+def _drawn(draw: Callable[[Axes], None], width: int, height: int,
+           edges: tuple[float, float, float, float]) -> Image.Image:
+    """A figure with one axes inside edges (left, right, top, bottom), as an image. Global settings are left alone."""
+    left, right, top, bottom = edges
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+        canvas = FigureCanvasAgg(figure)
+        draw(figure.add_axes((left / width, bottom / height, (width - left - right) / width,
+                              (height - top - bottom) / height)))
+        canvas.draw()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

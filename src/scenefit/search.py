@@ -1,0 +1,64 @@
+"""Warm start by search: a shift and a stretch of every learned number, by CMA-ES on the distance itself.
+
+Far apart the distance has no gradient, but it still tells better from worse. Each candidate is a distribution, judged
+by few renders of the same scenes, so that candidates differ by what was changed alone (Hansen 2016, arXiv 1604.00772).
+Legend: D dimensions: a shift and a stretch for each learned number; K knots.
+"""
+
+from collections.abc import Iterator
+
+import cma
+import numpy as np
+import torch
+
+from scenefit.address import derive
+from scenefit.features import to_tensor
+from scenefit.infer import MASS, prior_at_knots
+from scenefit.objective import Objective
+from scenefit.renderers import Renderer, render
+from scenefit.transformer import KNOT_PLACES, SIGMA_FLOOR, Transformer
+
+STRETCH = 3.0  # candidates are between 1 / exp(STRETCH) and exp(STRETCH) times as wide as the prior
+LEAST_WIDTH = 0.05  # of the bounds: the width that a constant prior is taken to have
+
+
+def search(transformer: Transformer, renderer: Renderer, objective: Objective, seed: int, images: int = 64,
+           rounds: int = 12) -> Iterator[tuple[int, float]]:
+    """Search, yielding after each round the renders it took and the best distance; the transformer ends at the best.
+
+    images: renders a candidate.
+    """
+    numbers = transformer.numbers
+    if not numbers:
+        return
+    scenes = transformer.sample(derive(seed, "search"), images)
+    priors = {a.key: prior_at_knots(transformer, a, scenes) for a in numbers}
+    start = np.zeros(2 * len(numbers))
+    strategy = cma.CMAEvolutionStrategy(start, 0.25, {"seed": derive(seed, "search") % 2**31 + 1, "verbose": -9,
+                                                      "bounds": [-1, 1]})
+    best, best_at = np.inf, start
+    for _ in range(rounds):
+        candidates = strategy.ask()
+        losses = []
+        for candidate in candidates:
+            place(transformer, priors, candidate)
+            drawn = render(renderer, transformer.sample(derive(seed, "search"), images))
+            with torch.no_grad():
+                losses.append(float(objective.loss(to_tensor(drawn.images))))
+        strategy.tell(candidates, losses)
+        if min(losses) < best:
+            best, best_at = min(losses), candidates[int(np.argmin(losses))]
+        place(transformer, priors, best_at)
+        yield images * len(candidates), best
+
+
+def place(transformer: Transformer, priors: dict[tuple[str, str], np.ndarray], candidate: np.ndarray) -> None:
+    """Give every learned number its shift and stretch from candidate [D], each in -1..1."""
+    for a, (shift, stretch) in zip(transformer.numbers, candidate.reshape(-1, 2), strict=True):
+        prior = priors[a.key]
+        centre = float(MASS @ prior)
+        width = np.sqrt(float(MASS @ (prior - centre) ** 2))
+        form = (prior - centre) / width if width > 2 * SIGMA_FLOOR else KNOT_PLACES
+        width = max(width, LEAST_WIDTH) * np.exp(STRETCH * stretch)
+        reach = 0.5 if getattr(a.prior, "circular", False) else 1.0
+        transformer.set_curve(a, centre + reach * shift + width * form - prior)

@@ -1,0 +1,64 @@
+"""The settings of a fit, with defaults chosen by measurement (see `benchmarks/` and `experiments/`)."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+GRADIENT_NAMES = ("auto", "exact", "finite", "simultaneous", "score")
+WARM_STARTS = ("infer", "search", "none")
+TASK_TERMS = ("credit", "reinforce", "none")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit. Counts are of images rendered unless said otherwise.
+
+    gradient: how to get one through the renderer; "auto" is exact where the renderer is differentiable, else the score
+    function.  warm_start: "infer" reads attributes off the photos, "search" is CMA-ES on the distance.
+    reader_renders, reader_epochs: training of the reader.  rounds, round_renders: of the warm start.
+    steps, batch: of the descent; batch is a multiple of 64.  rate: of the curves, in units of the bounds.
+    pretrain: steps of reconstruction before all else (Kar et al. 2019).
+    task: how labelled photos enter; task_steps, task_renders: how often, and on how many images a network is trained.
+    task_weight: of the task's gradient against the distance's.
+    check_renders: for each check of the distance.  most_photos: a larger folder is thinned evenly.
+    """
+
+    gradient: str = "auto"
+    warm_start: str = "infer"
+    reader_renders: int = 2048
+    reader_epochs: int = 5
+    rounds: int = 3
+    round_renders: int = 512
+    steps: int = 60
+    batch: int = 128
+    rate: float = 0.01
+    pretrain: int = 0
+    task: str = "credit"
+    task_steps: int = 20
+    task_renders: int = 512
+    task_weight: float = 1e-3
+    check_renders: int = 512
+    most_photos: int = 2000
+    max_renders: int | None = None
+    minutes: float | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("gradient", GRADIENT_NAMES), ("warm_start", WARM_STARTS), ("task", TASK_TERMS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if self.batch < 64 or self.batch % 64:
+            raise ValueError(f"batch must be a multiple of 64, got {self.batch}")
+        for name in ("reader_renders", "reader_epochs", "round_renders", "check_renders", "most_photos"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
+        for name in ("rounds", "steps", "pretrain", "task_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("max_renders", "minutes"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive, got {value}")
+
+    def record(self) -> dict[str, Any]:
+        """In plain values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

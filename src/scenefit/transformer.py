@@ -1,0 +1,253 @@
+"""The distribution transformer: a graph network that edits the learned attributes of scene graphs.
+
+An edit of a number is move = curve(z) + network(graph) + sigma * noise, in units of the attribute's bounds (a turn for
+angles), added to the prior's own value. z is the value's place in its prior as a standard normal deviate. The curve is
+a + b z + a bend, linear between knots, so that moving, stretching and reshaping a distribution each take a few numbers;
+the network adds what depends on the rest of the scene; the noise has a floor, so that a log-probability exists and a
+constant prior can be widened. All start at nothing: the edit is the identity in the mean (cf. Kar et al. 2019,
+section 3.2).
+
+Legend: S scenes; n nodes of a kind; K knots.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import special
+from torch import Tensor, nn
+
+from scenefit.address import uniform
+from scenefit.attribute import Attribute, Unit
+from scenefit.encoding import Graph, columns, encode
+from scenefit.grammar import Grammar
+from scenefit.prior import Choice, pick
+from scenefit.scene import SceneBatch
+
+Key = tuple[str, str]
+CHUNK = 64  # scenes a network sees at once, aligned on the scene index: results never depend on the batch
+KNOTS = 17
+REACH = 4.0  # the knots span z in -REACH..REACH
+BEND = 0.3  # bends learn slower than shift and stretch, for single knots see little of a batch
+SIGMA_FLOOR = 1e-3  # of the bounds
+SIGMA_START = 1e-2
+NETWORK_SCALE = 0.1  # outputs of the network are moves in tenths of the bounds
+KNOT_PLACES = np.linspace(-REACH, REACH, KNOTS)
+HIDDEN = 32
+ROUNDS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """What the transformer chose, sampled once. scenes: the edited ones.
+
+    moves: (kind, name) -> [n], with gradient, of every learned number but counts.  codes: the same for choices.
+    units: see `Unit`.  log_probs: (kind, name) -> [n] of these very values, with gradient; rules under (kind, "rule").
+    """
+
+    scenes: SceneBatch
+    moves: Mapping[Key, Tensor]
+    codes: Mapping[Key, np.ndarray]
+    units: Mapping[Key, Unit]
+    log_probs: Mapping[Key, Tensor]
+
+    def log_prob(self, keys: Iterable[Key] | None = None) -> Tensor:
+        """Of each scene [S], over all that was chosen or over some of it."""
+        total = torch.zeros(len(self.scenes))
+        for key in self.log_probs if keys is None else keys:
+            total = total.index_add(0, torch.from_numpy(self.scenes.tables[key[0]].scene), self.log_probs[key])
+        return total
+
+
+class Transformer(nn.Module):
+    """Edits scenes of one grammar. Its parameters are what `fit` learns."""
+
+    def __init__(self, grammar: Grammar, seed: int = 0):
+        super().__init__()
+        self.grammar = grammar
+        self.columns = columns(grammar)
+        self.numbers = tuple(a for a in grammar.learned if not isinstance(a.prior, Choice))
+        self.choices = tuple(a for a in grammar.learned if isinstance(a.prior, Choice))
+        self.curves = nn.ParameterDict({_name(a): nn.Parameter(torch.zeros(2 + KNOTS)) for a in self.numbers})
+        self.log_sigma = nn.ParameterDict({
+            _name(a): nn.Parameter(torch.tensor(float(np.log(SIGMA_START - SIGMA_FLOOR)))) for a in self.numbers})
+        self.logits = nn.ParameterDict({_name(a): nn.Parameter(_log(_odds(a))) for a in self.choices})
+        self.rules = nn.ParameterDict({kind: nn.Parameter(_log(grammar.rule_probabilities(kind)))
+                                       for kind in grammar.learned_heads})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = GraphNetwork({k: 1 + sum(c.width for c in cs) for k, cs in self.columns.items()},
+                                        {k: self._outputs(k) for k in grammar.kinds})
+
+    def sigma(self, attribute: Attribute) -> Tensor:
+        """Standard deviation of an edit's noise, in units of the bounds."""
+        return SIGMA_FLOOR + self.log_sigma[_name(attribute)].exp()
+
+    def curve(self, attribute: Attribute, z: np.ndarray) -> Tensor:
+        """The move [n] of values at place z [n] of their prior; beyond the knots it goes on straight."""
+        place = (torch.from_numpy(z) + REACH) * ((KNOTS - 1) / (2 * REACH))
+        left = place.floor().clamp(0, KNOTS - 2).long()
+        part = (place - left).float()
+        curve = self.curves[_name(attribute)]
+        bend = curve[2 + left] * (1 - part) + curve[3 + left] * part
+        return curve[0] + curve[1] * torch.from_numpy(z).float() + BEND * bend
+
+    def set_curve(self, attribute: Attribute, moves: np.ndarray) -> None:
+        """Make curve(KNOT_PLACES) equal moves [K]."""
+        weight = np.exp(-0.25 * KNOT_PLACES**2)
+        slope, level = np.polyfit(KNOT_PLACES, moves, 1, w=weight)
+        bend = (moves - level - slope * KNOT_PLACES) / BEND
+        with torch.no_grad():
+            self.curves[_name(attribute)].copy_(torch.from_numpy(np.concatenate([[level, slope], bend])))
+
+    def set_sigma(self, attribute: Attribute, sigma: float) -> None:
+        """Set the noise's standard deviation, not below its floor."""
+        with torch.no_grad():
+            self.log_sigma[_name(attribute)].fill_(float(np.log(max(sigma - SIGMA_FLOOR, 1e-6))))
+
+    def edit(self, seed: int, indices: Any) -> Edit:
+        """Sample scenes of these indices from the learned distribution."""
+        index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices, np.int64)
+        whole = np.unique(index // CHUNK)[:, None] * CHUNK + np.arange(CHUNK)
+        edit = self._edit(seed, whole.ravel())
+        if np.array_equal(whole.ravel(), index):
+            return edit
+        return _take(edit, np.searchsorted(whole.ravel(), index))
+
+    def sample(self, seed: int, indices: Any) -> SceneBatch:
+        """Scenes of the learned distribution, without gradients."""
+        with torch.no_grad():
+            return self.edit(seed, indices).scenes
+
+    def unasked(self, seed: int, index: np.ndarray) -> Tensor:
+        """Mean square of what the network does to scenes of the grammar: 0 for the identity."""
+        outputs = self._run(self.grammar.sample(seed, index))
+        return torch.cat([out.flatten() for out in outputs.values()]).square().mean()
+
+    def _edit(self, seed: int, index: np.ndarray) -> Edit:
+        moves: dict[Key, Tensor] = {}
+        codes: dict[Key, np.ndarray] = {}
+        log_probs: dict[Key, Tensor] = {}
+        prior = self._structure(seed, index, log_probs)
+        outputs = self._run(prior)
+        for kind in self.grammar.kinds:
+            address, at = prior.tables[kind].address, 0
+            for a in self._edited(kind):
+                out = outputs[kind][:, at:at + _width(a)]
+                at += _width(a)
+                if isinstance(a.prior, Choice):
+                    codes[a.key], log_probs[a.key] = self._choose(a, out, address)
+                else:
+                    moves[a.key], log_probs[a.key] = self._move(a, NETWORK_SCALE * out[:, 0], address)
+        plain = {key: move.detach().numpy().astype(np.float64) for key, move in moves.items()}
+        scenes, units = self.grammar.decode(prior, {**plain, **codes})
+        return Edit(scenes, moves, codes, units, log_probs)
+
+    def _structure(self, seed: int, index: np.ndarray, log_probs: dict[Key, Tensor]) -> SceneBatch:
+        """Scenes with learned rules and counts, their other attributes the prior's."""
+        odds = {kind: torch.softmax(logits.detach().double(), 0).numpy() for kind, logits in self.rules.items()}
+        counts = [a for a in self.numbers if a.count]
+
+        def mover(a: Attribute) -> Any:
+            return lambda address: self._move(a, 0.0, address)[0].detach().numpy().astype(np.float64)
+
+        scenes = self.grammar.sample(seed, index, {a.key: mover(a) for a in counts},
+                                     {kind: p / p.sum() for kind, p in odds.items()})
+        for a in counts:
+            log_probs[a.key] = self._move(a, 0.0, scenes.tables[a.kind].address)[1]
+        for kind, logits in self.rules.items():
+            log_probs[kind, "rule"] = torch.log_softmax(logits, 0)[torch.from_numpy(scenes.tables[kind].rule)]
+        return scenes
+
+    def _move(self, a: Attribute, out: Any, address: np.ndarray) -> tuple[Tensor, Tensor]:
+        """A move [n] with a reparametrised gradient, and the log-probability [n] of the value it took."""
+        mean, sigma = self.curve(a, place(address, a.name)) + out, self.sigma(a)
+        move = mean + sigma * torch.from_numpy(place(address, f"{a.name}/edit").astype(np.float32))
+        # Detached: a log-probability of a sample that still follows its mean has no gradient at all.
+        return move, _normal(move.detach(), mean, sigma)
+
+    def _choose(self, a: Attribute, out: Tensor, address: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """Codes [n] of a choice and their log-probability [n]."""
+        log_odds = torch.log_softmax(self.logits[_name(a)] + out, dim=1)
+        odds = log_odds.detach().double().exp().numpy()
+        codes = pick(odds / odds.sum(axis=1, keepdims=True), uniform(address, a.name))
+        return codes, log_odds.gather(1, torch.from_numpy(codes)[:, None])[:, 0]
+
+    def _edited(self, kind: str) -> list[Attribute]:
+        return [a for a in self.grammar.attributes[kind].values() if a.learned and not a.count]
+
+    def _outputs(self, kind: str) -> int:
+        return sum(_width(a) for a in self._edited(kind))
+
+    def _run(self, prior: SceneBatch) -> dict[str, Tensor]:
+        """The network's outputs for each kind [n, outputs], computed chunk by chunk."""
+        parts = [self.network(encode(prior.take(range(at, at + CHUNK)), self.columns))
+                 for at in range(0, len(prior), CHUNK)]
+        out = {}
+        for kind, table in prior.tables.items():
+            joined = torch.cat([part[kind] for part in parts])
+            order = np.argsort(table.scene // CHUNK, kind="stable")  # rows as the chunks held them
+            out[kind] = joined[torch.from_numpy(np.argsort(order, kind="stable"))]
+        return out
+
+
+class GraphNetwork(nn.Module):
+    """Messages between parents and children, a few rounds; kinds have their own input and output layers."""
+
+    def __init__(self, inputs: Mapping[str, int], outputs: Mapping[str, int]):
+        super().__init__()
+        self.enter = nn.ModuleDict({kind: nn.Linear(width, HIDDEN) for kind, width in inputs.items()})
+        self.rounds = nn.ModuleList(nn.Sequential(nn.Linear(3 * HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN))
+                                    for _ in range(ROUNDS))
+        self.leave = nn.ModuleDict({kind: nn.Linear(HIDDEN, width) for kind, width in outputs.items() if width})
+        for parameter in self.leave.parameters():  # the edit starts as the identity
+            nn.init.zeros_(parameter)
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        """kind -> [n, outputs]"""
+        h = torch.cat([torch.tanh(self.enter[kind](x)) for kind, x in graph.inputs.items()])
+        child = graph.parent != torch.arange(len(h))
+        count = torch.zeros(len(h)).index_add(0, graph.parent[child], torch.ones(int(child.sum())))
+        for layer in self.rounds:
+            below = torch.zeros_like(h).index_add(0, graph.parent[child], h[child]) / count.clamp(min=1)[:, None]
+            h = h + layer(torch.cat([h, h[graph.parent], below], dim=1))
+        parts = dict(zip(graph.inputs, h.split([len(x) for x in graph.inputs.values()]), strict=True))
+        return {kind: self.leave[kind](part) if kind in self.leave else part[:, :0] for kind, part in parts.items()}
+
+
+def _take(edit: Edit, rows: np.ndarray) -> Edit:
+    keep = np.zeros(len(edit.scenes), bool)
+    keep[rows] = True
+    at = {kind: np.flatnonzero(keep[table.scene]) for kind, table in edit.scenes.tables.items()}
+    units = {k: Unit(u.unit[at[k[0]]], u.low[at[k[0]]], u.high[at[k[0]]]) for k, u in edit.units.items()}
+    return Edit(edit.scenes.take(rows), {k: move[torch.from_numpy(at[k[0]])] for k, move in edit.moves.items()},
+                {k: codes[at[k[0]]] for k, codes in edit.codes.items()}, units,
+                {k: score[torch.from_numpy(at[k[0]])] for k, score in edit.log_probs.items()})
+
+
+def place(address: np.ndarray, name: str) -> np.ndarray:
+    """Where each node's value [n] stands in its prior, as a standard normal deviate."""
+    return special.ndtri(uniform(address, name))
+
+
+def _name(attribute: Attribute) -> str:
+    return f"{attribute.kind}/{attribute.name}"
+
+
+def _width(attribute: Attribute) -> int:
+    return len(attribute.prior.options) if isinstance(attribute.prior, Choice) else 1
+
+
+def _odds(attribute: Attribute) -> np.ndarray:
+    assert isinstance(attribute.prior, Choice)
+    return attribute.prior.probabilities
+
+
+def _log(probabilities: Any) -> Tensor:
+    return torch.from_numpy(np.log(np.maximum(probabilities, 1e-6))).float()
+
+
+def _normal(value: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
+    return -0.5 * ((value - mean) / sigma) ** 2 - sigma.log() - 0.5 * float(np.log(2 * np.pi))
