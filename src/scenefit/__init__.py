@@ -20,8 +20,8 @@ _HOME = {
     "each": "renderers.each", "Sprites": "renderers.sprites", "RenderError": "renderers", "render": "renderers",
     "Photos": "photos", "read_photos": "photos", "read_labelled": "photos",
     "Transformer": "transformer", "Classify": "tasks", "Task": "tasks",
-    "Settings": "settings", "Step": "fit", "fit": "fit", "fit_steps": "fit",
-    "Model": "model", "generate": "generate", "generate_steps": "generate",
+    "Settings": "settings", "Step": "loop", "fit": "loop", "fit_steps": "loop",
+    "Model": "model", "generate": "dataset", "generate_steps": "dataset",
 }
 __all__ = sorted(_HOME)
 

@@ -1,8 +1,8 @@
 """Writing a labelled data set from a learned distribution, chunk by chunk.
 
-A chunk is drawn, its images are written, and its rows are kept in a file of their own; whole chunks are skipped when the
-same command runs again, and the annotation files are written at the end. So a killed run goes on where it stood, and
-ends in the same bytes. Legend: n scenes.
+A chunk is drawn, its images are written, and its rows are kept in a file of their own; whole chunks are skipped when
+the same command runs again, and the annotation files are written at the end. So a killed run goes on where it stood,
+and ends in the same bytes. Legend: n scenes.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scenefit.address import scene_address, uniform
-from scenefit.files import content_hash, write_json
+from scenefit.files import clear_leftovers, content_hash, write_json
 from scenefit.formats import Format, as_format
 from scenefit.model import Model
 from scenefit.renderers import Renderer, render
@@ -90,6 +90,7 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
             if differing:
                 raise ValueError(f"{out} holds another data set (it differs in: {', '.join(differing)}); give another "
                                  "folder, or remove this one")
+            clear_leftovers(out)
             if path is provenance:
                 _tidy(out)
                 return True
