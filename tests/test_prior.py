@@ -81,7 +81,7 @@ def test_normal_stays_in_bounds(mean: float, sd: float, a: float, width: float, 
 
 def test_unbounded_normal_is_finite_up_to_the_ends() -> None:
     values = Normal(1, 2).quantile(ENDS)
-    assert np.all(np.isfinite(values)) and values.min() == -values.max() + 2
+    assert np.all(np.isfinite(values)) and values.min() - 1 == pytest.approx(1 - values.max())
     assert (values.max() - 1) / 2 == pytest.approx(-stats.norm.ppf(TAIL))
 
 
@@ -170,7 +170,7 @@ def test_codes_are_places_among_the_options() -> None:
     prior = Choice(["red", "grey", "blue"])
     values = prior.quantile(U)
     assert np.array_equal(np.array(prior.options)[prior.codes(values)], values)
-    with pytest.raises(ValueError, match=r"Choice needs values among its options \['red', 'grey', 'blue'\], got values"):
+    with pytest.raises(ValueError, match=r"Choice needs values among its options \['red', 'grey', 'blue'\], got "):
         prior.codes(np.array(["red", "zebra"]))
     with pytest.raises(ValueError, match="Choice needs values among"):
         Choice([1, 2]).codes(np.array([1.5]))

@@ -226,6 +226,27 @@ def test_boxes_and_areas_of_cut_sprites_are_whole(x, y, inside):
     assert found.visibility.tolist() == [1.0 if inside else 0.0]
 
 
+def test_half_a_pixel_is_not_covered():
+    found = Sprites((16, 16), {"thing": np.full((1, 6, 6), 255, np.uint8)})(one(x=8.5, y=8.0)).objects
+    assert found.amodal.tolist() == [[6, 5, 11, 11]] and found.area.tolist() == [30]
+
+
+def test_rows_of_a_kind_at_several_depths_keep_their_own_labels():
+    grammar = Grammar("image", {"image": {}, "thing": {"x": Uniform(0, 30), "sprite": Integer(0, 2)}},
+                      [Rule("image", ["thing"]), Rule("thing", [repeat("thing", 1)], 0.4), Rule("thing", [], 0.6)])
+    scenes = grammar.sample(0, 12)
+    table = scenes.tables["thing"]
+    assert np.any(np.diff(table.scene) < 0)
+    texture = np.zeros((3, 2, 12), np.uint8)
+    for width, one_texture in zip((2, 6, 10), texture, strict=True):
+        one_texture[:, 6 - width // 2:6 + width // 2] = 255
+    frames = Sprites((8, 30), {"thing": texture}, {"thing": ["2", "6", "10"]})(scenes)
+    want = np.array([2, 6, 10])[table["sprite"]]
+    assert frames.classes["thing"].tolist() == [str(w) for w in want]
+    assert np.abs((frames.amodal["thing"][:, [0, 2]]).mean(axis=1) - table["x"]).max() <= 0.5
+    assert np.abs(np.diff(frames.amodal["thing"][:, [0, 2]])[:, 0] - want).max() <= 1
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-8, 40), st.floats(-8, 40), st.floats(-180, 180), st.floats(0.5, 2.5))
 def test_extents_are_those_of_the_same_sprite_on_an_endless_image(x, y, angle, scale):

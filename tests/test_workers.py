@@ -79,9 +79,9 @@ def pool(path):
         yield pool
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def odd_pool(odd_path):
-    with Pool(odd_path, workers=2, timeout=30) as pool:
+    with Pool(odd_path, workers=2) as pool:
         yield pool
 
 
@@ -136,6 +136,7 @@ def test_a_worker_that_hangs_is_ended(odd_pool):
     processes = [worker.process for worker in odd_pool._alive]
     with pytest.raises(RenderError, match=r"scene 70 of seed 2: .* took more than 0.5 s; .* timeout="):
         render(odd_pool, odd([1, 70], 3, [70]))
+    odd_pool.timeout = 300
     assert len(processes) == 2 and not any(process.is_alive() for process in processes)
 
 

@@ -25,11 +25,11 @@ from scenefit.attribute import (
     place_in_bounds,
 )
 from scenefit.fingerprint import fingerprint
-from scenefit.growth import Growth, Moves, Repeat, Rule, cut, join_columns, repeat, slabs
+from scenefit.growth import Growth, Moves, Repeat, Rule, cut, join_columns, repeat
 from scenefit.prior import Choice, Prior, Tabulated
 from scenefit.scene import Ints, SceneBatch
 
-__all__ = ["Attribute", "Grammar", "Moves", "Repeat", "Rule", "Unit", "View", "fold", "repeat", "slabs"]
+__all__ = ["Attribute", "Grammar", "Moves", "Repeat", "Rule", "Unit", "View", "fold", "repeat"]
 
 TRIED = 32  # scenes sampled when a grammar is made, so that mistakes in conditional priors show there
 

@@ -186,26 +186,17 @@ def join_columns(slabs: Sequence[Slab]) -> dict[str, Array]:
     return {name: np.concatenate([slab.columns[name] for slab in slabs]) for name in slabs[0].columns}
 
 
-def slabs(scenes: SceneBatch) -> Iterator[tuple[str, slice]]:
-    """(kind, rows) of every kind and depth that has nodes, parents before children."""
-    found = []
-    for order, (kind, table) in enumerate(scenes.tables.items()):
-        edges = np.flatnonzero(np.diff(table.depth, prepend=-1, append=MOST_DEPTH + 1))
-        found += [(int(table.depth[start]), order, kind, slice(start, stop))
-                  for start, stop in pairwise(edges.tolist())]
-    return ((kind, rows) for _, _, kind, rows in sorted(found, key=lambda f: f[:2]))
-
-
 def cut(scenes: SceneBatch) -> dict[tuple[str, int], Slab]:
-    """The slabs of a scene batch by kind and depth, in that order; their columns are the batch's own, not copies."""
+    """The slabs of a scene batch by kind and depth, parents before children; columns are the batch's own, not copies."""
     found = {}
-    for kind, rows in slabs(scenes):
-        table = scenes.tables[kind]
-        depth = int(table.depth[rows.start])
-        found[kind, depth] = Slab(kind, depth, rows.start, table.scene[rows], table.parent_kind[rows],
-                                  table.parent_row[rows], table.address[rows], table.rule[rows],
-                                  {name: column[rows] for name, column in table.columns.items()})
-    return found
+    for kind, table in scenes.tables.items():
+        edges = np.flatnonzero(np.diff(table.depth, prepend=-1, append=MOST_DEPTH + 1))
+        for start, stop in pairwise(edges.tolist()):
+            rows, depth = slice(start, stop), int(table.depth[start])
+            found[kind, depth] = Slab(kind, depth, start, table.scene[rows], table.parent_kind[rows],
+                                      table.parent_row[rows], table.address[rows], table.rule[rows],
+                                      {name: column[rows] for name, column in table.columns.items()})
+    return dict(sorted(found.items(), key=lambda item: item[0][1]))  # stable: kinds keep their order
 
 
 def _number(scenes: SceneBatch) -> SceneBatch:

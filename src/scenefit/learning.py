@@ -102,6 +102,7 @@ class Learning:
         train(self.reader, images, truths(wide, self.slots, scenes), self._seed("read", piece),
               self.settings.reader_epochs)
         self.trainings += 1
+        self._objective = None  # the features have changed
         return NAN, NAN
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from scenefit.features import Extractor
 from scenefit.grammar import Grammar
 from scenefit.learning import Learning
 from scenefit.model import Model
+from scenefit.objective import Objective
 from scenefit.photos import Photos, read_labelled, read_photos
 from scenefit.renderers import Renderer, render
 from scenefit.settings import Settings
@@ -34,7 +35,7 @@ class Step:
     number: its place in the plan.  stage: "pretrain", "read", "infer", "search", "match", "settle", "task" or "check".
     done, of: pieces of the stage.  renders, trainings, cpu_seconds: in all so far.  distance: MMD^2 between this
     piece's renders and the photos, NaN where none was measured.  score: of the task on the labelled photos, likewise.
-    state: what a resume needs.  model: what has been learned so far.
+    state: what a resume needs.  model: what has been learned so far.  objective: the distance as it is measured.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Step:
     cpu_seconds: float
     state: State = field(repr=False)
     model: Model = field(repr=False)
+    objective: Objective = field(repr=False)
 
     def record(self) -> dict[str, Any]:
         """In plain values; NaN as None."""
@@ -113,7 +115,7 @@ def _run(learning: Learning, pieces: list[tuple[str, int, int]], state: State | 
         seconds = before + time.process_time() - cpu
         saved = {**learning.state(), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds)}
         yield Step(number, stage, piece + 1, count, learning.renders, learning.trainings, distance, score, seconds,
-                   saved, Model(learning.transformer, learning.seed))
+                   saved, Model(learning.transformer, learning.seed), learning.objective)
 
 
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:

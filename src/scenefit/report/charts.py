@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -9,20 +11,42 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageFont
 
 from scenefit.report import look
 from scenefit.report.story import AttributeStory, Story, Table
 
 DPI = 100
-STYLE = {"font.family": ["DejaVu Sans"], "text.parse_math": False, "axes.unicode_minus": True,  # names are plain text
-         "axes.edgecolor": look.LINE, "xtick.color": look.SOFT, "ytick.color": look.SOFT, "text.color": look.INK,
-         "axes.labelcolor": look.SOFT, "font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10,
-         "ytick.labelsize": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True}
+STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10,
+    "ytick.labelsize": 10, "text.color": look.INK, "axes.labelcolor": look.SOFT, "xtick.color": look.SOFT,
+    "ytick.color": look.SOFT, "axes.edgecolor": look.LINE, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.parse_math": False,  # a user's "$" is a dollar
+}
+
+
+@cache
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib, so that every machine draws the same."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")), size)
+
+
+def fitted(text: str, type_: ImageFont.FreeTypeFont, width: int) -> str:
+    """Text of at most width pixels, cut with an ellipsis."""
+    if type_.getlength(text) <= width:
+        return text
+    while text and type_.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
 
 
 def arms(table: Table, width: int, height: int) -> Image.Image:
     """Dots with intervals, one row an arm, the numbers at the right."""
+    type_ = font(17)  # 12 points
+    names = [fitted(" ".join(arm.name.split()), type_, 190) for arm in table.rows]
+
     def draw(axes: Axes) -> None:
         factor = 100.0 if table.percent else 1.0
         for place, arm in enumerate(table.rows):
@@ -37,16 +61,15 @@ def arms(table: Table, width: int, height: int) -> Image.Image:
                           "offset points", va="center", fontsize=12, fontweight="bold")
             axes.annotate(look.interval(table, arm), (1, place), (66, 0), ("axes fraction", "data"), "offset points",
                           va="center", fontsize=10, color=look.SOFT)
-        axes.set_yticks(range(len(table.rows)), [look.cut(arm.name, 22) for arm in table.rows], fontsize=12,
-                        color=look.INK)
+        axes.set_yticks(range(len(names)), names, fontsize=12, color=look.INK)
         axes.set_ylim(len(table.rows) - 0.4, -0.6)
         axes.set_xlim(*_room(table, factor))
         axes.grid(axis="x", color=look.LINE)
         axes.tick_params(length=0, pad=8)
         axes.spines["left"].set_visible(False)
 
-    longest = max((len(look.cut(arm.name, 22)) for arm in table.rows), default=0)
-    return _drawn(draw, width, height, (34 + 8.5 * longest, 180, 12, 30))
+    longest = max(map(type_.getlength, names), default=0)
+    return _drawn(draw, width, height, (24 + 1.03 * longest, 200, 12, 30))
 
 
 def _room(table: Table, factor: float) -> tuple[float, float]:
@@ -80,6 +103,7 @@ def distance(story: Story, width: int, height: int) -> Image.Image:
         axes.grid(axis="y", color=look.LINE)
         axes.tick_params(length=0, pad=6)
         axes.spines["left"].set_visible(False)
+        axes.locator_params(axis="x", integer=True)
         axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
         axes.set_xlabel("renders")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.10), ncols=3, frameon=False, fontsize=10.5,
@@ -109,6 +133,8 @@ def histogram(attribute: AttributeStory, width: int, height: int) -> Image.Image
         for role, alpha in (("before", 0.55), ("after", 0.75)):
             if role in found.heights:
                 axes.stairs(found.scaled(role), found.edges, fill=True, color=look.paint(role).fill, alpha=alpha, lw=0)
+        if "before" in found.heights:  # its edge again, where what was learned hides it
+            axes.stairs(found.scaled("before"), found.edges, color=look.paint("before").edge, lw=1)
         if "truth" in found.heights:
             axes.stairs(found.scaled("truth"), found.edges, color=look.DARK, lw=1.6)
         axes.set_xlim(found.edges[0], found.edges[-1])
@@ -118,9 +144,9 @@ def histogram(attribute: AttributeStory, width: int, height: int) -> Image.Image
         axes.spines["bottom"].set_color(look.SOFT)
         axes.tick_params(length=3, color=look.SOFT)
         if attribute.circular:
-            axes.set_xticks([-180, -90, 0, 90, 180], [f"{a}{look.DEGREE}" for a in (-180, -90, 0, 90, 180)])
+            axes.set_xticks(list(look.TURN), list(look.TURN.values()))
         elif found.ticks is not None:
-            _tick_bins(axes, found, width)
+            axes.set_xticks(*look.bin_labels(found, (width - 40) // 8))
         else:
             axes.locator_params(axis="x", nbins=5)
         for mark, end in (("low", 0), ("high", 1)):
@@ -128,15 +154,6 @@ def histogram(attribute: AttributeStory, width: int, height: int) -> Image.Image
                 axes.axvline(found.edges[-end], color=look.WARN, lw=3, clip_on=False)
 
     return _drawn(draw, width, height, (20, 20, 6, 28))
-
-
-def _tick_bins(axes: Axes, found: look.Bars, width: int) -> None:
-    """Labels of categories, as many as fit."""
-    assert found.ticks is not None
-    centres = (found.edges[:-1] + found.edges[1:]) / 2
-    longest = min(max(len(t) for t in found.ticks), 12)
-    step = max(1, int(np.ceil(len(centres) * (8 * longest + 8) / (width - 40))))
-    axes.set_xticks(centres[::step], [look.cut(t, 12) for t in found.ticks[::step]])
 
 
 def _drawn(draw: Callable[[Axes], None], width: int, height: int,

@@ -13,6 +13,7 @@ INK, SOFT, LINE, PALE, WARN = "#20242c", "#5c6573", "#dfe3e8", "#f4f5f7", "#b326
 MOST_BINS = 60
 MOST_CATEGORIES = 24
 DEGREE = "\u00b0"
+TURN = {a: f"{a}{DEGREE}".replace("-", "\u2212") for a in (-180, -90, 0, 90, 180)}  # ticks of a circular axis
 
 
 class Paint(NamedTuple):
@@ -46,11 +47,11 @@ class Bars:
     ticks: label of each bin where the values are categories or whole numbers, else None.
     """
 
-    edges: NDArray[np.float64]
-    heights: dict[str, NDArray[np.float64]]
+    edges: NDArray[Any]
+    heights: dict[str, NDArray[Any]]
     ticks: tuple[str, ...] | None = None
 
-    def scaled(self, role: str) -> NDArray[np.float64]:
+    def scaled(self, role: str) -> NDArray[Any]:
         """Heights with the tallest bin at 1, so that a spike and a broad prior are both visible."""
         return self.heights[role] / max(self.heights[role].max(initial=0.0), 1e-12)
 
@@ -117,7 +118,7 @@ def summary(values: NDArray[Any], attribute: AttributeStory) -> str:
         return "no node"
     if values.dtype.kind not in "iufb":
         names, counts = np.unique(values.astype(str), return_counts=True)
-        return f"mostly {names[np.argmax(counts)]} ({counts.max() / len(values):.0%})"
+        return f"mostly {names[np.argmax(counts)]} ({100 * counts.max() / len(values):.0f} %)"
     unit = DEGREE if attribute.circular else (f" {attribute.unit}" if attribute.unit else "")
     mean, sd = float(np.mean(values)), float(np.std(values))
     if attribute.circular:
@@ -177,6 +178,21 @@ def stages(trace: Any) -> list[tuple[str, list[TracePoint]]]:
                 runs.append((point.stage, []))
             runs[-1][1].append(point)
     return runs
+
+
+def bin_labels(found: Bars, letters: int) -> tuple[list[float], list[str]]:
+    """Where to write the names of categories, and the names, where a line has room for so many letters.
+
+    Names are cut a little before any is left out.
+    """
+    ticks = found.ticks or ()
+    centres = (found.edges[:-1] + found.edges[1:]) / 2
+    longest = max(map(len, ticks), default=0)
+    each, step = letters // max(len(ticks), 1) - 1, 1
+    if each < min(longest, 5):
+        each = min(longest, 12)
+        step = -(-len(ticks) * (each + 1) // letters)
+    return [float(c) for c in centres[::step]], [cut(tick, each) for tick in ticks[::step]]
 
 
 def cut(text: str, most: int) -> str:

@@ -130,7 +130,8 @@ def distance(story: Story) -> dict[str, Any]:
     layout |= {"shapes": shapes, "annotations": [], "showlegend": True,
                "legend": {"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom", "font": {"size": 13}}}
     _mark_stages(layout, story, ends)
-    layout["xaxis"] |= {"title": {"text": "renders", "font": {"size": 13}}, "tickformat": ",", "range": [ends[0], ends[1] * 1.02]}
+    layout["xaxis"] |= {"title": {"text": "renders", "font": {"size": 13}}, "tickformat": ",",
+                        "range": [ends[0], ends[1] * 1.02]}
     layout["yaxis"] |= {"automargin": True, "ticklabelstandoff": 6}
     return {"data": traces, "layout": layout}
 
@@ -159,22 +160,22 @@ def histogram(attribute: AttributeStory) -> dict[str, Any]:
                            "width": _plain(widths), "customdata": _plain(found.heights[role]), "opacity": opacity,
                            "marker": {"color": look.paint(role).fill, "line": {"width": 0}},
                            "hovertemplate": f"{role}: %{{customdata:.1%}} at %{{x:.4g}}<extra></extra>"})
-    if "truth" in found.heights:
-        outline = np.concatenate([[0], np.repeat(found.scaled("truth"), 2), [0]])
-        traces.append({"type": "scatter", "mode": "lines", "name": "truth", "x": _plain(np.repeat(found.edges, 2)),
-                       "y": _plain(outline), "hoverinfo": "skip", "line": {"color": look.DARK, "width": 1.8}})
+    for role, width in (("before", 1), ("truth", 1.8)):  # before again, where what was learned hides it
+        if role in found.heights:
+            outline = np.concatenate([[0], np.repeat(found.scaled(role), 2), [0]])
+            traces.append({"type": "scatter", "mode": "lines", "name": role, "x": _plain(np.repeat(found.edges, 2)),
+                           "y": _plain(outline), "hoverinfo": "skip",
+                           "line": {"color": look.paint(role).edge, "width": width}})
     layout = _layout(170, l=18, r=18, t=6, b=26)
     layout |= {"barmode": "overlay", "bargap": 0}
     layout["yaxis"] |= {"range": [0, 1.06], "visible": False}
-    layout["xaxis"] |= {"range": _plain([found.edges[0], found.edges[-1]]), "nticks": 6, "ticks": "outside", "ticklabeloverflow": "allow",
-                        "showline": True, "linecolor": look.SOFT, "tickcolor": look.SOFT}
+    layout["xaxis"] |= {"range": _plain([found.edges[0], found.edges[-1]]), "nticks": 6, "ticks": "outside",
+                        "ticklabeloverflow": "allow", "showline": True, "linecolor": look.SOFT, "tickcolor": look.SOFT}
     if attribute.circular:
-        turn = [-180, -90, 0, 90, 180]
-        layout["xaxis"] |= {"tickvals": turn, "ticktext": [f"{a}{look.DEGREE}".replace("-", "\u2212") for a in turn]}
+        layout["xaxis"] |= {"tickvals": list(look.TURN), "ticktext": list(look.TURN.values())}
     elif found.ticks is not None:
-        step = -(-len(found.ticks) * min(max(map(len, found.ticks)) + 1, 13) // 36)
-        layout["xaxis"] |= {"tickvals": _plain(centres[::step]),
-                            "ticktext": [_safe(look.cut(tick, 12)) for tick in found.ticks[::step]], "tickangle": 0}
+        places, names = look.bin_labels(found, 30)
+        layout["xaxis"] |= {"tickvals": places, "ticktext": [_safe(name) for name in names], "tickangle": 0}
     if attribute.pressed:
         at = float(found.edges[0 if attribute.pressed == "low" else -1])
         layout["shapes"] = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,

@@ -1,15 +1,13 @@
 """Pictures without a browser: contact sheets, and the first view of a report."""
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.report import charts, look
+from scenefit.report.charts import fitted, font
 from scenefit.report.story import Images, Story
 
 GAP = 3
@@ -68,7 +66,7 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
         x, y = GAP + (i % columns) * (pitch + GAP), GAP + (i // columns) * (step + GAP)
         sheet.paste(cell, (x + (pitch - width) // 2, y))
         if captions:
-            draw.text((x + pitch / 2, y + height + 3), _cut(text, type_, pitch), look.INK, type_, anchor="ma")
+            draw.text((x + pitch / 2, y + height + 3), fitted(text, type_, pitch), look.INK, type_, anchor="ma")
     if not captions and len(cells) % columns:  # no grey where the last row has no image
         used = (len(cells) % columns) * (pitch + GAP) + GAP
         draw.rectangle((used, (rows - 1) * (step + GAP) + GAP, sheet.width, sheet.height), fill="white")
@@ -165,9 +163,9 @@ def _attributes(story: Story) -> Image.Image | None:
     more = len(story.attributes) - len(shown)
     tail = [_text(f"{more} more attributes are in report.html.", 14, look.SOFT)] if more else []
     roles = [r for r in ("before", "after", "truth") if any(r in a.values for a in shown)]
+    note = _text("each scaled to its own tallest bar; mean ± standard deviation", 14, look.SOFT, 700)
     head = _row([_text("Learned attributes", 17, look.INK, 200, bold=True),
-                 *(_label(r, r, 90, 14) for r in roles),
-                 _text("each scaled to its own tallest bar; mean ± standard deviation", 14, look.SOFT, 700)], 12, middle=True)
+                 *(_label(role, role, 90, 14) for role in roles), note], 12, middle=True)
     return _stack([head, *rows, *tail], 14)
 
 
@@ -192,19 +190,12 @@ def _footer(story: Story) -> Image.Image | None:
     return _stack(parts, 6) if parts else None
 
 
-@cache
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib, so that every machine draws the same."""
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    return ImageFont.truetype(str(folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")), size)
-
-
 def _text(text: str, size: int, colour: str, width: int = INSIDE, bold: bool = False, most: int = 1) -> Image.Image:
     """Text broken into at most `most` lines of width pixels, cut with an ellipsis."""
     type_ = font(size, bold)
     lines = _broken(_one_line(text), type_, width)
     if len(lines) > most:
-        lines = [*lines[: most - 1], _cut(" ".join(lines[most - 1:]), type_, width)]
+        lines = [*lines[: most - 1], fitted(" ".join(lines[most - 1:]), type_, width)]
     step = round(size * 1.4)
     picture = Image.new("RGB", (width, step * len(lines)), "white")
     draw = ImageDraw.Draw(picture)
@@ -225,22 +216,19 @@ def _label(text: str, role: str, width: int, size: int = 16) -> Image.Image:
 
 
 def _broken(text: str, type_: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines no wider than width; words longer than a line, such as paths, are broken inside."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}".strip()
         if type_.getlength(longer) <= width:
             lines[-1] = longer
-        else:
-            lines.append(word)
+            continue
+        lines.append("")
+        for letter in word:
+            if type_.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
     return [line for line in lines if line] or [""]
-
-
-def _cut(text: str, type_: ImageFont.FreeTypeFont, width: int) -> str:
-    if type_.getlength(text) <= width:
-        return text
-    while text and type_.getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
 
 
 def _one_line(text: str) -> str:

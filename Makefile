@@ -1,0 +1,26 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or newer: each makes .venv first.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# Where there is no NVIDIA GPU, PyTorch's CPU build is asked for first; it is a tenth of the size.
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+
+.PHONY: demo test lint figures clean
+
+demo: $(VENV)/ready
+	$(RUN) -m experiments.demo
+
+test: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest --cov=scenefit --cov-report=term:skip-covered --cov-fail-under=90
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'scenefit needs Python 3.11 or newer; set PYTHON=python3.x')"
+	$(PYTHON) -m venv $(VENV)
+	command -v nvidia-smi >/dev/null || $(RUN) -m pip install --quiet --timeout 5 --retries 0 --constraint constraints.txt --index-url $(CPU_TORCH) torch || true
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,lite0]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist

@@ -1,0 +1,1 @@
+"""Experiments: one folder for each reproduced result, with the command that made its figures."""

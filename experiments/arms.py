@@ -1,0 +1,61 @@
+"""Arms of an experiment: the same model trained on data of several distributions, tested on the same photos.
+
+Legend: S rendered images; N photos; repeats vary seeds, photos and fits.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+import scenefit as sf
+from scenefit.address import derive
+from scenefit.photos import Photos
+
+Sampler = Callable[[int, int], sf.SceneBatch]  # seed, how many -> scenes
+
+
+def train_on(sampler: Sampler, renderer: Any, task: sf.Classify, images: int, seed: int) -> Any:
+    """A network trained on `images` renders. All arms share the seed: first weights, order, sprites where they can."""
+    frames = sf.render(renderer, sampler(derive(seed, "train"), images))
+    return task.train(frames.images, frames.label, derive(seed, "task"))
+
+
+def mistakes(task: sf.Classify, network: Any, photos: Photos, most: int = 12) -> tuple[np.ndarray, list[str]]:
+    """Photos told wrong, and what they were taken for."""
+    told = task.predict(network, photos.images).argmax(1).numpy()
+    wrong = np.flatnonzero(told != task.codes(photos.label).numpy())[:most]
+    return photos.images[wrong], [f"{photos.label[row]} read as {task.classes[told[row]]}" for row in wrong]
+
+
+def interval(values: Sequence[float]) -> dict[str, Any]:
+    """Mean with its 95 % t interval over repeats."""
+    array = np.asarray(values, float)
+    half = 0.0
+    if len(array) > 1:
+        half = float(stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+    return {"mean": float(array.mean()), "low": float(array.mean() - half), "high": float(array.mean() + half),
+            "values": [float(value) for value in array]}
+
+
+def gap_closed(arms: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """(learned - grammar) / (oracle - grammar) of each repeat, with its interval."""
+    grammar, learned, oracle = (np.asarray(arms[name], float) for name in ("grammar", "learned", "oracle"))
+    return interval((learned - grammar) / (oracle - grammar))
+
+
+def verdict(arms: Mapping[str, Sequence[float]], metric: str = "accuracy") -> str:
+    """One plain sentence: learned is called better only where the paired interval is clear of zero for both controls."""
+    better = {}
+    for control in ("grammar", "shrunk"):
+        difference = interval(np.asarray(arms["learned"]) - np.asarray(arms[control]))
+        better[control] = difference["low"] > 0
+    means = {name: float(np.mean(values)) for name, values in arms.items()}
+    figures = (f"{100 * means['learned']:.1f} % {metric} against {100 * means['grammar']:.1f} % for the grammar and "
+               f"{100 * means['shrunk']:.1f} % for the shrunk wide prior (oracle {100 * means['oracle']:.1f} %)")
+    if all(better.values()):
+        return f"The learned data trains a better model than both controls: {figures}."
+    if better["grammar"]:
+        return f"The learned data is better than the grammar's, but not clearly than the shrunk prior's: {figures}."
+    return f"The learned data is no better than the grammar's: {figures}."
