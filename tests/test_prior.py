@@ -237,6 +237,10 @@ def test_tabulated_discrete_is_exact(dist: Any) -> None:
 
 def test_tabulated_tells_its_distribution_and_not_its_place_in_memory() -> None:
     assert repr(Tabulated(stats.gamma(2, scale=3))) == "gamma(2, scale=3)"
+    for dist, name in ((stats.zipf(1.5), r"zipf\(1\.5\)"), (stats.poisson(np.nan), r"poisson\(nan\)")):
+        text = rf"^Tabulated needs nearly all of its mass on 1000000 values, got dist={name}$"
+        with pytest.raises(ValueError, match=text):
+            Tabulated(dist)
     with pytest.raises(ValueError, match=r"^Tabulated needs finite quantiles, got dist=norm\(nan, 1\)$"):
         Tabulated(stats.norm(np.nan, 1))
 

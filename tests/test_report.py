@@ -216,7 +216,7 @@ class TestContactSheet:
 
 def awkward_stories():
     story = full_story()
-    rows = [Arm("w" * 90, NAN, NAN, NAN), Arm(HOSTILE, 1.0, 1.0, 1.0, (1.0,)), Arm("100", 0.0, NAN, NAN)]
+    rows = [Arm("w" * 90, NAN, NAN, NAN), Arm("$\\frac$ " + HOSTILE, 1.0, 1.0, 1.0, (1.0,)), Arm("100", 0.0, NAN, NAN)]
     return {
         "full": story,
         "title only": Story("Coins"),
@@ -250,8 +250,15 @@ class TestFirstView:
         for drawn in (charts.arms(replace(table, rows=rows), 632, 300), charts.distance(full_story(), 632, 300),
                       *(charts.histogram(a, 305, 150) for a in full_story().attributes)):
             pixels = np.asarray(drawn)
-            drawn.save("/tmp/rep/last.png")
             assert all((edge == 255).all() for edge in (pixels[:, :1], pixels[:, -1:], pixels[:1], pixels[-1:]))
+
+    def test_long_words_are_broken_and_long_texts_cut(self):
+        type_ = charts.font(14)
+        lines = sheet._broken("see /data/" + "x" * 300 + " for more", type_, 500)
+        assert "".join(lines).replace(" ", "") == "see/data/" + "x" * 300 + "formore"
+        assert all(type_.getlength(line) <= 500 for line in lines)
+        short = charts.fitted("w" * 300, type_, 200)
+        assert short.endswith("w…") and type_.getlength(short) <= 200
 
     def test_parts_that_are_there_add_to_it(self):
         story = full_story()

@@ -6,28 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks import same
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scenefit.grammar import Grammar, Rule, repeat
 from scenefit.prior import Choice, Constant, Integer, Uniform
 from scenefit.scene import Node, Scene, SceneBatch, row_numbers
-
-
-def same(a: SceneBatch, b: SceneBatch) -> bool:
-    """Bit for bit."""
-    if a.seed != b.seed or a.kinds != b.kinds or not np.array_equal(a.index, b.index):
-        return False
-    for kind in a.kinds:
-        one, other = a.tables[kind], b.tables[kind]
-        if list(one.columns) != list(other.columns):
-            return False
-        fields = ("scene", "id", "depth", "parent_kind", "parent_row", "address", "rule")
-        pairs = [(getattr(one, f), getattr(other, f)) for f in fields]
-        pairs += [(one[name], other[name]) for name in one.columns]
-        if not all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in pairs):
-            return False
-    return True
 
 
 @pytest.fixture
@@ -81,7 +66,7 @@ def test_what_is_not_there(scenes: SceneBatch) -> None:
             _ = scenes[row]
     with pytest.raises(KeyError, match="no kind 'bus' in these scenes"):
         scenes[0].of("bus")
-    with pytest.raises(AttributeError, match=r"road: no attribute 'size' here; there are \['light', 'n_lane', 'width'\]"):
+    with pytest.raises(AttributeError, match=r"^road: no attribute 'size' here; there are \['light', 'n_lane', 'wid"):
         _ = scenes[0].root.size
     with pytest.raises(KeyError, match="no attribute 'size' here"):
         _ = scenes[0].root["size"]
@@ -133,7 +118,7 @@ def test_take_is_sampling_those_alone(indices: list[int]) -> None:
         assert taken[row].rng("x").random() == WHOLE[index].rng("x").random()
     assert taken.node_count == sum(len(WHOLE[index].nodes) for index in indices)
     if indices == sorted(indices):
-        assert same(taken, TREES.sample(2, indices)) or not indices
+        assert same(taken, TREES.sample(2, indices))
 
 
 TREES = Grammar("wood", {"wood": {}, "tree": {"height": Uniform(1, 9)}, "bird": {"song": Choice(["a", "bb"])}},

@@ -4,7 +4,7 @@ Legend: n nodes of a slab (all nodes of one kind and depth); u in (0, 1).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,11 @@ EDGE = 1e-9  # a whole number stands at least this far inside its bin, so that r
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of one kind, as the grammar understands it. count: it holds the drawn count of a repeat."""
+    """One attribute of one kind, as the grammar understands it.
+
+    count: it holds the drawn count of a repeat.  circular, discrete: as its prior's, or, of a conditional prior, as
+    its priors were found to be when the grammar was made.
+    """
 
     kind: str
     name: str
@@ -42,6 +46,8 @@ class Attribute:
     learned: bool
     bounds: tuple[float, float] | None
     count: bool = False
+    circular: bool = False
+    discrete: bool = False
 
     @property
     def key(self) -> Key:
@@ -50,6 +56,10 @@ class Attribute:
     @property
     def conditional(self) -> bool:
         return not isinstance(self.prior, Prior)
+
+    def found_to_be(self, prior: Prior) -> "Attribute":
+        """The same, circular or discrete if prior is."""
+        return replace(self, circular=prior.circular, discrete=prior.discrete)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +226,9 @@ def parse(kind: str, name: str, value: Any) -> Attribute:
         raise ValueError(f"{where}: an attribute's name must be a Python name without leading underscore, and none of "
                          f"{sorted(RESERVED)}")
     try:
-        if isinstance(value, Learned):
-            return Attribute(kind, name, value.prior, True, value.bounds)
-        return Attribute(kind, name, as_prior(value), False, None)
+        given = value if isinstance(value, Learned) else Learned(as_prior(value))
+        attribute = Attribute(kind, name, given.prior, given is value, given.bounds)
+        return attribute.found_to_be(given.prior) if isinstance(given.prior, Prior) else attribute
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
 
@@ -234,4 +244,4 @@ def parse_count(kind: str, name: str, value: Any) -> Attribute:
     low, high = attribute.bounds or prior.bounds
     if not prior.discrete or isinstance(prior, Choice) or low < 0 or (attribute.bounds and (low % 1 or high % 1)):
         raise ValueError(f"the count of a repeat must be whole numbers >= 0, got {value}")
-    return Attribute(kind, name, prior, attribute.learned, attribute.bounds, count=True)
+    return replace(attribute, prior=prior, count=True, discrete=True)

@@ -47,7 +47,7 @@ def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, fo
     """Write a data set of scenes 0..n-1 of the model, yielding after each chunk.
 
     format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: what else goes
-    into provenance.json.  ValueError if n < 1 or out holds something else.
+    into provenance.json.  ValueError if n < 1, info has a name that is taken, or out holds something else.
     """
     if n < 1:
         raise ValueError(f"generate needs n >= 1 images, got {n}")
@@ -56,6 +56,9 @@ def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, fo
     form, out = as_format(format), Path(out)
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
             "model": _fingerprint(model), "grammar": model.grammar.describe()}
+    taken = sorted(set(plan) & set(info or {}))
+    if taken:
+        raise ValueError(f"info may not hold {', '.join(taken)}: the data set's own record has that")
     if _claim(out, plan):
         yield Progress(n, n)
         return

@@ -5,14 +5,14 @@ Legend: n nodes of a kind; N nodes of all kinds, kind after kind; S scenes; d in
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from scenefit.attribute import Attribute
 from scenefit.grammar import Grammar
-from scenefit.prior import Choice, Constant, Prior
+from scenefit.prior import Choice, Constant
 from scenefit.scene import SceneBatch
 
 REFERENCE = 256  # scenes whose spread sets the scale of each input
@@ -36,12 +36,11 @@ class Column:
     form: str
     centre: float = 0.0
     scale: float = 1.0
-    prior: Prior | None = None
+    prior: Choice | None = None
 
     @property
     def width(self) -> int:
-        if self.form == "choice":
-            assert isinstance(self.prior, Choice)
+        if self.prior is not None:
             return len(self.prior.options)
         return 2 if self.form == "angle" else 1
 
@@ -49,7 +48,7 @@ class Column:
 def columns(grammar: Grammar) -> dict[str, tuple[Column, ...]]:
     """What the networks see of each kind, scaled by the spread of a fixed sample of the grammar."""
     sample = grammar.sample(0, REFERENCE)
-    return {kind: tuple(c for a in attributes.values() if (c := _column(a.name, a.prior, sample.tables[kind][a.name])))
+    return {kind: tuple(c for a in attributes.values() if (c := _column(a, sample.tables[kind][a.name])))
             for kind, attributes in grammar.attributes.items()}
 
 
@@ -69,21 +68,21 @@ def encode(scenes: SceneBatch, columns: Mapping[str, tuple[Column, ...]]) -> Gra
                  len(scenes))
 
 
-def _column(name: str, prior: Any, values: np.ndarray) -> Column | None:
-    if isinstance(prior, Choice):
-        return Column(name, "choice", prior=prior)
-    if isinstance(prior, Constant) or values.dtype.kind in "US":
+def _column(a: Attribute, values: np.ndarray) -> Column | None:
+    """None for what says nothing: constants, words that depend on other attributes, what the sample never held."""
+    if isinstance(a.prior, Choice):
+        return Column(a.name, "choice", prior=a.prior)
+    if isinstance(a.prior, Constant) or values.dtype.kind in "US" or len(values) == 0:
         return None
-    if isinstance(prior, Prior) and prior.circular:
-        return Column(name, "angle")
-    spread = float(np.std(values)) if len(values) else 0.0
-    return Column(name, "number", float(np.mean(values)) if len(values) else 0.0, spread if spread > 0 else 1.0)
+    if a.circular:
+        return Column(a.name, "angle")
+    spread = float(np.std(values))
+    return Column(a.name, "number", float(np.mean(values)), spread if spread > 0 else 1.0)
 
 
 def _block(column: Column, values: np.ndarray) -> np.ndarray:
     """[n, width]"""
-    if column.form == "choice":
-        assert isinstance(column.prior, Choice)
+    if column.prior is not None:
         return np.eye(column.width)[column.prior.codes(values)].reshape(len(values), column.width)
     if column.form == "angle":
         turn = np.deg2rad(values.astype(float))

@@ -5,6 +5,7 @@ Functions are known by their compiled code, so another version of Python counts 
 
 import functools
 import hashlib
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -16,88 +17,108 @@ QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 
 def fingerprint(value: Any) -> str:
-    """Plain values and dataclasses as they are written; functions, arrays and classes by a hash.
+    """Plain values and dataclasses as they are written; functions, classes and arrays by a hash.
 
-    A function counts with its defaults, the variables it captures, the plain globals it names and the functions and
-    classes of its own module that it names. What comes from other modules counts by its name only.
+    A function counts with its defaults, the variables it captures, and what it names: plain globals, and the functions
+    and classes of the user's own modules. Those of installed packages count by their names.
     """
-    return _text(value, None, frozenset())
+    return _Text({}).of(value, frozenset())
 
 
-def _text(value: Any, home: str | None, seen: frozenset[int]) -> str:
-    """home: the module whose functions and classes count with their code.  seen: what the text is already inside of."""
-    if value is None or value is ... or isinstance(value, bool | int | float | complex | str | bytes):
-        return repr(value)
-    if isinstance(value, np.generic):
-        return repr(value.item())
-    if id(value) in seen:
-        return "itself"
-    seen = seen | {id(value)}
-    within = functools.partial(_text, home=home, seen=seen)
-    if isinstance(value, list | tuple):
-        return f"({', '.join(map(within, value))})"
-    if isinstance(value, set | frozenset):  # whose own order depends on the hash seed
-        return f"{{{', '.join(sorted(map(within, value)))}}}"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{within(k)}: {within(v)}' for k, v in value.items())}}}"
-    if isinstance(value, np.ndarray):
-        data = within(value.tolist()) if value.dtype == object else value.tobytes().hex()
-        return f"array {value.dtype} {value.shape} {_digest(data)}"
-    if isinstance(value, functools.partial):
-        return f"partial({within(value.func)}, {within(value.args)}, {within(value.keywords)})"
-    if isinstance(value, types.MethodType):
-        return f"method({within(value.__func__)}, {within(value.__self__)})"
-    if isinstance(value, types.FunctionType | types.CodeType | type):
-        return _code_text(value, home, seen)
-    if hasattr(value, "ppf") and hasattr(value, "dist"):  # a frozen scipy.stats distribution
-        quantiles = [f"{q:.6g}" for q in np.ravel(value.ppf(QUANTILES))]
-        return f"{value.dist.name}({within(value.args)}, {within(value.kwds)}) {_digest(quantiles)}"
-    return _object_text(value, home, seen)
+class _Text:
+    """One fingerprint under way. met: functions and classes by id, numbered as they are met, each told once."""
+
+    def __init__(self, met: dict[int, int]):
+        self.met = met
+
+    def of(self, value: Any, inside: frozenset[int]) -> str:
+        """inside: the containers and objects that the value is in."""
+        if value is None or value is ... or isinstance(value, bool | int | float | complex | str | bytes):
+            return repr(value)
+        if isinstance(value, np.generic):
+            return repr(value.item())
+        if isinstance(value, types.FunctionType | type):
+            return self.named(value, inside)
+        if id(value) in inside:
+            return "itself"
+        inside = inside | {id(value)}
+        within = functools.partial(self.of, inside=inside)
+        if isinstance(value, list | tuple):
+            return f"({', '.join(map(within, value))})"
+        if isinstance(value, set | frozenset):  # whose own order depends on the hash seed
+            return f"{{{', '.join(sorted(map(within, value)))}}}"
+        if isinstance(value, Mapping):
+            return f"{{{', '.join(f'{within(k)}: {within(v)}' for k, v in value.items())}}}"
+        if isinstance(value, np.ndarray):
+            data = within(value.tolist()) if value.dtype == object else value.tobytes().hex()
+            return f"array {value.dtype} {value.shape} {_digest(data)}"
+        return self.thing(value, within)
+
+    def named(self, value: Any, inside: frozenset[int]) -> str:
+        """Functions and classes."""
+        if id(value) in self.met:
+            return f"number {self.met[id(value)]}"
+        self.met[id(value)] = len(self.met)
+        library = _is_library(value.__module__)
+        parts: list[Any] = [f"{value.__module__}.{value.__qualname__}"] if library else []
+        if isinstance(value, types.FunctionType):
+            parts += [value.__defaults__, value.__kwdefaults__, [_content(cell) for cell in value.__closure__ or ()]]
+            if not library:
+                names = [name for name in _names(value.__code__) if name in value.__globals__]
+                parts += [value.__code__, {name: value.__globals__[name] for name in names}]
+        elif not library:
+            parts += [value.__bases__, list(_members(value))]
+        told = _digest([self.of(part, inside) for part in parts])
+        return f"{'class' if isinstance(value, type) else 'function'} {told}"
+
+    def thing(self, value: Any, within: Any) -> str:
+        """Whatever is neither plain, nor a container, nor a function or class."""
+        if isinstance(value, types.CodeType):
+            inner = [within(const) for const in value.co_consts]
+            return f"code {_digest([value.co_code.hex(), inner, value.co_names, value.co_varnames])}"
+        if isinstance(value, functools.partial):
+            return f"partial({within(value.func)}, {within(value.args)}, {within(value.keywords)})"
+        if isinstance(value, types.MethodType):
+            return f"method({within(value.__func__)}, {within(value.__self__)})"
+        if hasattr(value, "ppf") and hasattr(value, "dist"):  # a frozen scipy.stats distribution
+            places = np.ravel(value.ppf(QUANTILES))
+            numbers = [f"{number:.6g}" for number in (*places, *np.ravel(value.cdf(places)))]
+            return f"{value.dist.name}({within(value.args)}, {within(value.kwds)}) {_digest(numbers)}"
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+        if name is not None:  # modules, compiled functions
+            return f"{getattr(value, '__module__', None) or ''} {name}"
+        cls = type(value)
+        own = "" if _is_library(cls.__module__) else f" {within(cls)}"
+        held = dict(vars(value)) if own and hasattr(value, "__dict__") else {}
+        if is_dataclass(value):
+            held = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+        return f"{cls.__qualname__}({', '.join(f'{name}={within(part)}' for name, part in held.items())}){own}"
 
 
-def _code_text(value: Any, home: str | None, seen: frozenset[int]) -> str:
-    """Functions, compiled code and classes."""
-    if isinstance(value, types.CodeType):
-        inner = [_text(const, home, seen) for const in value.co_consts]
-        return f"code {_digest([value.co_code.hex(), inner, value.co_names, value.co_varnames])}"
-    home = home or value.__module__
-    if value.__module__ != home:
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, type):
-        return f"class {_digest([_text(part, home, seen) for part in _members(value)])}"
-    cells = [cell.cell_contents for cell in value.__closure__ or ()]
-    known = {name: value.__globals__[name] for name in _names(value.__code__) if name in value.__globals__}
-    parts = (value.__code__, value.__defaults__, value.__kwdefaults__, cells, known)
-    return f"function {_digest([_text(part, home, seen) for part in parts])}"
+def _is_library(module: str) -> bool:
+    """Whether a module is Python's own, this package's, or an installed one."""
+    root = (module or "builtins").partition(".")[0]
+    place = str(getattr(sys.modules.get(root), "__file__", ""))
+    return root == "scenefit" or root in sys.stdlib_module_names or "site-packages" in place or "dist-packages" in place
 
 
-def _object_text(value: Any, home: str | None, seen: frozenset[int]) -> str:
-    """An object by its class and, for dataclasses and callables, what it holds."""
-    cls = type(value)
-    if isinstance(value, types.ModuleType):
-        return f"module {value.__name__}"
-    own = ""
-    if cls.__module__.partition(".")[0] != "scenefit" and (is_dataclass(value) or callable(value)):
-        own = f" {_text(cls, home, seen)}"
-    if is_dataclass(value):
-        held = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
-    else:
-        held = dict(vars(value)) if callable(value) and hasattr(value, "__dict__") else {}
-    inside = ", ".join(f"{name}={_text(part, home, seen)}" for name, part in held.items())
-    return f"{cls.__qualname__}({inside}){own}"
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
 
 
 def _members(cls: type) -> Iterator[Any]:
     """What a class defines itself, but for what Python adds."""
     for name, member in vars(cls).items():
-        if name in ("__module__", "__dict__", "__weakref__", "__doc__") or name.startswith("__dataclass_"):
+        if name in ("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__") or "__dataclass_" in name:
             continue
         if isinstance(member, property):
-            yield from (name, member.fget)
+            member = (member.fget, member.fset)
         elif isinstance(member, staticmethod | classmethod):
-            yield from (name, member.__func__)
-        else:
-            yield from (name, member)
+            member = member.__func__
+        yield name, member
 
 
 def _names(code: types.CodeType) -> list[str]:

@@ -216,7 +216,7 @@ def _measure(instances: NDArray[np.int32], start: Ints, count: int) -> tuple[Int
     pixels = np.bincount(label.ravel(), minlength=count)
     pixels[:1] = 0
     box = np.zeros((count, 4))
-    for number, place in enumerate(ndimage.find_objects(label), start=1):
+    for number, place in enumerate(ndimage.find_objects(label, max(count - 1, 1)), start=1):
         if place is not None:
             box[number] = place[2].start, place[1].start, place[2].stop, place[1].stop
     return pixels, box

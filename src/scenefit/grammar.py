@@ -23,6 +23,7 @@ from scenefit.attribute import (
     parse,
     parse_count,
     place_in_bounds,
+    resolve,
 )
 from scenefit.fingerprint import fingerprint
 from scenefit.growth import Growth, Moves, Repeat, Rule, cut, join_columns, repeat
@@ -55,7 +56,7 @@ class Grammar:
         _check_names(self)
         object.__setattr__(self, "attributes", _parse(self))
         _check_ends(self)
-        self.sample(0, TRIED)
+        object.__setattr__(self, "attributes", _try(self))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -167,6 +168,26 @@ def _parse(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
                 raise ValueError(f"rule {rule}: {rule.head} already has an attribute {child.name}; repeats of the same "
                                  "child need the same count")
     return parsed
+
+
+def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
+    """Sample a few scenes; every attribute, conditional ones as circular and discrete as their priors are there.
+
+    ValueError where the priors of a learned attribute are not of one sort.
+    """
+    scenes = grammar.sample(0, TRIED)
+    found, tried = cut(scenes), {kind: dict(attributes) for kind, attributes in grammar.attributes.items()}
+    for slab in found.values():
+        view = View(scenes.kinds, found, slab)
+        for a in grammar.attributes[slab.kind].values():
+            if not a.conditional:
+                continue
+            now, before = a.found_to_be(resolve(a, view)), tried[slab.kind][a.name]
+            if a.learned and before is not a and now != before:
+                raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one sort (numbers, whole "
+                                 "numbers or angles) for every node")
+            tried[slab.kind][a.name] = now
+    return tried
 
 
 def _check_names(grammar: Grammar) -> None:

@@ -108,7 +108,7 @@ class Growth:
                 break
             level = following
         else:
-            self._endless(depth)
+            self._endless(depth + 1)
         return self._finish()
 
     def _draw(self, kind: str, depth: int, columns: dict[str, Array]) -> Slab:
@@ -170,15 +170,21 @@ class Growth:
     def _finish(self) -> SceneBatch:
         tables = {}
         for kind in self.kinds:
-            none = np.zeros(0, np.int64)
-            empty = Slab(kind, 0, 0, none, none, none, none.astype(np.uint64), none,
-                         {name: np.zeros(0) for name in self.attributes[kind]})
-            parts = [slab for slab in self.slabs.values() if slab.kind == kind] or [empty]
+            parts = [slab for slab in self.slabs.values() if slab.kind == kind] or [self._empty(kind)]
             fields = {name: np.concatenate([getattr(slab, name) for slab in parts])
                       for name in ("scene", "parent_kind", "parent_row", "address", "rule")}
             depth = np.repeat([slab.depth for slab in parts], [len(slab) for slab in parts])
             tables[kind] = Table(id=np.zeros(len(depth), np.int64), depth=depth, columns=join_columns(parts), **fields)
         return _number(SceneBatch(int(self.seed), self.index, tables))
+
+    def _empty(self, kind: str) -> Slab:
+        """No nodes, but columns of the right type (a conditional prior's is taken to be float)."""
+        none = np.zeros(0, np.int64)
+        slab = Slab(kind, 0, 0, none, none, none, none.astype(np.uint64), none)
+        view = View(self.kinds, self.slabs, slab)
+        for a in self.attributes[kind].values():
+            slab.columns[a.name] = np.zeros(0) if a.conditional else draw(a, view, np.zeros(0))[0]
+        return slab
 
 
 def join_columns(slabs: Sequence[Slab]) -> dict[str, Array]:
@@ -187,7 +193,7 @@ def join_columns(slabs: Sequence[Slab]) -> dict[str, Array]:
 
 
 def cut(scenes: SceneBatch) -> dict[tuple[str, int], Slab]:
-    """The slabs of a scene batch by kind and depth, parents before children; columns are the batch's own, not copies."""
+    """The slabs of a scene batch by kind and depth, parents before children; columns are its own, not copies."""
     found = {}
     for kind, table in scenes.tables.items():
         edges = np.flatnonzero(np.diff(table.depth, prepend=-1, append=MOST_DEPTH + 1))

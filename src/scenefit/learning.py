@@ -12,15 +12,17 @@ from torch import Tensor
 from scenefit.address import derive
 from scenefit.features import Extractor, compute, to_tensor
 from scenefit.gradients import GRADIENTS, Estimate
+from scenefit.gradients import cost as gradient_cost
 from scenefit.gradients.estimate import leave_one_out
 from scenefit.grammar import Grammar
-from scenefit.infer import agree
+from scenefit.infer import agree, propose
 from scenefit.objective import Objective, objective
 from scenefit.photos import Photos
 from scenefit.pretrain import pretrain
 from scenefit.ranges import broad
 from scenefit.reader import Reader, is_grey, slots, train, truths
 from scenefit.renderers import Renderer, is_differentiable, render
+from scenefit.search import cost as search_cost
 from scenefit.search import search
 from scenefit.settings import Settings
 from scenefit.tasks import Task
@@ -36,7 +38,7 @@ class Learning:
     def __init__(self, grammar: Grammar, renderer: Renderer, photos: np.ndarray, few: Photos | None,
                  task: Task | None, features: Extractor | None, settings: Settings, seed: int):
         self.grammar, self.renderer, self.photos, self.few, self.task = grammar, renderer, photos, few, task
-        self.features, self.settings, self.seed = features, settings, seed
+        self.features, self.settings, self.seed = features, settings.within_budget(), seed
         self.transformer = Transformer(grammar, derive(seed, "transformer"))
         self.average = {name: value.detach().clone() for name, value in self.transformer.named_parameters()}
         self.warm = {name: value.clone() for name, value in self.average.items()}
@@ -48,10 +50,10 @@ class Learning:
         self.slots = slots(grammar)
         readings = sum(slot.width for slot in self.slots)
         self.reader = Reader((photos.shape[1], photos.shape[2]), readings, is_grey(photos), derive(seed, "reader"))
+        self.reader.eval()
         self.renders, self.trainings, self.baseline = 0, 0, NAN
-        self.costs: dict[str, int] = {}
         self._objective: Objective | None = None
-        self._searching: Iterator[tuple[int, float]] | None = None
+        self._searching: Iterator[float] | None = None
         name = settings.gradient
         self.gradient = ("exact" if is_differentiable(renderer) else "score") if name == "auto" else name
 
@@ -64,23 +66,29 @@ class Learning:
 
     def work(self, stage: str, piece: int, of: int) -> tuple[float, float]:
         """Do one piece; returns the distance and the task's score, NaN where not measured."""
-        before = self.renders
-        result = getattr(self, f"_{stage}")(piece, of)
-        self.costs[stage] = self.renders - before
-        return result
+        return getattr(self, f"_{stage}")(piece, of)
 
-    def spent(self, stage: str, minutes: float) -> bool:
-        """Whether another piece of a stage would go beyond what the settings allow."""
+    def spent(self, stage: str, piece: int, minutes: float) -> bool:
+        """Whether a piece of a stage would go beyond what the settings allow, with the checks that follow it."""
         limit = self.settings
-        likely = self.costs.get(stage, {"read": self._reader_renders, "infer": limit.round_renders}.get(stage, 0))
-        if limit.max_renders is not None and self.renders + likely + limit.check_renders > limit.max_renders:
+        if limit.minutes is not None and minutes > limit.minutes:
             return True
-        return limit.minutes is not None and minutes > limit.minutes
+        checks = limit.check_renders * (1 if stage == "task" else 3)
+        return limit.max_renders is not None and self.renders + self._cost(stage, piece) + checks > limit.max_renders
 
-    @property
-    def _reader_renders(self) -> int:
-        most = self.settings.max_renders
-        return self.settings.reader_renders if most is None else min(self.settings.reader_renders, max(most // 2, 2))
+    def _cost(self, stage: str, piece: int) -> int:
+        """Renders that a piece of a stage takes."""
+        if stage in ("match", "task"):
+            purpose, more = ("match", 0) if stage == "match" else ("task match", self.settings.task_renders)
+            with torch.no_grad():
+                edit = self.transformer.edit(self._seed(purpose, piece), np.arange(self.settings.batch))
+            return more + gradient_cost(self.gradient, self.grammar, edit)
+        if stage == "search":
+            return search_cost(self.transformer)
+        if stage == "infer":
+            ends = sum(slot.form == "angle" for slot in self.slots) if piece == self.settings.rounds - 1 else 0
+            return self.settings.round_renders * (1 + 2 * ends)
+        return self.settings.reader_renders if stage == "read" else 0
 
     def _seed(self, purpose: str, piece: int) -> int:
         return derive(self.seed, f"{purpose} {piece}")
@@ -95,14 +103,18 @@ class Learning:
         return NAN, NAN
 
     def _read(self, piece: int, of: int) -> tuple[float, float]:
-        """Train the reader on renders of the broad prior."""
-        wide = broad(self.grammar)
-        scenes = wide.sample(self._seed("read", piece), self._reader_renders)
-        images = (self._draw(scenes) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-        train(self.reader, images, truths(wide, self.slots, scenes), self._seed("read", piece),
+        """Train the reader, first on renders of the broad prior, then where the photos seem to lie."""
+        source = broad(self.grammar).sample if piece == 0 else self.transformer.sample
+        scenes = source(self._seed("read", piece), self.settings.reader_renders)
+        images = self._draw(scenes)
+        train(self.reader, images, truths(self.grammar, self.slots, scenes), self._seed("read", piece),
               self.settings.reader_epochs)
         self.trainings += 1
         self._objective = None  # the features have changed
+        if piece < of - 1:
+            read = self.reader.readings
+            propose(self.transformer, scenes, compute(read, _bytes(images)), compute(read, self.photos))
+            self._settled()
         return NAN, NAN
 
     @torch.no_grad()
@@ -113,17 +125,32 @@ class Learning:
         read = self.reader.readings
         photos = compute(read, self.photos)
         agree(self.transformer, self.slots, scenes, read(images), photos, truths(self.grammar, self.slots, scenes))
+        if piece == of - 1:
+            self._choose_ends()
         self._settled()
         return float(self.objective.loss(images)), NAN
+
+    def _choose_ends(self) -> None:
+        """Turn each angle to the other end of its axis where that lies closer: readings confuse the two."""
+        for slot in self.slots:
+            if slot.form != "angle":
+                continue
+            distances = []
+            for _ in range(2):
+                scenes = self.transformer.sample(self._seed("ends", 0), self.settings.round_renders)
+                distances.append(float(self.objective.loss(self._draw(scenes))))
+                self.transformer.shift_curve(slot.attribute, 0.5)
+            if distances[1] < distances[0]:
+                self.transformer.shift_curve(slot.attribute, 0.5)
 
     def _search(self, piece: int, of: int) -> tuple[float, float]:
         """One generation of CMA-ES; a resume repeats the generations before it, for its state is not kept."""
         if self._searching is None:
-            self._searching = search(self.transformer, self.renderer, self.objective, self._seed("search", 0))
+            self._searching = search(self.transformer, self.renderer, self.objective, self._seed("search", 0), of)
             for _ in range(piece):
-                next(self._searching)
-        cost, best = next(self._searching)
-        self.renders += cost
+                next(self._searching, NAN)
+        best = next(self._searching, NAN)  # NaN where there is no number to search for
+        self.renders += search_cost(self.transformer)
         self._settled()
         return best, NAN
 
@@ -186,13 +213,12 @@ class Learning:
         estimate = self._estimate(close, piece)
         gain = (advantage * edit.log_prob()).mean()
         self._descend(estimate.surrogate - self.settings.task_weight * gain, piece, of)
-        if piece == of - 1:
-            self._set(self.average)
         return estimate.loss, score
 
     @torch.no_grad()
     def _check(self, piece: int, of: int) -> tuple[float, float]:
         """The distance of what was learned, on scenes that nothing was fitted or chosen on."""
+        self._set(self.average)
         scenes = self.transformer.sample(self._seed("check", piece), self.settings.check_renders)
         return float(self.objective.loss(self._draw(scenes))), NAN
 
@@ -209,13 +235,12 @@ class Learning:
 
     def state(self) -> dict[str, Tensor]:
         """All that later pieces depend on."""
-        out = {"counts": torch.tensor([self.renders, self.trainings]), "baseline": torch.tensor(self.baseline)}
+        out = {"counts": torch.tensor([self.renders, self.trainings]), "baseline": torch.tensor(self.baseline).double()}
         for part, values in (("transformer", self.transformer.state_dict()), ("reader", self.reader.state_dict()),
                              ("average", self.average), ("warm", self.warm)):
             out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
         for number, moments in self.optimiser.state_dict()["state"].items():
             out |= {f"adam:{number}:{name}": value.clone() for name, value in moments.items()}
-        out |= {f"cost:{stage}": torch.tensor(cost) for stage, cost in self.costs.items()}
         return out
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -229,10 +254,14 @@ class Learning:
         self.transformer.load_state_dict(parts["transformer"])
         self.reader.load_state_dict(parts["reader"])
         self.average, self.warm = parts["average"], parts["warm"]
-        self.costs = {stage: int(cost) for stage, cost in parts.get("cost", {}).items()}
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in parts.get("adam", {}).items():
             number, _, name = key.partition(":")
             moments.setdefault(int(number), {})[name] = value
         saved = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": moments, "param_groups": saved["param_groups"]})
+
+
+def _bytes(images: Tensor) -> np.ndarray:
+    """[S, 3, H, W] in 0..1 -> uint8 [S, H, W, 3]."""
+    return (images * 255).round().byte().permute(0, 2, 3, 1).numpy()

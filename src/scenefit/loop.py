@@ -6,6 +6,7 @@ that is resumed ends in the same bytes as one that ran through. Legend: N photos
 """
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,13 +90,15 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     if few is not None and task is None:
         task = Classify(tuple(sorted(set(few.label.tolist()))))
     learning = Learning(grammar, renderer, photos, few, task, features, settings, seed)
+    learning.renders = int(getattr(renderer, "size", None) is None)  # the scene drawn to see its size
     return _run(learning, plan(settings, features is None, few is not None), state)
 
 
 def plan(settings: Settings, read: bool, task: bool) -> list[tuple[str, int, int]]:
     """(stage, piece, pieces) of the whole fit. read: distances are measured in the reader's features."""
     task = task and settings.task != "none"
-    stages = {"pretrain": min(settings.pretrain, 1), "read": int(read or settings.warm_start == "infer"),
+    reads = settings.reads if settings.warm_start == "infer" else int(read)
+    stages = {"pretrain": min(settings.pretrain, 1), "read": reads,
               settings.warm_start: settings.rounds if settings.warm_start != "none" else 0,
               "match": settings.steps, "settle": 1, "task": settings.task_steps if task else 0, "check": 1}
     return [(stage, piece, count) for stage, count in stages.items() for piece in range(count)]
@@ -103,19 +106,18 @@ def plan(settings: Settings, read: bool, task: bool) -> list[tuple[str, int, int
 
 def _run(learning: Learning, pieces: list[tuple[str, int, int]], state: State | None) -> Iterator[Step]:
     start, cpu, wall = 0, time.process_time(), time.monotonic()
-    before = 0.0
     if state is not None:
-        start, before = int(state["piece"]) + 1, float(state["cpu_seconds"])
+        start, cpu, wall = int(state["piece"]) + 1, cpu - float(state["cpu_seconds"]), wall - float(state["seconds"])
         learning.load(state)
     for number, (stage, piece, count) in enumerate(pieces[start:], start):
-        minutes = (time.monotonic() - wall) / 60
-        if stage not in ("settle", "check") and learning.spent(stage, minutes):
+        if stage not in ("settle", "check") and learning.spent(stage, piece, (time.monotonic() - wall) / 60):
             continue
         distance, score = learning.work(stage, piece, count)
-        seconds = before + time.process_time() - cpu
-        saved = {**learning.state(), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds)}
+        seconds = time.process_time() - cpu
+        saved = {**learning.state(), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds).double(),
+                 "seconds": torch.tensor(time.monotonic() - wall).double()}
         yield Step(number, stage, piece + 1, count, learning.renders, learning.trainings, distance, score, seconds,
-                   saved, Model(learning.transformer, learning.seed), learning.objective)
+                   saved, Model(learning.transformer, learning.seed).copy(), learning.objective)
 
 
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
@@ -129,7 +131,10 @@ def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
 def as_images(real: Any, size: tuple[int, int], most: int | None = None) -> np.ndarray:
     """Photos of any accepted form as uint8 images [N, H, W, 3] of this size. ValueError where they do not fit."""
     if isinstance(real, (str, Path)):
-        return read_photos(real, size, most).images
+        real = read_photos(real, size, most)
+        if real.skipped:
+            warnings.warn(f"{len(real.skipped)} files were skipped, the first: {real.skipped[0][0]} "
+                          f"({real.skipped[0][1]})", stacklevel=3)
     images = real.images if isinstance(real, Photos) else np.asarray(real)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or len(images) < 2:
         raise ValueError(f"real needs a folder, Photos or at least 2 uint8 images [N, {size[0]}, {size[1]}, 3], got "

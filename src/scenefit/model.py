@@ -1,13 +1,14 @@
 """What a fit ends in: a learned distribution of scenes."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from scenefit.address import derive
+from scenefit.attribute import Attribute
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice
 from scenefit.scene import SceneBatch
@@ -31,6 +32,12 @@ class Model:
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
         """Scenes of the learned distribution: indices [S], or how many. The same for any batch they are asked in."""
         return self.transformer.sample(derive(self.seed, "model") if seed is None else seed, indices)
+
+    def copy(self) -> "Model":
+        """The same, to keep: what is learned later does not change it."""
+        t = self.transformer
+        shared = {id(part): part for part in (t.grammar, t.columns, t.numbers, t.choices)}
+        return Model(copy.deepcopy(t, shared), self.seed)
 
     def state(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.transformer.state_dict().items()}
@@ -57,11 +64,21 @@ def pressed(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
     """Learned numbers that press against an end of their bounds: (kind, name) -> "low" or "high"."""
     found = {}
     units = model.grammar.units(scenes)
+    prior = model.grammar.units(model.grammar.sample(scenes.seed, len(scenes)))
     for a in model.grammar.learned:
-        if isinstance(a.prior, Choice) or getattr(a.prior, "circular", False) or len(units[a.key]) == 0:
+        if isinstance(a.prior, Choice) or a.circular or len(units[a.key]) == 0:
             continue
-        prior = model.grammar.units(model.grammar.sample(scenes.seed, len(scenes)))[a.key]
-        for side, near in (("low", lambda u: np.mean(u < PRESSED)), ("high", lambda u: np.mean(u > 1 - PRESSED))):
-            if near(units[a.key]) > max(PRESSED_SHARE, 2 * near(prior)):
+        edge = _edge(a)
+        for side, now, before in (("low", units[a.key] < edge, prior[a.key] < edge),
+                                  ("high", units[a.key] > 1 - edge, prior[a.key] > 1 - edge)):
+            if now.mean() > max(PRESSED_SHARE, 2 * before.mean() if len(before) else 0.0):
                 found[a.key] = side
     return found
+
+
+def _edge(a: Attribute) -> float:
+    """How close to an end, in units of the bounds, a value presses: of whole numbers, the last one does."""
+    if not a.discrete or a.conditional:
+        return PRESSED
+    low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
+    return max(PRESSED, 0.75 / (high - low + 1))

@@ -16,6 +16,8 @@ from scenefit.transformer import CHUNK, Transformer
 def pretrain(transformer: Transformer, seed: int, steps: int) -> None:
     """steps of 64 scenes of the grammar, minimising the mean squared move."""
     network = transformer.network
+    if len(network.leave) == 0:  # only counts or rules are learned: the network edits nothing
+        return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "pretrain"))
         for layer in network.leave.values():

@@ -14,6 +14,7 @@ from scipy import special, stats
 
 Array = NDArray[Any]
 TURN = 360.0  # degrees; every circular attribute is in degrees
+MOST_COUNTS = 1_000_000  # values that a discrete scipy.stats distribution may take
 TAIL = 1e-7  # quantile at which an unbounded prior is cut, so that every prior has finite values
 
 
@@ -220,7 +221,10 @@ class Tabulated(Prior):
 
     def __post_init__(self) -> None:
         if self._counts:
-            table = np.arange(self.dist.ppf(1e-9), self.dist.ppf(1 - 1e-9) + 1)
+            low = self.dist.ppf(1e-9)
+            _need(self.dist.cdf(low + MOST_COUNTS) >= 1 - 1e-9, self, f"nearly all of its mass on {MOST_COUNTS} values",
+                  dist=self)  # scipy's own search for the other end may fill the memory
+            table = np.arange(low, self.dist.ppf(1 - 1e-9) + 1)
             grid = self.dist.cdf(table)
         else:
             z = np.linspace(special.ndtri(TAIL), -special.ndtri(TAIL), 4097)  # dense in the tails

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from scenefit.attribute import Attribute
-from scenefit.grammar import Grammar, Repeat
+from scenefit.grammar import Grammar, Repeat, Rule
 from scenefit.prior import TURN, Angle, Choice, Integer, Learned, Prior, Uniform, as_prior
 
 
 def broad(grammar: Grammar) -> Grammar:
-    """Every learned attribute uniform over its bounds, learned rules equally likely."""
+    """Every learned attribute uniform over its bounds, learned rules equally likely.
+
+    Rules and counts of kinds that may lead back to themselves stay as they are, for wider ones might never end.
+    """
     return _change(grammar, lambda prior, bounds: _between(prior, bounds, 1.0))
 
 
@@ -41,16 +44,25 @@ def _change(grammar: Grammar, ranged: Callable[[Prior, Any], Prior]) -> Grammar:
 
     symbols = {kind: {a.name: changed(a) for a in attributes.values() if not a.count}
                for kind, attributes in grammar.attributes.items()}
-    rules = []
-    for rule in grammar.rules:
-        children: list[str | Repeat] = []
-        for child in rule.children:
-            if isinstance(child, Repeat):
-                child = Repeat(child.child, changed(grammar.attributes[rule.head][child.name]))
-            children.append(child)
-        equal = rule.learned and rule.weight > 0
-        rules.append(replace(rule, children=children, weight=1.0 if equal else rule.weight))
+    recursive = _recursive(grammar)
+    rules = [rule if rule.head in recursive else _widen(grammar, rule, changed) for rule in grammar.rules]
     return Grammar(grammar.start, symbols, rules)
+
+
+def _widen(grammar: Grammar, rule: Rule, changed: Callable[[Attribute], Any]) -> Rule:
+    children = [child if isinstance(child, str) else
+                Repeat(child.child, changed(grammar.attributes[rule.head][child.name])) for child in rule.children]
+    equal = rule.learned and rule.weight > 0
+    return replace(rule, children=children, weight=1.0 if equal else rule.weight)
+
+
+def _recursive(grammar: Grammar) -> set[str]:
+    """Kinds that may lead back to themselves: with other odds or counts they might never end."""
+    below = {kind: {child if isinstance(child, str) else child.child
+                    for rule in grammar.rules_of(kind) for child in rule.children} for kind in grammar.kinds}
+    for _ in grammar.kinds:
+        below = {kind: near.union(*(below[child] for child in near)) for kind, near in below.items()}
+    return {kind for kind, near in below.items() if kind in near}
 
 
 def _between(prior: Prior, bounds: Any, share: float) -> Prior:
@@ -62,6 +74,9 @@ def _between(prior: Prior, bounds: Any, share: float) -> Prior:
     low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
     middle, half = (low + high) / 2, (high - low) / 2 * share
     if prior.discrete:
-        return Integer(np.ceil(middle - half - 1e-9).astype(int), np.floor(middle + half + 1e-9).astype(int))
+        # Between two whole numbers a narrow range holds none: the two beside the centre always stay.
+        least = np.minimum(np.ceil(middle - half - 1e-9), np.floor(middle))
+        most = np.maximum(np.floor(middle + half + 1e-9), np.ceil(middle))
+        return Integer(least.astype(int), most.astype(int))
     return Uniform(middle - half, middle + half)
 

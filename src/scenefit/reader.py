@@ -14,22 +14,22 @@ from torch import Tensor, nn
 
 from scenefit.address import derive
 from scenefit.attribute import Attribute
-from scenefit.features import to_tensor
 from scenefit.grammar import Grammar
-from scenefit.prior import Choice, Prior
+from scenefit.prior import Choice
 from scenefit.scene import SceneBatch
 
 FEATURES = 32
+HIDDEN = 64
 LONGEST = 64  # pixels of the longer side that the network looks at
-BATCH = 64
+BATCH = 128
 
 
 @dataclass(frozen=True)
 class Slot:
     """What is read of one learned attribute. single: each scene holds exactly one node of its kind.
 
-    form: "angle" (sin, cos), "number" (place in bounds as -1..1; with several nodes their mean and spread) or "choice"
-    (shares of the options).
+    form: "angle" (sin and cos of it and of twice it: an axis is far easier to see than its direction), "number" (place
+    in bounds as -1..1; with several nodes their mean and spread) or "choice" (shares of the options).
     """
 
     attribute: Attribute
@@ -40,7 +40,9 @@ class Slot:
     def width(self) -> int:
         if isinstance(self.attribute.prior, Choice):
             return len(self.attribute.prior.options)
-        return 2 if self.form == "angle" or not self.single else 1
+        if self.form == "angle":
+            return 4
+        return 1 if self.single else 2
 
 
 def slots(grammar: Grammar) -> tuple[Slot, ...]:
@@ -50,8 +52,7 @@ def slots(grammar: Grammar) -> tuple[Slot, ...]:
     for a in grammar.learned:
         scene = sample.tables[a.kind].scene
         single = len(scene) == len(sample) and len(np.unique(scene)) == len(sample)
-        circular = isinstance(a.prior, Prior) and a.prior.circular
-        form = "choice" if isinstance(a.prior, Choice) else "angle" if circular else "number"
+        form = "choice" if isinstance(a.prior, Choice) else "angle" if a.circular else "number"
         found.append(Slot(a, form, single))
     return tuple(found)
 
@@ -76,7 +77,7 @@ def _truth(slot: Slot, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarr
         return np.stack([mean(table[a.name] == option) for option in a.prior.options], axis=1)
     if slot.form == "angle":
         turn = 2 * np.pi * units[a.key] - np.pi
-        return np.stack([mean(np.sin(turn)), mean(np.cos(turn))], axis=1)
+        return np.stack([mean(f(times * turn)) for times in (1, 2) for f in (np.sin, np.cos)], axis=1)
     place = 2 * units[a.key] - 1
     centre = mean(place)
     if slot.single:
@@ -98,15 +99,18 @@ class Reader(nn.Module):
         self.look = (height, width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            # Without normalisation, small digits at unknown places never teach it which way up they are.
             self.body = nn.Sequential(
-                nn.Conv2d(1 if grey else 3, 8, 5, 2, 2), nn.ReLU(),
-                nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(),
-                nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(),
-                nn.Flatten(), nn.Linear(32 * -(-height // 8) * -(-width // 8), FEATURES), nn.Tanh())
+                nn.Conv2d(1 if grey else 3, 8, 5, 2, 2), nn.BatchNorm2d(8), nn.ReLU(),
+                nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU(),
+                nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.Flatten(),
+                nn.Linear(32 * -(-height // 8) * -(-width // 8), HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU(),
+                nn.Linear(HIDDEN, FEATURES), nn.Tanh())
             self.out = nn.Linear(FEATURES, readings)
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.requires_grad_(False)  # but while it is trained: gradients pass through it, to images
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.grey:
@@ -125,27 +129,35 @@ class Reader(nn.Module):
         return self(images)[1]
 
 
-def train(reader: Reader, images: np.ndarray, truth: Tensor, seed: int, epochs: int = 5) -> None:
-    """Fit the readings to the truth by squared error; missing truths (NaN) do not count. images uint8 [N, H, W, 3]."""
-    pixels = to_tensor(images)
+def train(reader: Reader, pixels: Tensor, truth: Tensor, seed: int, epochs: int = 5) -> None:
+    """Fit the readings to the truth [N, R] by squared error; missing truths (NaN) do not count.
+
+    pixels [N, 3, H, W] in 0..1.
+    """
     if reader.grey:
         pixels = pixels[:, :1].expand(-1, 3, -1, -1)
     reader.centre.fill_(float(pixels.mean()))
     reader.scale.fill_(max(float(pixels.std()), 1e-3))
     known = torch.isfinite(truth)
     target = torch.where(known, truth, torch.zeros(()))
+    reader.requires_grad_(True)
     order = np.random.default_rng(derive(seed, "reader order"))
-    total = epochs * -(-len(images) // BATCH)
+    total = epochs * -(-len(pixels) // BATCH)
     optimiser = torch.optim.Adam(reader.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=total)
+    reader.train()
     for _ in range(epochs):
-        for rows in torch.from_numpy(order.permutation(len(images))).split(BATCH):
-            _, readings = reader(pixels[rows])
+        for rows in torch.from_numpy(order.permutation(len(pixels))).split(BATCH):
+            if len(rows) < 2:
+                continue  # one image has no spread to normalise by
+            readings = reader.readings(pixels[rows])
             loss = ((readings - target[rows]) ** 2 * known[rows]).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
+    reader.eval()
+    reader.requires_grad_(False)
 
 
 def is_grey(*sets: np.ndarray) -> bool:

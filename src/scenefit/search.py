@@ -18,23 +18,26 @@ from scenefit.objective import Objective
 from scenefit.renderers import Renderer, render
 from scenefit.transformer import KNOT_PLACES, SIGMA_FLOOR, Transformer
 
+IMAGES = 64  # rendered for each candidate
 STRETCH = 3.0  # candidates are between 1 / exp(STRETCH) and exp(STRETCH) times as wide as the prior
 LEAST_WIDTH = 0.05  # of the bounds: the width that a constant prior is taken to have
 
 
-def search(transformer: Transformer, renderer: Renderer, objective: Objective, seed: int, images: int = 64,
-           rounds: int = 12) -> Iterator[tuple[int, float]]:
-    """Search, yielding after each round the renders it took and the best distance; the transformer ends at the best.
+def search(transformer: Transformer, renderer: Renderer, objective: Objective, seed: int,
+           rounds: int = 12) -> Iterator[float]:
+    """Search, yielding the best distance after each round; the transformer ends at the best.
 
-    images: renders a candidate.
+    Each round takes `cost(transformer)` renders.
     """
     numbers = transformer.numbers
     if not numbers:
         return
-    scenes = transformer.sample(derive(seed, "search"), images)
+    scenes = transformer.grammar.sample(derive(seed, "search"), IMAGES)
     priors = {a.key: prior_at_knots(transformer, a, scenes) for a in numbers}
     start = np.zeros(2 * len(numbers))
-    strategy = cma.CMAEvolutionStrategy(start, 0.25, {"seed": derive(seed, "search") % 2**31 + 1, "verbose": -9,
+    rng = np.random.default_rng(derive(seed, "search steps"))  # numpy's global numbers belong to the user
+    strategy = cma.CMAEvolutionStrategy(start, 0.25, {"seed": np.nan, "randn": lambda *n: rng.standard_normal(n),
+                                                      "popsize": _candidates(transformer), "verbose": -9,
                                                       "bounds": [-1, 1]})
     best, best_at = np.inf, start
     for _ in range(rounds):
@@ -42,14 +45,24 @@ def search(transformer: Transformer, renderer: Renderer, objective: Objective, s
         losses = []
         for candidate in candidates:
             place(transformer, priors, candidate)
-            drawn = render(renderer, transformer.sample(derive(seed, "search"), images))
+            drawn = render(renderer, transformer.sample(derive(seed, "search"), IMAGES))
             with torch.no_grad():
                 losses.append(float(objective.loss(to_tensor(drawn.images))))
         strategy.tell(candidates, losses)
         if min(losses) < best:
             best, best_at = min(losses), candidates[int(np.argmin(losses))]
         place(transformer, priors, best_at)
-        yield images * len(candidates), best
+        yield best
+
+
+def cost(transformer: Transformer) -> int:
+    """Renders of one round."""
+    return IMAGES * _candidates(transformer) if transformer.numbers else 0
+
+
+def _candidates(transformer: Transformer) -> int:
+    """Of one round, as many as Hansen 2016 advises."""
+    return 4 + int(3 * np.log(2 * len(transformer.numbers)))
 
 
 def place(transformer: Transformer, priors: dict[tuple[str, str], np.ndarray], candidate: np.ndarray) -> None:
@@ -60,5 +73,5 @@ def place(transformer: Transformer, priors: dict[tuple[str, str], np.ndarray], c
         width = np.sqrt(float(MASS @ (prior - centre) ** 2))
         form = (prior - centre) / width if width > 2 * SIGMA_FLOOR else KNOT_PLACES
         width = max(width, LEAST_WIDTH) * np.exp(STRETCH * stretch)
-        reach = 0.5 if getattr(a.prior, "circular", False) else 1.0
+        reach = 0.5 if a.circular else 1.0
         transformer.set_curve(a, centre + reach * shift + width * form - prior)

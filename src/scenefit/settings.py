@@ -1,6 +1,6 @@
 """The settings of a fit, with defaults chosen by measurement (see `benchmarks/` and `experiments/`)."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 GRADIENT_NAMES = ("auto", "exact", "finite", "simultaneous", "score")
@@ -14,7 +14,8 @@ class Settings:
 
     gradient: how to get one through the renderer; "auto" is exact where the renderer is differentiable, else the score
     function.  warm_start: "infer" reads attributes off the photos, "search" is CMA-ES on the distance.
-    reader_renders, reader_epochs: training of the reader.  rounds, round_renders: of the warm start.
+    reads, reader_renders, reader_epochs: trainings of the reader; the first on the broad prior, later ones where the
+    photos seem to lie.  rounds, round_renders: of the warm start.
     steps, batch: of the descent; batch is a multiple of 64.  rate: of the curves, in units of the bounds.
     pretrain: steps of reconstruction before all else (Kar et al. 2019).
     task: how labelled photos enter; task_steps, task_renders: how often, and on how many images a network is trained.
@@ -24,8 +25,9 @@ class Settings:
 
     gradient: str = "auto"
     warm_start: str = "infer"
-    reader_renders: int = 2048
-    reader_epochs: int = 5
+    reads: int = 2
+    reader_renders: int = 4096
+    reader_epochs: int = 3
     rounds: int = 3
     round_renders: int = 512
     steps: int = 60
@@ -48,16 +50,28 @@ class Settings:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.batch < 64 or self.batch % 64:
             raise ValueError(f"batch must be a multiple of 64, got {self.batch}")
-        for name in ("reader_renders", "reader_epochs", "round_renders", "check_renders", "most_photos"):
+        for name in ("reader_renders", "round_renders", "check_renders", "most_photos"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
+        for name in ("reads", "reader_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("rounds", "steps", "pretrain", "task_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("max_renders", "minutes"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive, got {value}")
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"minutes must be positive, got {self.minutes}")
+        least = 10 * max(self.reads, self.rounds, 4)  # two images for each piece of work
+        if self.max_renders is not None and self.max_renders < least:
+            raise ValueError(f"max_renders must be at least {least}, got {self.max_renders}")
+
+    def within_budget(self) -> "Settings":
+        """The same, with renders scaled down where max_renders asks for it, so that every stage gets its part."""
+        if self.max_renders is None:
+            return self
+        return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * self.reads)),
+                       round_renders=min(self.round_renders, self.max_renders // (5 * max(self.rounds, 1))),
+                       check_renders=min(self.check_renders, self.max_renders // 16))
 
     def record(self) -> dict[str, Any]:
         """In plain values."""

@@ -74,7 +74,7 @@ class Transformer(nn.Module):
         self.log_sigma = nn.ParameterDict({
             _name(a): nn.Parameter(torch.tensor(float(np.log(SIGMA_START - SIGMA_FLOOR)))) for a in self.numbers})
         self.logits = nn.ParameterDict({_name(a): nn.Parameter(_log(_odds(a))) for a in self.choices})
-        self.rules = nn.ParameterDict({kind: nn.Parameter(_log(grammar.rule_probabilities(kind)))
+        self.rules = nn.ParameterDict({_key(kind): nn.Parameter(_log(grammar.rule_probabilities(kind)))
                                        for kind in grammar.learned_heads})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -101,6 +101,20 @@ class Transformer(nn.Module):
         bend = (moves - level - slope * KNOT_PLACES) / BEND
         with torch.no_grad():
             self.curves[_name(attribute)].copy_(torch.from_numpy(np.concatenate([[level, slope], bend])))
+
+    def shift_curve(self, attribute: Attribute, move: float) -> None:
+        """Add a constant, in units of the bounds, to an attribute's curve."""
+        with torch.no_grad():
+            self.curves[_name(attribute)][0] += move
+
+    def odds(self, attribute: Attribute) -> np.ndarray:
+        """Probabilities of a learned choice's options, the network's part aside."""
+        return torch.softmax(self.logits[_name(attribute)].detach().double(), 0).numpy()
+
+    def set_odds(self, attribute: Attribute, odds: np.ndarray) -> None:
+        """Set the odds of a learned choice's options; they need not sum to 1."""
+        with torch.no_grad():
+            self.logits[_name(attribute)].copy_(_log(odds / odds.sum()))
 
     def set_sigma(self, attribute: Attribute, sigma: float) -> None:
         """Set the noise's standard deviation, not below its floor."""
@@ -147,17 +161,18 @@ class Transformer(nn.Module):
 
     def _structure(self, seed: int, index: np.ndarray, log_probs: dict[Key, Tensor]) -> SceneBatch:
         """Scenes with learned rules and counts, their other attributes the prior's."""
-        odds = {kind: torch.softmax(logits.detach().double(), 0).numpy() for kind, logits in self.rules.items()}
+        rules = {kind: self.rules[_key(kind)] for kind in self.grammar.learned_heads}
+        odds = {kind: torch.softmax(logits.detach().double(), 0).numpy() for kind, logits in rules.items()}
         counts = [a for a in self.numbers if a.count]
 
         def mover(a: Attribute) -> Any:
             return lambda address: self._move(a, 0.0, address)[0].detach().numpy().astype(np.float64)
 
         scenes = self.grammar.sample(seed, index, {a.key: mover(a) for a in counts},
-                                     {kind: p / p.sum() for kind, p in odds.items()})
+                                     odds)
         for a in counts:
             log_probs[a.key] = self._move(a, 0.0, scenes.tables[a.kind].address)[1]
-        for kind, logits in self.rules.items():
+        for kind, logits in rules.items():
             log_probs[kind, "rule"] = torch.log_softmax(logits, 0)[torch.from_numpy(scenes.tables[kind].rule)]
         return scenes
 
@@ -198,23 +213,24 @@ class GraphNetwork(nn.Module):
 
     def __init__(self, inputs: Mapping[str, int], outputs: Mapping[str, int]):
         super().__init__()
-        self.enter = nn.ModuleDict({kind: nn.Linear(width, HIDDEN) for kind, width in inputs.items()})
+        self.enter = nn.ModuleDict({_key(kind): nn.Linear(width, HIDDEN) for kind, width in inputs.items()})
         self.rounds = nn.ModuleList(nn.Sequential(nn.Linear(3 * HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN))
                                     for _ in range(ROUNDS))
-        self.leave = nn.ModuleDict({kind: nn.Linear(HIDDEN, width) for kind, width in outputs.items() if width})
+        self.leave = nn.ModuleDict({_key(kind): nn.Linear(HIDDEN, width) for kind, width in outputs.items() if width})
         for parameter in self.leave.parameters():  # the edit starts as the identity
             nn.init.zeros_(parameter)
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """kind -> [n, outputs]"""
-        h = torch.cat([torch.tanh(self.enter[kind](x)) for kind, x in graph.inputs.items()])
+        h = torch.cat([torch.tanh(self.enter[_key(kind)](x)) for kind, x in graph.inputs.items()])
         child = graph.parent != torch.arange(len(h))
         count = torch.zeros(len(h)).index_add(0, graph.parent[child], torch.ones(int(child.sum())))
         for layer in self.rounds:
             below = torch.zeros_like(h).index_add(0, graph.parent[child], h[child]) / count.clamp(min=1)[:, None]
             h = h + layer(torch.cat([h, h[graph.parent], below], dim=1))
         parts = dict(zip(graph.inputs, h.split([len(x) for x in graph.inputs.values()]), strict=True))
-        return {kind: self.leave[kind](part) if kind in self.leave else part[:, :0] for kind, part in parts.items()}
+        return {kind: self.leave[_key(kind)](part) if _key(kind) in self.leave else part[:, :0]
+                for kind, part in parts.items()}
 
 
 def _take(edit: Edit, rows: np.ndarray) -> Edit:
@@ -233,7 +249,12 @@ def place(address: np.ndarray, name: str) -> np.ndarray:
 
 
 def _name(attribute: Attribute) -> str:
-    return f"{attribute.kind}/{attribute.name}"
+    return _key(attribute.kind, attribute.name)
+
+
+def _key(kind: str, name: str = "") -> str:
+    """A name that torch takes for a parameter or module: without dots, and none of its own, such as "train"."""
+    return f"{kind}/{name}".replace("%", "%25").replace(".", "%2E")
 
 
 def _width(attribute: Attribute) -> int:

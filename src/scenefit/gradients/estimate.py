@@ -17,7 +17,6 @@ from scenefit.attribute import Attribute
 from scenefit.features import to_tensor
 from scenefit.grammar import Grammar
 from scenefit.objective import Objective
-from scenefit.prior import Choice, Prior
 from scenefit.renderers import Renderer, render
 from scenefit.scene import SceneBatch
 from scenefit.transformer import Edit, Key
@@ -40,7 +39,7 @@ Estimator = Callable[[Grammar, Renderer, Edit, Objective, int], Estimate]
 
 def smooth(a: Attribute) -> bool:
     """Whether images change little when the attribute does: numbers that are not whole, angles."""
-    return not a.count and not isinstance(a.prior, Choice) and not (isinstance(a.prior, Prior) and a.prior.discrete)
+    return not a.discrete
 
 
 def jumps(grammar: Grammar) -> list[Key]:

@@ -15,7 +15,8 @@ from scenefit.gradients.estimate import Estimate, jumps, moved, score_term, smoo
 from scenefit.grammar import Grammar
 from scenefit.growth import cut
 from scenefit.objective import Objective
-from scenefit.renderers import Renderer
+from scenefit.prior import wrap
+from scenefit.renderers import Renderer, RenderError
 from scenefit.scene import Ints, SceneBatch
 from scenefit.transformer import Edit, Key
 
@@ -23,12 +24,15 @@ NUDGE = 1e-4  # of the bounds
 
 
 def exact(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
-    """TypeError if the renderer has no `draw`."""
+    """TypeError if the renderer has no `draw`, or one without gradients; RenderError if what it draws does not fit."""
     draw = getattr(renderer, "draw", None)
     if draw is None:
         raise TypeError(f"{renderer} has no draw(scenes) -> torch images, which exact gradients need; "
                         'use gradient="simultaneous" or "score"')
-    images = draw(attach(grammar, edit))
+    images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
+    if not images.requires_grad and any(smooth(a) and len(edit.moves[a.key]) for a in grammar.learned):
+        raise TypeError(f"{type(renderer).__name__}.draw returned images without a gradient; use torch operations on "
+                        'the columns of the scenes, or gradient="score"')
     loss = objective.loss(images)
     keys = jumps(grammar)
     surrogate = loss
@@ -37,6 +41,20 @@ def exact(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective
             witness = objective.witness(images)
         surrogate = loss + score_term(edit, keys, witness)
     return Estimate(float(loss.detach()), surrogate, len(images))
+
+
+def _check(images: Any, renderer: Renderer, scenes: SceneBatch) -> Tensor:
+    """images, if they are what draw(scenes) has to return; else RenderError."""
+    name, reason = f"{type(renderer).__name__}.draw", ""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[:2] != (len(scenes), 3):
+        got = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        reason = f"must return a tensor [{len(scenes)}, 3, H, W], got {got}"
+    elif not bool(images.isfinite().all()):
+        scenes = scenes.take(np.flatnonzero(~images.detach().isfinite().flatten(1).all(1).numpy()))
+        reason = "returned NaN or infinity"
+    if reason:
+        raise RenderError(f"{name} {reason}", scenes.seed, scenes.index, scenes)
+    return images
 
 
 def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
@@ -59,8 +77,7 @@ def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
 
 def _own_slope(a: Attribute, unit: Unit, move: np.ndarray) -> np.ndarray:
     """d value / d move, with the sign that folding at the bounds gives it [n]."""
-    circular = getattr(a.prior, "circular", False)
-    sign = np.ones(len(move)) if circular else np.where((unit.unit + move) % 2 < 1, 1.0, -1.0)
+    sign = np.ones(len(move)) if a.circular else np.where((unit.unit + move) % 2 < 1, 1.0, -1.0)
     return sign * (unit.high - unit.low)
 
 
@@ -75,6 +92,8 @@ def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: l
         up, down = moved(grammar, edit, {source.key: nudge}), moved(grammar, edit, {source.key: -nudge})
         for target in targets:
             change = (np.asarray(up.tables[target[0]][target[1]], float) - down.tables[target[0]][target[1]])
+            if grammar.attributes[target[0]][target[1]].circular:
+                change = wrap(change)
             if target == source.key:
                 change[rows] = 0.0  # its own slope is known exactly
             at = np.flatnonzero(change)

@@ -27,11 +27,11 @@ def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objectiv
         for rows in _one_a_scene(edit.scenes, a.kind):
             step = np.zeros(len(slope))
             step[rows] = STEP
-            up = images_of(renderer, moved(grammar, edit, {a.key: step}))
-            down = images_of(renderer, moved(grammar, edit, {a.key: -step}))
+            scene = edit.scenes.tables[a.kind].scene[rows]
+            up = images_of(renderer, moved(grammar, edit, {a.key: step}).take(scene))
+            down = images_of(renderer, moved(grammar, edit, {a.key: -step}).take(scene))
             renders += 2 * len(rows)
-            change = ((up - down) * gradient).sum((1, 2, 3)) / (2 * STEP)
-            slope[rows] = change.numpy()[edit.scenes.tables[a.kind].scene[rows]]
+            slope[rows] = (((up - down) * gradient[scene]).sum((1, 2, 3)) / (2 * STEP)).numpy()
         surrogate = surrogate + (torch.from_numpy(slope).float() * edit.moves[a.key]).sum()
     return Estimate(loss, surrogate, renders)
 

@@ -23,6 +23,8 @@ def simultaneous(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Ob
     for a in (a for a in grammar.learned if smooth(a)):
         address = mix(edit.scenes.tables[a.kind].address, np.uint64(derive(seed, "signs")))
         signs[a.key] = np.where(uniform(address, a.name) < 0.5, -1.0, 1.0)
+    if not signs:
+        return Estimate(loss, surrogate, len(images))
     up = images_of(renderer, moved(grammar, edit, {key: sign * STEP for key, sign in signs.items()}))
     down = images_of(renderer, moved(grammar, edit, {key: -sign * STEP for key, sign in signs.items()}))
     change = ((up - down) * gradient).sum((1, 2, 3)) / (2 * STEP)

@@ -22,7 +22,7 @@ from scenefit.scene import SceneBatch
 Array = NDArray[Any]
 SOLID = 0.501  # an object is where its texture's alpha is above one half; the rest keeps rounding from deciding ties
 LEAST_SCALE = 1e-3
-CHUNK_PIXELS = 1 << 17  # of canvas worked on at once, so that it stays in the processor's cache
+RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images stay in the cache, large ones in memory
 DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
 
 
@@ -241,7 +241,7 @@ class _Painting:
         self.placed = _place(renderer, scenes)
         self.centre = _numbers(self.placed.where[:2])
         height, width = renderer.size
-        self.step = max(1, CHUNK_PIXELS // (height * width))
+        self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (height * width)))
         channels = 3 if any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values()) else 1
         shade = (_background(renderer, scenes, "shade").clamp(0, 255) / 255).to(dtype)[:, None, None, None]
         self.canvases = [part.expand(-1, height, width, channels).clone() for part in shade.split(self.step)]

@@ -145,7 +145,7 @@ def _signed(value: float, digits: int) -> str:
 
 def metric(table: Table, value: float) -> str:
     if not np.isfinite(value):
-        return "none"
+        return "no value"
     return f"{100 * value:.1f}" if table.percent else f"{value:.4g}"
 
 

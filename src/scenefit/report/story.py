@@ -45,7 +45,8 @@ class Table:
     """One metric of several arms.
 
     note: what the interval is, e.g. "95 % t interval over 5 repeats".  gap_closed: (learned - grammar) /
-    (oracle - grammar), 1 is all of it.  percent: the values are fractions, to be shown as percent.
+    (oracle - grammar), 1 is all of it, NaN where the oracle is no better than the grammar.  percent: the values are
+    fractions, to be shown as percent.
     """
 
     metric: str

@@ -1,0 +1,46 @@
+"""The command line. What is slow to import is imported inside the commands, so that --help answers at once."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from scenefit.cli import fitting, results, scenes
+
+__all__ = ["app"]
+
+app = typer.Typer(name="scenefit", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+                  pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+for command in (scenes.check, scenes.sample, fitting.fit, results.generate, results.score, results.report,
+                results.export):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"scenefit {version('scenefit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def scenefit(
+    debug: Annotated[bool, typer.Option("--debug", envvar="SCENEFIT_DEBUG",
+                                        help="Show where an error comes from.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="Say the version.")] = False,
+) -> None:
+    """Learn the distribution of synthetic scenes from unlabelled photos, then write labelled data (Meta-Sim).
+
+    \b
+    A scene is a Python file that defines `grammar` and `renderer`. From a scene to a data set:
+      scenefit check scenes/coins.py
+      scenefit fit scenes/coins.py --real photos/ --out runs/coins
+      scenefit generate runs/coins -n 10000 --format coco --out dataset/
+      scenefit score runs/coins --real held_out_photos/
+
+    scenefit COMMAND --help says more about each.
+    """
+    if debug:
+        os.environ["SCENEFIT_DEBUG"] = "1"

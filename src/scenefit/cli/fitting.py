@@ -1,0 +1,129 @@
+"""scenefit fit"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenefit.cli import say
+from scenefit.cli.given import (
+    DeviceOption,
+    SceneArgument,
+    SeedOption,
+    WorkersOption,
+    command_line,
+    drawing,
+    labelled_photos,
+    photos,
+    resolve,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from scenefit.loop import Step
+    from scenefit.run import Run
+    from scenefit.settings import Settings
+
+
+@say.command("Stopped. Nothing up to the last second or so is lost: the same command goes on from there.")
+def fit(
+    scene: SceneArgument,
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in any depth of folders; no label of "
+                                       "theirs is read.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make, or to go on with.",
+                                      show_default=False)],
+    labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", help="A few labelled photos, one "
+                                                  "subfolder a class; they steer the fit towards what the task needs.",
+                                                  show_default=False)] = None,
+    seed: SeedOption = 0,
+    max_renders: Annotated[int | None, typer.Option("--max-renders", help="Draw at most so many images.",
+                                                    show_default=False)] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new work after so long. What is learned "
+                                                  "then depends on the machine's speed.", show_default=False)] = None,
+    device: DeviceOption = "cpu",
+    gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|exact|finite|simultaneous|score", help=
+                                                 "How to get a gradient through the renderer.",
+                                                 show_default="auto")] = None,
+    warm_start: Annotated[str | None, typer.Option("--warm-start", metavar="infer|search|none", help="How to come near "
+                                                   "before the descent: read the photos, or search.",
+                                                   show_default="infer")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.", show_default="60")] = None,
+    workers: WorkersOption = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
+                                                   "scenefit.Settings, such as batch=256; may be repeated.",
+                                                   show_default=False)] = None,
+) -> None:
+    """Learn the distribution of scenes from photos.
+
+    \b
+      scenefit fit scenes/coins.py --real photos/ --out runs/coins
+      scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
+
+    Photos are brought to the renderer's size: the short side is fitted, the centre cropped. The run folder then holds
+    what was learned (model.safetensors) and report.html, which shows it. Stopped or killed, the same command goes on
+    where it stood, and ends in the same bytes.
+    """
+    chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
+                       "steps": steps, "device": resolve(device)}, set_ or [])
+    _fit(scene, real, labelled, out, seed, chosen, workers)
+
+
+def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, chosen: "Settings",
+         workers: int) -> None:
+    from scenefit.lock import lock
+    from scenefit.loop import frame_size
+    from scenefit.record import describe
+    from scenefit.retell import measure, write_report
+    from scenefit.run import begin, fit_run, version_changes
+    from scenefit.scene_file import load_scene
+    from scenefit.tasks import Classify
+
+    found = load_scene(scene)
+    with drawing(found, workers, chosen.device) as renderer:
+        size = frame_size(found.grammar, renderer)
+        images, few = photos(real, size, chosen.most_photos), labelled_photos(labelled, size)
+        wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line())
+        with lock(out):
+            run = begin(out, wanted)
+            if run.finished:
+                say.say(f"{out} is finished. Report: {run.path('report.html')}")
+                return
+            warnings = version_changes(run)
+            if run.record.scene.hash != found.hash:
+                warnings.append(f"{found.path} has changed since {out} was begun; its grammar has not, but what it "
+                                "draws may have")
+            for text in warnings:
+                say.warn(text)
+            task = None if few is None else Classify(tuple(sorted(set(few.label.tolist()))), device=chosen.device)
+            _watch(run, fit_run(run, found.grammar, renderer, images, few, task), few is not None)
+            with say.busy("Measuring what was learned"):
+                summary = measure(run, found.grammar, renderer, images)
+                page, picture = write_report(run, found, tuple(warnings))
+    say.say(summary.verdict)
+    say.say(f"Report: {page} (as a picture: {picture})")
+
+
+def _watch(run: "Run", pieces: Iterable["Step"], task: bool) -> None:
+    """One bar for the whole plan."""
+    from scenefit.loop import plan
+
+    costs = _costs(run.settings)
+    work = [costs[stage] / (count if stage in ("search", "infer") else 1) for stage, _, count in
+            plan(run.settings, True, task)]
+    with say.bar(("renders", "distance")) as progress:
+        shown = progress.add_task("fit", total=sum(work), renders="", distance="")
+        distance = ""
+        for step in pieces:
+            distance = f"distance {say.number(step.distance)}" if step.distance == step.distance else distance
+            progress.update(shown, completed=sum(work[:step.number + 1]), distance=distance,
+                            description=f"{step.stage} {step.done}/{step.of}", renders=f"{step.renders:,} renders")
+        progress.update(shown, completed=sum(work))
+
+
+def _costs(chosen: "Settings") -> Mapping[str, Any]:
+    """Roughly how long a piece of each stage takes, in images drawn and looked at."""
+    return {"pretrain": chosen.pretrain * 64, "read": chosen.reader_renders * (1 + chosen.reader_epochs),
+            "infer": chosen.rounds * chosen.round_renders, "search": chosen.rounds * 640, "match": 2 * chosen.batch,
+            "settle": 2 * chosen.check_renders, "task": chosen.task_renders * 8 + 2 * chosen.batch,
+            "check": chosen.check_renders}

@@ -1,0 +1,168 @@
+"""What commands are given, turned into what the library takes."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenefit.cli.say import warn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scenefit.frame import Frames
+    from scenefit.photos import Photos
+    from scenefit.renderers import Renderer
+    from scenefit.run import Run
+    from scenefit.scene import SceneBatch
+    from scenefit.scene_file import SceneFile
+    from scenefit.settings import Settings
+
+DEVICES = ("auto", "cpu", "cuda")
+
+SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Python file that defines grammar and "
+                                               "renderer. It is run.", show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished fit.", show_default=False)]
+SceneOption = Annotated[Path | None, typer.Option("--scene", metavar="FILE", help="The scene file, if it is no longer "
+                                                  "where the run found it.", show_default=False)]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw; 0 draws in this one. The "
+                                            "images are the same.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where the renderer draws, if it "
+                                           "can choose. Results differ between devices in their last digits.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A renderer whose scenes are drawn elsewhere, and whose gradients, if it has any, come back to the CPU."""
+
+    call: Callable[["SceneBatch"], "Frames"]
+    draw: Callable[["SceneBatch"], "Tensor"] | None
+    size: tuple[int, int] | None
+
+    def __call__(self, scenes: "SceneBatch") -> "Frames":
+        return self.call(scenes)
+
+
+@contextmanager
+def drawing(scene: "SceneFile", workers: int = 0, device: str = "cpu") -> Iterator["Renderer"]:
+    """The scene file's renderer, on a device (resolved, see `resolve`) or spread over processes."""
+    one_thread()
+    renderer: Any = scene.renderer
+    size = getattr(renderer, "size", None)
+    if device != "cpu":
+        if workers > 1:
+            raise typer.BadParameter(f"--workers {workers} and --device {device} exclude each other")
+        placed = _placed(renderer, device)
+        draw = getattr(placed, "draw", None)
+        yield Drawing(placed, None if draw is None else lambda scenes: draw(scenes).cpu(), size)
+    elif workers > 1:
+        from scenefit.workers import Pool
+
+        with Pool(scene.path, workers) as pool:
+            yield Drawing(pool, getattr(renderer, "draw", None), size)
+    else:
+        yield renderer
+
+
+def one_thread() -> None:
+    """Sums of several threads differ in their last digits with the number of cores, and small networks gain nothing
+    from them; `--workers` is the way to use more cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def resolve(device: str) -> str:
+    """ "cpu" or "cuda". ValueError where CUDA is asked for and is not there."""
+    if device not in DEVICES:
+        raise typer.BadParameter(f"--device must be one of {', '.join(DEVICES)}, got {device}")
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        built = "this PyTorch is a CPU build" if torch.version.cuda is None else "PyTorch finds no GPU"
+        raise ValueError(f"--device cuda: there is no CUDA here ({built}, version {torch.__version__}); use --device "
+                         "cpu, or install PyTorch's CUDA build on a machine with an NVIDIA GPU")
+    return "cpu"
+
+
+def _placed(renderer: Any, device: str) -> Any:
+    """The renderer on a device, if it is one that can choose: a dataclass with a field device."""
+    if is_dataclass(renderer) and not isinstance(renderer, type) and "device" in {f.name for f in fields(renderer)}:
+        return replace(renderer, device=device)
+    raise ValueError(f"--device {device}: the renderer {getattr(renderer, '__name__', type(renderer).__name__)} has no "
+                     "`device` to choose; use --device cpu, or let the scene file put it there")
+
+
+def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Photos":
+    """Photos of a folder at size, with a warning for each that was skipped. ValueError for fewer than two."""
+    from scenefit.photos import read_photos
+
+    found = read_photos(folder, size, most)
+    _name_skipped(found)
+    if len(found) < 2:
+        raise ValueError(f"{folder} holds one readable photo; a distribution needs at least 2, and some hundreds to be "
+                         "learned well")
+    return found
+
+
+def labelled_photos(folder: Path | None, size: tuple[int, int]) -> "Photos | None":
+    """Photos with a subfolder for each class; None where none are given."""
+    if folder is None:
+        return None
+    from scenefit.photos import read_labelled
+
+    found = read_labelled(folder, size)
+    _name_skipped(found)
+    return found
+
+
+def _name_skipped(found: "Photos") -> None:
+    for path, reason in found.skipped:
+        warn(f"skipped {path}: {reason}")
+
+
+def open_scene(run: "Run", given: Path | None) -> "SceneFile":
+    """The run's scene file, its warnings said."""
+    from scenefit.run import scene_of
+
+    scene, warnings = scene_of(run, given)
+    for text in warnings:
+        warn(text)
+    return scene
+
+
+def settings(options: dict[str, Any], others: Sequence[str]) -> "Settings":
+    """Settings from options (None: not given) and from "name=value" texts. BadParameter, naming what is wrong."""
+    from scenefit.settings import Settings
+
+    known = Settings().record()
+    values = {name: value for name, value in options.items() if value is not None}
+    for text in others:
+        name, _, value = text.partition("=")
+        if name not in known or name in options:
+            free = ", ".join(sorted(set(known) - set(options)))
+            raise typer.BadParameter(f"--set {text}: settings that can be set so are {free}")
+        try:
+            values[name] = type(known[name])(value)
+        except ValueError:
+            kind = type(known[name]).__name__
+            raise typer.BadParameter(f"--set {text}: {name} needs a value of type {kind}") from None
+    try:
+        return Settings(**values)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def command_line() -> str:
+    """The command as it was typed, to be typed again."""
+    return shlex.join(["scenefit", *sys.argv[1:]])

@@ -1,0 +1,225 @@
+"""scenefit generate, score, report and export: what can be done with a finished run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenefit.cli import say
+from scenefit.cli.given import (
+    DeviceOption,
+    RunArgument,
+    SceneOption,
+    SeedOption,
+    WorkersOption,
+    drawing,
+    labelled_photos,
+    one_thread,
+    open_scene,
+    photos,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    from scenefit.features import Extractor
+    from scenefit.run import Run
+    from scenefit.score import Score
+
+FEATURES = ("run", "lite0", "pixels")
+
+
+@say.command("Stopped. The same command goes on where it stood.")
+def generate(
+    run: RunArgument,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set's folder.", show_default=False)],
+    format: Annotated[str, typer.Option("--format", metavar="coco|folder", help="coco: boxes and masks. folder: one "
+                                        "subfolder a class.")] = "coco",
+    validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Share of the val part.")] = 0.1,
+    scene: SceneOption = None,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Write a labelled data set.
+
+    \b
+      scenefit generate runs/coins -n 10000 --format coco --out dataset/
+      scenefit generate runs/digits -n 60000 --format folder --out dataset/ --workers 8
+
+    Refuses a scene file whose grammar has changed since the fit. Stopped or killed, the same command goes on where it
+    stood, and ends in the same bytes, whatever the number of workers. provenance.json says where the data come from.
+    """
+    from scenefit.dataset import generate_steps
+    from scenefit.formats import FORMATS
+    from scenefit.lock import lock
+    from scenefit.run import fit_model, open_run
+
+    if format not in FORMATS:
+        raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
+    opened = open_run(run)
+    found = open_scene(opened, scene)
+    model = fit_model(opened, found.grammar)
+    record = opened.record
+    info = {"run": str(run), "scene": {"path": str(found.path), "hash": found.hash}, "versions": record.versions,
+            "real": {"path": record.real.path, "hash": record.real.hash, "count": record.real.count}}
+    with drawing(found, workers, resolve(device)) as renderer, lock(out), say.bar() as progress:
+        shown = progress.add_task("images", total=n)
+        for step in generate_steps(model, renderer, n, out, format, validation=validation, info=info):
+            progress.update(shown, completed=step.written, description=f"{step.written:,} images")
+    say.say(f"{n:,} images in {out}")
+
+
+@say.command("Stopped; nothing was written.")
+def score(
+    run: RunArgument,
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos; best those that the fit has not seen.",
+                                       show_default=False)],
+    labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", help="Labelled photos, one subfolder a "
+                                                  "class: a classifier is trained on renders and tested on them.",
+                                                  show_default=False)] = None,
+    scene: SceneOption = None,
+    features: Annotated[str, typer.Option("--features", metavar="run|lite0|pixels", help="What distances are measured "
+                                          "in: the run's own network, EfficientNet-Lite0 (ImageNet), or an 8 x 8 "
+                                          "thumbnail.")] = "run",
+    renders: Annotated[int, typer.Option("--renders", min=10, help="Images drawn for the distances.")] = 512,
+    images: Annotated[int, typer.Option("--images", min=2, help="Images each classifier is trained on.")] = 1024,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Trainings of each classifier.")] = 3,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Measure what a run learned.
+
+    \b
+      scenefit score runs/coins --real held_out_photos/
+      scenefit score runs/digits --real held_out/ --labelled labelled_photos/
+
+    The learned distribution stands beside the grammar and a control: the wide prior shrunk about its centre. What does
+    not beat the control is not worth the name learned.
+
+    Distances, all lower is better: MMD2 (beside the floor that photos reach against other photos), KID, and AUC of a
+    classifier that tells renders from photos (0.5: it cannot). A lower distance is no proof of better data; the
+    accuracy on labelled photos is. Writes score.json into the run folder.
+    """
+    from scenefit.run import fit_model, open_run
+    from scenefit.score import score as measure
+    from scenefit.score import write_score
+    from scenefit.tasks import Classify
+
+    if features not in FEATURES:
+        raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
+    opened = open_run(run)
+    found = open_scene(opened, scene)
+    model = fit_model(opened, found.grammar)
+    size, where = opened.record.size, resolve(device)
+    reals, few = photos(real, size), labelled_photos(labelled, size)
+    task = None if few is None else Classify(tuple(sorted(set(few.label.tolist()))), device=where)
+    with drawing(found, workers, where) as renderer, say.busy("Drawing and measuring"):
+        result = measure(model, renderer, reals, _extractor(opened, features), few, features=features, seed=seed,
+                         renders=renders, images=images, repeats=repeats, task=task,
+                         notes=_seen(opened, reals, few))
+    write_score(opened.path("score.json"), result)
+    _show(result)
+    say.say(f"Written to {opened.path('score.json')}")
+
+
+@say.command("Stopped.")
+def report(
+    run: RunArgument,
+    real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="Measure against these photos anew, for "
+                                              "instance where summary.json was lost.", show_default=False)] = None,
+    scene: SceneOption = None,
+) -> None:
+    """Write the report of a run again.
+
+    report.html and report.png, with the run's score if there is one.
+
+    \b
+      scenefit report runs/coins
+    """
+    from scenefit.retell import measure, write_report
+    from scenefit.run import open_run
+
+    one_thread()
+    opened = open_run(run)
+    found = open_scene(opened, scene)
+    with say.busy("Writing the report"):
+        if real is not None:
+            measure(opened, found.grammar, found.renderer, photos(real, opened.record.size,
+                                                                  opened.settings.most_photos))
+        page, picture = write_report(opened, found)
+    say.say(f"Report: {page} (as a picture: {picture})")
+
+
+@say.command("Stopped; nothing was written.")
+def export(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write.",
+                                             show_default="RUN/distribution.json")] = None,
+    scene: SceneOption = None,
+    scenes: Annotated[int, typer.Option("--scenes", min=100, help="Scenes sampled for the numbers.")] = 4096,
+) -> None:
+    """Write the learned ranges as JSON.
+
+    For someone who feeds a simulator of their own.
+
+    \b
+      scenefit export runs/coins
+      scenefit export runs/coins --out coins.json
+
+    Ranges, quantiles, probabilities, counts and rank correlations of all attributes, learned beside prior. The keys
+    are documented in scenefit/export.py (python -c "import scenefit.export; help(scenefit.export)").
+    """
+    from scenefit.export import export as distribution
+    from scenefit.files import write_json
+    from scenefit.run import fit_model, open_run
+
+    one_thread()
+    opened = open_run(run)
+    found = open_scene(opened, scene)
+    path = out or opened.path("distribution.json")
+    write_json(path, distribution(fit_model(opened, found.grammar), scenes))
+    say.say(f"Distribution: {path}")
+
+
+def _extractor(run: "Run", features: str) -> "Extractor":
+    from scenefit.features import lite0, pixels
+    from scenefit.run import fit_reader
+
+    if features == "run":
+        return fit_reader(run).features
+    return lite0() if features == "lite0" else pixels(8)
+
+
+def _seen(run: "Run", real: Any, few: Any) -> tuple[str, ...]:
+    """What makes a score rosier than it is."""
+    from scenefit.record import hash_photos
+
+    found = []
+    if hash_photos(real) == run.record.real.hash:
+        found.append("These are the photos that the fit matched; photos it has not seen are the fairer test.")
+    if few is not None and run.record.labelled is not None and hash_photos(few) == run.record.labelled.hash:
+        found.append("The fit was steered by these very labelled photos; others are the fairer test.")
+    return tuple(found)
+
+
+def _show(found: "Score") -> None:
+    floor = found.floor
+    rows = [[name, say.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
+             f"{d.auc_high:.3f})", *_accuracy(found, name)] for name, d in found.distances.items()]
+    rows.append(["floor: photos against photos", f"{say.number(floor.mean)} ({say.number(floor.low)} to "
+                 f"{say.number(floor.high)})", "0", "0.5", *[""] * bool(found.accuracy)])
+    columns = ["", "MMD²", "KID ± standard error", "AUC (95 %)"]
+    if found.accuracy:
+        repeats = len(found.accuracy["learned"])
+        columns.append(f"accuracy on {found.labelled} photos\n(lowest to highest of {repeats})")
+    say.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows)
+    for text in found.notes:
+        say.warn(text)
+
+
+def _accuracy(found: "Score", arm: str) -> list[str]:
+    if not found.accuracy:
+        return []
+    values = found.accuracy[arm]
+    return [f"{sum(values) / len(values):.1%} ({min(values):.1%} to {max(values):.1%})"]

@@ -1,0 +1,104 @@
+"""What the commands say: results on standard output, the rest on standard error, errors as one message."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+STOPPED = 130  # exit code after Ctrl-C
+PLAIN_WIDTH = 120  # of tables, where the output is no terminal
+
+
+def say(text: str) -> None:
+    """A line for the user, never wrapped, so that paths in it can be copied."""
+    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    _console(error=True).print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+    """Print a table; the first column is text, the others are numbers."""
+    shown = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
+    for place, name in enumerate(columns):
+        shown.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        shown.add_row(*row)
+    _console().print(shown, markup=False)
+
+
+@contextmanager
+def bar(fields: Sequence[str] = ()) -> Iterator[Progress]:
+    """A progress bar with time left; fields are shown after it."""
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+               *(TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in fields)]
+    with Progress(*columns, console=_console(error=True)) as progress:
+        yield progress
+
+
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """A sign of life while something takes long."""
+    with _console(error=True).status(text):
+        yield
+
+
+def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator of commands: an error becomes one message and exit code 1, Ctrl-C the text `stopped` and 130.
+
+    With SCENEFIT_DEBUG set, errors keep their traceback.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except (typer.Exit, typer.Abort, typer.BadParameter):
+                raise
+            except KeyboardInterrupt:
+                _console(error=True).print(f"\n{stopped}", markup=False, highlight=False, soft_wrap=True)
+                raise typer.Exit(STOPPED) from None
+            except Exception as error:
+                if os.environ.get("SCENEFIT_DEBUG", "") not in ("", "0"):
+                    raise
+                _console(error=True).print(f"error: {explain(error)}", style="red", markup=False, highlight=False,
+                                           soft_wrap=True)
+                raise typer.Exit(1) from None
+
+        return run
+
+    return decorate
+
+
+def explain(error: Exception) -> str:
+    """An error in one message. Errors that scenefit did not foresee say so."""
+    from scenefit.files import DiskFull
+    from scenefit.renderers import RenderError
+
+    if isinstance(error, DiskFull):
+        return str(error.strerror)
+    if isinstance(error, RenderError | ValueError | OSError | ImportError) or type(error).__module__.startswith(
+            "scenefit"):
+        return str(error)
+    return (f"{type(error).__name__}: {error}\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "
+            "where it comes from")
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def _console(error: bool = False) -> Console:
+    """Made anew each time, for the streams may be replaced."""
+    stream = sys.stderr if error else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH)

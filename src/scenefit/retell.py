@@ -1,0 +1,202 @@
+"""A run retold: its samples, a summary in numbers and a verdict in words, and from them the report.
+
+Legend: k images shown; N photos.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from scenefit import report
+from scenefit.address import derive
+from scenefit.attribute import Attribute
+from scenefit.distance import floor, mmd2
+from scenefit.features import compute
+from scenefit.files import whole_file, write_json
+from scenefit.grammar import Grammar
+from scenefit.model import Model, pressed
+from scenefit.objective import objective
+from scenefit.photos import Photos
+from scenefit.prior import Choice, Prior
+from scenefit.renderers import Renderer
+from scenefit.report import Arm, AttributeStory, Interval, Story, Table, TracePoint
+from scenefit.report.sheet import contact_sheet
+from scenefit.run import Run, fit_model, fit_reader, read_json, steps
+from scenefit.scene import SceneBatch
+from scenefit.scene_file import SceneFile
+from scenefit.score import Band, draw, read_score
+from scenefit.tensor_file import read_tensors, write_tensors
+
+SHOWN = 24
+SAMPLED = 2048  # scenes behind the histograms
+REDO = "run scenefit report on the folder with --real DIR, which measures it again"
+
+
+class Summary(BaseModel):
+    """What summary.json holds. Squared MMD of the renders of the grammar and of the learned distribution to the
+    photos, and its floor; renders, trainings and cpu_seconds of the fit.  pressed: "kind.name" -> "low" or "high"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prior: float
+    learned: float
+    floor: Band
+    verdict: str
+    pressed: dict[str, str]
+    renders: int
+    trainings: int
+    cpu_seconds: float
+
+
+def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Summary:
+    """Measure what a finished fit learned; write summary.json, samples.safetensors and the contact sheets.
+
+    Both distances are of as many renders as the fit's own checks, of scenes that it did not see, at the same
+    addresses.
+    """
+    model, goal = fit_model(run, grammar), objective(fit_reader(run).features, real.images)
+    seed, count = derive(run.record.seed, "summary"), run.settings.check_renders
+    sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
+    images, distance = {"photos": _spread(real.images)}, {}
+    for name, scenes in sets.items():
+        drawn, _ = draw(renderer, scenes)
+        images[name] = drawn[:SHOWN]
+        distance[name] = float(mmd2(compute(goal.extractor, drawn), goal.kernel))
+    band = _floor(goal.photos, seed)
+    last = steps(run)[-1]
+    summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band),
+                      pressed={f"{kind}.{name}": side for (kind, name), side in
+                               pressed(model, model.sample(SAMPLED, seed)).items()},
+                      renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"])
+    write_tensors(run.path("samples.safetensors"), {name: torch.from_numpy(part.copy()) for name, part in
+                                                    images.items()}, {"run": run.record.identity})
+    for name, part in images.items():
+        with whole_file(run.path(f"{name}.png")) as file:
+            contact_sheet(part, 6).save(file, "PNG")
+    write_json(run.path("summary.json"), summary.model_dump(mode="json"))
+    return summary
+
+
+def verdict(prior: float, learned: float, band: Band) -> str:
+    """The distances in one or two plain sentences. Squared MMDs; band: their floor."""
+    known = f"MMD² {learned:.3g}, grammar {prior:.3g}, photos against photos {band.mean:.3g}"
+    noise = band.high - band.low
+    if prior <= band.high:
+        return (f"Nothing to learn by this distance: renders of the grammar already cannot be told from photos "
+                f"({known}). Look at the images.")
+    if learned >= prior - noise:
+        return f"Not learned: the renders are no closer to the photos than the grammar's ({known})."
+    closed = (prior - learned) / (prior - band.mean)
+    if learned <= band.high:
+        return (f"By this distance, renders of the learned distribution cannot be told from photos ({known}). "
+                "A task on labelled photos is the proof: scenefit score.")
+    return (f"Closer, but not there: {closed:.0%} of the way from the grammar to the photos ({known}). "
+            "A task on labelled photos is the proof: scenefit score.")
+
+
+def read_summary(run: Run) -> Summary:
+    """RunError where it is missing or damaged."""
+    found: Summary = read_json(run.path("summary.json"), Summary, REDO)
+    return found
+
+
+def tell(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> Story:
+    """The story of a measured run, from what its folder holds."""
+    summary, model = read_summary(run), fit_model(run, scene.grammar)
+    path = run.path("samples.safetensors")
+    samples = {name: value.numpy() for name, value in read_tensors(path, REDO)[0].items()}
+    trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
+             if step["distance"] is not None]
+    band = summary.floor
+    return Story(
+        title=f"What {scene.path.stem} learned from {run.record.real.count} photos", verdict=summary.verdict,
+        subtitle=f"{run.record.real.path}", command=run.record.command, facts=_facts(run, summary),
+        photos=samples.get("photos"), prior=samples.get("prior"), learned=samples.get("learned"),
+        trace=trace, floor=Interval(band.mean, band.low, band.high), prior_distance=summary.prior,
+        attributes=attributes(model, summary.pressed), table=_table(run),
+        notes=(*warnings, *notes(run)))
+
+
+def write_report(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> tuple[Path, Path]:
+    """Write report.html and report.png into the run folder; returns their paths."""
+    return report.write(tell(run, scene, warnings), run.folder)
+
+
+def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) -> list[AttributeStory]:
+    """Each learned attribute, and each learned choice of rules, before and after.
+
+    pressed: "kind.name" -> "low" or "high".
+    """
+    after = model.sample(scenes)
+    before = model.grammar.sample(after.seed, scenes)
+    found = [_attribute(a, before, after, pressed.get(f"{a.kind}.{a.name}", "")) for a in model.grammar.learned]
+    for kind in model.grammar.learned_heads:
+        names = np.array([str(rule) for rule in model.grammar.rules_of(kind)])
+        found.append(AttributeStory(kind, "rule", names[before.tables[kind].rule], names[after.tables[kind].rule]))
+    return [story for story in found if len(story.before) and len(story.after)]
+
+
+def notes(run: Run) -> list[str]:
+    """What a reader of the report has to know: photos left out, work left undone."""
+    found = []
+    for name in ("real", "labelled"):
+        source = getattr(run.record, name)
+        if source is not None and source.skipped:
+            names = ", ".join(Path(path).name for path, _ in source.skipped[:3])
+            more = f" and {len(source.skipped) - 3} more" if len(source.skipped) > 3 else ""
+            found.append(f"{len(source.skipped)} {name} photos could not be read and were skipped: {names}{more}.")
+    stages: dict[str, tuple[int, int]] = {step["stage"]: (step["done"], step["of"]) for step in steps(run)}
+    asked = {"match": run.settings.steps, "infer" if run.settings.warm_start == "infer" else "search":
+             run.settings.rounds if run.settings.warm_start != "none" else 0}
+    for stage, of in asked.items():
+        done = stages.get(stage, (0, of))[0]
+        if done < of:
+            found.append(f"The budget ended the stage {stage} after {done} of {of} pieces.")
+    return found
+
+
+def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str) -> AttributeStory:
+    ends = a.bounds
+    if ends is None and isinstance(a.prior, Prior) and not isinstance(a.prior, Choice) and not a.prior.circular:
+        ends = a.prior.bounds
+    low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
+    return AttributeStory(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
+                          low=None if low is None else float(low), high=None if high is None else float(high),
+                          circular=bool(getattr(a.prior, "circular", False)), pressed=pressed)
+
+
+def _facts(run: Run, summary: Summary) -> dict[str, str]:
+    record = run.record
+    return {"renders": f"{summary.renders:,}", "trainings": f"{summary.trainings:,}",
+            "CPU time": f"{summary.cpu_seconds:.1f} s", "seed": str(record.seed),
+            "photos": f"{record.real.count} from {record.real.path}",
+            "images": f"{record.size[0]} x {record.size[1]} pixels (height x width)",
+            "scene file": f"{record.scene.path} ({record.scene.hash[:8]})",
+            "versions": ", ".join(f"{name} {number}" for name, number in record.versions.items() if name != "threads")}
+
+
+def _table(run: Run) -> Table | None:
+    """The task's accuracy, if the run has been scored on labelled photos."""
+    found = read_score(run.path("score.json"))
+    if found is None or not found.accuracy:
+        return None
+    rows = [Arm(name, float(np.mean(values)), min(values), max(values), values)
+            for name, values in found.accuracy.items()]
+    repeats = len(rows[0].values)
+    return Table(f"accuracy on {found.labelled} labelled photos", rows,
+                 note=f"lowest to highest of {repeats} trainings on {found.images} images each; one fit")
+
+
+def _floor(photos: torch.Tensor, seed: int) -> Band:
+    if len(photos) < 4:
+        return Band(mean=0.0, low=0.0, high=0.0, size=len(photos))
+    found = floor(photos, seed)
+    return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
+
+
+def _spread(images: np.ndarray) -> np.ndarray:
+    """At most SHOWN images, evenly spread."""
+    return images[np.unique(np.linspace(0, len(images) - 1, SHOWN).astype(int))]

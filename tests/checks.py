@@ -1,0 +1,45 @@
+"""What several tests compare."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from scenefit.grammar import Grammar
+from scenefit.scene import SceneBatch
+
+
+def same(a: SceneBatch, b: SceneBatch) -> bool:
+    """Bit for bit."""
+    if a.seed != b.seed or a.kinds != b.kinds or not np.array_equal(a.index, b.index):
+        return False
+    for kind in a.kinds:
+        one, other = a.tables[kind], b.tables[kind]
+        if list(one.columns) != list(other.columns):
+            return False
+        fields = ("scene", "id", "depth", "parent_kind", "parent_row", "address", "rule")
+        pairs = [(getattr(one, f), getattr(other, f)) for f in fields]
+        pairs += [(one[name], other[name]) for name in one.columns]
+        if not all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in pairs):
+            return False
+    return True
+
+
+def counts(grammar: Grammar, kind: str, n: int = 4000) -> np.ndarray:
+    """Nodes of a kind in each of n scenes."""
+    return np.bincount(grammar.sample(0, n).tables[kind].scene, minlength=n)
+
+
+def likely(found: Any, expected: Any) -> bool:
+    """Chi-square test of observed against expected numbers."""
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    return bool(stats.chisquare(found, expected * found.sum() / expected.sum()).pvalue > 1e-3)
+
+
+def in_processes(code: str) -> list[str]:
+    """What a script prints in two processes with different hash seeds."""
+    return [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
+                           capture_output=True, text=True, check=True).stdout.strip() for seed in ("1", "2")]

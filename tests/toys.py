@@ -1,0 +1,128 @@
+"""Small grammars, renderers and objectives that several test files share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.frame import Frames, make_frames
+from scenefit.grammar import Grammar, Rule
+from scenefit.prior import learned
+from scenefit.renderers.sprites import Sprites
+from scenefit.scene import SceneBatch
+
+SIDE = 16
+
+
+class Linear:
+    """A renderer that is linear in its attributes: grey = base + sum of pattern * value, all in 0..1.
+
+    patterns: (kind, attribute) -> [H, W]. With patterns in whole 255ths and values that move by whole numbers, the
+    rounding to 8 bits changes no difference of images.
+    """
+
+    def __init__(self, patterns: Mapping[tuple[str, str], Any], base: float = 0.5):
+        self.patterns = {key: torch.as_tensor(np.asarray(p)).double() for key, p in patterns.items()}
+        self.size = tuple(next(iter(self.patterns.values())).shape)
+        self.base = base
+        self.drawn = 0
+
+    def draw(self, scenes: SceneBatch) -> Tensor:
+        image = torch.full((len(scenes), *self.size), self.base, dtype=torch.float64)
+        for (kind, name), pattern in self.patterns.items():
+            table = scenes.tables[kind]
+            total = torch.zeros(len(scenes), dtype=torch.float64).index_add(
+                0, torch.from_numpy(table.scene), torch.as_tensor(table[name]).double())
+            image = image + total[:, None, None] * pattern
+        return image[:, None].expand(-1, 3, -1, -1).float()
+
+    def __call__(self, scenes: SceneBatch) -> Frames:
+        self.drawn += len(scenes)
+        return make_frames(scenes, np.clip(self.draw(scenes)[:, 0].numpy(), 0, 1))
+
+
+class Plain:
+    """Another renderer without its `draw`, and a count of the images drawn."""
+
+    def __init__(self, renderer: Any):
+        self.renderer, self.size, self.drawn = renderer, renderer.size, 0
+
+    def __call__(self, scenes: SceneBatch) -> Frames:
+        self.drawn += len(scenes)
+        return self.renderer(scenes)
+
+
+class Weights:
+    """An objective that is linear in the images: its gradient to each image is `weight` [H, W] / scenes."""
+
+    def __init__(self, weight: Any):
+        self.weight = torch.as_tensor(np.asarray(weight)).float()
+
+    def witness(self, images: Tensor) -> Tensor:
+        return (images[:, 0] * self.weight).sum((1, 2))
+
+    def loss(self, images: Tensor) -> Tensor:
+        return self.witness(images).mean()
+
+
+def pattern(seed: int, side: int = 4) -> np.ndarray:
+    """[side, side] of -2..2 in 255ths."""
+    return np.random.default_rng(seed).integers(-2, 3, (side, side)) / 255
+
+
+def one(**attributes: Any) -> Grammar:
+    """A root with one child, "dot"."""
+    return Grammar("scene", {"scene": {}, "dot": attributes}, [Rule("scene", ["dot"])])
+
+
+def dot(x: Any, y: Any = 8.0, **more: Any) -> Grammar:
+    """One soft dot on black, for `dots()`."""
+    return one(x=x, y=y, **more)
+
+
+def dots(**more: Any) -> Sprites:
+    """16 x 16 pixels, a soft round texture for the kind "dot"."""
+    away = np.hypot(*np.mgrid[-3:4, -3:4])
+    return Sprites((SIDE, SIDE), {"dot": np.clip(1.2 - away / 3, 0, 1)[None]}, **more)
+
+
+def bars(**more: Any) -> Sprites:
+    """Two classes for the kind "dot": lying and standing bars; the image has the class of its one dot."""
+    lying = np.zeros((7, 7))
+    lying[2:5] = 1.0
+    return Sprites((SIDE, SIDE), {"dot": np.stack([lying, lying.T])}, labels={"dot": ["lying", "standing"]},
+                   label="dot", **more)
+
+
+def photos(grammar: Grammar, renderer: Any, n: int, seed: int = 99) -> np.ndarray:
+    """uint8 [n, H, W, 3] of another seed's scenes."""
+    return renderer(grammar.sample(seed, n)).images
+
+
+def randomise(module: torch.nn.Module, scale: float = 0.3, seed: int = 0) -> None:
+    """Give every parameter something else, so that no test passes because all is zero."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in module.parameters():
+            value.add_(scale * torch.randn(value.shape, generator=generator))
+
+
+def same_scenes(a: SceneBatch, b: SceneBatch) -> bool:
+    """Whether two batches hold the same scenes in the same order, value for value."""
+    if not np.array_equal(a.index, b.index) or a.kinds != b.kinds:
+        return False
+    left, right = a.rows(), b.rows()
+    return left.keys() == right.keys() and all(
+        np.array_equal(left[name], right[name], equal_nan=left[name].dtype.kind == "f") for name in left)
+
+
+def of_scene(scenes: SceneBatch, kind: str, index: int) -> np.ndarray:
+    """Rows of one scene's nodes of a kind."""
+    (row,) = np.flatnonzero(scenes.index == index)
+    return np.flatnonzero(scenes.tables[kind].scene == row)
+
+
+__all__ = ["SIDE", "Linear", "Plain", "Weights", "bars", "dot", "dots", "learned", "of_scene", "one", "pattern",
+           "photos", "randomise", "same_scenes"]
