@@ -70,7 +70,10 @@ def call(*command, code=0):
 
 
 def killed(command, after, sleep=0.0):
-    """Run the command in a forked process and kill it (-9) after some seconds; whether it was still at work."""
+    """Run the command in a forked process and kill it (-9); whether it was still at work.
+
+    after: seconds, or a function that says when.  sleep: seconds that each image takes longer to draw.
+    """
     pid = os.fork()
     if pid == 0:
         os.environ["BLOB_SLEEP"] = str(sleep)
@@ -79,7 +82,9 @@ def killed(command, after, sleep=0.0):
             app([str(part) for part in command], standalone_mode=False)
         finally:
             os._exit(0)
-    time.sleep(after)
+    deadline = time.monotonic() + (20 if callable(after) else after)
+    while time.monotonic() < deadline and not (callable(after) and after()):
+        time.sleep(0.001)
     os.kill(pid, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 

@@ -45,6 +45,8 @@ GLOBAL = "SIZE = {}\nf = lambda n: n * SIZE"
 HELPED = "def helper(n): return n * {}\ndef f(n): return helper(n)"
 TWICE_HELPED = "K = {}\ndef g(n): return n * K\ndef helper(n): return g(n)\ndef f(n): return [helper(x) for x in n]"
 OWN_CLASS = "class Mine:\n    def quantile(self, u): return u + {}\ndef f(n): return Mine()"
+PROPERTY = "class Mine:\n    @property\n    def k(self): return {}\ndef f(n): return Mine().k"
+STATIC = "class Mine:\n    @staticmethod\n    def k(n): return n + {}\ndef f(n): return Mine.k(n)"
 PARENT_CLASS = ("class Top:\n    def quantile(self, u): return u + {}\nclass Mine(Top):\n    pass\n"
                 "def f(n): return Mine()")
 
@@ -52,7 +54,8 @@ SOURCES = {
     "a constant": "f = lambda n: n + {}", "a default": "f = lambda n, k={}: n + k", "a captured variable": CAPTURED,
     "a default for a keyword": "def f(n, *, k={}): return n + k", "code within code": DEEPER, "a global": GLOBAL,
     "a function it calls": HELPED, "a function further down": TWICE_HELPED, "a class it makes": OWN_CLASS,
-    "a class above that": PARENT_CLASS, "an array": "A = np.arange({})\nf = lambda n: A[n]",
+    "a class above that": PARENT_CLASS,
+    "a property": PROPERTY, "a static method": STATIC, "an array": "A = np.arange({})\nf = lambda n: A[n]",
     "a captured list": "f = lambda n, k=[1, {{'a': ({},)}}]: n + k",
     "a set": "f = lambda n: n in {{1, 'a', {}}}", "a word": "f = lambda n: n['x{}']",
 }
@@ -136,6 +139,11 @@ def test_objects(one: Any, other: Any) -> None:
     one, other = (v() if isinstance(v, stats.rv_discrete) else v for v in (one, other))
     assert fingerprint(one) == fingerprint(one) != fingerprint(other)
     assert " at 0x" not in fingerprint(one)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert fingerprint(np.float64(0.5)) == fingerprint(np.float32(0.5)) == fingerprint(0.5) == "0.5"
+    assert fingerprint(np.int64(3)) == fingerprint(3) != fingerprint(3.0)
 
 
 def test_priors_are_readable() -> None:

@@ -32,6 +32,25 @@ def test_ids_are_0_to_n_and_parents_come_first(scenes: SceneBatch) -> None:
             assert scene.nodes[node.parent.id] == node.parent
 
 
+def test_ids_are_by_depth_in_whatever_order_the_kinds_are_given() -> None:
+    """Children before their parents in the grammar, and kinds that stand at several depths."""
+    grammar = Grammar("wood", {kind: TREES.symbols[kind] for kind in ("bird", "tree", "wood")}, TREES.rules)
+    scenes = grammar.sample(2, 12)
+    rows = scenes.rows()
+    assert np.array_equal(np.lexsort((rows["node"], rows["scene"])), np.arange(scenes.node_count))
+    for scene in scenes:
+        depth = [_depth(node) for node in scene.nodes]
+        assert depth == sorted(depth) and [node.id for node in scene.nodes] == list(range(len(scene.nodes)))
+        own = rows["kind"][rows["scene"] == scene.index].tolist()
+        assert own == [node.kind for node in scene.nodes]
+    assert {scene.index: sorted(map(str, (n.values for n in scene.nodes))) for scene in scenes} == \
+           {scene.index: sorted(map(str, (n.values for n in scene.nodes))) for scene in WHOLE}
+
+
+def _depth(node: Node) -> int:
+    return 0 if node.parent is None else 1 + _depth(node.parent)
+
+
 def test_kinds_stand_where_the_rules_put_them(scenes: SceneBatch) -> None:
     parents = {(node.kind, node.parent.kind if node.parent else None) for scene in scenes for node in scene.nodes}
     assert parents == {("road", None), ("lane", "road"), ("verge", "road"), ("car", "lane"), ("car", "verge")}

@@ -6,7 +6,6 @@ distributions, and tests all on photos that were neither matched nor chosen on.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="seed of the first repeat")
     options = parser.parse_args()
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    torch.set_num_threads(1)  # the networks are too small for more, and threads that wait still burn time
     results = []
     with Progress(TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(),
                   TimeRemainingColumn()) as bar:

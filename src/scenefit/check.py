@@ -48,7 +48,7 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     """Learned values inside their bounds; priors not cut by them."""
     _, units = grammar.decode(scenes, {})
     for a in grammar.learned:
-        if a.key not in units or getattr(a.prior, "circular", False):
+        if a.key not in units or a.circular:
             continue
         values, unit = np.asarray(scenes.tables[a.kind][a.name]), units[a.key]
         if len(values) == 0:

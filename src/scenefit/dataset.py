@@ -17,6 +17,7 @@ import numpy as np
 from scenefit.address import scene_address, uniform
 from scenefit.files import clear_leftovers, content_hash, write_json
 from scenefit.formats import Format, as_format
+from scenefit.lock import NAME as LOCK
 from scenefit.model import Model
 from scenefit.renderers import Renderer, render
 from scenefit.scene import SceneBatch
@@ -98,7 +99,7 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
                 _tidy(out)
                 return True
             return False
-    if out.exists() and any(out.iterdir()) and not (out / ROWS).exists():
+    if out.exists() and any(path.name != LOCK for path in out.iterdir()) and not (out / ROWS).exists():
         raise ValueError(f"{out} is not empty, and what it holds is no data set of scenefit; give another folder")
     write_json(claim, plan)
     return False

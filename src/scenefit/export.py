@@ -61,7 +61,7 @@ def form_of(a: Attribute, values: Any) -> str:
     if isinstance(a.prior, Choice):
         return "choice"
     kind = np.asarray(values).dtype.kind
-    if isinstance(a.prior, Prior) and a.prior.circular:
+    if a.circular:
         return "angle"
     return "word" if kind in "US" else "integer" if kind in "iub" else "number"
 

@@ -33,10 +33,10 @@ class _Text:
 
     def of(self, value: Any, inside: frozenset[int]) -> str:
         """inside: the containers and objects that the value is in."""
+        if isinstance(value, np.generic):
+            value = value.item()
         if value is None or value is ... or isinstance(value, bool | int | float | complex | str | bytes):
             return repr(value)
-        if isinstance(value, np.generic):
-            return repr(value.item())
         if isinstance(value, types.FunctionType | type):
             return self.named(value, inside)
         if id(value) in inside:

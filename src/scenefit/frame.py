@@ -192,7 +192,7 @@ def _objects(frames: Frames) -> Objects:
     area = np.maximum(area, inside)
     visibility = pixels / np.where(inside > 0, inside, 1)
     truncation = 1 - inside / np.where(area > 0, area, 1)
-    out = np.flatnonzero((node > 0) & (area > 0))
+    out = np.flatnonzero((node > 0) & (area > 0))  # a root is no object: its id, 0, is for none
     return Objects(scene[out], node[out], name[out], box[out], amodal[out], pixels[out], area[out],
                    np.clip(visibility, 0, 1)[out], np.clip(truncation, 0, 1)[out])
 
@@ -211,10 +211,12 @@ def _nodes(frames: Frames) -> tuple[Any, ...]:
 
 
 def _measure(instances: NDArray[np.int32], start: Ints, count: int) -> tuple[Ints, Floats]:
-    """Pixels [count] and visible box [count, 4] of each node; start [S]: where the nodes of each scene begin."""
-    label = np.where(instances > 0, instances + start[:, None, None], 0).astype(np.int32)
+    """Pixels [count] and visible box [count, 4] of each node, where a root gets the pixels that show nothing.
+
+    start [S]: where the nodes of each scene begin.
+    """
+    label = (instances + start[:, None, None]).astype(np.int32)
     pixels = np.bincount(label.ravel(), minlength=count)
-    pixels[:1] = 0
     box = np.zeros((count, 4))
     for number, place in enumerate(ndimage.find_objects(label, max(count - 1, 1)), start=1):
         if place is not None:

@@ -165,7 +165,7 @@ def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str
     low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
     return AttributeStory(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
                           low=None if low is None else float(low), high=None if high is None else float(high),
-                          circular=bool(getattr(a.prior, "circular", False)), pressed=pressed)
+                          circular=a.circular, pressed=pressed)
 
 
 def _facts(run: Run, summary: Summary) -> dict[str, str]:

@@ -19,6 +19,7 @@ from scenefit.renderers import Renderer, render
 from scenefit.transformer import KNOT_PLACES, SIGMA_FLOOR, Transformer
 
 IMAGES = 64  # rendered for each candidate
+FIRST_STEP = 0.5  # 0.25 is stuck near the prior in one run of four
 STRETCH = 3.0  # candidates are between 1 / exp(STRETCH) and exp(STRETCH) times as wide as the prior
 LEAST_WIDTH = 0.05  # of the bounds: the width that a constant prior is taken to have
 
@@ -36,7 +37,7 @@ def search(transformer: Transformer, renderer: Renderer, objective: Objective, s
     priors = {a.key: prior_at_knots(transformer, a, scenes) for a in numbers}
     start = np.zeros(2 * len(numbers))
     rng = np.random.default_rng(derive(seed, "search steps"))  # numpy's global numbers belong to the user
-    strategy = cma.CMAEvolutionStrategy(start, 0.25, {"seed": np.nan, "randn": lambda *n: rng.standard_normal(n),
+    strategy = cma.CMAEvolutionStrategy(start, FIRST_STEP, {"seed": np.nan, "randn": lambda *n: rng.standard_normal(n),
                                                       "popsize": _candidates(transformer), "verbose": -9,
                                                       "bounds": [-1, 1]})
     best, best_at = np.inf, start

@@ -1,5 +1,6 @@
 """scenefit check and scenefit sample: a scene file by itself."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,8 +119,8 @@ def _row(grammar: "Grammar", kind: str, name: str) -> list[str]:
     from scenefit.prior import Choice
 
     a, values = grammar.attributes[kind][name], grammar.sample(0, 2000).tables[kind][name]
-    prior = "depends on other attributes" if a.conditional else str(a.prior)
-    bounds = "" if not a.learned or isinstance(a.prior, Choice) else \
+    prior = "conditional" if a.conditional else re.sub(r", (sd=None|weights=None|low=-inf|high=inf)", "", str(a.prior))
+    bounds = "" if not a.learned or isinstance(a.prior, Choice) else "the circle" if a.circular else \
         " to ".join(say.number(float(end)) for end in a.bounds) if a.bounds else "the prior's"
     head = [f"{kind}.{name}", prior, "yes" if a.learned else "", bounds]
     if len(values) == 0:

@@ -1,0 +1,296 @@
+"""The command line, mostly in this process."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from blobs import QUICK, SCENE, call, contents, fit_command, make, pixels
+from PIL import Image
+from typer.testing import CliRunner
+
+from scenefit.cli import app, given, say
+from scenefit.scene_file import load_scene
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def whole(world, tmp_path_factory):
+    run = tmp_path_factory.mktemp("whole") / "run"
+    call(*fit_command(world, run, "--labelled", world / "few"))
+    return run
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SCENEFIT_DEBUG", raising=False)
+
+
+def scene_file(folder, old, new):
+    path = folder / "changed.py"
+    assert old in SCENE
+    path.write_text(SCENE.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("command", ["check", "sample", "fit", "generate", "score", "report", "export"])
+def test_help_has_an_example(command):
+    assert f"  scenefit {command} " in call(command, "--help")
+    assert command in call("--help")
+
+
+def test_help_answers_without_torch():
+    code = ("import sys; from scenefit.cli import app\ntry: app(['fit', '--help'])\n"
+            "except SystemExit: print({'torch', 'numpy', 'scipy'} & set(sys.modules), file=sys.stderr)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == "set()\n"
+
+
+def test_version_and_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["scenefit", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("scenefit", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("scenefit 0.")
+
+
+def test_from_a_fit_to_a_data_set(world, whole, tmp_path):
+    call("generate", whole, "-n", 10, "--format", "folder", "--out", "data")
+    found = json.loads((tmp_path / "data" / "provenance.json").read_text())
+    assert found["n"] == 10 and found["run"] == str(whole) and found["real"]["count"] == 40
+    assert found["scene"] == {"path": str(world / "scene.py"), "hash": load_scene(world / "scene.py").hash}
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 10
+    assert "10 images in data" in call("generate", whole, "-n", 10, "--format", "folder", "--out", "data")
+    assert "data holds another data set (it differs in: n)" in call(
+        "generate", whole, "-n", 11, "--format", "folder", "--out", "data", code=1)
+
+
+def test_seed_0_is_a_seed(world, tmp_path):
+    call(*fit_command(world, "none", steps=1))
+    call(*fit_command(world, "zero", "--seed", "0", steps=1))
+    call(*fit_command(world, "one", "--seed", "1", steps=1))
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("none", "zero", "one")]
+    assert models[0] == models[1] != models[2]
+
+
+def test_workers_give_the_same_bytes(world, whole, tmp_path):
+    call("generate", whole, "-n", 70, "--out", "data")
+    call("generate", whole, "-n", 70, "--out", "spread", "--workers", 2)
+    assert contents(tmp_path / "data") == contents(tmp_path / "spread")
+
+
+def test_the_report_shows_the_run(world, whole):
+    page = (whole / "report.html").read_text()
+    for text in ("What scene learned from 40 photos", "image.shade", "blob.x", f"{world / 'real'}", "seed"):
+        assert text in page
+    before = (whole / "report.html").read_bytes(), (whole / "report.png").read_bytes()
+    (whole / "report.html").unlink()
+    assert f"Report: {whole / 'report.html'}" in call("report", whole)
+    assert ((whole / "report.html").read_bytes(), (whole / "report.png").read_bytes()) == before
+
+
+def test_a_lost_summary_is_measured_again(world, whole):
+    path = whole / "summary.json"
+    good = path.read_bytes()
+    path.write_text("{")
+    assert "summary.json is damaged" in call("report", whole, code=1)
+    call("report", whole, "--real", world / "real")
+    assert path.read_bytes() == good
+
+
+def test_score_prints_and_writes(world, whole):
+    said = call("score", whole, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
+                "--repeats", 2)
+    for text in ("40 photos, 32 renders each, features: run", "grammar", "shrunk", "learned", "floor", "KID", "AUC",
+                 "accuracy on 12 photos", "These are the photos that the fit matched", "steered by these very"):
+        assert text in said
+    found = json.loads((whole / "score.json").read_text())
+    assert [len(found["accuracy"][arm]) for arm in ("grammar", "shrunk", "learned")] == [2, 2, 2]
+    call("report", whole)
+    assert "ccuracy on 12 labelled photos" in (whole / "report.html").read_text()
+    said = call("score", whole, "--real", world / "real", "--renders", 32, "--features", "pixels")
+    assert "features: pixels" in said and "accuracy" not in said
+    assert "--features must be one of run, lite0, pixels, got inception" in call(
+        "score", whole, "--real", world / "real", "--features", "inception", code=2)
+    (whole / "score.json").unlink()
+    call("report", whole)
+
+
+def test_export_writes_the_distribution(whole, tmp_path):
+    call("export", whole, "--scenes", 200)
+    found = json.loads((whole / "distribution.json").read_text())
+    assert found["attributes"]["blob.x"]["bounds"] == [2, 13]
+    (whole / "distribution.json").unlink()
+    call("export", whole, "--out", "deep/d.json", "--scenes", 200)
+    assert json.loads((tmp_path / "deep" / "d.json").read_text()) == found
+
+
+def test_sample_shows_the_prior(world, tmp_path):
+    said = call("sample", world / "scene.py", "--csv", "scenes.csv", "-n", 6, "--out", "sheets")
+    for text in ("image.shade", "Uniform(low=0, high=60)", "blob.half", "Integer(low=2, high=3)", "the prior's"):
+        assert text in said
+    assert "Scenes: scenes.csv (6 scenes, 12 rows)" in said
+    rows = (tmp_path / "scenes.csv").read_text().splitlines()
+    assert rows[0].startswith("scene,node,parent,kind") and len(rows) == 13
+    assert pixels(tmp_path / "sheets" / "scene_sample.png").shape[2] == 3
+
+
+def test_sample_of_all_sorts_of_attributes(tmp_path):
+    path = tmp_path / "sorts.py"
+    path.write_text(SCENE.replace('"half": sf.Integer(2, 3)}', '"half": sf.Integer(2, 3), "w": sf.Choice(["a", "b"]), '
+                                  '"g": lambda b: sf.Uniform(0, b["x"]), "n": sf.learned(sf.Normal(0, 1), (-2, 2))}, '
+                                  '"never": {"z": 1.0}'))
+    said = call("sample", path, "-n", 4)
+    for text in ("conditional", "-2 to 2", "a 48%", "none", "Normal(mean=0, sd=1) "):
+        assert text in said
+
+
+def test_check_passes_a_good_scene(world, tmp_path):
+    said = call("check", world / "scene.py", "--n", 16)
+    assert "WRONG" not in said and "warning" not in said
+    assert "Contact sheet: scene_check.png" in said
+    red = np.all(pixels(tmp_path / "scene_check.png") == (255, 64, 64), axis=2)
+    assert red.sum() > 16 * 8, "boxes are drawn"
+
+
+def test_check_fails_a_bad_scene(tmp_path):
+    path = scene_file(tmp_path, "image[place]", "image += np.random.rand() / 100\n    image[place]")
+    said = call("check", path, code=1)
+    assert "WRONG   the same scenes drawn twice differ" in said and "2 things are wrong, see above" in said
+
+
+BROKEN = {
+    "raise": ('return sf.Frame(image', 'if scene.index == 3: raise KeyError("wheel")\n    return sf.Frame(image',
+              "renderer renderer raised KeyError: 'wheel'"),
+    "nan": ('return sf.Frame(image', 'if scene.index == 3: image[0, 0] = np.nan\n    return sf.Frame(image',
+            "renderer renderer returned what does not fit: an image holds NaN or infinite values"),
+    "shape": ('return sf.Frame(image', 'if scene.index == 3: return sf.Frame(image[:8])\n    return sf.Frame(image',
+              "its image is [8, 16], but that of the first scene [16, 16]")}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_renderer_that_fails_is_named_with_seed_and_index(world, tmp_path, what):
+    old, new, reason = BROKEN[what]
+    path = scene_file(tmp_path, old, new)
+    said = call("check", path, code=1)
+    assert said.startswith("error: scene 3 of seed 0: ") and reason in said
+    assert "replay with: grammar.sample(0, [3])" in said and "Traceback" not in said
+    said = call("fit", path, "--real", world / "real", "--out", "run", *QUICK, code=1)
+    assert "error: scene 3 of seed " in said and reason in said
+
+
+def test_an_empty_photo_folder(world, tmp_path):
+    (tmp_path / "empty").mkdir()
+    said = call("fit", world / "scene.py", "--real", "empty", "--out", "run", *QUICK, code=1)
+    assert "error: no readable photo in empty" in said and "no file was skipped" in said
+    assert not (tmp_path / "run").exists()
+    Image.new("L", (20, 20)).save(tmp_path / "empty" / "one.png")
+    said = call("fit", world / "scene.py", "--real", "empty", "--out", "run", *QUICK, code=1)
+    assert "error: empty holds one readable photo; a distribution needs at least 2" in said
+
+
+def test_a_broken_photo_among_good_ones(world, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for path in (world / "real").iterdir():
+        (photos / path.name).write_bytes(path.read_bytes())
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    said = call("fit", world / "scene.py", "--real", "photos", "--out", "run", *QUICK, "--steps", 1)
+    assert "warning: skipped photos/broken.jpg: " in said
+    record = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert record["real"]["count"] == 40 and record["real"]["skipped"][0][0] == "photos/broken.jpg"
+    assert "1 real photos could not be read and were skipped: broken.jpg." in (tmp_path / "run/report.html").read_text()
+
+
+def test_budgets_are_kept_and_told(world, tmp_path):
+    call(*fit_command(world, "run", "--max-renders", 300, steps=50))
+    found = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert found["renders"] <= 300
+    assert "The budget ended the stage match after" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    (["--device", "tpu"], "--device must be one of auto, cpu, cuda, got tpu"),
+    (["--gradient", "guess"], "gradient must be one of auto, exact, finite, simultaneous, score, got 'guess'"),
+    (["--set", "batch=100"], "batch must be a multiple of 64, got 100"),
+    (["--set", "batch=many"], "--set batch=many: batch needs a value of type int"),
+    (["--set", "steps=3"], "--set steps=3: settings that can be set so are batch,"),
+    (["--set", "nonsense"], "--set nonsense: settings that can be set so are"),
+    (["--seed", "-1"], "greater than or equal to 0"),
+    (["--max-renders", "0"], "max_renders must be at least 40, got 0")])
+def test_wrong_usage_is_exit_code_2(world, options, text):
+    said = call("fit", world / "scene.py", "--real", world / "real", "--out", "run", *options, code=2)
+    assert text in " ".join(said.replace("│", " ").split())
+
+
+def test_other_wrong_usage(whole):
+    assert "--format must be one of folder, coco, got kitty" in " ".join(
+        call("generate", whole, "-n", 3, "--out", "x", "--format", "kitty", code=2).split())
+    assert "no run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
+
+
+def test_a_missing_gpu(world, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    said = call(*fit_command(world, "run", "--device", "cuda"), code=1)
+    assert "error: --device cuda: there is no CUDA here (" in said and "use --device cpu" in said
+    assert given.resolve("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert given.resolve("auto") == given.resolve("cuda") == "cuda"
+
+
+def test_a_renderer_goes_to_the_device_if_it_can(world, tmp_path):
+    path = tmp_path / "sprites.py"
+    path.write_text("import numpy as np\nimport scenefit as sf\n"
+                    "grammar = sf.Grammar('i', {'i': {}, 'a': {'x': sf.learned(sf.Uniform(2, 6))}}, "
+                    "[sf.Rule('i', ['a'])])\n"
+                    "renderer = sf.Sprites((8, 8), {'a': np.ones((1, 3, 3))})\n")
+    scene = load_scene(path)
+    scenes = scene.grammar.sample(0, 3)
+    with given.drawing(scene, device="meta") as placed:
+        assert placed.call.device == "meta" and placed.size == (8, 8) and placed.draw is not None
+    with given.drawing(scene, workers=2) as spread:
+        assert torch.equal(spread.draw(scenes), scene.renderer.draw(scenes))
+        assert np.array_equal(spread(scenes).images, scene.renderer(scenes).images)
+    with pytest.raises(Exception, match="--workers 2 and --device cuda exclude each other"):
+        given.drawing(scene, 2, "cuda").__enter__()
+    with pytest.raises(ValueError, match="--device cuda: the renderer renderer has no `device` to choose"):
+        given.drawing(load_scene(world / "scene.py"), 0, "cuda").__enter__()
+
+
+def test_a_changed_scene_file(world, whole, tmp_path):
+    path = scene_file(tmp_path, "sf.Uniform(2, 13)", "sf.Uniform(2, 12)")
+    said = call("generate", whole, "-n", 3, "--out", "data", "--scene", path, code=1)
+    assert "blob.x: learned Uniform(low=2, high=13) -> learned Uniform(low=2, high=12)" in said
+    path = scene_file(tmp_path, "0.9", "0.8")
+    said = call("generate", whole, "-n", 3, "--out", "data", "--scene", path)
+    assert f"warning: {path} has changed since {whole} was begun" in said
+
+
+def test_a_scene_changed_under_an_unfinished_fit(world, tmp_path):
+    run = tmp_path / "run"
+    call(*fit_command(world, run, "--max-renders", 200))
+    (run / "report.html").unlink()
+    path = scene_file(tmp_path, "0.9", "0.8")
+    said = call("fit", path, "--real", world / "real", "--out", run, "--steps", 2, *QUICK, "--max-renders", 200)
+    assert f"warning: {path} has changed since {run} was begun" in said
+
+
+def test_errors_keep_their_traceback_where_asked_for(world, monkeypatch):
+    result = CliRunner().invoke(app, ["report", "nowhere"], env={"SCENEFIT_DEBUG": "1"})
+    assert "RunError" in repr(result.exception)
+    os.environ.pop("SCENEFIT_DEBUG", None)
+    assert call("report", "nowhere", code=1).startswith("error: nowhere is no run folder")
+
+
+def test_what_was_not_foreseen_says_so():
+    assert say.explain(ZeroDivisionError("division by zero")) == (
+        "ZeroDivisionError: division by zero\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "
+        "where it comes from")
