@@ -22,11 +22,11 @@ def train_on(sampler: Sampler, renderer: Any, task: sf.Classify, images: int, se
     return task.train(frames.images, frames.label, derive(seed, "task"))
 
 
-def mistakes(task: sf.Classify, network: Any, photos: Photos, most: int = 12) -> tuple[np.ndarray, list[str]]:
-    """Photos told wrong, and what they were taken for."""
+def wrong(task: sf.Classify, network: Any, photos: Photos) -> list[tuple[int, str]]:
+    """Photos told wrong: their rows, and what they were taken for."""
     told = task.predict(network, photos.images).argmax(1).numpy()
-    wrong = np.flatnonzero(told != task.codes(photos.label).numpy())[:most]
-    return photos.images[wrong], [f"{photos.label[row]} read as {task.classes[told[row]]}" for row in wrong]
+    rows = np.flatnonzero(told != task.codes(photos.label).numpy())
+    return [(int(row), task.classes[told[row]]) for row in rows]
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def gap_closed(arms: Mapping[str, Sequence[float]]) -> dict[str, Any]:
 
 
 def verdict(arms: Mapping[str, Sequence[float]], metric: str = "accuracy") -> str:
-    """One plain sentence: learned is called better only where the paired interval is clear of zero for both controls."""
+    """One plain sentence: learned is called better only where the paired interval is clear of zero."""
     better = {}
     for control in ("grammar", "shrunk"):
         difference = interval(np.asarray(arms["learned"]) - np.asarray(arms[control]))

@@ -50,13 +50,15 @@ class Settings:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.batch < 64 or self.batch % 64:
             raise ValueError(f"batch must be a multiple of 64, got {self.batch}")
-        for name in ("reader_renders", "round_renders", "check_renders", "most_photos"):
+        for name in ("reader_renders", "round_renders", "check_renders", "task_renders", "most_photos"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
         for name in ("reads", "reader_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("rounds", "steps", "pretrain", "task_steps"):
+        if not self.rate > 0:
+            raise ValueError(f"rate must be positive, got {self.rate}")
+        for name in ("rounds", "steps", "pretrain", "task_steps", "task_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.minutes is not None and not self.minutes > 0:

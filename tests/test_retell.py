@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from blobs import call, fit_command, make
+
+import scenefit as sf
+from scenefit.model import Model
+from scenefit.retell import attributes, notes, read_summary, tell, verdict
+from scenefit.run import RunError, open_run, scene_of
+from scenefit.score import Band
+from scenefit.transformer import Transformer
+
+FLOOR = Band(mean=0.0, low=-0.01, high=0.01, size=50)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    call(*fit_command(make(folder), folder / "run"))
+    return open_run(folder / "run")
+
+
+@pytest.mark.parametrize(("prior", "learned", "text"), [
+    (0.5, 0.005, "By this distance, renders of the learned distribution cannot be told from photos (MMD² 0.005, "),
+    (0.5, 0.1, "Closer, but not there: 80% of the way from the grammar to the photos (MMD² 0.1, grammar 0.5, photos "),
+    (0.5, 0.49, "Not learned: the renders are no closer to the photos than the grammar's (MMD² 0.49, grammar 0.5, "),
+    (0.5, 0.9, "Not learned: "),
+    (0.008, 0.0, "Nothing to learn by this distance: renders of the grammar already cannot be told from photos ")])
+def test_the_verdict_is_plain(prior, learned, text):
+    assert verdict(prior, learned, FLOOR).startswith(text)
+    assert ("scenefit score" in verdict(prior, learned, FLOOR)) == (learned < 0.2 and prior == 0.5)
+
+
+def test_the_story_of_a_run(run):
+    story = tell(run, scene_of(run)[0], ("look out",))
+    summary = read_summary(run)
+    assert story.title == "What scene learned from 40 photos" and story.verdict == summary.verdict
+    assert story.photos.shape == story.prior.shape == story.learned.shape == (24, 16, 16, 3)
+    assert len(np.unique(story.photos.reshape(24, -1), axis=0)) > 20, "photos are spread over the folder"
+    assert story.prior_distance == summary.prior and story.floor.value == summary.floor.mean
+    assert [a.label for a in story.attributes] == ["image.shade", "blob.x"]
+    assert [(a.low, a.high) for a in story.attributes] == [(0, 60), (2, 13)]
+    assert {point.stage for point in story.trace} == {"infer", "match", "settle", "check"}
+    assert story.notes == ("look out",) and story.table is None
+    assert story.facts["renders"] == f"{summary.renders:,}" and story.facts["seed"] == "0"
+
+
+def test_a_lost_summary_says_what_to_do(run):
+    good = run.path("summary.json").read_bytes()
+    run.path("summary.json").unlink()
+    with pytest.raises(RunError, match=r"summary\.json cannot be read .*; run scenefit report on the folder with --re"):
+        read_summary(run)
+    run.path("summary.json").write_bytes(good)
+
+
+def test_attributes_that_press_and_rules_are_told():
+    grammar = sf.Grammar("a", {"a": {"x": sf.learned(sf.Uniform(0, 1)), "yaw": sf.learned(sf.Angle(0, 5)),
+                                     "y": sf.learned(lambda a: sf.Uniform(0, a["x"] + 1))},
+                               "b": {"z": sf.learned(sf.Uniform(0, 1))}},
+                         [sf.Rule("a", [], learned=True), sf.Rule("a", ["b"], weight=0, learned=True)])
+    model = Model(Transformer(grammar))
+    with torch.no_grad():
+        model.transformer.rules["a/"].copy_(torch.tensor([0.0, -30.0]))
+    found = {story.label: story for story in attributes(model, {"a.x": "high"}, 64)}
+    assert set(found) == {"a.x", "a.yaw", "a.y", "a.rule"}, "b is never there"
+    assert found["a.x"].warning == "a.x sits at its upper bound (1): the photos may lie beyond it, so widen it."
+    assert found["a.yaw"].circular and found["a.yaw"].low is None and found["a.y"].low is None
+    assert set(found["a.rule"].before) == {"a -> []"}
+
+
+def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
+    skipped = [(f"/x/{name}.jpg", "broken") for name in "abcde"]
+    record = run.record.model_copy(update={"real": run.record.real.model_copy(update={"skipped": skipped}),
+                                           "settings": {**run.record.settings, "steps": 9, "rounds": 5}})
+    assert notes(type(run)(run.folder, record)) == [
+        "5 real photos could not be read and were skipped: a.jpg, b.jpg, c.jpg and 2 more.",
+        "The budget ended the stage match after 2 of 9 pieces.",
+        "The budget ended the stage infer after 1 of 5 pieces."]
+    assert notes(run) == []
+
+
+def test_the_summary_counts_what_the_steps_counted(run):
+    last = json.loads(run.path("steps.jsonl").read_text().splitlines()[-1])
+    summary = read_summary(run)
+    assert (summary.renders, summary.trainings, summary.cpu_seconds) == (
+        last["renders"], last["trainings"], last["cpu_seconds"])
