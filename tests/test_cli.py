@@ -110,12 +110,13 @@ def test_score_prints_and_writes(world, whole):
     said = call("score", whole, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
                 "--repeats", 2)
     for text in ("40 photos, 32 renders each, features: run", "grammar", "shrunk", "learned", "floor", "KID", "AUC",
-                 "accuracy on 12 photos", "These are the photos that the fit matched", "steered by these very"):
+                 "accuracy on 12 labelled photos", "These are the photos that the fit matched", "The fit was steered"):
         assert text in said
     found = json.loads((whole / "score.json").read_text())
     assert [len(found["accuracy"][arm]) for arm in ("grammar", "shrunk", "learned")] == [2, 2, 2]
     call("report", whole)
-    assert "ccuracy on 12 labelled photos" in (whole / "report.html").read_text()
+    page = (whole / "report.html").read_text()
+    assert "on 12 labelled photos; lowest to highest of 2" in page and "The fit was steered by these very" in page
     said = call("score", whole, "--real", world / "real", "--renders", 32, "--features", "pixels")
     assert "features: pixels" in said and "accuracy" not in said
     assert "--features must be one of run, lite0, pixels, got inception" in call(

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 from toys import bars, dot, randomise
 
+import scenefit.dataset
 from scenefit.dataset import generate, generate_steps
 from scenefit.model import Model
 from scenefit.prior import Choice, Uniform, learned
 from scenefit.transformer import Transformer
 
 GRAMMAR = dot(learned(Uniform(4, 12)), 8.0, sprite=learned(Choice([0, 1])))
-N = 300  # five chunks
+N = 290  # five chunks
 
 
 def model(seed: int = 0, change: float = 0.05) -> Model:
@@ -44,7 +45,7 @@ class Failing:
 @pytest.mark.parametrize("form", ["coco", "folder"])
 def test_a_run_cut_anywhere_ends_in_the_same_bytes(tmp_path, form):
     generate(model(), bars(), N, tmp_path / "whole", form)
-    for chunks in (0, 2, 4):
+    for chunks in (0, 3):
         with pytest.raises(KeyboardInterrupt):
             generate(model(), Failing(chunks), N, tmp_path / f"cut{chunks}", form)
         again = Failing(9)
@@ -54,8 +55,6 @@ def test_a_run_cut_anywhere_ends_in_the_same_bytes(tmp_path, form):
 
 
 def test_a_run_cut_while_it_finishes_goes_on(tmp_path, monkeypatch):
-    import scenefit.dataset
-
     generate(model(), bars(), N, tmp_path / "whole")
     for name in ("_tidy", "_rows"):
         with monkeypatch.context() as patch:
@@ -95,7 +94,8 @@ def test_another_data_set_in_the_same_folder_is_refused(tmp_path, cut):
     else:
         generate(model(), bars(), N, out)
     before = contents(out)
-    for other, n, form, share, text in ((model(change=0.2), N, "coco", 0.1, "model"), (model(1), N, "coco", 0.1, "seed"),
+    for other, n, form, share, text in ((model(change=0.2), N, "coco", 0.1, "model"),
+                                        (model(1), N, "coco", 0.1, "seed"),
                                         (model(), N + 1, "coco", 0.1, "n"), (model(), N, "folder", 0.1, "format"),
                                         (model(), N, "coco", 0.2, "validation")):
         with pytest.raises(ValueError, match=rf"holds another data set \(it differs in: {text}\); give another folder"):
@@ -110,16 +110,16 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     assert contents(tmp_path) == {"thesis.tex": b"x"}
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("share", [0.0, 0.3])
 def test_the_val_part_is_its_share_of_the_scenes_and_stays_when_more_are_written(tmp_path, share):
     def parts(n):
         out = generate(model(), bars(), n, tmp_path / str(n), "folder", validation=share)
         return {path.name: path.parts[-3] for path in out.rglob("*.png")}
 
-    small, large = parts(100), parts(600)
-    assert len(large) == 600 and small.items() <= large.items()
+    small, large = parts(70), parts(300)
+    assert len(large) == 300 and small.items() <= large.items()
     val = np.mean([part == "val" for part in large.values()])
-    assert val == 0 if share == 0 else abs(val - share) < 4 * np.sqrt(share * (1 - share) / 600)
+    assert val == 0 if share == 0 else abs(val - share) < 4 * np.sqrt(share * (1 - share) / 300)
 
 
 def test_labels_and_images_are_those_of_the_scenes(tmp_path):

@@ -60,6 +60,26 @@ def test_the_same_seed_the_same_score(scene):
     assert a == b != c
 
 
+def test_repeats_train_from_other_weights_and_arms_from_the_same(scene):
+    class Listed:
+        seeds: tuple = ()
+
+        def train(self, images, labels, seed):
+            self.seeds += (seed,)
+
+        def score(self, network, images, labels):
+            return 0.5
+
+    seen = []
+    for seed in (0, 1):
+        task = Listed()
+        score(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32,
+              images=32, repeats=2, seed=seed, task=task)
+        seen.append(task.seeds)
+    assert seen[0][:2] == seen[0][2:4] == seen[0][4:]
+    assert len({*seen[0], *seen[1]}) == 4
+
+
 def test_arms_share_their_addresses(scene):
     drawn = {name: sample(3, 5) for name, sample in samplers(moved(scene)).items()}
     assert {batch.seed for batch in drawn.values()} == {3}

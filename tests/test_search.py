@@ -6,6 +6,7 @@ import torch
 from toys import Plain, dot, dots, one, photos
 
 from scenefit.features import pixels
+from scenefit.infer import prior_at_knots
 from scenefit.objective import objective
 from scenefit.prior import Angle, Choice, Normal, Uniform, learned
 from scenefit.search import cost, place, search
@@ -70,8 +71,6 @@ def test_a_candidate_is_a_shift_and_a_stretch(start):
     angle = isinstance(start, Angle)
     grammar = one(x=learned(start, bounds=None if angle else (0, 10)))
     transformer, (a,) = Transformer(grammar), grammar.learned
-    from scenefit.infer import prior_at_knots
-
     priors = {a.key: prior_at_knots(transformer, a, grammar.sample(0, 512))}
     transformer.set_sigma(a, 0)
     place(transformer, priors, np.array([0.2, -1.0]))

@@ -50,9 +50,13 @@ def propose(transformer: Transformer, scenes: SceneBatch, renders: Tensor, photo
 
 
 def _quantiles(a: Attribute, unit: np.ndarray) -> np.ndarray:
-    """Of values [n] in units of the bounds, at the knots [K]; angles are cut open opposite to their mean."""
+    """Of values [n] in units of the bounds, at the knots [K]; angles at both ends of their axes, cut open somewhere.
+
+    Readings confuse the ends; so a reader that is trained on the proposal has to see both.
+    """
     if a.circular:
-        centre = float(np.angle(np.exp(2j * np.pi * unit).mean())) / (2 * np.pi)
+        unit = np.concatenate([unit, unit + 0.5])
+        centre = float(np.angle(np.exp(4j * np.pi * unit).mean())) / (4 * np.pi) + 0.25
         return centre + np.quantile((unit - centre + 0.5) % 1.0 - 0.5, special.ndtr(KNOT_PLACES))
     return np.quantile(unit, special.ndtr(KNOT_PLACES))
 
@@ -85,7 +89,14 @@ def _stretch(transformer: Transformer, slot: Slot, scenes: SceneBatch, r: np.nda
     slope = float(np.clip(np.polyfit(t[:, 0], r[:, 0], 1)[0], LEAST_SLOPE, 1)) if np.ptp(t[:, 0]) > 0.05 else 1.0
     shift = (p[:, 0].mean() - r[:, 0].mean()) / slope / 2  # readings are in -1..1, moves in 0..1
     variance = (_spread(p) - _spread(r)) / slope**2 / 4
-    _reshape(transformer, slot.attribute, scenes, shift, variance)
+    a, prior = slot.attribute, prior_at_knots(transformer, slot.attribute, scenes)
+    with torch.no_grad():
+        now = prior + transformer.curve(a, KNOT_PLACES).double().numpy()
+        noise = float(transformer.sigma(a))
+    centre = float(MASS @ now)
+    before = float(MASS @ (now - centre) ** 2)
+    form = (now - centre) / np.sqrt(before) if before > (2 * SIGMA_FLOOR) ** 2 else KNOT_PLACES
+    _reshape(transformer, a, prior, centre + shift, before + noise**2 + variance, form)
 
 
 def _spread(reading: np.ndarray) -> float:
@@ -108,12 +119,9 @@ def _turn(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.ndar
             angle += np.pi
     else:
         angle, variance = np.angle(once[0]), once[1]
-    prior = prior_at_knots(transformer, a, scenes)
-    with torch.no_grad():
-        now = prior + transformer.curve(a, KNOT_PLACES).double().numpy()
-        before = float(MASS @ (now - MASS @ now) ** 2) + float(transformer.sigma(a)) ** 2
-    shift = (angle / (2 * np.pi) + 0.5 - MASS @ now + 0.5) % 1.0 - 0.5
-    _reshape(transformer, a, scenes, float(shift), variance / (2 * np.pi) ** 2 - before)
+    # A normal form, whatever the present one: a proposal has both ends of the axis.
+    _reshape(transformer, a, prior_at_knots(transformer, a, scenes), angle / (2 * np.pi) + 0.5,
+             variance / (2 * np.pi) ** 2, KNOT_PLACES)
 
 
 def _means(reading: np.ndarray, photo: np.ndarray, true: np.ndarray) -> tuple[complex, float]:
@@ -135,20 +143,13 @@ def _robust(error: np.ndarray) -> float:
     return float(((high - low) / 1.349) ** 2)
 
 
-def _reshape(transformer: Transformer, a: Attribute, scenes: SceneBatch, shift: float, variance: float) -> None:
-    """Move an attribute's distribution by shift and change its variance (both in units of the bounds)."""
-    prior = prior_at_knots(transformer, a, scenes)
-    with torch.no_grad():
-        now = prior + transformer.curve(a, KNOT_PLACES).double().numpy()
-        noise = float(transformer.sigma(a))
-    centre = float(MASS @ now)
-    before = float(MASS @ (now - centre) ** 2)
-    form = (now - centre) / np.sqrt(before) if before > (2 * SIGMA_FLOOR) ** 2 else KNOT_PLACES
-    total = max(before + noise**2 + variance, 0.0)
-    noise = float(np.clip(0.3 * np.sqrt(total), SIGMA_FLOOR, SIGMA_START))
-    width = np.sqrt(max(total - noise**2, 0.0))
-    transformer.set_curve(a, centre + shift + width * form - prior)
-    transformer.set_sigma(a, noise)
+def _reshape(transformer: Transformer, a: Attribute, prior: np.ndarray, centre: float, variance: float,
+             form: np.ndarray) -> None:
+    """Give an attribute a distribution: its centre and variance in units of the bounds, its form [K] with spread 1."""
+    sigma = float(np.clip(0.3 * np.sqrt(max(variance, 0.0)), SIGMA_FLOOR, SIGMA_START))
+    width = np.sqrt(max(variance - sigma**2, 0.0))
+    transformer.set_curve(a, centre + width * form - prior)
+    transformer.set_sigma(a, sigma)
 
 
 def prior_at_knots(transformer: Transformer, a: Attribute, scenes: SceneBatch) -> np.ndarray:

@@ -104,16 +104,19 @@ class Learning:
 
     def _read(self, piece: int, of: int) -> tuple[float, float]:
         """Train the reader, first on renders of the broad prior, then where the photos seem to lie."""
-        source = broad(self.grammar).sample if piece == 0 else self.transformer.sample
-        scenes = source(self._seed("read", piece), self.settings.reader_renders)
-        images = self._draw(scenes)
-        train(self.reader, images, truths(self.grammar, self.slots, scenes), self._seed("read", piece),
-              self.settings.reader_epochs)
+        count, seed = self.settings.reader_renders, self._seed("read", piece)
+        if piece == 0:
+            parts = [broad(self.grammar).sample(seed, count)]
+        else:  # a part of the broad prior still, so that the reader does not forget what lies far away
+            parts = [self.transformer.sample(seed, count - count // 4), broad(self.grammar).sample(seed, count // 4)]
+        scenes, images = parts[0], [self._draw(part) for part in parts]
+        truth = torch.cat([truths(self.grammar, self.slots, part) for part in parts])
+        train(self.reader, torch.cat(images), truth, seed, self.settings.reader_epochs)
         self.trainings += 1
         self._objective = None  # the features have changed
         if piece < of - 1:
             read = self.reader.readings
-            propose(self.transformer, scenes, compute(read, _bytes(images)), compute(read, self.photos))
+            propose(self.transformer, scenes, compute(read, _bytes(images[0])), compute(read, self.photos))
             self._settled()
         return NAN, NAN
 
@@ -235,7 +238,8 @@ class Learning:
 
     def state(self) -> dict[str, Tensor]:
         """All that later pieces depend on."""
-        out = {"counts": torch.tensor([self.renders, self.trainings]), "baseline": torch.tensor(self.baseline).double()}
+        out = {"counts": torch.tensor([self.renders, self.trainings]),
+               "baseline": torch.tensor(self.baseline, dtype=torch.float64)}
         for part, values in (("transformer", self.transformer.state_dict()), ("reader", self.reader.state_dict()),
                              ("average", self.average), ("warm", self.warm)):
             out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}

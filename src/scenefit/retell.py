@@ -155,7 +155,8 @@ def notes(run: Run) -> list[str]:
         done = stages.get(stage, (0, of))[0]
         if done < of:
             found.append(f"The budget ended the stage {stage} after {done} of {of} pieces.")
-    return found
+    score = read_score(run.path("score.json"))
+    return found + (score.notes if score is not None and score.accuracy else [])
 
 
 def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str) -> AttributeStory:
@@ -185,9 +186,8 @@ def _table(run: Run) -> Table | None:
         return None
     rows = [Arm(name, float(np.mean(values)), min(values), max(values), values)
             for name, values in found.accuracy.items()]
-    repeats = len(rows[0].values)
-    return Table(f"accuracy on {found.labelled} labelled photos", rows,
-                 note=f"lowest to highest of {repeats} trainings on {found.images} images each; one fit")
+    return Table("accuracy", rows, note=f"on {found.labelled} labelled photos; lowest to highest of "
+                                        f"{len(rows[0].values)} trainings on {found.images} images each; one fit")
 
 
 def _floor(photos: torch.Tensor, seed: int) -> Band:

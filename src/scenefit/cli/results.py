@@ -207,13 +207,14 @@ def _show(found: "Score") -> None:
     floor = found.floor
     rows = [[name, say.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
              f"{d.auc_high:.3f})", *_accuracy(found, name)] for name, d in found.distances.items()]
-    rows.append(["floor: photos against photos", f"{say.number(floor.mean)} ({say.number(floor.low)} to "
-                 f"{say.number(floor.high)})", "0", "0.5", *[""] * bool(found.accuracy)])
-    columns = ["", "MMD²", "KID ± standard error", "AUC (95 %)"]
+    rows.append(["floor", f"{floor.mean:.3g} ({floor.low:.2g} to {floor.high:.2g})", "0", "0.5",
+                 *[""] * bool(found.accuracy)])
+    columns, note = ["", "MMD²", "KID ± error", "AUC (95 %)"], "floor: photos against other photos"
     if found.accuracy:
-        repeats = len(found.accuracy["learned"])
-        columns.append(f"accuracy on {found.labelled} photos\n(lowest to highest of {repeats})")
-    say.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows)
+        columns.append("accuracy")
+        note += (f"\naccuracy on {found.labelled} labelled photos: mean (lowest to highest) of "
+                 f"{len(found.accuracy['learned'])} trainings on {found.images} images each")
+    say.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows, note)
     for text in found.notes:
         say.warn(text)
 
