@@ -125,8 +125,8 @@ def test_propose_gives_the_values_of_scenes_that_read_alike():
     transformer = warm(grammar, target, rounds=0, first=True)
     x, yaw = values(transformer, "dot", "x"), values(transformer, "dot", "yaw")
     assert abs(x.mean() - 8) < 0.2 and x.std() < 1
-    away = (yaw - 175 + 180) % 360 - 180
-    assert abs(away.mean()) < 5 and away.std() < 30
+    away = (yaw - 175 + 90) % 180 - 90  # at either end of the axis, for readings confuse the two
+    assert abs(away.mean()) < 5 and np.median(np.abs(away)) < 20
 
 
 def test_a_kind_that_no_render_shows_is_left_alone():

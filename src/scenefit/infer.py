@@ -9,6 +9,7 @@ Legend: S scenes; N photos; R readings; K knots of a curve.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from scenefit.transformer import KNOT_PLACES, SIGMA_FLOOR, SIGMA_START, Transfor
 MASS = np.exp(-(KNOT_PLACES**2) / 2) / np.exp(-(KNOT_PLACES**2) / 2).sum()  # of a standard normal at the knots [K]
 CLOSE = 0.5  # length of a mean direction; a normal spread of 67 degrees has it
 NEIGHBOURS = 4  # renders taken for each photo
+LEAST_SPREAD = 0.04  # of the bounds: what a reader that looks closely should still see
 LEAST_SHARE = 0.01  # of a choice's option: what is not seen may still be there
 LEAST_SLOPE = 0.2  # a reader that answers less than this to the truth cannot be inverted; its correction is damped
 
@@ -61,11 +63,26 @@ def _quantiles(a: Attribute, unit: np.ndarray) -> np.ndarray:
     return np.quantile(unit, special.ndtr(KNOT_PLACES))
 
 
+def widened(transformer: Transformer) -> Transformer:
+    """A copy whose learned numbers spread twice as wide, and at least a little: where a reader should look closely."""
+    wide = deepcopy(transformer)
+    scenes = transformer.sample(0, 64)
+    for a in transformer.numbers:
+        prior = prior_at_knots(transformer, a, scenes)
+        with torch.no_grad():
+            now = prior + transformer.curve(a, KNOT_PLACES).double().numpy()
+        centre = float(MASS @ now)
+        spread = float(np.sqrt(MASS @ (now - centre) ** 2 + float(transformer.sigma(a).detach()) ** 2))
+        wide.set_curve(a, centre + max(2 * spread, LEAST_SPREAD) * KNOT_PLACES - prior)
+    return wide
+
+
 def agree(transformer: Transformer, slots: Sequence[Slot], scenes: SceneBatch, renders: Tensor, photos: Tensor,
-          truth: Tensor) -> None:
+          truth: Tensor, keep_ends: bool = False) -> None:
     """One round: move the transformer so that readings of its renders [S, R] come to those of the photos [N, R].
 
     scenes: what was rendered, drawn from the transformer; truth [S, R]: what a perfect reader would say of them.
+    keep_ends: angles stay at the end of their axis where they are.
     """
     at = 0
     for slot in slots:
@@ -78,7 +95,7 @@ def agree(transformer: Transformer, slots: Sequence[Slot], scenes: SceneBatch, r
         if isinstance(slot.attribute.prior, Choice):
             _reweigh(transformer, slot.attribute, r, p)
         elif slot.form == "angle":
-            _turn(transformer, slot.attribute, scenes, r, p, t)
+            _turn(transformer, slot.attribute, scenes, r, p, t, keep_ends)
         else:
             _stretch(transformer, slot, scenes, r, p, t)
 
@@ -106,7 +123,7 @@ def _spread(reading: np.ndarray) -> float:
 
 
 def _turn(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
-          t: np.ndarray) -> None:
+          t: np.ndarray, keep_end: bool) -> None:
     """Angles, as complex numbers: reading = answer * truth + error, so the photos' mean over the answer is theirs.
 
     Twice the angle, an axis, is read far better than the angle itself; so it tells where the angles lie and how wide,
@@ -115,7 +132,8 @@ def _turn(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.ndar
     once, twice = (_means(*(x[:, at + 1] + 1j * x[:, at] for x in (r, p, t))) for at in (0, 2))
     if abs(twice[0]) > CLOSE:
         angle, variance = np.angle(twice[0]) / 2, twice[1] / 4
-        if np.cos(np.angle(once[0]) - angle) < 0:
+        towards = t[:, 1].mean() + 1j * t[:, 0].mean() if keep_end else once[0]
+        if np.cos(np.angle(towards) - angle) < 0:
             angle += np.pi
     else:
         angle, variance = np.angle(once[0]), once[1]

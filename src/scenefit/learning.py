@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 
 from scenefit.address import derive
+from scenefit.attribute import Attribute
 from scenefit.features import Extractor, compute, to_tensor
 from scenefit.gradients import GRADIENTS, Estimate
 from scenefit.gradients import cost as gradient_cost
 from scenefit.gradients.estimate import leave_one_out
 from scenefit.grammar import Grammar
-from scenefit.infer import agree, propose
+from scenefit.infer import agree, propose, widened
 from scenefit.objective import Objective, objective
 from scenefit.photos import Photos
 from scenefit.pretrain import pretrain
 from scenefit.ranges import broad
 from scenefit.reader import Reader, is_grey, slots, train, truths
 from scenefit.renderers import Renderer, is_differentiable, render
+from scenefit.scene import SceneBatch
 from scenefit.search import cost as search_cost
 from scenefit.search import search
 from scenefit.settings import Settings
@@ -73,8 +75,12 @@ class Learning:
         limit = self.settings
         if limit.minutes is not None and minutes > limit.minutes:
             return True
-        checks = limit.check_renders * (1 if stage == "task" else 3)
-        return limit.max_renders is not None and self.renders + self._cost(stage, piece) + checks > limit.max_renders
+        return limit.max_renders is not None and not self._fits(self._cost(stage, piece), 1 if stage == "task" else 3)
+
+    def _fits(self, cost: int, checks: int = 3) -> bool:
+        """Whether so many renders leave enough for the checks that follow."""
+        most = self.settings.max_renders
+        return most is None or self.renders + cost + checks * self.settings.check_renders <= most
 
     def _cost(self, stage: str, piece: int) -> int:
         """Renders that a piece of a stage takes."""
@@ -85,10 +91,8 @@ class Learning:
             return more + gradient_cost(self.gradient, self.grammar, edit)
         if stage == "search":
             return search_cost(self.transformer)
-        if stage == "infer":
-            ends = sum(slot.form == "angle" for slot in self.slots) if piece == self.settings.rounds - 1 else 0
-            return self.settings.round_renders * (1 + 2 * ends)
-        return self.settings.reader_renders if stage == "read" else 0
+        read, each = self.settings.reader_renders, self.settings.round_renders
+        return {"read": read, "infer": each, "focus": read + 2 * each}.get(stage, 0)
 
     def _seed(self, purpose: str, piece: int) -> int:
         return derive(self.seed, f"{purpose} {piece}")
@@ -104,47 +108,74 @@ class Learning:
 
     def _read(self, piece: int, of: int) -> tuple[float, float]:
         """Train the reader, first on renders of the broad prior, then where the photos seem to lie."""
-        count, seed = self.settings.reader_renders, self._seed("read", piece)
-        if piece == 0:
-            parts = [broad(self.grammar).sample(seed, count)]
-        else:  # a part of the broad prior still, so that the reader does not forget what lies far away
-            parts = [self.transformer.sample(seed, count - count // 4), broad(self.grammar).sample(seed, count // 4)]
-        scenes, images = parts[0], [self._draw(part) for part in parts]
+        scenes, images = self._train_reader("read", piece, near=None if piece == 0 else self.transformer)
+        if piece < of - 1:
+            read = self.reader.readings
+            propose(self.transformer, scenes, compute(read, _bytes(images)), compute(read, self.photos))
+            self._settled()
+        return NAN, NAN
+
+    def _train_reader(self, stage: str, piece: int, near: Transformer | None) -> tuple[SceneBatch, Tensor]:
+        """Train on the broad prior's renders or, but for a quarter, on those of a distribution near the photos.
+
+        The quarter keeps the reader from forgetting what lies far away. Returns the scenes, near ones if any, and
+        their images.
+        """
+        count, seed, wide = self.settings.reader_renders, self._seed(stage, piece), broad(self.grammar)
+        parts = [wide.sample(seed, count)]
+        if near is not None:
+            parts = [near.sample(seed, count - count // 4), wide.sample(seed, count // 4)]
+        images = [self._draw(part) for part in parts]
         truth = torch.cat([truths(self.grammar, self.slots, part) for part in parts])
         train(self.reader, torch.cat(images), truth, seed, self.settings.reader_epochs)
         self.trainings += 1
         self._objective = None  # the features have changed
-        if piece < of - 1:
-            read = self.reader.readings
-            propose(self.transformer, scenes, compute(read, _bytes(images[0])), compute(read, self.photos))
-            self._settled()
-        return NAN, NAN
+        return parts[0], images[0]
+
+    def _focus(self, piece: int, of: int) -> tuple[float, float]:
+        """Train the reader once more, close to the photos now, and let readings agree again."""
+        self._train_reader("focus", piece, near=widened(self.transformer))
+        for number in range(2):
+            distance = self._agree(self._seed("focused", number), keep_ends=True)
+        self._settled()
+        return distance, NAN
 
     @torch.no_grad()
     def _infer(self, piece: int, of: int) -> tuple[float, float]:
         """Read photos and renders of the present distribution; move it so that the readings agree."""
-        scenes = self.transformer.sample(self._seed("infer", piece), self.settings.round_renders)
+        distance = self._agree(self._seed("infer", piece), keep_ends=piece > 0)
+        if piece == of - 1:
+            cost = self.settings.rounds * self.settings.round_renders + 2 * self.settings.check_renders
+            for slot in self.slots:
+                if slot.form == "angle" and self._fits(cost):
+                    self._try_other_end(slot.attribute)
+        self._settled()
+        return distance, NAN
+
+    @torch.no_grad()
+    def _agree(self, seed: int, keep_ends: bool) -> float:
+        """One round; returns the distance before it."""
+        scenes = self.transformer.sample(seed, self.settings.round_renders)
         images = self._draw(scenes)
         read = self.reader.readings
-        photos = compute(read, self.photos)
-        agree(self.transformer, self.slots, scenes, read(images), photos, truths(self.grammar, self.slots, scenes))
-        if piece == of - 1:
-            self._choose_ends()
-        self._settled()
-        return float(self.objective.loss(images)), NAN
+        agree(self.transformer, self.slots, scenes, read(images), compute(read, self.photos),
+              truths(self.grammar, self.slots, scenes), keep_ends)
+        return float(self.objective.loss(images))
 
-    def _choose_ends(self) -> None:
-        """Turn each angle to the other end of its axis where that lies closer: readings confuse the two."""
-        for slot in self.slots:
-            if slot.form != "angle":
-                continue
-            distances = []
-            for _ in range(2):
-                scenes = self.transformer.sample(self._seed("ends", 0), self.settings.round_renders)
-                distances.append(float(self.objective.loss(self._draw(scenes))))
-                self.transformer.shift_curve(slot.attribute, 0.5)
-            if distances[1] < distances[0]:
-                self.transformer.shift_curve(slot.attribute, 0.5)
+    def _try_other_end(self, attribute: Attribute) -> None:
+        """Readings confuse the ends of an axis; so settle at both, and let the distance say which is right."""
+        here = {name: value.detach().clone() for name, value in self.transformer.named_parameters()}
+        before = self._distance("ends")
+        self.transformer.shift_curve(attribute, 0.5)
+        for piece in range(self.settings.rounds):
+            self._agree(self._seed("other end", piece), keep_ends=True)
+        if self._distance("ends") > before:
+            self._set(here)
+
+    def _distance(self, purpose: str) -> float:
+        """Of fresh scenes of the present distribution; the same purpose has the same scenes."""
+        scenes = self.transformer.sample(self._seed(purpose, 0), self.settings.check_renders)
+        return float(self.objective.loss(self._draw(scenes)))
 
     def _search(self, piece: int, of: int) -> tuple[float, float]:
         """One generation of CMA-ES; a resume repeats the generations before it, for its state is not kept."""
@@ -191,8 +222,7 @@ class Learning:
         distances = []
         for weights in ([self.warm, self.average] if moved else [self.warm]):
             self._set(weights)
-            scenes = self.transformer.sample(self._seed("settle", piece), self.settings.check_renders)
-            distances.append(float(self.objective.loss(self._draw(scenes))))
+            distances.append(self._distance("settle"))
         self._set(self.average if len(distances) == 2 and distances[1] <= distances[0] else self.warm)
         self._settled()
         return min(distances), NAN
@@ -222,8 +252,7 @@ class Learning:
     def _check(self, piece: int, of: int) -> tuple[float, float]:
         """The distance of what was learned, on scenes that nothing was fitted or chosen on."""
         self._set(self.average)
-        scenes = self.transformer.sample(self._seed("check", piece), self.settings.check_renders)
-        return float(self.objective.loss(self._draw(scenes))), NAN
+        return self._distance("check"), NAN
 
     def _settled(self) -> None:
         """Where the next stage starts from."""

@@ -21,7 +21,7 @@ from scenefit.scene import SceneBatch
 FEATURES = 32
 HIDDEN = 64
 LONGEST = 64  # pixels of the longer side that the network looks at
-BATCH = 128
+BATCH = 64
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Settings:
     reader_renders: int = 4096
     reader_epochs: int = 3
     rounds: int = 3
+    focus: bool = True
     round_renders: int = 512
     steps: int = 60
     batch: int = 128
@@ -50,7 +51,9 @@ class Settings:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.batch < 64 or self.batch % 64:
             raise ValueError(f"batch must be a multiple of 64, got {self.batch}")
-        for name in ("reader_renders", "round_renders", "check_renders", "task_renders", "most_photos"):
+        if self.reader_renders < 4:  # a quarter of the later ones are of the broad prior
+            raise ValueError(f"reader_renders must be at least 4, got {self.reader_renders}")
+        for name in ("round_renders", "check_renders", "task_renders", "most_photos"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
         for name in ("reads", "reader_epochs"):
