@@ -206,7 +206,7 @@ class Learning:
         """One step of the optimiser; the second half of a stage is averaged, which calms the noise of single steps."""
         pace = SLOWEST + (1 - SLOWEST) * (1 + np.cos(np.pi * piece / of)) / 2
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * group["scale"] * pace
+            group["lr"] = self.settings.pace * group["scale"] * pace
         self.optimiser.zero_grad()
         surrogate.backward()
         self.optimiser.step()

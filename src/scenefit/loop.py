@@ -33,7 +33,8 @@ State = Mapping[str, Tensor]
 class Step:
     """One piece of work done.
 
-    number: its place in the plan.  stage: "pretrain", "read", "infer", "focus", "search", "match", "settle", "task" or "check".
+    number: its place in the plan.  stage: "pretrain", "read", "infer", "search", "focus", "match", "settle", "task" or
+    "check".
     done, of: pieces of the stage.  renders, trainings, cpu_seconds: in all so far.  distance: MMD^2 between this
     piece's renders and the photos, NaN where none was measured.  score: of the task on the labelled photos, likewise.
     state: what a resume needs.  model: what has been learned so far.  objective: the distance as it is measured.
@@ -97,10 +98,15 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
 def plan(settings: Settings, read: bool, task: bool) -> list[tuple[str, int, int]]:
     """(stage, piece, pieces) of the whole fit. read: distances are measured in the reader's features."""
     task = task and settings.task != "none"
-    reads = settings.reads if settings.warm_start == "infer" else int(read)
-    stages = {"pretrain": min(settings.pretrain, 1), "read": reads,
+    infer = settings.warm_start == "infer"
+    stages = {"pretrain": min(settings.pretrain, 1),
+              "read": settings.reads if infer else int(read),
               settings.warm_start: settings.rounds if settings.warm_start != "none" else 0,
-              "focus": int(settings.warm_start == "infer" and settings.focus), "match": settings.steps, "settle": 1, "task": settings.task_steps if task else 0, "check": 1}
+              "focus": int(infer and settings.focus),
+              "match": settings.steps,
+              "settle": 1,
+              "task": settings.task_steps if task else 0,
+              "check": 1}
     return [(stage, piece, count) for stage, count in stages.items() for piece in range(count)]
 
 

@@ -16,7 +16,8 @@ class Settings:
     function.  warm_start: "infer" reads attributes off the photos, "search" is CMA-ES on the distance.
     reads, reader_renders, reader_epochs: trainings of the reader; the first on the broad prior, later ones where the
     photos seem to lie.  rounds, round_renders: of the warm start.
-    steps, batch: of the descent; batch is a multiple of 64.  rate: of the curves, in units of the bounds.
+    steps, batch: of the descent; batch is a multiple of 64.  rate: of the curves, in units of the
+    bounds; by default small after "infer", which ends close by, and larger after the others.
     pretrain: steps of reconstruction before all else (Kar et al. 2019).
     task: how labelled photos enter; task_steps, task_renders: how often, and on how many images a network is trained.
     task_weight: of the task's gradient against the distance's.
@@ -25,7 +26,7 @@ class Settings:
 
     gradient: str = "auto"
     warm_start: str = "infer"
-    reads: int = 2
+    reads: int = 3
     reader_renders: int = 4096
     reader_epochs: int = 3
     rounds: int = 3
@@ -33,7 +34,7 @@ class Settings:
     round_renders: int = 512
     steps: int = 60
     batch: int = 128
-    rate: float = 0.01
+    rate: float | None = None
     pretrain: int = 0
     task: str = "credit"
     task_steps: int = 20
@@ -59,7 +60,7 @@ class Settings:
         for name in ("reads", "reader_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.rate > 0:
+        if self.rate is not None and not self.rate > 0:
             raise ValueError(f"rate must be positive, got {self.rate}")
         for name in ("rounds", "steps", "pretrain", "task_steps", "task_weight"):
             if getattr(self, name) < 0:
@@ -74,9 +75,17 @@ class Settings:
         """The same, with renders scaled down where max_renders asks for it, so that every stage gets its part."""
         if self.max_renders is None:
             return self
-        return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * self.reads)),
-                       round_renders=min(self.round_renders, self.max_renders // (5 * max(self.rounds, 1))),
+        reads, rounds = self.reads + self.focus, max(self.rounds + 2 * self.focus, 1)
+        return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * reads)),
+                       round_renders=min(self.round_renders, self.max_renders // (5 * rounds)),
                        check_renders=min(self.check_renders, self.max_renders // 16))
+
+    @property
+    def pace(self) -> float:
+        """The rate, whether it was given or not."""
+        if self.rate is not None:
+            return self.rate
+        return 0.002 if self.warm_start == "infer" else 0.01
 
     def record(self) -> dict[str, Any]:
         """In plain values."""

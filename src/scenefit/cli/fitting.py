@@ -124,6 +124,7 @@ def _watch(run: "Run", pieces: Iterable["Step"], task: bool) -> None:
 def _costs(chosen: "Settings") -> Mapping[str, Any]:
     """Roughly how long a piece of each stage takes, in images drawn and looked at."""
     return {"pretrain": chosen.pretrain * 64, "read": chosen.reader_renders * (1 + chosen.reader_epochs),
-            "infer": chosen.rounds * chosen.round_renders, "search": chosen.rounds * 640, "match": 2 * chosen.batch,
+            "infer": chosen.rounds * chosen.round_renders, "focus": chosen.reader_renders * (1 + chosen.reader_epochs),
+            "search": chosen.rounds * 640, "match": 2 * chosen.batch,
             "settle": 2 * chosen.check_renders, "task": chosen.task_renders * 8 + 2 * chosen.batch,
             "check": chosen.check_renders}

@@ -1,0 +1,211 @@
+"""The MNIST experiments of the Meta-Sim paper: `python -m experiments.mnist WORLD --data FOLDER`.
+
+Each cell (seed, arm) is kept in runs/mnist/..., so the same command goes on where it was stopped. The figures are
+written to experiments/mnist_WORLD/: result.json and report.png.
+"""
+
+import argparse
+import json
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import scenefit as sf
+from experiments.arms import gap_closed, interval, verdict
+from experiments.mnist import network as net
+from experiments.mnist.world import WORLDS, Digits, World, camera, grammar, load, take_photos
+from scenefit.address import derive
+from scenefit.distance import floor, wasserstein
+from scenefit.files import write_bytes, write_json
+from scenefit.model import load_model
+from scenefit.report import Arm, Interval, Story, TracePoint
+from scenefit.report import Table as StoryTable
+from scenefit.report.sheet import first_view
+from scenefit.retell import attributes
+from scenefit.tensor_file import read_tensors, write_tensors
+
+ARMS = ("grammar", "shrunk", "learned", "oracle")
+MATCH = 1000  # photos that are matched; the other 9,000 of MNIST's test part are the report's
+HERE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One seed of one experiment."""
+
+    world: str
+    data: Path
+    sprites: int
+    seed: int
+    images: int
+    epochs: int
+    width: int
+    arms: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        return Path("runs/mnist") / self.world / f"{self.sprites}-sprites" / f"seed-{self.seed}"
+
+
+def main(world: str | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if world is None:
+        parser.add_argument("world", choices=WORLDS)
+    parser.add_argument("--data", type=Path, required=True, help="folder with mnist_full.npz")
+    parser.add_argument("--sprites", type=int, default=10_000, help="digits of the training part used as sprites")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=20_000, help="new renders an epoch")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--width", type=int, default=32, help="channels of the classifier's first layer")
+    parser.add_argument("--arms", nargs="*", default=ARMS, help="none: fit only")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, one thread each")
+    options = parser.parse_args()
+    chosen = WORLDS[world or options.world]
+    jobs = [Job(chosen.name, options.data, options.sprites, seed, options.images, options.epochs, options.width,
+                tuple(options.arms)) for seed in range(options.seeds)]
+    results: dict[int, dict[str, Any]] = {}
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        waiting = {pool.submit(run, job): job.seed for job in jobs}
+        for done in as_completed(waiting):
+            results[waiting[done]] = done.result()
+            Console().print(f"{chosen.name}, seed {waiting[done]}: " + ", ".join(
+                f"{name} {100 * value:.2f} %" for name, value in done.result()["accuracy"].items()))
+    result = summary(chosen, jobs[0], [results[job.seed] for job in jobs])
+    folder = HERE / f"mnist_{chosen.name}"
+    name = "result" if options.sprites == 10_000 else f"result_{options.sprites}"
+    write_json(folder / f"{name}.json", result)
+    write_bytes(folder / f"{name}.png", picture(chosen, jobs[0], result))
+    show(result)
+
+
+def run(job: Job) -> dict[str, Any]:
+    """All cells of one seed."""
+    torch.set_num_threads(1)
+    world, parts = WORLDS[job.world], load(job.data, job.sprites, MATCH, job.seed)
+    fitted = fit(job, world, *parts[:2])
+    test = take_photos(world, parts[2], derive(job.seed, "test"))
+    return {**fitted, "accuracy": {arm: classify(job, world, arm, parts[0], test) for arm in job.arms}}
+
+
+def fit(job: Job, world: World, sprites: Digits, match: Digits) -> dict[str, Any]:
+    """Fit and measure how far each learned attribute is from the truth, and how far the prior was."""
+    kept, tree = job.folder / "fit.json", grammar(world.prior, sprites)
+    if kept.exists():
+        return json.loads(kept.read_text())
+    photos = take_photos(world, match, derive(job.seed, "match"))
+    trace = []
+    for step in sf.fit_steps(tree, camera(world, sprites), replace(photos, label=np.full(len(photos), "")),
+                             seed=job.seed):
+        trace.append([step.renders, step.distance, step.stage])
+    band = floor(step.objective.photos, job.seed, using=step.objective.kernel)
+    sets = {"learned": step.model.sample(4096), "prior": tree.sample(job.seed, 4096),
+            "truth": grammar(world.target, sprites).sample(derive(job.seed, "truth"), 4096)}
+    found = {a: {**{name: wasserstein(sets[name].tables["digit"][a], sets["truth"].tables["digit"][a], a == "angle")
+                    for name in ("learned", "prior")},
+                 **{f"{name} mean and sd": moments(scenes.tables["digit"][a], a == "angle")
+                    for name, scenes in sets.items()}} for a in world.prior}
+    write_tensors(job.folder / "model.safetensors", step.model.state(), {})
+    result = {"wasserstein": found, "renders": step.renders, "cpu_seconds": step.cpu_seconds,
+              "trace": [point for point in trace if np.isfinite(point[1])], "floor": [band.mean, band.low, band.high]}
+    write_json(kept, result)
+    return result
+
+
+def moments(values: Any, circular: bool) -> list[float]:
+    """Mean and standard deviation; of angles about their mean direction."""
+    values = np.asarray(values, float)
+    if not circular:
+        return [float(values.mean()), float(values.std())]
+    mean = np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean()))
+    return [float(mean), float(((values - mean + 180) % 360 - 180).std())]
+
+
+def classify(job: Job, world: World, arm: str, sprites: Digits, test: sf.Photos) -> float:
+    """Accuracy on the held-out photos of the classifier trained on one arm."""
+    kept = job.folder / f"{arm}-{job.images}x{job.epochs}-{job.width}.json"
+    if kept.exists():
+        return json.loads(kept.read_text())["accuracy"]
+    began, tree = time.process_time(), grammar(world.prior, sprites)
+    model = load_model(tree, read_tensors(job.folder / "model.safetensors", "remove it")[0], job.seed)
+    sample = {"grammar": tree.sample, "shrunk": sf.shrunk(tree).sample,
+              "learned": lambda seed, index: model.sample(index, seed),
+              "oracle": grammar(world.target, sprites).sample}[arm]
+    trained = net.train(sample, camera(world, sprites), job.images, job.epochs, job.width, job.seed)
+    accuracy = net.accuracy(trained, test)
+    write_json(kept, {"accuracy": accuracy, "cpu_seconds": time.process_time() - began})
+    return accuracy
+
+
+def summary(world: World, job: Job, results: list[dict[str, Any]]) -> dict[str, Any]:
+    accuracy = {arm: [result["accuracy"][arm] for result in results] for arm in job.arms}
+    out: dict[str, Any] = {
+        "world": world.name, "sprites": job.sprites, "photos": {"match": MATCH, "test": 10_000 - MATCH},
+        "seeds": len(results), "training": f"{job.images} renders x {job.epochs} epochs, width {job.width}",
+        "accuracy": {arm: interval(values) for arm, values in accuracy.items()}}
+    if accuracy:
+        out |= {"gap_closed": gap_closed(accuracy), "verdict": verdict(accuracy),
+                "oracle_minus_learned": interval(np.subtract(accuracy["oracle"], accuracy["learned"])),
+                "paper_percent": {"grammar": world.paper[0], "learned": world.paper[1]}}
+    out["wasserstein"] = {a: {name: interval([result["wasserstein"][a][name] for result in results])
+                              for name in ("learned", "prior")} for a in world.prior}
+    out["moments"] = {a: {name: [result["wasserstein"][a][f"{name} mean and sd"] for result in results]
+                          for name in ("prior", "learned", "truth")} for a in world.prior}
+    return out | {"fit_renders": results[0]["renders"],
+                  "fit_cpu_seconds": interval([result["cpu_seconds"] for result in results])}
+
+
+def picture(world: World, job: Job, result: dict[str, Any]) -> bytes:
+    """The first seed's fit as a report picture, with all seeds' table."""
+    import io
+
+    sprites, match, _ = load(job.data, job.sprites, MATCH, job.seed)
+    tree = grammar(world.prior, sprites)
+    model = load_model(tree, read_tensors(job.folder / "model.safetensors", "remove it")[0], job.seed)
+    fitted = json.loads((job.folder / "fit.json").read_text())
+    true = grammar(world.target, sprites).sample(1, 2048).tables["digit"]
+    shown = [replace(a, truth=true[a.name], unit="°" if a.circular else "px") for a in attributes(model, {})]
+    rows = [Arm(arm, row["mean"], row["low"], row["high"], row["values"]) for arm, row in result["accuracy"].items()]
+    gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high"))) if rows else None
+    view = camera(world, sprites)
+    story = Story(
+        title=f"MNIST, {world.name.replace('_', ' and ')}", verdict=result.get("verdict", words(result)),
+        subtitle=f"{job.sprites:,} sprites, {MATCH:,} unlabelled photos to match, {result['photos']['test']:,} to test",
+        command=f"python -m experiments.mnist_{world.name} --data FOLDER" if rows else
+                f"python -m experiments.mnist {world.name} --arms --data FOLDER",
+        photos=take_photos(world, match, derive(job.seed, "match")).images[::40][:24],
+        prior=sf.render(view, tree.sample(0, 24)).images, learned=sf.render(view, model.sample(24)).images,
+        trace=[TracePoint(*point) for point in fitted["trace"]], floor=Interval(*fitted["floor"]), attributes=shown,
+        table=StoryTable("accuracy", rows, f"95 % t interval over {result['seeds']} seeds", gap) if rows else None,
+        facts={"fit renders": f"{result['fit_renders']:,}",
+               "fit CPU seconds": f"{result['fit_cpu_seconds']['mean']:.1f}", "training": result["training"]})
+    held = io.BytesIO()
+    first_view(story).save(held, "PNG")
+    return held.getvalue()
+
+
+def words(result: dict[str, Any]) -> str:
+    parts = [f"{a}: {row['learned']['mean']:.2f} against {row['prior']['mean']:.2f} for the prior"
+             for a, row in result["wasserstein"].items()]
+    return "Wasserstein distance to the truth, mean over seeds: " + "; ".join(parts) + "."
+
+
+def show(result: dict[str, Any]) -> None:
+    table = Table(title=f"{result['world']}: accuracy on held-out photos, {result['seeds']} seeds")
+    for column in ("trained on", "mean %", "95 % interval", "paper %"):
+        table.add_column(column)
+    for arm, row in result["accuracy"].items():
+        paper = result["paper_percent"].get(arm, float("nan"))
+        table.add_row(arm, f"{100 * row['mean']:.2f}", f"{100 * row['low']:.2f} to {100 * row['high']:.2f}",
+                      f"{paper:.1f}" if paper == paper else "")
+    if result["accuracy"]:
+        Console().print(table)
+    Console().print(words(result))
+

@@ -1,0 +1,6 @@
+"""`python -m experiments.mnist_rotation --data FOLDER`: see README.md here."""
+
+from experiments.mnist.study import main
+
+if __name__ == "__main__":
+    main("rotation")
