@@ -42,7 +42,7 @@ def test_the_story_of_a_run(run):
     assert story.prior_distance == summary.prior and story.floor.value == summary.floor.mean
     assert [a.label for a in story.attributes] == ["image.shade", "blob.x"]
     assert [(a.low, a.high) for a in story.attributes] == [(0, 60), (2, 13)]
-    assert {point.stage for point in story.trace} == {"infer", "match", "settle", "check"}
+    assert {point.stage for point in story.trace} == {"infer", "focus", "match", "settle", "check"}
     assert story.notes == ("look out",) and story.table is None
     assert story.facts["renders"] == f"{summary.renders:,}" and story.facts["seed"] == "0"
 

@@ -77,7 +77,7 @@ class Settings:
             return self
         reads, rounds = self.reads + self.focus, max(self.rounds + 2 * self.focus, 1)
         return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * reads)),
-                       round_renders=min(self.round_renders, self.max_renders // (5 * rounds)),
+                       round_renders=min(self.round_renders, max(self.max_renders // (5 * rounds), 2)),
                        check_renders=min(self.check_renders, self.max_renders // 16))
 
     @property

@@ -1,0 +1,1 @@
+"""Benchmarks: commands that measure cost, as counts and ratios in one run. Never tests."""

@@ -1,0 +1,100 @@
+"""What it costs to find a rotation: `python -m benchmarks.rotation --data FOLDER`.
+
+The MNIST rotation world (10,000 sprites, 1,000 photos), one thread. For each gradient and warm start: renders and CPU
+seconds of the fit until the mean angle is within 3 degrees of the truth, and CPU seconds of the whole until a
+classifier trained on the learned data tells 90 % of held-out photos right. The baseline is finite differences as the
+paper has them. What only measures is not counted; imports are not, either.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import scenefit as sf
+from experiments.mnist.world import TURNED, camera, grammar, load, take_photos
+from scenefit.address import derive
+from scenefit.files import write_json
+
+WITHIN = 3.0  # degrees
+GOAL = 0.9
+MOST_SECONDS = 60.0
+QUICK = {"reads": 1, "reader_renders": 2048, "reader_epochs": 4, "rounds": 2, "round_renders": 256, "focus": False,
+         "check_renders": 256}
+WARM = {"infer": QUICK, "search": {**QUICK, "warm_start": "search", "rounds": 10, "rate": 0.01},
+        "none": {**QUICK, "warm_start": "none", "steps": 400, "rate": 0.01}}
+GRADIENTS = ("exact", "simultaneous", "score", "finite")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with mnist_full.npz")
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cases = [(warm, gradient, seed) for warm in WARM for gradient in GRADIENTS for seed in range(options.seeds)]
+    run(options.data, "infer", "exact", 99)  # the first fit of a process pays for imports
+    found: dict[str, list[dict[str, Any]]] = {}
+    for warm, gradient, seed in track(cases, "fits"):
+        found.setdefault(f"{warm} + {gradient}", []).append(run(options.data, warm, gradient, seed))
+    result = {name: {key: median([row[key] for row in rows]) for key in rows[0]} | {"runs": rows}
+              for name, rows in found.items()}
+    write_json(Path(__file__).parent / "rotation.json", result)
+    table = Table(title=f"Rotation, one thread, medians of {options.seeds} seeds ('-': not within the cap)")
+    for name in ("warm start + gradient", "renders to 3°", "CPU s to 3°", "CPU s of the whole to 90 %"):
+        table.add_column(name, justify="left" if "+" in name else "right")
+    for name, row in result.items():
+        table.add_row(name, *(("-" if row[key] is None else f"{row[key]:,.{0 if key == 'renders' else 2}f}")
+                              for key in ("renders", "fit_seconds", "whole_seconds")))
+    Console().print(table)
+
+
+def median(values: list[float | None]) -> float | None:
+    """None counts as more than anything."""
+    middle = float(np.median([np.inf if value is None else value for value in values]))
+    return middle if np.isfinite(middle) else None
+
+
+def run(data: Path, warm: str, gradient: str, seed: int) -> dict[str, float | None]:
+    sprites, match, rest = load(data, 10_000, 1000, seed)
+    photos = take_photos(TURNED, match, derive(seed, "match"))
+    test = take_photos(TURNED, rest, derive(seed, "test"))
+    tree, view = grammar(TURNED.prior, sprites), camera(TURNED, sprites)
+    settings = sf.Settings(gradient=gradient, **WARM[warm])
+    began, measuring = time.process_time(), 0.0
+    for step in sf.fit_steps(tree, view, photos, seed=seed, settings=settings):
+        pause = time.process_time()
+        spent = pause - began - measuring
+        angle = np.deg2rad(step.model.sample(1024).tables["digit"]["angle"])
+        off = abs((np.rad2deg(np.angle(np.exp(1j * angle).mean())) - 90 + 180) % 360 - 180)
+        measuring += time.process_time() - pause
+        if off < WITHIN:
+            return {"renders": step.renders, "fit_seconds": spent,
+                    "whole_seconds": spent + to_goal(step.model, view, test, seed)}
+        if spent > MOST_SECONDS:
+            break
+    return {"renders": None, "fit_seconds": None, "whole_seconds": None}
+
+
+def to_goal(model: sf.Model, view: sf.Sprites, test: sf.Photos, seed: int) -> float:
+    """CPU seconds of drawing and training until the goal."""
+    began, measuring = time.process_time(), 0.0
+    frames = sf.render(view, model.sample(6000))
+    task = sf.Classify(tuple("0123456789"), epochs=6)
+    for network in task.training(frames.images, frames.label, seed):
+        pause = time.process_time()
+        reached = task.score(network, test.images[:2000], test.label[:2000]) >= GOAL
+        measuring += time.process_time() - pause
+        if reached:
+            break
+    return time.process_time() - began - measuring if reached else float("inf")
+
+
+if __name__ == "__main__":
+    main()
