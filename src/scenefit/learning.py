@@ -31,6 +31,7 @@ from scenefit.tasks import Task
 from scenefit.transformer import Edit, Transformer
 
 NAN = float("nan")
+FAINT = 0.05  # gradient of the distance by a move: what is much weaker is noise, and Adam must not blow it up to a step
 SLOWEST = 0.1  # of the first rate: where the descent's cosine schedule ends
 
 
@@ -48,7 +49,7 @@ class Learning:
             {"params": list(self.transformer.curves.parameters()), "scale": 1.0},
             {"params": list(self.transformer.log_sigma.parameters()), "scale": 5.0},
             {"params": [*self.transformer.logits.parameters(), *self.transformer.rules.parameters()], "scale": 5.0},
-            {"params": list(self.transformer.network.parameters()), "scale": 0.1}], betas=(0.8, 0.98))
+            {"params": list(self.transformer.network.parameters()), "scale": 0.1}], betas=(0.8, 0.98), eps=FAINT)
         self.slots = slots(grammar)
         readings = sum(slot.width for slot in self.slots)
         self.reader = Reader((photos.shape[1], photos.shape[2]), readings, is_grey(photos), derive(seed, "reader"))

@@ -39,7 +39,7 @@ class Settings:
     task: str = "credit"
     task_steps: int = 20
     task_renders: int = 512
-    task_weight: float = 1e-3
+    task_weight: float = 0.03
     check_renders: int = 512
     most_photos: int = 2000
     max_renders: int | None = None
