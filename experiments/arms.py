@@ -30,11 +30,11 @@ def wrong(task: sf.Classify, network: Any, photos: Photos) -> list[tuple[int, st
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean with its 95 % t interval over repeats."""
+    """Mean with its 95 % t interval over repeats. ValueError for fewer than 2: one value has no interval."""
     array = np.asarray(values, float)
-    half = 0.0
-    if len(array) > 1:
-        half = float(stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+    if len(array) < 2:
+        raise ValueError(f"an interval needs at least 2 repeats, got {len(array)}")
+    half = float(stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
     return {"mean": float(array.mean()), "low": float(array.mean() - half), "high": float(array.mean() + half),
             "values": [float(value) for value in array]}
 

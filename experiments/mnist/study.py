@@ -150,10 +150,9 @@ def summary(world: World, job: Job, results: list[dict[str, Any]]) -> dict[str, 
         "world": world.name, "sprites": job.sprites, "photos": {"match": MATCH, "test": 10_000 - MATCH},
         "seeds": len(results), "training": f"{job.images} renders x {job.epochs} epochs, width {job.width}",
         "accuracy": {arm: interval(values) for arm, values in accuracy.items()}}
-    if accuracy:
+    if set(ARMS) <= set(accuracy):
         out |= {"gap_closed": gap_closed(accuracy), "verdict": verdict(accuracy),
-                "oracle_minus_learned": interval(np.subtract(accuracy["oracle"], accuracy["learned"])),
-                "paper_percent": {"grammar": world.paper[0], "learned": world.paper[1]}}
+                "oracle_minus_learned": interval(np.subtract(accuracy["oracle"], accuracy["learned"]))}
     out["wasserstein"] = {a: {name: interval([result["wasserstein"][a][name] for result in results])
                               for name in ("learned", "prior")} for a in world.prior}
     out["moments"] = {a: {name: [result["wasserstein"][a][f"{name} mean and sd"] for result in results]
@@ -173,7 +172,7 @@ def picture(world: World, job: Job, result: dict[str, Any]) -> bytes:
     true = grammar(world.target, sprites).sample(1, 2048).tables["digit"]
     shown = [replace(a, truth=true[a.name], unit="°" if a.circular else "px") for a in attributes(model, {})]
     rows = [Arm(arm, row["mean"], row["low"], row["high"], row["values"]) for arm, row in result["accuracy"].items()]
-    gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high"))) if rows else None
+    gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high"))) if "gap_closed" in result else None
     view = camera(world, sprites)
     story = Story(
         title=f"MNIST, {world.name.replace('_', ' and ')}", verdict=result.get("verdict", words(result)),
@@ -202,7 +201,7 @@ def show(result: dict[str, Any]) -> None:
     for column in ("trained on", "mean %", "95 % interval", "paper %"):
         table.add_column(column)
     for arm, row in result["accuracy"].items():
-        paper = result["paper_percent"].get(arm, float("nan"))
+        paper = dict(zip(("grammar", "learned"), WORLDS[result["world"]].paper, strict=True)).get(arm, float("nan"))
         table.add_row(arm, f"{100 * row['mean']:.2f}", f"{100 * row['low']:.2f} to {100 * row['high']:.2f}",
                       f"{paper:.1f}" if paper == paper else "")
     if result["accuracy"]:
