@@ -175,7 +175,7 @@ def picture(world: World, job: Job, result: dict[str, Any]) -> bytes:
     gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high"))) if "gap_closed" in result else None
     view = camera(world, sprites)
     story = Story(
-        title=f"MNIST, {world.name.replace('_', ' and ')}", verdict=result.get("verdict", words(result)),
+        title=f"MNIST, {world.title}", verdict=result.get("verdict", words(result)),
         subtitle=f"{job.sprites:,} sprites, {MATCH:,} unlabelled photos to match, {result['photos']['test']:,} to test",
         command=f"python -m experiments.mnist_{world.name} --data FOLDER" if rows else
                 f"python -m experiments.mnist {world.name} --arms --data FOLDER",

@@ -29,6 +29,10 @@ class World:
     target: dict[str, Prior]
     paper: tuple[float, float] = (float("nan"), float("nan"))
 
+    @property
+    def title(self) -> str:
+        return self.name.replace("rotation_translation", "rotation and translation").replace("_", ", ")
+
 
 TURNED = World("rotation", 32, {"angle": sf.learned(sf.Angle(0, sd=10))}, {"angle": sf.Constant(90.0)}, (14.8, 99.5))
 MOVED = World(
