@@ -1,6 +1,6 @@
 """What labelled photos add where the match is blind: `python -m experiments.task_reward`.
 
-The distance is measured in features that do not change when a digit is turned: how much ink there is, where its centre
+The distance is measured in features that hardly change when a digit is turned: how much ink there is, where its centre
 lies and how far it spreads. So the unlabelled match finds x and y, and leaves the angle at its prior. The classifier
 needs the angle. From the same match, with the same number of trainings, what do REINFORCE on the score (as in the
 Meta-Sim paper) and each scene's own credit add? Every seed is kept in runs/task_reward, so a stopped command goes on.
