@@ -223,6 +223,9 @@ def test_budgets_are_kept_and_told(world, tmp_path):
     (["--gradient", "guess"], "gradient must be one of auto, exact, finite, simultaneous, score, got 'guess'"),
     (["--set", "batch=100"], "batch must be a multiple of 64, got 100"),
     (["--set", "batch=many"], "--set batch=many: batch needs a value of type int"),
+    (["--set", "focus=maybe"], "--set focus=maybe: focus needs true or false"),
+    (["--set", "rate=fast"], "--set rate=fast: rate needs a value of type float"),
+    (["--set", "rate=-1"], "rate must be positive, got -1.0"),
     (["--set", "steps=3"], "--set steps=3: settings that can be set so are batch,"),
     (["--set", "nonsense"], "--set nonsense: settings that can be set so are"),
     (["--seed", "-1"], "greater than or equal to 0"),
@@ -230,6 +233,30 @@ def test_budgets_are_kept_and_told(world, tmp_path):
 def test_wrong_usage_is_exit_code_2(world, options, text):
     said = call("fit", world / "scene.py", "--real", world / "real", "--out", "run", *options, code=2)
     assert text in " ".join(said.replace("│", " ").split())
+
+
+def test_switches_and_numbers_without_a_default_can_be_set():
+    chosen = given.settings({}, ["focus=false", "rate=0.02"])
+    assert chosen.focus is False and chosen.rate == 0.02
+    assert given.settings({}, ["focus=True"]).focus is True
+
+
+def test_what_cannot_work_is_said_before_the_work(world, tmp_path):
+    bare = scene_file(tmp_path, ', label="small" if half == 2 else "large"', "")
+    said = call("fit", bare, "--real", world / "real", "--labelled", world / "few", "--out", "bare", *QUICK, code=1)
+    assert "error: this task needs a class for every image, and some renders have none; let the renderer" in said
+    said = call(*fit_command(world, "run", "--gradient", "exact"), code=1)
+    assert 'error: gradient="exact" needs a renderer with draw(scenes) -> torch images' in said
+    assert not (tmp_path / "run" / "steps.jsonl").exists() and not (tmp_path / "bare" / "steps.jsonl").exists()
+
+
+def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    assert "error: file is a file, and a folder is needed" in call(*fit_command(world, "file"), code=1)
+    assert "error: file is a file, and" in call("generate", whole, "-n", 3, "--out", "file", code=1)
+    said = call("export", whole, "--out", "folder", code=1)
+    assert "Is a directory: 'folder'" in said and ".part" not in said
 
 
 def test_other_wrong_usage(whole):

@@ -107,7 +107,7 @@ def broken(value):
 
 @pytest.mark.parametrize(("value", "text"), [
     (KeyError("oops"), "renderer picky raised KeyError: 'oops'"),
-    (None, r"a Frame or an image \(uint8, or float in 0..1\) is needed, got object"),
+    (None, r"a Frame or an image \(uint8, or float in 0..1\) is needed, got NoneType"),
     ("text", r"a Frame or an image .* is needed, got <U4"),
     (np.zeros((12, 16), int), r"a Frame or an image \(uint8, or float in 0..1\) is needed, got int64"),
     (np.full((12, 16), np.nan), "an image holds NaN or infinite values"),
@@ -196,3 +196,8 @@ def test_errors_cross_processes_with_their_scenes():
     assert str(copy) == str(error) and copy.seed == 3 and copy.indices == tuple(range(70))
     assert copy.__notes__ == ["a note"]
     assert str(error).startswith("scenes 0, 1, 2, ... 69 (70) of seed 3: why; replay with: grammar.sample(3, [0, 1,")
+
+
+def test_a_forgotten_decorator_is_named():
+    with pytest.raises(RenderError, match=r"no attribute 'root' \(a function that draws one scene at a time needs"):
+        render(lambda scene: scene.root, SCENES)

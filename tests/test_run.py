@@ -83,8 +83,18 @@ def test_what_a_finished_run_holds(whole, world):
     model = fit_model(run, scene.grammar)
     assert model.seed == 0 and len(model.sample(3)) == 3
     real = read_photos(world / "real", (16, 16))
-    assert fit_reader(run).features(torch.rand(2, 3, 16, 16)).shape == (2, 32)
+    reader, images = fit_reader(run), torch.rand(2, 3, 16, 16)
+    assert reader.features(images).shape == (2, 32)
+    assert torch.allclose(reader.features(images)[:1], reader.features(images[:1]), atol=1e-6)  # whatever the batch
     assert run.record.real.hash == describe(scene, 0, Settings(), (16, 16), real, "").real.hash
+
+
+def test_distances_are_measured_in_the_very_features_of_the_fit(world, tmp_path):
+    scene, real, record = parts(world)
+    run = begin(tmp_path / "run", record)
+    *_, last = fit_run(run, scene.grammar, scene.renderer, real)
+    images = torch.rand(5, 3, 16, 16)
+    assert torch.equal(fit_reader(run).features(images), last.objective.extractor(images))
 
 
 def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):

@@ -27,7 +27,7 @@ from scenefit.scene import SceneBatch
 from scenefit.search import cost as search_cost
 from scenefit.search import search
 from scenefit.settings import Settings
-from scenefit.tasks import Task
+from scenefit.tasks import Classify, Task
 from scenefit.transformer import Edit, Transformer
 
 NAN = float("nan")
@@ -53,12 +53,14 @@ class Learning:
         self.slots = slots(grammar)
         readings = sum(slot.width for slot in self.slots)
         self.reader = Reader((photos.shape[1], photos.shape[2]), readings, is_grey(photos), derive(seed, "reader"))
-        self.reader.eval()
         self.renders, self.trainings, self.baseline = 0, 0, NAN
         self._objective: Objective | None = None
         self._searching: Iterator[float] | None = None
         name = settings.gradient
         self.gradient = ("exact" if is_differentiable(renderer) else "score") if name == "auto" else name
+        if self.gradient == "exact" and not is_differentiable(renderer):
+            raise ValueError('gradient="exact" needs a renderer with draw(scenes) -> torch images, such as Sprites; '
+                             'this one has none, so use "auto", "simultaneous" or "score"')
 
     @property
     def objective(self) -> Objective:
@@ -101,6 +103,8 @@ class Learning:
     def _draw(self, scenes: object) -> Tensor:
         frames = render(self.renderer, scenes)  # type: ignore[arg-type]
         self.renders += len(frames)
+        if self.few is not None and isinstance(self.task, Classify) and self.settings.task != "none":
+            self.task.codes(frames.label)  # so that a class without photos is found before the long work, not after
         return to_tensor(frames.images)
 
     def _pretrain(self, piece: int, of: int) -> tuple[float, float]:

@@ -24,6 +24,8 @@ def lock(folder: str | Path) -> Iterator[None]:
     The system lets go of it when its holder dies, however it dies, so a lock is never left behind.
     """
     path = Path(folder) / NAME
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and a folder is needed; give another path")
     path.parent.mkdir(parents=True, exist_ok=True)
     number = _hold(path)
     try:

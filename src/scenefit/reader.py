@@ -110,7 +110,9 @@ class Reader(nn.Module):
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.requires_grad_(False)  # but while it is trained: gradients pass through it, to images
+        # But while it is trained: gradients pass through it, to images, and an image is read the same in any batch.
+        self.requires_grad_(False)
+        self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.grey:

@@ -88,7 +88,7 @@ def verdict(prior: float, learned: float, band: Band) -> str:
         return (f"Nothing to learn by this distance: renders of the grammar already cannot be told from photos "
                 f"({known}). Look at the images.")
     if learned >= prior - noise:
-        return f"Not learned: the renders are no closer to the photos than the grammar's ({known})."
+        return f"Not learned: the renders are not clearly closer to the photos than the grammar's ({known})."
     closed = (prior - learned) / (prior - band.mean)
     if learned <= band.high:
         return (f"By this distance, renders of the learned distribution cannot be told from photos ({known}). "

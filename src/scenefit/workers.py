@@ -134,8 +134,9 @@ class Pool:
             return RuntimeError(f"a worker for {self.scene_path} {what} before its first scene; does this program "
                                 "guard its start with if __name__ == '__main__':? Else try workers=1")
         task = tasks[worker.task]
-        return RenderError(f"the worker process that drew them {what}; find the scene by drawing them with workers=1, "
-                           "or give them more time with timeout=", task.seed, task.index, task)
+        return RenderError(f"the worker process that drew them {what}; find the scene by drawing them with workers=1 "
+                           "(command line: --workers 0), or give them more time with timeout=", task.seed,
+                           task.index, task)
 
 
 def chunk_rows(scenes: SceneBatch) -> list[NDArray[np.int64]]:

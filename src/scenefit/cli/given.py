@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scenefit.settings import Settings
 
 DEVICES = ("auto", "cpu", "cuda")
+_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Python file that defines grammar and "
                                                "renderer. It is run.", show_default=False)]
@@ -152,11 +153,12 @@ def settings(options: dict[str, Any], others: Sequence[str]) -> "Settings":
         if name not in known or name in options:
             free = ", ".join(sorted(set(known) - set(options)))
             raise typer.BadParameter(f"--set {text}: settings that can be set so are {free}")
+        kind = float if known[name] is None else type(known[name])
         try:
-            values[name] = type(known[name])(value)
-        except ValueError:
-            kind = type(known[name]).__name__
-            raise typer.BadParameter(f"--set {text}: {name} needs a value of type {kind}") from None
+            values[name] = _SWITCH[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError):
+            wanted = "true or false" if kind is bool else f"a value of type {kind.__name__}"
+            raise typer.BadParameter(f"--set {text}: {name} needs {wanted}") from None
     try:
         return Settings(**values)
     except ValueError as error:

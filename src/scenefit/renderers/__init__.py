@@ -108,4 +108,6 @@ def _name(renderer: Any) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    hint = " (a function that draws one scene at a time needs the decorator @scenefit.each)"
+    whole = isinstance(error, AttributeError) and isinstance(error.obj, SceneBatch)
+    return f"{type(error).__name__}: {error}{hint if whole else ''}"

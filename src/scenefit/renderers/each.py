@@ -68,9 +68,10 @@ def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
 
 def _image(image: Any, earlier: list[Frame]) -> NDArray[np.uint8]:
     try:
-        image = np.asarray(image)
+        given, image = type(image).__name__, np.asarray(image)
         if image.dtype.kind not in "uf":
-            raise ValueError(f"a Frame or an image (uint8, or float in 0..1) is needed, got {image.dtype}")
+            raise ValueError("a Frame or an image (uint8, or float in 0..1) is needed, got "
+                             f"{given if image.dtype.kind == 'O' else image.dtype}")
         image = to_uint8(image)
     except (TypeError, ValueError) as error:
         raise _Misfit(str(error)) from error

@@ -43,9 +43,12 @@ class Classify:
         """Class names [N] -> their places [N]. ValueError for a class that is not among them."""
         place = {name: code for code, name in enumerate(self.classes)}
         unknown = sorted(set(map(str, labels)) - set(place))
+        if unknown == [""]:
+            raise ValueError("this task needs a class for every image, and some renders have none; let the renderer "
+                             f"give Frame(label=...), one of {list(self.classes)}, or leave the labelled photos out")
         if unknown:
             raise ValueError(f"labels {unknown} are not among the classes {list(self.classes)}; an image without a "
-                             "class needs a renderer that gives one (Frame.label)")
+                             "class needs a renderer that gives one (Frame.label), and a class its labelled photos")
         return torch.tensor([place[str(name)] for name in labels], dtype=torch.long)
 
     def train(self, images: np.ndarray, labels: Any, seed: int) -> nn.Module:
