@@ -104,7 +104,7 @@ def test_images_without_labels_cannot_train(scene):
     def blind(scenes):
         return sf.make_frames(scenes, scene.renderer(scenes).images)
 
-    with pytest.raises(ValueError, match="an image without a class needs a renderer that gives one"):
+    with pytest.raises(ValueError, match="this task needs a class for every image"):
         score(moved(scene), blind, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32, images=32)
 
 
