@@ -17,7 +17,7 @@ SOURCE = Path(scenefit.__file__).parent
 # Every module, or every package with all that is in it, stands on one floor (docs/architecture.md says why).
 FLOORS = {
     # 1 values
-    "address": 1, "prior": 1, "scene": 1, "frame": 1, "files": 1, "lock": 1, "fingerprint": 1,
+    "address": 1, "boxes": 1, "prior": 1, "scene": 1, "frame": 1, "files": 1, "lock": 1, "fingerprint": 1,
     # 2 world
     "attribute": 2, "growth": 2, "grammar": 2, "ranges": 2, "photos": 2, "scene_file": 2, "renderers": 2, "formats": 2,
     # 3 tensors

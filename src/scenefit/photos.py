@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from scenefit.boxes import Boxes
 from scenefit.files import content_hash
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -31,13 +32,14 @@ Skipped = tuple[tuple[Path, str], ...]
 class Photos:
     """images uint8 [N, H, W, 3].  paths: where each came from.  label: class of each [N], "" where unlabelled.
 
-    skipped: files that could not be read, each with the reason.
+    skipped: files that could not be read, each with the reason.  boxes: of the objects, where they are labelled.
     """
 
     images: NDArray[np.uint8]
     paths: tuple[Path, ...]
     skipped: Skipped
     label: NDArray[np.str_]
+    boxes: Boxes | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -50,7 +52,8 @@ class Photos:
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Photos":
         """Some of the photos, in the order of rows."""
         rows = np.asarray(rows, np.int64)
-        return Photos(self.images[rows], tuple(self.paths[row] for row in rows), self.skipped, self.label[rows])
+        return Photos(self.images[rows], tuple(self.paths[row] for row in rows), self.skipped, self.label[rows],
+                      None if self.boxes is None else self.boxes.take(rows))
 
 
 def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Photos:
