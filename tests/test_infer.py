@@ -9,7 +9,7 @@ from scipy import stats
 from toys import one
 
 from scenefit.grammar import Grammar, Rule, repeat
-from scenefit.infer import agree, at_knots, prior_at_knots, propose
+from scenefit.infer import agree, at_knots, prior_at_knots, propose, widened
 from scenefit.prior import Angle, Choice, Integer, Normal, Uniform, learned
 from scenefit.ranges import broad
 from scenefit.reader import slots, truths
@@ -86,6 +86,31 @@ def test_counts_and_the_spread_inside_a_scene():
     counts, x = values(transformer, "bag", "n_dot"), values(transformer, "dot", "x")
     assert abs(counts.mean() - 2.5) < 0.2 and abs(counts.std() - 0.5) < 0.25
     assert abs(x.mean() - 7) < 0.2 and abs(x.std() / 0.6 - 1) < 0.2
+
+
+@pytest.mark.parametrize("read, more", [(perfect, 0.0), (shrinking, 0.1)])
+@pytest.mark.parametrize("odds, slack", [
+    ([0, 0, 0.5, 0.5, 0, 0, 0, 0, 0], 0.05), ([0.1, 0.3, 0.1, 0.2, 0, 0, 0, 0.3, 0], 0.22),
+    ([0, 0, 0, 0, 1, 0, 0, 0, 0], 0.05),
+    ([0.5, 0, 0, 0, 0, 0, 0, 0, 0.5], 0.2),  # a curve of 17 knots cannot jump
+], ids=["two neighbours", "two peaks", "one value", "two ends"])
+def test_the_share_of_each_count_whatever_its_form(odds, slack, read, more):
+    rng = np.random.default_rng(0)
+    transformer, found = Transformer(bag(Integer(0, 8), 1.0)), slots(bag(Integer(0, 8), 1.0))
+    drawn = rng.choice(9, 400, p=odds)
+    photos = read(torch.from_numpy((2 * (drawn[:, None] + 0.5) / 9 - 1).astype(np.float32)))
+    for number in range(4):
+        scenes = transformer.sample(number, N)
+        truth = truths(transformer.grammar, found, scenes)
+        agree(transformer, found, scenes, read(truth), photos, truth)
+    learned_odds = np.bincount(values(transformer, "bag", "n_dot"), minlength=9) / (2 * N)
+    assert 0.5 * np.abs(learned_odds - np.bincount(drawn, minlength=9) / 400).sum() < slack + more
+
+
+def test_a_count_that_collapsed_is_widened_to_its_neighbours():
+    transformer = Transformer(bag(Integer(4, 4), 1.0))
+    counts = values(widened(transformer), "bag", "n_dot")
+    assert {3, 4, 5} <= set(counts.tolist()) and counts.std() < 2
 
 
 def test_a_conditional_prior_moves_within_its_parents_bounds():

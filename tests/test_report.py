@@ -365,3 +365,14 @@ class TestWrite:
         with pytest.raises(RuntimeError):
             report.write(full_story(), tmp_path)
         assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"report.html": "old", "report.png": "old"}
+
+
+def test_a_grammar_far_above_the_curve_is_told_in_words_and_not_drawn_to_scale():
+    near, far = full_story(), replace(full_story(), prior_distance=9.0)
+    assert not look.out_of_sight(near) and look.out_of_sight(far)
+    assert not look.out_of_sight(replace(far, trace=())) and not look.out_of_sight(replace(far, prior_distance=NAN))
+    drawn = page.distance(far)
+    assert "grammar" not in [trace["name"] for trace in drawn["data"]]
+    assert "grammar 9" in drawn["layout"]["annotations"][-1]["text"]
+    assert "grammar" in [trace["name"] for trace in page.distance(near)["data"]]
+    assert np.asarray(charts.distance(far, 600, 300)).shape == (300, 600, 3)

@@ -31,6 +31,7 @@ from scenefit.score import Band, draw, read_score
 from scenefit.tensor_file import read_tensors, write_tensors
 
 SHOWN = 24
+FEW = 50  # photos
 SAMPLED = 2048  # scenes behind the histograms
 REDO = "run scenefit report on the folder with --real DIR, which measures it again"
 
@@ -142,6 +143,9 @@ def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) 
 def notes(run: Run) -> list[str]:
     """What a reader of the report has to know: photos left out, work left undone."""
     found = []
+    if run.record.real.count < FEW:
+        found.append(f"Only {run.record.real.count} photos: a distribution needs some hundreds, and the floor of fewer "
+                     f"than {FEW} tells little.")
     for name in ("real", "labelled"):
         source = getattr(run.record, name)
         if source is not None and source.skipped:
@@ -192,7 +196,7 @@ def _table(run: Run) -> Table | None:
 
 def _floor(photos: torch.Tensor, seed: int) -> Band:
     if len(photos) < 4:
-        return Band(mean=0.0, low=0.0, high=0.0, size=len(photos))
+        return Band(mean=NAN, low=NAN, high=NAN, size=len(photos))
     found = floor(photos, seed)
     return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
 

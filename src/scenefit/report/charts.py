@@ -94,7 +94,10 @@ def distance(story: Story, width: int, height: int) -> Image.Image:
             axes.plot(x, y, "o", color=learned, ms=4.5, zorder=4, clip_on=False)
         axes.set_xlim(min(0.0, x.min()), x.max() * 1.02 or 1)
         axes.margins(y=0.12)
-        if story.prior_distance is not None and np.isfinite(story.prior_distance):
+        if look.out_of_sight(story):
+            axes.annotate(look.above(story), (1, 1), (-4, -14), "axes fraction", "offset points", ha="right",
+                          color=look.paint("grammar").edge, fontweight="bold", zorder=5)
+        elif story.prior_distance is not None and np.isfinite(story.prior_distance):
             axes.axhline(story.prior_distance, color=look.paint("grammar").edge, lw=2, ls=(0, (5, 3)), label="grammar")
         if story.floor is not None and np.isfinite(story.floor.value):
             axes.axhspan(story.floor.low, story.floor.high, color=look.DARK, alpha=0.13, lw=0)

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.prior import wrap
-from scenefit.report.story import Arm, AttributeStory, Interval, Table, TracePoint
+from scenefit.report.story import Arm, AttributeStory, Interval, Story, Table, TracePoint
 
 INK, SOFT, LINE, PALE, WARN = "#20242c", "#5c6573", "#dfe3e8", "#f4f5f7", "#b3261e"
 MOST_BINS = 60
 MOST_CATEGORIES = 24
+FAR = 2.5  # times the highest point of the curve
 DEGREE = "\u00b0"
 TURN = {a: f"{a}{DEGREE}".replace("-", "\u2212") for a in (-180, -90, 0, 90, 180)}  # ticks of a circular axis
 
@@ -38,6 +39,18 @@ def paint(role: str) -> Paint:
     """Colours of a role or an arm; an arm such as "learned, then 10 labelled" goes by its first word."""
     words = role.lower().replace(",", " ").split()
     return PAINTS.get(words[0], OTHER) if words else OTHER
+
+
+def out_of_sight(story: Story) -> bool:
+    """Whether the grammar's distance is so far above the curve that, drawn to scale, it would flatten all else."""
+    shown = [abs(p.distance) for _, run in stages(story.trace) for p in run]
+    prior = story.prior_distance
+    return prior is not None and bool(np.isfinite(prior)) and bool(shown) and prior > FAR * max(shown)
+
+
+def above(story: Story) -> str:
+    """What stands at the top of the chart instead of the grammar's line."""
+    return f"\u2191 grammar {number(story.prior_distance or 0.0)}, above this chart"
 
 
 @dataclass(frozen=True, eq=False)

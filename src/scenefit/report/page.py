@@ -113,7 +113,8 @@ def distance(story: Story) -> dict[str, Any]:
                "y": _plain([point.distance for point in points]), "text": [_safe(point.stage) for point in points],
                "hovertemplate": "%{y:.4g} after %{x:,} renders<br>%{text}<extra></extra>",
                "line": {"color": look.paint("learned").fill, "width": 2.4}, "marker": {"size": 5}}]
-    lines = [("grammar", story.prior_distance, look.paint("grammar").edge, "dash")]
+    far = look.out_of_sight(story)
+    lines = [] if far else [("grammar", story.prior_distance, look.paint("grammar").edge, "dash")]
     shapes: list[dict[str, Any]] = []
     if story.floor is not None:
         lines.append(("photos against photos (floor)", story.floor.value, look.DARK, "solid"))
@@ -130,6 +131,10 @@ def distance(story: Story) -> dict[str, Any]:
     layout |= {"shapes": shapes, "annotations": [], "showlegend": True,
                "legend": {"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom", "font": {"size": 13}}}
     _mark_stages(layout, story, ends)
+    if far:
+        layout["annotations"].append({"text": look.above(story), "x": 1, "y": 1, "xref": "paper", "yref": "paper",
+                                      "xanchor": "right", "yanchor": "top", "showarrow": False,
+                                      "font": {"color": look.paint("grammar").edge, "size": 13}})
     layout["xaxis"] |= {"title": {"text": "renders", "font": {"size": 13}}, "tickformat": ",",
                         "range": [ends[0], ends[1] * 1.02]}
     layout["yaxis"] |= {"automargin": True, "ticklabelstandoff": 6}
