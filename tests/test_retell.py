@@ -12,6 +12,7 @@ from scenefit.run import RunError, open_run, scene_of
 from scenefit.score import Band
 from scenefit.transformer import Transformer
 
+FEW_PHOTOS = "Only 40 photos: a distribution needs some hundreds, and the floor of fewer than 50 tells little."
 FLOOR = Band(mean=0.0, low=-0.01, high=0.01, size=50)
 
 
@@ -43,7 +44,7 @@ def test_the_story_of_a_run(run):
     assert [a.label for a in story.attributes] == ["image.shade", "blob.x"]
     assert [(a.low, a.high) for a in story.attributes] == [(0, 60), (2, 13)]
     assert {point.stage for point in story.trace} == {"infer", "focus", "match", "settle", "check"}
-    assert story.notes == ("look out",) and story.table is None
+    assert story.notes == ("look out", FEW_PHOTOS) and story.table is None
     assert story.facts["renders"] == f"{summary.renders:,}" and story.facts["seed"] == "0"
 
 
@@ -75,10 +76,11 @@ def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     record = run.record.model_copy(update={"real": run.record.real.model_copy(update={"skipped": skipped}),
                                            "settings": {**run.record.settings, "steps": 9, "rounds": 5}})
     assert notes(type(run)(run.folder, record)) == [
-        "5 real photos could not be read and were skipped: a.jpg, b.jpg, c.jpg and 2 more.",
+        FEW_PHOTOS, "5 real photos could not be read and were skipped: a.jpg, b.jpg, c.jpg and 2 more.",
         "The budget ended the stage match after 2 of 9 pieces.",
         "The budget ended the stage infer after 1 of 5 pieces."]
-    assert notes(run) == []
+    many = run.record.model_copy(update={"real": run.record.real.model_copy(update={"count": 50})})
+    assert notes(run) == [FEW_PHOTOS] and notes(type(run)(run.folder, many)) == []
 
 
 def test_the_summary_counts_what_the_steps_counted(run):

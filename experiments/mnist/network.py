@@ -31,9 +31,21 @@ def network(size: int, width: int, seed: int) -> nn.Module:
         return nn.Sequential(*stem, *body, nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * width * 16, 10))
 
 
+def jittered(images: torch.Tensor, amount: float) -> torch.Tensor:
+    """Images [S, 1, H, W] a little turned, stretched, sheared and moved, each by its own draw: at amount 1 with spreads
+    of 4 degrees, 5 % and 0.7 pixels. Other hands write so."""
+    turn, across, down, shear, right, below = amount * torch.randn(6, len(images))
+    turn, across, down, shear = 0.07 * turn, 1 + 0.05 * across, 1 + 0.05 * down, 0.05 * shear
+    shift = 1.4 / images.shape[3]  # the side is 2 long
+    rows = [across * turn.cos(), shear - turn.sin(), shift * right,
+            shear + turn.sin(), down * turn.cos(), shift * below]
+    grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites, images: int, epochs: int, width: int,
-          seed: int) -> nn.Module:
-    """Train on `images` new renders an epoch. All arms share first weights, order and schedule."""
+          seed: int, jitter: float = 0.0) -> nn.Module:
+    """Train on `images` new renders an epoch. All arms share first weights, order, schedule and jitter."""
     model = network(camera.size[0], width, seed).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
     total = epochs * sum(-(-min(CHUNK, images - at) // BATCH) for at in range(0, images, CHUNK))
@@ -46,6 +58,8 @@ def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites
             for at in range(0, images, CHUNK):
                 frames = sf.render(camera, sample(derive(seed, "train"), np.sort(order[at:at + CHUNK])))
                 pixels, target = to_tensor(frames.images)[:, :1], torch.from_numpy(frames.label.astype(int))
+                if jitter:
+                    pixels = jittered(pixels, jitter)
                 for rows in torch.randperm(len(pixels)).split(BATCH):
                     loss = F.cross_entropy(model(pixels[rows]), target[rows], label_smoothing=0.05)
                     optimiser.zero_grad()

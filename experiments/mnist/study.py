@@ -48,6 +48,7 @@ class Job:
     images: int
     epochs: int
     width: int
+    jitter: float
     arms: tuple[str, ...]
 
     @property
@@ -65,12 +66,13 @@ def main(world: str | None = None) -> None:
     parser.add_argument("--images", type=int, default=20_000, help="new renders an epoch")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--width", type=int, default=32, help="channels of the classifier's first layer")
+    parser.add_argument("--jitter", type=float, default=0.0, help="of the classifier's training images, in all arms")
     parser.add_argument("--arms", nargs="*", default=ARMS, help="none: fit only")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, one thread each")
     options = parser.parse_args()
     chosen = WORLDS[world or options.world]
     jobs = [Job(chosen.name, options.data, options.sprites, seed, options.images, options.epochs, options.width,
-                tuple(options.arms)) for seed in range(options.seeds)]
+                options.jitter, tuple(options.arms)) for seed in range(options.seeds)]
     results: dict[int, dict[str, Any]] = {}
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
         waiting = {pool.submit(run, job): job.seed for job in jobs}
@@ -130,7 +132,8 @@ def moments(values: Any, circular: bool) -> list[float]:
 
 def classify(job: Job, world: World, arm: str, sprites: Digits, test: sf.Photos) -> float:
     """Accuracy on the held-out photos of the classifier trained on one arm."""
-    kept = job.folder / f"{arm}-{job.images}x{job.epochs}-{job.width}.json"
+    jitter = f"-jitter-{job.jitter:g}" if job.jitter else ""
+    kept = job.folder / f"{arm}-{job.images}x{job.epochs}-{job.width}{jitter}.json"
     if kept.exists():
         return json.loads(kept.read_text())["accuracy"]
     began, tree = time.process_time(), grammar(world.prior, sprites)
@@ -138,17 +141,24 @@ def classify(job: Job, world: World, arm: str, sprites: Digits, test: sf.Photos)
     sample = {"grammar": tree.sample, "shrunk": sf.shrunk(tree).sample,
               "learned": lambda seed, index: model.sample(index, seed),
               "oracle": grammar(world.target, sprites).sample}[arm]
-    trained = net.train(sample, camera(world, sprites), job.images, job.epochs, job.width, job.seed)
+    trained = net.train(sample, camera(world, sprites), job.images, job.epochs, job.width, job.seed,
+                        job.jitter)
     accuracy = net.accuracy(trained, test)
     write_json(kept, {"accuracy": accuracy, "cpu_seconds": time.process_time() - began})
     return accuracy
+
+
+def training(job: Job) -> str:
+    """How the classifier is trained, in words."""
+    jitter = f", jitter {job.jitter:g}" if job.jitter else ""
+    return f"{job.images} renders x {job.epochs} epochs, width {job.width}{jitter}"
 
 
 def summary(world: World, job: Job, results: list[dict[str, Any]]) -> dict[str, Any]:
     accuracy = {arm: [result["accuracy"][arm] for result in results] for arm in job.arms}
     out: dict[str, Any] = {
         "world": world.name, "sprites": job.sprites, "photos": {"match": MATCH, "test": 10_000 - MATCH},
-        "seeds": len(results), "training": f"{job.images} renders x {job.epochs} epochs, width {job.width}",
+        "seeds": len(results), "training": training(job),
         "accuracy": {arm: interval(values) for arm, values in accuracy.items()}}
     if set(ARMS) <= set(accuracy):
         out |= {"gap_closed": gap_closed(accuracy), "verdict": verdict(accuracy),

