@@ -35,7 +35,9 @@ def test_a_good_scene_has_nothing_against_it(good):
     texts = [finding.text for finding in found]
     for text in ("2 learned attributes, all values in bounds", "16 images of 16 x 16 pixels (height x width)",
                  "labels of whole images: large, small", "16 objects of the classes blob",
-                 "the same scenes give the same images, byte for byte"):
+                 "the same scenes give the same images and labels, byte for byte",
+                 "a scene alone gives the same image and labels as in a batch, byte for byte",
+                 "scenes in another batch give the same images and labels, byte for byte"):
         assert text in texts
 
 
@@ -48,7 +50,8 @@ def test_random_renderers_are_found(good):
         return make_frames(scenes, np.clip(frames.images / 255 + rng.random(), 0, 1), frames.instances)
 
     wrong = findings(grammar, noisy, "wrong")
-    assert "the same scenes drawn twice differ (16 of 16, the first is scene 0 of seed 0); let random" in wrong[0]
+    assert wrong[0].startswith("the same scenes drawn twice differ (16 of 16, the first is scene 0 of seed 0 in its "
+                               "image); let random numbers come from scene.rng(name)")
     assert "scenes drawn alone differ from those drawn in a batch (8 of 8, the first is scene 0" in wrong[1]
 
 
@@ -59,8 +62,36 @@ def test_renderers_that_look_at_neighbours_are_found(good):
         return frames.images + np.uint8(len(frames) % 7)
 
     wrong = findings(grammar, altered(renderer, images=company), "wrong")
-    assert len(wrong) == 1 and "a scene must not depend on its neighbours" in wrong[0]
+    assert len(wrong) == 2 and all("a scene must not depend on its neighbours" in text for text in wrong)
+    assert wrong[0].startswith("scenes drawn alone differ from those drawn in a batch (8 of 8")
+    assert wrong[1].startswith("scenes drawn in another batch differ (8 of 8, the first is scene 1 of seed 0 in its im")
 
+
+def test_neighbours_that_only_a_batch_of_some_length_shows_are_found(good):
+    """Scenes alone are right; those in a batch of another length are not."""
+    grammar, renderer = good
+    wrong = findings(grammar, altered(renderer, images=lambda f: f.images + np.uint8(len(f) == 8)), "wrong")
+    assert len(wrong) == 1 and wrong[0].startswith("scenes drawn in another batch differ (8 of 8")
+
+
+@pytest.mark.parametrize(("part", "text"), [("instances", "masks"), ("label", "label"), ("classes", "objects' name"),
+                                            ("amodal", "objects' amodal"), ("area", "objects' area")])
+def test_the_same_scene_with_other_labels_is_found(good, part, text):
+    grammar, renderer = good
+    calls = []
+
+    def lie(frames):
+        calls.append(0)
+        n, later = len(frames), len(calls) > 1
+        return {"instances": frames.instances * (not later), "label": np.where(later, "other", frames.label),
+                "classes": {**frames.classes, "blob": np.full(n, "b" if later else "a")},
+                "amodal": {"blob": np.tile([0.0, 0, 16 + later, 16], (n, 1))},
+                "area": {"blob": np.full(n, 40.0 + later)}}[part]
+
+    wrong = findings(grammar, altered(renderer, **{part: lie}), "wrong")
+    assert any(found.startswith("the same scenes drawn twice differ (16 of 16, the first is scene 0 of seed 0 in its "
+                                f"{text});") for found in wrong)
+    assert any(f"in its {text}); a scene must not depend" in found for found in wrong)
 
 def test_another_size_each_time_is_found(good):
     grammar, _ = good
@@ -93,32 +124,18 @@ def test_dull_images_are_named(good):
     assert "moving image.shade, blob.x changes no image, so photos say nothing about it" in warnings
 
 
-def test_boxes_that_do_not_fit_are_named(good):
+def test_labels_that_do_not_conform_are_named(good):
+    """Each lie on its own: test_conformance."""
     grammar, renderer = good
 
     def small(frames):
         return {"blob": np.tile([0.0, 0.0, 1.0, 1.0], (len(frames), 1))}
 
-    def known(frames):
-        return {"blob": np.full(len(frames), 16.0)}
-
-    wrong = findings(grammar, altered(renderer, amodal=small, area=known), "wrong")
+    wrong = findings(grammar, altered(renderer, amodal=small), "wrong")
     assert wrong == ["16 objects are seen outside of their amodal box, the first is node 1 of scene 0 of seed 0"]
-
-
-@pytest.mark.parametrize(("at", "value", "text"), [
-    (0, 90.0, "1 objects have an empty box, the first is node 1 of scene 0 of seed 0"),
-    (2, 90.0, "1 objects have a box beyond the image, the first is node 1 of scene 0 of seed 0"),
-    (1, 7.0, "boxes and masks do not agree: ids are not unique, or a box is not around its mask")])
-def test_boxes_that_are_wrong_are_named(good, at, value, text):
-    grammar, renderer = good
-
-    def other(scenes):
-        frames = renderer(scenes)
-        frames.objects.box[0, at] = value
-        return frames
-
-    assert text in findings(grammar, other, "wrong")
+    strange = findings(grammar, altered(renderer, instances=lambda f: f.instances * 9), "wrong")
+    assert strange[0].startswith("masks of 16 images hold ids that no node of their scene has, the first is 9 in scene "
+                                 "0 of seed 0")
 
 
 def test_objects_that_are_never_seen_are_named(good):
@@ -181,7 +198,7 @@ def test_what_gradients_go_through_is_compared(good):
     assert len(wrong) == 1 and wrong[0].startswith("draw() and the frames differ by 2") and "scene 0" in wrong[0]
 
 
-def test_what_cannot_be_drawn_is_an_error(good):
+def test_what_cannot_be_drawn_at_all_is_an_error(good):
     grammar, _ = good
 
     def broken(scenes):
@@ -191,3 +208,49 @@ def test_what_cannot_be_drawn_is_an_error(good):
         check(grammar, broken)
     with pytest.raises(ValueError, match="check needs at least 2 scenes, got 1"):
         check(*good, 1)
+
+
+def failing(renderer, bad, least=1):
+    """Fails on those scenes, in batches of at least so many."""
+    def other(scenes):
+        if len(scenes) >= least and np.isin(bad, scenes.index).any():
+            raise ValueError("too dark")
+        return renderer(scenes)
+    return other
+
+
+def test_scenes_that_cannot_be_drawn_do_not_hide_the_others(good):
+    grammar, renderer = good
+    frames, found = check(grammar, failing(renderer, [0, 3, 4, 9]), 16)
+    assert frames.scenes.index.tolist() == [1, 2, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15]
+    assert np.array_equal(frames.images, renderer(grammar.sample(0, frames.scenes.index)).images)
+    wrong = [finding.text for finding in found if finding.mode == "wrong"]
+    for text, i in zip(wrong, (0, 3, 4), strict=False):
+        assert text.startswith(f"scene {i} of seed 0 cannot be drawn: scene {i} of seed 0: renderer other raised "
+                               f"ValueError: too dark; replay with: grammar.sample(0, [{i}])")
+    assert wrong[3] == "4 of 16 scenes cannot be drawn, 3 are named"
+    assert "the same scenes give the same images and labels, byte for byte" in [finding.text for finding in found]
+
+
+def test_scenes_of_another_size_do_not_hide_the_others(good):
+    grammar, renderer = good
+    small = sf.each(lambda scene: renderer(scene.batch.take([scene.row])).images[0, :8 if scene.index == 0 else 16])
+    frames, found = check(grammar, small, 16)
+    assert frames.scenes.index.tolist() == list(range(1, 16))
+    assert found[0].text == "scene 0 of seed 0 cannot be drawn with the others: its image is [8, 16], but theirs are " \
+                            "[16, 16]"
+
+
+def test_scenes_that_cannot_be_drawn_together(good):
+    grammar, renderer = good
+    frames, found = check(grammar, failing(renderer, [5], least=4), 16)
+    assert len(frames) == 1 and found[0].text.startswith(
+        "scenes that can be drawn alone cannot be drawn together: scene")
+    assert "renderer other raised ValueError: too dark" in found[0].text
+
+
+def test_a_later_failure_is_a_finding_too(good):
+    grammar, renderer = good
+    wrong = findings(grammar, lambda scenes: 1 / 0 if len(scenes) == 1 else renderer(scenes), "wrong")
+    assert len(wrong) == 1 and wrong[0].startswith(
+        "scenes that could be drawn could not be drawn again: scene 0 of seed 0: renderer <lambda> raised ZeroDivision")

@@ -20,14 +20,16 @@ FLOORS = {
     "address": 1, "boxes": 1, "prior": 1, "scene": 1, "frame": 1, "files": 1, "lock": 1, "fingerprint": 1,
     # 2 world
     "attribute": 2, "growth": 2, "grammar": 2, "ranges": 2, "photos": 2, "scene_file": 2, "renderers": 2, "formats": 2,
+    "labelled": 2, "conformance": 2,
     # 3 tensors
     "encoding": 3, "features": 3, "distance": 3, "objective": 3, "tensor_file": 3,
     # 4 learned
-    "transformer": 4, "structure": 4, "reader": 4, "tasks": 4,
+    "transformer": 4, "structure": 4, "recogniser": 4, "reader": 4, "tasks": 4,
     # 5 gradients
     "gradients": 5,
     # 6 loop
     "settings": 6, "pretrain": 6, "infer": 6, "search": 6, "model": 6, "learning": 6, "loop": 6, "dataset": 6,
+    "structure_fit": 6, "structure_reward": 6,
     # 7 outside
     "check": 7, "export": 7, "record": 7, "run": 7, "score": 7, "retell": 7, "workers": 7, "report": 7,
     "cli": 7, "__main__": 7,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import scenefit.formats
-from scenefit.formats import FORMATS, Format, as_format
+from scenefit.formats import FORMATS, Format, Keep, as_format
 from scenefit.formats.folder import finish, save
 from scenefit.frame import make_frames
 from scenefit.grammar import Grammar
@@ -101,10 +101,23 @@ def test_an_unknown_class_writes_no_labels(tmp_path):
 
 
 def test_formats_are_values_and_names():
-    assert list(FORMATS) == ["folder", "coco"]
+    assert list(FORMATS) == ["folder", "coco", "yolo", "voc", "kitti"]
     assert as_format("folder") is FORMATS["folder"]
     mine = Format("mine", save, finish)
     assert as_format(mine) is mine
-    with pytest.raises(ValueError, match=r"no format 'voc'; there are folder, coco, or pass a scenefit.formats.Format"):
-        as_format("voc")
+    with pytest.raises(ValueError, match=r"no format 'dota'; there are folder, coco, yolo, voc, kitti, or pass a "
+                                         r"scenefit.formats.Format"):
+        as_format("dota")
     assert all(hasattr(scenefit.formats, name) for name in scenefit.formats.__all__)
+
+
+def test_a_format_by_name_takes_what_becomes_a_label():
+    keep = Keep(min_side=3)
+    for name in ("coco", "yolo", "voc", "kitti"):
+        assert as_format(name, keep).settings["keep"] == {"min_pixels": 4, "min_visibility": 0.05, "min_side": 3,
+                                                          "max_truncation": 1.0, "box": "visible"}
+        assert as_format(name, keep).save.keywords["keep"] == keep
+    with pytest.raises(ValueError, match="the format folder has labels of whole images, so keep, which chooses"):
+        as_format("folder", keep)
+    with pytest.raises(ValueError, match="keep is for a format given by its name; this coco has its own"):
+        as_format(FORMATS["coco"], keep)

@@ -225,6 +225,17 @@ def test_broken_photos_among_good_ones_are_skipped_and_named(tmp_path):
         assert word in reason
 
 
+def test_images_of_other_kinds_are_named(tmp_path):
+    store(tmp_path / "a.png", noise())
+    for name in ["b.GIF", "sub/c.heic", ".d.gif", ".hidden/e.gif"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("no image")
+    assert read_photos(tmp_path, SIZE).skipped == (
+        (tmp_path / "b.GIF", "images ending in .GIF are not read; convert them to PNG, or to JPEG"),
+        (tmp_path / "sub/c.heic", "images ending in .heic are not read; convert them to PNG, or to JPEG"))
+
+
 def test_a_photo_cut_anywhere_is_skipped_or_read_but_never_raises(tmp_path):
     whole = {name: store(tmp_path / "whole" / name, noise(24, 32)).read_bytes()
              for name in ["a.jpg", "a.png", "a.bmp", "a.tif", "a.webp"]}

@@ -4,44 +4,81 @@ Legend: S scenes; m objects.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from scenefit.conformance import Finding, check_labels, without_strangers
 from scenefit.features import to_tensor
 from scenefit.frame import Frames
 from scenefit.grammar import Grammar, Unit
 from scenefit.prior import Choice
-from scenefit.renderers import Renderer, is_differentiable, name_scenes, render
+from scenefit.renderers import Renderer, RenderError, is_differentiable, name_scenes, render
 from scenefit.scene import SceneBatch
 
 ALONE = 8  # scenes drawn by themselves
 MOVE = 0.37  # of the bounds: how far an attribute is moved to see whether images change
-EDGE = 1e-6  # pixels that rounding may take a box beyond an edge
+SHOWN = 3  # scenes that cannot be drawn, each with its reason
 MODES = ("ok", "warning", "wrong")
-COMPARED = ("images", "instances", "label")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """mode: "ok", "warning" (works, but may not be meant) or "wrong".  text: what was looked at, and what was found."""
-
-    mode: str
-    text: str
+LABELS = ("scene", "id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")  # of objects
 
 
 def check(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0) -> tuple[Frames, list[Finding]]:
-    """Draw n scenes and look them over. RenderError where they cannot be drawn at all."""
+    """Draw n scenes and look them over: the frames of those that can be drawn, and what was found.
+
+    RenderError where none can be drawn.
+    """
     if n < 2:
         raise ValueError(f"check needs at least 2 scenes, got {n}")
-    scenes = grammar.sample(seed, n)
-    frames = render(renderer, scenes)
-    findings: list[Finding] = []
-    for look in (_bounds, _images, _labels, _boxes, _masks, _again, _alone, _gradient, _effects):
-        findings += look(grammar, renderer, scenes, frames)
+    frames, findings = _draw(renderer, grammar.sample(seed, n))
+    if len(frames) < 2:
+        return frames, findings
+    for look in (_bounds, _images, _labels, _again, _alone, _company, _gradient, _effects):
+        try:
+            findings += look(grammar, renderer, frames.scenes, frames)
+        except RenderError as error:
+            findings.append(Finding("wrong", f"scenes that could be drawn could not be drawn again: {error}"))
     return frames, findings
+
+
+def _draw(renderer: Renderer, scenes: SceneBatch) -> tuple[Frames, list[Finding]]:
+    """Frames of the scenes that can be drawn, at least one, and a finding for each of the first that cannot."""
+    try:
+        frames, found = without_strangers(render(renderer, scenes))
+        return frames, found + check_labels(frames)
+    except RenderError as error:
+        whole = error
+    found, rows = _alone_each(renderer, scenes)
+    if not rows:
+        raise whole
+    try:
+        frames, strange = without_strangers(render(renderer, scenes.take(rows)))
+    except RenderError as error:
+        found.append(Finding("wrong", f"scenes that can be drawn alone cannot be drawn together: {error}"))
+        frames, strange = without_strangers(render(renderer, scenes.take(rows[:1])))
+    return frames, found + strange + check_labels(frames)
+
+
+def _alone_each(renderer: Renderer, scenes: SceneBatch) -> tuple[list[Finding], list[int]]:
+    """Each scene drawn by itself: a finding for each of the first that fail, and the rows of those that can be drawn,
+    at the size that most of them have."""
+    texts: dict[int, str] = {}
+    sizes: dict[int, tuple[int, ...]] = {}
+    for row in range(len(scenes)):
+        try:
+            sizes[row] = render(renderer, scenes.take([row])).images.shape[1:3]
+        except RenderError as error:
+            texts[row] = f"cannot be drawn: {error}"
+    most = max(sizes.values(), key=list(sizes.values()).count, default=())
+    for row, size in sizes.items():
+        if size != most:
+            texts[row] = f"cannot be drawn with the others: its image is {list(size)}, but theirs are {list(most)}"
+    found = [Finding("wrong", f"{name_scenes(scenes.seed, scenes.index[[row]])} {texts[row]}")
+             for row in sorted(texts)[:SHOWN]]
+    if len(texts) > SHOWN:
+        found.append(Finding("wrong", f"{len(texts)} of {len(scenes)} scenes cannot be drawn, {SHOWN} are named"))
+    return found, [row for row in sizes if row not in texts]
 
 
 def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
@@ -105,61 +142,27 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
             yield Finding("warning", f"no {kind} is ever seen: none has a pixel in the masks")
 
 
-def _boxes(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Boxes inside the image, around their masks, none empty."""
-    o, (height, width) = frames.objects, frames.images.shape[1:3]
-    seen = o.pixels > 0
-    box, amodal = o.box, o.amodal
-    wrong = [
-        ("have an empty box", seen & ((box[:, 2:] <= box[:, :2]).any(axis=1))),
-        ("have a box beyond the image", seen & ((box < 0).any(1) | (box[:, 2] > width) | (box[:, 3] > height))),
-        ("are seen outside of their amodal box", seen & ((box[:, :2] < amodal[:, :2] - 1 - EDGE).any(axis=1)
-                                                         | (box[:, 2:] > amodal[:, 2:] + 1 + EDGE).any(axis=1)))]
-    found = [Finding("wrong", f"{int(which.sum())} objects {text}, the first is {_object(frames, which)}")
-             for text, which in wrong if which.any()]
-    yield from found
-    if not found and len(o):
-        yield Finding("ok", "boxes lie inside their images and around their masks")
-    hidden = ~seen
-    if len(o) and hidden.mean() > 0.2:
-        yield Finding("warning", f"{hidden.mean():.0%} of the objects are not seen at all: they are hidden, or outside "
-                                 "the image")
-
-
-def _masks(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Each object once, and its box as its mask says, measured here on its own."""
-    o = frames.objects
-    pairs = set(zip(o.scene.tolist(), o.id.tolist(), strict=True))
-    bad = len(pairs) != len(o)
-    for m in np.flatnonzero(o.pixels > 0):
-        rows, columns = np.nonzero(frames.instances[o.scene[m]] == o.id[m])
-        own = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if len(rows) else None
-        bad |= own is None or tuple(o.box[m].tolist()) != own or len(rows) != o.pixels[m]
-    if bad:
-        yield Finding("wrong", "boxes and masks do not agree: ids are not unique, or a box is not around its mask")
-    elif len(o):
-        yield Finding("ok", "ids are unique, and each box is that of its mask")
-
-
 def _again(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    same = _same(frames, render(renderer, grammar.sample(scenes.seed, len(scenes))))
-    if same.all():
-        yield Finding("ok", "the same scenes give the same images, byte for byte")
-    else:
-        yield Finding("wrong", f"the same scenes drawn twice differ ({int((~same).sum())} of {len(same)}, the first is "
-                               f"{_first(scenes, ~same)}); let random numbers come from scene.rng(name), and keep no "
-                               "state between scenes")
+    drawn = render(renderer, grammar.sample(scenes.seed, scenes.index))
+    yield _compared(frames, drawn, "the same scenes give the same images and labels, byte for byte",
+                    "the same scenes drawn twice differ", "let random numbers come from scene.rng(name), and keep no "
+                    "state between scenes")
 
 
 def _alone(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
     rows = np.unique(np.linspace(0, len(scenes) - 1, min(ALONE, len(scenes))).astype(int))
-    same = np.array([_same(frames.take([row]), render(renderer, scenes.take([row])))[0] for row in rows])
-    if same.all():
-        yield Finding("ok", "a scene alone gives the same image as in a batch, byte for byte")
-    else:
-        yield Finding("wrong", f"scenes drawn alone differ from those drawn in a batch ({int((~same).sum())} of "
-                               f"{len(rows)}, the first is {name_scenes(scenes.seed, scenes.index[rows[~same][:1]])}); "
-                               "a scene must not depend on its neighbours")
+    differ = {int(row): _differences(frames.take([row]), render(renderer, scenes.take([row]))) for row in rows}
+    yield _told({row: names[0] for row, names in differ.items() if names}, len(rows), scenes,
+                "a scene alone gives the same image and labels as in a batch, byte for byte",
+                "scenes drawn alone differ from those drawn in a batch", "a scene must not depend on its neighbours")
+
+
+def _company(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Every other scene: other neighbours, another place, another number of scenes."""
+    rows = np.arange(1, len(scenes), 2)
+    yield _compared(frames.take(rows), render(renderer, scenes.take(rows)),
+                    "scenes in another batch give the same images and labels, byte for byte",
+                    "scenes drawn in another batch differ", "a scene must not depend on its neighbours")
 
 
 def _gradient(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
@@ -195,25 +198,39 @@ def _effects(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: F
         yield Finding("warning", f"moving {_few(blind)} changes no image, so photos say nothing about it")
 
 
-def _same(a: Frames, b: Frames) -> np.ndarray:
-    """Which frames are the same [S]; renders of another shape are all different."""
-    out = np.ones(len(a), bool)
-    for name in COMPARED:
-        ours, theirs = getattr(a, name), getattr(b, name)
-        if ours.shape != theirs.shape:
-            return np.zeros(len(a), bool)
-        out &= (ours == theirs).reshape(len(a), -1).all(axis=1)
-    return out
+def _compared(ours: Frames, theirs: Frames, good: str, bad: str, fix: str) -> Finding:
+    return _told(_differences(ours, theirs), len(ours), ours.scenes, good, bad, fix)
+
+
+def _told(differ: dict[int, str], of: int, scenes: SceneBatch, good: str, bad: str, fix: str) -> Finding:
+    """differ: row of the scene -> what differs."""
+    if not differ:
+        return Finding("ok", good)
+    first = min(differ)
+    return Finding("wrong", f"{bad} ({len(differ)} of {of}, the first is "
+                            f"{name_scenes(scenes.seed, scenes.index[[first]])} in its {differ[first]}); {fix}")
+
+
+def _differences(a: Frames, b: Frames) -> dict[int, str]:
+    """Row -> what differs; renders of another shape differ in every row."""
+    if a.images.shape != b.images.shape:
+        return dict.fromkeys(range(len(a)), "size")
+    b, strange = without_strangers(b)
+    found: dict[int, str] = dict.fromkeys(range(len(a)), "masks") if strange else {}
+    for name, text in (("images", "image"), ("instances", "masks"), ("label", "label")):
+        same = (getattr(a, name) == getattr(b, name)).reshape(len(a), -1).all(axis=1)
+        found = {**dict.fromkeys(np.flatnonzero(~same).tolist(), text), **found}
+    for row in set(range(len(a))) - set(found):
+        ours, theirs = (f.objects.scene == row for f in (a, b))
+        for name in LABELS:
+            one, other = getattr(a.objects, name)[ours], getattr(b.objects, name)[theirs]
+            if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
+                found.setdefault(row, f"objects' {name}")
+    return found
 
 
 def _first(scenes: SceneBatch, which: np.ndarray) -> str:
     return name_scenes(scenes.seed, scenes.index[np.flatnonzero(which)[:1]])
-
-
-def _object(frames: Frames, which: np.ndarray) -> str:
-    m = int(np.flatnonzero(which)[0])
-    o, scenes = frames.objects, frames.scenes
-    return f"node {int(o.id[m])} of {name_scenes(scenes.seed, scenes.index[o.scene[[m]]])}"
 
 
 def _few(names: list[str], shown: int = 8) -> str:

@@ -56,7 +56,7 @@ def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, fo
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
     form, out = as_format(format), Path(out)
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
-            "model": _fingerprint(model), "grammar": model.grammar.describe()}
+            "model": _fingerprint(model), "grammar": model.grammar.describe(), **form.settings}
     taken = sorted(set(plan) & set(info or {}))
     if taken:
         raise ValueError(f"info may not hold {', '.join(taken)}: the data set's own record has that")

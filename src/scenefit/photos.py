@@ -23,7 +23,10 @@ from scenefit.boxes import Boxes
 from scenefit.files import content_hash
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dds", ".exr", ".psd",
+          ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
+ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 exchange width and height
 Size = tuple[int, int]
 Skipped = tuple[tuple[Path, str], ...]
 
@@ -32,7 +35,8 @@ Skipped = tuple[tuple[Path, str], ...]
 class Photos:
     """images uint8 [N, H, W, 3].  paths: where each came from.  label: class of each [N], "" where unlabelled.
 
-    skipped: files that could not be read, each with the reason.  boxes: of the objects, where they are labelled.
+    skipped: files that could not be read, each with the reason; of labels, also what was left out of a file that was
+    read.  boxes: of the objects, where they are labelled.
     """
 
     images: NDArray[np.uint8]
@@ -56,15 +60,31 @@ class Photos:
                       None if self.boxes is None else self.boxes.take(rows))
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One photo brought to the renderer's size, and where its points went.
+
+    image uint8 [H, W, 3].  whole: (height, width) of the photo before, upright.  stored: that of the file before EXIF
+    turned it.  factor, shift [2]: the point p = (x, y) of the whole photo lies at p * factor + shift.
+    """
+
+    image: NDArray[np.uint8]
+    whole: Size
+    stored: Size
+    factor: NDArray[np.float64]
+    shift: NDArray[np.float64]
+
+
 def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Photos:
     """All JPEG, PNG, BMP, TIFF and WebP photos below folder, brought to size (height, width), sorted by path.
 
     Hidden files and folders are ignored. most: at most so many, evenly spread over the sorted paths, the next one
-    standing in for one that cannot be read. Broken photos are skipped and named in the result.
+    standing in for one that cannot be read. Broken photos, and images of other kinds (GIF, HEIC, ...), are skipped and
+    named in the result.
     ValueError where folder is missing or holds no readable photo.
     """
-    folder = _folder(folder)
-    _check_size(size)
+    folder = check_folder(folder)
+    check_size(size)
     if most is not None and most < 1:
         raise ValueError(f"most needs at least 1 photo, got {most}")
     skipped: list[tuple[Path, str]] = []
@@ -72,7 +92,7 @@ def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Phot
     images, kept = _read(paths, size, len(paths) if most is None else most, skipped)
     if not kept:
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
-                         f"{', '.join(ENDINGS)}; {_say(skipped)}")
+                         f"{', '.join(ENDINGS)}; {say_skipped(skipped)}")
     return Photos(images, tuple(kept), tuple(skipped), np.full(len(kept), ""))
 
 
@@ -81,8 +101,8 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
 
     ValueError where photos stand outside the subfolders, or a class has no readable photo.
     """
-    folder = _folder(folder)
-    _check_size(size)
+    folder = check_folder(folder)
+    check_size(size)
     skipped: list[tuple[Path, str]] = []
     paths = _find(folder, skipped)
     loose = [path.name for path in paths if path.parent == folder]
@@ -97,7 +117,7 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
     empty = [name for name in classes if name not in set(label)]
     if empty:
         raise ValueError(f"{folder} has classes without a readable photo: {_first(empty)}; add photos or remove those "
-                         f"subfolders ({_say(skipped)})")
+                         f"subfolders ({say_skipped(skipped)})")
     return Photos(images, tuple(kept), tuple(skipped), np.array(label, np.str_))
 
 
@@ -121,7 +141,28 @@ def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Ph
     return found
 
 
-def _folder(folder: str | Path) -> Path:
+def fit_photo(path: Path, size: Size) -> Fitted:
+    """One photo at size (height, width). Raises nearly anything where the file is no photo."""
+    if not path.is_file():
+        raise ValueError("not a file (a link that leads nowhere?)" if path.is_symlink() or path.exists() else "missing")
+    height, width = size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
+        with Image.open(path, formats=DECODERS) as image:
+            stored = (image.height, image.width)
+            # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
+            drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
+            turned = ImageOps.exif_transpose(image)
+            whole = (turned.height, turned.width)
+            if drafted:
+                whole = stored[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored
+            fitted, scale, corner = _fit(_to_rgb(turned), width, height)
+            factor = scale * np.array([turned.width / whole[1], turned.height / whole[0]])
+            return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner))
+
+
+def check_folder(folder: str | Path) -> Path:
+    """The folder as a path. ValueError where it is missing, or no folder."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; give a folder of photos "
@@ -129,7 +170,8 @@ def _folder(folder: str | Path) -> Path:
     return folder
 
 
-def _check_size(size: Size) -> None:
+def check_size(size: Size) -> None:
+    """ValueError unless size is (height, width), both at least 1."""
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"size needs (height, width), both at least 1 pixel, got {size}")
 
@@ -145,7 +187,10 @@ def _find(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
         real = os.path.realpath(place)
         folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
         if real not in visited:
-            found += [Path(place, n) for n in names if not n.startswith(".") and n.lower().endswith(ENDINGS)]
+            names = [name for name in names if not name.startswith(".")]
+            found += [Path(place, name) for name in names if name.lower().endswith(ENDINGS)]
+            skipped += [(Path(place, name), f"images ending in {Path(name).suffix} are not read; convert them to PNG, "
+                         "or to JPEG") for name in sorted(names) if name.lower().endswith(OTHERS)]
         visited.add(real)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
@@ -160,7 +205,7 @@ def _read(paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, st
         if len(rows) == most:
             break
         try:
-            images[len(rows)] = _load(paths[row], size)
+            images[len(rows)] = fit_photo(paths[row], size).image
             rows.append(row)
         except Exception as error:  # decoders raise nearly anything on a broken file
             skipped.append((paths[row], str(error) or type(error).__name__))
@@ -175,30 +220,18 @@ def _spread(count: int, most: int) -> Iterator[int]:
     yield from sorted(set(range(count)).difference(first))
 
 
-def _load(path: Path, size: Size) -> NDArray[np.uint8]:
-    """One photo [H, W, 3] at size."""
-    if not path.is_file():
-        raise ValueError("not a file (a link that leads nowhere?)")
-    height, width = size
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
-        with Image.open(path, formats=DECODERS) as image:
-            # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
-            image.draft(None, (2 * max(size), 2 * max(size)))
-            turned = ImageOps.exif_transpose(image)
-            return np.asarray(_fit(_to_rgb(turned), width, height))
-
-
-def _fit(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Cover width x height with the image, antialiased, and crop the centre."""
+def _fit(image: Image.Image, width: int, height: int) -> tuple[Image.Image, float, tuple[float, float]]:
+    """Cover width x height with the image, antialiased, and crop the centre: with the scale, and the corner of what is
+    left (x, y), in pixels of the image."""
     scale = max(width / image.width, height / image.height)
     if scale == 1:
         x, y = (image.width - width) // 2, (image.height - height) // 2
-        return image.crop((x, y, x + width, y + height))
+        return image.crop((x, y, x + width, y + height)), scale, (x, y)
     wide, high = min(image.width, width / scale), min(image.height, height / scale)
     left, top = (image.width - wide) / 2, (image.height - high) / 2
-    return image.resize((width, height), Image.Resampling.LANCZOS, (left, top, left + wide, top + high),
-                        reducing_gap=3.0)
+    small = image.resize((width, height), Image.Resampling.LANCZOS, (left, top, left + wide, top + high),
+                         reducing_gap=3.0)
+    return small, scale, (left, top)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -223,7 +256,8 @@ def _to_grey(values: NDArray[Any]) -> NDArray[np.uint8]:
     return ((values + 128) // 257).astype(np.uint8)
 
 
-def _say(skipped: Sequence[tuple[Path, str]]) -> str:
+def say_skipped(skipped: Sequence[tuple[Path, str]]) -> str:
+    """How many, and the first few with their reasons."""
     if not skipped:
         return "no file was skipped"
     return f"{len(skipped)} skipped: " + _first([f"{path} ({reason})" for path, reason in skipped])

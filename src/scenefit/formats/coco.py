@@ -3,12 +3,16 @@
     train/<scene>.png    val/<scene>.png    annotations/instances_{train,val}.json    provenance.json
 
 Images have the scene's index as id, categories count from 1 in the order of the classes, annotations count from 1 in
-each file (COCO's own evaluation takes an annotation of id 0 for none). bbox (x, y, width, height), area (pixels) and
-segmentation (compressed RLE) are of what is seen. Further keys, beyond COCO: amodal_bbox of the whole object,
-visibility, truncation (see `Objects`) and node, the object's id in its scene.
+each file (COCO's own evaluation takes an annotation of id 0 for none). area (pixels) and segmentation (compressed RLE)
+are of what is seen; bbox (x, y, width, height) is the box that `Keep` chose. Further keys, beyond COCO: visible_bbox of
+what is seen, amodal_bbox of the whole object, visibility, truncation (see `Objects`) and node, the object's id in its
+scene.
+Read: annotations/instances_<part>.json (train2017 counts as train), other files in annotations, or
+<part>/_annotations.coco.json; photos in <part>, images/<part>, images, beside the annotation file, or in the folder.
 Format: https://cocodataset.org/#format-data
 """
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,13 +26,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.files import clear_leftovers, to_json, whole_file, write_json
-from scenefit.formats.format import PARTS, Format, Keep, Row, check_classes, check_parts, file_name, write_png
+from scenefit.formats.format import (
+    PARTS,
+    Format,
+    Keep,
+    Row,
+    check_classes,
+    check_parts,
+    file_name,
+    write_all,
+    write_png,
+)
+from scenefit.formats.objects import describe, plain
+from scenefit.formats.reading import Item, LabelledBox, Labels, Layout, Listing, to_number
 from scenefit.frame import Frames
+
+HEAD = "instances_"
 
 
 def coco_format(keep: Keep | None = None) -> Format:
     """COCO with a say in which objects become labels."""
-    return Format("coco", partial(save, keep=keep or Keep()), finish)
+    keep = keep or Keep()
+    return Format("coco", partial(save, keep=keep), finish, keep.settings())
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None) -> list[Row]:
@@ -38,9 +57,10 @@ def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = Non
     found = _labels(frames, keep or Keep())
     rows = []
     for i, scene in enumerate(frames.scenes.index.tolist()):
-        write_png(out / part[i] / file_name(scene), frames.images[i])
         rows.append({"scene": scene, "part": part[i], "file": file_name(scene), "width": width, "height": height,
                      "classes": sorted({label["name"] for label in found[i]}), "objects": found[i]})
+    write_all(write_png, [(out / row["part"] / row["file"], image)
+                          for row, image in zip(rows, frames.images, strict=True)])
     return rows
 
 
@@ -87,20 +107,19 @@ def _squeeze(runs: NDArray[np.int64]) -> str:
 
 def _labels(frames: Frames, keep: Keep) -> list[list[dict[str, Any]]]:
     """For each frame the labels of its kept objects, by id."""
-    objects = frames.objects
-    found: list[list[dict[str, Any]]] = [[] for _ in range(len(frames))]
-    for m in np.flatnonzero(keep.of(objects)):
-        row, node = int(objects.scene[m]), int(objects.id[m])
-        found[row].append({
-            "node": node, "name": str(objects.name[m]), "bbox": [int(v) for v in _xywh(objects.box[m])],
-            "area": int(objects.pixels[m]), "segmentation": encode_mask(frames.instances[row] == node),
-            "amodal_bbox": [round(float(v), 3) for v in _xywh(objects.amodal[m])],
-            "visibility": round(float(objects.visibility[m]), 4), "truncation": round(float(objects.truncation[m]), 4)})
-    return found
+    return [[_label(label, frames.instances[row]) for label in labels if label["kept"]]
+            for row, labels in enumerate(describe(frames, keep))]
 
 
-def _xywh(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([box[:2], box[2:] - box[:2]])
+def _label(label: dict[str, Any], instances: NDArray[np.int32]) -> dict[str, Any]:
+    return {"node": label["node"], "name": label["name"], "bbox": _xywh(label["label"]), "area": label["pixels"],
+            "segmentation": encode_mask(instances == label["node"]), "visible_bbox": _xywh(label["box"]),
+            "amodal_bbox": _xywh(label["amodal"]), "visibility": label["visibility"],
+            "truncation": label["truncation"]}
+
+
+def _xywh(box: list[float]) -> list[float]:
+    return plain([*box[:2], box[2] - box[0], box[3] - box[1]])
 
 
 @dataclass(frozen=True)
@@ -141,3 +160,104 @@ def _open(stack: ExitStack, path: Path, ids: dict[str, int]) -> _File:
 
 def _line(file: IO[bytes], value: dict[str, Any], before: int, path: Path) -> None:
     file.write((b",\n" if before else b"\n") + to_json(value, path).encode())
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Part -> annotation file, train first."""
+    found = {path.stem.removeprefix(HEAD): path for path in sorted((folder / "annotations").glob(f"{HEAD}*.json"))}
+    found = found or {path.stem: path for path in sorted((folder / "annotations").glob("*.json"))}
+    found = found or {path.parent.name: path for path in sorted(folder.glob("*/_annotations.coco.json"))}
+    return dict(sorted(found.items(), key=lambda item: (not item[0].startswith("train"), item[0])))
+
+
+def _matches(folder: Path) -> bool:
+    return bool(_files(folder))
+
+
+def _listing(folder: Path, part: str | Path | None) -> Listing:
+    files = _files(folder)
+    chosen = [name for name in files if part is None or name == str(part)]
+    chosen = chosen or [name for name in files if name.rstrip("0123456789") == str(part)]
+    if not chosen:
+        raise ValueError(f"{folder} has no part {str(part)!r}; its parts: {', '.join(files)}")
+    items: list[Item] = []
+    skipped: list[tuple[Path, str]] = []
+    for name in chosen:
+        more, missing = _read_file(files[name], _places(folder, name, files[name]))
+        items += more
+        skipped += missing
+    return Listing(tuple(items), tuple(skipped))
+
+
+def _places(folder: Path, part: str, path: Path) -> list[Path]:
+    parts = dict.fromkeys([part, part.rstrip("0123456789")])
+    places = [folder / name for name in parts] + [folder / "images" / name for name in parts]
+    return [*places, folder / "images", path.parent, folder]
+
+
+def _read_file(path: Path, places: Sequence[Path]) -> tuple[list[Item], list[tuple[Path, str]]]:
+    data = _load(path)
+    names = {entry["id"]: str(entry["name"]) for entry in _entries(data, "categories", ("id", "name"), path)}
+    images = _entries(data, "images", ("id", "file_name"), path)
+    rows: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
+    if len(rows) != len(images):
+        raise ValueError(f"{path}: two images have the same id")
+    for number, entry in enumerate(_entries(data, "annotations", ("image_id", "category_id", "bbox"), path), 1):
+        if entry["image_id"] not in rows:
+            raise ValueError(f"{path}, annotation {entry.get('id', number)}: there is no image {entry['image_id']}")
+        if entry["category_id"] not in names:
+            raise ValueError(f"{path}, annotation {entry.get('id', number)}: there is no category "
+                             f"{entry['category_id']}; there are {', '.join(f'{k} {v}' for k, v in names.items())}")
+        rows[entry["image_id"]].append(entry)
+    items, skipped = [], []
+    for image in images:
+        name = str(image["file_name"])
+        photo = next((place / name for place in places if (place / name).is_file()), None)
+        if photo is None:
+            skipped.append((path, f"image {image['id']}: there is no photo {name} in "
+                                  f"{', '.join(str(place) for place in places)}"))
+        else:
+            items.append(Item(photo, partial(_labels_of, path, image, tuple(rows[image["id"]]), names)))
+    return items, skipped
+
+
+def _labels_of(path: Path, image: dict[str, Any], rows: Sequence[dict[str, Any]], names: dict[Any, str]) -> Labels:
+    boxes = []
+    for entry in rows:
+        where = f"annotation {entry.get('id', '')}"
+        if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
+            raise ValueError(f"{path}, {where}: bbox needs x, y, width, height, got {entry['bbox']}")
+        x, y, wide, high = (to_number(str(value), path, where, "bbox") for value in entry["bbox"])
+        if not entry.get("iscrowd"):
+            boxes.append(LabelledBox((x, y, x + wide, y + high), names[entry["category_id"]], where))
+    height, width = image.get("height"), image.get("width")
+    size = (height, width) if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0 else None
+    return Labels(path, tuple(boxes), size, regions=len(rows) - len(boxes))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError too
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} is no annotation file of COCO: it needs images, annotations and categories")
+    return data
+
+
+def _entries(data: dict[str, Any], key: str, needs: Sequence[str], path: Path) -> list[dict[str, Any]]:
+    """The list data[key], each entry with the keys that it needs."""
+    entries = data.get(key)
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} is no annotation file of COCO: it has no list {key!r}")
+    for number, entry in enumerate(entries, 1):
+        missing = [name for name in needs if not isinstance(entry, dict) or name not in entry]
+        if missing:
+            raise ValueError(f"{path}: entry {number} of {key} has no {missing[0]}")
+        odd = [name for name in needs if name.endswith("id") and not isinstance(entry[name], (int, str))]
+        if odd:
+            raise ValueError(f"{path}: entry {number} of {key} needs a number as {odd[0]}, got {entry[odd[0]]!r}")
+    return entries
+
+
+LAYOUT = Layout("coco", "COCO: annotations/instances_<part>.json, or <part>/_annotations.coco.json", _matches, _listing)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.files import clear_leftovers, whole_file, write_json
-from scenefit.formats.format import Format, Row, check_classes, check_parts, file_name, write_png
+from scenefit.formats.format import Format, Row, check_classes, check_parts, file_name, write_all, write_png
 from scenefit.frame import Frames
 
 COLUMNS = ("file", "part", "label", "scene")
@@ -27,8 +27,8 @@ def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
     for i, scene in enumerate(frames.scenes.index.tolist()):
         label = str(frames.label[i])
         file = f"{part[i]}/{label}/{file_name(scene)}"
-        write_png(out / file, frames.images[i])
         rows.append({"scene": scene, "part": part[i], "file": file, "label": label, "classes": [label]})
+    write_all(write_png, [(out / str(row["file"]), image) for row, image in zip(rows, frames.images, strict=True)])
     return rows
 
 

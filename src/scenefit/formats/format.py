@@ -1,8 +1,12 @@
-"""What a data-set format is, and what the formats share."""
+"""What a data-set format is, and what the formats share.
+
+Legend: m objects; H, W pixels.
+"""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ from scenefit.files import write_bytes
 from scenefit.frame import Frames, Objects
 
 PARTS = ("train", "val")
+BOXES = ("visible", "amodal")
+WRITERS = 8  # threads: a disk takes many flushes at once in the time of a few
 
 Row = dict[str, Any]
 Save = Callable[[Frames, Path, Sequence[str]], list[Row]]
@@ -24,37 +30,67 @@ Finish = Callable[[Path, Iterator[Row], Sequence[str], dict[str, Any]], None]
 class Format:
     """How a data set is written: chunk by chunk, so that one that was killed can go on where it stood.
 
-    save(frames, out, part) writes the images of one chunk below the folder out and returns a row for each frame:
-    plain JSON values, all that finish needs, among them "scene", "part", "file" and "classes", the sorted names
-    that it uses. part[i], "train" or "val", says where frame i goes. Saving the same frames again changes nothing.
+    save(frames, out, part) writes the images of one chunk below the folder out (and the labels, where each image has a
+    file of its own that needs no class numbers) and returns a row for each frame: plain JSON values, all that finish
+    needs, among them "scene", "part", "file" and "classes", the sorted names that it uses. part[i], "train" or "val",
+    says where frame i goes. Saving the same frames again changes nothing.
     finish(out, rows, classes, info) reads the rows of all chunks once and writes the annotation files, then
     provenance.json, which holds info: a folder with a provenance.json is complete. classes fixes the numbering.
+    settings: what else decides the bytes, as plain JSON values; they become part of the data set's record.
     """
 
     name: str
     save: Save
     finish: Finish
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Which objects become labels: those seen in at least min_pixels pixels, and in at least min_visibility of their
-    extent inside the image (0..1). The rest stay in the image without a label."""
+    """Which objects become labels, and which box they get. The rest stay in the image without a label.
+
+    min_pixels: seen in at least so many.  min_visibility: at least this share of the extent inside the image is seen.
+    min_side: what is seen is at least so many pixels wide and high.  max_truncation: at most this share of the object
+    lies outside the image.  box: "visible", around what is seen, or "amodal", around the whole object, hidden parts
+    too, as far as it lies inside the image; annotators do either, so take what those of your photos did.
+    """
 
     min_pixels: int = 4
     min_visibility: float = 0.05
+    min_side: int = 1
+    max_truncation: float = 1.0
+    box: str = "visible"
 
     def __post_init__(self) -> None:
         if self.min_pixels < 1:
             raise ValueError(f"Keep needs min_pixels >= 1: an object that is not seen has no label, "
                              f"got min_pixels={self.min_pixels}")
-        if not 0 <= self.min_visibility <= 1:
-            raise ValueError(f"Keep needs min_visibility in 0..1, got min_visibility={self.min_visibility}")
+        if self.min_side < 1:
+            raise ValueError(f"Keep needs min_side >= 1 pixel, got min_side={self.min_side}")
+        for name in ("min_visibility", "max_truncation"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"Keep needs {name} in 0..1, got {name}={getattr(self, name)}")
+        if self.box not in BOXES:
+            raise ValueError(f"Keep needs box='visible' or box='amodal', got box={self.box!r}")
 
     def of(self, objects: Objects) -> NDArray[np.bool_]:
         """Whether each object becomes a label [m]; one whose class is "" never does."""
         seen = (objects.pixels >= self.min_pixels) & (objects.visibility >= self.min_visibility)
-        return seen & (objects.name != "")
+        large = (objects.box[:, 2:] - objects.box[:, :2] >= self.min_side).all(axis=1)
+        return seen & large & (objects.truncation <= self.max_truncation) & (objects.name != "")
+
+    def boxes(self, objects: Objects, height: int, width: int) -> NDArray[np.float64]:
+        """The box that each object which is seen gets as a label [m, 4]: inside the image, around what is seen."""
+        if self.box == "visible":
+            return objects.box
+        edge = np.array([width, height])
+        low = np.minimum(np.clip(objects.amodal[:, :2], 0, edge), objects.box[:, :2])
+        high = np.maximum(np.clip(objects.amodal[:, 2:], 0, edge), objects.box[:, 2:])
+        return np.concatenate([low, high], axis=1)
+
+    def settings(self) -> dict[str, Any]:
+        """For `Format.settings`."""
+        return {"keep": asdict(self)}
 
 
 def file_name(scene: int) -> str:
@@ -66,6 +102,17 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG", compress_level=3)
     write_bytes(path, data.getvalue())
+
+
+def write_all(write: Callable[[Path, Any], None], files: Iterable[tuple[Path, Any]]) -> None:
+    """write(path, content) for each of the files, some at once; the first error, after the others are done.
+
+    A file is whole once it is flushed to the disk, and one waits for that as long as for the writing; a journalling
+    file system flushes eight as fast as one. All are written when this returns.
+    """
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for _ in pool.map(write, *zip(*files, strict=True)):
+            pass
 
 
 def check_parts(frames: Frames, part: Sequence[str]) -> None:
