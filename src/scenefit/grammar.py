@@ -26,7 +26,7 @@ from scenefit.attribute import (
     resolve,
 )
 from scenefit.fingerprint import fingerprint
-from scenefit.growth import Growth, Moves, Repeat, Rule, cut, join_columns, repeat
+from scenefit.growth import Decide, Growth, Moves, Repeat, Rule, cut, join_columns, repeat
 from scenefit.prior import Choice, Prior, Tabulated
 from scenefit.scene import Ints, SceneBatch
 
@@ -81,18 +81,20 @@ class Grammar:
         return weights / weights.sum()
 
     def sample(self, seed: int, indices: Any, moves: Moves | None = None,
-               odds: Mapping[str, Array] | None = None) -> SceneBatch:
+               odds: Mapping[str, Array] | None = None, decide: Decide | None = None) -> SceneBatch:
         """Scenes of the given indices: the prior's, or, with moves of counts and odds of rules, an edited structure.
 
         indices: whole numbers >= 0 [S], or how many, counted from 0.  moves: of counts: (kind, name) -> a number, or
         a function of the nodes' addresses [n] that gives one each [n].  odds: kind -> probabilities of its rules.
+        decide: see `Growth`; what it does not decide is drawn.
         ValueError if a scene grows without end.
         """
         rules = {kind: self.rules_of(kind) for kind in self.kinds}
         chances = {kind: self.rule_probabilities(kind) for kind in self.kinds if rules[kind]}
         for kind, given in (odds or {}).items():
             chances[kind] = _odds(self, kind, given)
-        return Growth(self.start, self.attributes, rules, chances, moves or {}, seed, _indices(indices)).grow()
+        return Growth(self.start, self.attributes, rules, chances, moves or {}, seed, _indices(indices),
+                      decide).grow()
 
     def decode(self, scenes: SceneBatch, moves: Moves) -> tuple[SceneBatch, dict[Key, Unit]]:
         """The same graphs with their learned attributes moved, from the root down.

@@ -4,7 +4,7 @@ Scenes grow level by level, many at once: every node of one kind and depth, a sl
 operations. Legend: S scenes; n nodes of a slab.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -20,6 +20,7 @@ MOST_NODES = 100_000  # in one scene; a grammar that makes more is taken to be e
 MOST_DEPTH = 200
 
 Moves = Mapping[Key, Any]  # what to add to an attribute, in units of its bounds
+Decide = Callable[[Slab], Mapping[str, Array]]  # of a slab to be drawn: name -> values [n]; "rule" -> rules [n]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Growth:
     """One sampling under way.
 
     attributes, rules, odds: of each kind; odds are the probabilities of its rules.  moves: of counts.
+    decide: what it returns for a slab is taken instead of what would be drawn.
     level: the parts of the slabs to draw next, by kind.  slabs: those drawn, by kind and depth.
     total: nodes of each scene [S].
     """
@@ -82,6 +84,7 @@ class Growth:
     moves: Moves
     seed: int
     index: Ints
+    decide: Decide | None = None
     slabs: dict[tuple[str, int], Slab] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,13 +121,19 @@ class Growth:
                     columns["address"], np.full(n, -1))
         self.sizes[kind] += n
         self.slabs[kind, depth] = slab
+        decided = self.decide(slab) if self.decide else {}
         view = View(self.kinds, self.slabs, slab)
         for attribute in self.attributes[kind].values():
+            if attribute.name in decided:
+                slab.columns[attribute.name] = decided[attribute.name]
+                continue
             move = self.moves.get(attribute.key) if attribute.count else None
             if callable(move):
                 move = move(slab.address)
             slab.columns[attribute.name], _ = draw(attribute, view, uniform(slab.address, attribute.name), move)
-        if self.rules[kind]:
+        if "rule" in decided:
+            slab.rule = decided["rule"]
+        elif self.rules[kind]:
             slab.rule = pick(self.odds[kind], uniform(slab.address, "rule")).astype(np.int64)
         return slab
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from scenefit.address import derive
 from scenefit.attribute import Attribute
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice
 from scenefit.scene import SceneBatch
+from scenefit.structure import Structure, decisions
 from scenefit.transformer import Transformer
 
 PRESSED = 0.05  # of the bounds: closer to an end stands a value that presses against it
@@ -28,6 +29,17 @@ class Model:
     @property
     def grammar(self) -> Grammar:
         return self.transformer.grammar
+
+    @property
+    def structure(self) -> Structure | None:
+        """The policy that decides rules, counts and choices, where one was learned."""
+        return self.transformer.structure
+
+    def with_structure(self, structure: Structure) -> "Model":
+        """A copy whose structure is drawn from this policy first, and whose other attributes are edited as before."""
+        model = self.copy()
+        model.transformer.structure = structure
+        return model
 
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
         """Scenes of the learned distribution: indices [S], or how many. The same for any batch they are asked in."""
@@ -46,18 +58,31 @@ class Model:
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
     transformer = Transformer(grammar)
-    wanted = transformer.state_dict()
+    if decisions(grammar) and any(name.startswith("structure.") for name in state):
+        transformer.structure = Structure(grammar)
+    _fill(transformer, state, "model")
+    return Model(transformer, seed)
+
+
+def load_structure(grammar: Grammar, state: Mapping[str, Tensor]) -> Structure:
+    """A policy from its `state_dict()`. ValueError if it does not fit the grammar or holds NaN."""
+    structure = Structure(grammar)
+    _fill(structure, state, "structure")
+    return structure
+
+
+def _fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    wanted = network.state_dict()
     for name, value in wanted.items():
         if name not in state or state[name].shape != value.shape:
-            raise ValueError(f"the saved model does not fit the grammar: {name} should be {list(value.shape)}, got "
+            raise ValueError(f"the saved {what} does not fit the grammar: {name} should be {list(value.shape)}, got "
                              f"{list(state[name].shape) if name in state else 'nothing'}")
         if not bool(state[name].isfinite().all()):
-            raise ValueError(f"the saved model is damaged: {name} holds NaN or infinite numbers")
+            raise ValueError(f"the saved {what} is damaged: {name} holds NaN or infinite numbers")
     extra = sorted(set(state) - set(wanted))
     if extra:
-        raise ValueError(f"the saved model does not fit the grammar: it has {extra}")
-    transformer.load_state_dict(dict(state))
-    return Model(transformer, seed)
+        raise ValueError(f"the saved {what} does not fit the grammar: it has {extra}")
+    network.load_state_dict(dict(state))
 
 
 def pressed(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:

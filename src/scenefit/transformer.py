@@ -25,9 +25,9 @@ from scenefit.encoding import Graph, columns, encode
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice, pick
 from scenefit.scene import SceneBatch
+from scenefit.structure import CHUNK, Structure
 
 Key = tuple[str, str]
-CHUNK = 64  # scenes a network sees at once, aligned on the scene index: results never depend on the batch
 KNOTS = 17
 REACH = 4.0  # the knots span z in -REACH..REACH
 BEND = 0.3  # bends learn slower than shift and stretch, for single knots see little of a batch
@@ -62,11 +62,17 @@ class Edit:
 
 
 class Transformer(nn.Module):
-    """Edits scenes of one grammar. Its parameters are what `fit` learns."""
+    """Edits scenes of one grammar. Its parameters are what `fit` learns.
+
+    structure: where there is one, rules, counts and choices are its, and the rest is edited; else each has odds or a
+    curve of its own.
+    """
+
+    structure: Structure | None
 
     def __init__(self, grammar: Grammar, seed: int = 0):
         super().__init__()
-        self.grammar = grammar
+        self.grammar, self.structure = grammar, None
         self.columns = columns(grammar)
         self.numbers = tuple(a for a in grammar.learned if not isinstance(a.prior, Choice))
         self.choices = tuple(a for a in grammar.learned if isinstance(a.prior, Choice))
@@ -121,11 +127,11 @@ class Transformer(nn.Module):
         with torch.no_grad():
             self.log_sigma[_name(attribute)].fill_(float(np.log(max(sigma - SIGMA_FLOOR, 1e-6))))
 
-    def edit(self, seed: int, indices: Any) -> Edit:
-        """Sample scenes of these indices from the learned distribution."""
+    def edit(self, seed: int, indices: Any, structure: Structure | None = None) -> Edit:
+        """Sample scenes of these indices from the learned distribution. structure: instead of its own."""
         index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices, np.int64)
         whole = np.unique(index // CHUNK)[:, None] * CHUNK + np.arange(CHUNK)
-        edit = self._edit(seed, whole.ravel())
+        edit = self._edit(seed, whole.ravel(), structure or self.structure)
         if np.array_equal(whole.ravel(), index):
             return edit
         return _take(edit, np.searchsorted(whole.ravel(), index))
@@ -140,18 +146,24 @@ class Transformer(nn.Module):
         outputs = self._run(self.grammar.sample(seed, index))
         return torch.cat([out.flatten() for out in outputs.values()]).square().mean()
 
-    def _edit(self, seed: int, index: np.ndarray) -> Edit:
+    def _edit(self, seed: int, index: np.ndarray, structure: Structure | None) -> Edit:
         moves: dict[Key, Tensor] = {}
         codes: dict[Key, np.ndarray] = {}
         log_probs: dict[Key, Tensor] = {}
-        prior = self._structure(seed, index, log_probs)
+        if structure is None:
+            prior = self._structure(seed, index, log_probs)
+        else:
+            prior = structure.sample(seed, index)
+            log_probs.update(structure.log_probs(prior))
         outputs = self._run(prior)
         for kind in self.grammar.kinds:
             address, at = prior.tables[kind].address, 0
             for a in self._edited(kind):
                 out = outputs[kind][:, at:at + _width(a)]
                 at += _width(a)
-                if isinstance(a.prior, Choice):
+                if isinstance(a.prior, Choice) and structure is not None:
+                    codes[a.key] = a.prior.codes(np.asarray(prior.tables[kind][a.name]))
+                elif isinstance(a.prior, Choice):
                     codes[a.key], log_probs[a.key] = self._choose(a, out, address)
                 else:
                     moves[a.key], log_probs[a.key] = self._move(a, NETWORK_SCALE * out[:, 0], address)

@@ -1,0 +1,87 @@
+"""Several digits in one image, with a known distribution of how many there are and of which class.
+
+Tree: image -> n_digit digits, each in a cell of its own of a 3 x 3 grid. In the grammar every count from 0 to 6 and
+every class is as likely. In the photos there are few digits or many, never three, and few digits are mostly low ones,
+many mostly high ones: no odds for each symbol alone can give that. Legend: S scenes; n digits.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import scenefit as sf
+from experiments.mnist.world import Digits, load
+from scenefit.address import mix, uniform
+from scenefit.attribute import Slab
+from scenefit.prior import pick
+
+SIZE, CELLS = 64, 3
+MOST = 6
+PHOTOS = 2000  # to match; their digits are of MNIST's test part, those of the sprites of its training part
+COUNTS = np.array([0.04, 0.30, 0.12, 0.00, 0.08, 0.36, 0.10])
+LOW = np.array([0.28, 0.24, 0.18, 0.10, 0.06, 0.04, 0.03, 0.03, 0.02, 0.02])
+HIGH = np.array([0.02, 0.02, 0.03, 0.03, 0.10, 0.20, 0.05, 0.30, 0.05, 0.20])
+CLASSES = np.array([LOW if count <= 3 else HIGH for count in range(MOST + 1)])  # odds of the classes, by count
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Draws the digits of a scene in cells of its own random order; the rest is the sprites'."""
+
+    sprites: sf.Sprites
+    size: tuple[int, int] = (SIZE, SIZE)
+
+    def __call__(self, scenes: sf.SceneBatch) -> sf.Frames:
+        table = scenes.tables["digit"]
+        order = np.argsort(uniform(mix(scenes.address[:, None], np.arange(CELLS**2)), "cell"), axis=1)
+        count = np.bincount(table.scene, minlength=len(scenes))
+        by_scene = np.argsort(table.scene, kind="stable")
+        rank = np.empty(len(table), np.int64)
+        rank[by_scene] = np.arange(len(table)) - (np.cumsum(count) - count)[table.scene[by_scene]]
+        cell = order[table.scene, rank]
+        x, y = ((place + 0.5) * SIZE / CELLS for place in (cell % CELLS, cell // CELLS))
+        return self.sprites(scenes.with_columns({"digit": {"x": x + table["dx"], "y": y + table["dy"]}}))
+
+
+def grammar(digits: Digits) -> sf.Grammar:
+    first, count = digits.first, digits.count
+
+    def sprite(node: Any) -> sf.Prior:
+        digit = np.asarray(node["digit"])
+        return sf.Integer(first[digit], first[digit] + count[digit] - 1)
+
+    return sf.Grammar("image", {
+        "image": {"shade": sf.Uniform(0, 40)},
+        "digit": {"digit": sf.learned(sf.Choice(range(10))), "sprite": sprite, "scale": sf.Uniform(0.65, 0.8),
+                  "dx": sf.Uniform(-2, 2), "dy": sf.Uniform(-2, 2)},
+    }, [sf.Rule("image", [sf.repeat("digit", sf.learned(sf.Integer(0, MOST)))])])
+
+
+def camera(digits: Digits) -> Placed:
+    return Placed(sf.Sprites((SIZE, SIZE), {"digit": digits.images}))
+
+
+def truth(tree: sf.Grammar, seed: int, count: int) -> sf.SceneBatch:
+    """Scenes of the target distribution."""
+    def decide(slab: Slab) -> dict[str, Any]:
+        if slab.kind == "image":
+            return {"n_digit": pick(COUNTS, uniform(slab.address, "n_digit"))}
+        here = np.bincount(slab.scene, minlength=count)[slab.scene]
+        return {"digit": pick(CLASSES[here], uniform(slab.address, "digit"))}
+
+    return tree.sample(seed, count, decide=decide)
+
+
+def parts(folder: Path, sprites: int, seed: int) -> tuple[Digits, Digits]:
+    """Digits of the sprites and of the photos, which share none."""
+    return load(folder, sprites, 10_000, seed)[:2]
+
+
+def counts(scenes: sf.SceneBatch) -> np.ndarray:
+    """How many digits of each class a scene holds [S, 10]."""
+    table = scenes.tables["digit"]
+    out = np.zeros((len(scenes), 10), int)
+    np.add.at(out, (table.scene, np.asarray(table["digit"], int)), 1)
+    return out
