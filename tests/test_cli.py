@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 
@@ -42,7 +43,8 @@ def scene_file(folder, old, new):
     return path
 
 
-@pytest.mark.parametrize("command", ["check", "sample", "fit", "generate", "score", "report", "export"])
+@pytest.mark.parametrize("command", ["check", "sample", "fit", "generate", "score", "report", "export", "train",
+                                     "detect"])
 def test_help_has_an_example(command):
     assert f"  scenefit {command} " in call(command, "--help")
     assert command in call("--help")
@@ -165,14 +167,14 @@ def test_check_passes_a_good_scene(world, tmp_path):
 def test_check_fails_a_bad_scene(tmp_path):
     path = scene_file(tmp_path, "image[place]", "image += np.random.rand() / 100\n    image[place]")
     said = call("check", path, code=1)
-    assert "WRONG   the same scenes drawn twice differ" in said and "2 things are wrong, see above" in said
+    assert "WRONG   the same scenes drawn twice differ" in said and "3 things are wrong, see above" in said
 
 
 BROKEN = {
     "raise": ('return sf.Frame(image', 'if scene.index == 3: raise KeyError("wheel")\n    return sf.Frame(image',
-              "renderer renderer raised KeyError: 'wheel'"),
+              "the renderer raised KeyError: 'wheel'"),
     "nan": ('return sf.Frame(image', 'if scene.index == 3: image[0, 0] = np.nan\n    return sf.Frame(image',
-            "renderer renderer returned what does not fit: an image holds NaN or infinite values"),
+            "the renderer returned what does not fit: an image holds NaN or infinite values"),
     "shape": ('return sf.Frame(image', 'if scene.index == 3: return sf.Frame(image[:8])\n    return sf.Frame(image',
               "its image is [8, 16], but that of the first scene [16, 16]")}
 
@@ -182,8 +184,13 @@ def test_a_renderer_that_fails_is_named_with_seed_and_index(world, tmp_path, wha
     old, new, reason = BROKEN[what]
     path = scene_file(tmp_path, old, new)
     said = call("check", path, code=1)
-    assert said.startswith("error: scene 3 of seed 0: ") and reason in said
-    assert "replay with: grammar.sample(0, [3])" in said and "Traceback" not in said
+    assert "WRONG   scene 3 of seed 0 cannot be drawn" in said and "wrong, see above" in said
+    assert "Contact sheet: changed_check.png" in said and (tmp_path / "changed_check.png").exists()
+    if what != "shape":
+        said = call("sample", path, "--index", 3, code=1)
+        assert said.startswith("error: scene 3 of seed 0: ") and reason in said and "Traceback" not in said
+        assert "scenefit sample SCENE.py --seed 0 --index 3 draws that scene alone, as the grammar has it" in said
+        call("sample", path, "--index", 4)
     said = call("fit", path, "--real", world / "real", "--out", "run", *QUICK, code=1)
     assert "error: scene 3 of seed " in said and reason in said
 
@@ -208,7 +215,7 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "warning: skipped photos/broken.jpg: " in said
     record = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert record["real"]["count"] == 40 and record["real"]["skipped"][0][0] == "photos/broken.jpg"
-    assert "1 real photos could not be read and were skipped: broken.jpg." in (tmp_path / "run/report.html").read_text()
+    assert "1 real photos were left out: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
 def test_budgets_are_kept_and_told(world, tmp_path):
@@ -260,7 +267,7 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, t
 
 
 def test_other_wrong_usage(whole):
-    assert "--format must be one of folder, coco, got kitty" in " ".join(
+    assert "--format must be one of folder, coco, yolo, voc, kitti, got kitty" in " ".join(
         call("generate", whole, "-n", 3, "--out", "x", "--format", "kitty", code=2).split())
     assert "no run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
 
@@ -288,7 +295,7 @@ def test_a_renderer_goes_to_the_device_if_it_can(world, tmp_path):
         assert torch.equal(spread.draw(scenes), scene.renderer.draw(scenes))
     with pytest.raises(Exception, match="--workers 2 and --device cuda exclude each other"):
         given.drawing(scene, 2, "cuda").__enter__()
-    with pytest.raises(ValueError, match="--device cuda: the renderer renderer has no `device` to choose"):
+    with pytest.raises(ValueError, match="--device cuda: the scene's renderer has no `device` to choose"):
         given.drawing(load_scene(world / "scene.py"), 0, "cuda").__enter__()
 
 
@@ -321,3 +328,23 @@ def test_what_was_not_foreseen_says_so():
     assert say.explain(ZeroDivisionError("division by zero")) == (
         "ZeroDivisionError: division by zero\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "
         "where it comes from")
+
+
+def test_a_finished_run_with_a_damaged_model_is_not_finished(world, whole, tmp_path):
+    for name in ("model.safetensors", "features.safetensors"):
+        run = tmp_path / name
+        shutil.copytree(whole, run)
+        path = run / name
+        path.write_bytes(path.read_bytes()[:-7])
+        said = call(*fit_command(world, run, "--labelled", world / "few"), code=1)
+        assert f"{name} is damaged" in said and "is finished" not in said and "run the same fit command again" in said
+    assert f"{whole} is finished" in call(*fit_command(world, whole, "--labelled", world / "few"))
+
+
+def test_no_bar_stands_above_an_early_error(world, capsys):
+    said = call(*fit_command(world, "run", "--gradient", "exact"), code=1)
+    assert said.lstrip().startswith("error: ") and "%" not in said
+    with pytest.raises(ValueError), say.bar() as progress:
+        progress.add_task("fit", total=4, completed=2)
+        raise ValueError
+    assert "50%" in capsys.readouterr().err, "what was done stays to be seen"

@@ -22,16 +22,19 @@ FLOORS = {
     "attribute": 2, "growth": 2, "grammar": 2, "ranges": 2, "photos": 2, "scene_file": 2, "renderers": 2, "formats": 2,
     "labelled": 2, "conformance": 2,
     # 3 tensors
-    "encoding": 3, "features": 3, "distance": 3, "objective": 3, "tensor_file": 3,
+    "encoding": 3, "features": 3, "distance": 3, "strangers": 3, "objective": 3, "summary": 3, "wear": 3,
+    "tensor_file": 3,
     # 4 learned
-    "transformer": 4, "structure": 4, "recogniser": 4, "reader": 4, "tasks": 4,
+    "cloud": 4, "transformer": 4, "structure": 4, "recogniser": 4, "reader": 4, "tasks": 4,
     # 5 gradients
     "gradients": 5,
     # 6 loop
-    "settings": 6, "pretrain": 6, "infer": 6, "search": 6, "model": 6, "learning": 6, "loop": 6, "dataset": 6,
+    "settings": 6, "pretrain": 6, "infer": 6, "look": 6, "search": 6, "model": 6, "learning": 6, "loop": 6,
+    "dataset": 6,
     "structure_fit": 6, "structure_reward": 6,
     # 7 outside
-    "check": 7, "export": 7, "record": 7, "run": 7, "score": 7, "retell": 7, "workers": 7, "report": 7,
+    "check": 7, "export": 7, "record": 7, "run": 7, "score": 7, "retell": 7, "detections": 7, "detector_file": 7,
+    "workers": 7, "report": 7,
     "cli": 7, "__main__": 7,
 }
 THIRD_PARTY = {1: {"numpy", "scipy"}, 2: {"numpy", "scipy"}}  # of the floors where it is limited

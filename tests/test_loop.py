@@ -1,5 +1,6 @@
 """The loop: what a fit learns, and that it is the same each time, however it is cut."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,15 +11,20 @@ from PIL import Image
 from toys import Linear, Plain, bars, dot, dots, one, pattern, photos
 
 import scenefit as sf
+from scenefit.boxes import no_boxes
 from scenefit.features import pixels
+from scenefit.formats import Keep, label_boxes
 from scenefit.grammar import Grammar, Rule, repeat
-from scenefit.loop import Step, as_images, fit, fit_steps, plan
+from scenefit.loop import Step, as_images, fit, fit_steps, plan, read_real
 from scenefit.photos import Photos
 from scenefit.prior import Angle, Choice, Integer, Normal, Uniform, learned
 from scenefit.renderers import RenderError
 from scenefit.renderers.each import each
 from scenefit.settings import Settings
-from scenefit.tasks import Classify
+from scenefit.tasks import Classify, Detect
+from scenefit.tasks.augment import NO_CHANGE
+from scenefit.tasks.choose import choose_task
+from scenefit.tasks.detector import SmallMaps
 
 QUICK = {"reads": 1, "reader_renders": 64, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "steps": 3,
          "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
@@ -324,7 +330,7 @@ def test_nothing_to_learn():
 @pytest.mark.parametrize("real", [np.zeros((4, 15, 16, 3), np.uint8), np.zeros((4, 16, 16), np.uint8),
                                   np.zeros((4, 16, 16, 3)), np.zeros((1, 16, 16, 3), np.uint8)])
 def test_photos_of_another_shape(real):
-    text = r"real needs a folder, Photos or at least 2 uint8 images \[N, 16, 16, 3\], got "
+    text = r"real needs a folder, Photos or at least 4 uint8 images \[N, 16, 16, 3\], got "
     with pytest.raises(ValueError, match=text):
         fit(dot(learned(Uniform(2, 14))), dots(), real)
     with pytest.raises(ValueError, match=text):
@@ -336,20 +342,21 @@ def test_photos_from_a_folder(tmp_path):
     for number, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
     assert np.array_equal(as_images(tmp_path, (16, 16)), images)
-    assert np.array_equal(as_images(str(tmp_path), (16, 16), 3), images[[0, 2, 4]])
-    assert np.array_equal(as_images(images, (16, 16), 3), images[[0, 2, 4]])
+    assert np.array_equal(as_images(str(tmp_path), (16, 16), 4), images[[0, 1, 2, 4]])
+    assert np.array_equal(as_images(images, (16, 16), 4), images[[0, 1, 2, 4]])
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
     with pytest.warns(UserWarning, match=r"1 files were skipped, the first: .*broken.jpg"):
         as_images(tmp_path, (16, 16))
     for number in range(1, 5):
         (tmp_path / f"{number}.png").unlink()
-    with pytest.raises(ValueError, match="at least 2"), pytest.warns(UserWarning):
+    with pytest.raises(ValueError, match="at least 4"), pytest.warns(UserWarning):
         as_images(tmp_path, (16, 16))
 
 
 def test_labelled_photos_that_do_not_fit():
     grammar, real = dot(learned(Uniform(2, 14))), photos(dot(Uniform(2, 14)), dots(), 5)
-    with pytest.raises(ValueError, match="labelled needs a folder with one subfolder a class, or Photos with a label"):
+    with pytest.raises(ValueError, match="labelled needs a folder with one subfolder a class, a data set of boxes, or "
+                       "Photos with a label or boxes each"):
         fit(grammar, dots(), real, Photos(real, (), (), np.array(["a", "", "b", "a", "b"])))
     with pytest.raises(ValueError, match="labelled needs a folder"):
         fit(grammar, dots(), real, real)
@@ -357,12 +364,95 @@ def test_labelled_photos_that_do_not_fit():
         fit(grammar, dots(), real, Photos(real[:, :8, :8], (), (), np.array(["a"] * 5)))
 
 
+def boxed(grammar: Grammar, renderer, n: int = 12, seed: int = 99) -> Photos:
+    """Photos with boxes."""
+    frames = renderer(grammar.sample(seed, n))
+    return Photos(frames.images, tuple(Path(str(i)) for i in range(n)), (), np.full(n, ""), label_boxes(frames))
+
+
+TINY = Detect(("dot",), steps=4, batch=8, views=1, augment=NO_CHANGE, backbone=SmallMaps)
+
+
+@pytest.mark.parametrize("task", ["credit", "reinforce"])
+def test_boxes_reward_the_scenes_of_a_detector(task):
+    grammar = dot(learned(Normal(7, 1, 1, 15)))
+    real, few = photos(grammar, dots(), 20), boxed(grammar, dots())
+    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0}, task=task)
+    plain, more = (list(fit_steps(grammar, dots(), real, some, task=TINY, settings=settings)) for some in (None, few))
+    scores = [step.score for step in more if step.stage == "task"]
+    assert len(scores) == 2 and all(0 <= score <= 1 for score in scores) and more[-1].trainings >= 3
+    assert not same(weights(plain[-1]), weights(more[-1]))
+
+
+@pytest.mark.parametrize("task", ["credit", "reinforce"])
+def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
+    """What the distance cannot see, a task on boxes asks for: dots further right."""
+    grammar, keep = dot(learned(Normal(7, 1, 1, 15)), angle=learned(Angle(0, 5))), Keep(box="amodal")
+    few = boxed(grammar, dots())
+
+    class Right:
+        def credit(self, images, labels, real, real_labels, seed):
+            assert real_labels is few.boxes and labels.count == len(images) == len(labels), "one dot an image"
+            light = images[..., 0].sum(1) / images[..., 0].sum((1, 2), keepdims=True)[:, 0]
+            assert np.abs(labels.box[:, [0, 2]].mean(1) - light @ (np.arange(16) + 0.5)).max() < 1
+            reward = torch.from_numpy(labels.box[:, [0, 2]].mean(1))
+            return reward.float(), float(reward.mean())
+
+        def train(self, images, labels, seed):
+            return self.credit(images, labels, None, few.boxes, 0)[1]
+
+        def score(self, network, images, labels):
+            assert labels is few.boxes
+            return network
+
+    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0, "task_steps": 25, "rate": 0.02}, task=task,
+                        task_weight=10.0)
+    blind = {"features": lambda images: images.sum((1, 3)) @ torch.ones(16, 1) * torch.ones(1, 2)}
+    scores = [step.score for step in fit_steps(grammar, dots(), photos(grammar, dots(), 20), few, task=Right(),
+                                               settings=settings, keep=keep, **blind) if step.stage == "task"]
+    assert np.mean(scores[-5:]) > np.mean(scores[:5]) + 0.3
+
+
+def test_the_task_is_that_of_the_labels(monkeypatch):
+    grammar = dot(learned(Uniform(2, 14)))
+    few = boxed(grammar, dots())
+    task = choose_task(few, grammar, dots())
+    assert isinstance(task, Detect) and task.classes == ("dot",)
+    named = [replace(few, boxes=replace(few.boxes, name=np.full(len(few.boxes), name))) for name in ("spot", "dot")]
+    mixed = replace(few, boxes=replace(few.boxes, name=np.array(["spot"] + ["dot"] * (len(few.boxes) - 1))))
+    with pytest.raises(ValueError, match=r"of the classes \['spot'\], but the renderer's objects of \['dot'\]; name"):
+        fit(grammar, dots(), few.images, named[0], settings=Settings(**QUICK))
+    with pytest.warns(UserWarning, match=r"no render has an object of \['spot'\], which labelled photos have"):
+        assert choose_task(mixed, grammar, dots()).classes == ("dot", "spot")
+    classes = Photos(few.images, (), (), np.array(["b", "a"] * 6))
+    assert choose_task(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")
+    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing can be scored on them"):
+        fit(grammar, dots(), few.images, replace(few, boxes=no_boxes(12)))
+
+
+def test_a_list_in_a_data_set_names_the_photos_and_no_label_is_opened(tmp_path):
+    """Their annotation files cannot even be parsed."""
+    for folder in ("JPEGImages", "Annotations", "ImageSets"):
+        (tmp_path / folder).mkdir()
+    images = photos(dot(Uniform(2, 14)), dots(), 6)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "JPEGImages" / f"{number}.png")
+        (tmp_path / "Annotations" / f"{number}.xml").write_text("<no label")
+    listed = tmp_path / "ImageSets" / "match.txt"
+    listed.write_text("5\n0\n2\n3\n")
+    assert np.array_equal(as_images(listed, (16, 16)), images[[5, 0, 2, 3]])
+    found = read_real(listed, (16, 16), 2)
+    assert np.array_equal(found.images, images[[5, 3]]) and found.boxes is None
+    with pytest.raises(ValueError, match=r"5\.xml is no XML"):
+        fit(dot(learned(Uniform(2, 14))), dots(), listed, listed)
+
+
 def test_a_renderer_that_gives_nan_is_named_with_its_scene():
     @each
     def renderer(scene):
         return np.full((8, 8), np.nan if scene.index == 5 else 0.5)
 
-    with pytest.raises(RenderError, match=r"scene 5 of seed \d+: renderer renderer returned what does not fit"):
+    with pytest.raises(RenderError, match=r"scene 5 of seed \d+: the renderer returned what does not fit"):
         fit(one(x=learned(Uniform(0, 1))), renderer, np.zeros((4, 8, 8, 3), np.uint8), settings=Settings(**QUICK))
 
 

@@ -210,6 +210,25 @@ def test_later_ids_and_higher_layers_cover_and_parts_belong_to_their_parents():
     assert higher.instances[0, 10, [13, 18]].tolist() == [1, 2] and higher.images[0, 10, 13, 0] == 26
 
 
+@pytest.mark.parametrize(("x", "shift"), [(16.0, 0), (16.0, 5), (2.0, -5), (2.0, -400)])
+def test_parts_that_stick_out_count_in_box_and_area_of_their_parent(x, shift):
+    """Two parts that overlap each other, beside or inside a square of 8 pixels; each pixel counts once."""
+    square = {"y": 16.0, "power": 100.0, "edge": 0.1}
+    part = {**square, "x": lambda node: Constant(node.parent["x"] + shift), "radius": 2.0}
+    grammar = Grammar("image", {"image": {}, "cell": {**square, "x": x, "radius": 4.0}, "core": part},
+                      [Rule("image", ["cell"]), Rule("cell", ["core", "core"])])
+    frames = Shapes((32, 32), {"cell": {}, "core": {}}, parts=["core"])(grammar.sample(0, 1))
+    canvas = np.zeros((32, 1000), bool)  # 500 columns of it left of the image
+    canvas[12:20, 500 + int(x) - 4:500 + int(x) + 4] = True
+    canvas[14:18, 500 + int(x) + shift - 2:500 + int(x) + shift + 2] = True
+    seen = np.flatnonzero(canvas.any(axis=0)) - 500
+    found = frames.objects
+    assert found.amodal.tolist() == [[seen[0], 12, seen[-1] + 1, 20]] and found.area.tolist() == [canvas.sum()]
+    inside = canvas[:, 500:532].sum()
+    assert found.pixels.tolist() == [inside] and found.visibility.tolist() == [1.0]
+    assert found.truncation.tolist() == pytest.approx([1 - inside / canvas.sum()])
+
+
 @pytest.mark.parametrize(("x", "y"), [(0, 16), (32, 0), (-3, 34), (500, 16), (-4000, 9000)])
 def test_shapes_that_the_image_cuts_have_whole_boxes_and_areas(x, y):
     _, whole = drawn((32, 32), radius=6.0, x=16.0, y=16.0)

@@ -29,6 +29,8 @@ from scenefit.report import (
     page,
     sheet,
 )
+from scenefit.report import detections as pictures
+from scenefit.report.story import Detections, FoundBy, Strangers
 
 NAN = float("nan")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & $\\frac \"'"
@@ -288,7 +290,8 @@ class TestPage:
         text = Reader(page.render(full_story())).text
         places = [text.index(part) for part in (
             "Learned beats", "Photos", "Grammar, before", "Learned, after", "Accuracy (%)", "Learned attributes",
-            "Distance to the photos", "What goes wrong", "7 read as 1", "Warnings", "widen it", "make demo", "5,792")]
+            "Distance to the photos", "What goes wrong", "7 read as 1", "Warnings", "so widen it", "make demo",
+            "5,792")]
         assert places == sorted(places)
         for number in ("15.0", "12.0 to 18.0", "97.5 %", "always 90°", "at its lower bound", "0.41", "0.01"):
             assert number in text  # readable without the charts
@@ -376,3 +379,87 @@ def test_a_grammar_far_above_the_curve_is_told_in_words_and_not_drawn_to_scale()
     assert "grammar 9" in drawn["layout"]["annotations"][-1]["text"]
     assert "grammar" in [trace["name"] for trace in page.distance(near)["data"]]
     assert np.asarray(charts.distance(far, 600, 300)).shape == (300, 600, 3)
+
+
+def detections(k=2):
+    """In each photo a found, a missed and, by the grammar alone, a false object, far from each other."""
+    truth = [np.array([[2.0, 2, 12, 12], [30, 2, 44, 16]])] * k
+    grammar = FoundBy("grammar", [np.array([[2.0, 2, 12, 12], [4, 28, 18, 44]])] * k, [np.array([True, False])] * k,
+                      [np.array([True, False])] * k, (57, 412, 30), (412, None), 0.3)
+    learned = FoundBy("learned", [np.array([[2.0, 2, 12, 12]])] * k, [np.array([True])] * k,
+                      [np.array([True, False])] * k, (70, 155, 17), (155, 200), 0.3)
+    return Detections(np.full((k, 48, 48, 3), 200, np.uint8), truth, [grammar, learned], 87, (0.8, 0.9), "By IoU.")
+
+
+def colours(picture):
+    return {kind: int((np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=2).sum()) for kind, colour in (
+        ("true", pictures.TRUE), ("false", pictures.FALSE), ("missed", pictures.MISSED))}
+
+
+class TestDetections:
+    def test_true_false_and_missed_are_drawn_where_they_are(self):
+        told = detections()
+        (_, (first, _)), (_, (second, _)) = pictures.rows(told, 1000)
+        assert first.width == 493
+        scale = first.width / 48
+        for kind, (x0, y0, x1, y1) in (("true", (1, 1, 13, 13)), ("missed", (29, 1, 45, 17)),
+                                       ("false", (3, 27, 19, 45))):
+            part = colours(first.crop(tuple(round(v * scale) for v in (x0, y0, x1, y1))))
+            assert part[kind] > 300 and sum(part.values()) == part[kind], "each in its place and its own colour"
+        assert colours(second)["false"] == 0 and colours(second)["true"] == colours(first)["true"]
+        top = np.asarray(first)[round(2 * scale) + 1, round(31 * scale):round(43 * scale)]
+        dashes = (top == ImageColor.getrgb(pictures.MISSED)).all(axis=1)
+        assert np.diff(dashes.astype(int)).clip(0).sum() > 4, "a missed one is told by its dashes"
+
+    def test_counts_and_equal_recall_are_said(self):
+        told = detections()
+        assert pictures.counted(told.found[0]) == "57 found, 412 false, 30 missed"
+        assert pictures.equal_recall(told) == ["At equal recall 0.8:  412 false  \u2192  155 false",
+                                            "At equal recall 0.9:  never reached  \u2192  200 false"]
+        text = Reader(page.render(replace(full_story(), detections=told))).text
+        for part in ("in 87 held-out photos", "trained on grammar: 57 found, 412 false, 30 missed", "never reached",
+                     "By IoU."):
+            assert part in text
+        assert len([tag for tag, more in Reader(page.render(replace(full_story(), detections=told))).tags
+                    if tag == "img" and more["alt"] in ("grammar", "learned")]) == 4
+
+    def test_the_first_view_shows_them(self):
+        plain, more = (sheet.first_view(replace(full_story(), detections=told)) for told in (None, detections()))
+        assert more.width == 1400 and more.height > plain.height + 800
+        assert all(count > 500 for count in colours(more).values()) and colours(plain)["missed"] == 0
+
+    def test_lengths_are_checked(self):
+        told = detections()
+        with pytest.raises(ValueError, match="detections of grammar need one entry for each of 1 photos"):
+            replace(told, images=told.images[:1])
+        with pytest.raises(ValueError, match="and one false_at for each of 1 recalls"):
+            replace(told, recalls=(0.5,))
+
+    def test_boxes_with_names_stay_on_the_picture(self):
+        found = pictures.plain(np.zeros((60, 80, 3), np.uint8), [[0, 0, 40, 30]], ["RBC 0.93"], ["#ff0000"])
+        values = np.asarray(found)
+        assert (values[30 - 1, :39] == (255, 0, 0)).all() and (values[:14] == 255).all(axis=2).sum() > 8
+
+
+class TestStrangers:
+    def test_far_photos_are_shown_with_their_note(self):
+        told = Strangers(images(3), ["3.1 times as far", "2.5 times as far", "2.1 times as far"], "Nothing like it.")
+        text = Reader(page.render(replace(full_story(), strangers=told))).text
+        assert "What the scene cannot express" in text and "2.5 times as far" in text and "Nothing like it." in text
+        assert sheet.first_view(replace(full_story(), strangers=told)).height > sheet.first_view(full_story()).height
+        with pytest.raises(ValueError, match="far photos need one caption each, got 1 for 3"):
+            Strangers(images(3), ["a"])
+
+
+def test_of_many_attributes_the_picture_shows_those_that_changed_most():
+    rng = np.random.default_rng(0)
+    same = [AttributeStory("a", f"same{i}", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500)) for i in range(9)]
+    moved = AttributeStory("a", "moved", rng.uniform(0, 1, 500), rng.normal(0.5, 0.01, 500))
+    words = AttributeStory("a", "words", ["x", "y"] * 50, ["x"] * 100)
+    pressed = AttributeStory("a", "pressed", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500), low=0, pressed="low")
+    assert moved.change > 0.85 and words.change == pytest.approx(0.5) and all(a.change < 0.25 for a in same)
+    assert AttributeStory("a", "b", [], []).change == 0
+    story = Story("x", attributes=[*same, words, moved, pressed])
+    assert [a.name for a in story.most_changed][:3] == ["pressed", "moved", "words"]
+    text = page.render(story)
+    assert all(a.label in text for a in story.attributes) and "at its lower bound: widen it" in text

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from blobs import call, fit_command, make
+from PIL import Image
 
 import scenefit as sf
 from scenefit.model import Model
@@ -76,7 +77,7 @@ def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     record = run.record.model_copy(update={"real": run.record.real.model_copy(update={"skipped": skipped}),
                                            "settings": {**run.record.settings, "steps": 9, "rounds": 5}})
     assert notes(type(run)(run.folder, record)) == [
-        FEW_PHOTOS, "5 real photos could not be read and were skipped: a.jpg, b.jpg, c.jpg and 2 more.",
+        FEW_PHOTOS, "5 real photos were left out: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
         "The budget ended the stage match after 2 of 9 pieces.",
         "The budget ended the stage infer after 1 of 5 pieces."]
     many = run.record.model_copy(update={"real": run.record.real.model_copy(update={"count": 50})})
@@ -88,3 +89,24 @@ def test_the_summary_counts_what_the_steps_counted(run):
     summary = read_summary(run)
     assert (summary.renders, summary.trainings, summary.cpu_seconds) == (
         last["renders"], last["trainings"], last["cpu_seconds"])
+
+
+def test_photos_that_no_render_is_like_are_told(tmp_path):
+    """One photo of forty is white, as no scene can be."""
+    world = make(tmp_path)
+    Image.fromarray(np.full((16, 16, 3), 255, np.uint8)).save(world / "real" / "007.png")
+    call(*fit_command(world, tmp_path / "run"))
+    run = open_run(tmp_path / "run")
+    story = tell(run, scene_of(run)[0])
+    assert story.strangers is not None and story.strangers.images[0].min() == 255
+    assert story.strangers.captions[0].endswith(" times as far")
+    assert float(story.strangers.captions[0].split()[0]) > 2
+    assert "of the photos lie more than 2 times" in story.strangers.note
+
+
+def test_left_out_labels_are_told_as_such(run):
+    skipped = [("/x/a.xml", "object 2: is empty"), ("/x/b.jpg", "broken")]
+    labelled = run.record.real.model_copy(update={"skipped": skipped})
+    record = run.record.model_copy(update={"labelled": labelled})
+    assert notes(type(run)(run.folder, record))[1] == (
+        "2 labelled photos or labels were left out: a.xml (object 2: is empty); b.jpg (broken).")

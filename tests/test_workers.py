@@ -117,7 +117,7 @@ def test_tensors_with_a_gradient_are_drawn_too(pool, scene):
 
 
 def test_an_error_names_its_scene_and_the_pool_goes_on(odd_pool):
-    with pytest.raises(RenderError, match="scene 101 of seed 2: renderer renderer raised ValueError: as asked") as e:
+    with pytest.raises(RenderError, match="scene 101 of seed 2: the renderer raised ValueError: as asked") as e:
         render(odd_pool, odd(130, 1, [101]))
     assert e.value.indices == (101,)
     assert 'raise ValueError("as asked")' in e.value.__notes__[0]

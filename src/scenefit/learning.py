@@ -11,12 +11,15 @@ from torch import Tensor
 
 from scenefit.address import derive
 from scenefit.attribute import Attribute
+from scenefit.cloud import empty_cloud, places
 from scenefit.features import Extractor, compute, to_tensor
+from scenefit.formats import Keep
 from scenefit.gradients import GRADIENTS, Estimate
 from scenefit.gradients import cost as gradient_cost
 from scenefit.gradients.estimate import leave_one_out
 from scenefit.grammar import Grammar
 from scenefit.infer import agree, propose, widened
+from scenefit.look import Looking
 from scenefit.objective import Objective, objective
 from scenefit.photos import Photos
 from scenefit.pretrain import pretrain
@@ -27,7 +30,8 @@ from scenefit.scene import SceneBatch
 from scenefit.search import cost as search_cost
 from scenefit.search import search
 from scenefit.settings import Settings
-from scenefit.tasks import Classify, Task
+from scenefit.tasks import Classify, Detect, Task
+from scenefit.tasks.choose import labels_of, photo_labels
 from scenefit.transformer import Edit, Transformer
 
 NAN = float("nan")
@@ -36,12 +40,14 @@ SLOWEST = 0.1  # of the first rate: where the descent's cosine schedule ends
 
 
 class Learning:
-    """A fit under way. photos uint8 [N, H, W, 3]; few: labelled photos; features: None for the reader's own."""
+    """A fit under way. photos uint8 [N, H, W, 3]; few: labelled photos; features: None for the reader's own; keep:
+    which objects of renders get boxes, where the photos have them."""
 
     def __init__(self, grammar: Grammar, renderer: Renderer, photos: np.ndarray, few: Photos | None,
-                 task: Task | None, features: Extractor | None, settings: Settings, seed: int):
+                 task: Task | None, features: Extractor | None, settings: Settings, seed: int,
+                 keep: Keep | None = None):
         self.grammar, self.renderer, self.photos, self.few, self.task = grammar, renderer, photos, few, task
-        self.features, self.settings, self.seed = features, settings.within_budget(), seed
+        self.features, self.settings, self.seed, self.keep = features, settings.within_budget(), seed, keep
         self.transformer = Transformer(grammar, derive(seed, "transformer"))
         self.average = {name: value.detach().clone() for name, value in self.transformer.named_parameters()}
         self.warm = {name: value.clone() for name, value in self.average.items()}
@@ -53,9 +59,13 @@ class Learning:
         self.slots = slots(grammar)
         readings = sum(slot.width for slot in self.slots)
         self.reader = Reader((photos.shape[1], photos.shape[2]), readings, is_grey(photos), derive(seed, "reader"))
+        self.looking = Looking(grammar, renderer, photos, self.settings, derive(seed, "looking"))
         self.renders, self.trainings, self.baseline = 0, 0, NAN
         self._objective: Objective | None = None
         self._searching: Iterator[float] | None = None
+        if settings.warm_start == "look" and not places(grammar):
+            raise ValueError('warm_start="look" finds what belongs to the whole image, and this grammar has no learned '
+                             f"number at its root, {grammar.start!r}; use warm_start=\"infer\"")
         name = settings.gradient
         self.gradient = ("exact" if is_differentiable(renderer) else "score") if name == "auto" else name
         if self.gradient == "exact" and not is_differentiable(renderer):
@@ -94,6 +104,8 @@ class Learning:
             return more + gradient_cost(self.gradient, self.grammar, edit)
         if stage == "search":
             return search_cost(self.transformer)
+        if stage == "look":
+            return self.looking.cost(piece)
         read, each = self.settings.reader_renders, self.settings.round_renders
         return {"read": read, "infer": each, "focus": read + 2 * each}.get(stage, 0)
 
@@ -103,8 +115,9 @@ class Learning:
     def _draw(self, scenes: object) -> Tensor:
         frames = render(self.renderer, scenes)  # type: ignore[arg-type]
         self.renders += len(frames)
-        if self.few is not None and isinstance(self.task, Classify) and self.settings.task != "none":
-            self.task.codes(frames.label)  # so that a class without photos is found before the long work, not after
+        if self.few is not None and isinstance(self.task, Classify | Detect) and self.settings.task != "none":
+            labels = labels_of(frames, self.few, self.keep)
+            self.task.codes(getattr(labels, "name", labels))  # a class without photos is found before the long work
         return to_tensor(frames.images)
 
     def _pretrain(self, piece: int, of: int) -> tuple[float, float]:
@@ -113,11 +126,20 @@ class Learning:
 
     def _read(self, piece: int, of: int) -> tuple[float, float]:
         """Train the reader, first on renders of the broad prior, then where the photos seem to lie."""
-        scenes, images = self._train_reader("read", piece, near=None if piece == 0 else self.transformer)
+        blind = piece == 0 and self.transformer.cloud is None
+        scenes, images = self._train_reader("read", piece, near=None if blind else self.transformer)
         if piece < of - 1:
             read = self.reader.readings
             propose(self.transformer, scenes, compute(read, _bytes(images)), compute(read, self.photos))
             self._settled()
+        return NAN, NAN
+
+    @torch.no_grad()
+    def _look(self, piece: int, of: int) -> tuple[float, float]:
+        """Find the attributes of each photo, first from renders of the broad prior, then of what was found so far."""
+        self.transformer.cloud = self.looking.round(self.transformer, piece, self._seed("look", piece))
+        self.renders, self.trainings = self.renders + self.looking.renders, self.trainings + self.looking.trainings
+        self._settled()
         return NAN, NAN
 
     def _train_reader(self, stage: str, piece: int, near: Transformer | None) -> tuple[SceneBatch, Tensor]:
@@ -239,11 +261,12 @@ class Learning:
         frames = render(self.renderer, edit.scenes)
         self.renders += len(frames)
         seed = derive(self.seed, "task network")  # the same first weights for every score
+        labels, real = labels_of(frames, self.few, self.keep), photo_labels(self.few)
         if self.settings.task == "credit":
-            reward, score = self.task.credit(frames.images, frames.label, self.few.images, self.few.label, seed)
+            reward, score = self.task.credit(frames.images, labels, self.few.images, real, seed)
             advantage = leave_one_out(reward)
         else:
-            score = self.task.score(self.task.train(frames.images, frames.label, seed), self.few.images, self.few.label)
+            score = self.task.score(self.task.train(frames.images, labels, seed), self.few.images, real)
             self.baseline = score if np.isnan(self.baseline) else 0.8 * self.baseline + 0.2 * score
             advantage = torch.full((len(frames),), (score - self.baseline) * len(frames) ** 0.5)
         self.trainings += 1
@@ -277,6 +300,7 @@ class Learning:
         for part, values in (("transformer", self.transformer.state_dict()), ("reader", self.reader.state_dict()),
                              ("average", self.average), ("warm", self.warm)):
             out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
+        out |= {f"finder:{name}": value for name, value in self.looking.state().items()}
         for number, moments in self.optimiser.state_dict()["state"].items():
             out |= {f"adam:{number}:{name}": value.clone() for name, value in moments.items()}
         return out
@@ -289,15 +313,19 @@ class Learning:
         for key, value in state.items():
             part, _, name = key.partition(":")
             parts.setdefault(part, {})[name] = value.clone()
-        self.transformer.load_state_dict(parts["transformer"])
+        saved = parts["transformer"]
+        if "cloud.centre" in saved:
+            self.transformer.cloud = empty_cloud(self.grammar, len(saved["cloud.centre"]), len(saved["cloud.error"]))
+        self.transformer.load_state_dict(saved)
+        self.looking.load(parts.get("finder", {}))
         self.reader.load_state_dict(parts["reader"])
         self.average, self.warm = parts["average"], parts["warm"]
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in parts.get("adam", {}).items():
             number, _, name = key.partition(":")
             moments.setdefault(int(number), {})[name] = value
-        saved = self.optimiser.state_dict()
-        self.optimiser.load_state_dict({"state": moments, "param_groups": saved["param_groups"]})
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def _bytes(images: Tensor) -> np.ndarray:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from scenefit.address import derive
 from scenefit.attribute import Attribute
+from scenefit.cloud import empty_cloud
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice
 from scenefit.scene import SceneBatch
@@ -60,6 +61,8 @@ def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Mode
     transformer = Transformer(grammar)
     if decisions(grammar) and any(name.startswith("structure.") for name in state):
         transformer.structure = Structure(grammar)
+    if "cloud.centre" in state and "cloud.error" in state:
+        transformer.cloud = empty_cloud(grammar, len(state["cloud.centre"]), len(state["cloud.error"]))
     _fill(transformer, state, "model")
     return Model(transformer, seed)
 

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from scenefit.files import content_hash
+from scenefit.formats import Keep
 from scenefit.photos import Photos
 from scenefit.scene_file import SceneFile
 from scenefit.settings import Settings
@@ -38,7 +40,8 @@ class PhotoSource(_Plain):
 
 
 class Record(_Plain):
-    """What settings.json holds. size: (height, width) of the images."""
+    """What settings.json holds. size: (height, width) of the images.  keep: of `scenefit.formats.Keep`, where labelled
+    photos have boxes; None for its defaults, too."""
 
     seed: int = Field(ge=0, lt=2**64)
     settings: dict[str, Any]
@@ -47,6 +50,7 @@ class Record(_Plain):
     size: tuple[int, int]
     real: PhotoSource
     labelled: PhotoSource | None
+    keep: dict[str, Any] | None = None
     versions: dict[str, str]
     command: str
 
@@ -55,16 +59,19 @@ class Record(_Plain):
         """Of all that decides what is learned, as far as a run folder can tell."""
         decides = self.model_dump(include={"seed", "settings", "grammar", "size"})
         photos = [None if source is None else source.hash for source in (self.real, self.labelled)]
-        return content_hash(json.dumps([decides, photos], sort_keys=True).encode())
+        kept = [] if self.keep is None else [self.keep]
+        return content_hash(json.dumps([decides, photos, *kept], sort_keys=True).encode())
 
 
 def describe(scene: SceneFile, seed: int, settings: Settings, size: tuple[int, int], real: Photos, real_path: Any,
-             labelled: Photos | None = None, labelled_path: Any = None, command: str = "") -> Record:
+             labelled: Photos | None = None, labelled_path: Any = None, command: str = "",
+             keep: Keep | None = None) -> Record:
     """The record of a fit to be."""
     few = None if labelled is None else _source(labelled, labelled_path)
     return Record(seed=seed, settings=settings.record(), scene=SceneSource(path=str(scene.path), hash=scene.hash),
                   grammar=_plain(scene.grammar.describe()), size=size, real=_source(real, real_path), labelled=few,
-                  versions=versions(), command=command)
+                  keep=None if few is None or keep in (None, Keep()) else asdict(keep), versions=versions(),
+                  command=command)
 
 
 def versions() -> dict[str, str]:
@@ -80,6 +87,8 @@ def differences(old: Record, new: Record) -> list[str]:
         before, after = old.settings.get(name), new.settings.get(name)
         if before != after:
             found.append(f"{name}: {before} -> {after}")
+    if old.keep != new.keep:
+        found.append(f"which objects become labels: {old.keep or 'the default'} -> {new.keep or 'the default'}")
     if old.size != new.size:
         found.append(f"size of the images: {old.size} -> {new.size}")
     for name in ("real", "labelled"):
@@ -110,8 +119,12 @@ def grammar_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
 
 
 def hash_photos(photos: Photos) -> str:
-    """Of the images and their labels."""
+    """Of the images and their labels, classes or boxes."""
     labels = content_hash("\n".join(photos.label.tolist()).encode())
+    if photos.boxes is not None:
+        b = photos.boxes
+        labels = content_hash(b"\n".join([labels.encode(), b.image.tobytes(), b.box.tobytes(),
+                                          "\n".join(b.name.tolist()).encode()]))
     return content_hash(f"{photos.hash} {labels}".encode())
 
 

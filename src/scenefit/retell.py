@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from scenefit import report
 from scenefit.address import derive
 from scenefit.attribute import Attribute
+from scenefit.detections import read_detections
 from scenefit.distance import floor, mmd2
 from scenefit.features import compute
 from scenefit.files import whole_file, write_json
@@ -22,15 +23,17 @@ from scenefit.objective import objective
 from scenefit.photos import Photos
 from scenefit.prior import Choice, Prior
 from scenefit.renderers import Renderer
-from scenefit.report import Arm, AttributeStory, Interval, Story, Table, TracePoint
+from scenefit.report import Arm, AttributeStory, Interval, Story, Strangers, Table, TracePoint
 from scenefit.report.sheet import contact_sheet
 from scenefit.run import Run, fit_model, fit_reader, read_json, steps
 from scenefit.scene import SceneBatch
 from scenefit.scene_file import SceneFile
 from scenefit.score import Band, draw, read_score
+from scenefit.strangers import FAR, NEAR, farthest
 from scenefit.tensor_file import read_tensors, write_tensors
 
 SHOWN = 24
+STRANGERS = 6
 FEW = 50  # photos
 SAMPLED = 2048  # scenes behind the histograms
 REDO = "run scenefit report on the folder with --real DIR, which measures it again"
@@ -60,12 +63,18 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     """
     model, goal = fit_model(run, grammar), objective(fit_reader(run).features, real.images)
     seed, count = derive(run.record.seed, "summary"), run.settings.check_renders
+    strange: dict[str, torch.Tensor] = {}
     sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
     images, distance = {"photos": _spread(real.images)}, {}
     for name, scenes in sets.items():
         drawn, _ = draw(renderer, scenes)
         images[name] = drawn[:SHOWN]
-        distance[name] = float(mmd2(compute(goal.extractor, drawn), goal.kernel))
+        features = compute(goal.extractor, drawn)
+        distance[name] = float(mmd2(features, goal.kernel))
+        if name == "learned" and count > NEAR:
+            rows, away = farthest(goal.photos, features, STRANGERS)
+            strange = {"far": torch.from_numpy(real.images[rows.numpy()]), "far_by": away[rows],
+                       "far_share": (away > FAR).float().mean()[None]}
     band = _floor(goal.photos, seed)
     last = steps(run)[-1]
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band),
@@ -73,7 +82,7 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
                                pressed(model, model.sample(SAMPLED, seed)).items()},
                       renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"])
     write_tensors(run.path("samples.safetensors"), {name: torch.from_numpy(part.copy()) for name, part in
-                                                    images.items()}, {"run": run.record.identity})
+                                                    images.items()} | strange, {"run": run.record.identity})
     for name, part in images.items():
         with whole_file(run.path(f"{name}.png")) as file:
             contact_sheet(part, 6).save(file, "PNG")
@@ -117,7 +126,8 @@ def tell(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> Story:
         subtitle=f"{run.record.real.path}", command=run.record.command, facts=_facts(run, summary),
         photos=samples.get("photos"), prior=samples.get("prior"), learned=samples.get("learned"),
         trace=trace, floor=Interval(band.mean, band.low, band.high), prior_distance=summary.prior,
-        attributes=attributes(model, summary.pressed), table=_table(run),
+        attributes=attributes(model, summary.pressed), table=_table(run), strangers=_strangers(samples),
+        detections=read_detections(run.path("detections.safetensors"), run.record.identity),
         notes=(*warnings, *notes(run)))
 
 
@@ -149,18 +159,20 @@ def notes(run: Run) -> list[str]:
     for name in ("real", "labelled"):
         source = getattr(run.record, name)
         if source is not None and source.skipped:
-            names = ", ".join(Path(path).name for path, _ in source.skipped[:3])
-            more = f" and {len(source.skipped) - 3} more" if len(source.skipped) > 3 else ""
-            found.append(f"{len(source.skipped)} {name} photos could not be read and were skipped: {names}{more}.")
+            first = "; ".join(f"{Path(path).name} ({reason})" for path, reason in source.skipped[:3])
+            more = f"; and {len(source.skipped) - 3} more" if len(source.skipped) > 3 else ""
+            what = "photos" if name == "real" else "photos or labels"
+            found.append(f"{len(source.skipped)} {name} {what} were left out: {first}{more}.")
     stages: dict[str, tuple[int, int]] = {step["stage"]: (step["done"], step["of"]) for step in steps(run)}
-    asked = {"match": run.settings.steps, "infer" if run.settings.warm_start == "infer" else "search":
-             run.settings.rounds if run.settings.warm_start != "none" else 0}
+    start = run.settings.warm_start
+    rounds = {"none": 0, "look": run.settings.looks}.get(start, run.settings.rounds)
+    asked = {"match": run.settings.descent, start: rounds}
     for stage, of in asked.items():
         done = stages.get(stage, (0, of))[0]
         if done < of:
             found.append(f"The budget ended the stage {stage} after {done} of {of} pieces.")
     score = read_score(run.path("score.json"))
-    return found + (score.notes if score is not None and score.accuracy else [])
+    return found + (score.notes if score is not None and score.metric else [])
 
 
 def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str) -> AttributeStory:
@@ -184,19 +196,27 @@ def _facts(run: Run, summary: Summary) -> dict[str, str]:
 
 
 def _table(run: Run) -> Table | None:
-    """The task's accuracy, if the run has been scored on labelled photos."""
+    """The task's accuracy or AP50, if the run has been scored on labelled photos."""
     found = read_score(run.path("score.json"))
-    if found is None or not found.accuracy:
+    if found is None or not found.metric:
         return None
     rows = [Arm(name, float(np.mean(values)), min(values), max(values), values)
-            for name, values in found.accuracy.items()]
-    return Table("accuracy", rows, note=f"on {found.labelled} labelled photos; lowest to highest of "
+            for name, values in found.values.items()]
+    return Table(found.metric, rows, note=f"on {found.labelled} labelled photos; lowest to highest of "
                                         f"{len(rows[0].values)} trainings on {found.images} images each; one fit")
 
 
+def _strangers(samples: Mapping[str, np.ndarray]) -> Strangers | None:
+    if "far" not in samples or not len(samples["far"]):
+        return None
+    share = float(samples["far_share"][0])
+    return Strangers(samples["far"], [f"{by:.1f} times as far" for by in samples["far_by"].tolist()],
+                     f"{share:.0%} of the photos lie more than {FAR:g} times as far from the renders of the learned "
+                     "distribution that are nearest to them, as those renders typically lie from each other. Shown are "
+                     "the farthest: what they have and no render has is what the scene still lacks.")
+
+
 def _floor(photos: torch.Tensor, seed: int) -> Band:
-    if len(photos) < 4:
-        return Band(mean=NAN, low=NAN, high=NAN, size=len(photos))
     found = floor(photos, seed)
     return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
 

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from scenefit.address import derive
 from scenefit.files import FULL, DiskFull, clear_leftovers, write_json, write_text
+from scenefit.formats import Keep
 from scenefit.grammar import Grammar
 from scenefit.lock import NAME as LOCK
 from scenefit.loop import Step, fit_steps
@@ -154,7 +155,7 @@ def version_changes(run: Run) -> list[str]:
 
 
 def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labelled: Photos | None = None,
-            task: Task | None = None) -> Iterator[Step]:
+            task: Task | None = None, keep: Keep | None = None) -> Iterator[Step]:
     """Fit, or go on, keeping steps and checkpoints; at the end write model and features. Yields as `fit_steps` does.
 
     Hold `lock(run.folder)` meanwhile. DamagedFile, RunError and DiskFull say what to do.
@@ -165,7 +166,7 @@ def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labell
     state: Mapping[str, torch.Tensor] | None = _resume(run)
     saved, due = time.monotonic(), False
     for step in fit_steps(grammar, renderer, real, labelled, seed=run.record.seed, settings=run.settings, task=task,
-                          state=state):
+                          keep=keep, state=state):
         due = step.done == step.of or time.monotonic() - saved >= EVERY
         _append(run.path("steps.jsonl"), json.dumps(step.record()) + "\n", due)
         state = step.state

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 GRADIENT_NAMES = ("auto", "exact", "finite", "simultaneous", "score")
-WARM_STARTS = ("infer", "search", "none")
+WARM_STARTS = ("infer", "look", "search", "none")
 TASK_TERMS = ("credit", "reinforce", "none")
 
 
@@ -13,10 +13,16 @@ class Settings:
     """How to fit. Counts are of images rendered unless said otherwise.
 
     gradient: how to get one through the renderer; "auto" is exact where the renderer is differentiable, else the score
-    function.  warm_start: "infer" reads attributes off the photos, "search" is CMA-ES on the distance.
+    function.  warm_start: "infer" brings readings of renders and photos to agree, attribute by attribute; "look" finds
+    the attributes of each photo as a whole (its light, its sizes, how many there are), for scenes whose learned
+    attributes belong to the root; "search" is CMA-ES on the distance.
     reads, reader_renders, reader_epochs: trainings of the reader; the first on the broad prior, later ones where the
     photos seem to lie.  rounds, round_renders: of the warm start.
-    steps, batch: of the descent; batch is a multiple of 64.  rate: of the curves, in units of the
+    focus: train it once more, close to the photos, and let readings agree again.  looks, look_renders: rounds of
+    "look", and renders of each.  look_objects: from the third round on, a detector helps to read; needs the extra
+    lite0.
+    steps, batch: of the descent, by default 60, and none after "look", which such distances made worse; batch is a
+    multiple of 64.  rate: of the curves, in units of the
     bounds; by default small after "infer", which ends close by, and larger after the others.
     pretrain: steps of reconstruction before all else (Kar et al. 2019).
     task: how labelled photos enter; task_steps, task_renders: how often, and on how many images a network is trained.
@@ -32,7 +38,10 @@ class Settings:
     rounds: int = 3
     focus: bool = True
     round_renders: int = 512
-    steps: int = 60
+    looks: int = 6
+    look_renders: int = 1000
+    look_objects: bool = True
+    steps: int | None = None
     batch: int = 128
     rate: float | None = None
     pretrain: int = 0
@@ -54,15 +63,19 @@ class Settings:
             raise ValueError(f"batch must be a multiple of 64, got {self.batch}")
         if self.reader_renders < 4:  # a quarter of the later ones are of the broad prior
             raise ValueError(f"reader_renders must be at least 4, got {self.reader_renders}")
+        if self.look_renders < 64:
+            raise ValueError(f"look_renders must be at least 64, got {self.look_renders}")
         for name in ("round_renders", "check_renders", "task_renders", "most_photos"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
-        for name in ("reads", "reader_epochs"):
+        for name in ("reads", "reader_epochs", "looks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.rate is not None and not self.rate > 0:
             raise ValueError(f"rate must be positive, got {self.rate}")
-        for name in ("rounds", "steps", "pretrain", "task_steps", "task_weight"):
+        if self.steps is not None and self.steps < 0:
+            raise ValueError(f"steps must be at least 0, got {self.steps}")
+        for name in ("rounds", "pretrain", "task_steps", "task_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.minutes is not None and not self.minutes > 0:
@@ -79,6 +92,13 @@ class Settings:
         return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * reads)),
                        round_renders=min(self.round_renders, max(self.max_renders // (5 * rounds), 2)),
                        check_renders=min(self.check_renders, self.max_renders // 16))
+
+    @property
+    def descent(self) -> int:
+        """The steps, whether they were given or not."""
+        if self.steps is not None:
+            return self.steps
+        return 0 if self.warm_start == "look" else 60
 
     @property
     def pace(self) -> float:

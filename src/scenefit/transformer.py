@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from scenefit.address import uniform
 from scenefit.attribute import Attribute, Unit
+from scenefit.cloud import Cloud, places
 from scenefit.encoding import Graph, columns, encode
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice, pick
@@ -65,14 +66,16 @@ class Transformer(nn.Module):
     """Edits scenes of one grammar. Its parameters are what `fit` learns.
 
     structure: where there is one, rules, counts and choices are its, and the rest is edited; else each has odds or a
-    curve of its own.
+    curve of its own.  cloud: where there is one, the root's numbers start from it instead of from their priors.
     """
 
     structure: Structure | None
+    cloud: Cloud | None
 
     def __init__(self, grammar: Grammar, seed: int = 0):
         super().__init__()
-        self.grammar, self.structure = grammar, None
+        self.grammar, self.structure, self.cloud = grammar, None, None
+        self.places = places(grammar)
         self.columns = columns(grammar)
         self.numbers = tuple(a for a in grammar.learned if not isinstance(a.prior, Choice))
         self.choices = tuple(a for a in grammar.learned if isinstance(a.prior, Choice))
@@ -156,6 +159,7 @@ class Transformer(nn.Module):
             prior = structure.sample(seed, index)
             log_probs.update(structure.log_probs(prior))
         outputs = self._run(prior)
+        starts = self._starts(prior.tables[self.grammar.start].address)
         for kind in self.grammar.kinds:
             address, at = prior.tables[kind].address, 0
             for a in self._edited(kind):
@@ -167,6 +171,8 @@ class Transformer(nn.Module):
                     codes[a.key], log_probs[a.key] = self._choose(a, out, address)
                 else:
                     moves[a.key], log_probs[a.key] = self._move(a, NETWORK_SCALE * out[:, 0], address)
+                    if a.key in starts:
+                        moves[a.key] = moves[a.key] + torch.from_numpy(starts[a.key])
         plain = {key: move.detach().numpy().astype(np.float64) for key, move in moves.items()}
         scenes, units = self.grammar.decode(prior, {**plain, **codes})
         return Edit(scenes, moves, codes, units, log_probs)
@@ -178,7 +184,11 @@ class Transformer(nn.Module):
         counts = [a for a in self.numbers if a.count]
 
         def mover(a: Attribute) -> Any:
-            return lambda address: self._move(a, 0.0, address)[0].detach().numpy().astype(np.float64)
+            def move(address: np.ndarray) -> np.ndarray:
+                own = self._move(a, 0.0, address)[0].detach().numpy().astype(np.float64)
+                return own + self._starts(address).get(a.key, 0.0) if a.kind == self.grammar.start else own
+
+            return move
 
         scenes = self.grammar.sample(seed, index, {a.key: mover(a) for a in counts},
                                      odds)
@@ -194,6 +204,10 @@ class Transformer(nn.Module):
         move = mean + sigma * torch.from_numpy(place(address, f"{a.name}/edit").astype(np.float32))
         # Detached: a log-probability of a sample that still follows its mean has no gradient at all.
         return move, _normal(move.detach(), mean, sigma)
+
+    def _starts(self, address: np.ndarray) -> Mapping[Key, np.ndarray]:
+        """The cloud's moves of the root's numbers [S]; none without one."""
+        return {} if self.cloud is None else self.cloud.moves(self.places, address)
 
     def _choose(self, a: Attribute, out: Tensor, address: np.ndarray) -> tuple[np.ndarray, Tensor]:
         """Codes [n] of a choice and their log-probability [n]."""

@@ -8,12 +8,19 @@ import typer
 
 from scenefit.cli import say
 from scenefit.cli.given import (
+    BoxOption,
+    CutOption,
     DeviceOption,
+    LabelledOption,
+    PixelsOption,
     SceneArgument,
     SeedOption,
+    SeenOption,
+    SideOption,
     WorkersOption,
     command_line,
     drawing,
+    keep_of,
     labelled_photos,
     photos,
     resolve,
@@ -21,6 +28,7 @@ from scenefit.cli.given import (
 )
 
 if TYPE_CHECKING:
+    from scenefit.formats import Keep
     from scenefit.loop import Step
     from scenefit.run import Run
     from scenefit.settings import Settings
@@ -29,13 +37,12 @@ if TYPE_CHECKING:
 @say.command("Stopped. Nothing up to the last second or so is lost: the same command goes on from there.")
 def fit(
     scene: SceneArgument,
-    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in any depth of folders; no label of "
-                                       "theirs is read.", show_default=False)],
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in any depth of folders, or a list "
+                                       "file in a data set of boxes; no label of theirs is read.",
+                                       show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make, or to go on with.",
                                       show_default=False)],
-    labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", help="A few labelled photos, one "
-                                                  "subfolder a class; they steer the fit towards what the task needs.",
-                                                  show_default=False)] = None,
+    labelled: LabelledOption = None,
     seed: SeedOption = 0,
     max_renders: Annotated[int | None, typer.Option("--max-renders", help="Draw at most so many images.",
                                                     show_default=False)] = None,
@@ -45,11 +52,17 @@ def fit(
     gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|exact|finite|simultaneous|score", help=
                                                  "How to get a gradient through the renderer.",
                                                  show_default="auto")] = None,
-    warm_start: Annotated[str | None, typer.Option("--warm-start", metavar="infer|search|none", help="How to come near "
-                                                   "before the descent: read the photos, or search.",
+    warm_start: Annotated[str | None, typer.Option("--warm-start", metavar="infer|look|search|none", help="How to come "
+                                                   "near before the descent: read the photos, find what belongs "
+                                                   "to each photo as a whole, or search.",
                                                    show_default="infer")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.", show_default="60")] = None,
     workers: WorkersOption = 0,
+    min_pixels: PixelsOption = 4,
+    min_visibility: SeenOption = 0.05,
+    min_side: SideOption = 1,
+    max_truncation: CutOption = 1.0,
+    box: BoxOption = "visible",
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
                                                    "scenefit.Settings, such as batch=256; may be repeated.",
                                                    show_default=False)] = None,
@@ -60,33 +73,39 @@ def fit(
       scenefit fit scenes/coins.py --real photos/ --out runs/coins
       scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
 
+    Labelled photos steer the fit towards what a classifier, or with boxes a detector, needs; each of the task_steps
+    trains one. Which of the renders' objects get boxes, and which, say --min-pixels to --box.
+
     Photos are brought to the renderer's size: the short side is fitted, the centre cropped. The run folder then holds
     what was learned (model.safetensors) and report.html, which shows it. Stopped or killed, the same command goes on
     where it stood, and ends in the same bytes.
     """
     chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
                        "steps": steps, "device": resolve(device)}, set_ or [])
-    _fit(scene, real, labelled, out, seed, chosen, workers)
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
+    _fit(scene, real, labelled, out, seed, chosen, workers, keep)
 
 
-def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, chosen: "Settings",
-         workers: int) -> None:
+def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, chosen: "Settings", workers: int,
+         keep: "Keep | None") -> None:
     from scenefit.lock import lock
     from scenefit.loop import frame_size
     from scenefit.record import describe
     from scenefit.retell import measure, write_report
-    from scenefit.run import begin, fit_run, version_changes
+    from scenefit.run import begin, fit_model, fit_reader, fit_run, version_changes
     from scenefit.scene_file import load_scene
-    from scenefit.tasks import Classify
 
     found = load_scene(scene)
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
         images, few = photos(real, size, chosen.most_photos), labelled_photos(labelled, size)
-        wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line())
+        wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line(),
+                          keep)
         with lock(out):
             run = begin(out, wanted)
             if run.finished:
+                fit_model(run, found.grammar)  # a damaged one is not finished, and says what to do
+                fit_reader(run)
                 say.say(f"{out} is finished. Report: {run.path('report.html')}")
                 return
             warnings = version_changes(run)
@@ -95,8 +114,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, c
                                 "draws may have")
             for text in warnings:
                 say.warn(text)
-            task = None if few is None else Classify(tuple(sorted(set(few.label.tolist()))), device=chosen.device)
-            _watch(run, fit_run(run, found.grammar, renderer, images, few, task), few is not None)
+            _watch(run, fit_run(run, found.grammar, renderer, images, few, keep=keep), few is not None)
             with say.busy("Measuring what was learned"):
                 summary = measure(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))
@@ -125,6 +143,6 @@ def _costs(chosen: "Settings") -> Mapping[str, Any]:
     """Roughly how long a piece of each stage takes, in images drawn and looked at."""
     return {"pretrain": chosen.pretrain * 64, "read": chosen.reader_renders * (1 + chosen.reader_epochs),
             "infer": chosen.rounds * chosen.round_renders, "focus": chosen.reader_renders * (1 + chosen.reader_epochs),
-            "search": chosen.rounds * 640, "match": 2 * chosen.batch,
+            "look": 4 * chosen.look_renders, "search": chosen.rounds * 640, "match": 2 * chosen.batch,
             "settle": 2 * chosen.check_renders, "task": chosen.task_renders * 8 + 2 * chosen.batch,
             "check": chosen.check_renders}

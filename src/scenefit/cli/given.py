@@ -15,6 +15,7 @@ from scenefit.cli.say import warn
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scenefit.formats import Keep
     from scenefit.frame import Frames
     from scenefit.photos import Photos
     from scenefit.renderers import Renderer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scenefit.settings import Settings
 
 DEVICES = ("auto", "cpu", "cuda")
+SKIPPED = 20  # photos, or boxes, that are named each
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Python file that defines grammar and "
@@ -35,6 +37,16 @@ WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes 
                                             "images are the same.")]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where the renderer draws, if it "
                                            "can choose. Results differ between devices in their last digits.")]
+LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False, help=
+                                                     "A few labelled photos: one subfolder a class; or a data set of "
+                                                     "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
+PixelsOption = Annotated[int, typer.Option("--min-pixels", help="Label objects seen in at least so many pixels.")]
+SeenOption = Annotated[float, typer.Option("--min-visibility", help="... of which at least this share is seen.")]
+SideOption = Annotated[int, typer.Option("--min-side", help="... seen at least so many pixels wide and high.")]
+CutOption = Annotated[float, typer.Option("--max-truncation", help="... of which at most this share lies outside the "
+                                          "image.")]
+BoxOption = Annotated[str, typer.Option("--box", metavar="visible|amodal", help="Boxes around what is seen, or around "
+                                        "the whole object; take what those who labelled your photos did.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 
@@ -100,15 +112,16 @@ def _placed(renderer: Any, device: str) -> Any:
     """The renderer on a device, if it is one that can choose: a dataclass with a field device."""
     if is_dataclass(renderer) and not isinstance(renderer, type) and "device" in {f.name for f in fields(renderer)}:
         return replace(renderer, device=device)
-    raise ValueError(f"--device {device}: the renderer {getattr(renderer, '__name__', type(renderer).__name__)} has no "
+    raise ValueError(f"--device {device}: the scene's {getattr(renderer, '__name__', type(renderer).__name__)} has no "
                      "`device` to choose; use --device cpu, or let the scene file put it there")
 
 
 def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Photos":
-    """Photos of a folder at size, with a warning for each that was skipped. ValueError for fewer than two."""
-    from scenefit.photos import read_photos
+    """Photos of a folder, or of a list file in a data set, at size, with a warning for each that was skipped.
+    ValueError for fewer than two."""
+    from scenefit.loop import read_real
 
-    found = read_photos(folder, size, most)
+    found = read_real(folder, size, most)
     _name_skipped(found)
     if len(found) < 2:
         raise ValueError(f"{folder} holds one readable photo; a distribution needs at least 2, and some hundreds to be "
@@ -117,19 +130,32 @@ def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Pho
 
 
 def labelled_photos(folder: Path | None, size: tuple[int, int]) -> "Photos | None":
-    """Photos with a subfolder for each class; None where none are given."""
+    """Photos with classes or boxes; None where none are given."""
     if folder is None:
         return None
-    from scenefit.photos import read_labelled
+    from scenefit.labelled import read_few
 
-    found = read_labelled(folder, size)
+    found = read_few(folder, size)
     _name_skipped(found)
     return found
 
 
+def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, box: str) -> "Keep | None":
+    """Which objects become labels; None where all is the default. BadParameter, naming what is wrong."""
+    from scenefit.formats import Keep
+
+    try:
+        keep = Keep(min_pixels, min_visibility, min_side, max_truncation, box)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return None if keep == Keep() else keep
+
+
 def _name_skipped(found: "Photos") -> None:
-    for path, reason in found.skipped:
+    for path, reason in found.skipped[:SKIPPED]:
         warn(f"skipped {path}: {reason}")
+    if len(found.skipped) > SKIPPED:
+        warn(f"{len(found.skipped) - SKIPPED} more were skipped")
 
 
 def open_scene(run: "Run", given: Path | None) -> "SceneFile":

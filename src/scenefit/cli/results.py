@@ -7,12 +7,19 @@ import typer
 
 from scenefit.cli import say
 from scenefit.cli.given import (
+    BoxOption,
+    CutOption,
     DeviceOption,
+    LabelledOption,
+    PixelsOption,
     RunArgument,
     SceneOption,
     SeedOption,
+    SeenOption,
+    SideOption,
     WorkersOption,
     drawing,
+    keep_of,
     labelled_photos,
     one_thread,
     open_scene,
@@ -33,29 +40,36 @@ def generate(
     run: RunArgument,
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set's folder.", show_default=False)],
-    format: Annotated[str, typer.Option("--format", metavar="coco|folder", help="coco: boxes and masks. folder: one "
-                                        "subfolder a class.")] = "coco",
+    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti", help="folder: one subfolder "
+                                        "a class. coco: boxes and masks. yolo, voc, kitti: boxes.")] = "coco",
     validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Share of the val part.")] = 0.1,
     scene: SceneOption = None,
     workers: WorkersOption = 0,
     device: DeviceOption = "cpu",
+    min_pixels: PixelsOption = 4,
+    min_visibility: SeenOption = 0.05,
+    min_side: SideOption = 1,
+    max_truncation: CutOption = 1.0,
+    box: BoxOption = "visible",
 ) -> None:
     """Write a labelled data set.
 
     \b
       scenefit generate runs/coins -n 10000 --format coco --out dataset/
       scenefit generate runs/digits -n 60000 --format folder --out dataset/ --workers 8
+      scenefit generate runs/smear -n 2000 --format voc --box amodal --min-visibility 0.3 --out dataset/
 
     Refuses a scene file whose grammar has changed since the fit. Stopped or killed, the same command goes on where it
     stood, and ends in the same bytes, whatever the number of workers. provenance.json says where the data come from.
     """
     from scenefit.dataset import generate_steps
-    from scenefit.formats import FORMATS
+    from scenefit.formats import FORMATS, as_format
     from scenefit.lock import lock
     from scenefit.run import fit_model, open_run
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
+    form = as_format(format, keep_of(min_pixels, min_visibility, min_side, max_truncation, box))
     opened = open_run(run)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
@@ -64,7 +78,7 @@ def generate(
             "real": {"path": record.real.path, "hash": record.real.hash, "count": record.real.count}}
     with drawing(found, workers, resolve(device)) as renderer, lock(out), say.bar() as progress:
         shown = progress.add_task("images", total=n)
-        for step in generate_steps(model, renderer, n, out, format, validation=validation, info=info):
+        for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info):
             progress.update(shown, completed=step.written, description=f"{step.written:,} images")
     say.say(f"{n:,} images in {out}")
 
@@ -74,19 +88,23 @@ def score(
     run: RunArgument,
     real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos; best those that the fit has not seen.",
                                        show_default=False)],
-    labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", help="Labelled photos, one subfolder a "
-                                                  "class: a classifier is trained on renders and tested on them.",
-                                                  show_default=False)] = None,
+    labelled: LabelledOption = None,
     scene: SceneOption = None,
     features: Annotated[str, typer.Option("--features", metavar="run|lite0|pixels", help="What distances are measured "
                                           "in: the run's own network, EfficientNet-Lite0 (ImageNet), or an 8 x 8 "
                                           "thumbnail.")] = "run",
     renders: Annotated[int, typer.Option("--renders", min=10, help="Images drawn for the distances.")] = 512,
-    images: Annotated[int, typer.Option("--images", min=2, help="Images each classifier is trained on.")] = 1024,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Trainings of each classifier.")] = 3,
+    images: Annotated[int, typer.Option("--images", min=2, help="Images each classifier or detector is trained "
+                                           "on.")] = 1024,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Trainings of each.")] = 3,
     seed: SeedOption = 0,
     workers: WorkersOption = 0,
     device: DeviceOption = "cpu",
+    min_pixels: PixelsOption = 4,
+    min_visibility: SeenOption = 0.05,
+    min_side: SideOption = 1,
+    max_truncation: CutOption = 1.0,
+    box: BoxOption = "visible",
 ) -> None:
     """Measure what a run learned.
 
@@ -98,28 +116,38 @@ def score(
     not beat the control is not worth the name learned.
 
     Distances, all lower is better: MMD2 (beside the floor that photos reach against other photos), KID, and AUC of a
-    classifier that tells renders from photos (0.5: it cannot). A lower distance is no proof of better data; the
-    accuracy on labelled photos is. Writes score.json into the run folder.
+    classifier that tells renders from photos (0.5 or below: it cannot). A lower distance is no proof of better data;
+    what a classifier (accuracy) or a detector (AP50, mean and per class) that learned from renders gets right in
+    labelled photos is. Writes score.json into the run folder, and what the detectors found, for scenefit report.
     """
+    from scenefit.detections import ARMS, compare, write_detections
     from scenefit.run import fit_model, open_run
-    from scenefit.score import score as measure
-    from scenefit.score import write_score
-    from scenefit.tasks import Classify
+    from scenefit.score import score_pieces, write_score
+    from scenefit.tasks.choose import choose_task
 
     if features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
     opened = open_run(run)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
     size, where = opened.record.size, resolve(device)
     reals, few = photos(real, size), labelled_photos(labelled, size)
-    task = None if few is None else Classify(tuple(sorted(set(few.label.tolist()))), device=where)
-    with drawing(found, workers, where) as renderer, say.busy("Drawing and measuring"):
-        result = measure(model, renderer, reals, _extractor(opened, features), few, features=features, seed=seed,
-                         renders=renders, images=images, repeats=repeats, task=task,
-                         notes=_seen(opened, reals, few))
-    write_score(opened.path("score.json"), result)
-    _show(result)
+    with drawing(found, workers, where) as renderer:
+        task = None if few is None else choose_task(few, found.grammar, renderer, where)
+        with say.bar() as progress:
+            shown = progress.add_task("measuring", total=None)
+            for piece in score_pieces(model, renderer, reals, _extractor(opened, features), few, features=features,
+                                      seed=seed, renders=renders, images=images, repeats=repeats, task=task,
+                                      notes=_seen(opened, reals, few), keep=keep):
+                progress.update(shown, completed=piece.done, total=piece.of, description=piece.text)
+    assert piece.score is not None
+    opened.path("detections.safetensors").unlink(missing_ok=True)
+    if few is not None and piece.found:
+        told = compare(few, {arm: piece.found[arm] for arm in ARMS})
+        write_detections(opened.path("detections.safetensors"), told, opened.record.identity)
+    write_score(opened.path("score.json"), piece.score)
+    _show(piece.score)
     say.say(f"Written to {opened.path('score.json')}")
 
 
@@ -208,19 +236,29 @@ def _show(found: "Score") -> None:
     rows = [[name, say.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
              f"{d.auc_high:.3f})", *_accuracy(found, name)] for name, d in found.distances.items()]
     rows.append(["floor", f"{floor.mean:.3g} ({floor.low:.2g} to {floor.high:.2g})", "0", "0.5",
-                 *[""] * bool(found.accuracy)])
-    columns, note = ["", "MMD²", "KID ± error", "AUC (95 %)"], "floor: photos against other photos"
-    if found.accuracy:
-        columns.append("accuracy")
-        note += (f"\naccuracy on {found.labelled} labelled photos: mean (lowest to highest) of "
-                 f"{len(found.accuracy['learned'])} trainings on {found.images} images each")
+                 *[""] * bool(found.metric)])
+    columns = ["", "MMD²", "KID ± error", "AUC (95 %)"]
+    note = "floor: photos against other photos\nAUC: at 0.5 or below, renders cannot be told from photos"
+    if found.metric:
+        columns.append(found.metric)
+        note += (f"\n{found.metric} on {found.labelled} labelled photos: mean (lowest to highest) of "
+                 f"{len(found.values['learned'])} trainings on {found.images} images each")
     say.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows, note)
+    if found.ap50:
+        names = list(found.ap50["learned"])
+        say.table("AP50 per class", ["", *names],
+                  [[arm, *(_percent(classes[name]) for name in names)] for arm, classes in found.ap50.items()])
     for text in found.notes:
         say.warn(text)
 
 
 def _accuracy(found: "Score", arm: str) -> list[str]:
-    if not found.accuracy:
+    if not found.metric:
         return []
-    values = found.accuracy[arm]
+    values = found.values[arm]
     return [f"{sum(values) / len(values):.1%} ({min(values):.1%} to {max(values):.1%})"]
+
+
+def _percent(values: "list[float | None]") -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.1%}" if known else "no box"

@@ -3,14 +3,18 @@
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from scenefit.renderers import RenderError
 
 STOPPED = 130  # exit code after Ctrl-C
 PLAIN_WIDTH = 120  # of tables, where the output is no terminal
@@ -41,7 +45,12 @@ def bar(fields: Sequence[str] = ()) -> Iterator[Progress]:
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
                *(TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in fields)]
     with Progress(*columns, console=_console(error=True)) as progress:
-        yield progress
+        try:
+            yield progress
+        except Exception:
+            if not any(task.completed for task in progress.tasks):
+                progress.live.transient = True  # no bar of 0 % above an error
+            raise
 
 
 @contextmanager
@@ -61,7 +70,9 @@ def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
             try:
-                function(*args, **kwargs)
+                with warnings.catch_warnings():
+                    warnings.showwarning = lambda message, *_, **__: warn(str(message))
+                    function(*args, **kwargs)
             except (typer.Exit, typer.Abort, typer.BadParameter):
                 raise
             except KeyboardInterrupt:
@@ -86,11 +97,22 @@ def explain(error: Exception) -> str:
 
     if isinstance(error, DiskFull):
         return str(error.strerror)
+    if isinstance(error, RenderError):
+        return _unrendered(error)
     if isinstance(error, RenderError | ValueError | OSError | ImportError) or type(error).__module__.startswith(
             "scenefit"):
         return str(error)
     return (f"{type(error).__name__}: {error}\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "
             "where it comes from")
+
+
+def _unrendered(error: "RenderError") -> str:
+    """Which scene could not be drawn, why, and how to look at it alone."""
+    from scenefit.renderers import name_scenes
+
+    place = f"--seed {error.seed} --index {error.indices[0]}" if error.indices else ""
+    return (f"{name_scenes(error.seed, error.indices)}: {error.reason}\nscenefit sample SCENE.py {place} draws that "
+            "scene alone, as the grammar has it (what a fit learned is not in it)")
 
 
 def number(value: float) -> str:

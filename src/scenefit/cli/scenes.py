@@ -47,7 +47,7 @@ def check(
         frames, findings = look_over(found.grammar, renderer, n, seed)
     for finding in findings:
         say.say(f"{MARKS[finding.mode]}{finding.text}")
-    sheet = _sheet(boxed(frames.take(range(min(n, SHOWN)))), out / f"{scene.stem}_check.png")
+    sheet = _sheet(boxed(frames.take(range(min(len(frames), SHOWN)))), out / f"{scene.stem}_check.png")
     say.say(f"Contact sheet: {sheet}")
     wrong = sum(finding.mode == "wrong" for finding in findings)
     if wrong:
@@ -59,6 +59,8 @@ def sample(
     scene: SceneArgument,
     n: Count = 48,
     out: OutFolder = Path(),
+    index: Annotated[int | None, typer.Option("--index", min=0, help="Only this scene, for instance one that could not "
+                                              "be drawn.", show_default=False)] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the scenes too, one row a node.",
                                              show_default=False)] = None,
     seed: SeedOption = 0,
@@ -71,20 +73,23 @@ def sample(
     \b
       scenefit sample scenes/coins.py
       scenefit sample scenes/coins.py -n 1000 --csv coins.csv
+      scenefit sample scenes/coins.py --index 17
     """
+    import numpy as np
+
     from scenefit.renderers import render
     from scenefit.scene_file import load_scene
 
     found = load_scene(scene)
-    scenes = found.grammar.sample(seed, n)
+    scenes = found.grammar.sample(seed, n if index is None else np.array([index]))
     with drawing(found, workers) as renderer:
-        frames = render(renderer, scenes.take(range(min(n, SHOWN))))
+        frames = render(renderer, scenes.take(range(min(len(scenes), SHOWN))))
     rows = [_row(found.grammar, kind, name) for kind in found.grammar.kinds for name in found.grammar.attributes[kind]]
     say.table(f"Prior of {scene}", ["attribute", "prior", "learned", "bounds", "5 %", "25 %", "50 %", "75 %", "95 %"],
               rows)
     if csv is not None:
         _write_csv(csv, scenes)
-        say.say(f"Scenes: {csv} ({n} scenes, {scenes.node_count} rows)")
+        say.say(f"Scenes: {csv} ({len(scenes)} scenes, {scenes.node_count} rows)")
     say.say(f"Contact sheet: {_sheet(frames.images, out / f'{scene.stem}_sample.png')}")
 
 

@@ -104,7 +104,8 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
 
 
 def _name(renderer: Any) -> str:
-    return f"renderer {getattr(renderer, '__name__', type(renderer).__name__)}"
+    name = getattr(renderer, "__name__", type(renderer).__name__)
+    return "the renderer" if name == "renderer" else f"renderer {name}"
 
 
 def _text(error: BaseException) -> str:

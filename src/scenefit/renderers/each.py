@@ -36,7 +36,9 @@ def each(function: Callable[[Scene], Any]) -> Renderer:
 
 
 def _named(function: Callable[..., Any], scene: Scene, text: str) -> RenderError:
-    return RenderError(f"renderer {getattr(function, '__name__', function)} {text}", scene.seed, [scene.index],
+    name = getattr(function, "__name__", function)
+    said = "the renderer" if name == "renderer" else f"renderer {name}"
+    return RenderError(f"{said} {text}", scene.seed, [scene.index],
                        scene.batch.take([scene.row]))
 
 

@@ -150,6 +150,22 @@ def measure(solid: Tensor, left: Array, top: Array, size: tuple[int, int]) -> Ar
     return np.concatenate([box, area[:, None], inside[:, None]], axis=1)
 
 
+def without(mask: Tensor, layer: Layer, other: Tensor, below: Layer) -> None:
+    """Clear the mask of one layer, in place, where that of another is set: both [h, w], wherever their windows lie."""
+    place = cut(Layer(0, 0, 0, below.top - layer.top, below.left - layer.left, 0), (mask.shape[0], mask.shape[1]),
+                (other.shape[0], other.shape[1]))
+    if place is not None:
+        rows, columns, down, across = place
+        mask[rows, columns] &= ~other[down, across]
+
+
+def joined(one: Array, other: Array) -> Array:
+    """Box, area and area inside [6], as `measure` gives them, of two masks that share no pixel."""
+    if not (one[4] and other[4]):
+        return one + other  # one of them is all zero
+    return np.concatenate([np.minimum(one[:2], other[:2]), np.maximum(one[2:4], other[2:4]), one[4:] + other[4:]])
+
+
 def _ends(hit: Array, start: Array) -> tuple[Array, Array]:
     """First hit and one past the last, of hits [g, length] counted from start [g]."""
     return start + hit.argmax(axis=1), start + hit.shape[1] - hit[:, ::-1].argmax(axis=1)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scenefit.frame import Frames, make_frames
 from scenefit.renderers import camera, outline
-from scenefit.renderers.layers import Layer, Stack, measure, put, take
+from scenefit.renderers.layers import Layer, Stack, joined, measure, put, take, without
 from scenefit.renderers.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scene import SceneBatch
 
@@ -33,9 +33,9 @@ class Shapes:
 
     size: (H, W).  shapes: kind -> attributes that all shapes of the kind share ({} for none); kinds not named are not
     drawn.  camera: attributes that all images share.  classes: kind -> class name; a kind without is its own class.
-    parts: kinds that belong to their parent, as a nucleus to its cell: painted with it, its pixels are the parent's,
-    and it is no object of its own.  background: the kind that holds the background's and the camera's attributes, the
-    root's kind if None.
+    parts: kinds that belong to their parent, as a nucleus to its cell: painted with it, its pixels are the parent's, in
+    box and area too, and it is no object of its own.  background: the kind that holds the background's and the
+    camera's attributes, the root's kind if None.
 
     An attribute of a node goes before that of its kind, and that before the default. docs/shapes.md lists all of them
     with units, ranges and defaults. Values outside their range are clipped to it; ValueError for a negative radius, an
@@ -303,7 +303,23 @@ class _Painting:
         canvas = put(camera.background(values, address, self.renderer.size, self.dtype), layers, stacks)
         if self.masks:
             take(self.ids[first:last], layers, [stack.solid for stack in stacks])
+            if len(rows):
+                self._add_parts(rows, layers, stacks)
         return camera.see(canvas, values, address)
+
+    def _add_parts(self, rows: Array, layers: list[Layer], stacks: list[Stack]) -> None:
+        """What parts cover beside their parent counts as the parent's, as its pixels do; no pixel counts twice."""
+        p, size = self.placed, self.renderer.size
+        whose = np.stack([p.scene[rows], p.owner[rows]])
+        first = np.flatnonzero(np.append(True, (np.diff(whose) != 0).any(axis=0)))  # a parent, then its parts
+        for start, end in zip(first.tolist(), [*first.tolist()[1:], len(rows)], strict=True):
+            whole = self.extent[rows[start]]
+            for at in range(start + 1, end):
+                one, (left, top) = layers[at], (np.array([layers[at].left]), np.array([layers[at].top]))
+                more = stacks[one.stack].solid[one.row].clone()
+                for other in layers[start:at]:
+                    without(more, one, stacks[other.stack].solid[other.row], other)
+                whole[:] = joined(whole, measure(more[None], left, top, size)[0])
 
     def _look(self, group: Array) -> Stack:
         p, device = self.placed, self.renderer.device

@@ -8,14 +8,18 @@ from scenefit.report import page, sheet
 from scenefit.report.story import (
     Arm,
     AttributeStory,
+    Detections,
+    FoundBy,
     Interval,
     Mistakes,
     Story,
+    Strangers,
     Table,
     TracePoint,
 )
 
-__all__ = ["Arm", "AttributeStory", "Interval", "Mistakes", "Story", "Table", "TracePoint", "write"]
+__all__ = ["Arm", "AttributeStory", "Detections", "FoundBy", "Interval", "Mistakes", "Story", "Strangers", "Table",
+           "TracePoint", "write"]
 
 
 def write(story: Story, folder: Path | str) -> tuple[Path, Path]:

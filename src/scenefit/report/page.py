@@ -13,9 +13,10 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from scenefit.report import look
-from scenefit.report.story import AttributeStory, Images, Story, Table
+from scenefit.report import detections, look
+from scenefit.report.story import AttributeStory, FoundBy, Images, Story, Table
 
+DETECTIONS = 1116  # pixels, of a row of photos with what was found
 LARGEST = 320  # pixels; larger photos are brought down to it
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif", "size": 13,
         "color": look.SOFT}
@@ -37,7 +38,20 @@ def render(story: Story) -> str:
         panels=[_panel(role, title, images) for role, title, images in story.panels],
         mistakes={arm: list(zip(map(_source, found.images), found.captions, strict=True))
                   for arm, found in story.errors.items()},
+        detections=detections, found=_detections(story), strangers=_strangers(story),
         distances=_distances(story), pixelated=_pixelated)
+
+
+def _detections(story: Story) -> list[tuple[FoundBy, list[str]]]:
+    """Each model with its pictures as data URLs, at their full size."""
+    told = story.detections
+    return [] if told is None else [(found, [_picture(p) for p in pictures])
+                                    for found, pictures in detections.rows(told, DETECTIONS)]
+
+
+def _strangers(story: Story) -> list[tuple[str, str]]:
+    told = story.strangers
+    return [] if told is None else list(zip(map(_source, told.images), told.captions, strict=True))
 
 
 def _panel(role: str, title: str, images: Images) -> dict[str, Any]:
@@ -56,6 +70,10 @@ def _source(image: Images) -> str:
     """An image as a data URL."""
     picture = Image.fromarray(image)
     picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    return _picture(picture)
+
+
+def _picture(picture: Image.Image) -> str:
     held = io.BytesIO()
     picture.save(held, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode("ascii")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scenefit.report import charts, look
+from scenefit.report import charts, detections, look
 from scenefit.report.charts import fitted, font
 from scenefit.report.story import Images, Story
 
@@ -75,7 +75,8 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
 
 def first_view(story: Story) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
-    blocks = [_header(story), _panels(story), _results(story), _attributes(story), _footer(story)]
+    blocks = [_header(story), _panels(story), _detections(story), _results(story), _attributes(story),
+              _strangers(story), _footer(story)]
     kept = [block for block in blocks if block is not None]
     page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
     y = 48
@@ -133,6 +134,41 @@ def _fit(images: Images, width: int, tallest: int = 330) -> tuple[int, int, floa
     return columns, max(1, min(rows, k // columns)), scale
 
 
+def _detections(story: Story) -> Image.Image | None:
+    """Rows of photos, one a model, with what it found; then false ones at equal recall."""
+    told = story.detections
+    if told is None or not told.found:
+        return None
+    parts = [_text(f"What detectors find in {told.photos} held-out photos, by what they were trained on", 20, look.INK,
+                   bold=True)]
+    key = [part for kind, text in detections.LEGEND.items()
+           for part in (detections.sample(kind), _text(text, 15, look.INK, round(font(15).getlength(text)) + 20))]
+    parts.append(_row(key, 6, middle=True))
+    for found, pictures in detections.rows(told, INSIDE):
+        name = f"trained on: {found.arm}"
+        head = _row([_label(name, found.arm, round(font(18).getlength(name)) + 40, 18),
+                     _text(detections.counted(found), 20, look.INK, 700, bold=True)], 4, middle=True)
+        parts += [head, _row(pictures, detections.GAP)]
+    said = detections.equal_recall(told)
+    if said:
+        parts.append(_framed(_stack([_text(f"{detections.names(told)}, false detections where both find as many:", 15,
+                                           look.SOFT, INSIDE - 40),
+                                     *(_text(text, 18, look.INK, INSIDE - 40, bold=True) for text in said)], 4)))
+    if told.note:
+        parts.append(_text(told.note, 14, look.SOFT, most=2))
+    return _stack(parts, 10)
+
+
+def _strangers(story: Story) -> Image.Image | None:
+    told = story.strangers
+    if told is None or not len(told.images):
+        return None
+    scale = min(1.0, 200 / told.images.shape[2]) if told.images.shape[2] > 64 else None
+    shown = contact_sheet(told.images[:6], 6, scale, told.captions[:6])
+    return _stack([_text("What the scene cannot express", 17, look.INK, bold=True),
+                   _text(told.note, 14, look.SOFT, most=3), shown], 8)
+
+
 def _results(story: Story) -> Image.Image | None:
     """Table and distance, side by side where there are both."""
     both = story.table is not None and bool(look.stages(story.trace))
@@ -152,7 +188,8 @@ def _results(story: Story) -> Image.Image | None:
 
 
 def _attributes(story: Story) -> Image.Image | None:
-    shown = story.attributes[:MOST_ATTRIBUTES]
+    many = len(story.attributes) > MOST_ATTRIBUTES
+    shown = story.most_changed[:MOST_ATTRIBUTES] if many else story.attributes
     if not shown:
         return None
     columns = max(3, min(4, len(shown)))
@@ -161,7 +198,7 @@ def _attributes(story: Story) -> Image.Image | None:
     cells = [_attribute(a, width) for a in shown]
     rows = [_row(cells[i:i + columns], gap) for i in range(0, len(cells), columns)]
     more = len(story.attributes) - len(shown)
-    tail = [_text(f"{more} more attributes are in report.html.", 14, look.SOFT)] if more else []
+    tail = [_text(f"{more} more attributes, which changed less, are in report.html.", 14, look.SOFT)] if more else []
     roles = [r for r in ("before", "after", "truth") if any(r in a.values for a in shown)]
     note = _text("each scaled to its own tallest bar; mean ± standard deviation", 14, look.SOFT, 700)
     head = _row([_text("Learned attributes", 17, look.INK, 200, bold=True),
@@ -174,8 +211,8 @@ def _attribute(attribute: Any, width: int) -> Image.Image:
     lines = [_label(f"{role}  {look.summary(values, attribute)}", role, width, 14)
              for role, values in attribute.values.items()]
     if attribute.pressed:
-        lines.append(_text(f"at its {'lower' if attribute.pressed == 'low' else 'upper'} bound", 14, look.WARN, width,
-                           bold=True))
+        side = "lower" if attribute.pressed == "low" else "upper"
+        lines.append(_text(f"at its {side} bound: widen it", 14, look.WARN, width, bold=True))
     return _stack([_text(name, 15, look.INK, width, bold=True), charts.histogram(attribute, width, 150),
                    _stack(lines, 3)], 4)
 

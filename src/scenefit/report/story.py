@@ -102,6 +102,21 @@ class AttributeStory:
         at = "" if bound is None else f" ({bound:.4g}{' ' + self.unit if self.unit else ''})"
         return f"{self.label} sits at its {word} bound{at}: the photos may lie beyond it, so widen it."
 
+    @property
+    def change(self) -> float:
+        """How far learning changed it: 0 not at all, 1 beyond all overlap of before and after."""
+        found = self.values
+        if any(len(found[role]) == 0 for role in ("before", "after")):
+            return 0.0
+        before, after = found["before"], found["after"]
+        if before.dtype.kind not in "iufb" or after.dtype.kind not in "iufb":
+            before, after = before.astype(str), after.astype(str)
+            return 0.5 * float(sum(abs(np.mean(before == name) - np.mean(after == name))
+                                   for name in {*before.tolist(), *after.tolist()}))
+        edges = np.quantile(before, np.linspace(0, 1, 21)[1:-1])  # of twenty equal parts
+        shares = [np.bincount(np.searchsorted(edges, values), minlength=20) / len(values) for values in (before, after)]
+        return 0.5 * float(np.abs(shares[0] - shares[1]).sum())
+
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
@@ -118,12 +133,66 @@ class Mistakes:
 
 
 @dataclass(frozen=True, eq=False)
+class FoundBy:
+    """What the model of one arm found in the photos that are shown, one entry a photo, and in all of them.
+
+    box: [d, 4] each.  true: [d] each, whether the detection has a true box of its own.  hit: [t] each, whether the true
+    box was found.  counts: true, false and missed in all photos.  false_at: false detections in all photos at each
+    recall, None where it is never reached.  threshold: from which score on detections are believed, but for false_at.
+    """
+
+    arm: str
+    box: Sequence[NDArray[Any]]
+    true: Sequence[NDArray[np.bool_]]
+    hit: Sequence[NDArray[np.bool_]]
+    counts: tuple[int, int, int]
+    false_at: Sequence[int | None] = ()
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What models found in held-out photos. images uint8 [k, H, W, 3]: those shown.  truth: boxes [t, 4] of each.
+    photos: how many were looked at in all.  recalls: those of `FoundBy.false_at`. ValueError where lengths differ."""
+
+    images: Images
+    truth: Sequence[NDArray[Any]]
+    found: Sequence[FoundBy]
+    photos: int
+    recalls: Sequence[float] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _check_images("detection pictures", self.images)
+        for found in self.found:
+            lengths = {len(part) for part in (self.truth, found.box, found.true, found.hit)}
+            if lengths != {len(self.images)} or len(found.false_at) != len(self.recalls):
+                raise ValueError(f"detections of {found.arm} need one entry for each of {len(self.images)} photos, and "
+                                 f"one false_at for each of {len(self.recalls)} recalls")
+
+
+@dataclass(frozen=True, eq=False)
+class Strangers:
+    """Photos that are far from every render. images uint8 [k, H, W, 3]; captions: one each; note: what it means."""
+
+    images: Images
+    captions: Sequence[str]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _check_images("far photos", self.images)
+        if len(self.captions) != len(self.images):
+            raise ValueError(f"far photos need one caption each, got {len(self.captions)} for {len(self.images)}")
+
+
+@dataclass(frozen=True, eq=False)
 class Story:
     """What one report tells.
 
     command: how to reproduce it.  facts: name -> text (renders, trainings, seed, versions, ...).  verdict: one plain
     sentence.  photos, prior, learned: uint8 [k, H, W, 3].  trace: the distance over renders; floor: the same distance
-    between two sets of photos; prior_distance: that of the grammar.  errors: arm -> its mistakes.  notes: warnings.
+    between two sets of photos; prior_distance: that of the grammar.  errors: arm -> its mistakes.
+    detections: of models on held-out photos.  strangers: what the scene cannot express.  notes: warnings.
     ValueError where images have another shape or type.
     """
 
@@ -142,6 +211,8 @@ class Story:
     table: Table | None = None
     errors: Mapping[str, Mistakes] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    detections: Detections | None = None
+    strangers: Strangers | None = None
 
     def __post_init__(self) -> None:
         for name in ("photos", "prior", "learned"):
@@ -154,6 +225,11 @@ class Story:
         titles = {"photos": "Photos", "prior": "Grammar, before", "learned": "Learned, after"}
         found = ((role, title, getattr(self, role)) for role, title in titles.items())
         return tuple((role, title, images) for role, title, images in found if images is not None and len(images))
+
+    @property
+    def most_changed(self) -> Sequence[AttributeStory]:
+        """The attributes, those that press against a bound first, then those that learning changed most."""
+        return sorted(self.attributes, key=lambda a: (not a.pressed, -a.change))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,0 +1,278 @@
+"""scenefit train and detect: a detector from renders, and what it finds in photos."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenefit.cli import say
+from scenefit.cli.given import (
+    BoxOption,
+    CutOption,
+    DeviceOption,
+    PixelsOption,
+    SceneOption,
+    SeedOption,
+    SeenOption,
+    SideOption,
+    WorkersOption,
+    drawing,
+    keep_of,
+    labelled_photos,
+    one_thread,
+    open_scene,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scenefit.boxes import Boxes
+    from scenefit.detector_file import Trained
+    from scenefit.formats import Keep
+
+TURNS = 20  # parts of a training, each a step of the bar
+CHUNK = 16  # photos looked at between two notes of what was found
+WORK = ".found"  # folder of those notes
+COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
+
+
+@say.command("Stopped; nothing was written.")
+def train(
+    source: Annotated[Path, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a data set of "
+                                           "boxes (COCO, YOLO, Pascal VOC, KITTI).", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The detector to write, a .safetensors file.",
+                                      show_default=False)],
+    n: Annotated[int, typer.Option("-n", "--n", min=16, help="Images to train on.")] = 1000,
+    labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
+                                                  help="Photos with boxes, to go on learning from at the end.")] = None,
+    steps: Annotated[int, typer.Option("--steps", min=TURNS, help="Steps of the training.")] = 400,
+    backbone: Annotated[str, typer.Option("--backbone", metavar="lite0|small", help="lite0: EfficientNet-Lite0 as "
+                                          "ImageNet trained it, needs the extra lite0. small: a small network that is "
+                                          "trained from nothing.")] = "lite0",
+    scene: SceneOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "cpu",
+    min_pixels: PixelsOption = 4,
+    min_visibility: SeenOption = 0.05,
+    min_side: SideOption = 1,
+    max_truncation: CutOption = 1.0,
+    box: BoxOption = "visible",
+) -> None:
+    """Train a detector on renders.
+
+    \b
+      scenefit train runs/smear -n 1000 --out detector.safetensors
+      scenefit train dataset/ --out detector.safetensors
+      scenefit detect detector.safetensors photos/ --out found/
+
+    On n renders of what a run learned, or on a written data set (its train part, if it has one). The threshold from
+    which detections are believed is set on other renders, an eighth as many, or on the val part.
+    """
+    from scenefit.address import derive
+    from scenefit.detector_file import BACKBONES, Trained, write_trained
+    from scenefit.tasks import Detect
+    from scenefit.tasks.average_precision import best_threshold, matched
+
+    if backbone not in BACKBONES:
+        raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
+    if out.suffix != ".safetensors":
+        raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
+    one_thread()
+    where = resolve(device)
+    with say.busy("Drawing, or reading"):
+        images, labels, held, truth = (_of_run(source, scene, n, workers, where, keep)
+                                       if (source / "settings.json").exists() else _of_data(source, n))
+    if not len(labels):
+        raise ValueError(f"no object of the {len(images)} images of {source} has a box, so there is nothing to learn")
+    few = labelled_photos(labelled, images.shape[1:3])
+    if few is not None and few.boxes is None:
+        raise ValueError(f"{labelled} has classes of whole photos; a detector needs photos with boxes")
+    names = {*labels.name.tolist(), *truth.name.tolist(), *(few.boxes.name.tolist() if few and few.boxes else [])}
+    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], device=where)
+    with say.bar() as progress:
+        shown = progress.add_task(f"learning from {len(images):,} images", total=TURNS + 1)
+        for network in task.training(images, labels, derive(seed, "train"), parts=TURNS):  # noqa: B007
+            progress.advance(shown)
+        if few is not None and few.boxes is not None:
+            progress.update(shown, description=f"going on with {len(few)} photos")
+            network = task.tune(network, few.images, few.boxes, derive(seed, "tune"), images, labels)
+        match = matched(task.predict(network, held), truth)
+        progress.advance(shown)
+    threshold = best_threshold(match)
+    true, false, missed = match.counts(threshold)
+    info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}
+    write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold), info)
+    say.say(f"{out}: finds {', '.join(task.classes)}")
+    say.say(f"On {len(held)} images like those it learned from: {true} found, {false} false, {missed} missed, at "
+            f"scores from {threshold:.2f} on")
+
+
+@say.command("Stopped. The same command goes on where it stood.")
+def detect(
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A file that scenefit train wrote.",
+                                             show_default=False)],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of photos, in any depth.",
+                                           show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where found.json and the pictures go.",
+                                      show_default=False)],
+    threshold: Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Leave out what is less sure.",
+                                                    show_default="the detector's own")] = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Find objects in photos.
+
+    \b
+      scenefit detect detector.safetensors photos/ --out found/
+
+    Writes found/found.json, a list like COCO's results: file_name, image_id (the photo's place in the sorted list),
+    category_id (from 1, in the order of the sorted classes), category, bbox (x, y, width, height in pixels of the whole
+    photo), score; and each photo with its boxes drawn, as PNG. Photos are brought to the size that the detector was
+    trained on, the centre cropped: what the crop cuts off is not searched.
+    """
+    from scenefit.detector_file import read_trained
+    from scenefit.files import content_hash, write_json
+    from scenefit.lock import lock
+    from scenefit.photos import ENDINGS, check_folder
+
+    one_thread()
+    trained = read_trained(detector, resolve(device))
+    least = trained.threshold if threshold is None else threshold
+    check_folder(photos)
+    inside = photos.resolve() in out.resolve().parents  # what was found is not searched
+    paths = [path for path in sorted(photos.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()
+             and not any(part.startswith(".") for part in path.relative_to(photos).parts)
+             and not (inside and path.resolve().is_relative_to(out.resolve()))]
+    if not paths:
+        raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
+                         f"{', '.join(ENDINGS)}")
+    plan = {"detector": content_hash(detector.read_bytes()), "threshold": least,
+            "photos": content_hash("\n".join(f"{path.relative_to(photos)} {path.stat().st_size}"
+                                             for path in paths).encode())}
+    with lock(out):
+        _claim(out, plan)
+        with say.bar() as progress:
+            shown = progress.add_task("photos", total=len(paths))
+            for first in range(0, len(paths), CHUNK):
+                note = out / WORK / f"{first:08d}.json"
+                if not note.exists():
+                    write_json(note, list(_found(trained, photos, out, paths, first, least)))
+                progress.update(shown, completed=min(first + CHUNK, len(paths)))
+        rows = [row for note in sorted((out / WORK).glob("[0-9]*.json")) for row in json.loads(note.read_text())]
+        write_json(out / "found.json", rows)
+    say.say(f"{len(rows):,} objects in {len(paths):,} photos: {out / 'found.json'}")
+
+
+def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str, keep: "Keep | None",
+            ) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
+    """Images and boxes of renders of what a run learned, to learn from and to set the threshold on."""
+    import numpy as np
+
+    from scenefit.run import fit_model, open_run
+    from scenefit.score import VALIDATION, draw_boxes
+
+    opened = open_run(source)
+    found = open_scene(opened, scene)
+    model = fit_model(opened, found.grammar)
+    with drawing(found, workers, device) as renderer:
+        more = model.sample(np.arange(n, n + max(n // VALIDATION, CHUNK)))
+        return (*draw_boxes(renderer, model.sample(np.arange(n)), keep), *draw_boxes(renderer, more, keep))
+
+
+def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
+    """The same of a written data set: its parts train and val, or seven eighths and the rest."""
+    import numpy as np
+    from PIL import Image
+
+    from scenefit.labelled import matching, read_boxes
+    from scenefit.photos import ENDINGS
+    from scenefit.score import VALIDATION
+
+    if not source.is_dir() or not matching(source):
+        raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
+                         "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
+    first = next((path for path in sorted(source.rglob("*")) if path.suffix.lower() in ENDINGS), None)
+    if first is None:
+        raise ValueError(f"{source} has labels, but no images")
+    with Image.open(first) as image:
+        size = image.height, image.width
+    try:
+        learn, held = read_boxes(source, size, "train", most=n), read_boxes(source, size, "val")
+    except ValueError:
+        every = read_boxes(source, size, most=n)
+        if len(every) < 2:
+            raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from") from None
+        rows = np.arange(len(every)) % VALIDATION == 1
+        learn, held = every.take(np.flatnonzero(~rows)), every.take(np.flatnonzero(rows))
+    assert learn.boxes is not None and held.boxes is not None
+    return learn.images, learn.boxes, held.images, held.boxes
+
+
+def _claim(out: Path, plan: dict[str, Any]) -> None:
+    """Make out this search's folder. ValueError if it is another's."""
+    from scenefit.files import write_json
+    from scenefit.lock import NAME
+
+    path = out / WORK / "plan.json"
+    if path.exists():
+        before = json.loads(path.read_text())
+        differing = [name for name in plan if before.get(name) != plan[name]]
+        if differing:
+            raise ValueError(f"{out} holds what was found in another search (it differs in: {', '.join(differing)}); "
+                             "give another folder, or remove this one")
+        return
+    if any(entry.name != NAME for entry in out.iterdir()):
+        raise ValueError(f"{out} is not empty; give another folder with --out")
+    write_json(path, plan)
+
+
+def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first: int, least: float,
+           ) -> Iterator[dict[str, Any]]:
+    """Rows of found.json of one chunk of the photos; their pictures are written on the way."""
+    import numpy as np
+
+    from scenefit.photos import fit_photo
+
+    fitted, kept = [], []
+    for number in range(first, min(first + CHUNK, len(paths))):
+        try:
+            fitted.append(fit_photo(paths[number], trained.size))
+            kept.append(number)
+        except Exception as error:  # decoders raise nearly anything on a broken file
+            say.warn(f"skipped {paths[number]}: {str(error) or type(error).__name__}")
+    if not kept:
+        return
+    found = trained.task.predict(trained.network, np.stack([photo.image for photo in fitted]))
+    found = found.where(found.score >= least)
+    for place, number in enumerate(kept):
+        own, photo = found.rows(place), fitted[place]
+        box = (found.box[own] - np.tile(photo.shift, 2)) / np.tile(photo.factor, 2)
+        box = np.clip(box, 0, np.tile(photo.whole[::-1], 2))
+        name = paths[number].relative_to(folder)
+        _draw(paths[number], out / name.with_name(name.name + ".png"), box, found.name[own].tolist(),
+              found.score[own].tolist(), trained.task.classes)
+        for (x0, y0, x1, y1), label, score in zip(box.tolist(), found.name[own].tolist(), found.score[own].tolist(),
+                                                  strict=True):
+            yield {"file_name": name.as_posix(), "image_id": number,
+                   "category_id": trained.task.classes.index(label) + 1, "category": label,
+                   "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)}
+
+
+def _draw(source: Path, path: Path, box: "np.ndarray", names: list[str], scores: list[float],
+          classes: tuple[str, ...]) -> None:
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    from scenefit.files import whole_file
+    from scenefit.report.detections import plain
+
+    with Image.open(source) as image:
+        whole = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
+    colours = [COLOURS[classes.index(name) % len(COLOURS)] for name in names]
+    with whole_file(path) as file:
+        plain(whole, box.tolist(), texts, colours).save(file, "PNG")

@@ -1,0 +1,176 @@
+"""Warm start by looking at each photo on its own: what was found in all of them is the learned distribution.
+
+Each round renders scenes, regresses the attributes of their roots on summaries of the images, and applies that to the
+photos. A photo's attributes are then what the regression says, plus one of its errors on renders: approximate Bayesian
+computation with regression adjustment (Beaumont et al. 2002). What a summary does not tell keeps, through the errors,
+the spread that it had. The next round renders what was found, so that the regression is made where the photos lie
+(sequentially, as in Papamakarios and Murray 2016, but for the errors in place of a density).
+
+Legend: S scenes; N photos; F numbers of a summary; A attributes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.address import derive
+from scenefit.boxes import Boxes, make_boxes
+from scenefit.cloud import Cloud, places
+from scenefit.formats import Keep, label_boxes
+from scenefit.grammar import Grammar
+from scenefit.ranges import broad
+from scenefit.renderers import Renderer, render
+from scenefit.scene import SceneBatch
+from scenefit.settings import Settings
+from scenefit.summary import Summary, of_objects, summary_for
+from scenefit.tasks.augment import Augment
+from scenefit.tasks.detect import Detect
+from scenefit.tasks.detector import Detector
+from scenefit.transformer import Transformer
+from scenefit.wear import worn
+
+DAMPINGS = (300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7)  # tried for each attribute; the last leaves all at the mean
+CUT = 4.0  # standard deviations of the renders: a photo may lie far outside in a number that says nothing
+FAR = 8  # one in so many renders of a later round is of the broad prior
+OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
+OBJECTS_WEIGH = 3.0  # against the rest of the summary: few numbers, but of single objects
+RENDERED = 64  # scenes at once: masks of all are never held together
+SEEN = Keep(min_visibility=0.2)  # of an object, for the detector that helps to read
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """centre [N, A]: of each photo.  error [S, A]: of each render, when it was left out.  told [A]: the part of each
+    attribute's variance that the summary tells, 0 for nothing.  away [N]: how far each photo's summary lies from the
+    renders', in their standard deviations: about 0.8 for a render."""
+
+    centre: Tensor
+    error: Tensor
+    told: Tensor
+    away: Tensor
+
+
+def truth(grammar: Grammar, scenes: SceneBatch) -> NDArray[np.float64]:
+    """Where the roots' attributes stand in their bounds [S, A]."""
+    units = grammar.units(scenes)
+    return np.stack([units[a.key] for a in places(grammar)], 1)
+
+
+def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: int | None = None) -> Reading:
+    """A ridge regression for each attribute, its damping by the error on renders left out, one at a time.
+
+    summary [S, F] and known [S, A]: of renders.  photos [N, F]: their summaries.  near: so many renders, the first
+    ones, are meant to be like the photos. A number in which the photos still lie elsewhere shows what the scene cannot
+    express (dust, compression), and would be explained by something that it can; so it weighs less.
+    """
+    middle, spread = summary[:near].mean(0), summary[:near].std(0)
+    used = spread > 1e-5
+    x, p = (((part[:, used] - middle[used]) / spread[used]).double() for part in (summary, photos))
+    away = p.abs().mean(1)
+    weight = 1.0 if near is None else 1 / (1 + p.mean(0) ** 2)
+    x, p = (weight * part.clamp(-CUT, CUT) for part in (x, p))
+    centre, y = x.mean(0), torch.from_numpy(known)
+    mean = y.mean(0)
+    u, s, v = torch.linalg.svd(x - centre, full_matrices=False)
+    inside = u.T @ (y - mean)
+    errors, found = [], []
+    for damping in DAMPINGS:
+        kept = s**2 / (s**2 + damping)
+        hat = (u**2 @ kept + 1 / len(x)).clamp(max=0.999)
+        errors.append((y - mean - u @ (kept[:, None] * inside)) / (1 - hat)[:, None])
+        found.append(mean + (p - centre) @ (v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside)))
+    loss = torch.stack([(e**2).mean(0) for e in errors])
+    best, each = loss.argmin(0), torch.arange(y.shape[1])
+    told = 1 - loss[best, each] / y.var(0, correction=0).clamp(min=1e-12)
+    ends = torch.quantile(y[:near], torch.tensor([0.005, 0.995], dtype=y.dtype), dim=0)
+    # Not believed beyond the renders that it was made from: the next round goes on from there.
+    read = torch.stack(found)[best, :, each].T.clamp(*ends)
+    return Reading(read, torch.stack(errors)[best, :, each].T, told, away)
+
+
+def drawn(renderer: Renderer, scenes: SceneBatch) -> tuple[NDArray[np.uint8], Boxes]:
+    """Images [S, H, W, 3] and the boxes of what can be seen in them."""
+    images, image, rest = [], [], []
+    for first in range(0, len(scenes), RENDERED):
+        frames = render(renderer, scenes.take(range(first, min(first + RENDERED, len(scenes)))))
+        labels = label_boxes(frames, SEEN)
+        images.append(frames.images)
+        image.append(labels.image + first)
+        rest.append((labels.box, labels.name))
+    box, name = (np.concatenate(column) for column in zip(*rest, strict=True))
+    return np.concatenate(images), make_boxes(len(scenes), np.concatenate(image), box, name)
+
+
+class Looking:
+    """The rounds of looking at photos uint8 [N, H, W, 3]. renders, trainings: of the last round.
+
+    finder: a detector that is trained on renders and run on photos, to describe what it finds.
+    """
+
+    def __init__(self, grammar: Grammar, renderer: Renderer, photos: NDArray[np.uint8], settings: Settings, seed: int):
+        self.grammar, self.renderer, self.photos, self.settings, self.seed = grammar, renderer, photos, settings, seed
+        self.renders, self.trainings = 0, 0
+        self.finder: Detector | None = None
+
+    def cost(self, piece: int) -> int:
+        """Renders of a round."""
+        count = self.settings.look_renders
+        return 2 * count if piece == 0 else count + count // FAR
+
+    @torch.no_grad()
+    def round(self, transformer: Transformer, piece: int, seed: int) -> Cloud:
+        """What was found in the photos, from renders of the broad prior or of what the transformer holds."""
+        count, wide = self.settings.look_renders, broad(self.grammar)
+        parts = [wide.sample(seed, 2 * count)] if piece == 0 else [
+            transformer.sample(seed, count), wide.sample(seed, count // FAR)]
+        self.renders, self.trainings = sum(len(part) for part in parts), 0
+        pictures = []
+        for number, part in enumerate(parts):
+            images, labels = drawn(self.renderer, part)
+            pictures.append((worn(images, derive(seed, f"part {number}")), labels))
+        photos, known = self.summary(self.photos), np.concatenate([truth(self.grammar, part) for part in parts])
+        summaries = torch.cat([self.summary(images) for images, _ in pictures])
+        if piece >= OBJECTS_FROM and self.settings.look_objects and self.task is not None:
+            if self.finder is None:
+                with torch.enable_grad():
+                    self.finder = self.task.train(*pictures[0], self.seed)
+                self.trainings = 1
+            photos = torch.cat([photos, self._objects(self.photos)], 1)
+            objects = torch.cat([self._objects(images) for images, _ in pictures])
+            summaries = torch.cat([summaries, objects], 1)
+        reading = regress(summaries, known, photos, len(parts[0]) if piece else None)
+        return Cloud(reading.centre, reading.error[:len(parts[0])])
+
+    def _objects(self, images: NDArray[np.uint8]) -> Tensor:
+        assert self.task is not None and self.finder is not None
+        found = self.task.predict(self.finder, images)
+        return OBJECTS_WEIGH * of_objects(images, found, self.task.classes)
+
+    @cached_property
+    def summary(self) -> Summary:
+        return summary_for(self.photos)
+
+    @cached_property
+    def task(self) -> Detect | None:
+        """Of the objects that renders show; None without them, or without the network that finds them."""
+        _, labels = drawn(self.renderer, broad(self.grammar).sample(derive(self.seed, "classes"), RENDERED))
+        classes = tuple(sorted(set(labels.name.tolist())))
+        if self.summary.maps is None or not classes:
+            return None
+        return Detect(classes, steps=300, augment=Augment(overhead=True))
+
+    def state(self) -> dict[str, Tensor]:
+        """The finder's weights, if it has been trained."""
+        return {} if self.finder is None else {k: v.detach().clone() for k, v in self.finder.state_dict().items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from `state()`."""
+        if state and self.task is not None:
+            self.finder = self.task.fresh(self.seed)
+            self.finder.load_state_dict(dict(state))
+            self.finder.eval()

@@ -1,0 +1,127 @@
+"""The picture of what detectors find in held-out photos: true, false and missed objects, told apart by colour and line.
+
+Legend: k photos; d detections; t true boxes.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageColor, ImageDraw
+
+from scenefit.report.charts import font
+from scenefit.report.story import Detections, FoundBy, Images
+
+TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # told apart by those who cannot see red, or green, too
+MOST = 3  # photos a row
+GAP = 14
+Rows = Any  # boxes [d, 4]
+DASH = (9, 6)
+
+
+def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
+          hit: Any, width: int) -> Image.Image:
+    """One photo, width pixels wide. Thin: found and true. Thick with a cross: false. Dashed: an object that was missed.
+
+    truth [t, 4], hit [t]: whether it was found.  boxes [d, 4], true [d]: whether it is one of the truth.
+    """
+    scale = width / image.shape[1]
+    picture = Image.fromarray(image).resize((width, round(image.shape[0] * scale)), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for box in _of(truth, ~np.asarray(hit, bool), scale):
+        _dashed(draw, box)
+    for box in _of(boxes, np.asarray(true, bool), scale):
+        draw.rectangle(box, outline=TRUE, width=2)
+    for box in _of(boxes, ~np.asarray(true, bool), scale):
+        _crossed(draw, box)
+    return picture
+
+
+def plain(image: Images, boxes: Rows, texts: Sequence[str], colours: Sequence[str],
+          ) -> Image.Image:
+    """A photo with boxes [d, 4], each in its colour and with a text above it."""
+    picture = Image.fromarray(image).convert("RGB")
+    draw, type_ = ImageDraw.Draw(picture), font(max(11, min(image.shape[:2]) // 36))
+    for box, text, colour in zip(_of(boxes, np.full(len(boxes), True), 1.0), texts, colours, strict=True):
+        draw.rectangle(box, outline=colour, width=max(1, min(image.shape[:2]) // 240))
+        left, top, right, bottom = draw.textbbox((box[0], box[1]), text, font=type_, anchor="lb")
+        down = max(0.0, -top)
+        draw.rectangle((left - 1, top + down - 1, right + 1, bottom + down + 1), fill=colour)
+        draw.text((box[0], box[1] + down), text, "white", type_, anchor="lb")
+    return picture
+
+
+def counted(found: FoundBy) -> str:
+    true, false, missed = found.counts
+    return f"{true:,} found, {false:,} false, {missed:,} missed"
+
+
+def equal_recall(story: Detections) -> list[str]:
+    """One sentence a recall: how many false detections each model makes for it."""
+    said = []
+    for place, recall in enumerate(story.recalls):
+        numbers = [f.false_at[place] for f in story.found]
+        texts = ["never reached" if number is None else f"{number:,} false" for number in numbers]
+        said.append(f"At equal recall {recall:g}:  " + "  \u2192  ".join(texts))
+    return said
+
+
+def names(story: Detections) -> str:
+    return "  \u2192  ".join(found.arm for found in story.found)
+
+
+def rows(story: Detections, width: int) -> Iterator[tuple[FoundBy, list[Image.Image]]]:
+    """Each model with its pictures, that fill so many pixels in a row."""
+    count = min(len(story.images), MOST)
+    each = (width - GAP * (count - 1)) // count if count > 1 else min(width, 640)
+    for found in story.found:
+        yield found, [photo(story.images[i], story.truth[i], found.box[i], found.true[i], found.hit[i], each)
+                      for i in range(count)]
+
+
+def sample(kind: str) -> Image.Image:
+    """A small box as it is drawn for "true", "false" or "missed"."""
+    picture = Image.new("RGB", (30, 22), "white")
+    draw, box = ImageDraw.Draw(picture), (4.0, 3.0, 26.0, 18.0)
+    if kind == "true":
+        draw.rectangle(box, outline=TRUE, width=2)
+    elif kind == "false":
+        _crossed(draw, box)
+    else:
+        _dashed(draw, box)
+    return picture
+
+
+LEGEND = {"true": "found, thin green", "false": "false, thick orange with a cross", "missed": "missed, dashed blue"}
+
+
+def _of(boxes: Rows, mask: np.ndarray, scale: float) -> Iterator[tuple[float, float, float, float]]:
+    for x0, y0, x1, y1 in (np.asarray(boxes, float).reshape(-1, 4)[mask] * scale).tolist():
+        yield x0, y0, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)
+
+
+def _crossed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) -> None:
+    draw.rectangle(box, outline=FALSE, width=4)
+    x0, y0, x1, y1 = box
+    arm = min(x1 - x0, y1 - y0, 18) / 2 - 2
+    if arm < 3:
+        return  # too small for a cross
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    for colour, width in (("white", 5), (FALSE, 3)):
+        for way in (1, -1):
+            draw.line((x - arm, y - way * arm, x + arm, y + way * arm), colour, width)
+
+
+def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) -> None:
+    """Dashes on a white ground, so that they are seen on anything."""
+    draw.rectangle(box, outline="white", width=4)
+    x0, y0, x1, y1 = box
+    colour, (on, off) = ImageColor.getrgb(MISSED), DASH
+    for start, end, fixed, down in ((x0, x1, y0, False), (x0, x1, y1 - 3, False), (y0, y1, x0, True),
+                                    (y0, y1, x1 - 3, True)):
+        at = start
+        while at < end:
+            stop = min(at + on, end)
+            draw.rectangle((fixed, at, fixed + 3, stop) if down else (at, fixed, stop, fixed + 3), fill=colour)
+            at += on + off
+

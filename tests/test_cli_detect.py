@@ -1,0 +1,178 @@
+"""Boxes through the command line: fit, score, report, train, detect. Scenes of 32 pixels, detectors of a few steps."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blobs import SCENE, call, contents, fit_command, pixels
+from PIL import Image
+
+from scenefit.dataset import generate
+from scenefit.labelled import read_boxes
+from scenefit.model import Model
+from scenefit.record import hash_photos
+from scenefit.scene_file import load_scene
+from scenefit.tasks import Detect
+from scenefit.tasks.augment import NO_CHANGE
+from scenefit.tasks.detector import SmallMaps
+from scenefit.transformer import Transformer
+
+LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
+         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
+                                                                  "slice(16 - half, 16 + half)"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """scene.py, real/ and few/, a data set of boxes in Pascal VOC layout."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "scene.py").write_text(LARGE)
+    scene = load_scene(folder / "scene.py")
+    (folder / "real").mkdir()
+    for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 24)).images):
+        Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
+    generate(Model(Transformer(scene.grammar), 1), scene.renderer, 12, folder / "few", "voc", validation=0.3)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setattr("scenefit.tasks.choose.Detect", lambda classes, device: Detect(
+        classes, steps=40, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scenefit.tasks.choose.Detect", lambda classes, device: Detect(
+            classes, steps=2, batch=8, views=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+        folder = tmp_path_factory.mktemp("run") / "run"
+        call(*fit_command(world, folder, "--labelled", world / "few", "--box", "amodal"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def detector(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("detector") / "d.safetensors"
+    said = call("train", run, "--out", path, "-n", 128, "--backbone", "small", "--steps", 150)
+    assert "finds blob" in said and "On 16 images like those it learned from: " in said
+    return path
+
+
+def test_a_fit_with_boxes_knows_them(world, run):
+    record = json.loads((run / "settings.json").read_text())
+    assert record["labelled"]["count"] == 12 and record["keep"]["box"] == "amodal"
+    steps = [json.loads(line) for line in (run / "steps.jsonl").read_text().splitlines()]
+    assert [0 <= step["score"] <= 1 for step in steps if step["stage"] == "task"] == [True, True]
+    said = call(*fit_command(world, run, "--labelled", world / "few"), code=1)
+    assert "which objects become labels: {" in said and "'box': 'amodal'" in said and "-> the default" in said
+
+
+def test_other_boxes_are_other_photos(world):
+    """What a run is known by: images, and every box and name."""
+    few = read_boxes(world / "few", (32, 32))
+    assert hash_photos(few) == hash_photos(read_boxes(world / "few", (32, 32)))
+    moved, named = few.boxes.box.copy(), few.boxes.name.copy()
+    moved[3, 2] += 0.5
+    named[2] = "blot"
+    changed = (replace(few.boxes, box=moved), replace(few.boxes, name=named), None)
+    assert len({hash_photos(replace(few, boxes=boxes)) for boxes in (few.boxes, *changed)}) == 4
+
+
+def test_a_list_in_a_data_set_as_photos(world):
+    listed = world / "few" / "ImageSets" / "Main" / "train.txt"
+    call(*fit_command(world, "run")[:2], "--real", listed, "--out", "run", *fit_command(world, "run")[6:])
+    record = json.loads(Path("run/settings.json").read_text())
+    assert record["real"]["path"] == str(listed) and record["real"]["count"] == len(listed.read_text().split())
+
+
+def test_score_gives_ap50_and_the_report_its_picture(world, run):
+    said = call("score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
+                "--repeats", 2)
+    for text in ("AP50 on 12 labelled photos: mean (lowest to highest) of 2 trainings on 64 images each",
+                 "AP50 per class", "blob", "at 0.5 or below, renders cannot be told from photos"):
+        assert text in said
+    found = json.loads((run / "score.json").read_text())
+    assert found["accuracy"] == {} and set(found["ap50"]) == {"grammar", "shrunk", "learned"}
+    assert all(set(classes) == {"mean", "blob"} and len(classes["mean"]) == 2 and classes["mean"] == classes["blob"]
+               for classes in found["ap50"].values())
+    assert max(found["ap50"]["grammar"]["mean"]) > 0.2, "a little is learned in 40 steps"
+    before = (run / "report.png").stat().st_size
+    call("report", run)
+    page = (run / "report.html").read_text()
+    assert "What detectors find in 12 held-out photos" in page and "trained on learned: " in page and "AP50" in page
+    assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
+
+
+def test_generate_keeps_what_it_is_told(run):
+    call("generate", run, "-n", 4, "--format", "voc", "--out", "all")
+    call("generate", run, "-n", 4, "--format", "voc", "--out", "none", "--min-side", 31)
+    assert json.loads(Path("none/provenance.json").read_text())["keep"]["min_side"] == 31
+    assert len(read_boxes("all", (32, 32)).boxes) == 4 and not len(read_boxes("none", (32, 32)).boxes)
+    said = " ".join(call("generate", run, "-n", 4, "--out", "x", "--box", "round", code=2).split())
+    assert "box='visible' or box='amodal'" in said
+    assert "labels of whole images" in call("generate", run, "-n", 4, "--out", "x", "--format", "folder",
+                                            "--min-pixels", 9, code=1)
+
+
+def test_detect_writes_boxes_of_the_whole_photos(world, detector):
+    """Photos three times as large, with a border that the crop cuts off: boxes are those of the photo."""
+    scene = load_scene(world / "scene.py")
+    frames = scene.renderer(scene.grammar.sample(9, 20))
+    folder = Path("photos") / "deep"
+    folder.mkdir(parents=True)
+    for number, image in enumerate(frames.images):
+        wide = np.zeros((96, 136, 3), np.uint8)
+        wide[:, 20:116] = image.repeat(3, 0).repeat(3, 1)
+        Image.fromarray(wide).save(folder / f"{number:02}.png")
+    (folder / "broken.jpg").write_bytes(b"no")
+    said = call("detect", detector, "photos", "--out", "found")
+    assert "warning: skipped photos/deep/broken.jpg: " in said and "objects in 21 photos: found/found.json" in said
+    rows = json.loads(Path("found/found.json").read_text())
+    assert {tuple(row) for row in rows} == {("file_name", "image_id", "category_id", "category", "bbox", "score")}
+    truth, near = frames.objects.box * 3 + [20, 0, 20, 0], 0
+    for number in range(20):
+        mine = [row for row in rows if row["file_name"] == f"deep/{number:02}.png"]
+        assert all(row["image_id"] == number and row["category_id"] == 1 for row in mine)
+        near += any(np.abs(np.array([x, y, x + w, y + h]) - truth[number]).max() < 9
+                    for x, y, w, h in (row["bbox"] for row in mine))
+    assert near >= 14
+    assert pixels("found/deep/00.png.png").shape == (96, 136, 3)
+    whole = contents(Path("found"))
+    for name in ("found.json", ".found/00000016.json"):
+        (Path("found") / name).unlink()
+    call("detect", detector, "photos", "--out", "found")
+    assert contents(Path("found")) == whole
+    assert "another search (it differs in: threshold)" in call("detect", detector, "photos", "--out", "found",
+                                                               "--threshold", 0.9, code=1)
+    for place in ("photos", "."):
+        assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
+
+
+def test_train_on_a_written_data_set_and_go_on_with_photos(world):
+    call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
+    call("train", world / "few", "--out", "b.safetensors", "--backbone", "small", "--steps", 20, "--labelled",
+         world / "few")
+    a, b = (Path(name).read_bytes() for name in ("a.safetensors", "b.safetensors"))
+    assert a != b
+    call("train", world / "few", "--out", "c.safetensors", "--backbone", "small", "--steps", 20)
+    assert Path("c.safetensors").read_bytes() == a
+
+
+@pytest.mark.parametrize(("options", "code", "text"), [
+    (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), and no data set of bo"),
+    (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
+    (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge")])
+def test_wrong_usage_of_train(world, options, code, text):
+    assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())
+
+
+def test_wrong_usage_of_detect(world, detector, tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(detector.read_bytes()[:-9])
+    said = call("detect", tmp_path / "bad.safetensors", world / "real", "--out", "found", code=1)
+    assert "bad.safetensors is damaged" in said and "make it again with scenefit train" in said
+    (tmp_path / "empty").mkdir()
+    assert "no photo in " in call("detect", detector, tmp_path / "empty", "--out", "found", code=1)
