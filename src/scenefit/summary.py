@@ -79,7 +79,8 @@ def _pooled(maps: nn.Module, pixels: Tensor) -> Tensor:
     if scale < 1:
         size = [round(side * scale) for side in pixels.shape[2:]]
         pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
-    return torch.cat([f for m in maps(pixels) for f in (m.mean((2, 3)), m.std((2, 3), correction=0), m.amax((2, 3)))], 1)
+    return torch.cat([part for m in maps(pixels)
+                      for part in (m.mean((2, 3)), m.std((2, 3), correction=0), m.amax((2, 3)))], 1)
 
 
 def _colours(pixels: Tensor) -> Tensor:
