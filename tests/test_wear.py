@@ -1,7 +1,11 @@
 """Wear: dust and compression on renders."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from scenefit.boxes import make_boxes
+from scenefit.tasks.augment import NO_CHANGE, augmented
 from scenefit.wear import worn
 
 PLAIN = np.full((12, 60, 80, 3), 128, np.uint8)
@@ -25,3 +29,11 @@ def test_compression_leaves_what_is_large():
     images[:, 16:48, 16:48] = 200
     found = worn(images, 3)
     assert abs(float(np.median(found[:, 20:44, 20:44])) - 200) < 4 and not np.array_equal(found, images)
+
+
+def test_a_detector_may_learn_from_worn_images_with_the_same_boxes():
+    boxes = make_boxes(12, [0, 5], [[1, 2, 9, 12], [30, 8, 50, 40]], ["a", "b"])
+    plain, _ = augmented(PLAIN, boxes, NO_CHANGE, 4)
+    found, kept = augmented(PLAIN, boxes, replace(NO_CHANGE, wear=True), 4)
+    assert np.array_equal(plain, PLAIN) and not np.array_equal(found, PLAIN)
+    assert np.array_equal(kept.box, boxes.box) and np.array_equal(kept.image, boxes.image)

@@ -21,12 +21,15 @@ def worn(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """Images [S, H, W, 3] with dust of any number, colour and density, then compressed. Image i follows seed and i."""
     out = np.empty_like(images)
     for number, image in enumerate(images):
-        rng = np.random.default_rng(derive(seed, f"wear {number}"))
-        dusty = Image.fromarray(_dusty(image, rng))
-        held = io.BytesIO()
-        dusty.save(held, "JPEG", quality=int(rng.integers(*QUALITY)))
-        out[number] = np.asarray(Image.open(held))
+        out[number] = wear(image, np.random.default_rng(derive(seed, f"wear {number}")))
     return out
+
+
+def wear(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """One image [H, W, 3], worn by these random numbers."""
+    held = io.BytesIO()
+    Image.fromarray(_dusty(image, rng)).save(held, "JPEG", quality=int(rng.integers(*QUALITY)))
+    return np.asarray(Image.open(held))
 
 
 def _dusty(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

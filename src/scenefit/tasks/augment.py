@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from scenefit.address import generator, scene_address
 from scenefit.boxes import Boxes, make_boxes
 from scenefit.features import to_tensor
+from scenefit.wear import wear
 
 SEEN = 0.4  # share of a box that has to stay inside
 LEAST = 2.0  # pixels that a side has to keep
@@ -24,7 +25,7 @@ class Augment:
 
     flip: left and right. overhead: also up and down, for views from above.  scale: share by which to enlarge or
     shrink.  light: of brightness and contrast.  tint: of each colour, and of the colours' strength.  blur: sigma,
-    pixels.  noise: sd, of 0..1.
+    pixels.  noise: sd, of 0..1.  wear: dust and compression, as photos have them and renders have not.
     """
 
     flip: bool = True
@@ -34,6 +35,7 @@ class Augment:
     tint: float = 0.1
     blur: float = 0.8
     noise: float = 0.03
+    wear: bool = False
 
 
 NO_CHANGE = Augment(False, False, 0, 0, 0, 0, 0)
@@ -79,7 +81,7 @@ def _one(image: NDArray[np.uint8], box: NDArray[np.float64], augment: Augment, r
     side, whole = np.maximum(cut[:, 2:] - cut[:, :2], 0), box[:, 2:] - box[:, :2]
     kept = (side.prod(1) >= SEEN * whole.prod(1)) & (side >= np.minimum(LEAST, whole)).all(1)
     back = (tensor.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return back, cut[kept], kept
+    return wear(back, random) if augment.wear else back, cut[kept], kept
 
 
 def _scaled(image: torch.Tensor, box: NDArray[np.float64], factor: float, place: NDArray[np.float64],

@@ -1,0 +1,217 @@
+"""Cells: one arm on one seed and one prior. Its data train the same detector, which is kept, and so are its finds.
+
+An arm's name says where it starts and, after a plus, how many labelled photos follow: "wide", "learned+10", "real+10"
+(these photos alone), "real+all". "look-2" is the fit after two looks; "content" and "appearance" have one half of the
+attributes learned; "relabelled" trains on the photos to match themselves, with what the learned detector finds in them
+as their labels. Legend: S scenes; N photos.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import scenefit as sf
+from experiments.blood import fits, world
+from scenefit.address import derive
+from scenefit.boxes import Boxes, make_boxes
+from scenefit.files import write_json
+from scenefit.settings import Settings
+from scenefit.tasks.augment import Augment
+from scenefit.tasks.average_precision import average_precision, best_threshold, false_at_recall, matched
+from scenefit.tasks.detector import Detector
+from scenefit.tensor_file import read_tensors, write_tensors
+
+KEEP = sf.Keep(min_visibility=0.2)
+CHUNK = 64  # scenes drawn at once
+VALIDATION = 8  # one render for so many that are trained on, to set the threshold
+RECALLS = (0.5, 0.7, 0.8, 0.9)
+ANY = ("naive", "real")  # starts that no prior has a part in
+FIX = "remove it and run the same command again"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """data: the data set's folder.  root: where cells are kept.  size: renders that a detector is trained on."""
+
+    data: Path
+    root: Path
+    size: int
+    prior: float
+    seed: int
+    arm: str
+    report: str
+    settings: Settings
+    steps: int = 400
+
+    @property
+    def start(self) -> str:
+        return self.arm.partition("+")[0]
+
+    @property
+    def labels(self) -> str:
+        """How many labelled photos: "", a number or "all"."""
+        return self.arm.partition("+")[2]
+
+    @property
+    def home(self) -> str:
+        """What belongs together: no two processes work on cells of one home at a time."""
+        return f"{'any-prior' if self.start in ANY else f'prior-{self.prior:g}'}/seed-{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        first = "-first" if self.labels and self.report == "rest" else ""  # there, every seed has the same photos
+        steps = "" if self.steps == 400 else f"-{self.steps}-steps"
+        return self.root / f"{self.size}-renders{steps}" / self.home / f"{self.arm}{first}"
+
+    @property
+    def fit(self) -> fits.Fit:
+        return fits.Fit(self.data, self.root / "fits" / self.home, self.prior, self.seed, self.settings)
+
+    @property
+    def task(self) -> sf.Detect:
+        return sf.Detect(world.CLASSES, steps=self.steps, augment=Augment(overhead=True, wear=True))
+
+
+def run(cell: Cell) -> dict[str, Any]:
+    """What the arm's detector is worth on the report's photos; made once, then read."""
+    told = cell.folder / f"{cell.report}.json"
+    if told.exists():
+        return json.loads(told.read_text())
+    if cell.labels:
+        world.check_labels(cell.labels, cell.report)
+    torch.set_num_threads(1)
+    network, facts = detector(cell)
+    photos = world.reported(cell.data, cell.report)
+    assert photos.boxes is not None
+    found = cell.task.predict(network, photos.images)
+    write_finds(cell.folder / f"{cell.report}.safetensors", found)
+    match = matched(found, photos.boxes)
+    believed = matched(found.where(found.score >= facts["threshold"]), photos.boxes)
+    result = {**average_precision(found, photos.boxes, world.CLASSES),
+              "counts": dict(zip(("true", "false", "missed"), believed.counts(-np.inf), strict=True)),
+              "false at recall": {str(recall): false_at_recall(match, recall) for recall in RECALLS}, **facts}
+    write_json(told, result)
+    return result
+
+
+def detector(cell: Cell) -> tuple[Detector, dict[str, Any]]:
+    """The arm's detector, kept without the backbone that all share, with its threshold and all that it cost."""
+    if (cell.folder / "detector.safetensors").exists():
+        tensors, facts = kept(cell)
+        network = cell.task.fresh(0)
+        left_out = network.load_state_dict(tensors, strict=False)
+        assert not left_out.unexpected_keys and all(key.startswith("backbone.") for key in left_out.missing_keys)
+        return network.eval(), facts
+    network, threshold, cost = train(cell)
+    facts = {"threshold": threshold, "cost": cost}
+    head = {name: value for name, value in network.state_dict().items() if not name.startswith("backbone.")}
+    write_tensors(cell.folder / "detector.safetensors", head, facts)
+    return network, facts
+
+
+def kept(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights of a detector that was trained before, and its facts."""
+    return read_tensors(cell.folder / "detector.safetensors", FIX)
+
+
+def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
+    """The detector, its threshold, and the cost with that of all that it was made from."""
+    if cell.arm == "relabelled":
+        return relabelled(cell)
+    start: Detector | None = None
+    before = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
+    if cell.labels and cell.start != "real":
+        start, facts = detector(replace(cell, arm=cell.start))
+        before = facts["cost"]
+    elif cell.start != "real":
+        before = made(cell)
+    began, task, seed = time.process_time(), cell.task, derive(cell.seed, "task")  # the same first weights in all arms
+    few = world.labelled(cell.data, cell.labels, cell.report, cell.seed) if cell.labels else None
+    if cell.start == "real":
+        assert few is not None and few.boxes is not None
+        network = task.train(few.images, few.boxes, seed)
+        # It has no renders to set its threshold on, and no photo to spare: those that it learned from have to do.
+        threshold = best_threshold(matched(task.predict(network, few.images), few.boxes))
+        return network, threshold, spent(before, 0, began)
+    sample = sampler(cell)
+    images, boxes = rendered(sample(derive(cell.seed, "train"), cell.size))
+    if start is None:
+        network = task.train(images, boxes, seed)
+    else:
+        assert few is not None and few.boxes is not None
+        network = task.tune(start, few.images, few.boxes, seed, images, boxes)
+    count = max(cell.size // VALIDATION, 8)
+    images, boxes = rendered(sample(derive(cell.seed, "validation"), count))
+    threshold = best_threshold(matched(task.predict(network, images), boxes))
+    return network, threshold, spent(before, cell.size + count if start is None else 0, began)
+
+
+def relabelled(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
+    """Real content and look, but boxes by the convention of renders, and with the learned detector's errors."""
+    teacher, facts = detector(replace(cell, arm="learned"))
+    began, photos = time.process_time(), world.unlabelled(cell.data).images
+    found = cell.task.predict(teacher, photos)
+    network = cell.task.train(photos, found.where(found.score >= facts["threshold"]), derive(cell.seed, "task"))
+    images, boxes = rendered(sampler(replace(cell, arm="learned"))(derive(cell.seed, "validation"),
+                                                                   max(cell.size // VALIDATION, 8)))
+    threshold = best_threshold(matched(cell.task.predict(network, images), boxes))
+    return network, threshold, spent(facts["cost"], 0, began)
+
+
+def spent(before: dict[str, Any], renders: int, began: float) -> dict[str, float]:
+    """In all. The renders of a fine-tuning are those of its start, drawn again: their time counts, their number not."""
+    return {"renders": before["renders"] + renders, "trainings": before["trainings"] + 1,
+            "cpu_seconds": round(before["cpu_seconds"] + time.process_time() - began, 1)}
+
+
+def made(cell: Cell) -> dict[str, Any]:
+    """What the arm's distribution cost; it is learned now, if it has not been."""
+    if cell.start in ("naive", "wide", "shrunk"):
+        return {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
+    return fits.cost(cell.fit, "learned" if cell.start in ("content", "appearance") else cell.start)
+
+
+def sampler(cell: Cell) -> world.Sampler:
+    """The arm's distribution: seed, how many -> scenes. ValueError for a name that is none."""
+    tree, start = world.wide(cell.prior), cell.start
+    if start == "naive":
+        return world.naive
+    if start in ("wide", "shrunk"):
+        return (tree if start == "wide" else sf.shrunk(tree)).sample
+    model = fits.load(cell.fit, "learned" if start in ("content", "appearance") else start)
+    learned: world.Sampler = lambda seed, count: model.sample(count, seed)  # noqa: E731
+    return learned if start not in ("content", "appearance") else world.swapped(tree, learned, start == "content")
+
+
+def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:
+    """Images uint8 [S, H, W, 3] and boxes of what is seen of the cells."""
+    images, parts = [], []
+    for first in range(0, len(scenes), CHUNK):
+        frames = sf.render(world.renderer, scenes.take(range(first, min(first + CHUNK, len(scenes)))))
+        boxes = sf.label_boxes(frames, KEEP)
+        images.append(frames.images)
+        parts.append((boxes.image + first, boxes.box, boxes.name))
+    return np.concatenate(images), make_boxes(len(scenes), *map(np.concatenate, zip(*parts, strict=True)))
+
+
+def write_finds(path: Path, found: Boxes) -> None:
+    """Detections as they are; float32 holds them without loss, for that is what the network says."""
+    code = cell_codes(found)
+    write_tensors(path, {"image": torch.from_numpy(found.image), "box": torch.from_numpy(found.box.astype(np.float32)),
+                         "score": torch.from_numpy(found.score.astype(np.float32)), "code": torch.from_numpy(code)},
+                  {"count": found.count})
+
+
+def cell_codes(found: Boxes) -> np.ndarray:
+    return np.array([world.CLASSES.index(str(name)) for name in found.name], np.int64)
+
+
+def read_finds(path: Path) -> Boxes:
+    tensors, facts = read_tensors(path, FIX)
+    image, box, score, code = (tensors[name].numpy() for name in ("image", "box", "score", "code"))
+    return make_boxes(facts["count"], image, box, np.array(world.CLASSES)[code], score)

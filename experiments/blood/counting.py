@@ -1,0 +1,72 @@
+"""How many cells of each kind there are: as the labels of the matched photos say, and as was learned without them.
+
+The labels of these photos are read here, for this comparison only; nothing that is learned sees it. Legend: N photos.
+"""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+import scenefit as sf
+from experiments.blood import arms, fits, world
+from scenefit.address import derive
+from scenefit.boxes import Boxes
+from scenefit.distance import wasserstein
+from scenefit.files import write_json
+
+ARMS = ("wide", "learned")
+
+
+def count(boxes: Boxes) -> np.ndarray:
+    """Boxes of each class in each image [N, C]."""
+    out = np.zeros((boxes.count, len(world.CLASSES)), int)
+    np.add.at(out, (boxes.image, arms.cell_codes(boxes)), 1)
+    return out
+
+
+def run(cell: arms.Cell) -> dict[str, Any]:
+    """The counts of labels, of scenes of the prior and of what was learned, of the detectors' finds in the photos, and
+    what the fit itself read of each photo."""
+    kept = cell.folder.parent / "counts.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
+    torch.set_num_threads(1)
+    photos = world.unlabelled(cell.data)
+    found: dict[str, Any] = {}
+    for arm in ARMS:
+        own = replace(cell, arm=arm)
+        scenes = arms.sampler(own)(derive(cell.seed, "counted"), len(photos))
+        found[f"{arm}, scenes"] = count(arms.rendered(scenes)[1])
+        network, facts = arms.detector(own)
+        finds = own.task.predict(network, photos.images)
+        found[f"{arm}, detected"] = count(finds.where(finds.score >= facts["threshold"]))
+    read = fits.read_counts(cell.fit, tuple(world.COUNTS))
+    if read is not None:
+        found["learned, read"] = np.stack([read[name] for name in world.COUNTS], 1)
+    labels = sf.read_boxes(cell.data, world.SIZE, world.MATCHED).boxes
+    assert labels is not None
+    result = compared(count(labels), found)
+    write_json(kept, result)
+    return result
+
+
+def compared(true: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:
+    """For each class: mean and standard deviation, the Wasserstein distance of the counts' distributions and, where the
+    counts are of the same photos, the mean error and its size for each photo."""
+    out: dict[str, Any] = {"labels": {name: moments(true[:, code]) for code, name in enumerate(world.CLASSES)}}
+    for key, counts in found.items():
+        out[key] = {}
+        for code, name in enumerate(world.CLASSES):
+            ours, theirs = counts[:, code], true[:, code]
+            row = {**moments(ours), "wasserstein": wasserstein(ours, theirs)}
+            if not key.endswith("scenes"):
+                row |= {"error": float((ours - theirs).mean()), "absolute error": float(abs(ours - theirs).mean())}
+            out[key][name] = row
+    return out
+
+
+def moments(values: np.ndarray) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "sd": float(np.std(values))}

@@ -1,0 +1,126 @@
+"""A blood-cell detector learned without labels: `python -m experiments.blood --data FOLDER --report val`.
+
+Each cell (prior, seed, arm) is kept in runs/blood, so a stopped command goes on; see the README for the arms. Writes
+result.json, report.png and the tables of README.md beside this file, but for the report "val" alone; development on
+other photos (--report few) writes into runs/blood.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.blood import arms, counting
+from experiments.blood.picture import picture
+from experiments.blood.summary import markdown, put_into, summary
+from scenefit.files import write_bytes, write_json, write_text
+from scenefit.settings import Settings
+
+HERE = Path(__file__).parent
+MAIN = ("wide", "shrunk", "learned", "real+all", "learned+10", "real+10", "wide+10", "naive", "random", "cma")
+FIRST = MAIN[:4]  # these tell most, and come first
+CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
+SWAPS = ("content", "appearance", "relabelled")
+COUNTS = "counts"
+
+
+def main() -> None:
+    options = arguments()
+    settings = Settings(warm_start="look", steps=0, looks=options.looks, look_renders=options.look_renders,
+                        reader_renders=options.reader_renders)
+    cell = arms.Cell(options.data, options.cells, options.renders, 1.0, 0, "", options.report, settings,
+                     options.train_steps)
+    names = [*options.arms, *(SWAPS if options.swaps else ()), *([COUNTS] if options.counts else ())]
+    once = [*(CURVE if options.curve else ()),
+            *((f"look-{look}" for look in range(1, options.looks)) if options.stages else ())]
+    cells = list(plan(cell, options.priors, options.seeds, names, once))
+    results = work(cells, options.jobs)
+    result = summary(cells, results, options.resamples)
+    own = options.report == "val"
+    folder = HERE if own else options.cells / f"report-{options.report}"
+    write_json(folder / "result.json", result)
+    text, drawn = markdown(result), picture(cells, result)
+    if drawn is not None:
+        write_bytes(folder / "report.png", drawn)
+        text += "\n![What detectors find in held-out photos, and the table](report.png)\n"
+    if own:
+        write_text(HERE / "README.md", put_into((HERE / "README.md").read_text(), text))
+    else:
+        write_text(folder / "table.md", text)
+    Console(width=200).print(text, markup=False)
+
+
+def arguments() -> argparse.Namespace:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with JPEGImages, Annotations and ImageSets")
+    parser.add_argument("--report", choices=("few", "rest", "val"), default="few",
+                        help="few, rest (few without its first 10): for development; val: for the final figures")
+    parser.add_argument("--priors", type=float, nargs="+", default=[1.0, 1.6, 0.6], help="factors of all sizes")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--arms", nargs="*", default=MAIN, help=f"of {', '.join(MAIN)}, or any that arms.py names")
+    parser.add_argument("--curve", action="store_true", help="also 25, 50, 100 and all labels, first prior")
+    parser.add_argument("--stages", action="store_true", help="also each look of the fit, first prior")
+    parser.add_argument("--swaps", action="store_true", 
+                        help="also learned content in wide appearance, the reverse, and the photos with found boxes")
+    parser.add_argument("--counts", action="store_true", help="also the counts; reads labels of the matched photos")
+    parser.add_argument("--renders", type=int, default=800, help="that a detector is trained on")
+    parser.add_argument("--looks", type=int, default=defaults.looks)
+    parser.add_argument("--look-renders", type=int, default=defaults.look_renders)
+    parser.add_argument("--reader-renders", type=int, default=defaults.reader_renders)
+    parser.add_argument("--train-steps", type=int, default=400, help="of a detector's training")
+    parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
+    parser.add_argument("--jobs", type=int, default=1, help="cells at a time, one thread each")
+    parser.add_argument("--cells", type=Path, default=Path("runs/blood"), help="where cells are kept")
+    return parser.parse_args()
+
+
+def plan(cell: arms.Cell, priors: Sequence[float], seeds: int, names: Sequence[str],
+         once: Sequence[str] = ()) -> Iterator[arms.Cell]:
+    """All cells, those that tell most first: of two seeds, of the first prior, of the arms that span the gap.
+
+    once: more arms, of the first prior alone.
+    """
+    order = []
+    for prior_place, prior in enumerate(priors):
+        for seed in range(seeds):
+            for place, arm in enumerate(dict.fromkeys([*names, *(() if prior_place else once)])):
+                one = replace(cell, prior=prior, seed=seed, arm=arm)
+                if prior_place and one.start in arms.ANY:
+                    continue  # it does not depend on the prior
+                order.append(((seed // 2, prior_place, arm not in FIRST, seed, place), one))
+    yield from (one for _, one in sorted(order, key=lambda pair: pair[0]))
+
+
+def run(cell: arms.Cell) -> dict[str, Any]:
+    return counting.run(cell) if cell.arm == COUNTS else arms.run(cell)
+
+
+def work(cells: Sequence[arms.Cell], jobs: int) -> dict[arms.Cell, dict[str, Any]]:
+    """Results of the cells, in their order as far as it goes: cells of one home share what is kept, so one at a time.
+
+    An error of one cell stops the command after those that are under way.
+    """
+    waiting, results = list(cells), {}
+    running: dict[Future[dict[str, Any]], arms.Cell] = {}
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        while waiting or running:
+            busy = {cell.home for cell in running.values()}
+            for cell in list(waiting):
+                if len(running) == jobs:
+                    break
+                if cell.home not in busy:
+                    running[pool.submit(run, cell)] = cell
+                    busy.add(cell.home)
+                    waiting.remove(cell)
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                cell = running.pop(done)
+                results[cell] = done.result()
+                told = f"{100 * results[cell]['mAP50']:.1f}" if "mAP50" in results[cell] else "done"
+                Console().print(f"{cell.home} {cell.arm}: {told}", highlight=False)
+    return results

@@ -1,0 +1,234 @@
+"""All cells in one result: figures with intervals, the gap closed, the goals, and the tables of the README.
+
+Legend: B resamples; N photos.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.blood import arms, measure, world
+from experiments.blood.measure import Figure
+
+CONTROLS = ("wide", "shrunk", "random", "cma", "naive")
+FLOOR, CEILING = "wide", "real+all"
+BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
+Cells = Sequence[arms.Cell]
+Results = Mapping[arms.Cell, dict[str, Any]]
+NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shrunk to a quarter",
+         "random": "random search on the distance", "cma": "CMA-ES on the distance",
+         "learned": "**learned, no label**", "learned+10": "**learned, then 10 labels**",
+         "real+10": "10 labels alone", "wide+10": "wide, then 10 labels", "real+all": "all labels (205)",
+         "content": "learned content, wide appearance", "appearance": "wide content, learned appearance",
+         "relabelled": "the matched photos, with the boxes that the learned detector finds"}
+STARTS = ("wide", "learned", "real")
+CURVE = ("0", "10", "25", "50", "100", "all")
+
+
+def summary(cells: Cells, results: Results, count: int) -> dict[str, Any]:
+    """Everything that result.json holds. Arms of no prior are repeated under each."""
+    first = cells[0]
+    priors, seeds = (sorted({getattr(c, name) for c in cells}) for name in ("prior", "seed"))
+    photos = world.reported(first.data, first.report)
+    lots = measure.resamples(len(photos), len(seeds), count)
+    found = judged_figures(cells, photos, lots)
+    result: dict[str, Any] = {
+        "report": first.report, "photos": len(photos), "boxes": boxes_of(photos), "seeds": len(seeds), "priors": priors,
+        "renders": first.size, "training steps": first.steps, "fit settings": first.settings.record(),
+        "resamples": count, "interval": "95 %, bootstrap over photos and seeds, the same resamples for all arms"}
+    for prior in priors:
+        own = {arm: figures for (at, arm), figures in found.items() if at in (prior, None)}
+        rows = {arm: [results[c] for c in cells if c.arm == arm and at_prior(c) in (prior, None)] for arm in own}
+        result[f"prior {prior:g}"] = {
+            "arms": {arm: row(own[arm], rows[arm]) for arm in sorted(own, key=shown_at)}, **comparisons(own),
+            **({"counts": mean_of(counted)} if (counted := [results[c] for c in cells if c.arm == "counts"
+                                                            and c.prior == prior]) else {})}
+    result["goals"] = goals(result, priors)
+    return result
+
+
+def shown_at(arm: str) -> tuple[int, str]:
+    """Its place in the tables."""
+    return (list(NAMES).index(arm) if arm in NAMES else len(NAMES), arm)
+
+
+def at_prior(cell: arms.Cell) -> float | None:
+    return None if cell.start in arms.ANY else cell.prior
+
+
+def boxes_of(photos: Any) -> dict[str, int]:
+    return {name: int((photos.boxes.name == name).sum()) for name in world.CLASSES}
+
+
+def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[tuple[Any, str], dict[str, Figure]]:
+    """(prior or None, arm) -> its figures, from the detections that were kept."""
+    groups: dict[tuple[Any, str], list[arms.Cell]] = {}
+    for cell in cells:
+        if cell.arm != "counts":
+            groups.setdefault((at_prior(cell), cell.arm), []).append(cell)
+    found = {}
+    for key, group in groups.items():
+        judged = []
+        for cell in sorted(group, key=lambda c: c.seed):
+            _, facts = arms.kept(cell)
+            finds = arms.read_finds(cell.folder / f"{cell.report}.safetensors")
+            judged.append(measure.judge(finds, photos.boxes, world.CLASSES, facts["threshold"]))
+        found[key] = measure.figures(judged, world.CLASSES, lots)
+    return found
+
+
+def row(figures: dict[str, Figure], kept: list[dict[str, Any]]) -> dict[str, Any]:
+    """One arm: its figures, counts and cost, the latter two as means over seeds."""
+    recalls = kept[0]["false at recall"]
+    false = {recall: [one["false at recall"][recall] for one in kept] for recall in recalls}
+    return {**{name: figure.record() for name, figure in figures.items()},
+            "counts": mean_of([one["counts"] for one in kept]), "threshold": [one["threshold"] for one in kept],
+            "false at recall": {r: None if None in each else float(np.mean(each)) for r, each in false.items()},
+            "cost": mean_of([one["cost"] for one in kept])}
+
+
+def mean_of(records: Sequence[Any]) -> Any:
+    """The mean of numbers that stand at the same place."""
+    if isinstance(records[0], dict):
+        return {name: mean_of([one[name] for one in records]) for name in records[0]}
+    return float(np.mean(records))
+
+
+def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
+    """The part of the gap that each arm closes, and paired differences, where the arms that they need are there."""
+    out: dict[str, Any] = {}
+    score = {arm: figures["mAP50"] for arm, figures in own.items()}
+    if FLOOR in own and CEILING in own:
+        gap = score[CEILING].minus(score[FLOOR])
+        out["gap closed"] = {arm: measure.ratio(score[arm].minus(score[FLOOR]), gap) for arm in own
+                             if arm not in (FLOOR, CEILING)}
+    if "learned" in own:
+        out["learned minus"] = {arm: score["learned"].minus(score[arm]).record() for arm in CONTROLS if arm in own}
+    if {"learned+10", "real+10"} <= set(own):
+        out["learned+10 minus"] = {arm: score["learned+10"].minus(score[arm]).record() for arm in
+                                   ("real+10", "wide+10", "learned") if arm in own}
+    if FLOOR in own:
+        out["mistakes against wide"] = {arm: measure.ratio(own[arm]["mistakes"], own[FLOOR]["mistakes"])
+                                        for arm in ("learned", "learned+10", "shrunk", CEILING) if arm in own}
+    return out
+
+
+def goals(result: dict[str, Any], priors: Sequence[float]) -> list[dict[str, Any]]:
+    """Each goal of the experiment, at each prior: whether it is met; the interval of a comparison is clear of zero."""
+    out = []
+    for prior in priors:
+        part = result[f"prior {prior:g}"]
+        gap, minus = part.get("gap closed", {}), part.get("learned minus", {})
+        few, wrong = part.get("learned+10 minus", {}), part.get("mistakes against wide", {})
+        told = [(f"no label: at least 60 % of the gap (now {percent(gap.get('learned'))})",
+                 "learned" in gap and gap["learned"]["mean"] >= 0.6, "learned" in gap)]
+        if prior != 1:
+            above = all(one["low"] is not None and one["low"] > 0 for one in minus.values())
+            told.append(("no label: above every control, clear of zero", above, set(CONTROLS) <= set(minus)))
+        told += [(f"10 labels: at least 85 % of the gap (now {percent(gap.get('learned+10'))})",
+                  "learned+10" in gap and gap["learned+10"]["mean"] >= 0.85, "learned+10" in gap),
+                 ("10 labels: above 10 labels alone", "real+10" in few and few["real+10"]["low"] > 0, "real+10" in few),
+                 ("false and missed at most half of the wide grammar's",
+                  "learned" in wrong and wrong["learned"]["mean"] <= 0.5, "learned" in wrong)]
+        out += [{"prior": prior, "goal": text, "met": bool(met)} for text, met, known in told if known]
+    return out
+
+
+def percent(one: dict[str, Any] | None) -> str:
+    return "" if one is None or one["mean"] is None else spread(one, digits=0)
+
+
+def spread(one: dict[str, Any], times: float = 100, digits: int = 1) -> str:
+    """Mean and interval."""
+    if one["mean"] is None:
+        return "not defined"
+    text = f"{times * one['mean']:.{digits}f}"
+    if one["low"] is None:
+        return text
+    return f"{text} ({times * one['low']:.{digits}f} to {times * one['high']:.{digits}f})"
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The README's tables."""
+    lines = [f"{result['photos']} photos of `{result['report']}.txt`, {result['seeds']} seeds; 95 % intervals by "
+             f"{result['resamples']} resamples of photos and seeds, the same for all arms.", ""]
+    for prior in result["priors"]:
+        part = result[f"prior {prior:g}"]
+        lines += [f"### Sizes of the prior times {prior:g}", "",
+                  "| trained on | mean AP50 | RBC | WBC | Platelets | gap closed % | false + missed "
+                  "| false at recall 0.8 | renders | trainings | CPU s |", f"|{'---|' * 11}"]
+        for arm, one in part["arms"].items():
+            if "+" in arm and arm not in NAMES:
+                continue  # of the label curve, which has a table of its own
+            closed = part.get("gap closed", {}).get(arm)
+            false, cost = one["false at recall"]["0.8"], one["cost"]
+            cells = [name_of(arm), spread(one["mAP50"]), *(f"{100 * one[name]['mean']:.1f}" for name in world.CLASSES),
+                     percent(closed), f"{one['counts']['false']:.0f} + {one['counts']['missed']:.0f}",
+                     "never reached" if false is None else f"{false:.0f}", f"{cost['renders']:,.0f}",
+                     f"{cost['trainings']:.0f}", f"{cost['cpu_seconds']:,.0f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", *differences(part), *curve(part["arms"]), *counts(part.get("counts")), ""]
+    lines += ["### Goals", "", "| sizes times | goal | met |", "|---|---|---|",
+              *(f"| {g['prior']:g} | {g['goal']} | {'yes' if g['met'] else '**no**'} |" for g in result["goals"])]
+    return "\n".join(lines) + "\n"
+
+
+def name_of(arm: str) -> str:
+    if arm in NAMES:
+        return NAMES[arm]
+    start, _, labels = arm.partition("+")
+    if labels:
+        return f"{labels} labels alone" if start == "real" else f"{start}, then {labels} labels"
+    return f"learned, {arm.partition('-')[2]} looks" if arm.startswith("look-") else arm
+
+
+def differences(part: dict[str, Any]) -> list[str]:
+    """Paired differences, in points."""
+    said = []
+    for arm in ("learned", "learned+10"):
+        each = [f"{name_of(other)} {spread(one)}" for other, one in part.get(f"{arm} minus", {}).items()]
+        if each:
+            said += [f"{name_of(arm)} minus, in points of mean AP50, paired: {'; '.join(each)}.", ""]
+    wrong = part.get("mistakes against wide", {})
+    if "learned" in wrong:
+        each = [f"{name_of(arm)} {spread(one, digits=0)} %" for arm, one in wrong.items()]
+        said += [f"False and missed together, of the wide grammar's: {'; '.join(each)}.", ""]
+    return said
+
+
+def curve(found: dict[str, Any]) -> list[str]:
+    """Mean AP50 over the number of labelled photos, where more of it than 10 labels is there."""
+    if not any(f"{start}+{labels}" in found for start in STARTS for labels in CURVE[2:-1]):
+        return []
+    lines = [f"| labelled photos | {' | '.join(CURVE)} |", f"|---|{'---|' * len(CURVE)}"]
+    for start in STARTS:
+        names = [start if labels == "0" else f"{start}+{labels}" for labels in CURVE]
+        each = [spread(found[name]["mAP50"]) if name in found else "" for name in names]
+        lines.append(f"| {'labels alone' if start == 'real' else start} | {' | '.join(each)} |")
+    return [*lines, "", "100 and all take labels of photos that are matched without labels elsewhere.", ""]
+
+
+def counts(found: dict[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    lines = [f"| cells in a photo to match | {' | '.join(world.CLASSES)} |", f"|---|{'---|' * len(world.CLASSES)}"]
+    for key, rows in found.items():
+        each = []
+        for name in world.CLASSES:
+            one = rows[name]
+            text = f"{one['mean']:.1f} ± {one['sd']:.1f}"
+            text += f", W {one['wasserstein']:.1f}" if "wasserstein" in one else ""
+            each.append(text + (f", off by {one['absolute error']:.1f}" if "absolute error" in one else ""))
+        lines.append(f"| {key} | {' | '.join(each)} |")
+    return [*lines, "", "Mean ± standard deviation; W: Wasserstein distance of the counts to the labels'; off by: mean "
+            "error of a photo's count. Labels of these photos were read for this table only.", ""]
+
+
+def put_into(readme: str, text: str) -> str:
+    """The README with its figures replaced. ValueError where it has no place for them."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the README needs a line {BEGIN!r} and after it one {END!r}: the tables go between them")
+    return f"{before}{BEGIN}\n{text}{END}{after}"

@@ -1,0 +1,267 @@
+"""experiments/blood without its data: average precision, paired resamples, cells that go on, who may read labels."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import scenefit as sf
+from experiments.blood import arms, counting, fits, measure, study, summary, world
+from experiments.blood.measure import Figure
+from scenefit.boxes import Boxes, make_boxes
+from scenefit.settings import Settings
+from scenefit.tasks.average_precision import average_precision, best_threshold, matched
+from scenefit.tasks.detector import SmallMaps
+
+PHOTOS = 12
+
+
+def boxes(random: np.random.Generator, truth: Boxes | None = None) -> Boxes:
+    """True boxes in 12 photos, or detections of some of them with false ones among them; scores have ties."""
+    if truth is None:
+        corner = random.uniform(0, 80, (90, 2))
+        return make_boxes(PHOTOS, random.integers(0, PHOTOS, 90), np.hstack([corner, corner + 12]),
+                          np.array(world.CLASSES)[random.choice(3, 90, p=[0.7, 0.2, 0.1])])
+    hit = random.random(len(truth)) < 0.7
+    box = np.vstack([truth.box[hit] + random.normal(0, 1.5, (hit.sum(), 1)), truth.box[hit] + 30])
+    image, name = (np.concatenate([column[hit], column[hit]]) for column in (truth.image, truth.name))
+    return make_boxes(PHOTOS, image, box, name, random.random(len(box)).round(2))
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Boxes, Boxes]:
+    random = np.random.default_rng(0)
+    truth = boxes(random)
+    return boxes(random, truth), truth
+
+
+def test_average_precision_of_resamples_is_cocos(pair: tuple[Boxes, Boxes]) -> None:
+    found, truth = pair
+    judged = measure.judge(found, truth, world.CLASSES, 0.5)
+    lots = measure.resamples(PHOTOS, 3, 6)
+    ours = judged.ap50(np.vstack([np.ones(PHOTOS), lots.photos]))
+    for weights, row in zip([np.ones(PHOTOS), *lots.photos], ours, strict=True):
+        drawn = np.repeat(np.arange(PHOTOS), weights.astype(int))
+        theirs = average_precision(found.take(drawn), truth.take(drawn), world.CLASSES)["AP50"]
+        # Where equal scores stand next to each other, COCO's order is that of the images; so a hair of room.
+        np.testing.assert_allclose(row, [theirs[name] for name in world.CLASSES], atol=0.01)
+    assert ours[0] == pytest.approx([average_precision(found, truth, world.CLASSES)["AP50"][n] for n in world.CLASSES])
+    assert ours[0].min() > 0.2 and ours[0].max() < 0.95, "the case tells nothing"
+
+
+def test_a_class_without_truth_has_no_average_precision(pair: tuple[Boxes, Boxes]) -> None:
+    found, truth = pair
+    judged = measure.judge(found, truth.where(truth.name != "WBC"), world.CLASSES, 0.5)
+    assert np.isnan(judged.ap50(np.ones((1, PHOTOS)))[0]).tolist() == [False, True, False]
+    nothing = measure.judge(found.where(found.name == "RBC"), truth, world.CLASSES, 0.5)
+    assert nothing.ap50(np.ones((1, PHOTOS)))[0, 1:].tolist() == [0.0, 0.0]
+
+
+def test_counts_are_those_of_the_threshold(pair: tuple[Boxes, Boxes]) -> None:
+    found, truth = pair
+    threshold = best_threshold(matched(found, truth))
+    judged = measure.judge(found, truth, world.CLASSES, threshold)
+    assert tuple(judged.counts.sum((0, 1))) == judged.match.counts(threshold)
+    photo = found.take([3]), truth.take([3])
+    assert tuple(judged.counts[3].sum(0)) == matched(*photo).counts(threshold)
+
+
+def test_resamples_are_paired() -> None:
+    lots = measure.resamples(20, 5, 400)
+    assert np.all(lots.photos.sum(1) == 20) and np.allclose(lots.seeds.sum(1), 1)
+    assert len({tuple(row) for row in lots.seeds}) > 50, "seeds are drawn too"
+    hard = np.random.default_rng(1).normal(0, 1, (5, 20))  # photos and seeds that are hard, for both arms alike
+    one, other = (Figure(values.mean(1), lots.of(values @ lots.photos.T / 20)) for values in (hard + 0.1, hard))
+    paired = one.minus(other).record()
+    assert paired["mean"] == pytest.approx(0.1) and paired["low"] == pytest.approx(0.1)
+    alone = one.record()
+    assert alone["low"] < alone["mean"] - 0.1 < alone["mean"] + 0.1 < alone["high"]
+
+
+def test_an_interval_has_the_width_of_photos_and_seeds() -> None:
+    lots = measure.resamples(50, 5, 4000)
+    random = np.random.default_rng(2)
+    photos, seeds = random.normal(0, 1, 50), random.normal(0, 0.3, 5)
+    values = seeds[:, None] + photos
+    spread = lots.of(values @ lots.photos.T / 50).std()
+    assert spread == pytest.approx(np.sqrt(photos.var() / 50 + seeds.var() / 5), rel=0.1)
+
+
+def test_the_gap_is_a_ratio_of_means() -> None:
+    def figure(*values: float) -> Figure:
+        return Figure(np.array(values), np.full(10, np.mean(values)))
+
+    own = {arm: {"mAP50": figure(*values), "mistakes": figure(100.0, 200.0)} for arm, values in {
+        "wide": (0.5, 0.6), "learned": (0.7, 0.8), "real+all": (0.9, 0.8)}.items()}
+    own["learned"]["mistakes"] = figure(60.0, 60.0)
+    told = summary.comparisons(own)
+    assert told["gap closed"]["learned"]["mean"] == pytest.approx(0.2 / 0.3)
+    assert told["learned minus"]["wide"]["mean"] == pytest.approx(0.2)
+    assert told["mistakes against wide"]["learned"]["mean"] == pytest.approx(0.4)
+    met = {one["goal"].split(":")[0]: one["met"] for one in summary.goals({"prior 1.6": told}, [1.6])}
+    assert met == {"no label": True, "false and missed at most half of the wide grammar's": True}
+
+
+
+@pytest.fixture
+def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> arms.Cell:
+    """A cell whose photos are renders of the naive guess, and whose detector is small."""
+    images, labels = arms.rendered(world.naive(5, 6))
+    photos = sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(6)), (), np.full(6, ""), labels)
+    monkeypatch.setattr(world, "reported", lambda data, report: photos)
+    monkeypatch.setattr(world, "labelled", lambda data, label, report, draw: photos.take([draw, 1]))
+    monkeypatch.setattr(arms.Cell, "task", property(lambda own: sf.Detect(
+        world.CLASSES, steps=own.steps, views=4, batch=2, enlarge=0.25, backbone=SmallMaps)))
+    return arms.Cell(tmp_path, tmp_path / "cells", 6, 1.0, 0, "naive", "val", Settings(), steps=3)
+
+
+def test_a_cell_is_made_once(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = arms.run(cell)
+    assert first["cost"]["renders"] == 6 + 8 and first["cost"]["trainings"] == 1
+    network, _ = arms.detector(cell)
+    assert network.last.weight.std() > 0
+    monkeypatch.setattr(arms, "train", lambda own: pytest.fail("trained again"))
+    with monkeypatch.context() as now:
+        now.setattr(arms, "detector", lambda own: pytest.fail("looked again"))
+        assert arms.run(cell) == first
+    (cell.folder / "val.json").unlink()  # stopped after the training: only the finds are made again
+    with torch.no_grad():
+        assert arms.run(cell) == first
+
+
+def test_labels_go_on_from_the_arms_own_detector(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = arms.run(replace(cell, arm="wide+10"))
+    assert both["cost"]["trainings"] == 2 and both["cost"]["renders"] == 14, "what it started from counts too"
+    assert (replace(cell, arm="wide").folder / "detector.safetensors").exists()
+    alone = arms.run(replace(cell, arm="real+10"))
+    assert alone["cost"]["renders"] == 0 and alone["cost"]["trainings"] == 1
+
+
+def test_relabelled_photos_come_from_the_learned_detector(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arms, "sampler", lambda own: world.naive)
+    monkeypatch.setattr(arms, "made", lambda own: {"renders": 1000, "trainings": 1, "cpu_seconds": 5.0})
+    monkeypatch.setattr(world, "unlabelled", lambda data: world.reported(data, "val"))
+    told = arms.run(replace(cell, arm="relabelled", steps=40))
+    assert told["cost"]["renders"] == 1014 and told["cost"]["trainings"] == 3
+
+
+def test_a_cell_that_may_not_read_labels(cell: arms.Cell) -> None:
+    for arm, report in (("real+10", "few"), ("wide+25", "rest"), ("real+all", "rest")):
+        with pytest.raises(ValueError, match=r"labelled photos cannot be looked at on the report .* take --report val"):
+            arms.run(replace(cell, arm=arm, report=report))
+    world.check_labels("10", "rest")
+    world.check_labels("all", "val")
+
+
+def test_the_few_are_the_first_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(data: Path, size: Any, part: str) -> sf.Photos:
+        start, count = {"few": (0, 50), "match": (100, 155)}[part]
+        names = [f"{start + n}" for n in range(count)]
+        labels = make_boxes(count, range(count), np.tile([0, 0, 9, 9], (count, 1)), ["RBC"] * count)
+        return sf.Photos(np.zeros((count, 2, 2, 3), np.uint8), tuple(map(Path, names)), (), np.full(count, ""), labels)
+
+    monkeypatch.setattr(sf, "read_boxes", read)
+
+    def names(label: str, draw: int, report: str = "val") -> list[int]:
+        photos = world.labelled(Path(), label, report, draw)
+        assert photos.boxes is not None and photos.boxes.image.tolist() == list(range(len(photos)))
+        return [int(str(path)) for path in photos.paths]
+
+    assert names("10", 0) == list(range(10)) == names("10", 3, "rest")
+    assert names("10", 1) != names("10", 2) and set(names("10", 1)) <= set(range(50))
+    assert names("25", 1)[:10] == names("10", 1)
+    assert names("100", 0) == [*range(50), *range(100, 150)] and len(set(names("all", 2))) == 205
+
+
+def test_the_plan_begins_with_what_tells_most(cell: arms.Cell) -> None:
+    order = list(study.plan(cell, [1.0, 1.6], 3, study.MAIN))
+    assert [(c.prior, c.seed, c.arm) for c in order[:8]] == [(1.0, s, arm) for s in (0, 1) for arm in study.FIRST]
+    assert len({c.folder for c in order}) == len(order) == 3 * (10 + 7), "arms of no prior once"
+    assert {c.seed for c in order[:34]} == {0, 1}
+
+
+def test_naive_scenes_decide_all_that_is_learned() -> None:
+    tree = world.wide(1.0)
+    assert set(world.NAIVE) == {a.name for a in tree.learned}
+    table, ends = world.naive(1, 40).tables["image"], world.smear.ranges(1.0)
+    for name, (low, high) in world.NAIVE.items():
+        assert np.all((table[name] >= low) & (table[name] <= high))
+        assert name in world.COUNTS or ends[name][0] <= low < high <= ends[name][1]
+
+
+def test_swapped_scenes_take_one_half() -> None:
+    tree = world.wide(1.0)
+    for content in (True, False):
+        image = world.swapped(tree, world.naive, content)(2, 30).tables["image"]
+        own = world.naive(2, 30).tables["image"]
+        for name in ("red_size", "n_white"):
+            assert np.array_equal(image[name], own[name]) == content
+        for name in ("red_r", "pallor_size"):
+            assert np.array_equal(image[name], own[name]) != content
+
+
+def test_finds_are_kept_as_they_are(pair: tuple[Boxes, Boxes], tmp_path: Path) -> None:
+    found = replace(pair[0], box=pair[0].box.astype(np.float32).astype(float),
+                    score=pair[0].score.astype(np.float32).astype(float))
+    arms.write_finds(tmp_path / "finds.safetensors", found)
+    back = arms.read_finds(tmp_path / "finds.safetensors")
+    for name in ("image", "box", "score", "name"):
+        assert np.array_equal(getattr(back, name), getattr(found, name))
+
+
+def test_a_fit_of_other_settings_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "fit.json").write_text('{"settings": {"looks": 3}}')
+    with pytest.raises(ValueError, match="learned with other settings; remove it"):
+        fits.load(fits.Fit(tmp_path, tmp_path, 1.0, 0, Settings(warm_start="look")), "learned")
+
+
+def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = fits.Fit(tmp_path, tmp_path / "fit", 1.0, 0, Settings(warm_start="look", looks=2))
+    plan = [("read", 1), ("look", 1), ("look", 2), ("check", 1)]
+    begun: list[int] = []
+
+    def steps(*args: Any, state: Any, stop: int = 3, **more: Any) -> Iterator[Any]:
+        begun.append(0 if state is None else int(state["piece"]) + 1)
+        for number, (stage, done) in list(enumerate(plan))[begun[-1]:]:
+            if number == stop:
+                raise KeyboardInterrupt
+            told = {"renders": 10 * (number + 1), "trainings": 1, "cpu_seconds": 1.0, "number": number}
+            yield SimpleNamespace(
+                stage=stage, done=done, record=lambda told=told: told,
+                model=SimpleNamespace(state=lambda number=number: {"at": torch.tensor(number)}),
+                state={"piece": torch.tensor(number), "reader:weight": torch.tensor(7.0)})
+
+    monkeypatch.setattr(world, "unlabelled", lambda data: None)
+    monkeypatch.setattr(sf, "fit_steps", steps)
+    with pytest.raises(KeyboardInterrupt):
+        fits.learned(fit)
+    monkeypatch.setattr(sf, "fit_steps", partial(steps, stop=99))
+    assert fits.cost(fit, "learned")["renders"] == 40 and begun == [0, 3]
+    assert fits.cost(fit, "look-1")["renders"] == 20 and fits.cost(fit, "reader")["renders"] == 10
+    assert [one["number"] for one in fits.record(fit)["trace"]] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="a fit of 2 looks has no distribution 'look-3'; it has learned, random"):
+        fits.cost(fit, "look-3")
+    assert begun == [0, 3], "a fit that is done is not begun again"
+
+
+def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:
+    true = counting.count(pair[1])
+    assert true.sum() == len(pair[1]) and true[:, 0].sum() == (pair[1].name == "RBC").sum()
+    told = counting.compared(true, {"wide, scenes": true[::-1] + 2, "learned, read": true - 1})
+    assert told["wide, scenes"]["RBC"]["wasserstein"] == pytest.approx(2)
+    assert "error" not in told["wide, scenes"]["RBC"], "scenes are of no photo"
+    assert told["learned, read"]["WBC"]["error"] == -1 and told["learned, read"]["WBC"]["absolute error"] == 1
+
+
+def test_tables_go_between_their_marks() -> None:
+    text = f"before\n{summary.BEGIN}\nold\n{summary.END}\nafter\n"
+    assert summary.put_into(text, "new\n") == f"before\n{summary.BEGIN}\nnew\n{summary.END}\nafter\n"
+    assert summary.BEGIN in (study.HERE / "README.md").read_text()
+    with pytest.raises(ValueError, match="the tables go between them"):
+        summary.put_into("nothing", "new")
