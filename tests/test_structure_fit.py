@@ -146,3 +146,31 @@ def test_the_reward_moves_a_policy_to_the_photos(photos: np.ndarray) -> None:
     assert follow_reward(policy, bright, bars(), photos, steps=40, batch=128) == 40 * 128
     after = shares(policy.sample(0, 1000))
     assert np.abs(after - [0.3, 0, 0.7]).sum() < 0.6 * np.abs(before - [0.3, 0, 0.7]).sum()
+
+
+def test_fit_learns_the_structure_as_a_stage_and_resumes_to_the_same_bytes():
+    def dots(count):
+        return sf.Grammar("image", {"image": {"grey": sf.learned(sf.Uniform(0, 1))},
+                                    "dot": {"x": sf.Uniform(2, 14), "y": sf.Uniform(2, 14)}},
+                          [sf.Rule("image", [sf.repeat("dot", count)])])
+
+    @sf.each
+    def renderer(scene):
+        image, masks = np.full((16, 16), 0.2 * scene.root.grey), np.zeros((16, 16), int)
+        for dot in scene.of("dot"):
+            image[int(dot.y), int(dot.x)], masks[int(dot.y), int(dot.x)] = 1, dot.id
+        return sf.Frame(image, masks)
+
+    grammar = dots(sf.learned(sf.Integer(0, 4)))
+    photos = sf.render(renderer, dots(sf.Integer(2, 2)).sample(9, 40)).images
+    settings = sf.Settings(structure=256, reads=1, rounds=1, focus=False, steps=1, batch=64, reader_renders=64,
+                           round_renders=64, check_renders=64)
+    steps = list(sf.fit_steps(grammar, renderer, photos, settings=settings))
+    assert [s.stage for s in steps] == ["read", "infer", "structure", "match", "settle", "check"]
+    assert steps[2].renders - steps[1].renders == 512
+    assert steps[1].model.structure is None and steps[-1].model.structure is not None
+    share = np.mean(steps[-1].model.sample(400).tables["image"]["n_dot"] == 2)
+    assert share > 0.3, "one in five in the grammar"
+    again = list(sf.fit_steps(grammar, renderer, photos, settings=settings, state=steps[2].state))
+    for name, value in steps[-1].model.state().items():
+        assert torch.equal(value, again[-1].model.state()[name]), name

@@ -30,6 +30,8 @@ from scenefit.scene import SceneBatch
 from scenefit.search import cost as search_cost
 from scenefit.search import search
 from scenefit.settings import Settings
+from scenefit.structure import Structure
+from scenefit.structure_fit import StructureSettings, by_transformer, fit_structure
 from scenefit.tasks import Classify, Detect, Task
 from scenefit.tasks.choose import labels_of, photo_labels
 from scenefit.transformer import Edit, Transformer
@@ -106,6 +108,8 @@ class Learning:
             return search_cost(self.transformer)
         if stage == "look":
             return self.looking.cost(piece)
+        if stage == "structure":
+            return sum(self._structure_settings.renders)
         read, each = self.settings.reader_renders, self.settings.round_renders
         return {"read": read, "infer": each, "focus": read + 2 * each}.get(stage, 0)
 
@@ -141,6 +145,20 @@ class Learning:
         self.renders, self.trainings = self.renders + self.looking.renders, self.trainings + self.looking.trainings
         self._settled()
         return NAN, NAN
+
+    def _structure(self, piece: int, of: int) -> tuple[float, float]:
+        """How many, and of which kind, with the rest of the scene in view; attributes as they are known so far."""
+        *_, step = fit_structure(self.grammar, self.renderer, self.photos, seed=self._seed("structure", piece),
+                                 draw=by_transformer(self.transformer), start=self.transformer.structure,
+                                 settings=self._structure_settings)
+        self.transformer.structure = step.structure
+        self.renders, self.trainings = self.renders + step.renders, self.trainings + step.of
+        self._settled()
+        return NAN, NAN
+
+    @property
+    def _structure_settings(self) -> StructureSettings:
+        return StructureSettings(renders=(self.settings.structure,) * 2)
 
     def _train_reader(self, stage: str, piece: int, near: Transformer | None) -> tuple[SceneBatch, Tensor]:
         """Train on the broad prior's renders or, but for a quarter, on those of a distribution near the photos.
@@ -316,6 +334,8 @@ class Learning:
         saved = parts["transformer"]
         if "cloud.centre" in saved:
             self.transformer.cloud = empty_cloud(self.grammar, len(saved["cloud.centre"]), len(saved["cloud.error"]))
+        if any(name.startswith("structure.") for name in saved):
+            self.transformer.structure = Structure(self.grammar)
         self.transformer.load_state_dict(saved)
         self.looking.load(parts.get("finder", {}))
         self.reader.load_state_dict(parts["reader"])

@@ -26,6 +26,7 @@ from scenefit.objective import Objective
 from scenefit.photos import Photos, read_photos
 from scenefit.renderers import Renderer, render
 from scenefit.settings import Settings
+from scenefit.structure import decisions
 from scenefit.tasks import Task
 from scenefit.tasks.choose import LOOKED_AT, choose_task
 
@@ -36,8 +37,8 @@ State = Mapping[str, Tensor]
 class Step:
     """One piece of work done.
 
-    number: its place in the plan.  stage: "pretrain", "read", "infer", "look", "search", "focus", "match", "settle",
-    "task" or "check".
+    number: its place in the plan.  stage: "pretrain", "read", "infer", "look", "search", "focus", "structure",
+    "match", "settle", "task" or "check".
     done, of: pieces of the stage.  renders, trainings, cpu_seconds: in all so far.  distance: MMD^2 between this
     piece's renders and the photos, NaN where none was measured.  score: of the task on the labelled photos, likewise.
     state: what a resume needs.  model: what has been learned so far.  objective: the distance as it is measured.
@@ -100,11 +101,12 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
         looked_at += LOOKED_AT if few.boxes is not None else 0
     learning = Learning(grammar, renderer, photos, few, task, features, settings, seed, keep)
     learning.renders = looked_at
-    return _run(learning, plan(settings, features is None, few is not None), state)
+    return _run(learning, plan(settings, features is None, few is not None, bool(decisions(grammar))), state)
 
 
-def plan(settings: Settings, read: bool, task: bool) -> list[tuple[str, int, int]]:
-    """(stage, piece, pieces) of the whole fit. read: distances are measured in the reader's features."""
+def plan(settings: Settings, read: bool, task: bool, structured: bool = True) -> list[tuple[str, int, int]]:
+    """(stage, piece, pieces) of the whole fit. read: distances are measured in the reader's features.  structured: the
+    grammar leaves rules, counts or choices to be learned."""
     task = task and settings.task != "none"
     infer = settings.warm_start == "infer"
     looks = settings.looks if settings.warm_start == "look" else 0
@@ -114,6 +116,7 @@ def plan(settings: Settings, read: bool, task: bool) -> list[tuple[str, int, int
               "infer": settings.rounds if infer else 0,
               "search": settings.rounds if settings.warm_start == "search" else 0,
               "focus": int(infer and settings.focus),
+              "structure": int(settings.structure > 0 and structured),
               "match": settings.descent,
               "settle": 1,
               "task": settings.task_steps if task else 0,

@@ -21,6 +21,8 @@ class Settings:
     focus: train it once more, close to the photos, and let readings agree again.  looks, look_renders: rounds of
     "look", and renders of each.  look_objects: from the third round on, a detector helps to read; needs the extra
     lite0.
+    structure: renders of each of two rounds that learn how many there are, and of which kind, as a policy with the
+    scene so far in view (some thousands); 0 leaves each count and choice its own share of values.
     steps, batch: of the descent, by default 60, and none after "look", which such distances made worse; batch is a
     multiple of 64.  rate: of the curves, in units of the
     bounds; by default small after "infer", which ends close by, and larger after the others.
@@ -41,6 +43,7 @@ class Settings:
     looks: int = 6
     look_renders: int = 1000
     look_objects: bool = True
+    structure: int = 0
     steps: int | None = None
     batch: int = 128
     rate: float | None = None
@@ -75,6 +78,8 @@ class Settings:
             raise ValueError(f"rate must be positive, got {self.rate}")
         if self.steps is not None and self.steps < 0:
             raise ValueError(f"steps must be at least 0, got {self.steps}")
+        if self.structure and self.structure < 64:
+            raise ValueError(f"structure must be 0, or at least 64 renders a round, got {self.structure}")
         for name in ("rounds", "pretrain", "task_steps", "task_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")

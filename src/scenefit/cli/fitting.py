@@ -143,6 +143,7 @@ def _costs(chosen: "Settings") -> Mapping[str, Any]:
     """Roughly how long a piece of each stage takes, in images drawn and looked at."""
     return {"pretrain": chosen.pretrain * 64, "read": chosen.reader_renders * (1 + chosen.reader_epochs),
             "infer": chosen.rounds * chosen.round_renders, "focus": chosen.reader_renders * (1 + chosen.reader_epochs),
-            "look": 4 * chosen.look_renders, "search": chosen.rounds * 640, "match": 2 * chosen.batch,
+            "look": 4 * chosen.look_renders, "search": chosen.rounds * 640,
+            "structure": 8 * chosen.structure, "match": 2 * chosen.batch,
             "settle": 2 * chosen.check_renders, "task": chosen.task_renders * 8 + 2 * chosen.batch,
             "check": chosen.check_renders}
