@@ -136,8 +136,11 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
                                  "this scene have nothing to train on")
     seen = frames.objects.pixels > 0
     masked = set(zip(frames.objects.scene[seen].tolist(), frames.objects.id[seen].tolist(), strict=True))
+    parts = getattr(renderer, "parts", ())
     for kind, table in scenes.tables.items():
         nodes = set(zip(table.scene.tolist(), table.id.tolist(), strict=True))
+        if kind in parts:  # drawn as its parent's
+            continue
         if masked and kind != grammar.start and nodes and not nodes & masked:
             yield Finding("warning", f"no {kind} is ever seen: none has a pixel in the masks")
 
