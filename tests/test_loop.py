@@ -459,7 +459,7 @@ def test_a_renderer_that_gives_nan_is_named_with_its_scene():
 
 @pytest.mark.parametrize("given, text", [
     ({"gradient": "best"}, "gradient must be one of auto, exact, finite, simultaneous, score, got 'best'"),
-    ({"warm_start": None}, "warm_start must be one of infer, search, none, got None"),
+    ({"warm_start": None}, "warm_start must be one of infer, look, search, none, got None"),
     ({"task": "detect"}, "task must be one of credit, reinforce, none, got 'detect'"),
     ({"batch": 100}, "batch must be a multiple of 64, got 100"),
     ({"batch": 0}, "batch must be a multiple of 64, got 0"),
