@@ -154,6 +154,14 @@ def training(job: Job) -> str:
     return f"{job.images} renders x {job.epochs} epochs, width {job.width}{jitter}"
 
 
+def options(job: Job, result: dict[str, Any]) -> str:
+    """Those of the command that are not its defaults."""
+    if job.sprites == 10_000:
+        return ""
+    return (f" --sprites {job.sprites} --images {job.images} --epochs {job.epochs} --jitter {job.jitter:g} "
+            f"--seeds {result['seeds']}")
+
+
 def summary(world: World, job: Job, results: list[dict[str, Any]]) -> dict[str, Any]:
     accuracy = {arm: [result["accuracy"][arm] for result in results] for arm in job.arms}
     out: dict[str, Any] = {
@@ -187,7 +195,7 @@ def picture(world: World, job: Job, result: dict[str, Any]) -> bytes:
     story = Story(
         title=f"MNIST, {world.title}", verdict=result.get("verdict", words(result)),
         subtitle=f"{job.sprites:,} sprites, {MATCH:,} unlabelled photos to match, {result['photos']['test']:,} to test",
-        command=f"python -m experiments.mnist_{world.name} --data FOLDER" if rows else
+        command=f"python -m experiments.mnist_{world.name} --data FOLDER{options(job, result)}" if rows else
                 f"python -m experiments.mnist {world.name} --arms --data FOLDER",
         photos=take_photos(world, match, derive(job.seed, "match")).images[::40][:24],
         prior=sf.render(view, tree.sample(0, 24)).images, learned=sf.render(view, model.sample(24)).images,
