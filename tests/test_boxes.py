@@ -21,6 +21,7 @@ def test_images_are_taken_in_any_order_and_more_than_once():
     masked = BOXES.take(np.array([True, False, False]))
     assert masked.count == 1 and masked.name.tolist() == ["b"]
     assert len(no_boxes(2).take([1])) == 0
+    assert BOXES.take([]).count == 0
 
 
 def test_boxes_are_kept_by_mask_and_moved():

@@ -107,6 +107,14 @@ def test_the_share_of_each_count_whatever_its_form(odds, slack, read, more):
     assert 0.5 * np.abs(learned_odds - np.bincount(drawn, minlength=9) / 400).sum() < slack + more
 
 
+def test_a_count_that_the_reader_does_not_see_keeps_its_prior():
+    def blind(truth):
+        return 0.2 + 0.05 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(len(truth)))
+
+    counts = values(warm(bag(Integer(0, 8), 1.0), bag(Integer(7, 8), 1.0), read=blind), "bag", "n_dot")
+    assert np.abs(np.bincount(counts, minlength=9) / len(counts) - 1 / 9).max() < 0.04
+
+
 def test_a_count_that_collapsed_is_widened_to_its_neighbours():
     transformer = Transformer(bag(Integer(4, 4), 1.0))
     counts = values(widened(transformer), "bag", "n_dot")

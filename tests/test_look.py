@@ -63,6 +63,15 @@ def test_a_regression_is_not_believed_beyond_its_renders():
     assert reading.centre[:, 0].min() >= 0.39 and reading.centre[:, 0].max() <= 0.61
 
 
+def test_a_budget_gives_the_looks_their_half():
+    settings = sf.Settings(warm_start="look", looks=3, max_renders=2000)
+    assert settings.within_budget().look_renders == 220
+    with pytest.raises(ValueError, match="max_renders=500 is too few for 3 looks of at least 64 renders"):
+        sf.Settings(warm_start="look", looks=3, max_renders=500)
+    with pytest.raises(ValueError, match="task_weight must be at least 0, got nan"):
+        sf.Settings(task_weight=float("nan"))
+
+
 def test_what_the_scene_cannot_express_weighs_less():
     x, known = linear(0, 800, 1.0)
     photos, real = linear(1, 100, 1.0)
@@ -86,7 +95,8 @@ def test_rounds_find_the_photos_distribution(objects):
     assert abs(table["ink"].mean() - 0.2) < 0.1 and table["ink"].std() < 0.5 * prior["ink"].std()
     assert abs(table["radius"].mean() - 2.5) < 0.8 and table["radius"].std() < 0.7 * prior["radius"].std()
     assert abs(table["n_blot"].mean() - 5) < 1.2
-    assert (looking.renders, looking.trainings) == (144, 0) and looking.cost(0) == 256
+    assert (looking.renders, looking.trainings) == (144, 0)
+    assert looking.cost(0) == 256 and looking.cost(2) == 144 + 64 * objects
     assert (looking.finder is not None) == objects
 
 

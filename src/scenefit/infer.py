@@ -134,7 +134,9 @@ def _recount(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.n
     # What is read of each value: a line, which leans to the truth itself where renders hardly differ.
     noise = max(float((r - t).var()), 1e-6)
     lean = noise / SLOPE_TRUST**2 / len(t)
-    slope = float(np.clip((np.cov(t, r, bias=True)[0, 1] + lean) / (t.var() + lean), LEAST_SLOPE, None))
+    slope = float((np.cov(t, r, bias=True)[0, 1] + lean) / (t.var() + lean))
+    if slope < LEAST_SLOPE:
+        return  # the reader is blind to it: nothing is known, so nothing is changed
     expected = r.mean() + slope * (place - t.mean())
     error = max(float((r - r.mean() - slope * (t - t.mean())).std()), 1 / bins / 4)
     likely = np.exp(-(((p[:, None] - expected) / error) ** 2) / 2) + 1e-12

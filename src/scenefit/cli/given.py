@@ -118,13 +118,13 @@ def _placed(renderer: Any, device: str) -> Any:
 
 def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Photos":
     """Photos of a folder, or of a list file in a data set, at size, with a warning for each that was skipped.
-    ValueError for fewer than two."""
+    ValueError for fewer than four."""
     from scenefit.loop import read_real
 
     found = read_real(folder, size, most)
     _name_skipped(found)
-    if len(found) < 2:
-        raise ValueError(f"{folder} holds one readable photo; a distribution needs at least 2, and some hundreds to be "
+    if len(found) < 4:
+        raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some hundreds to be "
                          "learned well")
     return found
 
