@@ -124,8 +124,8 @@ def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Pho
     found = read_real(folder, size, most)
     _name_skipped(found)
     if len(found) < 4:
-        raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some hundreds to be "
-                         "learned well")
+        raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
+                         "hundreds to be learned well")
     return found
 
 
