@@ -1,6 +1,8 @@
 """Boxes through the command line: fit, score, report, train, detect. Scenes of 32 pixels, detectors of a few steps."""
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,7 +167,8 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
 @pytest.mark.parametrize(("options", "code", "text"), [
     (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), and no data set of bo"),
     (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
-    (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge")])
+    (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
+    (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist")])
 def test_wrong_usage_of_train(world, options, code, text):
     assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())
 
@@ -176,3 +179,13 @@ def test_wrong_usage_of_detect(world, detector, tmp_path):
     assert "bad.safetensors is damaged" in said and "make it again with scenefit train" in said
     (tmp_path / "empty").mkdir()
     assert "no photo in " in call("detect", detector, tmp_path / "empty", "--out", "found", code=1)
+
+
+def test_labelled_photos_without_a_box_are_refused(world, tmp_path):
+    blank = tmp_path / "blank"
+    shutil.copytree(world / "few", blank)
+    for path in (blank / "Annotations").glob("*.xml"):
+        path.write_text(re.sub(r"<object>.*</object>", "", path.read_text(), flags=re.DOTALL))
+    said = call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20,
+                "--labelled", blank, code=1)
+    assert "have no box at all; leave them out" in " ".join(said.split())

@@ -81,6 +81,8 @@ def train(
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
+    if labelled is not None and not labelled.exists():  # found out now, not after the renders
+        raise typer.BadParameter(f"--labelled {labelled} does not exist")
     keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
     one_thread()
     where = resolve(device)
@@ -92,6 +94,9 @@ def train(
     few = labelled_photos(labelled, images.shape[1:3])
     if few is not None and few.boxes is None:
         raise ValueError(f"{labelled} has classes of whole photos; a detector needs photos with boxes")
+    if few is not None and few.boxes is not None and not len(few.boxes):
+        raise ValueError(f"the {len(few)} labelled photos in {labelled} have no box at all; leave them out, or give "
+                         "photos that show objects")
     names = {*labels.name.tolist(), *truth.name.tolist(), *(few.boxes.name.tolist() if few and few.boxes else [])}
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], device=where)
     with say.bar() as progress:
