@@ -43,3 +43,15 @@ def in_processes(code: str) -> list[str]:
     """What a script prints in two processes with different hash seeds."""
     return [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
                            capture_output=True, text=True, check=True).stdout.strip() for seed in ("1", "2")]
+
+
+def same_alone(renderer: Any, grammar: Grammar, frames: Any, rows: Any) -> bool:
+    """Whether scenes of seed 0, each drawn alone, have the images, masks and labels that they have among frames."""
+    for row in rows:
+        alone, part = renderer(grammar.sample(0, [row])), frames.take([row]).objects
+        names = ("id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")
+        pairs = [(alone.images[0], frames.images[row]), (alone.instances[0], frames.instances[row])]
+        pairs += [(getattr(alone.objects, name), getattr(part, name)) for name in names]
+        if not all(np.array_equal(a, b) for a, b in pairs):
+            return False
+    return True

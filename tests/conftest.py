@@ -1,5 +1,6 @@
 """Shared by all tests: threads, hypothesis settings, two small grammars."""
 
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,8 @@ from scenefit.prior import Angle, Choice, Integer, Normal, Uniform, learned
 
 settings.register_profile("scenefit", deadline=None, max_examples=60, database=None)
 settings.load_profile("scenefit")
+# A shell that starts tests in the background has them ignore Ctrl+C, and every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

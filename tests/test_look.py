@@ -7,7 +7,8 @@ from test_cloud import GRAMMAR
 
 import scenefit as sf
 from scenefit.boxes import make_boxes
-from scenefit.look import Looking, drawn, regress, truth
+from scenefit.look import Looking, regress, truth
+from scenefit.pictures import draw_boxes
 from scenefit.summary import Summary, of_objects, summary_for
 from scenefit.transformer import Transformer
 
@@ -82,7 +83,7 @@ def test_what_the_scene_cannot_express_weighs_less():
 
 @pytest.mark.parametrize("objects", [False, True])
 def test_rounds_find_the_photos_distribution(objects):
-    photos, _ = drawn(blots, SEEN.sample(9, 40))
+    photos, _ = draw_boxes(blots, SEEN.sample(9, 40))
     settings = sf.Settings(warm_start="look", looks=4, look_renders=128, look_objects=objects)
     looking, transformer = Looking(WIDE, blots, photos, settings, 0), Transformer(WIDE)
     if objects:
@@ -101,7 +102,7 @@ def test_rounds_find_the_photos_distribution(objects):
 
 
 def test_a_fit_that_looks_resumes_to_the_same_bytes():
-    photos, _ = drawn(blots, SEEN.sample(9, 12))
+    photos, _ = draw_boxes(blots, SEEN.sample(9, 12))
     settings = sf.Settings(warm_start="look", looks=3, look_renders=64, look_objects=False, steps=2, batch=64,
                            reader_renders=64, check_renders=64)
     steps = list(sf.fit_steps(WIDE, blots, photos, seed=3, settings=settings))
@@ -113,7 +114,7 @@ def test_a_fit_that_looks_resumes_to_the_same_bytes():
 
 
 def test_the_finder_is_kept_for_a_resume():
-    photos, _ = drawn(blots, SEEN.sample(9, 8))
+    photos, _ = draw_boxes(blots, SEEN.sample(9, 8))
     looking, other = (Looking(WIDE, blots, photos, sf.Settings(warm_start="look"), 0) for _ in range(2))
     assert looking.state() == {} and looking.task is not None
     looking.finder = looking.task.fresh(1)
@@ -137,7 +138,7 @@ def test_truth_is_the_place_within_the_bounds():
 
 
 def test_a_summary_is_the_same_in_any_batch_and_tells_colours_apart():
-    images, _ = drawn(blots, WIDE.sample(1, 20))
+    images, _ = draw_boxes(blots, WIDE.sample(1, 20))
     summary = summary_for(images)
     whole = summary(images)
     assert torch.equal(whole[3:5], summary(images[3:5])) and torch.isfinite(whole).all()

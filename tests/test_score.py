@@ -9,9 +9,10 @@ import scenefit as sf
 from scenefit.features import pixels
 from scenefit.model import Model
 from scenefit.photos import Photos
+from scenefit.pictures import draw
 from scenefit.run import RunError
 from scenefit.scene_file import load_scene
-from scenefit.score import draw, read_score, samplers, score, write_score
+from scenefit.score import read_score, samplers, score, write_score
 from scenefit.transformer import Transformer
 
 

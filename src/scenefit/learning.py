@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scenefit.address import derive
 from scenefit.attribute import Attribute
-from scenefit.cloud import empty_cloud, places
+from scenefit.cloud import places
 from scenefit.features import Extractor, compute, to_tensor
 from scenefit.formats import Keep
 from scenefit.gradients import GRADIENTS, Estimate
@@ -30,7 +30,6 @@ from scenefit.scene import SceneBatch
 from scenefit.search import cost as search_cost
 from scenefit.search import search
 from scenefit.settings import Settings
-from scenefit.structure import Structure
 from scenefit.structure_fit import StructureSettings, by_transformer, fit_structure
 from scenefit.tasks import Classify, Detect, Task
 from scenefit.tasks.choose import labels_of, photo_labels
@@ -331,12 +330,8 @@ class Learning:
         for key, value in state.items():
             part, _, name = key.partition(":")
             parts.setdefault(part, {})[name] = value.clone()
-        saved = parts["transformer"]
-        if "cloud.centre" in saved:
-            self.transformer.cloud = empty_cloud(self.grammar, len(saved["cloud.centre"]), len(saved["cloud.error"]))
-        if any(name.startswith("structure.") for name in saved):
-            self.transformer.structure = Structure(self.grammar)
-        self.transformer.load_state_dict(saved)
+        self.transformer.make_room(parts["transformer"])
+        self.transformer.load_state_dict(parts["transformer"])
         self.looking.load(parts.get("finder", {}))
         self.reader.load_state_dict(parts["reader"])
         self.average, self.warm = parts["average"], parts["warm"]

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.address import derive
-from scenefit.boxes import Boxes, make_boxes
 from scenefit.cloud import Cloud, places
-from scenefit.formats import Keep, label_boxes
+from scenefit.formats import Keep
 from scenefit.grammar import Grammar
+from scenefit.pictures import draw_boxes
 from scenefit.ranges import broad
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
 from scenefit.scene import SceneBatch
 from scenefit.settings import Settings
 from scenefit.summary import Summary, of_objects, summary_for
@@ -38,7 +38,7 @@ CUT = 4.0  # standard deviations of the renders: a photo may lie far outside in 
 FAR = 8  # one in so many renders of a later round is of the broad prior
 OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
 OBJECTS_WEIGH = 3.0  # against the rest of the summary: few numbers, but of single objects
-RENDERED = 64  # scenes at once: masks of all are never held together
+SHOWN = 64  # renders, to see which classes there are
 SEEN = Keep(min_visibility=0.2)  # of an object, for the detector that helps to read
 
 
@@ -89,19 +89,6 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
     return Reading(read, torch.stack(errors)[best, :, each].T, told)
 
 
-def drawn(renderer: Renderer, scenes: SceneBatch) -> tuple[NDArray[np.uint8], Boxes]:
-    """Images [S, H, W, 3] and the boxes of what can be seen in them."""
-    images, image, rest = [], [], []
-    for first in range(0, len(scenes), RENDERED):
-        frames = render(renderer, scenes.take(range(first, min(first + RENDERED, len(scenes)))))
-        labels = label_boxes(frames, SEEN)
-        images.append(frames.images)
-        image.append(labels.image + first)
-        rest.append((labels.box, labels.name))
-    box, name = (np.concatenate(column) for column in zip(*rest, strict=True))
-    return np.concatenate(images), make_boxes(len(scenes), np.concatenate(image), box, name)
-
-
 class Looking:
     """The rounds of looking at photos uint8 [N, H, W, 3]. renders, trainings: of the last round.
 
@@ -116,7 +103,7 @@ class Looking:
     def cost(self, piece: int) -> int:
         """Renders of a round."""
         count = self.settings.look_renders
-        more = RENDERED if piece == OBJECTS_FROM and self.settings.look_objects else 0  # to see the classes
+        more = SHOWN if piece == OBJECTS_FROM and self.settings.look_objects else 0  # to see the classes
         return 2 * count if piece == 0 else count + count // FAR + more
 
     @torch.no_grad()
@@ -128,7 +115,7 @@ class Looking:
         self.renders, self.trainings = self.cost(piece), 0
         pictures = []
         for number, part in enumerate(parts):
-            images, labels = drawn(self.renderer, part)
+            images, labels = draw_boxes(self.renderer, part, SEEN)
             pictures.append((worn(images, derive(seed, f"part {number}")), labels))
         photos, known = self.summary(self.photos), np.concatenate([truth(self.grammar, part) for part in parts])
         summaries = torch.cat([self.summary(images) for images, _ in pictures])
@@ -155,7 +142,8 @@ class Looking:
     @cached_property
     def task(self) -> Detect | None:
         """Of the objects that renders show; None without them, or without the network that finds them."""
-        _, labels = drawn(self.renderer, broad(self.grammar).sample(derive(self.seed, "classes"), RENDERED))
+        scenes = broad(self.grammar).sample(derive(self.seed, "classes"), SHOWN)
+        _, labels = draw_boxes(self.renderer, scenes, SEEN)
         classes = tuple(sorted(set(labels.name.tolist())))
         if self.summary.maps is None or not classes:
             return None

@@ -109,9 +109,8 @@ def plan(settings: Settings, read: bool, task: bool, structured: bool = True) ->
     grammar leaves rules, counts or choices to be learned."""
     task = task and settings.task != "none"
     infer = settings.warm_start == "infer"
-    looks = settings.looks if settings.warm_start == "look" else 0
     stages = {"pretrain": min(settings.pretrain, 1),
-              "look": looks,
+              "look": settings.looks if settings.warm_start == "look" else 0,
               "read": settings.reads if infer else int(read),
               "infer": settings.rounds if infer else 0,
               "search": settings.rounds if settings.warm_start == "search" else 0,

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from scenefit.address import derive
 from scenefit.attribute import Attribute
-from scenefit.cloud import empty_cloud
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice
 from scenefit.scene import SceneBatch
-from scenefit.structure import Structure, decisions
+from scenefit.structure import Structure
 from scenefit.transformer import Transformer
 
 PRESSED = 0.05  # of the bounds: closer to an end stands a value that presses against it
@@ -59,10 +58,7 @@ class Model:
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
     transformer = Transformer(grammar)
-    if decisions(grammar) and any(name.startswith("structure.") for name in state):
-        transformer.structure = Structure(grammar)
-    if "cloud.centre" in state and "cloud.error" in state:
-        transformer.cloud = empty_cloud(grammar, len(state["cloud.centre"]), len(state["cloud.error"]))
+    transformer.make_room(state)
     _fill(transformer, state, "model")
     return Model(transformer, seed)
 

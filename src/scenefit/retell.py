@@ -21,6 +21,7 @@ from scenefit.grammar import Grammar
 from scenefit.model import Model, pressed
 from scenefit.objective import objective
 from scenefit.photos import Photos
+from scenefit.pictures import draw
 from scenefit.prior import Choice, Prior
 from scenefit.renderers import Renderer
 from scenefit.report import Arm, AttributeStory, Interval, Story, Strangers, Table, TracePoint
@@ -28,7 +29,7 @@ from scenefit.report.sheet import contact_sheet
 from scenefit.run import Run, fit_model, fit_reader, read_json, steps
 from scenefit.scene import SceneBatch
 from scenefit.scene_file import SceneFile
-from scenefit.score import Band, draw, read_score
+from scenefit.score import Band, read_score
 from scenefit.strangers import FAR, NEAR, farthest
 from scenefit.tensor_file import read_tensors, write_tensors
 

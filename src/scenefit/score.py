@@ -14,16 +14,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from scenefit.address import derive
-from scenefit.boxes import Boxes, make_boxes
+from scenefit.boxes import Boxes
 from scenefit.distance import floor, kernel, kid, mmd2, two_sample
 from scenefit.features import Extractor, compute
 from scenefit.files import write_json
-from scenefit.formats import Keep, label_boxes
-from scenefit.frame import Frames
+from scenefit.formats import Keep
 from scenefit.model import Model
 from scenefit.photos import Photos
+from scenefit.pictures import draw, draw_boxes
 from scenefit.ranges import shrunk
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
 from scenefit.run import RunError, read_json
 from scenefit.scene import SceneBatch
 from scenefit.tasks import Detect, Task
@@ -33,7 +33,6 @@ from scenefit.tasks.choose import choose_task
 LEAST = 10  # photos: fewer say nothing
 ARMS = ("grammar", "shrunk", "learned")
 VALIDATION = 8  # one render for so many that a detector was trained on sets its threshold
-CHUNK = 256  # scenes drawn at once
 
 Sampler = Callable[[int, int], SceneBatch]  # of a seed and a number of scenes
 
@@ -175,27 +174,6 @@ def samplers(model: Model) -> Mapping[str, Sampler]:
     control = shrunk(model.grammar)
     return {"grammar": model.grammar.sample, "shrunk": control.sample,
             "learned": lambda seed, count: model.sample(count, seed)}
-
-
-def draw(renderer: Renderer, scenes: SceneBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [S, H, W, 3] and labels [S], drawn in parts so that masks of all scenes are never held at once."""
-    drawn = [(frames.images, frames.label) for frames in _parts(renderer, scenes)]
-    return np.concatenate([images for images, _ in drawn]), np.concatenate([label for _, label in drawn])
-
-
-def draw_boxes(renderer: Renderer, scenes: SceneBatch, keep: Keep | None = None) -> tuple[np.ndarray, Boxes]:
-    """Images uint8 [S, H, W, 3] and the boxes of their objects, drawn likewise."""
-    drawn = [(frames.images, label_boxes(frames, keep)) for frames in _parts(renderer, scenes)]
-    starts = np.cumsum([0, *(boxes.count for _, boxes in drawn)])
-    image = np.concatenate([boxes.image + start for (_, boxes), start in zip(drawn, starts, strict=False)])
-    return np.concatenate([images for images, _ in drawn]), make_boxes(
-        int(starts[-1]), image, np.concatenate([boxes.box for _, boxes in drawn]),
-        np.concatenate([boxes.name for _, boxes in drawn]))
-
-
-def _parts(renderer: Renderer, scenes: SceneBatch) -> Iterator[Frames]:
-    for part in np.array_split(np.arange(len(scenes)), -(-len(scenes) // CHUNK)):
-        yield render(renderer, scenes.take(part))
 
 
 def write_score(path: str | Path, found: Score) -> None:

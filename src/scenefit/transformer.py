@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from scenefit.address import uniform
 from scenefit.attribute import Attribute, Unit
-from scenefit.cloud import Cloud, places
+from scenefit.cloud import Cloud, empty_cloud, places
 from scenefit.encoding import Graph, columns, encode
 from scenefit.grammar import Grammar
 from scenefit.prior import Choice, pick
 from scenefit.scene import SceneBatch
-from scenefit.structure import CHUNK, Structure
+from scenefit.structure import CHUNK, Structure, decisions
 
 Key = tuple[str, str]
 KNOTS = 17
@@ -129,6 +129,13 @@ class Transformer(nn.Module):
         """Set the noise's standard deviation, not below its floor."""
         with torch.no_grad():
             self.log_sigma[_name(attribute)].fill_(float(np.log(max(sigma - SIGMA_FLOOR, 1e-6))))
+
+    def make_room(self, state: Mapping[str, Tensor]) -> None:
+        """A structure and a cloud, to be filled, where a saved state holds them."""
+        if decisions(self.grammar) and any(name.startswith("structure.") for name in state):
+            self.structure = Structure(self.grammar)
+        if "cloud.centre" in state and "cloud.error" in state:
+            self.cloud = empty_cloud(self.grammar, len(state["cloud.centre"]), len(state["cloud.error"]))
 
     def edit(self, seed: int, indices: Any, structure: Structure | None = None) -> Edit:
         """Sample scenes of these indices from the learned distribution. structure: instead of its own."""

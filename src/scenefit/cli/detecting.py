@@ -177,8 +177,9 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str,
     """Images and boxes of renders of what a run learned, to learn from and to set the threshold on."""
     import numpy as np
 
+    from scenefit.pictures import draw_boxes
     from scenefit.run import fit_model, open_run
-    from scenefit.score import VALIDATION, draw_boxes
+    from scenefit.score import VALIDATION
 
     opened = open_run(source)
     found = open_scene(opened, scene)

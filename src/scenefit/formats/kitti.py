@@ -10,15 +10,13 @@ them), then height, width, length, x, y, z and rotation_y of a 3D box. What need
 Format: the readme of KITTI's object development kit, https://www.cvlibs.net/datasets/kitti/eval_object.php
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from scenefit.files import clear_leftovers, whole_file, write_json, write_text
-from scenefit.formats.format import PARTS, Format, Keep, Row, check_parts, write_all, write_png
-from scenefit.formats.objects import describe, object_table, start_row, tabled
+from scenefit.files import write_text
+from scenefit.formats.format import Format, Keep, Row, check_parts, write_all, write_png
+from scenefit.formats.objects import describe, finish_lists, start_row
 from scenefit.formats.reading import (
     Item,
     LabelledBox,
@@ -42,7 +40,7 @@ SEEN = (0.9, 0.5)  # visibility down to which an object is fully, and partly, vi
 def kitti_format(keep: Keep | None = None) -> Format:
     """KITTI with a say in which objects become labels."""
     keep = keep or Keep()
-    return Format("kitti", partial(save, keep=keep), finish, keep.settings())
+    return Format("kitti", partial(save, keep=keep), partial(finish_lists, folder="ImageSets"), keep.settings())
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None) -> list[Row]:
@@ -59,17 +57,6 @@ def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = Non
     write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     write_all(write_text, [(out / f"training/label_2/{Path(row['file']).stem}.txt", _lines(row)) for row in rows])
     return rows
-
-
-def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
-    """Write the lists of both parts and objects.csv, then provenance.json."""
-    clear_leftovers(out)
-    with ExitStack() as stack:
-        table = stack.enter_context(object_table(out))
-        lists = {part: stack.enter_context(whole_file(out / "ImageSets" / f"{part}.txt")) for part in PARTS}
-        for row in tabled(rows, classes, table):
-            lists[row["part"]].write(f"{Path(row['file']).stem}\n".encode())
-    write_json(out / "provenance.json", info)
 
 
 def _lines(row: Row) -> str:

@@ -9,15 +9,15 @@ x0, y0, x1, y1 around what is seen, amodal_x0 .. amodal_y1 around the whole obje
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scenefit.boxes import Boxes, make_boxes
-from scenefit.files import whole_file
-from scenefit.formats.format import Keep, Row, check_classes
+from scenefit.files import clear_leftovers, whole_file, write_json
+from scenefit.formats.format import PARTS, Keep, Row, check_classes
 from scenefit.frame import Frames
 
 CORNERS = ("x0", "y0", "x1", "y1")
@@ -59,6 +59,17 @@ def start_row(frames: Frames, i: int, part: str, file: str, objects: list[dict[s
     names = sorted({label["name"] for label in objects if label["kept"]})
     return {"scene": int(frames.scenes.index[i]), "part": part, "file": file, "width": width, "height": height,
             "classes": names, "objects": objects}
+
+
+def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any], folder: str) -> None:
+    """Write out/folder/{train,val}.txt, a line for each image, and objects.csv, then provenance.json."""
+    clear_leftovers(out)
+    with ExitStack() as stack:
+        table = stack.enter_context(object_table(out))
+        lists = {part: stack.enter_context(whole_file(out / folder / f"{part}.txt")) for part in PARTS}
+        for row in tabled(rows, classes, table):
+            lists[row["part"]].write(f"{Path(row['file']).stem}\n".encode())
+    write_json(out / "provenance.json", info)
 
 
 @contextmanager

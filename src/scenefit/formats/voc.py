@@ -11,8 +11,7 @@ objects.csv is that of `scenefit.formats.objects`. Format: http://host.robots.ox
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scenefit.files import clear_leftovers, whole_file, write_bytes, write_json, write_text
-from scenefit.formats.format import PARTS, Format, Keep, Row, check_parts, write_all, write_png
-from scenefit.formats.objects import describe, object_table, start_row, tabled
+from scenefit.files import write_bytes, write_text
+from scenefit.formats.format import Format, Keep, Row, check_parts, write_all, write_png
+from scenefit.formats.objects import describe, finish_lists, start_row
 from scenefit.formats.reading import (
     Item,
     LabelledBox,
@@ -49,7 +48,8 @@ def voc_format(keep: Keep | None = None, ending: str = "png") -> Format:
     if ending not in ENDINGS:
         raise ValueError(f"ending needs 'png' or 'jpg', got {ending!r}")
     keep = keep or Keep()
-    return Format("voc", partial(save, keep=keep, ending=ending), finish, {**keep.settings(), "ending": ending})
+    return Format("voc", partial(save, keep=keep, ending=ending), partial(finish_lists, folder="ImageSets/Main"),
+                  {**keep.settings(), "ending": ending})
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None, ending: str = "png") -> list[Row]:
@@ -66,17 +66,6 @@ def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = Non
               [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     write_all(write_text, [(out / f"Annotations/{Path(row['file']).stem}.xml", _xml(row)) for row in rows])
     return rows
-
-
-def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
-    """Write the lists of both parts and objects.csv, then provenance.json."""
-    clear_leftovers(out)
-    with ExitStack() as stack:
-        table = stack.enter_context(object_table(out))
-        lists = {part: stack.enter_context(whole_file(out / "ImageSets/Main" / f"{part}.txt")) for part in PARTS}
-        for row in tabled(rows, classes, table):
-            lists[row["part"]].write(f"{Path(row['file']).stem}\n".encode())
-    write_json(out / "provenance.json", info)
 
 
 def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from scenefit.frame import Frames, make_frames
 from scenefit.renderers import camera, outline
+from scenefit.renderers.column import check_column, numbers, read_column
 from scenefit.renderers.layers import Layer, Stack, joined, measure, put, take, without
 from scenefit.renderers.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scene import SceneBatch
@@ -162,18 +163,18 @@ def _place(renderer: Shapes, scenes: SceneBatch) -> _Placed:
     tables = [scenes.tables[kind] for kind in renderer.shapes]
     scene, number, address = (np.concatenate([getattr(table, name) for table in tables])
                               for name in ("scene", "id", "address"))
-    owner, layer = _owners(renderer, scenes, _numbers(values["layer"]))
+    owner, layer = _owners(renderer, scenes, numbers(values["layer"]))
     order = np.lexsort((number, owner, layer, scene))
     at = torch.as_tensor(order, device=renderer.device)
     values = {name: column[at] for name, column in values.items()}
     address = address[order]
     series = outline.waves(values, address)
     reach = outline.reach(values, series)
-    x, y = _numbers(values["x"]), _numbers(values["y"])
+    x, y = numbers(values["x"]), numbers(values["y"])
     side = _round_up(2 * reach + 1)
     _check_reach(renderer, scenes, side, scene[order])
     bits = [_is_used(values[name], outline.ATTRIBUTES[name][0]) << bit for bit, name in enumerate(OPTIONAL)]
-    lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(_numbers(values["lobes"])), 0)
+    lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(numbers(values["lobes"])), 0)
     prepared = outline.prepared(values, address)
     colour, absorb = torch.stack([values[way] for way in WAYS], 1), values["absorb"][:, None]
     return _Placed(
@@ -181,7 +182,7 @@ def _place(renderer: Shapes, scenes: SceneBatch) -> _Placed:
         row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
         side=side, left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
         order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
-        sides=np.rint(_numbers(values["sides"])).astype(np.int64), used=np.bitwise_or.reduce(bits),
+        sides=np.rint(numbers(values["sides"])).astype(np.int64), used=np.bitwise_or.reduce(bits),
         x=values["x"], y=values["y"], names=tuple(prepared), values=torch.stack(list(prepared.values())), series=series,
         through=absorb * colour, own=(1 - absorb) * colour)
 
@@ -223,28 +224,15 @@ def _column(scenes: SceneBatch, kind: str, name: str, fixed: Mapping[str, float]
     default, low, high = limits[name]
     if name in WAYS and name not in table.columns and name not in fixed:
         name = "shade"  # grey
-    values = table.columns.get(name)
-    if values is None:
+    column = read_column(scenes, kind, name, device, "Shapes")
+    if column is None:
         return torch.full((len(table),), float(fixed.get(name, default)), dtype=torch.float64,
                           device=device).clamp(low, high)
-    if not isinstance(values, Tensor) and np.asarray(values).dtype.kind not in "iufb":
-        raise ValueError(f"Shapes needs {kind}.{name} to be a number, got {np.asarray(values).dtype} values")
-    column = torch.as_tensor(values, device=device).to(torch.float64)
-    number = _numbers(column)
-    _check(scenes, kind, name, number, np.isfinite(number), "a finite number")
     if name == "radius":
-        _check(scenes, kind, name, number, number >= 0, "a number >= 0")
+        check_column(scenes, kind, name, column, numbers(column) >= 0, "a number >= 0", "Shapes")
     if name == "elongation":
-        _check(scenes, kind, name, number, number >= 1, "a number >= 1 (length over width)")
+        check_column(scenes, kind, name, column, numbers(column) >= 1, "a number >= 1 (length over width)", "Shapes")
     return column.clamp(low, high)
-
-
-def _check(scenes: SceneBatch, kind: str, name: str, values: Array, good: Array, need: str) -> None:
-    if not good.all():
-        row = int(np.argmin(good))
-        index = int(scenes.index[scenes.tables[kind].scene[row]])
-        raise ValueError(f"{kind}.{name} is {values[row]:g} in scene {index} of seed {scenes.seed}; Shapes "
-                         f"needs {need}")
 
 
 def _check_reach(renderer: Shapes, scenes: SceneBatch, side: Array, scene: Array) -> None:
@@ -257,11 +245,7 @@ def _check_reach(renderer: Shapes, scenes: SceneBatch, side: Array, scene: Array
 
 
 def _is_used(column: Tensor, default: float) -> Array:
-    return np.full(len(column), True) if column.requires_grad else _numbers(column) != default
-
-
-def _numbers(column: Tensor) -> Array:
-    return column.detach().cpu().numpy()
+    return np.full(len(column), True) if column.requires_grad else numbers(column) != default
 
 
 def _round_up(side: Array) -> Array:

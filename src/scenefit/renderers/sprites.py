@@ -17,6 +17,7 @@ from torch.nn.functional import grid_sample
 
 from scenefit.address import generator
 from scenefit.frame import Frames, make_frames
+from scenefit.renderers.column import check_column, numbers, read_column
 from scenefit.scene import SceneBatch
 
 Array = NDArray[Any]
@@ -184,12 +185,12 @@ def _place_kind(renderer: Sprites, scenes: SceneBatch, code: int, kind: str) -> 
     x, y, angle, scale, opacity, ink, sprite = (
         _column(scenes, kind, name, default, renderer.device)
         for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
-    _check(scenes, kind, "scale", scale, _numbers(scale) >= 0, "a number >= 0")
-    number, most = _numbers(sprite), len(sheet.ink) - 1
-    _check(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= most),
-           f"a whole number in 0..{most}, as there are {most + 1} textures")
+    check_column(scenes, kind, "scale", scale, numbers(scale) >= 0, "a number >= 0", "Sprites")
+    number, most = numbers(sprite), len(sheet.ink) - 1
+    check_column(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= most),
+                 f"a whole number in 0..{most}, as there are {most + 1} textures", "Sprites")
     number, scale = number.astype(np.int64), scale.clamp(min=LEAST_SCALE)
-    size = _numbers(scale)
+    size = numbers(scale)
     columns = {"kind": np.full(len(table), code), "row": np.arange(len(table)), "scene": table.scene, "id": table.id,
                "sprite": number, "half": sheet.reach[number] * size,
                "window": _round_up(np.floor(2 * size * sheet.reach.max()) + 2),
@@ -206,27 +207,9 @@ def _round_up(side: Array) -> Array:
 
 def _column(scenes: SceneBatch, kind: str, name: str, default: float, device: str) -> Tensor:
     """A column as a float64 tensor [n]; its gradient is kept."""
-    table = scenes.tables[kind]
-    values = table.columns.get(name)
-    if values is None:
-        return torch.full((len(table),), default, dtype=torch.float64, device=device)
-    if not isinstance(values, Tensor) and np.asarray(values).dtype.kind not in "iufb":
-        raise ValueError(f"Sprites needs {kind}.{name} to be a number, got {np.asarray(values).dtype} values")
-    column = torch.as_tensor(values, device=device).to(torch.float64)
-    _check(scenes, kind, name, column, np.isfinite(_numbers(column)), "a finite number")
-    return column
-
-
-def _numbers(column: Tensor) -> Array:
-    return column.detach().cpu().numpy()
-
-
-def _check(scenes: SceneBatch, kind: str, name: str, values: Tensor, good: Array, need: str) -> None:
-    if not good.all():
-        row = int(np.argmin(good))
-        index = int(scenes.index[scenes.tables[kind].scene[row]])
-        raise ValueError(f"{kind}.{name} is {values[row].item():g} in scene {index} of seed {scenes.seed}; Sprites "
-                         f"needs {need}")
+    column = read_column(scenes, kind, name, device, "Sprites")
+    return torch.full((len(scenes.tables[kind]),), default, dtype=torch.float64, device=device) if column is None \
+        else column
 
 
 class _Painting:
@@ -239,7 +222,7 @@ class _Painting:
     def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
         self.placed = _place(renderer, scenes)
-        self.centre = _numbers(self.placed.where[:2])
+        self.centre = numbers(self.placed.where[:2])
         height, width = renderer.size
         self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (height * width)))
         channels = 3 if any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values()) else 1
@@ -331,13 +314,13 @@ def _put(canvas: Tensor, place: tuple[Tensor, ...] | None, values: Tensor) -> Te
 def _measure(mask: Tensor, left: Array, top: Array, size: tuple[int, int]) -> Array:
     """Box, area and area inside an image of this size, of masks [g, down, across] at (left, top): [g, 6]."""
     ones = mask.to(torch.float32)  # sums are exact below 2**24
-    down, across = _numbers(ones.sum(2)), _numbers(ones.sum(1))
+    down, across = numbers(ones.sum(2)), numbers(ones.sum(1))
     area = down.sum(axis=1)
     row, column = top[:, None] + np.arange(down.shape[1]), left[:, None] + np.arange(across.shape[1])
     row_in, column_in = (row >= 0) & (row < size[0]), (column >= 0) & (column < size[1])
     inside = area
     if not (row_in.all() and column_in.all()):
-        seen = _numbers(ones) * row_in[:, :, None] * column_in[:, None, :]
+        seen = numbers(ones) * row_in[:, :, None] * column_in[:, None, :]
         inside = seen.sum(axis=(1, 2))
     x0, x1 = _ends(across > 0, left)
     y0, y1 = _ends(down > 0, top)
@@ -367,7 +350,7 @@ def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
 
 def _noisy(canvas: Tensor, sd: Tensor, scenes: SceneBatch) -> Tensor:
     """canvas [S, H, W, C] with normal noise of sd [S] grey levels, from each scene's own random numbers."""
-    noisy = np.flatnonzero(_numbers(sd) > 0)
+    noisy = np.flatnonzero(numbers(sd) > 0)
     if len(noisy) == 0:
         return canvas
     normal = np.zeros(canvas.shape[:3], np.float32)

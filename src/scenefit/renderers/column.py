@@ -1,0 +1,44 @@
+"""Columns of a scene batch as a torch renderer reads them: as tensors whose gradient is kept, checked.
+
+Legend: n nodes of a kind.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.scene import SceneBatch
+
+Array = NDArray[Any]
+
+
+def numbers(column: Tensor) -> Array:
+    """A column without its gradient."""
+    return column.detach().cpu().numpy()
+
+
+def read_column(scenes: SceneBatch, kind: str, name: str, device: str, who: str) -> Tensor | None:
+    """A column as a float64 tensor [n]; None where the kind has no such attribute.
+
+    ValueError, in the name of the renderer `who`, for what is not a finite number.
+    """
+    values = scenes.tables[kind].columns.get(name)
+    if values is None:
+        return None
+    if not isinstance(values, Tensor) and np.asarray(values).dtype.kind not in "iufb":
+        raise ValueError(f"{who} needs {kind}.{name} to be a number, got {np.asarray(values).dtype} values")
+    column = torch.as_tensor(values, device=device).to(torch.float64)
+    check_column(scenes, kind, name, column, np.isfinite(numbers(column)), "a finite number", who)
+    return column
+
+
+def check_column(scenes: SceneBatch, kind: str, name: str, column: Tensor, good: Array, need: str, who: str) -> None:
+    """ValueError, naming the scene, unless all are good [n]."""
+    if not good.all():
+        row = int(np.argmin(good))
+        index = int(scenes.index[scenes.tables[kind].scene[row]])
+        raise ValueError(f"{kind}.{name} is {column[row].item():g} in scene {index} of seed {scenes.seed}; {who} "
+                         f"needs {need}")
