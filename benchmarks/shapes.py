@@ -19,7 +19,7 @@ from scipy import ndimage, special
 import scenefit as sf
 from scenefit.address import uniform
 from scenefit.renderers import camera, outline
-from scenefit.renderers.shapes import Shapes
+from scenefit.renderers.shapes import TIE, Shapes
 from scenefit.scene import Node, Scene, SceneBatch
 from scenes import smear
 
@@ -103,7 +103,7 @@ def _stamp(renderer: Shapes, node: Node, image: Array, instances: Array, owner: 
         start = [float(outline.GRAIN / 2 * (uniform(address, f"grain {way}")[0] + 0.5) - 0.5) for way in "vu"]
         at = np.stack([v / get["grain_size"] + start[0], u / get["grain_size"] + start[1]])
         light = light * (1 + get["grain"] * ndimage.map_coordinates(_tile(), at, order=1, mode="reflect"))
-    solid = (cover > 0.501) & (get["opacity"] > 0)
+    solid = (cover > renderer.solid + TIE) & (get["opacity"] > 0)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if x0 < x1 and y0 < y1:
         inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))

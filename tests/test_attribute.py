@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scenefit.grammar import Grammar, Rule, Unit, View, fold
+from scenefit.grammar import Grammar, Rule, Unit, View, fold, repeat
 from scenefit.prior import Angle, Choice, Constant, Integer, Normal, Prior, Uniform, learned
 
 LEAF: dict[str, Any] = {}
@@ -27,6 +27,26 @@ def test_priors_follow_own_attributes_parents_and_grandparents(street: Grammar) 
                 assert car.side > 8
         for lane in scene.of("lane"):
             assert abs(lane.offset) <= scene.root.width
+
+
+def test_a_prior_may_ask_which_child_a_node_is() -> None:
+    """Of its parent and its kind, whatever stands beside it, and alike in any batch."""
+    place = {"place": lambda node: Constant(node.number)}
+    grammar = Grammar("root", {
+        "root": {}, "lane": {}, "park": {}, "car": place,
+        "door": {"of": lambda node: Constant(node.parent.number), "up": lambda n: Constant(n.parent.parent.number)}},
+        [Rule("root", ["lane", "park", "lane"]), Rule("lane", ["car", repeat("car", Integer(0, 3))]),
+         Rule("park", [repeat("car", 2)]), Rule("car", ["door"])])
+    scenes = grammar.sample(0, 20)
+    for scene in scenes:
+        for kind, number in (("lane", 0), ("park", 0), ("lane", 1)):
+            parent = scene.of(kind)[number]
+            cars = [car for car in scene.of("car") if car.parent == parent]
+            assert [car.place for car in cars] == list(range(len(cars)))
+        assert {(door.of, door.up) for door in scene.of("door")} == {
+            (car.place, scene.of(car.parent.kind).index(car.parent)) for car in scene.of("car")}
+    assert same(scenes.take([7]), grammar.sample(0, [7]))
+    assert Grammar("root", {"root": place}, []).sample(0, 3).tables["root"]["place"].tolist() == [0, 0, 0]
 
 
 def test_mixed_parents_of_any_type_and_their_parents() -> None:

@@ -11,13 +11,14 @@ from scenefit.features import Lite0Maps, lite0
 from scenefit.tasks import Detect, Task
 from scenefit.tasks.augment import NO_CHANGE, Augment, augmented
 from scenefit.tasks.detect import read_detector, write_detector
-from scenefit.tasks.detector import Detector, SmallMaps, Targets, loss, peaks
+from scenefit.tasks.detector import Detector, SmallMaps, Targets, balanced, loss, peaks
 from scenefit.tasks.suppress import overlaps, suppress
 from scenefit.tensor_file import DamagedFile
 
 CLASSES = ("red", "blue")
 QUICK = Detect(CLASSES, steps=120, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps)
 SIZE = 48
+EVEN = torch.ones(2)
 
 
 def scenes(count: int, seed: int, most: int = 4) -> tuple[np.ndarray, Boxes]:
@@ -155,14 +156,14 @@ def perfect(box: list[list[float]], code: list[int], size: tuple[int, int] = (12
 
 def test_the_truth_has_no_loss_and_comes_back_as_peaks():
     box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19], [41, 22, 62, 46]], [0, 1, 1]
-    targets, out = Targets(torch.tensor([box]), torch.tensor([code])), perfect(box, code)
+    targets, out = Targets(torch.tensor([box]), torch.tensor([code]), EVEN), perfect(box, code)
     assert loss(out, targets, 2, 4)[0] < 0.01
     found, score, kind = peaks(out, 2, 4, 3)
     assert (score > 0.99).all() and sorted(kind[0].tolist()) == code
     order = found[0, :, 0].argsort()
     np.testing.assert_allclose(found[0][order], box, atol=1e-3)
-    wrong = Targets(torch.tensor([box]), torch.tensor([[1, 1, 0]]))
-    moved = Targets(torch.tensor([box]) + torch.tensor([2.0, 0, 2, 0]), torch.tensor([code]))
+    wrong = Targets(torch.tensor([box]), torch.tensor([[1, 1, 0]]), EVEN)
+    moved = Targets(torch.tensor([box]) + torch.tensor([2.0, 0, 2, 0]), torch.tensor([code]), EVEN)
     nothing = torch.cat([torch.full((1, 2, 12, 16), -12.0), out[:, 2:]], 1)
     assert loss(nothing, targets, 2, 4)[0] > 20  # every object is missed
     assert loss(out, wrong, 2, 4)[0] > 5 and loss(out, moved, 2, 4)[0] > 0.3
@@ -171,8 +172,8 @@ def test_the_truth_has_no_loss_and_comes_back_as_peaks():
 def test_padding_and_empty_images_are_no_objects():
     box, code = [[3.0, 5, 25, 20]], [0]
     out = perfect(box, code)
-    alone = loss(out, Targets(torch.tensor([box]), torch.tensor([code])), 2, 4)
-    padded = Targets(torch.tensor([[*box, [0, 0, 0, 0]]]), torch.tensor([[0, -1]]))
+    alone = loss(out, Targets(torch.tensor([box]), torch.tensor([code]), EVEN), 2, 4)
+    padded = Targets(torch.tensor([[*box, [0, 0, 0, 0]]]), torch.tensor([[0, -1]]), EVEN)
     assert torch.allclose(loss(out, padded, 2, 4), alone) and padded.count().tolist() == [1]
     empty = QUICK.targets(no_boxes(1))
     assert loss(torch.full((1, 6, 12, 16), -12.0), empty, 2, 4)[0] < 1e-3
@@ -181,10 +182,27 @@ def test_padding_and_empty_images_are_no_objects():
 def test_a_place_shared_by_two_objects_learns_one_box():
     """Each object's box weighs the same, however large."""
     box = [[0.0, 0, 60, 44], [26, 18, 34, 26]]
-    targets = Targets(torch.tensor([box]), torch.tensor([[0, 1]]))
+    targets = Targets(torch.tensor([box]), torch.tensor([[0, 1]]), EVEN)
     out = torch.zeros(1, 6, 12, 16, requires_grad=True)
     loss(out, targets, 2, 4).sum().backward()
     assert torch.isfinite(out.grad).all() and out.grad.abs().sum() > 0
+
+
+def test_a_rare_class_weighs_more_and_an_absent_one_no_less():
+    weight = balanced(torch.tensor([90, 10, 0]))
+    assert torch.isclose(weight[1] / weight[0], torch.tensor(3.0)) and weight[2] == 1
+    assert torch.isclose((weight * torch.tensor([90, 10, 0])).sum(), torch.tensor(100.0))
+    assert balanced(torch.zeros(2, dtype=torch.long)).tolist() == [1, 1]
+    labels = make_boxes(2, [0, 0, 0, 0, 1], [[3.0, 5, 25, 20]] * 5, ["red"] * 4 + ["blue"])
+    assert torch.allclose(QUICK.targets(labels).weight, balanced(torch.tensor([4, 1])))
+
+
+def test_weights_multiply_the_loss_of_their_class():
+    box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19]], [[0, 1]]
+    out = torch.randn(1, 6, 12, 16, generator=torch.Generator().manual_seed(0))
+    one, two, both = (loss(out, Targets(torch.tensor([box]), torch.tensor(code), torch.tensor(w)), 2, 4)
+                      for w in ([1.0, 0.0], [0.0, 1.0], [1.0, 3.0]))
+    assert torch.allclose(both, one + 3 * two) and one > 0 and two > 0
 
 
 # the task
@@ -238,6 +256,20 @@ def test_going_on_from_a_network_leaves_that_one_alone(trained):
     assert not same_weights(mixed, replace(QUICK, steps=9).tune(trained, images, swapped, 0))
 
 
+def test_adapting_unlearns_what_photos_do_not_show(trained):
+    """Photos with frames of red and blue that are no objects: found with little confidence, then no more."""
+    images, truth = scenes(32, 7)
+    photos, real = scenes(32, 8)
+    photos = photos.copy()
+    photos[:, :2], photos[:, :, -2:] = (160, 60, 60), (60, 60, 160)
+    threshold = 0.5
+    adapted = replace(QUICK, steps=240).adapt(trained, photos, threshold, 0, images, truth, 1)
+    assert QUICK.score(adapted, photos, real) >= QUICK.score(trained, photos, real) - 0.02
+    assert QUICK.score(adapted, images, truth) > 0.9
+    again = replace(QUICK, steps=240).adapt(trained, photos, threshold, 0, images, truth, 1)
+    assert same_weights(adapted, again)
+
+
 def test_credit_is_the_influence_of_the_last_layers_gradients():
     """Computed anew with autograd, image by image, over the moments of the training."""
     task, data, real = replace(QUICK, steps=8), scenes(20, 0), scenes(6, 1)
@@ -247,7 +279,7 @@ def test_credit_is_the_influence_of_the_last_layers_gradients():
         def gradient(images: np.ndarray, labels: Boxes, row: int, network: Detector = network) -> torch.Tensor:
             network.zero_grad()
             out = network(task.maps(network, images[row:row + 1]))
-            loss(out, task.targets(labels.take([row])), 2, 4).sum().backward()
+            loss(out, task.targets(labels).take(torch.tensor([row])), 2, 4).sum().backward()
             weight = network.last.weight.grad[:, :, 0, 0]
             return torch.cat([weight, network.last.bias.grad[:, None]], 1).flatten()
 

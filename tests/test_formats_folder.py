@@ -115,7 +115,8 @@ def test_a_format_by_name_takes_what_becomes_a_label():
     keep = Keep(min_side=3)
     for name in ("coco", "yolo", "voc", "kitti"):
         assert as_format(name, keep).settings["keep"] == {"min_pixels": 4, "min_visibility": 0.05, "min_side": 3,
-                                                          "max_truncation": 1.0, "box": "visible"}
+                                                          "max_truncation": 1.0, "min_contrast": 0.0,
+                                                          "box": "visible", "margin": 0.0}
         assert as_format(name, keep).save.keywords["keep"] == keep
     with pytest.raises(ValueError, match="the format folder has labels of whole images, so keep, which chooses"):
         as_format("folder", keep)

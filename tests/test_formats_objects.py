@@ -51,11 +51,19 @@ def test_the_label_box_is_around_what_is_seen_or_around_all_inside_the_image():
     assert labels(Keep(box="amodal"), wrong)[0] == (3, 3, 0, 30, 20)  # around what is seen, whatever is said
 
 
+def test_a_margin_widens_the_box_but_not_beyond_the_image():
+    wide = [(scene, *np.round(box, 6)) for scene, *box in labels(Keep(margin=0.25))]
+    assert wide[0] == (3, 1, 0.25, 13, 10.75) and wide[1] == (3, 17.5, 10, 30, 20)
+    assert labels(Keep(margin=0.25, box="amodal"), half_seen())[0] == (3, 0, 0, 17, 15.3125)
+
+
 @pytest.mark.parametrize("values, reason", [
     ({"min_pixels": 0}, "Keep needs min_pixels >= 1: .* got min_pixels=0"),
     ({"min_side": 0}, "Keep needs min_side >= 1 pixel, got min_side=0"),
     ({"min_visibility": 1.5}, r"Keep needs min_visibility in 0\.\.1, got min_visibility=1.5"),
     ({"max_truncation": -0.1}, r"Keep needs max_truncation in 0\.\.1, got max_truncation=-0.1"),
+    ({"min_contrast": 2}, r"Keep needs min_contrast in 0\.\.1, got min_contrast=2"),
+    ({"margin": -0.1}, r"Keep needs a margin in 0\.\.1 of the box's sides, got margin=-0.1"),
     ({"min_visibility": float("nan")}, "got min_visibility=nan"),
     ({"box": "tight"}, "Keep needs box='visible' or box='amodal', got box='tight'")])
 def test_keep_checks_its_values(values, reason):

@@ -156,9 +156,9 @@ def test_objects_are_described_by_class():
     assert described.shape[0] == 3 and torch.isfinite(described).all()
     width = described.shape[1] // 2
     a = described[0, :width]
-    assert torch.allclose(a[:4], torch.tensor([0.9**0.5, 1.0, 1.0, 1.0]))
-    assert torch.allclose(a[5:8], torch.tensor([200, 100, 0]) / 255, atol=1e-4)
-    assert torch.allclose(a[8:11], torch.zeros(3), atol=1e-4)
+    assert torch.allclose(a[:5], torch.tensor([0.9**0.5, 1.0, 1.0, 1.0, 1.0]))
+    assert torch.allclose(a[6:9], torch.tensor([200, 100, 0]) / 255, atol=1e-4)
+    assert torch.allclose(a[9:12], torch.zeros(3), atol=1e-4)
     assert torch.isclose(a[-2], torch.tensor(10.0).log()) and a[-1] == 0
     assert not described[0, width:].any() and not described[1].any(), "an unsure or absent one says nothing"
-    assert described[2, width:][3] == 1
+    assert described[2, width:][4] == 1

@@ -44,6 +44,16 @@ def drawn(size=(32, 32), root=None, **attributes):
     return renderer.draw(scenes)[0].permute(1, 2, 0).numpy(), renderer(scenes)
 
 
+def test_solid_says_how_much_of_a_soft_edge_is_the_shapes():
+    scenes = one(x=16, y=16, radius=6, edge=4)
+    areas = [int((Shapes((32, 32), {"thing": {}}, solid=solid)(scenes).instances > 0).sum())
+             for solid in (0.1, 0.5, 0.9)]
+    assert abs(areas[1] / (np.pi * 36) - 1) < 0.05 and areas[0] > 1.25 * areas[1] > 1.5 * areas[2]
+    for wrong in (0, 1, float("nan")):
+        with pytest.raises(ValueError, match="Shapes needs solid above 0 and below 1"):
+            Shapes((8, 8), {"thing": {}}, solid=wrong)
+
+
 def mixed():
     """Scenes of every sort, some without any shape."""
     some = {name: Choice([outline.ATTRIBUTES[name][0], float(prior.quantile(0.7))]) if name in outline.ATTRIBUTES

@@ -1,9 +1,10 @@
 """Cells: one arm on one seed and one prior. Its data train the same detector, which is kept, and so are its finds.
 
 An arm's name says where it starts and, after a plus, how many labelled photos follow: "wide", "learned+10", "real+10"
-(these photos alone), "real+all". "look-2" is the fit after two looks; "content" and "appearance" have one half of the
-attributes learned; "relabelled" trains on the photos to match themselves, with what the learned detector finds in them
-as their labels. Legend: S scenes; N photos.
+(these photos alone), "real+all". "adapted" and "wide-adapted" are the detectors of "learned" and "wide" that went on
+with the photos to match and what they find in them. "look-2" is the fit after two looks; "content" and "appearance"
+have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
+detector finds in them as their labels. Legend: S scenes; N photos.
 """
 
 import json
@@ -26,11 +27,13 @@ from scenefit.tasks.average_precision import average_precision, best_threshold, 
 from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
 
-KEEP = sf.Keep(min_visibility=0.2)
+KEEP = sf.Keep(min_visibility=0.2, min_contrast=0.06, box="amodal")  # what people would see, and draw a box around
 CHUNK = 64  # scenes drawn at once
+TURNS = 2  # of going on with what is found in the photos
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
 ANY = ("naive", "real")  # starts that no prior has a part in
+ADAPTED = {"adapted": "learned", "wide-adapted": "wide"}
 FIX = "remove it and run the same command again"
 
 
@@ -123,6 +126,8 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     """The detector, its threshold, and the cost with that of all that it was made from."""
     if cell.arm == "relabelled":
         return relabelled(cell)
+    if cell.arm in ADAPTED:
+        return adapted(cell)
     start: Detector | None = None
     before = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
     if cell.labels and cell.start != "real":
@@ -145,10 +150,29 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     else:
         assert few is not None and few.boxes is not None
         network = task.tune(start, few.images, few.boxes, seed, images, boxes)
-    count = max(cell.size // VALIDATION, 8)
-    images, boxes = rendered(sample(derive(cell.seed, "validation"), count))
-    threshold = best_threshold(matched(task.predict(network, images), boxes))
-    return network, threshold, spent(before, cell.size + count if start is None else 0, began)
+    threshold = validated(cell, network)
+    return network, threshold, spent(before, cell.size + validation(cell) if start is None else 0, began)
+
+
+def adapted(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
+    """Of another arm, gone on with the photos to match: no label of theirs is read."""
+    start, facts = detector(replace(cell, arm=ADAPTED[cell.arm]))
+    began, seed = time.process_time(), derive(cell.seed, "adapt")
+    images, boxes = rendered(sampler(cell)(derive(cell.seed, "train"), cell.size))
+    photos = world.unlabelled(cell.data).images
+    network = cell.task.adapt(start, photos, facts["threshold"], seed, images, boxes, TURNS)
+    threshold = validated(cell, network)
+    return network, threshold, {**spent(facts["cost"], 0, began), "trainings": facts["cost"]["trainings"] + TURNS}
+
+
+def validated(cell: Cell, network: Detector) -> float:
+    """The threshold that maximises F1 on renders of the arm that no detector was trained on."""
+    images, boxes = rendered(sampler(cell)(derive(cell.seed, "validation"), validation(cell)))
+    return best_threshold(matched(cell.task.predict(network, images), boxes))
+
+
+def validation(cell: Cell) -> int:
+    return max(cell.size // VALIDATION, 8)
 
 
 def relabelled(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
@@ -157,9 +181,7 @@ def relabelled(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     began, photos = time.process_time(), world.unlabelled(cell.data).images
     found = cell.task.predict(teacher, photos)
     network = cell.task.train(photos, found.where(found.score >= facts["threshold"]), derive(cell.seed, "task"))
-    images, boxes = rendered(sampler(replace(cell, arm="learned"))(derive(cell.seed, "validation"),
-                                                                   max(cell.size // VALIDATION, 8)))
-    threshold = best_threshold(matched(cell.task.predict(network, images), boxes))
+    threshold = validated(replace(cell, arm="learned"), network)
     return network, threshold, spent(facts["cost"], 0, began)
 
 
@@ -178,7 +200,7 @@ def made(cell: Cell) -> dict[str, Any]:
 
 def sampler(cell: Cell) -> world.Sampler:
     """The arm's distribution: seed, how many -> scenes. ValueError for a name that is none."""
-    tree, start = world.wide(cell.prior), cell.start
+    tree, start = world.wide(cell.prior), ADAPTED.get(cell.start, cell.start)
     if start == "naive":
         return world.naive
     if start in ("wide", "shrunk"):

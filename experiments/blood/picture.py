@@ -10,22 +10,24 @@ from dataclasses import replace
 from typing import Any
 
 from experiments.blood import arms, world
+from experiments.blood.summary import BEST
 from scenefit.address import derive
 from scenefit.detections import compare
 from scenefit.report import Arm, Interval, Story, Table
 from scenefit.report.sheet import first_view
 from scenefit.score import Found
 
-SIDES = {"wide": "grammar, wide", "learned": "learned without labels"}
-TABLE = ("naive", "wide", "shrunk", "random", "cma", "learned", "real+10", "wide+10", "learned+10", "real+all")
+SIDES = {"wide": "grammar, wide", "adapted": "learned without labels"}
+TABLE = ("naive", "wide", "shrunk", "random", "cma", "learned", "adapted", "real+10", "wide+10", "adapted+10",
+         "real+all")
 WORDS = {"wide": "grammar, wide", "shrunk": "shrunk to a quarter", "real+10": "10 labels alone", "cma": "CMA-ES",
-         "wide+10": "wide, 10 labels", "learned+10": "learned, 10 labels", "real+all": "oracle: all 205 labels",
-         "naive": "naive grammar", "random": "random search"}
+         "wide+10": "wide, 10 labels", "adapted": "learned, own finds", "adapted+10": "the same, 10 labels",
+         "real+all": "oracle: all 205 labels", "naive": "naive grammar", "random": "random search"}
 SHOWN = 24
 
 
 def picture(cells: Sequence[arms.Cell], result: dict[str, Any]) -> bytes | None:
-    """PNG of the first prior's first seed, with the table of all seeds; None where wide or learned is not there."""
+    """PNG of the first prior's first seed, with the table of all seeds; None where one of the sides is not there."""
     first = cells[0]
     own = [replace(first, arm=arm) for arm in SIDES]
     if not set(own) <= set(cells):
@@ -37,14 +39,14 @@ def picture(cells: Sequence[arms.Cell], result: dict[str, Any]) -> bytes | None:
     part = result[f"prior {first.prior:g}"]
     rows = [Arm(WORDS.get(arm, arm), *(part["arms"][arm]["mAP50"][key] for key in ("mean", "low", "high", "values")))
             for arm in TABLE if arm in part["arms"]]
-    gap = part.get("gap closed", {}).get("learned")
+    gap = part.get("gap closed", {}).get(BEST)
     story = Story(
         title="Blood cells, found by a detector that saw no label", verdict=verdict(part),
         subtitle=f"{result['photos']} held-out photos, {result['seeds']} seeds; the photos shown are of seed "
                  f"{first.seed}",
         command=f"python -m experiments.blood --data FOLDER --report {first.report}",
         photos=world.unlabelled(first.data).images[::6][:SHOWN], prior=arms.rendered(scenes["wide"])[0],
-        learned=arms.rendered(scenes["learned"])[0], detections=compare(photos, found),
+        learned=arms.rendered(scenes[BEST])[0], detections=compare(photos, found),
         table=Table("mean AP50", rows, "95 % interval by a bootstrap over photos and seeds",
                     None if gap is None else Interval(*(gap[key] for key in ("mean", "low", "high")))))
     held = io.BytesIO()
@@ -55,9 +57,9 @@ def picture(cells: Sequence[arms.Cell], result: dict[str, Any]) -> bytes | None:
 def verdict(part: dict[str, Any]) -> str:
     """One plain sentence: learned is called better only where the paired interval is clear of zero."""
     score = {arm: 100 * part["arms"][arm]["mAP50"]["mean"] for arm in SIDES}
-    clear = part["learned minus"]["wide"]["low"] > 0
-    wrong = part["mistakes against wide"]["learned"]["mean"]
+    clear = part[f"{BEST} minus"]["wide"]["low"] > 0
+    wrong = part["mistakes against wide"][BEST]["mean"]
     better = "better" if clear else "not clearly better"
-    return (f"Trained on what was learned from the photos, the detector is {better} than trained on the wide grammar: "
-            f"mean AP50 {score['learned']:.1f} against {score['wide']:.1f}, with "
+    return (f"With what was learned from photos without labels, the detector is {better} than trained on the wide "
+            f"grammar: mean AP50 {score[BEST]:.1f} against {score['wide']:.1f}, with "
             f"{100 * wrong:.0f} % of its false and missed detections.")

@@ -23,7 +23,7 @@ FIRST = 10  # labelled photos that the report "rest" leaves to the arms
 MATCHED, FEW = "match", "few"
 ALL = "all"
 # Ends of the names of attributes that say what is there, not how it looks.
-CONTENT = ("red_size", "ratio", "spread", "stretch", "wobble", "lobe", "scatter", *COUNTS)
+CONTENT = ("red_size", "ratio", "spread", "stretch", "wobble", "lobe", "scatter", "overlap", *COUNTS)
 
 # The naive grammar: a narrow guess from textbooks of haematology, written before a photo was looked at. A field at high
 # magnification is taken to be 100 micrometres high, so 2.4 pixels a micrometre. Colours: 0 dark to 1 light.
@@ -31,7 +31,7 @@ NAIVE: dict[str, tuple[float, float]] = {
     # Bright field: a nearly white ground, even light, a sharp and quiet camera.
     "red": (0.92, 0.98), "green": (0.88, 0.95), "blue": (0.88, 0.95), "light": (-0.1, 0.1), "vignette": (0, 0.2),
     "blur": (0.3, 1), "noise": (2, 8), "edge": (0.5, 1.5), "grain": (0, 0.03), "grain_size": (1, 3),
-    "variation": (0.02, 0.06), "scatter": (1, 2),
+    "variation": (0.02, 0.06), "scatter": (1, 2), "overlap": (0.05, 0.3),
     # Red cells: 7 to 8 micrometres, round, pink of eosin, pale in the middle third, a single layer of many.
     "n_red": (40, 70), "red_size": (16.8, 19.2), "red_spread": (0.03, 0.08), "red_stretch": (0.02, 0.15),
     "red_wobble": (0, 0.03), "red_grain": (0, 0.05), "red_r": (0.82, 0.94), "red_g": (0.55, 0.72),

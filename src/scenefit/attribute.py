@@ -120,6 +120,11 @@ class View(Mapping[str, Array]):
         return column if self._rows is None else column[self._rows]
 
     @cached_property
+    def number(self) -> Ints:
+        """Which of its parent's children of its kind each node is, from 0: [n]."""
+        return self._here(_numbers(self._slab))
+
+    @cached_property
     def parent(self) -> "View | Mixed":
         if self._slab.depth == 0:
             raise KeyError(f"{self._slab.kind} is the root: it has no parent")
@@ -146,8 +151,25 @@ class Mixed:
         return out
 
     @property
+    def number(self) -> Ints:
+        out = np.empty(len(self._views[0][0]), np.int64)
+        for mask, view in self._views:
+            out[mask] = view.number
+        return out
+
+    @property
     def parent(self) -> "Mixed":
         return Mixed([(mask, view.parent) for mask, view in self._views])
+
+
+def _numbers(slab: Slab) -> Ints:
+    """Each node's place among those of its parent, in the order in which they are drawn."""
+    order = np.lexsort((slab.parent_row, slab.parent_kind, slab.scene))
+    parent = np.stack([slab.scene, slab.parent_kind, slab.parent_row])[:, order]
+    first = np.flatnonzero(np.append(True, (np.diff(parent) != 0).any(axis=0))[:len(order)])
+    found = np.empty(len(order), np.int64)
+    found[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+    return found
 
 
 def fold(x: Any) -> Any:

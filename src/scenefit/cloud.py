@@ -17,7 +17,7 @@ INSIDE = 1e-9  # keeps a place within its bounds off their very end
 
 
 class Cloud(nn.Module):
-    """A photo by lot, at what was found in it, plus an error by lot.
+    """A photo by lot, at what was found in it, plus errors by lot.
 
     centre [N, A], error [M, A]: in units of the bounds of `places(grammar)`; what leaves them is folded back.
     """
@@ -33,9 +33,20 @@ class Cloud(nn.Module):
     def at(self, address: np.ndarray) -> np.ndarray:
         """Where the attributes of roots with these addresses [S] stand in their bounds [S, A], 0..1."""
         photo = np.minimum(uniform(address, "cloud photo") * len(self.centre), len(self.centre) - 1).astype(int)
-        error = np.minimum(uniform(address, "cloud error") * len(self.error), len(self.error) - 1).astype(int)
-        place = self.centre.double().numpy().clip(0, 1)[photo] + self.error.double().numpy()[error]
+        place = self.centre.double().numpy().clip(0, 1)[photo] + self._errors(address)
         return np.clip(fold(place), INSIDE, 1 - INSIDE)
+
+    def _errors(self, address: np.ndarray) -> np.ndarray:
+        """Two errors mixed: of the same mean and covariance, but hardly one twice [S, A].
+
+        A regression would know again errors that come often, and believe that its summary tells what goes with them.
+        """
+        error, turn = self.error.double().numpy(), 2 * np.pi * uniform(address, "cloud mix")
+        mean = error.mean(axis=0)
+        for name, weight in (("cloud error", np.cos(turn)), ("cloud other error", np.sin(turn))):
+            row = np.minimum(uniform(address, name) * len(error), len(error) - 1).astype(int)
+            mean = mean + weight[:, None] * (error[row] - error.mean(axis=0))
+        return mean
 
     def moves(self, attributes: tuple[Attribute, ...], address: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         """What takes the prior's own values there: (kind, name) -> [S], in units of the bounds."""

@@ -1,10 +1,14 @@
 """Warm start by looking at each photo on its own: what was found in all of them is the learned distribution.
 
 Each round renders scenes, regresses the attributes of their roots on summaries of the images, and applies that to the
-photos. A photo's attributes are then what the regression says, plus one of its errors on renders: approximate Bayesian
+photos. A photo's attributes are then what the regression says, plus its errors on renders: approximate Bayesian
 computation with regression adjustment (Beaumont et al. 2002). What a summary does not tell keeps, through the errors,
 the spread that it had. The next round renders what was found, so that the regression is made where the photos lie
 (sequentially, as in Papamakarios and Murray 2016, but for the errors in place of a density).
+
+A reading leans to the renders' mean, and errors widen what is found, so it takes some rounds. Taking both out at once
+(empirical Bayes: the renders tell how much) was tried on real photos and was worse: it makes much of what the scene
+cannot express, and later rounds do not come back from there.
 
 Legend: S scenes; N photos; F numbers of a summary; A attributes.
 """
@@ -39,7 +43,7 @@ FAR = 8  # one in so many renders of a later round is of the broad prior
 OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
 OBJECTS_WEIGH = 3.0  # against the rest of the summary: few numbers, but of single objects
 SHOWN = 64  # renders, to see which classes there are
-SEEN = Keep(min_visibility=0.2)  # of an object, for the detector that helps to read
+SEEN = Keep(min_visibility=0.2, box="amodal")  # of an object, for the detector that helps to read
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +84,9 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
         hat = (u**2 @ kept + 1 / len(x)).clamp(max=0.999)
         errors.append((y - mean - u @ (kept[:, None] * inside)) / (1 - hat)[:, None])
         found.append(mean + (p - centre) @ (v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside)))
-    loss = torch.stack([(e**2).mean(0) for e in errors])
+    loss = torch.stack([(e[:near] ** 2).mean(0) for e in errors])
     best, each = loss.argmin(0), torch.arange(y.shape[1])
-    told = 1 - loss[best, each] / y.var(0, correction=0).clamp(min=1e-12)
+    told = 1 - loss[best, each] / y[:near].var(0, correction=0).clamp(min=1e-12)
     ends = torch.quantile(y[:near], torch.tensor([0.005, 0.995], dtype=y.dtype), dim=0)
     # Not believed beyond the renders that it was made from: the next round goes on from there.
     read = torch.stack(found)[best, :, each].T.clamp(*ends)

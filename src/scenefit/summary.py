@@ -21,7 +21,9 @@ CELLS = 7  # of each axis of the colour histogram
 REACH = 3.2  # standard deviations of the photos' colours that it spans
 RINGS = 16  # of the power spectrum
 SHARES = torch.linspace(0.02, 0.98, 9)
+POWER = 3  # of a score, that weighs it in the mean: else many unsure detections drown the few sure ones
 UNSURE = 0.1  # detections below this score are not described
+SURE = 0.3, 0.5, 0.7  # scores above which detections are counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,8 @@ def of_objects(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor
     blocks = []
     for name in classes:
         rows = (found.name == name) & (score > UNSURE)
-        image, weight, value = found.image[rows], score[rows], values[rows]
+        image, value = found.image[rows], values[rows]
+        weight = score[rows] ** POWER
 
         def total(each: NDArray[np.float64], image: NDArray[np.int64] = image) -> NDArray[np.float64]:
             return np.bincount(image, each, minlength=len(images)).astype(np.float64)
@@ -126,7 +129,7 @@ def of_objects(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor
         mean = np.stack([total(share * value[:, k]) for k in range(value.shape[1])], 1)
         size = value[:, -2]
         spread = np.sqrt(np.maximum(total(share * (size - mean[image, -2]) ** 2), 0))
-        sure = [np.sqrt(mass), np.sqrt(total((weight > 0.3) * 1.0)), np.sqrt(total((weight > 0.5) * 1.0)), mass > 0]
+        sure = [np.sqrt(total(score[rows])), *(np.sqrt(total((score[rows] > s) * 1.0)) for s in SURE), mass > 0]
         blocks.append(np.column_stack([*sure, spread, mean]))
     return torch.from_numpy(np.concatenate(blocks, 1).astype(np.float32))
 

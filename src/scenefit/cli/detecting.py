@@ -10,8 +10,10 @@ import typer
 from scenefit.cli import say
 from scenefit.cli.given import (
     BoxOption,
+    ContrastOption,
     CutOption,
     DeviceOption,
+    MarginOption,
     PixelsOption,
     SceneOption,
     SeedOption,
@@ -60,7 +62,9 @@ def train(
     min_visibility: SeenOption = 0.05,
     min_side: SideOption = 1,
     max_truncation: CutOption = 1.0,
+    min_contrast: ContrastOption = 0.0,
     box: BoxOption = "visible",
+    margin: MarginOption = 0.0,
 ) -> None:
     """Train a detector on renders.
 
@@ -83,7 +87,7 @@ def train(
         raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
     if labelled is not None and not labelled.exists():  # found out now, not after the renders
         raise typer.BadParameter(f"--labelled {labelled} does not exist")
-    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
     one_thread()
     where = resolve(device)
     with say.busy("Drawing, or reading"):

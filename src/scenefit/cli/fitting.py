@@ -9,9 +9,11 @@ import typer
 from scenefit.cli import say
 from scenefit.cli.given import (
     BoxOption,
+    ContrastOption,
     CutOption,
     DeviceOption,
     LabelledOption,
+    MarginOption,
     PixelsOption,
     SceneArgument,
     SeedOption,
@@ -63,7 +65,9 @@ def fit(
     min_visibility: SeenOption = 0.05,
     min_side: SideOption = 1,
     max_truncation: CutOption = 1.0,
+    min_contrast: ContrastOption = 0.0,
     box: BoxOption = "visible",
+    margin: MarginOption = 0.0,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
                                                    "scenefit.Settings, such as batch=256; may be repeated.",
                                                    show_default=False)] = None,
@@ -83,7 +87,7 @@ def fit(
     """
     chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
                        "steps": steps, "device": resolve(device)}, set_ or [])
-    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
     _fit(scene, real, labelled, out, seed, chosen, workers, keep)
 
 

@@ -45,8 +45,12 @@ SeenOption = Annotated[float, typer.Option("--min-visibility", help="... of whic
 SideOption = Annotated[int, typer.Option("--min-side", help="... seen at least so many pixels wide and high.")]
 CutOption = Annotated[float, typer.Option("--max-truncation", help="... of which at most this share lies outside the "
                                           "image.")]
+ContrastOption = Annotated[float, typer.Option("--min-contrast", help="... and which stand out from what is around "
+                                               "them by at least so much, 0 to 1; 0.06: what hardly is seen.")]
 BoxOption = Annotated[str, typer.Option("--box", metavar="visible|amodal", help="Boxes around what is seen, or around "
                                         "the whole object; take what those who labelled your photos did.")]
+MarginOption = Annotated[float, typer.Option("--margin", help="Boxes are wider at each side by this share of their "
+                                             "width, and higher; people who draw them leave some 0.05.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 
@@ -140,12 +144,13 @@ def labelled_photos(folder: Path | None, size: tuple[int, int]) -> "Photos | Non
     return found
 
 
-def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, box: str) -> "Keep | None":
+def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, min_contrast: float,
+            box: str, margin: float) -> "Keep | None":
     """Which objects become labels; None where all is the default. BadParameter, naming what is wrong."""
     from scenefit.formats import Keep
 
     try:
-        keep = Keep(min_pixels, min_visibility, min_side, max_truncation, box)
+        keep = Keep(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return None if keep == Keep() else keep

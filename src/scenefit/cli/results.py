@@ -8,9 +8,11 @@ import typer
 from scenefit.cli import say
 from scenefit.cli.given import (
     BoxOption,
+    ContrastOption,
     CutOption,
     DeviceOption,
     LabelledOption,
+    MarginOption,
     PixelsOption,
     RunArgument,
     SceneOption,
@@ -50,7 +52,9 @@ def generate(
     min_visibility: SeenOption = 0.05,
     min_side: SideOption = 1,
     max_truncation: CutOption = 1.0,
+    min_contrast: ContrastOption = 0.0,
     box: BoxOption = "visible",
+    margin: MarginOption = 0.0,
 ) -> None:
     """Write a labelled data set.
 
@@ -69,7 +73,7 @@ def generate(
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
-    form = as_format(format, keep_of(min_pixels, min_visibility, min_side, max_truncation, box))
+    form = as_format(format, keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin))
     opened = open_run(run)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
@@ -104,7 +108,9 @@ def score(
     min_visibility: SeenOption = 0.05,
     min_side: SideOption = 1,
     max_truncation: CutOption = 1.0,
+    min_contrast: ContrastOption = 0.0,
     box: BoxOption = "visible",
+    margin: MarginOption = 0.0,
 ) -> None:
     """Measure what a run learned.
 
@@ -127,7 +133,7 @@ def score(
 
     if features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
-    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, box)
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
     opened = open_run(run)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scenefit.contrast import contrast
 from scenefit.files import write_bytes
-from scenefit.frame import Frames, Objects
+from scenefit.frame import Frames
 
 PARTS = ("train", "val")
 BOXES = ("visible", "amodal")
@@ -51,15 +52,20 @@ class Keep:
 
     min_pixels: seen in at least so many.  min_visibility: at least this share of the extent inside the image is seen.
     min_side: what is seen is at least so many pixels wide and high.  max_truncation: at most this share of the object
-    lies outside the image.  box: "visible", around what is seen, or "amodal", around the whole object, hidden parts
-    too, as far as it lies inside the image; annotators do either, so take what those of your photos did.
+    lies outside the image.  min_contrast: it stands out by at least so much from what is around it, 0..1 (see
+    `scenefit.contrast`); 0.06 leaves out what can hardly be seen.  box: "visible", around what is seen, or "amodal",
+    around the whole object, hidden parts too, as far as it lies inside the image; annotators do either, so take what
+    those of your photos did.  margin: the box is wider at each side by this share of its width, and so is its height;
+    people who draw boxes by hand leave some 0.05.
     """
 
     min_pixels: int = 4
     min_visibility: float = 0.05
     min_side: int = 1
     max_truncation: float = 1.0
+    min_contrast: float = 0.0
     box: str = "visible"
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.min_pixels < 1:
@@ -67,25 +73,31 @@ class Keep:
                              f"got min_pixels={self.min_pixels}")
         if self.min_side < 1:
             raise ValueError(f"Keep needs min_side >= 1 pixel, got min_side={self.min_side}")
-        for name in ("min_visibility", "max_truncation"):
+        for name in ("min_visibility", "max_truncation", "min_contrast"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"Keep needs {name} in 0..1, got {name}={getattr(self, name)}")
+        if not 0 <= self.margin <= 1:
+            raise ValueError(f"Keep needs a margin in 0..1 of the box's sides, got margin={self.margin}")
         if self.box not in BOXES:
             raise ValueError(f"Keep needs box='visible' or box='amodal', got box={self.box!r}")
 
-    def of(self, objects: Objects) -> NDArray[np.bool_]:
-        """Whether each object becomes a label [m]; one whose class is "" never does."""
+    def of(self, frames: Frames) -> NDArray[np.bool_]:
+        """Whether each of the frames' objects becomes a label [m]; one whose class is "" never does."""
+        objects = frames.objects
         seen = (objects.pixels >= self.min_pixels) & (objects.visibility >= self.min_visibility)
         large = (objects.box[:, 2:] - objects.box[:, :2] >= self.min_side).all(axis=1)
-        return seen & large & (objects.truncation <= self.max_truncation) & (objects.name != "")
+        kept = seen & large & (objects.truncation <= self.max_truncation) & (objects.name != "")
+        return kept & (contrast(frames) >= self.min_contrast) if self.min_contrast else kept
 
-    def boxes(self, objects: Objects, height: int, width: int) -> NDArray[np.float64]:
+    def boxes(self, frames: Frames) -> NDArray[np.float64]:
         """The box that each object which is seen gets as a label [m, 4]: inside the image, around what is seen."""
-        if self.box == "visible":
-            return objects.box
-        edge = np.array([width, height])
-        low = np.minimum(np.clip(objects.amodal[:, :2], 0, edge), objects.box[:, :2])
-        high = np.maximum(np.clip(objects.amodal[:, 2:], 0, edge), objects.box[:, 2:])
+        objects, edge = frames.objects, np.array(frames.images.shape[2:0:-1])
+        low, high = objects.box[:, :2], objects.box[:, 2:]
+        if self.box == "amodal":
+            low = np.minimum(np.clip(objects.amodal[:, :2], 0, edge), low)
+            high = np.maximum(np.clip(objects.amodal[:, 2:], 0, edge), high)
+        more = self.margin * (high - low)
+        low, high = np.clip(low - more, 0, edge), np.clip(high + more, 0, edge)
         return np.concatenate([low, high], axis=1)
 
     def settings(self) -> dict[str, Any]:

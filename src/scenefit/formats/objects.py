@@ -28,15 +28,14 @@ COLUMNS = ("scene", "part", "file", "node", "name", "kept", *CORNERS, *(f"amodal
 def label_boxes(frames: Frames, keep: Keep | None = None) -> Boxes:
     """The labels of frames as boxes alone, without a file: what any of the formats would write."""
     keep, objects = keep or Keep(), frames.objects
-    kept = keep.of(objects)
-    box = keep.boxes(objects, *frames.images.shape[1:3])
+    kept, box = keep.of(frames), keep.boxes(frames)
     return make_boxes(len(frames), objects.scene[kept], box[kept], objects.name[kept])
 
 
 def describe(frames: Frames, keep: Keep) -> list[list[dict[str, Any]]]:
     """For each frame its objects by id, as plain JSON values: the columns of `Objects`, kept, and label, its box."""
     o = frames.objects
-    kept, box = keep.of(o), keep.boxes(o, *frames.images.shape[1:3])
+    kept, box = keep.of(frames), keep.boxes(frames)
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(frames))]
     for m in range(len(o)):
         found[int(o.scene[m])].append({

@@ -22,7 +22,7 @@ from scenefit.renderers.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scene import SceneBatch
 
 Array = NDArray[Any]
-SOLID = 0.501  # a shape is where its cover is above one half; the rest keeps rounding from deciding ties
+TIE = 0.001  # keeps rounding from deciding whether a cover is above `solid`
 RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows painted, and looked at, at once: more takes more memory
 LARGEST = 8  # a window may be this many times the image's longer side
 WAYS = ("red", "green", "blue")
@@ -43,8 +43,9 @@ class Shapes:
     elongation below 1, and whatever is not a finite number.
 
     Shapes are painted by layer, then by id, each followed by its parts. A shape covers, in masks, boxes and areas, the
-    pixels where its outline does by more than one half, whatever its opacity and colour (none at opacity 0), and its
-    hole does not; hidden and outside parts count too in its amodal box and area.
+    pixels where its outline does by more than `solid`, whatever its opacity and colour (none at opacity 0), and its
+    hole does not; hidden and outside parts count too in its amodal box and area. People who draw boxes take in a soft
+    shape's halo: for labels like theirs let solid be about 0.1.
     """
 
     size: tuple[int, int]
@@ -54,12 +55,16 @@ class Shapes:
     parts: Sequence[str] = ()
     background: str | None = None
     device: str = "cpu"
+    solid: float = 0.5
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"Shapes needs size=(height, width), both >= 1, got {self.size}")
         if not self.shapes:
             raise ValueError("Shapes needs shapes of at least one kind: shapes={'coin': {}}")
+        if not 0 < self.solid < 1:
+            raise ValueError(f"Shapes needs solid above 0 and below 1, the cover at which a pixel is a shape's, got "
+                             f"{self.solid}")
         known = {"x", "y", *outline.ATTRIBUTES}
         for kind, fixed in self.shapes.items():
             _check_fixed(f"shapes[{kind!r}]", fixed, known)
@@ -316,7 +321,7 @@ class _Painting:
         one = dict(zip(p.names, self.plain[:, at, None, None].unbind(0), strict=True))
         cover, keep, ink = outline.look(one, self.series[at] if order else None, order, int(p.sides[group[0]]), used,
                                         dx[:, None, :], dy[:, :, None])
-        solid = (cover > SOLID) & (one["opacity"] > 0)
+        solid = (cover > self.renderer.solid + TIE) & (one["opacity"] > 0)
         if self.masks:
             self.extent[group] = measure(solid, p.left[group], p.top[group], self.renderer.size)
         return Stack(solid, keep, ink, self.through[at], self.own[at])

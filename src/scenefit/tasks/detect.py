@@ -20,7 +20,7 @@ from scenefit.boxes import Boxes, make_boxes, no_boxes
 from scenefit.features import Lite0Maps, to_tensor
 from scenefit.tasks.augment import Augment, augmented
 from scenefit.tasks.average_precision import average_precision
-from scenefit.tasks.detector import Backbone, Detector, Targets, loss, peaks
+from scenefit.tasks.detector import Backbone, Detector, Targets, balanced, loss, peaks
 from scenefit.tasks.suppress import suppress
 from scenefit.tensor_file import read_tensors, write_tensors
 
@@ -91,6 +91,19 @@ class Detect:
         """A copy of network that went on with labelled photos, and with rendered images as the other half, if given."""
         others = None if images is None or labels is None else (images, labels)
         *_, network = self.training(photos, photo_labels, seed, network, others)
+        return network
+
+    def adapt(self, network: Detector, photos: Images, threshold: float, seed: int, images: Images, labels: Boxes,
+              turns: int = 2) -> Detector:
+        """A copy of network that went on with photos that nobody labelled: what it finds in them at threshold counts as
+        their labels, and rendered images are the other half; in each turn it looks again.
+
+        Self-training: what is seldom sure in photos, it unlearns. A network that finds little gets worse.
+        """
+        for turn in range(turns):
+            found = self.predict(network, photos)
+            sure = found.where(found.score >= threshold)
+            network = self.tune(network, photos, sure, derive(seed, f"turn {turn}"), images, labels)
         return network
 
     def training(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
@@ -230,7 +243,7 @@ class Detect:
         place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
         box[labels.image, place] = torch.from_numpy(labels.box * self.enlarge).float()
         code[labels.image, place] = self.codes(labels.name)
-        return Targets(box, code)
+        return Targets(box, code, balanced(torch.bincount(code[code >= 0], minlength=len(self.classes))))
 
     def _enlarged(self, images: Images) -> Tensor:
         tensor = to_tensor(images)

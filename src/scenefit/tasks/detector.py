@@ -104,20 +104,33 @@ def _conv(inside: int, outside: int, side: int, stride: int = 1) -> nn.Sequentia
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Boxes of N images, padded.  box [N, M, 4] in pixels.  code [N, M] class, -1 for padding."""
+    """Boxes of N images, padded.  box [N, M, 4] in pixels.  code [N, M] class, -1 for padding.  weight [C]: of an
+    object of each class."""
 
     box: Tensor
     code: Tensor
+    weight: Tensor
 
     def take(self, rows: Tensor) -> "Targets":
-        return Targets(self.box[rows], self.code[rows])
+        return Targets(self.box[rows], self.code[rows], self.weight)
 
     def to(self, device: str) -> "Targets":
-        return Targets(self.box.to(device), self.code.to(device))
+        return Targets(self.box.to(device), self.code.to(device), self.weight.to(device))
 
     def count(self) -> Tensor:
         """Boxes of each image [N]."""
         return (self.code >= 0).sum(1)
+
+
+def balanced(counts: Tensor) -> Tensor:
+    """Weights [C] for classes with so many objects [C]: by the root of how rare, 1 in the mean over the objects.
+
+    Else a rare class learns its boxes' sizes from the others: each counts alike in the mean average precision.
+    """
+    there = counts.clamp(min=1).double()
+    weight = torch.where(counts > 0, there.rsqrt(), torch.zeros_like(there))
+    weight = weight * counts.sum() / (weight * counts).sum().clamp(min=1e-9)
+    return torch.where(counts > 0, weight, torch.ones_like(weight)).float()
 
 
 def centres(height: int, width: int, stride: int, device: Any = None) -> tuple[Tensor, Tensor]:
@@ -127,18 +140,20 @@ def centres(height: int, width: int, stride: int, device: Any = None) -> tuple[T
 
 
 def loss(out: Tensor, targets: Targets, classes: int, stride: int) -> Tensor:
-    """Of each image [N], summed over its objects: focal loss of the heat, and 2 (1 - GIoU) of the boxes."""
+    """Of each image [N], summed over its objects by weight: focal loss of the heat, and 2 (1 - GIoU) of the boxes."""
     heat, near, side = _wanted(targets, classes, stride, out.shape[2], out.shape[3])
+    weight = targets.weight[:, None, None]
     odds = out[:, :classes]
     chance = odds.sigmoid().clamp(1e-5, 1 - 1e-5)
     peak = heat >= 1
     focal = torch.where(peak, -(1 - chance) ** 2 * chance.log(), -(1 - heat) ** 4 * chance**2 * (1 - chance).log())
     said = out[:, classes:].clamp(max=8).exp() * stride
-    return focal.sum((1, 2, 3)) + 2 * (near * (1 - _giou(said, side))).sum((1, 2))
+    return (weight * focal).sum((1, 2, 3)) + 2 * (near * (1 - _giou(said, side))).sum((1, 2))
 
 
 def _wanted(targets: Targets, classes: int, stride: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Heat [N, C, h, w]; weight of each place's box [N, h, w], in all 1 an object; its sides [N, 4, h, w], pixels."""
+    """Heat [N, C, h, w]; weight of each place's box [N, h, w], in all its class's an object; its sides [N, 4, h, w],
+    pixels."""
     box, real = targets.box, targets.code >= 0
     x, y = centres(height, width, stride, box.device)
     middle, size = (box[..., :2] + box[..., 2:]) / 2, box[..., 2:] - box[..., :2]
@@ -152,7 +167,8 @@ def _wanted(targets: Targets, classes: int, stride: int, height: int, width: int
     best, owner = each.max(1)  # the object a place belongs to
     near = torch.where(best >= NEAR, best, 0)
     total = torch.zeros_like(box[..., 0]).scatter_add(1, owner.flatten(1), near.flatten(1))
-    weight = near / total.gather(1, owner.flatten(1)).view_as(near).clamp(min=1e-6)
+    each_weight = targets.weight[targets.code.clamp(min=0)] / total.clamp(min=1e-6)
+    weight = near * each_weight.gather(1, owner.flatten(1)).view_as(near)
     own = box.gather(1, owner.flatten(1)[..., None].expand(-1, -1, 4)).transpose(1, 2).unflatten(2, (height, width))
     side = torch.stack([x - own[:, 0], y[:, None] - own[:, 1], own[:, 2] - x, own[:, 3] - y[:, None]], 1)
     return heat, weight, side.clamp(min=0.01)
