@@ -37,8 +37,14 @@ def test_scores_are_one_for_labels():
     ([3], [[0, 0, 1, 1]], ["a"], "box 0 belongs to image 3, but there are 3"),
     ([0], [[1, 0, 1, 1]], ["a"], "box 0 needs x0 < x1"),
     ([0], [[0, 0, np.nan, 1]], ["a"], "box 0 needs x0 < x1"),
+    ([0], [[0, 0, 1, 1]], [""], "box 0 needs a class and a finite score, got '' and 1.0"),
     ([0, 1], [[0, 0, 1, 1]], ["a"], "one image, box, name and score each"),
 ])
 def test_what_is_no_box_is_named(image, box, name, text):
     with pytest.raises(ValueError, match=text):
         make_boxes(3, image, box, name)
+
+
+def test_a_score_is_a_number():
+    with pytest.raises(ValueError, match="box 1 needs a class and a finite score, got 'b' and nan"):
+        make_boxes(1, [0, 0], [[0, 0, 1, 1]] * 2, ["a", "b"], [0.5, np.nan])

@@ -162,12 +162,17 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     assert a != b
     call("train", world / "few", "--out", "c.safetensors", "--backbone", "small", "--steps", 20)
     assert Path("c.safetensors").read_bytes() == a
+    call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real",
+         world / "real")
+    assert Path("d.safetensors").read_bytes() not in (a, b)
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [
     (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), and no data set of bo"),
     (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
     (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
+    (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: which objects have labels was"),
+    (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
     (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist")])
 def test_wrong_usage_of_train(world, options, code, text):
     assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())
@@ -179,6 +184,19 @@ def test_wrong_usage_of_detect(world, detector, tmp_path):
     assert "bad.safetensors is damaged" in said and "make it again with scenefit train" in said
     (tmp_path / "empty").mkdir()
     assert "no photo in " in call("detect", detector, tmp_path / "empty", "--out", "found", code=1)
+
+
+def test_errors_in_the_val_part_are_told_and_not_got_round(world, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(world / "few", broken)
+    lists = broken / "ImageSets" / "Main"
+    names = [path.stem for path in sorted((broken / "Annotations").glob("*.xml"))]
+    lists.mkdir(parents=True, exist_ok=True)
+    for part, own in (("train", names[4:]), ("val", names[:4])):
+        (lists / f"{part}.txt").write_text("\n".join(own))
+    (broken / "Annotations" / f"{names[0]}.xml").write_text("<annotation>")
+    said = call("train", broken, "--out", "a.safetensors", "--backbone", "small", "--steps", 20, code=1)
+    assert f"{names[0]}.xml" in said
 
 
 def test_labelled_photos_without_a_box_are_refused(world, tmp_path):

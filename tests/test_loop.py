@@ -425,6 +425,8 @@ def test_the_task_is_that_of_the_labels(monkeypatch):
         fit(grammar, dots(), few.images, named[0], settings=Settings(**QUICK))
     with pytest.warns(UserWarning, match=r"no render has an object of \['spot'\], which labelled photos have"):
         assert choose_task(mixed, grammar, dots()).classes == ("dot", "spot")
+    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing tells what to find"):
+        choose_task(replace(few, boxes=no_boxes(12)), grammar, dots())
     classes = Photos(few.images, (), (), np.array(["b", "a"] * 6))
     assert choose_task(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")
     with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing can be scored on them"):

@@ -67,6 +67,10 @@ def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -
     wrong = np.flatnonzero(~(np.isfinite(box).all(axis=1) & (box[:, 2:] > box[:, :2]).all(axis=1)))
     if len(wrong):
         raise ValueError(f"box {wrong[0]} needs x0 < x1 and y0 < y1, got {box[wrong[0]].tolist()}")
+    wrong = np.flatnonzero(~np.isfinite(score) | (name == ""))
+    if len(wrong):
+        raise ValueError(f"box {wrong[0]} needs a class and a finite score, got {str(name[wrong[0]])!r} and "
+                         f"{score[wrong[0]]}")
     order = np.argsort(image, kind="stable")
     return Boxes(int(count), image[order], box[order], name[order], score[order])
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scenefit.boxes import make_boxes
 from scenefit.formats import coco, kitti, voc, yolo
-from scenefit.formats.reading import Item, Labels, Layout, NoLabels, flaw
+from scenefit.formats.reading import Item, Labels, Layout, NoLabels, NoPart, flaw
 from scenefit.photos import Fitted, Photos, Size, check_folder, check_size, fit_photo, read_labelled, say_skipped
 
 LAYOUTS = {layout.name: layout for layout in (coco.LAYOUT, yolo.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
@@ -85,6 +85,9 @@ def _read(place: str | Path, size: Size, part: str | Path | None, most: int | No
     listing = _layout(folder, layout).listing(folder, part)
     skipped = list(listing.skipped)
     items = listing.items[:most]
+    if not items:
+        raise NoPart(f"{folder} lists no photo{'' if part is None else f' in its part {str(part)!r}'}; "
+                     f"{say_skipped(skipped)}")
     images = np.empty((len(items), *size, 3), np.uint8)
     paths: list[Path] = []
     rows: list[tuple[NDArray[np.float64], list[str]]] = []

@@ -25,6 +25,7 @@ from scenefit.cli.given import (
     labelled_photos,
     one_thread,
     open_scene,
+    photos,
     resolve,
 )
 
@@ -50,6 +51,9 @@ def train(
     n: Annotated[int, typer.Option("-n", "--n", min=16, help="Images to train on.")] = 1000,
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                   help="Photos with boxes, to go on learning from at the end.")] = None,
+    real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
+                                              "labels, to go on learning from: what is surely found in them counts as "
+                                              "their labels.")] = None,
     steps: Annotated[int, typer.Option("--steps", min=TURNS, help="Steps of the training.")] = 400,
     backbone: Annotated[str, typer.Option("--backbone", metavar="lite0|small", help="lite0: EfficientNet-Lite0 as "
                                           "ImageNet trained it, needs the extra lite0. small: a small network that is "
@@ -70,6 +74,7 @@ def train(
 
     \b
       scenefit train runs/smear -n 1000 --out detector.safetensors
+      scenefit train runs/smear -n 1000 --real photos/ --out detector.safetensors
       scenefit train dataset/ --out detector.safetensors
       scenefit detect detector.safetensors photos/ --out found/
 
@@ -85,17 +90,23 @@ def train(
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
-    if labelled is not None and not labelled.exists():  # found out now, not after the renders
-        raise typer.BadParameter(f"--labelled {labelled} does not exist")
+    for name, given in (("labelled", labelled), ("real", real)):
+        if given is not None and not given.exists():  # found out now, not after the renders
+            raise typer.BadParameter(f"--{name} {given} does not exist")
     keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
+    of_run = (source / "settings.json").exists()
+    if keep is not None and not of_run:
+        raise typer.BadParameter(f"{source} is a written data set: which objects have labels was settled when it was "
+                                 "written; leave --min-... , --max-truncation, --box and --margin out")
     one_thread()
     where = resolve(device)
     with say.busy("Drawing, or reading"):
         images, labels, held, truth = (_of_run(source, scene, n, workers, where, keep)
-                                       if (source / "settings.json").exists() else _of_data(source, n))
+                                       if of_run else _of_data(source, n))
     if not len(labels):
         raise ValueError(f"no object of the {len(images)} images of {source} has a box, so there is nothing to learn")
     few = labelled_photos(labelled, images.shape[1:3])
+    seen = None if real is None else photos(real, images.shape[1:3])
     if few is not None and few.boxes is None:
         raise ValueError(f"{labelled} has classes of whole photos; a detector needs photos with boxes")
     if few is not None and few.boxes is not None and not len(few.boxes):
@@ -107,6 +118,10 @@ def train(
         shown = progress.add_task(f"learning from {len(images):,} images", total=TURNS + 1)
         for network in task.training(images, labels, derive(seed, "train"), parts=TURNS):  # noqa: B007
             progress.advance(shown)
+        if seen is not None:
+            progress.update(shown, description=f"going on with what is found in {len(seen)} photos")
+            sure = best_threshold(matched(task.predict(network, held), truth))
+            network = task.adapt(network, seen.images, sure, derive(seed, "adapt"), images, labels)
         if few is not None and few.boxes is not None:
             progress.update(shown, description=f"going on with {len(few)} photos")
             network = task.tune(network, few.images, few.boxes, derive(seed, "tune"), images, labels)
@@ -198,6 +213,7 @@ def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxe
     import numpy as np
     from PIL import Image
 
+    from scenefit.formats.reading import NoPart
     from scenefit.labelled import matching, read_boxes
     from scenefit.photos import ENDINGS
     from scenefit.score import VALIDATION
@@ -212,7 +228,7 @@ def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxe
         size = image.height, image.width
     try:
         learn, held = read_boxes(source, size, "train", most=n), read_boxes(source, size, "val")
-    except ValueError:
+    except NoPart:
         every = read_boxes(source, size, most=n)
         if len(every) < 2:
             raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from") from None

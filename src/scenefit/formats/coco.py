@@ -38,7 +38,7 @@ from scenefit.formats.format import (
     write_png,
 )
 from scenefit.formats.objects import describe, plain
-from scenefit.formats.reading import Item, LabelledBox, Labels, Layout, Listing, to_number
+from scenefit.formats.reading import Item, LabelledBox, Labels, Layout, Listing, NoPart, to_number
 from scenefit.frame import Frames
 
 HEAD = "instances_"
@@ -179,7 +179,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     chosen = [name for name in files if part is None or name == str(part)]
     chosen = chosen or [name for name in files if name.rstrip("0123456789") == str(part)]
     if not chosen:
-        raise ValueError(f"{folder} has no part {str(part)!r}; its parts: {', '.join(files)}")
+        raise NoPart(f"{folder} has no part {str(part)!r}; its parts: {', '.join(files)}")
     items: list[Item] = []
     skipped: list[tuple[Path, str]] = []
     for name in chosen:

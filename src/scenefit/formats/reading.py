@@ -15,6 +15,10 @@ class NoLabels(ValueError):
     """A photo that nobody labelled."""
 
 
+class NoPart(ValueError):
+    """A data set does not have the part that was asked for, or nothing in it."""
+
+
 @dataclass(frozen=True)
 class LabelledBox:
     """box: x0, y0, x1, y1 as the file says, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: the
@@ -103,7 +107,7 @@ def find_list(folders: Sequence[Path], part: str | Path) -> Path:
         if (place / name).is_file():
             return place / name
     there = sorted({path.stem for place in places for path in place.glob("*.txt")})
-    raise ValueError(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
+    raise NoPart(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
                      f"; lists that are there: {', '.join(there) or 'none'}")
 
 

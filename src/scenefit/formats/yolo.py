@@ -19,7 +19,17 @@ from scenefit.files import clear_leftovers, write_json, write_text
 from scenefit.formats.data_yaml import read_yaml
 from scenefit.formats.format import PARTS, Format, Keep, Row, check_parts, file_name, write_all, write_png
 from scenefit.formats.objects import describe, object_table, start_row, tabled
-from scenefit.formats.reading import Item, LabelledBox, Labels, Layout, Listing, photos_in, read_lines, to_number
+from scenefit.formats.reading import (
+    Item,
+    LabelledBox,
+    Labels,
+    Layout,
+    Listing,
+    NoPart,
+    photos_in,
+    read_lines,
+    to_number,
+)
 from scenefit.frame import Frames
 
 AT_ONCE = 256  # label files
@@ -95,7 +105,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     root = root if root.is_dir() else folder
     there = [name for name in SPLITS if found.get(name)]
     if part is not None and str(part) not in there:
-        raise ValueError(f"{path} has no part {str(part)!r}; its parts: {', '.join(there) or 'none'}")
+        raise NoPart(f"{path} has no part {str(part)!r}; its parts: {', '.join(there) or 'none'}")
     items: list[Item] = []
     skipped: list[tuple[Path, str]] = []
     for name in there if part is None else [str(part)]:

@@ -27,6 +27,9 @@ def choose_task(few: Photos, grammar: Grammar, renderer: Renderer, device: str =
     if few.boxes is None:
         return Classify(tuple(sorted(set(few.label.tolist()))), device=device)
     real = set(few.boxes.name.tolist())
+    if not real:
+        raise ValueError(f"the {len(few)} labelled photos have no box at all, so nothing tells what to find; give "
+                         "photos that show objects")
     drawn = set(render(renderer, broad(grammar).sample(0, LOOKED_AT)).objects.name.tolist()) - {""}
     if not real & drawn:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(real)}, but the renderer's "
