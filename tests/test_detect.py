@@ -262,11 +262,10 @@ def test_adapting_unlearns_what_photos_do_not_show(trained):
     photos, real = scenes(32, 8)
     photos = photos.copy()
     photos[:, :2], photos[:, :, -2:] = (160, 60, 60), (60, 60, 160)
-    threshold = 0.5
-    adapted = replace(QUICK, steps=240).adapt(trained, photos, threshold, 0, images, truth, 1)
+    adapted = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
     assert QUICK.score(adapted, photos, real) >= QUICK.score(trained, photos, real) - 0.02
     assert QUICK.score(adapted, images, truth) > 0.9
-    again = replace(QUICK, steps=240).adapt(trained, photos, threshold, 0, images, truth, 1)
+    again = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
     assert same_weights(adapted, again)
 
 

@@ -160,7 +160,7 @@ def adapted(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     began, seed = time.process_time(), derive(cell.seed, "adapt")
     images, boxes = rendered(sampler(cell)(derive(cell.seed, "train"), cell.size))
     photos = world.unlabelled(cell.data).images
-    network = cell.task.adapt(start, photos, facts["threshold"], seed, images, boxes, TURNS)
+    network = cell.task.adapt(start, photos, seed, images, boxes, TURNS)
     threshold = validated(cell, network)
     return network, threshold, {**spent(facts["cost"], 0, began), "trainings": facts["cost"]["trainings"] + TURNS}
 

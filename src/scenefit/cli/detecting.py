@@ -120,8 +120,7 @@ def train(
             progress.advance(shown)
         if seen is not None:
             progress.update(shown, description=f"going on with what is found in {len(seen)} photos")
-            sure = best_threshold(matched(task.predict(network, held), truth))
-            network = task.adapt(network, seen.images, sure, derive(seed, "adapt"), images, labels)
+            network = task.adapt(network, seen.images, derive(seed, "adapt"), images, labels)
         if few is not None and few.boxes is not None:
             progress.update(shown, description=f"going on with {len(few)} photos")
             network = task.tune(network, few.images, few.boxes, derive(seed, "tune"), images, labels)

@@ -93,17 +93,17 @@ class Detect:
         *_, network = self.training(photos, photo_labels, seed, network, others)
         return network
 
-    def adapt(self, network: Detector, photos: Images, threshold: float, seed: int, images: Images, labels: Boxes,
-              turns: int = 2) -> Detector:
-        """A copy of network that went on with photos that nobody labelled: what it finds in them at threshold counts as
-        their labels, and rendered images are the other half; in each turn it looks again.
+    def adapt(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes, turns: int = 2,
+              sure: float = 0.5) -> Detector:
+        """A copy of network that went on with photos that nobody labelled: what it finds in them with a score of at
+        least sure counts as their labels, and rendered images are the other half; in each turn it looks again.
 
-        Self-training: what is seldom sure in photos, it unlearns. A network that finds little gets worse.
+        Self-training: what it is seldom sure of in photos, it unlearns. A network that finds little gets worse.
         """
         for turn in range(turns):
             found = self.predict(network, photos)
-            sure = found.where(found.score >= threshold)
-            network = self.tune(network, photos, sure, derive(seed, f"turn {turn}"), images, labels)
+            network = self.tune(network, photos, found.where(found.score >= sure), derive(seed, f"turn {turn}"), images,
+                                labels)
         return network
 
     def training(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
