@@ -218,6 +218,13 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "1 real photos were left out: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
+def test_look_names_what_it_leaves_alone(world, tmp_path):
+    options = ("--warm-start", "look", "--set", "looks=2", "--set", "look_renders=64", "--set", "look_objects=false")
+    said = " ".join(call(*fit_command(world, tmp_path / "a", *options, steps=0)).split())
+    assert "look learns numbers of the root 'image' alone and leaves blob.x as they were" in said
+    assert "and leaves blob.x" not in call(*fit_command(world, tmp_path / "b", *options, steps=1))
+
+
 def test_budgets_are_kept_and_told(world, tmp_path):
     call(*fit_command(world, "run", "--max-renders", 300, steps=50))
     found = json.loads((tmp_path / "run" / "summary.json").read_text())

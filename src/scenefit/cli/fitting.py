@@ -1,6 +1,6 @@
 """scenefit fit"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,7 @@ from scenefit.cli.given import (
 
 if TYPE_CHECKING:
     from scenefit.formats import Keep
+    from scenefit.grammar import Grammar
     from scenefit.loop import Step
     from scenefit.run import Run
     from scenefit.settings import Settings
@@ -99,6 +100,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, c
     from scenefit.retell import measure, write_report
     from scenefit.run import begin, fit_model, fit_reader, fit_run, version_changes
     from scenefit.scene_file import load_scene
+    from scenefit.structure import decisions
 
     found = load_scene(scene)
     with drawing(found, workers, chosen.device) as renderer:
@@ -117,9 +119,10 @@ def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, c
             if run.record.scene.hash != found.hash:
                 warnings.append(f"{found.path} has changed since {out} was begun; its grammar has not, but what it "
                                 "draws may have")
-            for text in warnings:
+            for text in (*warnings, *_left_alone(found.grammar, run.settings)):
                 say.warn(text)
-            _watch(run, fit_run(run, found.grammar, renderer, images, few, keep=keep), few is not None)
+            _watch(run, fit_run(run, found.grammar, renderer, images, few, keep=keep), few is not None,
+                   bool(decisions(found.grammar)))
             with say.busy("Measuring what was learned"):
                 summary = measure(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))
@@ -127,13 +130,25 @@ def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, c
     say.say(f"Report: {page} (as a picture: {picture})")
 
 
-def _watch(run: "Run", pieces: Iterable["Step"], task: bool) -> None:
+def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:
+    """A warning where `look` is all that learns, and some learned attributes are none that it can."""
+    from scenefit.cloud import places
+
+    if chosen.warm_start == "look" and not chosen.descent:
+        found = {a.key for a in places(grammar)}
+        rest = [f"{a.kind}.{a.name}" for a in grammar.learned if a.key not in found]
+        if rest:
+            yield (f"look learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} as they "
+                   "were; add --steps 60 to learn them as well, or give the root what they depend on")
+
+
+def _watch(run: "Run", pieces: Iterable["Step"], task: bool, structured: bool) -> None:
     """One bar for the whole plan."""
     from scenefit.loop import plan
 
     costs = _costs(run.settings)
     work = [costs[stage] / (count if stage in ("search", "infer") else 1) for stage, _, count in
-            plan(run.settings, True, task)]
+            plan(run.settings, True, task, structured)]
     with say.bar(("renders", "distance")) as progress:
         shown = progress.add_task("fit", total=sum(work), renders="", distance="")
         distance = ""
