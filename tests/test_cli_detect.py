@@ -186,6 +186,16 @@ def test_wrong_usage_of_detect(world, detector, tmp_path):
     assert "no photo in " in call("detect", detector, tmp_path / "empty", "--out", "found", code=1)
 
 
+@pytest.mark.parametrize("command", ["fit", "generate", "score", "train"])
+def test_each_say_in_what_becomes_a_label_is_heard(world, command):
+    start = {"fit": ["scene.py", "--real", world / "real", "--out", "run"], "train": ["run", "--out", "a.safetensors"],
+             "generate": ["run", "-n", 4, "--out", "set"], "score": ["run", "--real", world / "real"]}[command]
+    for option, name in (("--min-visibility", "min_visibility"), ("--max-truncation", "max_truncation"),
+                         ("--min-contrast", "min_contrast"), ("--margin", "a margin")):
+        said = call(command, *start, option, 1.5, code=2).replace("│", " ")
+        assert f"Keep needs {name} in 0..1" in " ".join(said.split())
+
+
 def test_errors_in_the_val_part_are_told_and_not_got_round(world, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(world / "few", broken)

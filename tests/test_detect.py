@@ -256,8 +256,8 @@ def test_going_on_from_a_network_leaves_that_one_alone(trained):
     assert not same_weights(mixed, replace(QUICK, steps=9).tune(trained, images, swapped, 0))
 
 
-def test_adapting_unlearns_what_photos_do_not_show(trained):
-    """Photos with frames of red and blue that are no objects: found with little confidence, then no more."""
+def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
+    """Photos with frames of red and blue that are no objects."""
     images, truth = scenes(32, 7)
     photos, real = scenes(32, 8)
     photos = photos.copy()
@@ -267,6 +267,23 @@ def test_adapting_unlearns_what_photos_do_not_show(trained):
     assert QUICK.score(adapted, images, truth) > 0.9
     again = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
     assert same_weights(adapted, again)
+
+
+def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatch):
+    (images, truth), (photos, _) = scenes(16, 7), scenes(8, 8)
+    seen: list[tuple[Boxes, Boxes, int]] = []
+
+    def tune(self, network, given, labels, seed, renders, own):
+        assert given is photos and renders is images and own is truth
+        seen.append((labels, self.predict(network, photos), seed))
+        return network if len(seen) > 1 else other
+
+    other = QUICK.fresh(3)
+    monkeypatch.setattr(Detect, "tune", tune)
+    assert QUICK.adapt(trained, photos, 5, images, truth, sure=0.4) is other
+    for labels, found, _ in seen:
+        assert labels.score.tolist() == found.score[found.score >= 0.4].tolist()
+    assert len(seen) == 2 and len(seen[0][0]) > 8 and seen[0][2] != seen[1][2], "the second turn is the tuned one's"
 
 
 def test_credit_is_the_influence_of_the_last_layers_gradients():

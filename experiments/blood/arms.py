@@ -21,6 +21,7 @@ from experiments.blood import fits, world
 from scenefit.address import derive
 from scenefit.boxes import Boxes, make_boxes
 from scenefit.files import write_json
+from scenefit.pictures import draw_boxes
 from scenefit.settings import Settings
 from scenefit.tasks.augment import Augment
 from scenefit.tasks.average_precision import average_precision, best_threshold, false_at_recall, matched
@@ -28,7 +29,6 @@ from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
 
 KEEP = sf.Keep(min_visibility=0.2, min_contrast=0.06, box="amodal")  # what people would see, and draw a box around
-CHUNK = 64  # scenes drawn at once
 TURNS = 2  # of going on with what is found in the photos
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
@@ -212,13 +212,7 @@ def sampler(cell: Cell) -> world.Sampler:
 
 def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:
     """Images uint8 [S, H, W, 3] and boxes of what is seen of the cells."""
-    images, parts = [], []
-    for first in range(0, len(scenes), CHUNK):
-        frames = sf.render(world.renderer, scenes.take(range(first, min(first + CHUNK, len(scenes)))))
-        boxes = sf.label_boxes(frames, KEEP)
-        images.append(frames.images)
-        parts.append((boxes.image + first, boxes.box, boxes.name))
-    return np.concatenate(images), make_boxes(len(scenes), *map(np.concatenate, zip(*parts, strict=True)))
+    return draw_boxes(world.renderer, scenes, KEEP)
 
 
 def write_finds(path: Path, found: Boxes) -> None:

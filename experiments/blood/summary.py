@@ -108,11 +108,12 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
         gap = score[CEILING].minus(score[FLOOR])
         out["gap closed"] = {arm: measure.ratio(score[arm].minus(score[FLOOR]), gap) for arm in own
                              if arm not in (FLOOR, CEILING)}
-    for arms_, others in ((NO_LABEL, (*CONTROLS, "wide-adapted", "learned")), (TEN, ("real+10", "wide+10", *NO_LABEL))):
-        for arm in arms_:
-            if arm in own:
-                out[f"{arm} minus"] = {other: score[arm].minus(score[other]).record() for other in others
-                                       if other in own and other != arm}
+    against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-adapted", "learned")),
+               **dict.fromkeys(TEN, ("real+10", "wide+10", *NO_LABEL))}
+    for arm, others in against.items():
+        if arm in own:
+            out[f"{arm} minus"] = {other: score[arm].minus(score[other]).record() for other in others
+                                   if other in own and other != arm}
     if FLOOR in own:
         out["mistakes against wide"] = {arm: measure.ratio(own[arm]["mistakes"], own[FLOOR]["mistakes"])
                                         for arm in (*NO_LABEL, *TEN, "shrunk", CEILING) if arm in own}

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.scene import row_numbers
+
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
@@ -35,8 +37,7 @@ class Boxes:
 
     def take(self, images: Sequence[int] | NDArray[Any]) -> "Boxes":
         """Those of some images (numbers or a mask), in the order given; an image may come more than once."""
-        asked = np.asarray(images)
-        chosen = np.arange(self.count)[asked if asked.size or asked.dtype == bool else asked.astype(np.int64)]
+        chosen = row_numbers(images, self.count)
         first, last = (np.searchsorted(self.image, chosen, side=side) for side in ("left", "right"))
         rows = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)] or [np.zeros(0)]).astype(int)
         place = np.repeat(np.arange(len(chosen)), last - first)

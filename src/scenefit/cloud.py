@@ -42,11 +42,11 @@ class Cloud(nn.Module):
         A regression would know again errors that come often, and believe that its summary tells what goes with them.
         """
         error, turn = self.error.double().numpy(), 2 * np.pi * uniform(address, "cloud mix")
-        mean = error.mean(axis=0)
+        mean = mixed = error.mean(axis=0)
         for name, weight in (("cloud error", np.cos(turn)), ("cloud other error", np.sin(turn))):
             row = np.minimum(uniform(address, name) * len(error), len(error) - 1).astype(int)
-            mean = mean + weight[:, None] * (error[row] - error.mean(axis=0))
-        return mean
+            mixed = mixed + weight[:, None] * (error[row] - mean)
+        return mixed
 
     def moves(self, attributes: tuple[Attribute, ...], address: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         """What takes the prior's own values there: (kind, name) -> [S], in units of the bounds."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from scenefit.scene import SceneBatch, row_numbers
+from scenefit.scene import SceneBatch, rows_once
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,7 +88,7 @@ class Frames:
 
     def take(self, rows: Sequence[int] | Ints) -> "Frames":
         """Some of the frames, in the order of rows (numbers or a mask); each row at most once."""
-        rows = row_numbers(rows, len(self))
+        rows = rows_once(rows, len(self))
         place = np.zeros(len(self), bool)
         place[rows] = True
         keep = {kind: place[table.scene] for kind, table in self.scenes.tables.items()}

@@ -98,7 +98,7 @@ class SceneBatch:
 
     def take(self, rows: Sequence[int] | Ints) -> "SceneBatch":
         """Some scenes of the batch, in the order of rows (numbers or a mask); each row at most once."""
-        rows = row_numbers(rows, len(self))
+        rows = rows_once(rows, len(self))
         place = np.full(len(self), -1, np.int64)
         place[rows] = np.arange(len(rows))
         keep = {kind: np.flatnonzero(place[table.scene] >= 0) for kind, table in self.tables.items()}
@@ -235,12 +235,15 @@ class Scene:
 
 
 def row_numbers(rows: Any, n: int) -> Ints:
-    """Rows of n, given as numbers (from the end if negative) or as a mask [n], as numbers >= 0.
-
-    IndexError for rows outside; ValueError for a row twice.
-    """
+    """Rows of n, given as numbers (from the end if negative) or as a mask [n], as numbers >= 0. IndexError for rows
+    outside."""
     rows = np.asarray(rows)
-    rows = np.arange(n)[rows if rows.size or rows.dtype == bool else rows.astype(np.int64)]
+    return np.arange(n)[rows if rows.size or rows.dtype == bool else rows.astype(np.int64)]
+
+
+def rows_once(rows: Any, n: int) -> Ints:
+    """The same; ValueError for a row twice."""
+    rows = row_numbers(rows, n)
     if len(np.unique(rows)) != len(rows):
         raise ValueError("take needs each row at most once")
     return rows

@@ -60,7 +60,7 @@ def fit(
                                                    "to each photo as a whole, or search.",
                                                    show_default="infer")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.",
-                                                  show_default="60; 0 after look")] = None,
+                                              show_default="60; 0 after look")] = None,
     workers: WorkersOption = 0,
     min_pixels: PixelsOption = 4,
     min_visibility: SeenOption = 0.05,

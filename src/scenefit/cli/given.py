@@ -46,7 +46,7 @@ SideOption = Annotated[int, typer.Option("--min-side", help="... seen at least s
 CutOption = Annotated[float, typer.Option("--max-truncation", help="... of which at most this share lies outside the "
                                           "image.")]
 ContrastOption = Annotated[float, typer.Option("--min-contrast", help="... and which stand out from what is around "
-                                               "them by at least so much, 0 to 1; 0.06: what hardly is seen.")]
+                                               "them by at least this, 0 to 1; 0.06 leaves out what hardly shows.")]
 BoxOption = Annotated[str, typer.Option("--box", metavar="visible|amodal", help="Boxes around what is seen, or around "
                                         "the whole object; take what those who labelled your photos did.")]
 MarginOption = Annotated[float, typer.Option("--margin", help="Boxes are wider at each side by this share of their "

@@ -108,7 +108,7 @@ def find_list(folders: Sequence[Path], part: str | Path) -> Path:
             return place / name
     there = sorted({path.stem for place in places for path in place.glob("*.txt")})
     raise NoPart(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
-                     f"; lists that are there: {', '.join(there) or 'none'}")
+                 f"; lists that are there: {', '.join(there) or 'none'}")
 
 
 def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
