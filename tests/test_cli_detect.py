@@ -154,10 +154,36 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
 
 
+def test_the_cameras_own_dust_is_taken_out_of_all_photos(world, run, detector, tmp_path):
+    """A blob at one place of all photos is found without --flat-field, and not found with it."""
+    dusty = tmp_path / "dusty"
+    dusty.mkdir()
+    for path in sorted((world / "real").iterdir()):
+        image = np.array(Image.open(path))
+        image[1:6, 1:6] = image[1:6, 1:6] * 0.2
+        Image.fromarray(image).save(dusty / path.name)
+    call("detect", detector, dusty, "--out", "found", "--flat-field", dusty)
+    call("detect", detector, world / "real", "--out", "clean")
+    with_field, clean = (json.loads((Path(name) / "found.json").read_text()) for name in ("found", "clean"))
+    assert abs(len(with_field) - len(clean)) <= 2
+    said = call("detect", detector, dusty, "--out", "found", code=1)
+    assert "found holds what was found in another search (it differs in: flat field)" in said
+    said = call("detect", detector, dusty, "--out", "other", "--flat-field", world / "few", code=1)
+    assert "--flat-field" in said and "12 are too few; give at least 20" in said
+    call(*fit_command(world, "plain"), "--real", dusty)
+    call(*fit_command(world, "flat"), "--real", dusty, "--flat-field", dusty)
+    hashes = {json.loads((Path(name) / "settings.json").read_text())["real"]["hash"] for name in ("plain", "flat")}
+    assert len(hashes) == 2
+    said = call("score", "flat", "--real", dusty, "--flat-field", dusty, "--renders", 32)
+    assert "the photos that the fit matched" in said
+    call("report", "flat", "--real", dusty, "--flat-field", dusty)
+
+
 def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
-    call("train", world / "few", "--out", "b.safetensors", "--backbone", "small", "--steps", 20, "--labelled",
-         world / "few")
+    said = call("train", world / "few", "--out", "b.safetensors", "--backbone", "small", "--steps", 20, "--labelled",
+                world / "few")
+    assert "On 12 labelled photos, which it learned from: " in said
     a, b = (Path(name).read_bytes() for name in ("a.safetensors", "b.safetensors"))
     assert a != b
     call("train", world / "few", "--out", "c.safetensors", "--backbone", "small", "--steps", 20)

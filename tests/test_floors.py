@@ -20,7 +20,7 @@ FLOORS = {
     "address": 1, "boxes": 1, "prior": 1, "scene": 1, "frame": 1, "files": 1, "lock": 1, "fingerprint": 1,
     # 2 world
     "attribute": 2, "growth": 2, "grammar": 2, "ranges": 2, "photos": 2, "scene_file": 2, "renderers": 2, "formats": 2,
-    "labelled": 2, "conformance": 2, "pictures": 2, "contrast": 2,
+    "labelled": 2, "conformance": 2, "pictures": 2, "contrast": 2, "camera": 2,
     # 3 tensors
     "encoding": 3, "features": 3, "distance": 3, "strangers": 3, "objective": 3, "summary": 3, "wear": 3,
     "tensor_file": 3,

@@ -1,5 +1,7 @@
 """Looking at each photo on its own: the regression, and whole rounds on small scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from test_cloud import GRAMMAR
 
 import scenefit as sf
 from scenefit.boxes import make_boxes
-from scenefit.look import Looking, regress, truth
+from scenefit.look import Looking, regress, surest, truth
 from scenefit.pictures import draw_boxes
 from scenefit.summary import Summary, of_objects, summary_for
 from scenefit.transformer import Transformer
@@ -62,6 +64,25 @@ def test_a_regression_is_not_believed_beyond_its_renders():
     x, known = linear(0, 400, 0.1)
     reading = regress(x, 0.4 + 0.2 * known, 3 * x[:20])
     assert reading.centre[:, 0].min() >= 0.39 and reading.centre[:, 0].max() <= 0.61
+
+
+def test_each_attribute_is_read_from_what_tells_it_most():
+    """One summary tells the first attribute, another the second."""
+    random = torch.Generator().manual_seed(3)
+    known = torch.rand(400, 2, generator=random, dtype=torch.float64)
+    noise = torch.randn(450, 2, 8, generator=random)
+    photos = torch.tensor([[0.2, 0.7]], dtype=torch.float64).expand(50, 2)
+    both = torch.cat([known, photos]).float()
+    pairs = [(part[:400], part[400:]) for part in (torch.cat([both[:, at:at + 1], noise[:, at]], 1) for at in (0, 1))]
+    one, other = (regress(renders, known.numpy(), real) for renders, real in pairs)
+    best = surest(one, other)
+    assert one.told[0] > 0.8 > 0.1 > one.told[1] and other.told[1] > 0.8 > 0.1 > other.told[0]
+    assert torch.equal(best.told, torch.stack([one.told[0], other.told[1]]))
+    assert torch.equal(best.centre, torch.stack([one.centre[:, 0], other.centre[:, 1]], 1))
+    assert torch.equal(best.error, torch.stack([one.error[:, 0], other.error[:, 1]], 1))
+    assert best.centre.mean(0) == pytest.approx([0.2, 0.7], abs=0.1)
+    hardly = replace(one, told=one.told + 0.09)
+    assert torch.equal(surest(one, hardly).centre, one.centre), "a little more is not worth fewer numbers"
 
 
 def test_a_budget_gives_the_looks_their_half():

@@ -136,22 +136,16 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     elif cell.start != "real":
         before = made(cell)
     began, task, seed = time.process_time(), cell.task, derive(cell.seed, "task")  # the same first weights in all arms
-    few = world.labelled(cell.data, cell.labels, cell.report, cell.seed) if cell.labels else None
-    if cell.start == "real":
-        assert few is not None and few.boxes is not None
-        network = task.train(few.images, few.boxes, seed)
-        # It has no renders to set its threshold on, and no photo to spare: those that it learned from have to do.
+    if cell.labels:
+        few = world.labelled(cell.data, cell.labels, cell.report, cell.seed)
+        assert few.boxes is not None
+        network = (task.train(few.images, few.boxes, seed) if start is None
+                   else task.tune(start, few.images, few.boxes, seed))
+        # No photo to spare for the threshold: those that it learned from have to do.
         threshold = best_threshold(matched(task.predict(network, few.images), few.boxes))
         return network, threshold, spent(before, 0, began)
-    sample = sampler(cell)
-    images, boxes = rendered(sample(derive(cell.seed, "train"), cell.size))
-    if start is None:
-        network = task.train(images, boxes, seed)
-    else:
-        assert few is not None and few.boxes is not None
-        network = task.tune(start, few.images, few.boxes, seed, images, boxes)
-    threshold = validated(cell, network)
-    return network, threshold, spent(before, cell.size + validation(cell) if start is None else 0, began)
+    network = task.train(*rendered(sampler(cell)(derive(cell.seed, "train"), cell.size)), seed)
+    return network, validated(cell, network), spent(before, cell.size + validation(cell), began)
 
 
 def adapted(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
@@ -186,7 +180,7 @@ def relabelled(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
 
 
 def spent(before: dict[str, Any], renders: int, began: float) -> dict[str, float]:
-    """In all. The renders of a fine-tuning are those of its start, drawn again: their time counts, their number not."""
+    """In all."""
     return {"renders": before["renders"] + renders, "trainings": before["trainings"] + 1,
             "cpu_seconds": round(before["cpu_seconds"] + time.process_time() - began, 1)}
 

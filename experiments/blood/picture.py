@@ -18,10 +18,10 @@ from scenefit.report.sheet import first_view
 from scenefit.score import Found
 
 SIDES = {"wide": "grammar, wide", "adapted": "learned without labels"}
-TABLE = ("naive", "wide", "shrunk", "random", "cma", "learned", "adapted", "real+10", "wide+10", "adapted+10",
+TABLE = ("naive", "wide", "shrunk", "random", "cma", "learned", "adapted", "real+10", "wide+10", "learned+10",
          "real+all")
 WORDS = {"wide": "grammar, wide", "shrunk": "shrunk to a quarter", "real+10": "10 labels alone", "cma": "CMA-ES",
-         "wide+10": "wide, 10 labels", "adapted": "learned, own finds", "adapted+10": "learned, 10 labels",
+         "wide+10": "wide, 10 labels", "adapted": "learned, own finds", "learned+10": "learned, 10 labels",
          "real+all": "oracle: all 205 labels", "naive": "naive grammar", "random": "random search"}
 SHOWN = 24
 

@@ -22,8 +22,8 @@ from scenefit.files import write_bytes, write_json, write_text
 from scenefit.settings import Settings
 
 HERE = Path(__file__).parent
-MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "adapted+10", "learned+10", "real+10", "wide+10", "naive",
-        "wide-adapted", "random", "cma")
+MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+10", "wide+10", "naive", "wide-adapted",
+        "random", "cma")
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
 SWAPS = ("content", "appearance", "relabelled")

@@ -13,8 +13,8 @@ from experiments.blood.measure import Figure
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive")
 FLOOR, CEILING = "wide", "real+all"
-BEST, BEST_10 = "adapted", "adapted+10"  # the arms that the goals are about
-NO_LABEL, TEN = ("learned", BEST), ("learned+10", BEST_10)
+BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
+NO_LABEL = "learned", BEST
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 Cells = Sequence[arms.Cell]
 Results = Mapping[arms.Cell, dict[str, Any]]
@@ -23,7 +23,7 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "wide-adapted": "wide, gone on with its own finds in the photos",
          "learned": "**learned, no label**", "adapted": "**learned, gone on with its own finds, no label**",
          "real+10": "10 labels alone", "wide+10": "wide, then 10 labels",
-         "learned+10": "**learned, then 10 labels**", "adapted+10": "**learned, own finds, then 10 labels**",
+         "learned+10": "**learned, then 10 labels**",
          "real+all": "all labels (205)",
          "content": "learned content, wide appearance", "appearance": "wide content, learned appearance",
          "relabelled": "the matched photos, with the boxes that the learned detector finds"}
@@ -109,14 +109,14 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
         out["gap closed"] = {arm: measure.ratio(score[arm].minus(score[FLOOR]), gap) for arm in own
                              if arm not in (FLOOR, CEILING)}
     against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-adapted", "learned")),
-               **dict.fromkeys(TEN, ("real+10", "wide+10", *NO_LABEL))}
+               BEST_10: ("real+10", "wide+10", *NO_LABEL)}
     for arm, others in against.items():
         if arm in own:
             out[f"{arm} minus"] = {other: score[arm].minus(score[other]).record() for other in others
                                    if other in own and other != arm}
     if FLOOR in own:
         out["mistakes against wide"] = {arm: measure.ratio(own[arm]["mistakes"], own[FLOOR]["mistakes"])
-                                        for arm in (*NO_LABEL, *TEN, "shrunk", CEILING) if arm in own}
+                                        for arm in (*NO_LABEL, BEST_10, "shrunk", CEILING) if arm in own}
     return out
 
 
@@ -192,7 +192,7 @@ def name_of(arm: str) -> str:
 def differences(part: dict[str, Any]) -> list[str]:
     """Paired differences, in points."""
     said = []
-    for arm in (*NO_LABEL, *TEN):
+    for arm in (*NO_LABEL, BEST_10):
         each = [f"{name_of(other)} {spread(one)}" for other, one in part.get(f"{arm} minus", {}).items()]
         if each:
             said += [f"{name_of(arm)} minus, in points of mean AP50, paired: {'; '.join(each)}.", ""]

@@ -4,6 +4,7 @@ The wide grammar is that of scenes/smear.py. Legend: S scenes.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +89,25 @@ def swapped(tree: sf.Grammar, learned: Sampler, content: bool) -> Sampler:
     return sample
 
 
+@cache
+def pattern(data: Path) -> np.ndarray:
+    """Of the microscope's camera [H, W, 3], from the photos to match: its dust is taken out of all photos."""
+    return sf.flat_field(sf.read_part(data, SIZE, MATCHED).images)
+
+
 def unlabelled(data: Path) -> sf.Photos:
     """The photos to match; no label file is opened."""
-    return sf.read_part(data, SIZE, MATCHED)
+    return sf.read_part(data, SIZE, MATCHED).flattened(pattern(data))
+
+
+def with_boxes(data: Path, part: str) -> sf.Photos:
+    """The photos of a part of the data set, with their labels."""
+    return sf.read_boxes(data, SIZE, part).flattened(pattern(data))
 
 
 def reported(data: Path, report: str) -> sf.Photos:
     """The photos that arms are held against: "val", or for development the few, or the few without their first 10."""
-    photos = sf.read_boxes(data, SIZE, "val" if report == "val" else FEW)
+    photos = with_boxes(data, "val" if report == "val" else FEW)
     return photos.take(np.arange(FIRST, len(photos))) if report == "rest" else photos
 
 
@@ -115,12 +127,12 @@ def labelled(data: Path, label: str, report: str, draw: int) -> sf.Photos:
     are otherwise matched without labels, so they stand only in the label curve and as the ceiling.
     """
     check_labels(label, report)
-    few = sf.read_boxes(data, SIZE, FEW)
+    few = with_boxes(data, FEW)
     few = few.take(order(len(few), 0 if report == "rest" else draw))
     count = None if label == ALL else int(label)
     if count is not None and count <= len(few):
         return few.take(np.arange(count))
-    match = sf.read_boxes(data, SIZE, MATCHED)
+    match = with_boxes(data, MATCHED)
     return joined(few, match.take(order(len(match), draw)[:None if count is None else count - len(few)]))
 
 

@@ -23,6 +23,7 @@ _HOME = {
     "read_boxes": "labelled", "read_part": "labelled", "read_few": "labelled",
     "average_precision": "tasks.average_precision",
     "Photos": "photos", "read_photos": "photos", "read_labelled": "photos",
+    "flat_field": "camera", "flattened": "camera",
     "Transformer": "transformer", "Classify": "tasks", "Detect": "tasks", "Task": "tasks",
     "Settings": "settings", "Step": "loop", "fit": "loop", "fit_steps": "loop",
     "Model": "model", "generate": "dataset", "generate_steps": "dataset",

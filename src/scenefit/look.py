@@ -37,11 +37,12 @@ from scenefit.tasks.detector import Detector
 from scenefit.transformer import Transformer
 from scenefit.wear import worn
 
-DAMPINGS = (300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7)  # tried for each attribute; the last leaves all at the mean
+DAMPINGS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7)  # tried for each attribute; the last: the mean
 CUT = 4.0  # standard deviations of the renders: a photo may lie far outside in a number that says nothing
 FAR = 8  # one in so many renders of a later round is of the broad prior
 OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
 OBJECTS_WEIGH = 3.0  # against the rest of the summary: few numbers, but of single objects
+CLEARLY = 0.1  # of an attribute's variance
 SHOWN = 64  # renders, to see which classes there are
 SEEN = Keep(min_visibility=0.2, box="amodal")  # of an object, for the detector that helps to read
 
@@ -93,6 +94,17 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
     return Reading(read, torch.stack(errors)[best, :, each].T, told)
 
 
+def surest(full: Reading, slim: Reading) -> Reading:
+    """Each attribute from the slim summary, where that tells clearly more of it than the full one; else from the full.
+
+    Few numbers of single objects tell what drowns in thousands of the image; but the more numbers agree on a reading,
+    the less it is misled by what the scene cannot express.
+    """
+    better = slim.told > full.told + CLEARLY
+    return Reading(*(torch.where(better, theirs, ours) for ours, theirs in
+                     ((full.centre, slim.centre), (full.error, slim.error), (full.told, slim.told))))
+
+
 class Looking:
     """The rounds of looking at photos uint8 [N, H, W, 3]. renders, trainings: of the last round.
 
@@ -121,23 +133,26 @@ class Looking:
         for number, part in enumerate(parts):
             images, labels = draw_boxes(self.renderer, part, SEEN)
             pictures.append((worn(images, derive(seed, f"part {number}")), labels))
-        photos, known = self.summary(self.photos), np.concatenate([truth(self.grammar, part) for part in parts])
-        summaries = torch.cat([self.summary(images) for images, _ in pictures])
+        known, near = np.concatenate([truth(self.grammar, part) for part in parts]), len(parts[0]) if piece else None
+        photos, summaries = self.summary(self.photos), torch.cat([self.summary(images) for images, _ in pictures])
         if piece >= OBJECTS_FROM and self.settings.look_objects and self.task is not None:
             if self.finder is None:
                 with torch.enable_grad():
                     self.finder = self.task.train(*pictures[0], self.seed)
                 self.trainings = 1
-            photos = torch.cat([photos, self._objects(self.photos)], 1)
-            objects = torch.cat([self._objects(images) for images, _ in pictures])
-            summaries = torch.cat([summaries, objects], 1)
-        reading = regress(summaries, known, photos, len(parts[0]) if piece else None)
+            own, theirs = torch.cat([self._objects(images) for images, _ in pictures]), self._objects(self.photos)
+            summaries = torch.cat([summaries, OBJECTS_WEIGH * own], 1)
+            photos = torch.cat([photos, OBJECTS_WEIGH * theirs], 1)
+            slim = regress(torch.cat([own, own**2], 1), known, torch.cat([theirs, theirs**2], 1), near)
+            reading = surest(regress(summaries, known, photos, near), slim)
+        else:
+            reading = regress(summaries, known, photos, near)
         return Cloud(reading.centre, reading.error[:len(parts[0])])
 
     def _objects(self, images: NDArray[np.uint8]) -> Tensor:
         assert self.task is not None and self.finder is not None
         found = self.task.predict(self.finder, images)
-        return OBJECTS_WEIGH * of_objects(images, found, self.task.classes)
+        return of_objects(images, found, self.task.classes)
 
     @cached_property
     def summary(self) -> Summary:

@@ -10,7 +10,7 @@ Legend: N photos; H, W pixels.
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from scenefit.boxes import Boxes
+from scenefit.camera import flattened
 from scenefit.files import content_hash
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -58,6 +59,10 @@ class Photos:
         rows = np.asarray(rows, np.int64)
         return Photos(self.images[rows], tuple(self.paths[row] for row in rows), self.skipped, self.label[rows],
                       None if self.boxes is None else self.boxes.take(rows))
+
+    def flattened(self, field: NDArray[np.float32] | None) -> "Photos":
+        """The photos without the pattern of their camera, `flat_field`; None leaves them as they are."""
+        return self if field is None else replace(self, images=flattened(self.images, field))
 
 
 @dataclass(frozen=True, eq=False)

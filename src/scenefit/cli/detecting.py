@@ -13,6 +13,7 @@ from scenefit.cli.given import (
     ContrastOption,
     CutOption,
     DeviceOption,
+    FlatOption,
     MarginOption,
     PixelsOption,
     SceneOption,
@@ -21,6 +22,7 @@ from scenefit.cli.given import (
     SideOption,
     WorkersOption,
     drawing,
+    flat_field_of,
     keep_of,
     labelled_photos,
     one_thread,
@@ -31,10 +33,12 @@ from scenefit.cli.given import (
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from scenefit.boxes import Boxes
     from scenefit.detector_file import Trained
     from scenefit.formats import Keep
+    from scenefit.photos import Photos
 
 TURNS = 20  # parts of a training, each a step of the bar
 CHUNK = 16  # photos looked at between two notes of what was found
@@ -54,6 +58,7 @@ def train(
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
                                               "labels, to go on learning from: what is surely found in them counts as "
                                               "their labels.")] = None,
+    flat_field: FlatOption = None,
     steps: Annotated[int, typer.Option("--steps", min=TURNS, help="Steps of the training.")] = 400,
     backbone: Annotated[str, typer.Option("--backbone", metavar="lite0|small", help="lite0: EfficientNet-Lite0 as "
                                           "ImageNet trained it, needs the extra lite0. small: a small network that is "
@@ -79,7 +84,8 @@ def train(
       scenefit detect detector.safetensors photos/ --out found/
 
     On n renders of what a run learned, or on a written data set (its train part, if it has one). The threshold from
-    which detections are believed is set on other renders, an eighth as many, or on the val part.
+    which detections are believed is set on other renders, an eighth as many, or on the val part; with --labelled, on
+    those photos.
     """
     from scenefit.address import derive
     from scenefit.detector_file import BACKBONES, Trained, write_trained
@@ -105,14 +111,9 @@ def train(
                                        if of_run else _of_data(source, n))
     if not len(labels):
         raise ValueError(f"no object of the {len(images)} images of {source} has a box, so there is nothing to learn")
-    few = labelled_photos(labelled, images.shape[1:3])
-    seen = None if real is None else photos(real, images.shape[1:3])
-    if few is not None and few.boxes is None:
-        raise ValueError(f"{labelled} has classes of whole photos; a detector needs photos with boxes")
-    if few is not None and few.boxes is not None and not len(few.boxes):
-        raise ValueError(f"the {len(few)} labelled photos in {labelled} have no box at all; leave them out, or give "
-                         "photos that show objects")
-    names = {*labels.name.tolist(), *truth.name.tolist(), *(few.boxes.name.tolist() if few and few.boxes else [])}
+    few = _with_boxes(labelled_photos(labelled, images.shape[1:3], flat_field), labelled)
+    seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
+    names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], device=where)
     with say.bar() as progress:
         shown = progress.add_task(f"learning from {len(images):,} images", total=TURNS + 1)
@@ -121,9 +122,10 @@ def train(
         if seen is not None:
             progress.update(shown, description=f"going on with what is found in {len(seen)} photos")
             network = task.adapt(network, seen.images, derive(seed, "adapt"), images, labels)
-        if few is not None and few.boxes is not None:
-            progress.update(shown, description=f"going on with {len(few)} photos")
-            network = task.tune(network, few.images, few.boxes, derive(seed, "tune"), images, labels)
+        if few is not None:
+            progress.update(shown, description=f"going on with {len(few[0])} photos")
+            network = task.tune(network, *few, derive(seed, "tune"))  # alone: renders would hold it at their own boxes
+            held, truth = few
         match = matched(task.predict(network, held), truth)
         progress.advance(shown)
     threshold = best_threshold(match)
@@ -131,8 +133,8 @@ def train(
     info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}
     write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold), info)
     say.say(f"{out}: finds {', '.join(task.classes)}")
-    say.say(f"On {len(held)} images like those it learned from: {true} found, {false} false, {missed} missed, at "
-            f"scores from {threshold:.2f} on")
+    told = "images like those it learned from" if few is None else "labelled photos, which it learned from"
+    say.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from {threshold:.2f} on")
 
 
 @say.command("Stopped. The same command goes on where it stood.")
@@ -145,6 +147,7 @@ def detect(
                                       show_default=False)],
     threshold: Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Leave out what is less sure.",
                                                     show_default="the detector's own")] = None,
+    flat_field: FlatOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Find objects in photos.
@@ -166,6 +169,7 @@ def detect(
     trained = read_trained(detector, resolve(device))
     least = trained.threshold if threshold is None else threshold
     check_folder(photos)
+    field = flat_field_of(flat_field, trained.size)
     inside = photos.resolve() in out.resolve().parents  # what was found is not searched
     paths = [path for path in sorted(photos.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()
              and not any(part.startswith(".") for part in path.relative_to(photos).parts)
@@ -174,6 +178,7 @@ def detect(
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}")
     plan = {"detector": content_hash(detector.read_bytes()), "threshold": least,
+            "flat field": None if field is None else content_hash(field),
             "photos": content_hash("\n".join(f"{path.relative_to(photos)} {path.stat().st_size}"
                                              for path in paths).encode())}
     with lock(out):
@@ -183,11 +188,23 @@ def detect(
             for first in range(0, len(paths), CHUNK):
                 note = out / WORK / f"{first:08d}.json"
                 if not note.exists():
-                    write_json(note, list(_found(trained, photos, out, paths, first, least)))
+                    write_json(note, list(_found(trained, photos, out, paths, first, least, field)))
                 progress.update(shown, completed=min(first + CHUNK, len(paths)))
         rows = [row for note in sorted((out / WORK).glob("[0-9]*.json")) for row in json.loads(note.read_text())]
         write_json(out / "found.json", rows)
     say.say(f"{len(rows):,} objects in {len(paths):,} photos: {out / 'found.json'}")
+
+
+def _with_boxes(few: "Photos | None", place: Path | None) -> "tuple[np.ndarray, Boxes] | None":
+    """Images and boxes of labelled photos, if there are any. ValueError where they have none."""
+    if few is None:
+        return None
+    if few.boxes is None:
+        raise ValueError(f"{place} has classes of whole photos; a detector needs photos with boxes")
+    if not len(few.boxes):
+        raise ValueError(f"the {len(few)} labelled photos in {place} have no box at all; leave them out, or give "
+                         "photos that show objects")
+    return few.images, few.boxes
 
 
 def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str, keep: "Keep | None",
@@ -256,10 +273,11 @@ def _claim(out: Path, plan: dict[str, Any]) -> None:
 
 
 def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first: int, least: float,
-           ) -> Iterator[dict[str, Any]]:
+           field: "NDArray[np.float32] | None") -> Iterator[dict[str, Any]]:
     """Rows of found.json of one chunk of the photos; their pictures are written on the way."""
     import numpy as np
 
+    from scenefit.camera import flattened
     from scenefit.photos import fit_photo
 
     fitted, kept = [], []
@@ -271,7 +289,8 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
             say.warn(f"skipped {paths[number]}: {str(error) or type(error).__name__}")
     if not kept:
         return
-    found = trained.task.predict(trained.network, np.stack([photo.image for photo in fitted]))
+    images = np.stack([photo.image for photo in fitted])
+    found = trained.task.predict(trained.network, images if field is None else flattened(images, field))
     found = found.where(found.score >= least)
     for place, number in enumerate(kept):
         own, photo = found.rows(place), fitted[place]

@@ -12,6 +12,7 @@ from scenefit.cli.given import (
     ContrastOption,
     CutOption,
     DeviceOption,
+    FlatOption,
     LabelledOption,
     MarginOption,
     PixelsOption,
@@ -46,6 +47,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make, or to go on with.",
                                       show_default=False)],
     labelled: LabelledOption = None,
+    flat_field: FlatOption = None,
     seed: SeedOption = 0,
     max_renders: Annotated[int | None, typer.Option("--max-renders", help="Draw at most so many images.",
                                                     show_default=False)] = None,
@@ -89,11 +91,11 @@ def fit(
     chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
                        "steps": steps, "device": resolve(device)}, set_ or [])
     keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
-    _fit(scene, real, labelled, out, seed, chosen, workers, keep)
+    _fit(scene, real, labelled, flat_field, out, seed, chosen, workers, keep)
 
 
-def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, chosen: "Settings", workers: int,
-         keep: "Keep | None") -> None:
+def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
+         workers: int, keep: "Keep | None") -> None:
     from scenefit.lock import lock
     from scenefit.loop import frame_size
     from scenefit.record import describe
@@ -105,7 +107,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, out: Path, seed: int, c
     found = load_scene(scene)
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
-        images, few = photos(real, size, chosen.most_photos), labelled_photos(labelled, size)
+        images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
         wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line(),
                           keep)
         with lock(out):

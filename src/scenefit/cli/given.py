@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ import typer
 from scenefit.cli.say import warn
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from scenefit.formats import Keep
@@ -51,6 +54,10 @@ BoxOption = Annotated[str, typer.Option("--box", metavar="visible|amodal", help=
                                         "the whole object; take what those who labelled your photos did.")]
 MarginOption = Annotated[float, typer.Option("--margin", help="Boxes are wider at each side by this share of their "
                                              "width, and higher; people who draw them leave some 0.05.")]
+FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="Photos of "
+                                                 "the same camera, 20 or more (the same folder will do): what they "
+                                                 "share at the same place, as dust on a lens, is taken out of all "
+                                                 "photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 
@@ -120,9 +127,9 @@ def _placed(renderer: Any, device: str) -> Any:
                      "`device` to choose; use --device cpu, or let the scene file put it there")
 
 
-def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Photos":
-    """Photos of a folder, or of a list file in a data set, at size, with a warning for each that was skipped.
-    ValueError for fewer than four."""
+def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: Path | None = None) -> "Photos":
+    """Photos of a folder, or of a list file in a data set, at size, with a warning for each that was skipped; without
+    what the photos in flat share. ValueError for fewer than four."""
     from scenefit.loop import read_real
 
     found = read_real(folder, size, most)
@@ -130,18 +137,32 @@ def photos(folder: Path, size: tuple[int, int], most: int | None = None) -> "Pho
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
                          "hundreds to be learned well")
-    return found
+    return found.flattened(flat_field_of(flat, size))
 
 
-def labelled_photos(folder: Path | None, size: tuple[int, int]) -> "Photos | None":
-    """Photos with classes or boxes; None where none are given."""
+def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | None = None) -> "Photos | None":
+    """Photos with classes or boxes, without what the photos in flat share; None where none are given."""
     if folder is None:
         return None
     from scenefit.labelled import read_few
 
     found = read_few(folder, size)
     _name_skipped(found)
-    return found
+    return found.flattened(flat_field_of(flat, size))
+
+
+@cache
+def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.float32] | None":
+    """The pattern of the camera that took a folder's photos, at size; None for no folder."""
+    if folder is None:
+        return None
+    from scenefit.camera import MOST, flat_field
+    from scenefit.loop import read_real
+
+    try:
+        return flat_field(read_real(folder, size, MOST).images)
+    except ValueError as error:
+        raise ValueError(f"--flat-field {folder}: {error}") from None
 
 
 def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, min_contrast: float,

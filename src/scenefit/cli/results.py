@@ -11,6 +11,7 @@ from scenefit.cli.given import (
     ContrastOption,
     CutOption,
     DeviceOption,
+    FlatOption,
     LabelledOption,
     MarginOption,
     PixelsOption,
@@ -93,6 +94,7 @@ def score(
     real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos; best those that the fit has not seen.",
                                        show_default=False)],
     labelled: LabelledOption = None,
+    flat_field: FlatOption = None,
     scene: SceneOption = None,
     features: Annotated[str, typer.Option("--features", metavar="run|lite0|pixels", help="What distances are measured "
                                           "in: the run's own network, EfficientNet-Lite0 (ImageNet), or an 8 x 8 "
@@ -138,7 +140,7 @@ def score(
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
     size, where = opened.record.size, resolve(device)
-    reals, few = photos(real, size), labelled_photos(labelled, size)
+    reals, few = photos(real, size, flat=flat_field), labelled_photos(labelled, size, flat_field)
     with drawing(found, workers, where) as renderer:
         task = None if few is None else choose_task(few, found.grammar, renderer, where)
         with say.bar() as progress:
@@ -162,6 +164,7 @@ def report(
     run: RunArgument,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="Measure against these photos anew, for "
                                               "instance where summary.json was lost.", show_default=False)] = None,
+    flat_field: FlatOption = None,
     scene: SceneOption = None,
 ) -> None:
     """Write the report of a run again.
@@ -179,8 +182,8 @@ def report(
     found = open_scene(opened, scene)
     with say.busy("Writing the report"):
         if real is not None:
-            measure(opened, found.grammar, found.renderer, photos(real, opened.record.size,
-                                                                  opened.settings.most_photos))
+            measure(opened, found.grammar, found.renderer, photos(
+                real, opened.record.size, opened.settings.most_photos, flat_field))
         page, picture = write_report(opened, found)
     say.say(f"Report: {page} (as a picture: {picture})")
 

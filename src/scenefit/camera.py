@@ -1,0 +1,57 @@
+"""What all photos share at the same place belongs to the camera, not to the scene: dust, scratches, dead pixels.
+
+Flat-field correction as microscopes have it, but from photos of scenes in place of an empty one (as Peng et al. 2017
+do for shading). No label, and no renderer, is needed. Legend: N photos; H, W pixels.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+LEAST = 20  # photos, to tell the camera from the scene
+MOST = 200  # photos that are looked at: more hardly tell more
+REACH = 1 / 30  # of the shorter side: what is larger may be light of the scene
+SURE = 4.0  # standard errors that a pixel has to differ by
+PASSES = 3  # a grain darkens the surroundings that it is held against; these take that out
+MEDIAN_ERROR = 1.4826 * 1.2533  # standard error of a median, of the median absolute deviation and the root of N
+
+
+def flat_field(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How much light the camera lets through at each place, for photos [N, H, W, 3]: its logarithm [H, W, 3].
+
+    0 where photos do not agree: moved cameras have an empty field. ValueError for fewer than 20 photos.
+    """
+    if len(photos) < LEAST:
+        raise ValueError(f"the camera's own pattern shows in what many photos share, and {len(photos)} are too few; "
+                         f"give at least {LEAST} of the same camera, or leave the flat field out")
+    rows = np.linspace(0, len(photos) - 1, min(MOST, len(photos))).astype(int)
+    reach = (REACH * min(photos.shape[1:3]),) * 2 + (0.0,)
+    apart = np.empty((len(rows), *photos.shape[1:]), np.float16)
+    for number, row in enumerate(rows):
+        light = np.log(photos[row].astype(np.float32) + 1)
+        apart[number] = light - gaussian_filter(light, reach, mode="nearest")
+    shared = np.stack([_shared(apart[:, line]) for line in range(apart.shape[1])])
+    field = shared
+    for _ in range(PASSES):
+        field = shared + gaussian_filter(field, reach, mode="nearest")
+    return np.where(shared == 0, 0, field).astype(np.float32)
+
+
+def flattened(photos: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Photos [N, H, W, 3] without the camera's pattern [H, W, 3]. ValueError for photos of another size."""
+    if photos.shape[1:] != field.shape:
+        raise ValueError(f"a flat field of {field.shape[:2]} pixels cannot correct photos of {photos.shape[1:3]}; "
+                         "bring the photos to the size that it was made from")
+    gain = np.exp(-field)
+    out = np.empty_like(photos)
+    for number, photo in enumerate(photos):
+        out[number] = np.clip(np.rint((photo + np.float32(1)) * gain - 1), 0, 255).astype(np.uint8)
+    return out
+
+
+def _shared(apart: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Medians over the first axis, drawn towards 0 by what chance alone may do."""
+    values = apart.astype(np.float32)
+    middle = np.median(values, axis=0)
+    error = MEDIAN_ERROR * np.median(np.abs(values - middle), axis=0) / np.sqrt(len(values))
+    return np.sign(middle) * np.maximum(np.abs(middle) - SURE * error, 0)
