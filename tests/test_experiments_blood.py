@@ -1,5 +1,6 @@
 """experiments/blood without its data: average precision, paired resamples, cells that go on, who may read labels."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import scenefit as sf
-from experiments.blood import arms, counting, fits, measure, study, summary, world
+from experiments.blood import arms, counting, fits, measure, picture, study, summary, world
 from experiments.blood.measure import Figure
 from scenefit.boxes import Boxes, make_boxes
 from scenefit.settings import Settings
@@ -172,12 +174,13 @@ def test_a_cell_that_may_not_read_labels(cell: arms.Cell) -> None:
 def test_the_cameras_dust_is_taken_out_of_every_photo(monkeypatch: pytest.MonkeyPatch) -> None:
     """... by the photos to match alone, whichever are asked for."""
     seen = []
+    monkeypatch.setattr(world, "SIZE", (40, 60))
 
     def read(data: Path, size: Any, part: str) -> sf.Photos:
         seen.append(part)
-        images = np.random.default_rng(len(part)).integers(90, 110, (24, 40, 60, 3)).astype(np.uint8)
+        images = np.random.default_rng(len(part)).integers(90, 110, (60, *size, 3)).astype(np.uint8)
         images[:, 20:22, 30:32] //= 2
-        return sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(24)), (), np.full(24, ""), boxes_of_none(24))
+        return sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(60)), (), np.full(60, ""), boxes_of_none(60))
 
     monkeypatch.setattr(sf, "read_boxes", read)
     monkeypatch.setattr(sf, "read_part", read)
@@ -186,6 +189,9 @@ def test_the_cameras_dust_is_taken_out_of_every_photo(monkeypatch: pytest.Monkey
                    world.labelled(data, "10", "val", 1)):
         assert photos.images[:, 20:22, 30:32].mean() > 80 and photos.images.mean() == pytest.approx(99.5, abs=1)
     assert seen == ["match", "match", "val", "few", "few"], "the pattern is made once, from the photos to match"
+    shown = np.asarray(Image.open(io.BytesIO(picture.camera(data)))).astype(float)
+    dust = [shown[20:22, x:x + 2].mean() for x in (30, 64 + 30, 128 + 30)]
+    assert shown.shape == (40, 3 * 60 + 2 * 4, 3) and dust[0] < 60 and dust[1] < 40 and dust[2] > 80
 
 
 def boxes_of_none(count: int) -> Boxes:

@@ -7,8 +7,13 @@ Legend: N photos.
 import io
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+import scenefit as sf
 from experiments.blood import arms, world
 from experiments.blood.summary import BEST
 from scenefit.address import derive
@@ -24,6 +29,20 @@ WORDS = {"wide": "grammar, wide", "shrunk": "shrunk to a quarter", "real+10": "1
          "wide+10": "wide, 10 labels", "adapted": "learned, own finds", "learned+10": "learned, 10 labels",
          "real+all": "oracle: all 205 labels", "naive": "naive grammar", "random": "random search"}
 SHOWN = 24
+DUSTY = 56  # of the photos to match: one whose dust lies on clear ground
+STRONGER = 4.0  # the camera's pattern is shown so much stronger than it is
+
+
+def camera(data: Path) -> bytes:
+    """PNG, side by side: a photo as it is, the pattern that all photos to match share, the photo without it."""
+    raw = sf.read_part(data, world.SIZE, world.MATCHED).take([DUSTY])
+    field = world.pattern(data)
+    light = np.clip(128 * np.exp(STRONGER * field), 0, 255).astype(np.uint8)
+    gap = np.full((world.SIZE[0], 4, 3), 255, np.uint8)
+    row = np.concatenate([raw.images[0], gap, light, gap, raw.flattened(field).images[0]], 1)
+    held = io.BytesIO()
+    Image.fromarray(row).save(held, "PNG")
+    return held.getvalue()
 
 
 def picture(cells: Sequence[arms.Cell], result: dict[str, Any]) -> bytes | None:

@@ -1,8 +1,8 @@
 """A blood-cell detector learned without labels: `python -m experiments.blood --data FOLDER --report val`.
 
 Each cell (prior, seed, arm) is kept in runs/blood, so a stopped command goes on; see the README for the arms. Writes
-result.json, report.png and the tables of README.md beside this file, but for the report "val" alone; development on
-other photos (--report few) writes into runs/blood.
+result.json, report.png, camera.png and the tables of README.md beside this file, but for the report "val" alone;
+development on other photos (--report few) writes into runs/blood.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.blood import arms, counting
-from experiments.blood.picture import picture
+from experiments.blood.picture import camera, picture
 from experiments.blood.summary import markdown, put_into, summary
 from scenefit.files import write_bytes, write_json, write_text
 from scenefit.settings import Settings
@@ -50,6 +50,7 @@ def main() -> None:
         write_bytes(folder / "report.png", drawn)
         text += "\n![What detectors find in held-out photos, and the table](report.png)\n"
     if own:
+        write_bytes(HERE / "camera.png", camera(options.data))
         write_text(HERE / "README.md", put_into((HERE / "README.md").read_text(), text))
     else:
         write_text(folder / "table.md", text)
