@@ -154,29 +154,55 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
 
 
-def test_the_cameras_own_dust_is_taken_out_of_all_photos(world, run, detector, tmp_path):
-    """A blob at one place of all photos is found without --flat-field, and not found with it."""
-    dusty = tmp_path / "dusty"
-    dusty.mkdir()
+@pytest.fixture(scope="module")
+def dusty(world, tmp_path_factory):
+    """The photos, each with the same dark square on it."""
+    folder = tmp_path_factory.mktemp("dusty")
     for path in sorted((world / "real").iterdir()):
         image = np.array(Image.open(path))
-        image[1:6, 1:6] = image[1:6, 1:6] * 0.2
-        Image.fromarray(image).save(dusty / path.name)
-    call("detect", detector, dusty, "--out", "found", "--flat-field", dusty)
-    call("detect", detector, world / "real", "--out", "clean")
-    with_field, clean = (json.loads((Path(name) / "found.json").read_text()) for name in ("found", "clean"))
-    assert abs(len(with_field) - len(clean)) <= 2
-    said = call("detect", detector, dusty, "--out", "found", code=1)
-    assert "found holds what was found in another search (it differs in: flat field)" in said
+        image[2:4, 2:4] = image[2:4, 2:4] * 0.3
+        Image.fromarray(image).save(folder / path.name)
+    return folder
+
+
+def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, dusty, monkeypatch):
+    predict, seen = Detect.predict, []
+    monkeypatch.setattr(Detect, "predict", lambda self, network, images: (seen.append(images),
+                                                                          predict(self, network, images))[1])
+    for name, place, more in (("clean", world / "real", []), ("kept", dusty, []),
+                              ("out", dusty, ["--flat-field", dusty])):
+        call("detect", detector, place, "--out", name, *more)
+    clean, kept, out = (np.concatenate(seen[at:at + 2])[:, 2:4, 2:4].astype(float) for at in (0, 2, 4))
+    assert len(clean) == 24 and np.abs(kept - clean).mean() > 2 * np.abs(out - clean).mean()
+    said = call("detect", detector, dusty, "--out", "out", code=1)
+    assert "out holds what was found in another search (it differs in: flat field)" in said
+    said = call("detect", detector, dusty, "--out", dusty / "found", "--flat-field", dusty, code=2)
+    assert "would change" in said and not (dusty / "found").exists()
     said = call("detect", detector, dusty, "--out", "other", "--flat-field", world / "few", code=1)
     assert "--flat-field" in said and "12 are too few; give at least 20" in said
-    call(*fit_command(world, "plain"), "--real", dusty)
-    call(*fit_command(world, "flat"), "--real", dusty, "--flat-field", dusty)
-    hashes = {json.loads((Path(name) / "settings.json").read_text())["real"]["hash"] for name in ("plain", "flat")}
-    assert len(hashes) == 2
-    said = call("score", "flat", "--real", dusty, "--flat-field", dusty, "--renders", 32)
-    assert "the photos that the fit matched" in said
-    call("report", "flat", "--real", dusty, "--flat-field", dusty)
+
+
+def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
+    call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty,
+         "--flat-field", dusty)
+    said = " ".join(call("detect", "d.safetensors", dusty, "--out", "a").split())
+    assert "learned from photos without their camera's pattern, and these keep theirs" in said
+    assert "keep theirs" not in call("detect", "d.safetensors", dusty, "--out", "b", "--flat-field", dusty)
+    call("train", world / "few", "--out", "e.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty)
+    assert Path("d.safetensors").read_bytes() != Path("e.safetensors").read_bytes()
+
+
+def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
+    command = [*fit_command(world, "flat"), "--real", dusty]
+    call(*command, "--flat-field", dusty)
+    assert json.loads(Path("flat/settings.json").read_text())["flat_field"]
+    assert "camera's pattern (--flat-field): " in call(*command, code=1)
+    score = ["score", "flat", "--real", dusty, "--renders", 32]
+    said = " ".join(call(*score, "--flat-field", dusty).split())
+    assert "the photos that the fit matched" in said and "--flat-field is not what it was" not in said
+    for options in (score, ["report", "flat", "--real", dusty]):
+        assert "--flat-field is not what it was for the fit (given then, not given now" in " ".join(
+            call(*options).split())
 
 
 def test_train_on_a_written_data_set_and_go_on_with_photos(world):
@@ -199,6 +225,8 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
     (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: which objects have labels was"),
     (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
+    (["few", "--out", "a.safetensors", "--real", ".", "--flat-field", "nowhere"], 2, "--flat-field nowhere does not"),
+    (["few", "--out", "a.safetensors", "--flat-field", "."], 2, "--flat-field is for photos; give some with --real or"),
     (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist")])
 def test_wrong_usage_of_train(world, options, code, text):
     assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())

@@ -180,7 +180,7 @@ def relabelled(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
 
 
 def spent(before: dict[str, Any], renders: int, began: float) -> dict[str, float]:
-    """In all."""
+    """The cost of what came before, and of this training with its renders."""
     return {"renders": before["renders"] + renders, "trainings": before["trainings"] + 1,
             "cpu_seconds": round(before["cpu_seconds"] + time.process_time() - began, 1)}
 
@@ -205,7 +205,7 @@ def sampler(cell: Cell) -> world.Sampler:
 
 
 def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:
-    """Images uint8 [S, H, W, 3] and boxes of what is seen of the cells."""
+    """Images uint8 [S, H, W, 3] and the boxes of what becomes a label."""
     return draw_boxes(world.renderer, scenes, KEEP)
 
 

@@ -139,6 +139,11 @@ def figures(judged: Sequence[Judged], classes: Sequence[str], lots: Resamples) -
     drawn = np.stack([one.ap50(lots.photos) for one in judged])
     found = {name: Figure(values[:, code], lots.of(drawn[..., code])) for code, name in enumerate(classes)}
     found["mAP50"] = Figure(np.nanmean(values, 1), lots.of(np.nanmean(drawn, 2)))
-    wrong = np.stack([one.counts[..., 1:].sum((1, 2)) for one in judged]).astype(float)  # [R, N]
-    found["mistakes"] = Figure(wrong.sum(1), lots.of(wrong @ lots.photos.T))
+    found["mistakes"] = mistakes([one.counts for one in judged], lots)
     return found
+
+
+def mistakes(counts: Sequence[NDArray[np.int64]], lots: Resamples) -> Figure:
+    """False and missed ones together, from the counts [N, C, 3] of each seed."""
+    wrong = np.stack([one[..., 1:].sum((1, 2)) for one in counts]).astype(float)  # [R, N]
+    return Figure(wrong.sum(1), lots.of(wrong @ lots.photos.T))

@@ -1,7 +1,8 @@
-"""What all photos share at the same place belongs to the camera, not to the scene: dust, scratches, dead pixels.
+"""What photos of different scenes share at the same place belongs to the camera: dust, scratches, dead pixels.
 
 Flat-field correction as microscopes have it, but from photos of scenes in place of an empty one (as Peng et al. 2017
-do for shading). No label, and no renderer, is needed. Legend: N photos; H, W pixels.
+do for shading). No label, and no renderer, is needed. A scene that stands still belongs to the camera then: this is not
+for videos, nor for objects that are always in the middle. Legend: N photos; H, W pixels.
 """
 
 import numpy as np
@@ -10,7 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 LEAST = 20  # photos, to tell the camera from the scene
 MOST = 200  # photos that are looked at: more hardly tell more
-REACH = 1 / 30  # of the shorter side: what is larger may be light of the scene
+REACH = 1 / 30  # of the shorter side: what is much larger may be light of the scene, and is taken out in part only
+DARK = 16.0  # of 255: where there is less light around, noise in whole numbers looks like a pattern
+MOST_GAIN = 4.0  # a pixel that hardly sees anything cannot tell what was there
 SURE = 4.0  # standard errors that a pixel has to differ by
 PASSES = 3  # a grain darkens the surroundings that it is held against; these take that out
 MEDIAN_ERROR = 1.4826 * 1.2533  # standard error of a median, of the median absolute deviation and the root of N
@@ -19,8 +22,11 @@ MEDIAN_ERROR = 1.4826 * 1.2533  # standard error of a median, of the median abso
 def flat_field(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How much light the camera lets through at each place, for photos [N, H, W, 3]: its logarithm [H, W, 3].
 
-    0 where photos do not agree: moved cameras have an empty field. ValueError for fewer than 20 photos.
+    0 where photos do not agree, as after a camera was moved, and where they are dark. Takes 2 bytes a value of up to
+    200 photos. ValueError for fewer than 20 photos, or images of another shape.
     """
+    if photos.ndim != 4 or photos.shape[3] != 3:
+        raise ValueError(f"photos need the shape [N, H, W, 3], got {list(photos.shape)}")
     if len(photos) < LEAST:
         raise ValueError(f"the camera's own pattern shows in what many photos share, and {len(photos)} are too few; "
                          f"give at least {LEAST} of the same camera, or leave the flat field out")
@@ -31,10 +37,13 @@ def flat_field(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
         light = np.log(photos[row].astype(np.float32) + 1)
         apart[number] = light - gaussian_filter(light, reach, mode="nearest")
     shared = np.stack([_shared(apart[:, line]) for line in range(apart.shape[1])])
+    around = gaussian_filter(np.median(photos[rows], axis=0), reach, mode="nearest")
+    shared[around < DARK] = 0
     field = shared
     for _ in range(PASSES):
         field = shared + gaussian_filter(field, reach, mode="nearest")
-    return np.where(shared == 0, 0, field).astype(np.float32)
+    most = np.log(MOST_GAIN)
+    return np.where(shared == 0, 0, field.clip(-most, most)).astype(np.float32)
 
 
 def flattened(photos: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:

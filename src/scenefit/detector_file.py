@@ -19,12 +19,14 @@ AGAIN = "make it again with scenefit train"
 @dataclass(frozen=True, eq=False)
 class Trained:
     """task: whose `predict` uses the network.  size: (H, W) that photos are brought to.  threshold: from which score on
-    detections are to be believed, by the validation part of what it was trained on."""
+    detections are to be believed, by the validation part of what it was trained on.  flat_field: whether its photos
+    were without their camera's pattern."""
 
     task: Detect
     network: Detector
     size: tuple[int, int]
     threshold: float
+    flat_field: bool = False
 
 
 def write_trained(path: str | Path, trained: Trained, info: dict[str, Any] | None = None) -> None:
@@ -32,7 +34,8 @@ def write_trained(path: str | Path, trained: Trained, info: dict[str, Any] | Non
     backbone = next(name for name, kind in BACKBONES.items() if trained.task.backbone is kind)
     write_tensors(path, trained.network.state_dict(), {
         "classes": list(trained.task.classes), "backbone": backbone, "enlarge": trained.task.enlarge,
-        "size": list(trained.size), "threshold": trained.threshold, "info": info or {}})
+        "size": list(trained.size), "threshold": trained.threshold,
+        "flat_field": trained.flat_field, "info": info or {}})
 
 
 def read_trained(path: str | Path, device: str = "cpu") -> Trained:
@@ -44,6 +47,7 @@ def read_trained(path: str | Path, device: str = "cpu") -> Trained:
         height, width = (int(side) for side in facts["size"])
         network = task.fresh(0)
         network.load_state_dict(tensors)
-        return Trained(task, network.eval(), (height, width), float(facts["threshold"]))
+        return Trained(task, network.eval(), (height, width), float(facts["threshold"]),
+                       bool(facts.get("flat_field", False)))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DamagedFile(f"{path} is no detector of this version of scenefit ({error}); {AGAIN}") from error

@@ -41,7 +41,6 @@ DAMPINGS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7)  # tried for
 CUT = 4.0  # standard deviations of the renders: a photo may lie far outside in a number that says nothing
 FAR = 8  # one in so many renders of a later round is of the broad prior
 OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
-OBJECTS_WEIGH = 3.0  # against the rest of the summary: few numbers, but of single objects
 CLEARLY = 0.1  # of an attribute's variance
 SHOWN = 64  # renders, to see which classes there are
 SEEN = Keep(min_visibility=0.2, box="amodal")  # of an object, for the detector that helps to read
@@ -141,10 +140,9 @@ class Looking:
                     self.finder = self.task.train(*pictures[0], self.seed)
                 self.trainings = 1
             own, theirs = torch.cat([self._objects(images) for images, _ in pictures]), self._objects(self.photos)
-            summaries = torch.cat([summaries, OBJECTS_WEIGH * own], 1)
-            photos = torch.cat([photos, OBJECTS_WEIGH * theirs], 1)
+            full = regress(torch.cat([summaries, own], 1), known, torch.cat([photos, theirs], 1), near)
             slim = regress(torch.cat([own, own**2], 1), known, torch.cat([theirs, theirs**2], 1), near)
-            reading = surest(regress(summaries, known, photos, near), slim)
+            reading = surest(full, slim)
         else:
             reading = regress(summaries, known, photos, near)
         return Cloud(reading.centre, reading.error[:len(parts[0])])

@@ -41,7 +41,8 @@ class PhotoSource(_Plain):
 
 class Record(_Plain):
     """What settings.json holds. size: (height, width) of the images.  keep: of `scenefit.formats.Keep`, where labelled
-    photos have boxes; None for its defaults, too."""
+    photos have boxes; None for its defaults, too.  flat_field: hash of the camera's pattern that was taken out of the
+    photos; their own hashes are of what is left."""
 
     seed: int = Field(ge=0, lt=2**64)
     settings: dict[str, Any]
@@ -51,6 +52,7 @@ class Record(_Plain):
     real: PhotoSource
     labelled: PhotoSource | None
     keep: dict[str, Any] | None = None
+    flat_field: str | None = None
     versions: dict[str, str]
     command: str
 
@@ -65,13 +67,13 @@ class Record(_Plain):
 
 def describe(scene: SceneFile, seed: int, settings: Settings, size: tuple[int, int], real: Photos, real_path: Any,
              labelled: Photos | None = None, labelled_path: Any = None, command: str = "",
-             keep: Keep | None = None) -> Record:
+             keep: Keep | None = None, flat_field: str | None = None) -> Record:
     """The record of a fit to be."""
     few = None if labelled is None else _source(labelled, labelled_path)
     return Record(seed=seed, settings=settings.record(), scene=SceneSource(path=str(scene.path), hash=scene.hash),
                   grammar=_plain(scene.grammar.describe()), size=size, real=_source(real, real_path), labelled=few,
-                  keep=None if few is None or keep in (None, Keep()) else asdict(keep), versions=versions(),
-                  command=command)
+                  keep=None if few is None or keep in (None, Keep()) else asdict(keep), flat_field=flat_field,
+                  versions=versions(), command=command)
 
 
 def versions() -> dict[str, str]:
@@ -91,6 +93,8 @@ def differences(old: Record, new: Record) -> list[str]:
         found.append(f"which objects become labels: {old.keep or 'the default'} -> {new.keep or 'the default'}")
     if old.size != new.size:
         found.append(f"size of the images: {old.size} -> {new.size}")
+    if old.flat_field != new.flat_field:
+        found.append(f"camera's pattern (--flat-field): {old.flat_field or 'left in'} -> {new.flat_field or 'left in'}")
     for name in ("real", "labelled"):
         before, after = getattr(old, name), getattr(new, name)
         if (before and before.hash) != (after and after.hash):

@@ -96,7 +96,9 @@ def train(
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
-    for name, given in (("labelled", labelled), ("real", real)):
+    if flat_field is not None and labelled is None and real is None:
+        raise typer.BadParameter("--flat-field is for photos; give some with --real or --labelled, or leave it out")
+    for name, given in (("labelled", labelled), ("real", real), ("flat-field", flat_field)):
         if given is not None and not given.exists():  # found out now, not after the renders
             raise typer.BadParameter(f"--{name} {given} does not exist")
     keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
@@ -131,7 +133,8 @@ def train(
     threshold = best_threshold(match)
     true, false, missed = match.counts(threshold)
     info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}
-    write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold), info)
+    write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold,
+                               flat_field is not None), info)
     say.say(f"{out}: finds {', '.join(task.classes)}")
     told = "images like those it learned from" if few is None else "labelled photos, which it learned from"
     say.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from {threshold:.2f} on")
@@ -169,7 +172,13 @@ def detect(
     trained = read_trained(detector, resolve(device))
     least = trained.threshold if threshold is None else threshold
     check_folder(photos)
+    if flat_field is not None and flat_field.resolve() in out.resolve().parents:
+        raise typer.BadParameter(f"--out {out} lies in the folder of --flat-field, so what is written there would "
+                                 "change the pattern; give a folder elsewhere")
     field = flat_field_of(flat_field, trained.size)
+    if trained.flat_field and field is None:
+        say.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "
+                 f"{photos} takes it out")
     inside = photos.resolve() in out.resolve().parents  # what was found is not searched
     paths = [path for path in sorted(photos.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()
              and not any(part.startswith(".") for part in path.relative_to(photos).parts)

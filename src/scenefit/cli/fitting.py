@@ -23,6 +23,7 @@ from scenefit.cli.given import (
     WorkersOption,
     command_line,
     drawing,
+    flat_field_hash,
     keep_of,
     labelled_photos,
     photos,
@@ -109,7 +110,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
         size = frame_size(found.grammar, renderer)
         images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
         wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line(),
-                          keep)
+                          keep, flat_field_hash(flat, size))
         with lock(out):
             run = begin(out, wanted)
             if run.finished:

@@ -57,7 +57,7 @@ MarginOption = Annotated[float, typer.Option("--margin", help="Boxes are wider a
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="Photos of "
                                                  "the same camera, 20 or more (the same folder will do): what they "
                                                  "share at the same place, as dust on a lens, is taken out of all "
-                                                 "photos.")]
+                                                 "photos. Give it to every command that reads photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 
@@ -151,18 +151,41 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
     return found.flattened(flat_field_of(flat, size))
 
 
-@cache
 def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.float32] | None":
     """The pattern of the camera that took a folder's photos, at size; None for no folder."""
-    if folder is None:
-        return None
+    return None if folder is None else _flat_field(folder.resolve(), size)
+
+
+@cache  # a command asks for it once for each kind of photos
+def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
     from scenefit.camera import MOST, flat_field
     from scenefit.loop import read_real
 
     try:
-        return flat_field(read_real(folder, size, MOST).images)
+        found = read_real(folder, size, MOST)
+        _name_skipped(found)
+        field = flat_field(found.images)
     except ValueError as error:
         raise ValueError(f"--flat-field {folder}: {error}") from None
+    field.setflags(write=False)
+    return field
+
+
+def flat_field_hash(folder: Path | None, size: tuple[int, int]) -> str | None:
+    """Of the pattern: tells whether two commands took out the same one."""
+    from scenefit.files import content_hash
+
+    field = flat_field_of(folder, size)
+    return None if field is None else content_hash(field)
+
+
+def same_camera(run: "Run", flat: Path | None) -> None:
+    """A warning where photos are not treated as the fit's were."""
+    fitted = run.record.flat_field
+    if fitted != flat_field_hash(flat, run.record.size):
+        then, now = ("given" if some else "not given" for some in (fitted, flat))
+        warn(f"--flat-field is not what it was for the fit ({then} then, {now} now, or of other photos), so distances "
+             "measure the camera's dust too; give what the fit was given")
 
 
 def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, min_contrast: float,

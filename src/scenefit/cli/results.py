@@ -28,6 +28,7 @@ from scenefit.cli.given import (
     open_scene,
     photos,
     resolve,
+    same_camera,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def score(
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
     size, where = opened.record.size, resolve(device)
+    same_camera(opened, flat_field)
     reals, few = photos(real, size, flat=flat_field), labelled_photos(labelled, size, flat_field)
     with drawing(found, workers, where) as renderer:
         task = None if few is None else choose_task(few, found.grammar, renderer, where)
@@ -182,6 +184,7 @@ def report(
     found = open_scene(opened, scene)
     with say.busy("Writing the report"):
         if real is not None:
+            same_camera(opened, flat_field)
             measure(opened, found.grammar, found.renderer, photos(
                 real, opened.record.size, opened.settings.most_photos, flat_field))
         page, picture = write_report(opened, found)
