@@ -101,14 +101,14 @@ def test_the_gap_is_a_ratio_of_means() -> None:
 
     own = {arm: {"mAP50": figure(*values), "mistakes": figure(100.0, 200.0)} for arm, values in {
         "wide": (0.5, 0.6), "adapted": (0.7, 0.8), "real+all": (0.9, 0.8)}.items()}
-    own["adapted"]["mistakes"] = figure(60.0, 60.0)
+    own["adapted"] |= {"mistakes": figure(60.0, 60.0), summary.BELIEVED: figure(30.0, 60.0)}
     told = summary.comparisons(own)
+    assert told[f"{summary.BELIEVED} against wide"]["mean"] == pytest.approx(0.3)
     assert told["gap closed"]["adapted"]["mean"] == pytest.approx(0.2 / 0.3)
     assert told["adapted minus"]["wide"]["mean"] == pytest.approx(0.2)
     assert told["mistakes against wide"]["adapted"]["mean"] == pytest.approx(0.4)
     met = {one["goal"].split(":")[0].split(" (")[0]: one["met"] for one in summary.goals({"prior 1.6": told}, [1.6])}
     assert met == {"no label": True, "false and missed at most half of the wide grammar's": True}
-
 
 
 @pytest.fixture
