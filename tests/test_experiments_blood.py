@@ -126,6 +126,7 @@ def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> arms.Cell:
 def test_a_cell_is_made_once(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     first = arms.run(cell)
     assert first["cost"]["renders"] == 6 + 8 and first["cost"]["trainings"] == 1
+    assert first["code"] == arms.code() and len(first["code"]) == 32
     network, _ = arms.detector(cell)
     assert network.last.weight.std() > 0
     monkeypatch.setattr(arms, "train", lambda own: pytest.fail("trained again"))

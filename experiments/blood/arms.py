@@ -10,6 +10,7 @@ detector finds in them as their labels. Legend: S scenes; N photos.
 import json
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ import scenefit as sf
 from experiments.blood import fits, world
 from scenefit.address import derive
 from scenefit.boxes import Boxes, make_boxes
-from scenefit.files import write_json
+from scenefit.files import content_hash, write_json
 from scenefit.pictures import draw_boxes
 from scenefit.settings import Settings
 from scenefit.tasks.augment import Augment
 from scenefit.tasks.average_precision import average_precision, best_threshold, false_at_recall, matched
 from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
+from scenes import smear
 
 KEEP = sf.Keep(min_visibility=0.2, min_contrast=0.06, box="amodal")  # what people would see, and draw a box around
 TURNS = 2  # of going on with what is found in the photos
@@ -111,10 +113,18 @@ def detector(cell: Cell) -> tuple[Detector, dict[str, Any]]:
         assert not left_out.unexpected_keys and all(key.startswith("backbone.") for key in left_out.missing_keys)
         return network.eval(), facts
     network, threshold, cost = train(cell)
-    facts = {"threshold": threshold, "cost": cost}
+    facts = {"threshold": threshold, "cost": cost, "code": code()}
     head = {name: value for name, value in network.state_dict().items() if not name.startswith("backbone.")}
     write_tensors(cell.folder / "detector.safetensors", head, facts)
     return network, facts
+
+
+@cache
+def code() -> str:
+    """Hash of all source that a cell may depend on: what was made by other code is told apart."""
+    places = [Path(sf.__file__).parent, Path(__file__).parent, Path(smear.__file__)]
+    files = sorted(file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place]))
+    return content_hash("\n".join(content_hash(file.read_bytes()) for file in files).encode())
 
 
 def kept(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:

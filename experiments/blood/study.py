@@ -41,6 +41,10 @@ def main() -> None:
             *((f"look-{look}" for look in range(1, options.looks)) if options.stages else ())]
     cells = list(plan(cell, options.priors, options.seeds, names, once))
     results = work(cells, options.jobs)
+    stale = [cell for cell, told in results.items() if "mAP50" in told and told.get("code") != arms.code()]
+    if stale:
+        Console().print(f"{len(stale)} of {len(results)} cells were made by other code than this one, such as "
+                        f"{stale[0].folder}; remove {options.cells} where that code decided what is reported")
     result = summary(cells, results, options.resamples)
     own = options.report == "val"
     folder = HERE if own else options.cells / f"report-{options.report}"
