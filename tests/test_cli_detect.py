@@ -192,6 +192,17 @@ def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
     assert Path("d.safetensors").read_bytes() != Path("e.safetensors").read_bytes()
 
 
+def test_labelled_photos_come_last_alone_and_without_dust(world, dusty, monkeypatch, tmp_path):
+    tune, given = Detect.tune, []
+    monkeypatch.setattr(Detect, "tune", lambda *inputs: (given.append(inputs[2:]), tune(*inputs))[1])
+    for more in ([], ["--flat-field", dusty]):
+        call("train", world / "few", "--out", tmp_path / "d.safetensors", "--backbone", "small", "--steps", 20,
+             "--labelled", world / "few", *more)
+    (plain, labels, _), (flat, _, _) = given
+    assert len(plain) == 12 == labels.count and len(labels) > 0
+    assert flat[:, 2:4, 2:4].mean() > 1.3 * plain[:, 2:4, 2:4].mean(), "these had no dust, and get the light for it"
+
+
 def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
     command = [*fit_command(world, "flat"), "--real", dusty]
     call(*command, "--flat-field", dusty)
@@ -200,6 +211,8 @@ def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
     score = ["score", "flat", "--real", dusty, "--renders", 32]
     said = " ".join(call(*score, "--flat-field", dusty).split())
     assert "the photos that the fit matched" in said and "--flat-field is not what it was" not in said
+    assert "--flat-field is for photos; give some with --real" in " ".join(
+        call("report", "flat", "--flat-field", dusty, code=2).replace("│", " ").split())
     for options in (score, ["report", "flat", "--real", dusty]):
         assert "--flat-field is not what it was for the fit (given then, not given now" in " ".join(
             call(*options).split())

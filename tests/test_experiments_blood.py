@@ -146,6 +146,16 @@ def test_labels_go_on_from_the_arms_own_detector(cell: arms.Cell, monkeypatch: p
     assert alone["cost"]["renders"] == 0 and alone["cost"]["trainings"] == 1
 
 
+def test_labels_are_gone_on_with_alone(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renders as the other half would hold the detector at their own boxes."""
+    tune, given = sf.Detect.tune, []
+    monkeypatch.setattr(sf.Detect, "tune", lambda *inputs: (given.append(inputs[2:]), tune(*inputs))[1])
+    arms.run(replace(cell, arm="wide+10"))
+    few = world.labelled(cell.data, "10", "val", 0)
+    [(images, labels, _)] = given
+    assert np.array_equal(images, few.images) and few.boxes is not None and len(labels) == len(few.boxes)
+
+
 def test_relabelled_photos_come_from_the_learned_detector(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arms, "sampler", lambda own: world.naive)
     monkeypatch.setattr(arms, "made", lambda own: {"renders": 1000, "trainings": 1, "cpu_seconds": 5.0})

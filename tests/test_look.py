@@ -81,7 +81,7 @@ def test_each_attribute_is_read_from_what_tells_it_most():
     assert torch.equal(best.centre, torch.stack([one.centre[:, 0], other.centre[:, 1]], 1))
     assert torch.equal(best.error, torch.stack([one.error[:, 0], other.error[:, 1]], 1))
     assert best.centre.mean(0) == pytest.approx([0.2, 0.7], abs=0.1)
-    hardly = replace(one, told=one.told + 0.09)
+    hardly = replace(one, told=one.told + 0.09, centre=one.centre + 1)
     assert torch.equal(surest(one, hardly).centre, one.centre), "a little more is not worth fewer numbers"
 
 

@@ -32,6 +32,7 @@ from scenes import smear
 
 KEEP = sf.Keep(min_visibility=0.2, min_contrast=0.06, box="amodal")  # what people would see, and draw a box around
 TURNS = 2  # of going on with what is found in the photos
+SURE = 0.5  # from which score on a find counts as a label then
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
 ANY = ("naive", "real")  # starts that no prior has a part in
@@ -164,7 +165,7 @@ def adapted(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     began, seed = time.process_time(), derive(cell.seed, "adapt")
     images, boxes = rendered(sampler(cell)(derive(cell.seed, "train"), cell.size))
     photos = world.unlabelled(cell.data).images
-    network = cell.task.adapt(start, photos, seed, images, boxes, TURNS)
+    network = cell.task.adapt(start, photos, seed, images, boxes, TURNS, SURE)
     threshold = validated(cell, network)
     return network, threshold, {**spent(facts["cost"], 0, began), "trainings": facts["cost"]["trainings"] + TURNS}
 

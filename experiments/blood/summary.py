@@ -16,8 +16,7 @@ FLOOR, CEILING = "wide", "real+all"
 BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
 NO_LABEL = "learned", BEST
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
-SURE = 0.5  # from which score on an adapted detector took its own finds for labels
-BELIEVED = f"mistakes from {SURE} on"
+BELIEVED = f"mistakes from {arms.SURE} on"  # of an adapted detector: from the score that it learned to believe
 Cells = Sequence[arms.Cell]
 Results = Mapping[arms.Cell, dict[str, Any]]
 NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shrunk to a quarter",
@@ -83,7 +82,7 @@ def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[t
                   for some, threshold in zip(finds, thresholds, strict=True)]
         found[key] = measure.figures(judged, world.CLASSES, lots)
         if key[1] in arms.ADAPTED:
-            counts = [measure.judge(some, photos.boxes, world.CLASSES, SURE).counts for some in finds]
+            counts = [measure.judge(some, photos.boxes, world.CLASSES, arms.SURE).counts for some in finds]
             found[key][BELIEVED] = measure.mistakes(counts, lots)
     return found
 
@@ -209,8 +208,8 @@ def differences(part: dict[str, Any]) -> list[str]:
         each = [f"{name_of(arm)} {spread(one, digits=0)} %" for arm, one in wrong.items()]
         believed = part.get(f"{BELIEVED} against wide")
         if believed:
-            each.append(f"{name_of(BEST)}, finds believed from a score of {SURE} on, as it learned to believe them: "
-                        f"{spread(believed, digits=0)} %")
+            each.append(f"{name_of(BEST)}, finds believed from a score of {arms.SURE} on, as it learned to believe "
+                        f"them: {spread(believed, digits=0)} %")
         said += [f"False and missed together, of the wide grammar's: {'; '.join(each)}.", ""]
     return said
 

@@ -37,8 +37,8 @@ def flat_field(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
         light = np.log(photos[row].astype(np.float32) + 1)
         apart[number] = light - gaussian_filter(light, reach, mode="nearest")
     shared = np.stack([_shared(apart[:, line]) for line in range(apart.shape[1])])
-    around = gaussian_filter(np.median(photos[rows], axis=0), reach, mode="nearest")
-    shared[around < DARK] = 0
+    middle = np.stack([np.median(photos[rows, line], axis=0) for line in range(photos.shape[1])])
+    shared[gaussian_filter(middle, reach, mode="nearest") < DARK] = 0
     field = shared
     for _ in range(PASSES):
         field = shared + gaussian_filter(field, reach, mode="nearest")

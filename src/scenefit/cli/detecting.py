@@ -22,6 +22,7 @@ from scenefit.cli.given import (
     SideOption,
     WorkersOption,
     drawing,
+    flat_field_hash,
     flat_field_of,
     keep_of,
     labelled_photos,
@@ -187,7 +188,7 @@ def detect(
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}")
     plan = {"detector": content_hash(detector.read_bytes()), "threshold": least,
-            "flat field": None if field is None else content_hash(field),
+            "flat field": flat_field_hash(flat_field, trained.size),
             "photos": content_hash("\n".join(f"{path.relative_to(photos)} {path.stat().st_size}"
                                              for path in paths).encode())}
     with lock(out):

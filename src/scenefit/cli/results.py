@@ -179,6 +179,8 @@ def report(
     from scenefit.retell import measure, write_report
     from scenefit.run import open_run
 
+    if flat_field is not None and real is None:
+        raise typer.BadParameter("--flat-field is for photos; give some with --real, or leave it out")
     one_thread()
     opened = open_run(run)
     found = open_scene(opened, scene)
