@@ -62,7 +62,7 @@ def paint(renderer: Shapes, scene: Scene) -> sf.Frame:
     owner = {i: node.parent.id if node.kind in renderer.parts else i for i, node in own.items()}  # type: ignore[union-attr]
     for number in sorted(own, key=lambda i: (owner[i], i)):
         node = own[number]
-        solid, left, top = _stamp(renderer, node, image, instances, owner[number])
+        solid, left, top = _stamp(renderer, node, get["blur"], image, instances, owner[number])
         if node.kind in renderer.parts:
             continue
         down, across = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
@@ -77,13 +77,15 @@ def _defaults(attributes: Any) -> dict[str, float]:
     return {name: limits[0] for name, limits in attributes.items()}
 
 
-def _stamp(renderer: Shapes, node: Node, image: Array, instances: Array, owner: int) -> tuple[Array, int, int]:
+def _stamp(renderer: Shapes, node: Node, blur: float, image: Array, instances: Array,
+           owner: int) -> tuple[Array, int, int]:
     """Paint one shape; its whole mask and where that starts."""
     height, width = renderer.size
     get = {"x": width / 2, "y": height / 2, **_defaults(outline.ATTRIBUTES), **renderer.shapes[node.kind],
            **node.values}
     root = math.sqrt(get["elongation"])
-    far = get["radius"] * root * (1.3 if get["wobble"] else 1.0) + get["edge"] * root
+    seen_edge = math.hypot(get["edge"], math.sqrt(outline.BLURRED) * blur)
+    far = get["radius"] * root * (1.3 if get["wobble"] else 1.0) + seen_edge * root
     left, top = int(np.floor(get["x"] - far)), int(np.floor(get["y"] - far))
     right, bottom = int(np.ceil(get["x"] + far)), int(np.ceil(get["y"] + far))
     dx = (np.arange(left, right) + 0.5 - get["x"]).astype(np.float32)
@@ -91,8 +93,9 @@ def _stamp(renderer: Shapes, node: Node, image: Array, instances: Array, owner: 
     turn = math.radians(get["angle"])
     u, v = (dx * math.cos(turn) - dy * math.sin(turn)) / root, (dx * math.sin(turn) + dy * math.cos(turn)) * root
     away, radius = np.hypot(u, v), get["radius"] * _wave(u, v, get, node)
-    t = np.clip(0.5 + (radius - away) / (2 * min(get["edge"], max(get["radius"], 0.1))), 0, 1)
-    cover = t * t * (3 - 2 * t)
+    cover, seen = (t * t * (3 - 2 * t) for t in (
+        np.clip(0.5 + (radius - away) / (2 * min(edge, max(get["radius"], 0.1))), 0, 1)
+        for edge in (get["edge"], seen_edge)))
     alpha, light = cover * get["opacity"], 1.0
     if get["rim"]:
         light = 1 + get["rim"] * np.clip((away / radius - 1) / get["rim_width"] + 1, 0, 1) ** 2
@@ -103,7 +106,7 @@ def _stamp(renderer: Shapes, node: Node, image: Array, instances: Array, owner: 
         start = [float(outline.GRAIN / 2 * (uniform(address, f"grain {way}")[0] + 0.5) - 0.5) for way in "vu"]
         at = np.stack([v / get["grain_size"] + start[0], u / get["grain_size"] + start[1]])
         light = light * (1 + get["grain"] * ndimage.map_coordinates(_tile(), at, order=1, mode="reflect"))
-    solid = (cover > renderer.solid + TIE) & (get["opacity"] > 0)
+    solid = (seen > renderer.solid + TIE) & (get["opacity"] > 0)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if x0 < x1 and y0 < y1:
         inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))

@@ -54,6 +54,18 @@ def test_solid_says_how_much_of_a_soft_edge_is_the_shapes():
             Shapes((8, 8), {"thing": {}}, solid=wrong)
 
 
+@pytest.mark.parametrize("look", [{}, {"elongation": 1.6, "angle": 30}, {"hole": 0.4, "radius": 14}, {"sides": 5},
+                                  {"edge": 4}])
+def test_masks_are_of_what_the_blurred_image_shows(look):
+    look = {"x": 20, "y": 20, "radius": 10, "edge": 1, "shade": 1.0, **look}
+    for solid in (0.1, 0.5, 0.8):
+        frames = Shapes((40, 40), {"thing": {}}, solid=solid)(one({"shade": 0.0, "blur": 2.0}, **look))
+        seen, mask = frames.images[0, ..., 0] > 255 * solid, frames.instances[0] > 0
+        sharp = Shapes((40, 40), {"thing": {}}, solid=solid)(one({"shade": 0.0}, **look)).instances[0] > 0
+        assert (mask != seen).sum() < 0.12 * seen.sum()
+        assert solid == 0.5 or (mask != seen).sum() < 0.5 * (sharp != seen).sum()
+
+
 def mixed():
     """Scenes of every sort, some without any shape."""
     some = {name: Choice([outline.ATTRIBUTES[name][0], float(prior.quantile(0.7))]) if name in outline.ATTRIBUTES

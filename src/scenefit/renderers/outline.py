@@ -29,10 +29,11 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
     "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
     "grain_size": (3.0, 0.5, np.inf), "layer": (0.0, -np.inf, np.inf)}
-OPTIONAL = ("power", "hole", "pallor", "rim", "bulge", "grain")  # left out where a shape has none of it
+OPTIONAL = ("power", "hole", "pallor", "rim", "bulge", "grain", "blur")  # left out where a shape has none of it
 WOBBLES = (2, 3, 4)  # waves along the outline that make it irregular
 LEAST = 0.05  # of the radius: how near to its centre an outline may come
 TINY = 1e-6
+BLURRED = 4.4  # an edge blurred by s pixels is like one whose square is so many s**2 more
 GRAIN = 256  # cells of the grain pattern, each way
 
 
@@ -60,7 +61,12 @@ def reach(values: Mapping[str, Tensor], series: Tensor) -> Array:
     corner *= np.where(number["sides"] > 0, apothem(sides) / np.cos(np.pi / sides), 1.0)
     wave = series.detach().square().sum(1).sqrt().sum(1).cpu().numpy()
     valley = np.where(number["lobes"] > 0, number["lobe"] / 2, 0.0)
-    return number["radius"] * corner * (1 - valley + wave) + number["edge"] * root
+    return number["radius"] * corner * (1 - valley + wave) + seen_edge(values).detach().cpu().numpy() * root
+
+
+def seen_edge(values: Mapping[str, Tensor]) -> Tensor:
+    """`edge` after the camera's blur, in pixels [n]: of a straight outline, the cover is right to within 0.02."""
+    return (values["edge"].square() + BLURRED * values["blur"].square()).sqrt()
 
 
 def prepared(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor]:
@@ -71,10 +77,16 @@ def prepared(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor
     valley = torch.where(values["lobes"] > 0, values["lobe"] / 2, torch.zeros_like(values["lobe"]))
     return {**values, "u_across": cos / root, "u_down": -sin / root, "v_across": sin * root, "v_down": cos * root,
             "bend": 4 * (2 * corner - 1) / (corner * corner), "middle": 1 - valley,
-            "steep": 0.5 / torch.minimum(values["edge"], values["radius"].clamp(min=0.1)),
+            "steep": _steep(values["edge"], values["radius"]),
+            "seen_steep": _steep(seen_edge(values), values["radius"]),
             "cells": 2 / GRAIN / values["grain_size"],
             **{f"grain_{way}": torch.as_tensor(uniform(address, f"grain {way}") - 0.5, device=root.device)
                for way in "uv"}}
+
+
+def _steep(edge: Tensor, radius: Tensor) -> Tensor:
+    """How fast the cover rises, per pixel: no edge is softer than the radius."""
+    return 0.5 / torch.minimum(edge, radius.clamp(min=0.1))
 
 
 def apothem(sides: Any) -> Any:
@@ -84,10 +96,11 @@ def apothem(sides: Any) -> Any:
 
 def look(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides: int, used: Mapping[str, bool],
          dx: Tensor, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """cover, keep and ink [g, h, w] of shapes with the same number of sides and waves.
+    """seen, keep and ink [g, h, w] of shapes with the same number of sides and waves.
 
     values: of `prepared`, [g, 1, 1].  series: [g, 2, 12] or None.  dx [g, 1, w], dy [g, h, 1]: from the centre, pixels.
-    cover: 0 outside, 1 inside.  keep: how much of what lies below is left.  ink: how much colour is put on it.
+    seen: how much it covers after the camera's blur, 0 outside, 1 inside.  keep: how much of what lies below is left.
+    ink: how much colour is put on it.
     """
     u = dx * values["u_across"] + dy * values["u_down"]
     v = dx * values["v_across"] + dy * values["v_down"]
@@ -95,9 +108,9 @@ def look(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides:
     radius = values["radius"]
     if series is not None:
         radius = radius * _wave(u, v, series, order, values, away)
-    cover = _soft((radius - away) * values["steep"])
-    if used["hole"]:
-        cover = cover * _soft((away - radius * values["hole"]) * values["steep"])
+    hole = radius * values["hole"] if used["hole"] else None
+    cover = _cover(away, radius, hole, values["steep"])
+    seen = _cover(away, radius, hole, values["seen_steep"]) if used["blur"] else cover
     alpha = cover * values["opacity"]
     light = _light(values, used, away, radius)
     if used["pallor"]:
@@ -110,7 +123,7 @@ def look(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides:
             dx * (values["u_across"] * cells) + (dy * (values["u_down"] * cells) + values["grain_u"]),
             dx * (values["v_across"] * cells) + (dy * (values["v_down"] * cells) + values["grain_v"]))
         light = rough if light is None else light * rough
-    return cover, 1 - alpha, alpha if light is None else alpha * light.clamp(min=0)
+    return seen, 1 - alpha, alpha if light is None else alpha * light.clamp(min=0)
 
 
 def _away(u: Tensor, v: Tensor, values: Mapping[str, Tensor], sides: int, square: bool) -> Tensor:
@@ -144,6 +157,12 @@ def _wave(u: Tensor, v: Tensor, series: Tensor, order: int, values: Mapping[str,
     if cos_last is not None:
         total = total - cos_last
     return (total + values["middle"]).clamp(min=LEAST)
+
+
+def _cover(away: Tensor, radius: Tensor, hole: Tensor | None, steep: Tensor) -> Tensor:
+    """0 outside the outline and inside the hole, 1 between them."""
+    cover = _soft((radius - away) * steep)
+    return cover if hole is None else cover * _soft((away - hole) * steep)
 
 
 def _soft(share: Tensor) -> Tensor:

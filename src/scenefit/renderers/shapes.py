@@ -43,9 +43,9 @@ class Shapes:
     elongation below 1, and whatever is not a finite number.
 
     Shapes are painted by layer, then by id, each followed by its parts. A shape covers, in masks, boxes and areas, the
-    pixels where its outline does by more than `solid`, whatever its opacity and colour (none at opacity 0), and its
-    hole does not; hidden and outside parts count too in its amodal box and area. People who draw boxes take in a soft
-    shape's halo: for labels like theirs let solid be about 0.1.
+    pixels where its outline, blurred as the image is, does by more than `solid`, whatever its opacity and colour (none
+    at opacity 0), and its hole does not; hidden and outside parts count too in its amodal box and area. People who draw
+    boxes take in a soft shape's halo: for labels like theirs let solid be about 0.1.
     """
 
     size: tuple[int, int]
@@ -160,7 +160,8 @@ class _Placed:
             yield from (group[at:at + most] for at in range(0, len(group), most))
 
 
-def _place(renderer: Shapes, scenes: SceneBatch) -> _Placed:
+def _place(renderer: Shapes, scenes: SceneBatch, blur: Tensor) -> _Placed:
+    """blur: of each scene [S]."""
     height, width = renderer.size
     limits = {"x": (width / 2, -np.inf, np.inf), "y": (height / 2, -np.inf, np.inf), **outline.ATTRIBUTES}
     parts = [_columns(renderer, scenes, kind, renderer.shapes[kind], limits) for kind in renderer.shapes]
@@ -173,12 +174,14 @@ def _place(renderer: Shapes, scenes: SceneBatch) -> _Placed:
     at = torch.as_tensor(order, device=renderer.device)
     values = {name: column[at] for name, column in values.items()}
     address = address[order]
+    values["blur"] = blur[torch.as_tensor(scene[order], device=renderer.device)]
     series = outline.waves(values, address)
     reach = outline.reach(values, series)
     x, y = numbers(values["x"]), numbers(values["y"])
     side = _round_up(2 * reach + 1)
     _check_reach(renderer, scenes, side, scene[order])
-    bits = [_is_used(values[name], outline.ATTRIBUTES[name][0]) << bit for bit, name in enumerate(OPTIONAL)]
+    bits = [_is_used(values[name], outline.ATTRIBUTES.get(name, (0.0,))[0]) << bit  # of the blur: none
+            for bit, name in enumerate(OPTIONAL)]
     lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(numbers(values["lobes"])), 0)
     prepared = outline.prepared(values, address)
     colour, absorb = torch.stack([values[way] for way in WAYS], 1), values["absorb"][:, None]
@@ -265,8 +268,8 @@ class _Painting:
 
     def __init__(self, renderer: Shapes, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
-        self.placed = _place(renderer, scenes)
         self.camera = _camera(renderer, scenes)
+        self.placed = _place(renderer, scenes, self.camera["blur"])
         self.plain, self.series = self.placed.values.to(dtype), self.placed.series.to(dtype)
         self.through, self.own = self.placed.through.to(dtype), self.placed.own.to(dtype)
         self.ids = torch.zeros((len(scenes) if masks else 0, *renderer.size), dtype=torch.int32, device=renderer.device)
@@ -318,10 +321,11 @@ class _Painting:
         dx = (torch.as_tensor(p.left[group], device=device)[:, None] + span - p.x[at][:, None]).to(self.dtype)
         dy = (torch.as_tensor(p.top[group], device=device)[:, None] + span - p.y[at][:, None]).to(self.dtype)
         used = {name: bool(int(p.used[group[0]]) >> bit & 1) for bit, name in enumerate(OPTIONAL)}
+        used["blur"] &= self.masks  # it changes nothing that is painted here
         one = dict(zip(p.names, self.plain[:, at, None, None].unbind(0), strict=True))
-        cover, keep, ink = outline.look(one, self.series[at] if order else None, order, int(p.sides[group[0]]), used,
+        seen, keep, ink = outline.look(one, self.series[at] if order else None, order, int(p.sides[group[0]]), used,
                                         dx[:, None, :], dy[:, :, None])
-        solid = (cover > self.renderer.solid + TIE) & (one["opacity"] > 0)
+        solid = (seen > self.renderer.solid + TIE) & (one["opacity"] > 0)
         if self.masks:
             self.extent[group] = measure(solid, p.left[group], p.top[group], self.renderer.size)
         return Stack(solid, keep, ink, self.through[at], self.own[at])
