@@ -133,13 +133,13 @@ class Looking:
             images, labels = draw_boxes(self.renderer, part, SEEN)
             pictures.append((worn(images, derive(seed, f"part {number}")), labels))
         known, near = np.concatenate([truth(self.grammar, part) for part in parts]), len(parts[0]) if piece else None
-        photos, summaries = self.summary(self.photos), torch.cat([self.summary(images) for images, _ in pictures])
+        photos, summaries = self._of_photos, torch.cat([self.summary(images) for images, _ in pictures])
         if piece >= OBJECTS_FROM and self.settings.look_objects and self.task is not None:
             if self.finder is None:
                 with torch.enable_grad():
                     self.finder = self.task.train(*pictures[0], self.seed)
                 self.trainings = 1
-            own, theirs = torch.cat([self._objects(images) for images, _ in pictures]), self._objects(self.photos)
+            own, theirs = torch.cat([self._objects(images) for images, _ in pictures]), self._of_their_objects
             full = regress(torch.cat([summaries, own], 1), known, torch.cat([photos, theirs], 1), near)
             slim = regress(torch.cat([own, own**2], 1), known, torch.cat([theirs, theirs**2], 1), near)
             reading = surest(full, slim)
@@ -151,6 +151,14 @@ class Looking:
         assert self.task is not None and self.finder is not None
         found = self.task.predict(self.finder, images)
         return of_objects(images, found, self.task.classes)
+
+    @cached_property
+    def _of_photos(self) -> Tensor:
+        return self.summary(self.photos)
+
+    @cached_property
+    def _of_their_objects(self) -> Tensor:
+        return self._objects(self.photos)  # for good: the finder is trained once
 
     @cached_property
     def summary(self) -> Summary:

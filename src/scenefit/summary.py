@@ -3,6 +3,7 @@
 Legend: S images; H, W pixels; N photos; F numbers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,13 +112,14 @@ def _sharpness(pixels: Tensor) -> Tensor:
 def of_objects(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor:
     """What a detector found in images [S, H, W, 3], in numbers [S, F]: of each class how many, how sure, how large, and
     their colours inside and at the middle, with their spread. Zeros where a class is absent."""
+    found = found.where(found.score > UNSURE)
     box, score = found.box, found.score
-    inner, outer = _inside(images, found, 0.35), _inside(images, found, 0.8)
+    inner, outer = _inside(images, found, (0.35, 0.8))
     side = np.log(np.maximum(box[:, 2:] - box[:, :2], 1))
     values = np.concatenate([inner, outer, side.mean(1, keepdims=True), np.abs(side[:, :1] - side[:, 1:])], 1)
     blocks = []
     for name in classes:
-        rows = (found.name == name) & (score > UNSURE)
+        rows = found.name == name
         image, value = found.image[rows], values[rows]
         weight = score[rows] ** POWER
 
@@ -134,19 +136,23 @@ def of_objects(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor
     return torch.from_numpy(np.concatenate(blocks, 1).astype(np.float32))
 
 
-def _inside(images: Images, found: Boxes, part: float) -> NDArray[np.float64]:
-    """Mean and standard deviation of the colours in the middle `part` of each box [m, 6], by summed areas."""
+def _inside(images: Images, found: Boxes, parts: Sequence[float]) -> NDArray[np.float64]:
+    """Mean and standard deviation of the colours in the middle of each box, of each part of its sides
+    [len(parts), m, 6]; by summed areas."""
     height, width = images.shape[1:3]
-    middle, half = (found.box[:, :2] + found.box[:, 2:]) / 2, part * (found.box[:, 2:] - found.box[:, :2]) / 2
-    low = np.floor(np.clip(middle - half, 0, [width - 1, height - 1])).astype(int)
-    high = np.maximum(np.ceil(np.clip(middle + half, 0, [width, height])).astype(int), low + 1)
-    out = np.zeros((len(found), 6))
+    middle, half = (found.box[:, :2] + found.box[:, 2:]) / 2, (found.box[:, 2:] - found.box[:, :2]) / 2
+    lows = [np.floor(np.clip(middle - part * half, 0, [width - 1, height - 1])).astype(int) for part in parts]
+    highs = [np.maximum(np.ceil(np.clip(middle + part * half, 0, [width, height])).astype(int), low + 1)
+             for part, low in zip(parts, lows, strict=True)]
+    out = np.zeros((len(parts), len(found), 6))
     for image in np.unique(found.image):
         rows = found.rows(int(image))
         pixels = images[image] / 255.0
         sums = np.zeros((height + 1, width + 1, 6))
         sums[1:, 1:] = np.concatenate([pixels, pixels**2], 2).cumsum(0).cumsum(1)
-        (x0, y0), (x1, y1) = low[rows].T, high[rows].T
-        mean = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0))[:, None]
-        out[rows] = np.concatenate([mean[:, :3], np.sqrt(np.maximum(mean[:, 3:] - mean[:, :3] ** 2, 0))], 1)
+        for into, low, high in zip(out, lows, highs, strict=True):
+            (x0, y0), (x1, y1) = low[rows].T, high[rows].T
+            mean = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0))[:, None]
+            spread = np.sqrt(np.maximum(mean[:, 3:] - mean[:, :3] ** 2, 0))
+            into[rows] = np.concatenate([mean[:, :3], spread], 1)
     return out
