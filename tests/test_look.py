@@ -66,6 +66,18 @@ def test_a_regression_is_not_believed_beyond_its_renders():
     assert reading.centre[:, 0].min() >= 0.39 and reading.centre[:, 0].max() <= 0.61
 
 
+def test_an_attribute_of_which_little_is_told_is_not_moved_by_photos_that_differ():
+    rng = np.random.default_rng(4)
+    known, noise = rng.random((4000, 1)), rng.standard_normal((4000, 1))
+    for share, moved in ((0.03, False), (0.15, True)):
+        hint = np.sqrt(12 * share) * (known - 0.5) + np.sqrt(1 - share) * noise
+        reading = regress(torch.from_numpy(hint).float(), known, torch.full((50, 1), 4.0))
+        assert reading.told[0] == pytest.approx(share, abs=0.03)
+        assert bool((abs(reading.centre - known.mean()) > 0.1).all()) is moved
+        if not moved:
+            assert reading.centre.std() < 1e-6 and float(reading.error.std()) == pytest.approx(known.std(), rel=0.01)
+
+
 def test_each_attribute_is_read_from_what_tells_it_most():
     """One summary tells the first attribute, another the second."""
     random = torch.Generator().manual_seed(3)

@@ -37,11 +37,11 @@ from scenefit.tasks.detector import Detector
 from scenefit.transformer import Transformer
 from scenefit.wear import worn
 
-DAMPINGS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7)  # tried for each attribute; the last: the mean
+DAMPINGS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7, 1e12)  # tried for each; the last: the mean
 CUT = 4.0  # standard deviations of the renders: a photo may lie far outside in a number that says nothing
 FAR = 8  # one in so many renders of a later round is of the broad prior
 OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
-CLEARLY = 0.1  # of an attribute's variance
+LITTLE, CLEARLY = 0.05, 0.1  # of an attribute's variance
 SHOWN = 64  # renders, to see which classes there are
 SEEN = Keep(min_visibility=0.2, box="amodal")  # of an object, for the detector that helps to read
 
@@ -67,7 +67,8 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
 
     summary [S, F] and known [S, A]: of renders.  photos [N, F]: their summaries.  near: so many renders, the first
     ones, are meant to be like the photos. A number in which the photos still lie elsewhere shows what the scene cannot
-    express (dust, compression), and would be explained by something that it can; so it weighs less.
+    express (dust, compression), and would be explained by something that it can; so it weighs less. An attribute of
+    which little is told is not read at all: photos differ from renders, and chance would move all of them alike.
     """
     middle, spread = summary[:near].mean(0), summary[:near].std(0)
     used = spread > 1e-5
@@ -87,6 +88,7 @@ def regress(summary: Tensor, known: NDArray[np.float64], photos: Tensor, near: i
     loss = torch.stack([(e[:near] ** 2).mean(0) for e in errors])
     best, each = loss.argmin(0), torch.arange(y.shape[1])
     told = 1 - loss[best, each] / y[:near].var(0, correction=0).clamp(min=1e-12)
+    best[told < LITTLE] = len(DAMPINGS) - 1
     ends = torch.quantile(y[:near], torch.tensor([0.005, 0.995], dtype=y.dtype), dim=0)
     # Not believed beyond the renders that it was made from: the next round goes on from there.
     read = torch.stack(found)[best, :, each].T.clamp(*ends)
