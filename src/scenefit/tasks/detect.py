@@ -89,7 +89,9 @@ class Detect:
     def tune(self, network: Detector, photos: Images, photo_labels: Boxes, seed: int, images: Images | None = None,
              labels: Boxes | None = None) -> Detector:
         """A copy of network that went on with labelled photos, and with rendered images as the other half, if given."""
-        others = None if images is None or labels is None else (images, labels)
+        others = None
+        if images is not None and labels is not None:
+            others = self._source(network, images, labels, derive(seed, "augment 1"))
         *_, network = self.training(photos, photo_labels, seed, network, others)
         return network
 
@@ -100,18 +102,19 @@ class Detect:
 
         Self-training: what it is seldom sure of in photos, it unlearns. A network that finds little gets worse.
         """
+        rendered = self._source(network, images, labels, derive(seed, "rendered"))
         for turn in range(turns):
             found = self.predict(network, photos)
-            network = self.tune(network, photos, found.where(found.score >= sure), derive(seed, f"turn {turn}"), images,
-                                labels)
+            *_, network = self.training(photos, found.where(found.score >= sure), derive(seed, f"turn {turn}"), network,
+                                        rendered)
         return network
 
     def training(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
-                 others: tuple[Images, Boxes] | None = None, parts: int = 1) -> Iterator[Detector]:
-        """The network after each of `parts` equal parts of the training."""
+                 others: _Source | None = None, parts: int = 1) -> Iterator[Detector]:
+        """The network after each of `parts` equal parts of the training. others: make up one half of each batch."""
         network = self.fresh(seed) if start is None else copy.deepcopy(start)
-        sources = [self._source(network, *pair, derive(seed, f"augment {number}"))
-                   for number, pair in enumerate([(images, labels)] if others is None else [(images, labels), others])]
+        sources = [self._source(network, images, labels, derive(seed, "augment 0"))]
+        sources += [] if others is None else [others]
         if start is None and network.backbone.trained:
             network.set_scale(self.maps(network, images[:SCALE]) if self._whole(network)
                               else [m[:SCALE] for m in sources[0].maps])
