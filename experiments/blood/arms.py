@@ -30,7 +30,9 @@ from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
 from scenes import smear
 
-KEEP = sf.Keep(min_visibility=0.2, min_contrast=0.06, box="amodal")  # what people would see, and draw a box around
+# What people would see, and draw a box around; the data's own page says that red cells which overlap or touch the
+# border often have none.
+KEEP = sf.Keep(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal")
 TURNS = 2  # of going on with what is found in the photos
 SURE = 0.5  # from which score on a find counts as a label then
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
