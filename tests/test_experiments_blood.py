@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import scenefit as sf
-from experiments.blood import arms, counting, fits, measure, picture, study, summary, world
+from experiments.blood import arms, convention, counting, fits, measure, picture, study, summary, world
 from experiments.blood.measure import Figure
 from scenefit.boxes import Boxes, make_boxes
 from scenefit.settings import Settings
@@ -172,6 +172,24 @@ def test_adapted_goes_on_with_photos_and_no_label(cell: arms.Cell, monkeypatch: 
     assert not torch.equal(first["last.weight"], last["last.weight"])
     ten = arms.run(replace(cell, arm="wide-adapted+10"))
     assert ten["cost"]["trainings"] == 2 + arms.TURNS
+
+
+def test_rescaled_finds_are_as_large_as_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector whose boxes are all too small, and more so those of platelets; it is sure of them, but for one."""
+    truth = world.reported(cell.data, "val").boxes
+    assert truth is not None and {"RBC", "Platelets"} <= set(truth.name)
+    small = convention.rescaled(truth, {"RBC": 0.9, "WBC": 1.0, "Platelets": 0.7})
+    small = replace(small, score=np.where(np.arange(len(small)) == 3, 0.2, 0.9))
+    monkeypatch.setattr(sf.Detect, "predict", lambda own, network, images: small.take(np.arange(len(images)) % 6))
+    monkeypatch.setattr(world, "labelled", lambda data, label, report, draw: world.reported(data, report))
+    plain, large = (arms.run(replace(cell, arm=arm)) for arm in ("wide", "wide-rescaled"))
+    assert not (replace(cell, arm="wide-rescaled").folder / "detector.safetensors").exists(), "it is that of wide"
+    assert plain["AP50"]["Platelets"] < 0.9 < large["AP50"]["Platelets"] and plain["cost"] == large["cost"]
+    whole = (truth.box[:, :2] > 12).all(1) & (truth.box[:, 2:] < np.array(world.SIZE[::-1]) - 12).all(1)
+    found = arms.read_finds(replace(cell, arm="wide-rescaled").folder / "val.safetensors")
+    assert found.box[whole] == pytest.approx(truth.box[whole], abs=1.5)
+    with pytest.raises(ValueError, match="50 labelled photos cannot be looked at on the report 'few'"):
+        arms.run(replace(cell, arm="wide-rescaled", report="few"))
 
 
 def test_a_cell_that_may_not_read_labels(cell: arms.Cell) -> None:

@@ -4,7 +4,8 @@ An arm's name says where it starts and, after a plus, how many labelled photos f
 (these photos alone), "real+all". "adapted" and "wide-adapted" are the detectors of "learned" and "wide" that went on
 with the photos to match and what they find in them. "look-2" is the fit after two looks; "content" and "appearance"
 have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
-detector finds in them as their labels. Legend: S scenes; N photos.
+detector finds in them as their labels; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes as large as
+people draw them. Legend: S scenes; N photos.
 """
 
 import json
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 import scenefit as sf
-from experiments.blood import fits, world
+from experiments.blood import convention, fits, world
 from scenefit.address import derive
 from scenefit.boxes import Boxes, make_boxes
 from scenefit.files import content_hash, write_json
@@ -37,8 +38,10 @@ TURNS = 2  # of going on with what is found in the photos
 SURE = 0.5  # from which score on a find counts as a label then
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
+REPORTERS = ("study", "summary", "measure", "picture", "counting")  # they only tell of cells
 ANY = ("naive", "real")  # starts that no prior has a part in
 ADAPTED = {"adapted": "learned", "wide-adapted": "wide"}
+RESCALED = {"rescaled": "adapted", "wide-rescaled": "wide"}
 FIX = "remove it and run the same command again"
 
 
@@ -77,6 +80,11 @@ class Cell:
         return self.root / f"{self.size}-renders{steps}" / self.home / f"{self.arm}{first}"
 
     @property
+    def trained(self) -> "Cell":
+        """The one whose detector this one uses: itself, but for finds that are rescaled."""
+        return replace(self, arm=RESCALED.get(self.arm, self.arm))
+
+    @property
     def fit(self) -> fits.Fit:
         return fits.Fit(self.data, self.root / "fits" / self.home, self.prior, self.seed, self.settings)
 
@@ -90,13 +98,16 @@ def run(cell: Cell) -> dict[str, Any]:
     told = cell.folder / f"{cell.report}.json"
     if told.exists():
         return json.loads(told.read_text())
-    if cell.labels:
-        world.check_labels(cell.labels, cell.report)
+    if cell.labels or cell.arm in RESCALED:
+        world.check_labels(cell.labels or convention.LABELLED, cell.report)
     torch.set_num_threads(1)
     network, facts = detector(cell)
     photos = world.reported(cell.data, cell.report)
     assert photos.boxes is not None
     found = cell.task.predict(network, photos.images)
+    if cell.arm in RESCALED:
+        few = world.labelled(cell.data, convention.LABELLED, cell.report, 0)
+        found = convention.rescaled(found, convention.factors(cell.task, network, few))
     write_finds(cell.folder / f"{cell.report}.safetensors", found)
     match = matched(found, photos.boxes)
     believed = matched(found.where(found.score >= facts["threshold"]), photos.boxes)
@@ -109,6 +120,7 @@ def run(cell: Cell) -> dict[str, Any]:
 
 def detector(cell: Cell) -> tuple[Detector, dict[str, Any]]:
     """The arm's detector, kept without the backbone that all share, with its threshold and all that it cost."""
+    cell = cell.trained
     if (cell.folder / "detector.safetensors").exists():
         tensors, facts = kept(cell)
         network = cell.task.fresh(0)
@@ -125,14 +137,14 @@ def detector(cell: Cell) -> tuple[Detector, dict[str, Any]]:
 @cache
 def code() -> str:
     """Hash of all source that a cell may depend on: what was made by other code is told apart."""
-    places = [Path(sf.__file__).parent, Path(__file__).parent, Path(smear.__file__)]
-    files = sorted(file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place]))
+    own = [file for file in Path(__file__).parent.glob("*.py") if file.stem not in REPORTERS]
+    files = sorted([*Path(sf.__file__).parent.rglob("*.py"), *own, Path(smear.__file__)])
     return content_hash("\n".join(content_hash(file.read_bytes()) for file in files).encode())
 
 
 def kept(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
     """The weights of a detector that was trained before, and its facts."""
-    return read_tensors(cell.folder / "detector.safetensors", FIX)
+    return read_tensors(cell.trained.folder / "detector.safetensors", FIX)
 
 
 def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:

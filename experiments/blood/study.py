@@ -26,7 +26,7 @@ MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+
         "random", "cma")
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
-SWAPS = ("content", "appearance", "relabelled")
+SWAPS = ("content", "appearance", "relabelled", *arms.RESCALED)
 COUNTS = "counts"
 
 
@@ -73,7 +73,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--curve", action="store_true", help="also 25, 50, 100 and all labels, first prior")
     parser.add_argument("--stages", action="store_true", help="also each look of the fit, first prior")
     parser.add_argument("--swaps", action="store_true", 
-                        help="also learned content in wide appearance, the reverse, and the photos with found boxes")
+                        help="also learned content in wide appearance, the reverse, the photos with found boxes, and "
+                             "finds as large as people draw boxes")
     parser.add_argument("--counts", action="store_true", help="also the counts; reads labels of the matched photos")
     parser.add_argument("--renders", type=int, default=800, help="that a detector is trained on")
     parser.add_argument("--looks", type=int, default=defaults.looks)

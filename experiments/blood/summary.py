@@ -27,7 +27,9 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "learned+10": "**learned, then 10 labels**",
          "real+all": "all labels (205)",
          "content": "learned content, wide appearance", "appearance": "wide content, learned appearance",
-         "relabelled": "the matched photos, with the boxes that the learned detector finds"}
+         "relabelled": "the matched photos, with the boxes that the learned detector finds",
+         "rescaled": "learned, gone on with its own finds, boxes as large as people draw them",
+         "wide-rescaled": "wide grammar, boxes as large as people draw them"}
 STARTS = ("wide", "learned", "real")
 CURVE = ("0", "10", "25", "50", "100", "all")
 
@@ -81,7 +83,7 @@ def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[t
         judged = [measure.judge(some, photos.boxes, world.CLASSES, threshold)
                   for some, threshold in zip(finds, thresholds, strict=True)]
         found[key] = measure.figures(judged, world.CLASSES, lots)
-        if key[1] in arms.ADAPTED:
+        if key[1] == BEST:
             counts = [measure.judge(some, photos.boxes, world.CLASSES, arms.SURE).counts for some in finds]
             found[key][BELIEVED] = measure.mistakes(counts, lots)
     return found
