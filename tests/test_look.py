@@ -75,6 +75,7 @@ def test_an_attribute_of_which_little_is_told_is_not_moved_by_photos_that_differ
         assert reading.told[0] == pytest.approx(share, abs=0.03)
         assert bool((abs(reading.centre - known.mean()) > 0.1).all()) is moved
         if not moved:
+            assert abs(reading.centre - known.mean()).max() < 1e-6, "the mean itself, and not nearly"
             assert reading.centre.std() < 1e-6 and float(reading.error.std()) == pytest.approx(known.std(), rel=0.01)
 
 
