@@ -16,6 +16,7 @@ from scenefit.labelled import read_boxes
 from scenefit.model import Model
 from scenefit.record import hash_photos
 from scenefit.scene_file import load_scene
+from scenefit.score import score_pieces
 from scenefit.tasks import Detect
 from scenefit.tasks.augment import NO_CHANGE
 from scenefit.tasks.detector import SmallMaps
@@ -107,6 +108,28 @@ def test_score_gives_ap50_and_the_report_its_picture(world, run):
     page = (run / "report.html").read_text()
     assert "What detectors find in 12 held-out photos" in page and "trained on learned: " in page and "AP50" in page
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
+
+
+def test_a_score_that_was_stopped_goes_on(world, run, monkeypatch):
+    command = ["score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 32,
+               "--repeats", 1]
+    call(*command)
+    whole = [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")]
+    begun = []
+
+    def few_pieces(*given, start=None, **more):
+        begun.append(None if start is None else start.done)
+        for piece in score_pieces(*given, start=start, **more):
+            yield piece
+            if piece.done in (2, 5):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("scenefit.score.score_pieces", few_pieces)
+    for _ in range(2):
+        assert "Stopped. The same command goes on where it stood." in call(*command, code=130)
+    call(*command)
+    assert begun == [None, 2, 5] and not (run / "score.part.safetensors").exists()
+    assert [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")] == whole
 
 
 def test_generate_keeps_what_it_is_told(run):

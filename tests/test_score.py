@@ -12,7 +12,9 @@ from scenefit.photos import Photos
 from scenefit.pictures import draw
 from scenefit.run import RunError
 from scenefit.scene_file import load_scene
-from scenefit.score import read_score, samplers, score, write_score
+from scenefit.score import samplers, score, score_pieces
+from scenefit.score_file import read_piece, read_score, write_piece, write_score
+from scenefit.tensor_file import DamagedFile
 from scenefit.transformer import Transformer
 
 
@@ -94,6 +96,42 @@ def test_drawing_in_parts_is_drawing_at_once(scene):
     images, labels = draw(scene.renderer, scenes)
     frames = scene.renderer(scenes)
     assert np.array_equal(images, frames.images) and np.array_equal(labels, frames.label)
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 4, 8, 9])
+def test_a_score_that_was_stopped_goes_on_and_ends_in_the_same(scene, tmp_path, done):
+    class Counted(sf.Classify):
+        trained = 0
+
+        def train(self, *given):
+            Counted.trained += 1
+            return super().train(*given)
+
+    few = photos(scene, 2, 20)
+    task = Counted(tuple(sorted(set(few.label))), epochs=1)
+
+    def pieces(start=None):
+        return score_pieces(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), few, renders=32, images=32,
+                            repeats=2, task=task, start=start)
+
+    whole = list(pieces())
+    assert [piece.done for piece in whole] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9] and {piece.of for piece in whole} == {9}
+    path, asked, kept = tmp_path / "part", {"seed": 0}, None
+    if done:
+        write_piece(path, whole[done - 1], asked)
+        kept = read_piece(path, asked)
+        assert kept == whole[done - 1] and read_piece(path, {"seed": 1}) is None
+    Counted.trained = 0
+    rest = list(pieces(kept))
+    assert rest == whole[done:] and Counted.trained == min(6, 9 - done)
+
+
+def test_a_damaged_piece_says_what_to_do(scene, tmp_path):
+    path = tmp_path / "part"
+    assert read_piece(path, {}) is None
+    path.write_bytes(b"{}")
+    with pytest.raises(DamagedFile, match=r"part is damaged: .*; delete it: the score begins anew"):
+        read_piece(path, {})
 
 
 def test_too_few_photos(scene):

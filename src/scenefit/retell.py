@@ -29,7 +29,8 @@ from scenefit.report.sheet import contact_sheet
 from scenefit.run import Run, fit_model, fit_reader, read_json, steps
 from scenefit.scene import SceneBatch
 from scenefit.scene_file import SceneFile
-from scenefit.score import Band, read_score
+from scenefit.score import Band
+from scenefit.score_file import read_score
 from scenefit.strangers import FAR, NEAR, farthest
 from scenefit.tensor_file import read_tensors, write_tensors
 

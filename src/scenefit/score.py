@@ -7,24 +7,22 @@ Legend: S renders; N photos.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from scenefit.address import derive
 from scenefit.boxes import Boxes
-from scenefit.distance import floor, kernel, kid, mmd2, two_sample
+from scenefit.distance import Kernel, floor, kernel, kid, mmd2, two_sample
 from scenefit.features import Extractor, compute
-from scenefit.files import write_json
 from scenefit.formats import Keep
 from scenefit.model import Model
 from scenefit.photos import Photos
 from scenefit.pictures import draw, draw_boxes
 from scenefit.ranges import shrunk
 from scenefit.renderers import Renderer
-from scenefit.run import RunError, read_json
 from scenefit.scene import SceneBatch
 from scenefit.tasks import Detect, Task
 from scenefit.tasks.average_precision import average_precision, best_threshold, matched
@@ -103,12 +101,12 @@ class Found:
 
 
 class Piece(NamedTuple):
-    """A piece of the measuring, done. score: at the end, else None.  found: arm -> of its first detector."""
+    """A piece of the measuring, done. score, found: all so far; found: arm -> of its first detector."""
 
     text: str
     done: int
     of: int
-    score: Score | None
+    score: Score
     found: Mapping[str, Found]
 
 
@@ -122,51 +120,51 @@ def score(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, 
     """
     *_, last = score_pieces(model, renderer, real, extractor, labelled, features=features, renders=renders,
                             images=images, repeats=repeats, seed=seed, task=task, notes=notes, keep=keep)
-    assert last.score is not None
     return last.score
 
 
 def score_pieces(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
                  *, features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
-                 task: Task | None = None, notes: tuple[str, ...] = (), keep: Keep | None = None) -> Iterator[Piece]:
-    """Measure piece by piece; see `score`."""
+                 task: Task | None = None, notes: tuple[str, ...] = (), keep: Keep | None = None,
+                 start: Piece | None = None) -> Iterator[Piece]:
+    """Measure piece by piece; see `score`. start: the last piece of a measuring of the same that was stopped."""
     if len(real) < LEAST:
         raise ValueError(f"score needs at least {LEAST} photos to say anything, got {len(real)}")
-    if labelled is not None and task is None:
-        task = choose_task(labelled, model.grammar, renderer)
     arms = samplers(model)
-    done, of = 0, len(arms) * (1 + (repeats if labelled is not None else 0))
     photos = compute(extractor, real.images)
-    using, band = kernel(photos), floor(photos, derive(seed, "score floor"))
-    distances = {}
+    using = kernel(photos)
+    if start is None:
+        band = floor(photos, derive(seed, "score floor"))
+        empty = Score(features=features, photos=len(real), renders=renders, distances={}, notes=list(notes),
+                      floor=Band(mean=band.mean, low=band.low, high=band.high, size=band.size),
+                      labelled=0 if labelled is None else len(labelled), images=0 if labelled is None else images)
+        start = Piece("", 0, len(arms) * (1 + (0 if labelled is None else repeats)), empty, {})
+    piece = start
     for name, sample in arms.items():
-        drawn = compute(extractor, draw(renderer, sample(derive(seed, "score"), renders))[0])
-        found, test = kid(drawn, photos, derive(seed, "kid")), two_sample(drawn, photos, derive(seed, "two sample"))
-        distances[name] = Distances(mmd2=float(mmd2(drawn, using)), kid=found.value, kid_error=found.error,
-                                    auc=test.auc, auc_low=test.low, auc_high=test.high)
-        done += 1
-        yield Piece(f"distances of {name}", done, of, None, {})
-    accuracy: dict[str, list[float]] = {}
-    ap50: dict[str, dict[str, list[float | None]]] = {}
-    found_by: dict[str, Found] = {}
-    for name, sample in arms.items() if labelled is not None else ():
-        assert labelled is not None and task is not None
-        for number in range(repeats):
-            trial = _Trial(task, renderer, sample, labelled, keep, images, derive(seed, f"score {number}"))
-            network = trial.train()
-            if labelled.boxes is None:
-                accuracy.setdefault(name, []).append(task.score(network, labelled.images, labelled.label))
-            else:
-                boxes = trial.add(network, ap50.setdefault(name, {}))
-                if number == 0 and boxes is not None:
-                    found_by[name] = Found(boxes, trial.threshold(network))
-            done += 1
-            yield Piece(f"training on {name}", done, of, None, {})
-    result = Score(features=features, photos=len(real), renders=renders, distances=distances, accuracy=accuracy,
-                   floor=Band(mean=band.mean, low=band.low, high=band.high, size=band.size), ap50=ap50,
-                   labelled=0 if labelled is None else len(labelled), images=images if labelled is not None else 0,
-                   notes=list(notes))
-    yield Piece("done", of, of, result, found_by)
+        if name not in piece.score.distances:
+            drawn = compute(extractor, draw(renderer, sample(derive(seed, "score"), renders))[0])
+            told = _distances(drawn, photos, using, seed)
+            piece = _after(piece, f"distances of {name}", distances={**piece.score.distances, name: told})
+            yield piece
+    if labelled is not None:
+        task = task or choose_task(labelled, model.grammar, renderer)
+        for name, sample in arms.items():
+            for number in range(len(piece.score.values.get(name, [])), repeats):
+                trial = _Trial(task, renderer, sample, labelled, keep, images, derive(seed, f"score {number}"))
+                piece = trial.after(piece, name)
+                yield piece
+    yield piece._replace(text="done")
+
+
+def _distances(drawn: Tensor, photos: Tensor, using: Kernel, seed: int) -> Distances:
+    found, test = kid(drawn, photos, derive(seed, "kid")), two_sample(drawn, photos, derive(seed, "two sample"))
+    return Distances(mmd2=float(mmd2(drawn, using)), kid=found.value, kid_error=found.error, auc=test.auc,
+                     auc_low=test.low, auc_high=test.high)
+
+
+def _after(piece: Piece, text: str, found: Mapping[str, Found] | None = None, **more: Any) -> Piece:
+    """The next piece: more is what the score holds now."""
+    return Piece(text, piece.done + 1, piece.of, piece.score.model_copy(update=more), found or piece.found)
 
 
 def samplers(model: Model) -> Mapping[str, Sampler]:
@@ -174,22 +172,6 @@ def samplers(model: Model) -> Mapping[str, Sampler]:
     control = shrunk(model.grammar)
     return {"grammar": model.grammar.sample, "shrunk": control.sample,
             "learned": lambda seed, count: model.sample(count, seed)}
-
-
-def write_score(path: str | Path, found: Score) -> None:
-    write_json(path, found.model_dump(mode="json"))
-
-
-def read_score(path: str | Path) -> Score | None:
-    """What `write_score` wrote; None if there is no such file. RunError if it is damaged."""
-    path = Path(path)
-    if not path.exists():
-        return None
-    found: Any = read_json(path, Score, "delete it, or run scenefit score again")
-    if set(found.distances) != set(ARMS) or set(found.values) - set(ARMS):
-        raise RunError(f"{path} is damaged: it needs the arms {', '.join(ARMS)}; delete it, or run scenefit score "
-                       "again")
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,21 +191,25 @@ class _Trial:
         return draw(self.renderer, scenes) if self.labelled.boxes is None else draw_boxes(self.renderer, scenes,
                                                                                           self.keep)
 
-    def train(self) -> Any:
-        return self.task.train(*self.drawn(self.seed, self.images), derive(self.seed, "task network"))
-
-    def add(self, network: Any, values: dict[str, list[float | None]]) -> Boxes | None:
-        """Append the mean average precision, and that of each class; what was found, if the task is `Detect`."""
-        photos = self.labelled
-        assert photos.boxes is not None
-        if not isinstance(self.task, Detect):
-            values.setdefault("mean", []).append(self.task.score(network, photos.images, photos.boxes))
-            return None
-        found = self.task.predict(network, photos.images)
-        judged = average_precision(found, photos.boxes, self.task.classes)
-        for name, value in {"mean": judged["mAP50"], **judged["AP50"]}.items():
-            values.setdefault(name, []).append(None if np.isnan(value) else value)
-        return found
+    def after(self, piece: Piece, arm: str) -> Piece:
+        """piece with one more training of arm, and what it was worth."""
+        photos, text, had = self.labelled, f"training on {arm}", piece.score
+        network = self.task.train(*self.drawn(self.seed, self.images), derive(self.seed, "task network"))
+        if photos.boxes is None:
+            accuracy = self.task.score(network, photos.images, photos.label)
+            return _after(piece, text, accuracy={**had.accuracy, arm: [*had.accuracy.get(arm, []), accuracy]})
+        found = piece.found
+        if isinstance(self.task, Detect):
+            boxes = self.task.predict(network, photos.images)
+            judged = average_precision(boxes, photos.boxes, self.task.classes)
+            values = {"mean": judged["mAP50"], **judged["AP50"]}
+            if arm not in found:
+                found = {**found, arm: Found(boxes, self.threshold(network))}
+        else:
+            values = {"mean": self.task.score(network, photos.images, photos.boxes)}
+        before = had.ap50.get(arm, {})
+        own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in values.items()}
+        return _after(piece, text, found, ap50={**had.ap50, arm: own})
 
     def threshold(self, network: Any) -> float:
         """From the network's own synthetic validation part."""

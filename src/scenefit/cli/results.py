@@ -89,7 +89,7 @@ def generate(
     say.say(f"{n:,} images in {out}")
 
 
-@say.command("Stopped; nothing was written.")
+@say.command("Stopped. The same command goes on where it stood.")
 def score(
     run: RunArgument,
     real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos; best those that the fit has not seen.",
@@ -128,10 +128,16 @@ def score(
     classifier that tells renders from photos (0.5 or below: it cannot). A lower distance is no proof of better data;
     what a classifier (accuracy) or a detector (AP50, mean and per class) that learned from renders gets right in
     labelled photos is. Writes score.json into the run folder, and what the detectors found, for scenefit report.
+    Stopped, the same command goes on where it stood.
     """
+    from dataclasses import asdict
+
     from scenefit.detections import ARMS, compare, write_detections
+    from scenefit.lock import lock
+    from scenefit.record import hash_photos, versions
     from scenefit.run import fit_model, open_run
-    from scenefit.score import score_pieces, write_score
+    from scenefit.score import score_pieces
+    from scenefit.score_file import read_piece, write_piece, write_score
     from scenefit.tasks.choose import choose_task
 
     if features not in FEATURES:
@@ -143,20 +149,26 @@ def score(
     size, where = opened.record.size, resolve(device)
     same_camera(opened, flat_field)
     reals, few = photos(real, size, flat=flat_field), labelled_photos(labelled, size, flat_field)
-    with drawing(found, workers, where) as renderer:
+    asked = {"run": opened.record.identity, "scene": found.hash, "real": hash_photos(reals),
+             "labelled": None if few is None else hash_photos(few), "features": features, "renders": renders,
+             "images": images, "repeats": repeats, "seed": seed, "device": where,
+             "keep": None if keep is None else asdict(keep), "versions": versions()}
+    so_far = opened.path("score.part.safetensors")
+    with drawing(found, workers, where) as renderer, lock(run):
         task = None if few is None else choose_task(few, found.grammar, renderer, where)
         with say.bar() as progress:
             shown = progress.add_task("measuring", total=None)
             for piece in score_pieces(model, renderer, reals, _extractor(opened, features), few, features=features,
                                       seed=seed, renders=renders, images=images, repeats=repeats, task=task,
-                                      notes=_seen(opened, reals, few), keep=keep):
+                                      notes=_seen(opened, reals, few), keep=keep, start=read_piece(so_far, asked)):
+                write_piece(so_far, piece, asked)
                 progress.update(shown, completed=piece.done, total=piece.of, description=piece.text)
-    assert piece.score is not None
     opened.path("detections.safetensors").unlink(missing_ok=True)
     if few is not None and piece.found:
         told = compare(few, {arm: piece.found[arm] for arm in ARMS})
         write_detections(opened.path("detections.safetensors"), told, opened.record.identity)
     write_score(opened.path("score.json"), piece.score)
+    so_far.unlink(missing_ok=True)
     _show(piece.score)
     say.say(f"Written to {opened.path('score.json')}")
 
