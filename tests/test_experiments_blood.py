@@ -292,7 +292,7 @@ def test_a_fit_of_other_settings_is_not_taken(tmp_path: Path) -> None:
 
 def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = fits.Fit(tmp_path, tmp_path / "fit", 1.0, 0, Settings(warm_start="look", looks=2))
-    plan = [("read", 1), ("look", 1), ("look", 2), ("check", 1)]
+    plan = [("look", 1), ("look", 2), ("read", 1), ("check", 1)]
     begun: list[int] = []
 
     def steps(*args: Any, state: Any, stop: int = 3, **more: Any) -> Iterator[Any]:
@@ -312,11 +312,63 @@ def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.
         fits.learned(fit)
     monkeypatch.setattr(sf, "fit_steps", partial(steps, stop=99))
     assert fits.cost(fit, "learned")["renders"] == 40 and begun == [0, 3]
-    assert fits.cost(fit, "look-1")["renders"] == 20 and fits.cost(fit, "reader")["renders"] == 10
+    assert fits.cost(fit, "look-1")["renders"] == 10 and fits.cost(fit, "reader")["renders"] == 30
     assert [one["number"] for one in fits.record(fit)["trace"]] == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="a fit of 2 looks has no distribution 'look-3'; it has learned, random"):
         fits.cost(fit, "look-3")
     assert begun == [0, 3], "a fit that is done is not begun again"
+
+
+@pytest.fixture(scope="module")
+def small_fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fits.Fit]:
+    """A fit of few renders to 8 photos, which are renders of the naive guess."""
+    images, labels = arms.rendered(world.naive(5, 8))
+    photos = sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(8)), (), np.full(8, ""), labels)
+    settings = Settings(warm_start="look", steps=0, looks=1, look_renders=64, look_objects=False, reader_renders=32,
+                        reader_epochs=1, check_renders=32)
+    with pytest.MonkeyPatch.context() as now:
+        now.setattr(world, "unlabelled", lambda data: replace(photos, boxes=None))
+        now.setattr(world, "labelled", lambda data, label, report, draw: photos)
+        yield fits.Fit(Path("data"), tmp_path_factory.mktemp("fit"), 1.0, 0, settings)
+
+
+@pytest.mark.parametrize("name", fits.SEARCHES)
+def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch,
+                                                    name: str) -> None:
+    """Of its own: what the reader's training took comes on top."""
+    read, whole, drawn = fits.cost(small_fit, "reader"), fits.cost(small_fit, "learned"), []
+    render = sf.Shapes.__call__
+    monkeypatch.setattr(sf.Shapes, "__call__", lambda own, scenes: (drawn.append(len(scenes)), render(own, scenes))[1])
+    spent = fits.cost(small_fit, name)
+    assert sum(drawn) >= whole["renders"] > read["renders"] > 0
+    assert spent["renders"] == read["renders"] + sum(drawn) and spent["trainings"] == read["trainings"]
+
+
+def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a fit with these settings would have from its beginning; stopped, it goes on from its last step."""
+    monkeypatch.setattr(fits, "REFINED", {"matched": {"steps": 2}, "rewarded": {"task_steps": 2, "task_renders": 8}})
+    monkeypatch.setattr(fits, "REWARDING", sf.Detect(world.CLASSES, steps=8, views=4, batch=2, enlarge=0.25,
+                                                     backbone=SmallMaps))
+    for name, more in (("matched", {}), ("rewarded", {"labelled": world.labelled(Path(), "10", "val", 0),
+                                                      "task": fits.REWARDING, "keep": world.KEEP})):
+        *_, whole = sf.fit_steps(world.wide(1.0), world.renderer, world.unlabelled(Path()), seed=0,
+                                 settings=replace(small_fit.settings, **fits.REFINED[name]), **more)
+        steps = sf.fit_steps
+
+        def stopped(*given: Any, steps: Any = steps, **more: Any) -> Iterator[sf.Step]:
+            for number, step in enumerate(steps(*given, **more)):
+                if number == 2:
+                    raise KeyboardInterrupt
+                yield step
+
+        monkeypatch.setattr(sf, "fit_steps", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fits.load(small_fit, name)
+        monkeypatch.setattr(sf, "fit_steps", steps)
+        ours, theirs = fits.load(small_fit, name).state(), whole.model.state()
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+        assert any(not torch.equal(ours[key], value) for key, value in fits.load(small_fit, "learned").state().items())
+        assert fits.cost(small_fit, name)["renders"] == whole.renders - (2 + 4) * (name == "rewarded")
 
 
 def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:

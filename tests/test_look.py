@@ -147,6 +147,27 @@ def test_a_fit_that_looks_resumes_to_the_same_bytes():
         assert torch.equal(value, again[-1].model.state()[name]), name
 
 
+@pytest.mark.parametrize("gradient", ["exact", "finite", "simultaneous", "score"])
+def test_a_descent_goes_on_from_a_look(gradient):
+    """Where children follow what the look has moved."""
+    def grammar(shade, size):
+        return sf.Grammar("image", {
+            "image": {"shade": sf.learned(shade), "size": sf.learned(size)},
+            "disc": {"x": sf.Uniform(0, SIZE), "y": sf.Uniform(0, SIZE),
+                     "radius": lambda node: sf.Normal(node.parent["size"], 0.2, 1, 9)}},
+            [sf.Rule("image", ["disc", "disc"])])
+
+    renderer = sf.Shapes((SIZE, SIZE), {"disc": {"shade": 0.1}})
+    photos = sf.render(renderer, grammar(sf.Uniform(0.7, 0.8), sf.Uniform(3, 4)).sample(9, 12)).images
+    settings = sf.Settings(warm_start="look", looks=1, look_renders=64, look_objects=False, steps=1, batch=64,
+                           reader_renders=64, check_renders=64, gradient=gradient)
+    steps = sf.fit_steps(grammar(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8)), renderer, photos, settings=settings)
+    look, match = [step for step in steps if step.stage in ("look", "match")]
+    before, after = look.model.state(), match.model.state()
+    moved = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert "curves" in moved and np.isfinite(match.distance)
+
+
 def test_the_finder_is_kept_for_a_resume():
     photos, _ = draw_boxes(blots, SEEN.sample(9, 8))
     looking, other = (Looking(WIDE, blots, photos, sf.Settings(warm_start="look"), 0) for _ in range(2))

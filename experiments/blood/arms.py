@@ -4,8 +4,9 @@ An arm's name says where it starts and, after a plus, how many labelled photos f
 (these photos alone), "real+all". "adapted" and "wide-adapted" are the detectors of "learned" and "wide" that went on
 with the photos to match and what they find in them. "look-2" is the fit after two looks; "content" and "appearance"
 have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
-detector finds in them as their labels; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes as large as
-people draw them. Legend: S scenes; N photos.
+detector finds in them as their labels; "matched" and "rewarded" go on from what was learned, down the distance or by
+what 10 labelled photos say of single scenes; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes as
+large as people draw them. Legend: S scenes; N photos.
 """
 
 import json
@@ -31,9 +32,6 @@ from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
 from scenes import smear
 
-# What people would see, and draw a box around; the data's own page says that red cells which overlap or touch the
-# border often have none.
-KEEP = sf.Keep(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal")
 TURNS = 2  # of going on with what is found in the photos
 SURE = 0.5  # from which score on a find counts as a label then
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
@@ -98,7 +96,7 @@ def run(cell: Cell) -> dict[str, Any]:
     told = cell.folder / f"{cell.report}.json"
     if told.exists():
         return json.loads(told.read_text())
-    if cell.labels or cell.arm in RESCALED:
+    if cell.labels or cell.arm in RESCALED or cell.start == "rewarded":
         world.check_labels(cell.labels or convention.LABELLED, cell.report)
     torch.set_num_threads(1)
     network, facts = detector(cell)
@@ -231,7 +229,7 @@ def sampler(cell: Cell) -> world.Sampler:
 
 def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:
     """Images uint8 [S, H, W, 3] and the boxes of what becomes a label."""
-    return draw_boxes(world.renderer, scenes, KEEP)
+    return draw_boxes(world.renderer, scenes, world.KEEP)
 
 
 def write_finds(path: Path, found: Boxes) -> None:

@@ -1,18 +1,20 @@
-"""The learned distribution, and the two searches on the same distance at as many renders.
+"""The learned distribution, two that go on from it, and two searches on the same distance at as many renders.
 
 Each is kept, with what it cost; a fit that is stopped goes on from its last piece. The searches measure the distance
-in the features of the fit's own reader, so its training counts for them too. Legend: D dimensions.
+in the features of the fit's own reader, so all that its training took counts for them, beside as many renders of their
+own as the whole fit took. Legend: D dimensions.
 """
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import scenefit as sf
 from experiments.blood import world
@@ -27,10 +29,14 @@ from scenefit.reader import Reader, is_grey, slots
 from scenefit.search import FIRST_STEP, IMAGES, place, search
 from scenefit.search import cost as search_cost
 from scenefit.settings import Settings
+from scenefit.tasks.augment import Augment
 from scenefit.tensor_file import read_tensors, write_tensors
 from scenefit.transformer import Transformer
 
 SEARCHES = ("random", "cma")
+# What goes on from the learned distribution: down its distance; by what 10 labelled photos say of single scenes.
+REFINED: dict[str, dict[str, Any]] = {"matched": {"steps": 60}, "rewarded": {"task_steps": 20, "task_renders": 256}}
+REWARDING = sf.Detect(world.CLASSES, steps=200, views=256, augment=Augment(overhead=True, wear=True))
 FIX = "remove its folder and run the same command again"
 
 
@@ -49,7 +55,7 @@ class Fit:
 
 
 def load(fit: Fit, name: str) -> sf.Model:
-    """"learned", "look-1" .., "random" or "cma"; made if it is not there."""
+    """"learned", "look-1" .., a name of SEARCHES or REFINED; made if it is not there."""
     make(fit, name)
     return load_model(world.wide(fit.prior), read_tensors(fit.path(name), FIX)[0], fit.seed)
 
@@ -63,12 +69,16 @@ def cost(fit: Fit, name: str) -> dict[str, Any]:
 def make(fit: Fit, name: str) -> None:
     """ValueError where what is kept was learned with other settings, or for a look that the settings do not have."""
     learned(fit)
-    if name in SEARCHES and not fit.path(name).exists():
-        torch.set_num_threads(1)
+    if fit.path(name).exists():
+        return
+    torch.set_num_threads(1)
+    if name in SEARCHES:
         searched(fit, name)
-    if not fit.path(name).exists():
+    elif name in REFINED:
+        refined(fit, name)
+    else:
         raise ValueError(f"a fit of {fit.settings.looks} looks has no distribution {name!r}; it has learned, "
-                         f"{', '.join(SEARCHES)} and look-1 to look-{fit.settings.looks}")
+                         f"{', '.join((*SEARCHES, *REFINED))} and look-1 to look-{fit.settings.looks}")
 
 
 def record(fit: Fit) -> dict[str, Any]:
@@ -86,24 +96,59 @@ def learned(fit: Fit) -> None:
                              "trained on it, or keep these cells elsewhere with --cells")
         return
     torch.set_num_threads(1)
-    state, trace = None, []
-    if under_way.exists():
-        state, facts = read_tensors(under_way, FIX)
-        state, trace = (state, facts["trace"]) if facts["settings"] == fit.settings.record() else (None, [])
-    step = None
-    for step in sf.fit_steps(world.wide(fit.prior), world.renderer, world.unlabelled(fit.data), seed=fit.seed,
-                             settings=fit.settings, state=state):
-        trace.append(step.record())
-        facts = {"cost": {name: trace[-1][name] for name in ("renders", "trainings", "cpu_seconds")}}
+    for step, facts in steps(fit, fit.settings, under_way):
         if step.stage == "look":
             write_tensors(fit.path(f"look-{step.done}"), step.model.state(), facts)
         if step.stage == "read":
-            reader = {name.partition(":")[2]: v for name, v in step.state.items() if name.startswith("reader:")}
-            write_tensors(fit.path("reader"), reader, facts)
+            write_tensors(fit.path("reader"), part(step.state, "reader"), facts)
         write_tensors(fit.path("learned"), step.model.state(), facts)
-        write_tensors(under_way, step.state, {"settings": fit.settings.record(), "trace": trace})
-    write_json(kept, {"settings": fit.settings.record(), "trace": trace})
+    write_json(kept, {"settings": fit.settings.record(), "trace": facts["trace"]})
     under_way.unlink(missing_ok=True)
+
+
+def refined(fit: Fit, name: str) -> None:
+    """Go on from the learned distribution, with the fit's own photos and reader."""
+    under_way, few = fit.folder / f"{name}-state.safetensors", None
+    if name == "rewarded":
+        few = world.labelled(fit.data, str(world.FIRST), "val", fit.seed)
+    *_, (step, facts) = steps(fit, replace(fit.settings, **REFINED[name]), under_way, after_reader(fit), labelled=few,
+                              task=REWARDING, keep=world.KEEP)
+    write_tensors(fit.path(name), step.model.state(), facts)
+    under_way.unlink(missing_ok=True)
+
+
+def steps(fit: Fit, settings: Settings, under_way: Path, begin: Mapping[str, Tensor] | None = None,
+          **more: Any) -> Iterator[tuple[sf.Step, dict[str, Any]]]:
+    """Each step of a fit with its cost and the trace so far; stopped, it goes on from the last that was kept."""
+    state, trace = begin, []
+    if under_way.exists():
+        saved, facts = read_tensors(under_way, FIX)
+        if facts["settings"] == settings.record():
+            state, trace = saved, facts["trace"]
+    for step in sf.fit_steps(world.wide(fit.prior), world.renderer, world.unlabelled(fit.data), seed=fit.seed,
+                             settings=settings, state=state, **more):
+        trace.append(step.record())
+        yield step, {"cost": {name: trace[-1][name] for name in ("renders", "trainings", "cpu_seconds")},
+                     "trace": list(trace)}
+        write_tensors(under_way, step.state, {"settings": settings.record(), "trace": trace})
+
+
+def after_reader(fit: Fit) -> dict[str, Tensor]:
+    """The state of the fit after its looks and the training of its reader, to go on from with other settings."""
+    model, spent = load(fit, "learned"), cost(fit, "reader")
+    found = {f"transformer:{name}": value for name, value in model.state().items()}
+    found |= {f"reader:{name}": value for name, value in read_tensors(fit.path("reader"), FIX)[0].items()}
+    for copy in ("average", "warm"):
+        found |= {f"{copy}:{name}": value.detach().clone() for name, value in model.transformer.named_parameters()}
+    double = {"baseline": np.nan, "cpu_seconds": spent["cpu_seconds"], "seconds": 0.0}
+    return {**found, "counts": torch.tensor([spent["renders"], spent["trainings"]]),
+            "piece": torch.tensor(fit.settings.looks), **{name: torch.tensor(value, dtype=torch.float64)
+                                                          for name, value in double.items()}}
+
+
+def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What a fit's state holds of one of its networks."""
+    return {key.partition(":")[2]: value for key, value in state.items() if key.startswith(f"{name}:")}
 
 
 def distance(fit: Fit) -> Objective:
@@ -115,10 +160,9 @@ def distance(fit: Fit) -> Objective:
 
 
 def searched(fit: Fit, name: str) -> None:
-    """Shift and stretch every learned number, at no fewer renders than the fit took after the reader was trained."""
+    """Shift and stretch every learned number, at no fewer renders than the whole fit took."""
     began = time.process_time()
-    read, full = cost(fit, "reader"), cost(fit, "learned")
-    least = full["renders"] - read["renders"]
+    read, least = cost(fit, "reader"), cost(fit, "learned")["renders"]
     tree, aim = world.wide(fit.prior), distance(fit)
     transformer = Transformer(tree, derive(fit.seed, "transformer"))
     each = IMAGES if name == "random" else search_cost(transformer)

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.blood import arms, counting
+from experiments.blood import arms, counting, fits
 from experiments.blood.picture import camera, picture
 from experiments.blood.summary import markdown, put_into, summary
 from scenefit.files import write_bytes, write_json, write_text
@@ -27,6 +27,7 @@ MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
 SWAPS = ("content", "appearance", "relabelled", *arms.RESCALED)
+STAGES = (*fits.REFINED, "rewarded+10")
 COUNTS = "counts"
 
 
@@ -38,7 +39,7 @@ def main() -> None:
                      options.train_steps)
     names = [*options.arms, *(SWAPS if options.swaps else ()), *([COUNTS] if options.counts else ())]
     once = [*(CURVE if options.curve else ()),
-            *((f"look-{look}" for look in range(1, options.looks)) if options.stages else ())]
+            *((*(f"look-{look}" for look in range(1, options.looks)), *STAGES) if options.stages else ())]
     cells = list(plan(cell, options.priors, options.seeds, names, once))
     results = work(cells, options.jobs)
     stale = [cell for cell, told in results.items() if "mAP50" in told and told.get("code") != arms.code()]
@@ -62,7 +63,6 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    defaults = Settings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with JPEGImages, Annotations and ImageSets")
     parser.add_argument("--report", choices=("few", "rest", "val"), default="few",
@@ -71,15 +71,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--arms", nargs="*", default=MAIN, help=f"of {', '.join(MAIN)}, or any that arms.py names")
     parser.add_argument("--curve", action="store_true", help="also 25, 50, 100 and all labels, first prior")
-    parser.add_argument("--stages", action="store_true", help="also each look of the fit, first prior")
-    parser.add_argument("--swaps", action="store_true", 
+    parser.add_argument("--stages", action="store_true",
+                        help="also each look of the fit, and what goes on from it, first prior")
+    parser.add_argument("--swaps", action="store_true",
                         help="also learned content in wide appearance, the reverse, the photos with found boxes, and "
                              "finds as large as people draw boxes")
     parser.add_argument("--counts", action="store_true", help="also the counts; reads labels of the matched photos")
-    parser.add_argument("--renders", type=int, default=800, help="that a detector is trained on")
-    parser.add_argument("--looks", type=int, default=defaults.looks)
-    parser.add_argument("--look-renders", type=int, default=defaults.look_renders)
-    parser.add_argument("--reader-renders", type=int, default=defaults.reader_renders)
+    parser.add_argument("--renders", type=int, default=500, help="that a detector is trained on")
+    parser.add_argument("--looks", type=int, default=5)
+    parser.add_argument("--look-renders", type=int, default=800)
+    parser.add_argument("--reader-renders", type=int, default=512)
     parser.add_argument("--train-steps", type=int, default=400, help="of a detector's training")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time, one thread each")

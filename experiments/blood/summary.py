@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.blood import arms, measure, world
+from experiments.blood import arms, fits, measure, world
 from experiments.blood.measure import Figure
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive")
@@ -23,8 +23,9 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "random": "random search on the distance", "cma": "CMA-ES on the distance",
          "wide-adapted": "wide, gone on with its own finds in the photos",
          "learned": "**learned, no label**", "adapted": "**learned, gone on with its own finds, no label**",
+         "matched": "learned, then down the distance", "rewarded": "learned, then rewarded by 10 labels",
          "real+10": "10 labels alone", "wide+10": "wide, then 10 labels",
-         "learned+10": "**learned, then 10 labels**",
+         "learned+10": "**learned, then 10 labels**", "rewarded+10": "learned, rewarded by 10 labels, then they",
          "real+all": "all labels (205)",
          "content": "learned content, wide appearance", "appearance": "wide content, learned appearance",
          "relabelled": "the matched photos, with the boxes that the learned detector finds",
@@ -96,7 +97,7 @@ def row(figures: dict[str, Figure], kept: list[dict[str, Any]]) -> dict[str, Any
     return {**{name: figure.record() for name, figure in figures.items()},
             "counts": mean_of([one["counts"] for one in kept]), "threshold": [one["threshold"] for one in kept],
             "false at recall": {r: None if None in each else float(np.mean(each)) for r, each in false.items()},
-            "cost": mean_of([one["cost"] for one in kept])}
+            "cost": mean_of([one["cost"] for one in kept]), "mAP": float(np.mean([one["AP"] for one in kept]))}
 
 
 def mean_of(records: Sequence[Any]) -> Any:
@@ -115,7 +116,8 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
         out["gap closed"] = {arm: measure.ratio(score[arm].minus(score[FLOOR]), gap) for arm in own
                              if arm not in (FLOOR, CEILING)}
     against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-adapted", "learned")),
-               BEST_10: ("real+10", "wide+10", *NO_LABEL)}
+               BEST_10: ("real+10", "wide+10", *NO_LABEL),
+               **dict.fromkeys(fits.REFINED, ("learned",)), "rewarded+10": (BEST_10,)}
     for arm, others in against.items():
         if arm in own:
             out[f"{arm} minus"] = {other: score[arm].minus(score[other]).record() for other in others
@@ -171,15 +173,16 @@ def markdown(result: dict[str, Any]) -> str:
     for prior in result["priors"]:
         part = result[f"prior {prior:g}"]
         lines += [f"### Sizes of the prior times {prior:g}", "",
-                  "| trained on | mean AP50 | RBC | WBC | Platelets | gap closed % | false + missed "
-                  "| false at recall 0.5, 0.8 | renders | trainings | CPU s |", f"|{'---|' * 11}"]
+                  "| trained on | mean AP50 | RBC | WBC | Platelets | mean AP | gap closed % | false + missed "
+                  "| false at recall 0.5, 0.8 | renders | trainings | CPU s |", f"|{'---|' * 12}"]
         for arm, one in part["arms"].items():
             if "+" in arm and arm not in NAMES:
                 continue  # of the label curve, which has a table of its own
             closed = part.get("gap closed", {}).get(arm)
             false, cost = [one["false at recall"][recall] for recall in ("0.5", "0.8")], one["cost"]
             cells = [name_of(arm), spread(one["mAP50"]), *(f"{100 * one[name]['mean']:.1f}" for name in world.CLASSES),
-                     percent(closed), f"{one['counts']['false']:.0f} + {one['counts']['missed']:.0f}",
+                     f"{100 * one['mAP']:.1f}", percent(closed),
+                     f"{one['counts']['false']:.0f} + {one['counts']['missed']:.0f}",
                      ", ".join("never" if some is None else f"{some:.0f}" for some in false), f"{cost['renders']:,.0f}",
                      f"{cost['trainings']:.0f}", f"{cost['cpu_seconds']:,.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
@@ -201,7 +204,7 @@ def name_of(arm: str) -> str:
 def differences(part: dict[str, Any]) -> list[str]:
     """Paired differences, in points."""
     said = []
-    for arm in (*NO_LABEL, BEST_10):
+    for arm in (*NO_LABEL, BEST_10, *fits.REFINED, "rewarded+10"):
         each = [f"{name_of(other)} {spread(one)}" for other, one in part.get(f"{arm} minus", {}).items()]
         if each:
             said += [f"{name_of(arm)} minus, in points of mean AP50, paired: {'; '.join(each)}.", ""]

@@ -19,7 +19,9 @@ from scenes import smear
 SIZE = smear.SIZE
 CLASSES = ("RBC", "WBC", "Platelets")
 COUNTS = {"n_red": "RBC", "n_white": "WBC", "n_platelet": "Platelets"}  # of the scene -> class of the labels
-REPORTS = ("few", "rest", "val")
+# What people would see, and draw a box around; the data's own page says that red cells which overlap or touch the
+# border often have none.
+KEEP = sf.Keep(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal")
 FIRST = 10  # labelled photos that the report "rest" leaves to the arms
 MATCHED, FEW = "match", "few"
 ALL = "all"

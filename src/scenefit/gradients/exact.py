@@ -103,7 +103,7 @@ def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: l
             slope = torch.from_numpy(change[at] / (2 * NUDGE)).float()
             move = edit.moves[source.key][torch.from_numpy(above)]
             column = columns.get(target, _value(edit, target))
-            columns[target] = column.index_add(0, torch.from_numpy(at), slope * (move - move.detach()))
+            columns[target] = column.index_add(0, torch.from_numpy(at), slope * _zero(move))
 
 
 def _ancestors(scenes: SceneBatch, kind: str, rows: Ints, depth: int) -> Ints:
@@ -125,7 +125,12 @@ def _ancestors(scenes: SceneBatch, kind: str, rows: Ints, depth: int) -> Ints:
 
 def _along(value: Tensor, slope: np.ndarray, move: Tensor) -> Tensor:
     """value, with slope as its derivative by move."""
-    return value + torch.from_numpy(slope).float() * (move - move.detach())
+    return value + torch.from_numpy(slope).float() * _zero(move)
+
+
+def _zero(move: Tensor) -> Tensor:
+    """Zeros in float32, as columns are, with the gradient of move, which a cloud makes float64."""
+    return (move - move.detach()).float()
 
 
 def _value(edit: Edit, key: Key) -> Tensor:
