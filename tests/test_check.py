@@ -55,6 +55,13 @@ def test_random_renderers_are_found(good):
     assert "scenes drawn alone differ from those drawn in a batch (8 of 8, the first is scene 0" in wrong[1]
 
 
+def test_a_prior_that_draws_numbers_of_its_own_is_found():
+    rng = np.random.default_rng(0)
+    grammar = sf.Grammar("image", {"image": {"shade": lambda image: sf.Constant(rng.uniform(0, 60))}})
+    plain = sf.each(lambda scene: np.full((8, 8), scene.root.shade / 60))
+    assert findings(grammar, plain, "wrong")[0].startswith("the grammar gives other scenes for the same seed: a condit")
+
+
 def test_renderers_that_look_at_neighbours_are_found(good):
     grammar, renderer = good
 

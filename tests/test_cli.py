@@ -68,7 +68,7 @@ def test_from_a_fit_to_a_data_set(world, whole, tmp_path):
     call("generate", whole, "-n", 10, "--format", "folder", "--out", "data")
     found = json.loads((tmp_path / "data" / "provenance.json").read_text())
     assert found["n"] == 10 and found["run"] == str(whole) and found["real"]["count"] == 40
-    assert found["scene"] == {"path": str(world / "scene.py"), "hash": load_scene(world / "scene.py").hash}
+    assert found["scene"] == str(world / "scene.py") and found["drawn_by"] == load_scene(world / "scene.py").hash
     assert len(list((tmp_path / "data").rglob("*.png"))) == 10
     assert "10 images in data" in call("generate", whole, "-n", 10, "--format", "folder", "--out", "data")
     assert "data holds another data set (it differs in: n)" in call(
@@ -239,7 +239,7 @@ def test_budgets_are_kept_and_told(world, tmp_path):
     (["--set", "batch=many"], "--set batch=many: batch needs a value of type int"),
     (["--set", "focus=maybe"], "--set focus=maybe: focus needs true or false"),
     (["--set", "rate=fast"], "--set rate=fast: rate needs a value of type float"),
-    (["--set", "rate=-1"], "rate must be positive, got -1.0"),
+    (["--set", "rate=-1"], "rate must be above 0 and at most 1, in units of the bounds, got -1.0"),
     (["--set", "steps=3"], "--set steps=3: settings that can be set so are batch,"),
     (["--set", "nonsense"], "--set nonsense: settings that can be set so are"),
     (["--seed", "-1"], "greater than or equal to 0"),
@@ -312,7 +312,9 @@ def test_a_changed_scene_file(world, whole, tmp_path):
     assert "blob.x: learned Uniform(low=2, high=13) -> learned Uniform(low=2, high=12)" in said
     path = scene_file(tmp_path, "0.9", "0.8")
     said = call("generate", whole, "-n", 3, "--out", "data", "--scene", path)
-    assert f"warning: {path} has changed since {whole} was begun" in said
+    assert f"warning: {path}, or what it imports, has changed since {whole} was begun" in said
+    said = call("generate", whole, "-n", 3, "--out", "data", "--scene", scene_file(tmp_path, "0.9", "0.7"), code=1)
+    assert "data holds another data set (it differs in: drawn_by)" in said
 
 
 def test_a_scene_changed_under_an_unfinished_fit(world, tmp_path):
@@ -321,7 +323,10 @@ def test_a_scene_changed_under_an_unfinished_fit(world, tmp_path):
     (run / "report.html").unlink()
     path = scene_file(tmp_path, "0.9", "0.8")
     said = call("fit", path, "--real", world / "real", "--out", run, "--steps", 2, *QUICK, "--max-renders", 200)
-    assert f"warning: {path} has changed since {run} was begun" in said
+    changed = f"warning: {path}, or what it imports, has changed since {run} was begun"
+    assert changed in said
+    said = call("fit", path, "--real", world / "real", "--out", run, "--steps", 2, *QUICK, "--max-renders", 200)
+    assert changed in said and f"to fit anew, remove {run}" in said and "is finished" in said
 
 
 def test_errors_keep_their_traceback_where_asked_for(world, monkeypatch):

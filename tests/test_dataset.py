@@ -12,6 +12,7 @@ import scenefit.dataset
 from scenefit.dataset import generate, generate_steps
 from scenefit.model import Model
 from scenefit.prior import Choice, Uniform, learned
+from scenefit.renderers import RenderError
 from scenefit.transformer import Transformer
 
 GRAMMAR = dot(learned(Uniform(4, 12)), 8.0, sprite=learned(Choice([0, 1])))
@@ -100,7 +101,19 @@ def test_another_data_set_in_the_same_folder_is_refused(tmp_path, cut):
                                         (model(), N, "coco", 0.2, "validation")):
         with pytest.raises(ValueError, match=rf"holds another data set \(it differs in: {text}\); give another folder"):
             generate(other, bars(), n, out, form, validation=share)
+    with pytest.raises(ValueError, match=r"it differs in: drawn_by"):
+        generate(model(), bars(), N, out, drawn_by="another renderer")
     assert contents(out) == before
+
+
+def test_a_folder_that_nothing_was_written_to_is_free_for_another(tmp_path):
+    def broken(scenes):
+        raise KeyError("colour")
+
+    with pytest.raises(RenderError):
+        generate(model(), broken, 10, tmp_path / "out")
+    generate(model(), bars(), 10, tmp_path / "out", "folder")
+    assert (tmp_path / "out" / "provenance.json").exists()
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -92,8 +92,9 @@ def test_other_errors_of_the_system_pass_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError), whole_file(tmp_path / "data"):
         (tmp_path / "missing").read_bytes()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError) as found:
         write_bytes(tmp_path / "folder", b"")
+    assert str(found.value).endswith(f": '{tmp_path / 'folder'}'"), "the file that was being written means nothing"
     assert names(tmp_path) == ["folder"]
 
 

@@ -11,7 +11,7 @@ from checks import counts, in_processes, likely
 from scipy import stats
 
 from scenefit.grammar import Attribute, Grammar, Rule, repeat
-from scenefit.prior import Angle, Choice, Integer, Normal, Uniform, learned
+from scenefit.prior import Angle, Choice, Constant, Integer, Normal, Uniform, learned
 
 LEAF: dict[str, Any] = {}
 
@@ -102,6 +102,12 @@ def test_refused(text: str) -> None:
     with pytest.raises(ValueError) as error:
         make()
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize("prior", [Constant, lambda value: Uniform(value, 99)])
+def test_a_prior_of_other_nodes(prior: Any) -> None:
+    with pytest.raises(ValueError, match=r"the prior of coin\.x is not of these \d+ nodes: .*; a conditional prior's"):
+        coin(x=lambda node: prior(np.array([3.0, 6.0, 9.0])))()
 
 
 def test_what_is_no_prior_or_no_list_of_children() -> None:

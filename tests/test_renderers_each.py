@@ -1,6 +1,7 @@
 """Renderers that draw one scene at a time, and `render`, which checks every renderer."""
 
 import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,15 @@ def test_a_batch_renderer_that_raises_is_asked_for_the_scene(bad):
 
     with pytest.raises(RenderError, match=f"scene {bad[0]} of seed 0: renderer flaky raised ZeroDivisionError"):
         render(flaky, SCENES)
+
+
+def test_a_renderer_that_ends_the_program_is_an_error():
+    def leaves(scenes):
+        sys.exit(0)
+
+    for renderer in (leaves, each(leaves)):
+        with pytest.raises(RenderError, match="raised SystemExit: 0"):
+            render(renderer, SCENES)
 
 
 def test_a_batch_renderer_that_fails_on_the_whole_only():

@@ -292,6 +292,13 @@ def test_bad_values_are_named(attributes, text):
         drawn(**attributes)
 
 
+def test_bad_values_of_a_whole_kind_are_named():
+    for name, value, text in (("radius", -1, "a number >= 0 for radius, got -1"),
+                              ("elongation", 0.5, r"a number >= 1 \(length over width\) for elongation, got 0.5")):
+        with pytest.raises(ValueError, match=rf"shapes\['thing'\] needs {text}"):
+            Shapes((8, 8), {"thing": {name: value}})
+
+
 @pytest.mark.parametrize("name", ["x", "radius", "edge", "red"])
 def test_what_is_not_finite_is_named(name):
     scenes = one().with_columns({"thing": {name: np.array([np.nan])}})

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scenefit.model import Model
 from scenefit.retell import attributes, notes, read_summary, tell, verdict
 from scenefit.run import RunError, open_run, scene_of
 from scenefit.score import Band
+from scenefit.tensor_file import read_tensors, write_tensors
 from scenefit.transformer import Transformer
 
 FEW_PHOTOS = "Only 40 photos: a distribution needs some hundreds, and the floor of fewer than 50 tells little."
@@ -55,6 +57,22 @@ def test_a_lost_summary_says_what_to_do(run):
     with pytest.raises(RunError, match=r"summary\.json cannot be read .*; run scenefit report on the folder with --re"):
         read_summary(run)
     run.path("summary.json").write_bytes(good)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "samples.safetensors"])
+def test_what_belongs_to_another_run_is_not_told(run, name, tmp_path):
+    here = shutil.copytree(run.folder, tmp_path / "run")
+    settings = json.loads((here / "settings.json").read_text())
+    (here / "settings.json").write_text(json.dumps({**settings, "seed": 9}))
+    other = open_run(here)
+    if name == "samples.safetensors":
+        told = json.loads((here / "summary.json").read_text())
+        (here / "summary.json").write_text(json.dumps({**told, "run": other.record.identity}))
+    for kept in ("model.safetensors", "features.safetensors"):
+        tensors, facts = read_tensors(here / kept, "")
+        write_tensors(here / kept, tensors, {**facts, "run": other.record.identity})
+    with pytest.raises(RunError, match=rf"{name} belongs to another run than .*; run scenefit report on the folder"):
+        tell(other, scene_of(run)[0])
 
 
 def test_attributes_that_press_and_rules_are_told():

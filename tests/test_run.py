@@ -179,8 +179,8 @@ def test_a_changed_grammar_is_refused_with_what_changed(moved):
 def test_a_changed_file_with_the_same_grammar_is_a_warning(moved):
     run, path = moved
     path.write_text(SCENE.replace("0.9", "0.8"))
-    assert scene_of(run)[1] == [f"{path} has changed since {run.folder} was begun; its grammar has not, but what it "
-                                "draws may have"]
+    assert scene_of(run)[1] == [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar "
+                                "has not, but what it draws may have"]
 
 
 def test_a_scene_file_that_is_gone_or_lies_in_the_run_folder(moved, world):
@@ -246,6 +246,9 @@ def test_steps_beyond_the_checkpoint_are_dropped_and_missing_ones_noticed(world,
         finish(world, broken_off)
     path.write_text("garbage\n" + good)
     with pytest.raises(DamagedFile, match=r"steps\.jsonl is damaged in line 1 .*delete .*checkpoint\.safetensors"):
+        finish(world, broken_off)
+    path.write_text(good.replace('"renders": ', '"renders": "many", "was": ', 1))
+    with pytest.raises(DamagedFile, match=r"steps\.jsonl is damaged in line 1 \(renders should be int\); delete"):
         finish(world, broken_off)
     path.write_text(good + '{"number": 99, "stage": "x"}\n{"num')
     done = finish(world, broken_off)

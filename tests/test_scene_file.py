@@ -56,6 +56,9 @@ def test_modules_beside_it_can_be_imported_and_never_mix(tmp_path):
     assert sys.path == before and "beside" not in sys.modules
     assert scenes[0].module.__name__ != scenes[1].module.__name__
     assert {s.module.__name__ for s in scenes} <= set(sys.modules) - modules
+    assert scenes[0].hash != scenes[1].hash, "what a scene file imports draws too"
+    write(tmp_path / "two", "NAME = 'one'", "beside.py")
+    assert load_scene(tmp_path / "two" / "scene.py").hash == scenes[0].hash
 
 
 @pytest.mark.parametrize(("text", "message"), [

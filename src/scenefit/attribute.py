@@ -183,7 +183,7 @@ def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[
     move [n]: None leaves the prior's values exactly; for a learned choice, the chosen codes.
     """
     prior = resolve(attribute, view)
-    values = prior.quantile(u)
+    values = _quantile(attribute, prior, u)
     if not attribute.learned:
         return values, None
     if isinstance(prior, Choice):
@@ -204,6 +204,20 @@ def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[
     if move is not None:
         values = np.clip(low + fold(unit + move) * (high - low), low, high)
     return values, Unit(unit, low, high)
+
+
+def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
+    """Values [n]. ValueError, naming the attribute, where the prior is of other nodes than these."""
+    try:
+        values = prior.quantile(u)
+        if np.shape(values) == np.shape(u):
+            return values
+        reason = f"it gives values {list(np.shape(values))}"
+    except (ValueError, IndexError) as error:
+        reason = str(error)
+    raise ValueError(f"the prior of {attribute.kind}.{attribute.name} is not of these {len(u)} nodes: {prior!r} "
+                     f"({reason}); a conditional prior's numbers are single ones, or one a node, such as "
+                     "node.parent[...]")
 
 
 def place_in_bounds(attribute: Attribute, view: View, values: Array) -> Array:

@@ -20,7 +20,6 @@ from scenefit.scene import SceneBatch
 ALONE = 8  # scenes drawn by themselves
 MOVE = 0.37  # of the bounds: how far an attribute is moved to see whether images change
 SHOWN = 3  # scenes that cannot be drawn, each with its reason
-MODES = ("ok", "warning", "wrong")
 LABELS = ("scene", "id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")  # of objects
 
 
@@ -146,10 +145,20 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
 
 
 def _again(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    drawn = render(renderer, grammar.sample(scenes.seed, scenes.index))
+    again = grammar.sample(scenes.seed, scenes.index)
+    if not _same(again, scenes):
+        yield Finding("wrong", "the grammar gives other scenes for the same seed: a conditional prior must not draw "
+                               "numbers, but return the prior to draw them from, such as Normal(node.parent[...], 1)")
+        return
+    drawn = render(renderer, again)
     yield _compared(frames, drawn, "the same scenes give the same images and labels, byte for byte",
                     "the same scenes drawn twice differ", "let random numbers come from scene.rng(name), and keep no "
                     "state between scenes")
+
+
+def _same(a: SceneBatch, b: SceneBatch) -> bool:
+    ours, theirs = a.rows(), b.rows()
+    return all(np.array_equal(ours[name], theirs[name], equal_nan=ours[name].dtype.kind == "f") for name in ours)
 
 
 def _alone(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:

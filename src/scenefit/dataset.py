@@ -36,19 +36,21 @@ class Progress:
 
 
 def generate(model: Model, renderer: Renderer, n: int, out: str | Path, format: Format | str = "coco", *,
-             validation: float = VALIDATION, info: dict[str, Any] | None = None) -> Path:
+             validation: float = VALIDATION, info: dict[str, Any] | None = None, drawn_by: str | None = None) -> Path:
     """Write n labelled images below out; see `generate_steps`."""
-    for _ in generate_steps(model, renderer, n, out, format, validation=validation, info=info):
+    for _ in generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by):
         pass
     return Path(out)
 
 
 def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, format: Format | str = "coco", *,
-                   validation: float = VALIDATION, info: dict[str, Any] | None = None) -> Iterator[Progress]:
+                   validation: float = VALIDATION, info: dict[str, Any] | None = None,
+                   drawn_by: str | None = None) -> Iterator[Progress]:
     """Write a data set of scenes 0..n-1 of the model, yielding after each chunk.
 
     format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: what else goes
-    into provenance.json.  ValueError if n < 1, info has a name that is taken, or out holds something else.
+    into provenance.json.  drawn_by: a hash of what draws, so that a data set is not gone on with by another renderer.
+    ValueError if n < 1, info has a name that is taken, or out holds something else.
     """
     if n < 1:
         raise ValueError(f"generate needs n >= 1 images, got {n}")
@@ -56,7 +58,7 @@ def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, fo
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
     form, out = as_format(format), Path(out)
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
-            "model": _fingerprint(model), "grammar": model.grammar.describe(), **form.settings}
+            "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
     taken = sorted(set(plan) & set(info or {}))
     if taken:
         raise ValueError(f"info may not hold {', '.join(taken)}: the data set's own record has that")
@@ -66,8 +68,12 @@ def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, fo
     for first in range(0, n, CHUNK):
         kept = out / ROWS / f"{first:08d}.json"
         if not kept.exists():
-            scenes = model.sample(np.arange(first, min(first + CHUNK, n)))
-            write_json(kept, form.save(render(renderer, scenes), out, parts(scenes, validation)))
+            try:
+                scenes = model.sample(np.arange(first, min(first + CHUNK, n)))
+                write_json(kept, form.save(render(renderer, scenes), out, parts(scenes, validation)))
+            except Exception:
+                _let_go(out)
+                raise
         yield Progress(min(first + CHUNK, n), n)
     classes = sorted({name for row in _rows(out) for name in row["classes"]})
     form.finish(out, _rows(out), classes, {**plan, "versions": {"scenefit": version("scenefit")}, **(info or {})})
@@ -103,6 +109,12 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
         raise ValueError(f"{out} is not empty, and what it holds is no data set of scenefit; give another folder")
     write_json(claim, plan)
     return False
+
+
+def _let_go(out: Path) -> None:
+    """Leave a folder to other data sets, where nothing of this one was written."""
+    if {path.name for path in out.iterdir()} <= {ROWS, LOCK} and not any(_rows(out)):
+        _tidy(out)
 
 
 def _rows(out: Path) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     except OSError as error:
         if error.errno not in FULL or isinstance(error, DiskFull):  # DiskFull: a file written inside this block
             if error.filename == str(temporary):  # which says nothing to anybody
-                error.filename, error.filename2 = str(path), None
+                raise type(error)(error.errno, error.strerror, str(path)) from None
             raise
         raise DiskFull(error.errno, f"no space left to write {path}; nothing was lost: {_before(path)}; make room on "
                                     "that disk and run the same command again") from error

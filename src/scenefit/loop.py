@@ -90,8 +90,7 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     ValueError for a grammar without a learned attribute, unusable photos or settings; `RenderError` from the renderer.
     """
     settings = settings or Settings()
-    if not (grammar.learned or grammar.learned_heads):
-        raise ValueError("nothing to learn: mark attributes with learned(...), e.g. learned(Uniform(0, 1))")
+    check_learned(grammar)
     size = frame_size(grammar, renderer)
     photos = as_images(real, size, settings.most_photos)
     few = _labelled(labelled, size)
@@ -102,6 +101,12 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     learning = Learning(grammar, renderer, photos, few, task, features, settings, seed, keep)
     learning.renders = looked_at
     return _run(learning, plan(settings, features is None, few is not None, bool(decisions(grammar))), state)
+
+
+def check_learned(grammar: Grammar) -> None:
+    """ValueError for a grammar without a learned attribute."""
+    if not (grammar.learned or grammar.learned_heads):
+        raise ValueError("nothing to learn: mark attributes with learned(...), e.g. learned(Uniform(0, 1))")
 
 
 def plan(settings: Settings, read: bool, task: bool, structured: bool = True) -> list[tuple[str, int, int]]:

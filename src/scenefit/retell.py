@@ -26,7 +26,7 @@ from scenefit.prior import Choice, Prior
 from scenefit.renderers import Renderer
 from scenefit.report import Arm, AttributeStory, Interval, Story, Strangers, Table, TracePoint
 from scenefit.report.sheet import contact_sheet
-from scenefit.run import Run, fit_model, fit_reader, read_json, steps
+from scenefit.run import Run, RunError, fit_model, fit_reader, read_json, steps
 from scenefit.scene import SceneBatch
 from scenefit.scene_file import SceneFile
 from scenefit.score import Band
@@ -43,7 +43,8 @@ REDO = "run scenefit report on the folder with --real DIR, which measures it aga
 
 class Summary(BaseModel):
     """What summary.json holds. Squared MMD of the renders of the grammar and of the learned distribution to the
-    photos, and its floor; renders, trainings and cpu_seconds of the fit.  pressed: "kind.name" -> "low" or "high"."""
+    photos, and its floor; renders, trainings and cpu_seconds of the fit.  pressed: "kind.name" -> "low" or "high".
+    run: identity of the run that it is of."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,6 +56,7 @@ class Summary(BaseModel):
     renders: int
     trainings: int
     cpu_seconds: float
+    run: str
 
 
 def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Summary:
@@ -82,7 +84,8 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band),
                       pressed={f"{kind}.{name}": side for (kind, name), side in
                                pressed(model, model.sample(SAMPLED, seed)).items()},
-                      renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"])
+                      renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"],
+                      run=run.record.identity)
     write_tensors(run.path("samples.safetensors"), {name: torch.from_numpy(part.copy()) for name, part in
                                                     images.items()} | strange, {"run": run.record.identity})
     for name, part in images.items():
@@ -110,16 +113,25 @@ def verdict(prior: float, learned: float, band: Band) -> str:
 
 
 def read_summary(run: Run) -> Summary:
-    """RunError where it is missing or damaged."""
-    found: Summary = read_json(run.path("summary.json"), Summary, REDO)
+    """RunError where it is missing, damaged, or of another run."""
+    path = run.path("summary.json")
+    found: Summary = read_json(path, Summary, REDO)
+    _check_owner(run, path, found.run)
     return found
+
+
+def _check_owner(run: Run, path: Path, owner: str | None) -> None:
+    if owner != run.record.identity:
+        raise RunError(f"{path} belongs to another run than {run.path('settings.json')}; {REDO}")
 
 
 def tell(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> Story:
     """The story of a measured run, from what its folder holds."""
     summary, model = read_summary(run), fit_model(run, scene.grammar)
     path = run.path("samples.safetensors")
-    samples = {name: value.numpy() for name, value in read_tensors(path, REDO)[0].items()}
+    tensors, facts = read_tensors(path, REDO)
+    _check_owner(run, path, facts.get("run"))
+    samples = {name: value.numpy() for name, value in tensors.items()}
     trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
              if step["distance"] is not None]
     band = summary.floor

@@ -40,6 +40,8 @@ from scenefit.settings import Settings
 from scenefit.tasks import Task
 from scenefit.tensor_file import DamagedFile, read_tensors, write_tensors
 
+STEP = {"stage": (str,), "number": (int,), "done": (int,), "of": (int,), "renders": (int,),
+        "distance": (int, float, type(None))}  # of a record in steps.jsonl
 EVERY = 1.0  # seconds of work between checkpoints
 START_OVER = "and run the same fit command again: it starts over, and ends in the same"
 
@@ -144,7 +146,8 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
                        "folder")
     if scene.hash == run.record.scene.hash:
         return scene, []
-    return scene, [f"{path} has changed since {run.folder} was begun; its grammar has not, but what it draws may have"]
+    return scene, [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar has not, but "
+                   "what it draws may have"]
 
 
 def version_changes(run: Run) -> list[str]:
@@ -217,13 +220,18 @@ def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
             step = json.loads(line)
             if upto is not None and step["number"] > upto:
                 break
-            if {"stage", "done", "of", "renders", "distance"} - set(step):
-                raise ValueError("parts of the step are missing")
+            _check_step(step)
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedFile(f"{path} is damaged in line {number} ({error}); "
                               f"{_remake(run.path('model.safetensors') if run.fitted else path)}") from error
         found.append(step)
     return found
+
+
+def _check_step(step: dict[str, Any]) -> None:
+    for name, kinds in STEP.items():
+        if name not in step or not isinstance(step[name], kinds):
+            raise ValueError(f"{name} should be {' or '.join(kind.__name__ for kind in kinds)}")
 
 
 def _resume(run: Run) -> dict[str, torch.Tensor] | None:

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,8 @@ class SceneFileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class SceneFile:
-    """path is absolute; hash: BLAKE2b of the file's bytes, 32 hex digits."""
+    """path is absolute; hash: BLAKE2b, 32 hex digits, of the file's bytes, and of those of the modules beside it that
+    it imports at its top."""
 
     path: Path
     hash: str
@@ -36,15 +38,14 @@ def load_scene(path: str | Path) -> SceneFile:
     """
     path = Path(path).resolve()
     source = _read(path)
-    digest = hashlib.blake2b(source, digest_size=16).hexdigest()
-    module = _run(path, source)
+    module, beside = _run(path, source)
     grammar, renderer = (_defined(module, path, name) for name in ("grammar", "renderer"))
     if not isinstance(grammar, Grammar):
         raise SceneFileError(f"{path}: grammar must be a scenefit.Grammar, got {type(grammar).__name__}")
     if not callable(renderer) or isinstance(renderer, type):
         raise SceneFileError(f"{path}: renderer must be a function or an object that draws scenes (scenefit.Sprites, "
                              f"or a function decorated with @scenefit.each), got {_kind(renderer)}")
-    return SceneFile(path, digest, grammar, renderer, module)
+    return SceneFile(path, _digest(source, beside, path.parent), grammar, renderer, module)
 
 
 def _read(path: Path) -> bytes:
@@ -56,12 +57,20 @@ def _read(path: Path) -> bytes:
         raise SceneFileError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _run(path: Path, source: bytes) -> ModuleType:
+def _digest(source: bytes, beside: Sequence[Path], folder: Path) -> str:
+    digest = hashlib.blake2b(source, digest_size=16)
+    for path in beside:
+        digest.update(f"\n{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _run(path: Path, source: bytes) -> tuple[ModuleType, list[Path]]:
+    """The module, and the files of those beside it that it imported."""
     name = f"scenefit_scene_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    before, folder = dict(sys.modules), str(path.parent)
+    before, folder, beside = dict(sys.modules), str(path.parent), []
     sys.modules[name] = module  # dataclasses and pickle look a module up by its name
     sys.path.insert(0, folder)
     try:
@@ -72,18 +81,20 @@ def _run(path: Path, source: bytes) -> ModuleType:
         raise SceneFileError(_explain(path, error)) from error
     finally:
         sys.path.remove(folder)
-        for other in _siblings(before, path):
+        for other, file in _siblings(before, path).items():
             del sys.modules[other]
-    return module
+            beside.append(file)
+    return module, sorted(file for file in beside if file.is_file())
 
 
-def _siblings(before: dict[str, ModuleType], path: Path) -> list[str]:
-    """Modules imported since, from the folder of path: another folder may hold others of the same names."""
-    found = []
+def _siblings(before: dict[str, ModuleType], path: Path) -> dict[str, Path]:
+    """Modules imported since, from the folder of path, with their files: another folder may hold others of the same
+    names."""
+    found = {}
     for name, module in sys.modules.items():
         file = getattr(module, "__file__", None)
         if name not in before and file and Path(file).resolve() != path and path.parent in Path(file).resolve().parents:
-            found.append(name)
+            found[name] = Path(file).resolve()
     return found
 
 

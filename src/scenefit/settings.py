@@ -68,14 +68,14 @@ class Settings:
             raise ValueError(f"reader_renders must be at least 4, got {self.reader_renders}")
         if self.look_renders < 64:
             raise ValueError(f"look_renders must be at least 64, got {self.look_renders}")
-        for name in ("round_renders", "check_renders", "task_renders", "most_photos"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
+        for name, least in (("round_renders", 2), ("check_renders", 2), ("task_renders", 2), ("most_photos", 4)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         for name in ("reads", "reader_epochs", "looks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.rate is not None and not self.rate > 0:
-            raise ValueError(f"rate must be positive, got {self.rate}")
+        if self.rate is not None and not 0 < self.rate <= 1:
+            raise ValueError(f"rate must be above 0 and at most 1, in units of the bounds, got {self.rate}")
         if self.steps is not None and self.steps < 0:
             raise ValueError(f"steps must be at least 0, got {self.steps}")
         if self.structure and self.structure < 64:

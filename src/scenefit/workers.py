@@ -45,7 +45,7 @@ class _Worker:
 class Pool:
     """The renderer of a scene file, drawing in worker processes: pool(scenes) -> Frames, the same bytes as without.
 
-    workers: how many processes; 0 or 1 draws in this one, in the same chunks.  timeout: seconds that a chunk of 64
+    workers: how many processes; 0 draws in this one, in the same chunks.  timeout: seconds that a chunk of 64
     scenes may take (worker processes only).  A context manager; processes start with the first call and end with
     `close`, with an error, with Ctrl-C, or with this process, whichever comes first.
     RenderError, naming the scenes, where the renderer raises, a worker dies or takes too long. A script that uses a
@@ -80,7 +80,7 @@ class Pool:
 
     def __call__(self, scenes: SceneBatch) -> Frames:
         chunks = chunk_rows(scenes)
-        if self.workers <= 1:
+        if not self.workers:
             if self._renderer is None:
                 self._renderer = load_scene(self.scene_path).renderer
             return join(scenes, chunks, [_parts(render(self._renderer, scenes.take(rows))) for rows in chunks])
@@ -132,11 +132,11 @@ class Pool:
     def _lost(self, worker: _Worker, tasks: Sequence[SceneBatch], what: str) -> Exception:
         if worker.task is None:
             return RuntimeError(f"a worker for {self.scene_path} {what} before its first scene; does this program "
-                                "guard its start with if __name__ == '__main__':? Else try workers=1")
+                                "guard its start with if __name__ == '__main__':? Else try workers=0")
         task = tasks[worker.task]
-        return RenderError(f"the worker process that drew them {what}; find the scene by drawing them with workers=1 "
-                           "(command line: --workers 0), or give them more time with timeout=", task.seed,
-                           task.index, task)
+        return RenderError(f"the worker process that drew them {what}; find the scene by drawing them with workers=0 "
+                           "(command line: --workers 0), or, in Python, give them more time with Pool(timeout=)",
+                           task.seed, task.index, task)
 
 
 def chunk_rows(scenes: SceneBatch) -> list[NDArray[np.int64]]:

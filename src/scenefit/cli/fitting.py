@@ -98,7 +98,7 @@ def fit(
 def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
          workers: int, keep: "Keep | None") -> None:
     from scenefit.lock import lock
-    from scenefit.loop import frame_size
+    from scenefit.loop import check_learned, frame_size
     from scenefit.record import describe
     from scenefit.retell import measure, write_report
     from scenefit.run import begin, fit_model, fit_reader, fit_run, version_changes
@@ -106,6 +106,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     from scenefit.structure import decisions
 
     found = load_scene(scene)
+    check_learned(found.grammar)
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
         images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
@@ -113,17 +114,17 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                           keep, flat_field_hash(flat, size))
         with lock(out):
             run = begin(out, wanted)
+            warnings = version_changes(run)
+            if run.record.scene.hash != found.hash:
+                warnings.append(f"{found.path}, or what it imports, has changed since {out} was begun; its grammar has "
+                                f"not, but what it draws may have: to fit anew, remove {out}")
+            for text in (*warnings, *_left_alone(found.grammar, run.settings)):
+                say.warn(text)
             if run.finished:
                 fit_model(run, found.grammar)  # a damaged one is not finished, and says what to do
                 fit_reader(run)
                 say.say(f"{out} is finished. Report: {run.path('report.html')}")
                 return
-            warnings = version_changes(run)
-            if run.record.scene.hash != found.hash:
-                warnings.append(f"{found.path} has changed since {out} was begun; its grammar has not, but what it "
-                                "draws may have")
-            for text in (*warnings, *_left_alone(found.grammar, run.settings)):
-                say.warn(text)
             _watch(run, fit_run(run, found.grammar, renderer, images, few, keep=keep), few is not None,
                    bool(decisions(found.grammar)))
             with say.busy("Measuring what was learned"):

@@ -36,8 +36,8 @@ SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Pytho
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished fit.", show_default=False)]
 SceneOption = Annotated[Path | None, typer.Option("--scene", metavar="FILE", help="The scene file, if it is no longer "
                                                   "where the run found it.", show_default=False)]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw; 0 draws in this one. The "
-                                            "images are the same.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw; 0 draws in this one, where "
+                                            "nothing can end a renderer that hangs. The images are the same.")]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where the renderer draws, if it "
                                            "can choose. Results differ between devices in their last digits.")]
 LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False, help=
@@ -80,12 +80,12 @@ def drawing(scene: "SceneFile", workers: int = 0, device: str = "cpu") -> Iterat
     renderer: Any = scene.renderer
     size = getattr(renderer, "size", None)
     if device != "cpu":
-        if workers > 1:
+        if workers:
             raise typer.BadParameter(f"--workers {workers} and --device {device} exclude each other")
         placed = _placed(renderer, device)
         draw = getattr(placed, "draw", None)
         yield Drawing(placed, None if draw is None else lambda scenes: draw(scenes).cpu(), size)
-    elif workers > 1:
+    elif workers:
         from scenefit.workers import Pool
 
         with Pool(scene.path, workers) as pool:

@@ -80,11 +80,12 @@ def generate(
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
     record = opened.record
-    info = {"run": str(run), "scene": {"path": str(found.path), "hash": found.hash}, "versions": record.versions,
+    info = {"run": str(run), "scene": str(found.path), "versions": record.versions,
             "real": {"path": record.real.path, "hash": record.real.hash, "count": record.real.count}}
     with drawing(found, workers, resolve(device)) as renderer, lock(out), say.bar() as progress:
         shown = progress.add_task("images", total=n)
-        for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info):
+        for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
+                                   drawn_by=found.hash):
             progress.update(shown, completed=step.written, description=f"{step.written:,} images")
     say.say(f"{n:,} images in {out}")
 

@@ -26,6 +26,7 @@ def check(
     n: Count = 64,
     out: OutFolder = Path(),
     seed: SeedOption = 0,
+    workers: WorkersOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Look over a scene file.
@@ -43,7 +44,7 @@ def check(
     from scenefit.scene_file import load_scene
 
     found = load_scene(scene)
-    with drawing(found, device=resolve(device)) as renderer:
+    with drawing(found, workers, resolve(device)) as renderer:
         frames, findings = look_over(found.grammar, renderer, n, seed)
     for finding in findings:
         say.say(f"{MARKS[finding.mode]}{finding.text}")

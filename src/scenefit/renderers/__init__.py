@@ -51,7 +51,7 @@ def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
         frames = renderer(scenes)
     except RenderError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _blame(renderer, scenes, error)
     reason = _misfit(renderer, scenes, frames)
     if reason:
@@ -59,7 +59,7 @@ def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
     return frames
 
 
-def _blame(renderer: Renderer, scenes: SceneBatch, error: Exception) -> NoReturn:
+def _blame(renderer: Renderer, scenes: SceneBatch, error: BaseException) -> NoReturn:
     """Halve the batch until one scene that fails alone is left; then raise."""
     while len(scenes) > 1:
         rows = np.arange(len(scenes))
@@ -67,7 +67,7 @@ def _blame(renderer: Renderer, scenes: SceneBatch, error: Exception) -> NoReturn
             half = scenes.take(part)
             try:
                 renderer(half)
-            except Exception as found:
+            except (Exception, SystemExit) as found:
                 scenes, error = half, found
                 break
         else:

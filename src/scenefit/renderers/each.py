@@ -28,7 +28,7 @@ def each(function: Callable[[Scene], Any]) -> Renderer:
                 drawn.append(_checked(function(scene), scene, drawn))
             except _Misfit as error:
                 raise _named(function, scene, f"returned what does not fit: {error}") from error
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise _named(function, scene, f"raised {type(error).__name__}: {error}") from error
         return _stack(scenes, drawn)
 

@@ -29,7 +29,8 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
     "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
     "grain_size": (3.0, 0.5, np.inf), "layer": (0.0, -np.inf, np.inf)}
-OPTIONAL = ("power", "hole", "pallor", "rim", "bulge", "grain", "blur")  # left out where a shape has none of it
+# Left out where a shape has none of it: at this value. The blur is the camera's.
+OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain")}, "blur": 0.0}
 WOBBLES = (2, 3, 4)  # waves along the outline that make it irregular
 LEAST = 0.05  # of the radius: how near to its centre an outline may come
 TINY = 1e-6
@@ -53,7 +54,7 @@ def waves(values: Mapping[str, Tensor], address: Address) -> Tensor:
 
 
 def reach(values: Mapping[str, Tensor], series: Tensor) -> Array:
-    """How far from its centre a shape may colour a pixel, in pixels [n]."""
+    """How far from its centre a shape may colour a pixel, or own one after the blur, in pixels [n]."""
     number = {name: column.detach().cpu().numpy() for name, column in values.items()}
     root = np.sqrt(number["elongation"])
     corner = np.where(number["power"] > 2, np.hypot(root, 1 / root), root)

@@ -27,6 +27,8 @@ RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows painted, and looked at
 LARGEST = 8  # a window may be this many times the image's longer side
 WAYS = ("red", "green", "blue")
 
+LEAST = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}  # others are clipped
+
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
@@ -109,6 +111,8 @@ def _check_fixed(what: str, fixed: Mapping[str, float], known: set[str]) -> None
             raise ValueError(f"{what} has no attribute {name!r}; there are {sorted(known)}")
         if not isinstance(value, int | float) or not np.isfinite(value):
             raise ValueError(f"{what} needs a finite number for {name}, got {value!r}")
+        if name in LEAST and value < LEAST[name][0]:
+            raise ValueError(f"{what} needs {LEAST[name][1]} for {name}, got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +184,7 @@ def _place(renderer: Shapes, scenes: SceneBatch, blur: Tensor) -> _Placed:
     x, y = numbers(values["x"]), numbers(values["y"])
     side = _round_up(2 * reach + 1)
     _check_reach(renderer, scenes, side, scene[order])
-    bits = [_is_used(values[name], outline.ATTRIBUTES.get(name, (0.0,))[0]) << bit  # of the blur: none
-            for bit, name in enumerate(OPTIONAL)]
+    bits = [_is_used(values[name], none) << bit for bit, (name, none) in enumerate(OPTIONAL.items())]
     lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(numbers(values["lobes"])), 0)
     prepared = outline.prepared(values, address)
     colour, absorb = torch.stack([values[way] for way in WAYS], 1), values["absorb"][:, None]
@@ -236,10 +239,8 @@ def _column(scenes: SceneBatch, kind: str, name: str, fixed: Mapping[str, float]
     if column is None:
         return torch.full((len(table),), float(fixed.get(name, default)), dtype=torch.float64,
                           device=device).clamp(low, high)
-    if name == "radius":
-        check_column(scenes, kind, name, column, numbers(column) >= 0, "a number >= 0", "Shapes")
-    if name == "elongation":
-        check_column(scenes, kind, name, column, numbers(column) >= 1, "a number >= 1 (length over width)", "Shapes")
+    if name in LEAST:
+        check_column(scenes, kind, name, column, numbers(column) >= LEAST[name][0], LEAST[name][1], "Shapes")
     return column.clamp(low, high)
 
 
