@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # Where there is no NVIDIA GPU, PyTorch's CPU build is asked for first; it is a tenth of the size.
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test lint figures clean
+.PHONY: demo test clean
 
 demo: $(VENV)/ready
 	$(RUN) -m experiments.demo

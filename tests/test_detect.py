@@ -10,10 +10,8 @@ from scenefit.boxes import Boxes, make_boxes, no_boxes
 from scenefit.features import Lite0Maps, lite0
 from scenefit.tasks import Detect, Task
 from scenefit.tasks.augment import NO_CHANGE, Augment, augmented
-from scenefit.tasks.detect import read_detector, write_detector
 from scenefit.tasks.detector import Detector, SmallMaps, Targets, balanced, loss, peaks
 from scenefit.tasks.suppress import overlaps, suppress
-from scenefit.tensor_file import DamagedFile
 
 CLASSES = ("red", "blue")
 QUICK = Detect(CLASSES, steps=120, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps)
@@ -326,18 +324,6 @@ def test_images_with_wrong_labels_get_less_credit():
     credit, _ = task.credit(images, make_boxes(160, truth.image, truth.box, name), *scenes(24, 1), 0)
     assert credit.std() == pytest.approx(1, abs=0.01)
     assert credit[:40].mean() < credit[40:].mean() - 0.5
-
-
-def test_weights_come_back_from_a_file(trained, tmp_path):
-    path = tmp_path / "detector.safetensors"
-    write_detector(path, trained, CLASSES)
-    images, _ = scenes(5, 2)
-    assert same(QUICK.predict(read_detector(path, QUICK), images), QUICK.predict(trained, images))
-    with pytest.raises(ValueError, match=r"finds \['red', 'blue'\], but the task is to find \['red'\]"):
-        read_detector(path, replace(QUICK, classes=("red",)))
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(DamagedFile, match="train it again"):
-        read_detector(path, QUICK)
 
 
 def test_errors_say_what_to_do():

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from scenefit import features
-from scenefit.features import cached, compute, lite0, module, pixels, several, standardise, to_tensor
+from scenefit.features import compute, lite0, module, pixels, several, standardise, to_tensor
 
 
 @pytest.fixture(autouse=True)
@@ -146,53 +145,6 @@ def test_several_gives_each_part_the_same_say():
     assert slope.abs().max() > 0
     with pytest.raises(ValueError, match="several needs at least one extractor, got none"):
         several(reference=reference)
-
-
-# The cache
-
-
-def test_features_are_computed_once(tmp_path):
-    images, extractor = pictures(9), Counted(pixels(3))
-    first = cached(extractor, images, "pixels 3", tmp_path / "new")
-    again = cached(extractor, images.copy(), "pixels 3", tmp_path / "new")
-    assert extractor.calls == 1 and torch.equal(first, again)
-    assert torch.equal(first, compute(pixels(3), images))
-    assert [p.suffix for p in (tmp_path / "new").iterdir()] == [".safetensors"]
-
-
-def test_other_images_or_another_key_are_computed_anew(tmp_path):
-    images, extractor = pictures(9), Counted(pixels(3))
-    changed = images.copy()
-    changed[4, 3, 2, 1] ^= 1
-    turned = np.ascontiguousarray(images.reshape(9, 10, 12, 3))
-    for given, key in ((images, "a"), (images, "b"), (changed, "a"), (turned, "a"), (images[:8], "a")):
-        found = cached(extractor, given, key, tmp_path)
-        assert torch.equal(found, compute(pixels(3), given))
-    assert extractor.calls == 5 == len(list(tmp_path.iterdir()))
-
-
-@pytest.mark.parametrize("damage", ["empty", "half", "bit", "text", "other", "short"])
-def test_a_damaged_file_is_computed_again(tmp_path, damage):
-    images, extractor = pictures(9), Counted(pixels(3))
-    right = cached(extractor, images, "key", tmp_path)
-    (path,) = tmp_path.iterdir()
-    whole = path.read_bytes()
-    flipped = bytearray(whole)
-    flipped[-40] ^= 4
-    rows = right[:5].contiguous()
-    data = {"empty": b"", "half": whole[: len(whole) // 2], "bit": bytes(flipped), "text": b"no tensors here" * 9,
-            "other": features.safetensors.torch.save({"features": right}),
-            "short": features.safetensors.torch.save({"features": rows, "check": features._check(rows)})}[damage]
-    path.write_bytes(data)
-    assert torch.equal(cached(extractor, images, "key", tmp_path), right)
-    assert extractor.calls == 2 and path.read_bytes() == whole
-
-
-def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path):
-    (tmp_path / "taken").write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="the features of 3 images were not kept in .*taken"):
-        found = cached(pixels(2), pictures(3), "key", tmp_path / "taken")
-    assert torch.equal(found, compute(pixels(2), pictures(3)))
 
 
 # EfficientNet-Lite0

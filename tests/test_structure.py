@@ -191,7 +191,8 @@ def test_a_model_draws_the_structure_first_and_edits_the_rest() -> None:
     transformer, structure = Transformer(grammar), randomised(grammar)
     transformer.shift_curve(next(a for a in grammar.learned if a.name == "x"), 0.25)
     plain = Model(transformer, 0)
-    model = plain.with_structure(structure)
+    model = plain.copy()
+    model.transformer.structure = structure
     scenes, drawn = model.sample(200, seed=4), structure.sample(4, 200)
     assert plain.structure is None and shapes(plain.sample(200, seed=4)) != shapes(scenes)
     assert shapes(scenes) == shapes(drawn)

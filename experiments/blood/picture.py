@@ -1,5 +1,6 @@
 """The picture of the experiment: what detectors find in held-out photos, trained on the wide grammar and on what was
-learned, with false and missed ones marked; photos beside renders; the table.
+learned, with false and missed ones marked; photos beside renders; the table; attributes before and after; photos that
+no render is like.
 
 Legend: N photos.
 """
@@ -14,13 +15,16 @@ import numpy as np
 from PIL import Image
 
 import scenefit as sf
-from experiments.blood import arms, world
+from experiments.blood import arms, fits, world
 from experiments.blood.summary import BEST
 from scenefit.address import derive
 from scenefit.detections import compare
-from scenefit.report import Arm, Interval, Story, Table
-from scenefit.report.sheet import first_view
+from scenefit.features import compute
+from scenefit.model import pressed
+from scenefit.report import Arm, Interval, Story, Strangers, Table
+from scenefit.retell import attributes, tell_strangers
 from scenefit.score import Found
+from scenefit.strangers import FAR, farthest
 
 SIDES = {"wide": "grammar, wide", "adapted": "learned without labels"}
 TABLE = ("naive", "wide", "shrunk", "random", "cma", "learned", "adapted", "real+10", "wide+10", "learned+10",
@@ -29,6 +33,8 @@ WORDS = {"wide": "grammar, wide", "shrunk": "shrunk to a quarter", "real+10": "1
          "wide+10": "wide, 10 labels", "adapted": "learned, own finds", "learned+10": "learned, 10 labels",
          "real+all": "oracle: all 205 labels", "naive": "naive grammar", "random": "random search"}
 SHOWN = 24
+FAR_RENDERS = 512  # that photos are held against
+MOST_FAR = 6
 DUSTY = 56  # of the photos to match: one whose dust lies on clear ground
 STRONGER = 4.0  # the camera's pattern is shown so much stronger than it is
 
@@ -45,8 +51,8 @@ def camera(data: Path) -> bytes:
     return held.getvalue()
 
 
-def picture(cells: Sequence[arms.Cell], result: dict[str, Any]) -> bytes | None:
-    """PNG of the first prior's first seed, with the table of all seeds; None where one of the sides is not there."""
+def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> Story | None:
+    """Of the first prior's first seed, with the table of all seeds; None where one of the sides is not there."""
     first = cells[0]
     own = [replace(first, arm=arm) for arm in SIDES]
     if not set(own) <= set(cells):
@@ -59,18 +65,32 @@ def picture(cells: Sequence[arms.Cell], result: dict[str, Any]) -> bytes | None:
     rows = [Arm(WORDS.get(arm, arm), *(part["arms"][arm]["mAP50"][key] for key in ("mean", "low", "high", "values")))
             for arm in TABLE if arm in part["arms"]]
     gap = part.get("gap closed", {}).get(BEST)
-    story = Story(
+    model = fits.load(first.fit, "learned")
+    far, share = strangers(first, model)
+    return Story(
         title="Blood cells, found by a detector that saw no label", verdict=verdict(part),
         subtitle=f"{result['photos']} held-out photos, {result['seeds']} seeds; the photos shown are of seed "
                  f"{first.seed}",
-        command=f"python -m experiments.blood --data FOLDER --report {first.report}",
+        command=command, attributes=attributes(model, bounds_pressed(model)), strangers=far,
+        facts={"photos to match that no render is like": f"{share:.0%}"},
         photos=world.unlabelled(first.data).images[::6][:SHOWN], prior=arms.rendered(scenes["wide"])[0],
         learned=arms.rendered(scenes[BEST])[0], detections=compare(photos, found),
         table=Table("mean AP50", rows, "95 % interval by a bootstrap over photos and seeds",
                     None if gap is None else Interval(*(gap[key] for key in ("mean", "low", "high")))))
-    held = io.BytesIO()
-    first_view(story).save(held, "PNG")
-    return held.getvalue()
+
+
+def bounds_pressed(model: sf.Model) -> dict[str, str]:
+    """Learned numbers that press against an end of their prior: "kind.name" -> "low" or "high"."""
+    return {f"{kind}.{name}": side for (kind, name), side in pressed(model, model.sample(2048)).items()}
+
+
+def strangers(cell: arms.Cell, model: sf.Model) -> tuple[Strangers | None, float]:
+    """Photos to match that no render of what was learned is like, in the features of the fit's reader; their share."""
+    aim, photos = fits.distance(cell.fit), world.unlabelled(cell.data).images
+    drawn, _ = arms.rendered(model.sample(FAR_RENDERS, derive(cell.seed, "far")))
+    rows, away = farthest(aim.photos, compute(aim.extractor, drawn), MOST_FAR)
+    share = float((away > FAR).float().mean())
+    return tell_strangers(photos[rows.numpy()], away[rows].numpy(), share) if len(rows) else None, share
 
 
 def verdict(part: dict[str, Any]) -> str:

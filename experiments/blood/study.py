@@ -6,6 +6,7 @@ development on other photos (--report few) writes into runs/blood.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 
 from experiments.blood import arms, counting, fits
-from experiments.blood.picture import camera, picture
+from experiments.blood.picture import camera, story
 from experiments.blood.summary import markdown, put_into, summary
 from scenefit.files import write_bytes, write_json, write_text
+from scenefit.report import write as write_report
 from scenefit.settings import Settings
 
 HERE = Path(__file__).parent
@@ -50,10 +53,13 @@ def main() -> None:
     own = options.report == "val"
     folder = HERE if own else options.cells / f"report-{options.report}"
     write_json(folder / "result.json", result)
-    text, drawn = markdown(result), picture(cells, result)
-    if drawn is not None:
-        write_bytes(folder / "report.png", drawn)
+    text, told = markdown(result), story(cells, result, command_line())
+    if told is not None:
+        _, drawn = write_report(told, options.cells / f"report-{options.report}")
+        if own:
+            write_bytes(HERE / "report.png", drawn.read_bytes())
         text += "\n![What detectors find in held-out photos, and the table](report.png)\n"
+    text += f"\nMade by `{command_line()}`.\n"
     if own:
         write_bytes(HERE / "camera.png", camera(options.data))
         write_text(HERE / "README.md", put_into((HERE / "README.md").read_text(), text))
@@ -105,6 +111,13 @@ def plan(cell: arms.Cell, priors: Sequence[float], seeds: int, names: Sequence[s
     yield from (one for _, one in sorted(order, key=lambda pair: pair[0]))
 
 
+def command_line() -> str:
+    """As it was given, but for the folders and the jobs, which are each machine's own."""
+    given, left_out = sys.argv[1:], ("--data", "--cells", "--jobs")
+    kept = [word for before, word in zip(["", *given], given, strict=False) if not {before, word} & set(left_out)]
+    return " ".join(["python -m experiments.blood --data FOLDER", *kept])
+
+
 def run(cell: arms.Cell) -> dict[str, Any]:
     return counting.run(cell) if cell.arm == COUNTS else arms.run(cell)
 
@@ -116,7 +129,8 @@ def work(cells: Sequence[arms.Cell], jobs: int) -> dict[arms.Cell, dict[str, Any
     """
     waiting, results = list(cells), {}
     running: dict[Future[dict[str, Any]], arms.Cell] = {}
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with Progress() as bar, ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        shown = bar.add_task("cells", total=len(cells))
         while waiting or running:
             busy = {cell.home for cell in running.values()}
             for cell in list(waiting):
@@ -130,5 +144,6 @@ def work(cells: Sequence[arms.Cell], jobs: int) -> dict[arms.Cell, dict[str, Any
                 cell = running.pop(done)
                 results[cell] = done.result()
                 told = f"{100 * results[cell]['mAP50']:.1f}" if "mAP50" in results[cell] else "done"
-                Console().print(f"{cell.home} {cell.arm}: {told}", highlight=False)
+                bar.console.print(f"{cell.home} {cell.arm}: {told}", highlight=False)
+                bar.advance(shown)
     return results

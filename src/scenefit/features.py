@@ -5,19 +5,14 @@ the images where it is to carry a gradient. Legend: N images; H, W pixels; F fea
 """
 
 import copy
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from scenefit.files import content_hash, write_bytes
 
 Extractor = Callable[[Tensor], Tensor]
 
@@ -190,40 +185,3 @@ def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu
         if len(bad):
             raise ValueError(f"the feature extractor returned NaN or infinity for image {first + int(bad[0])}")
     return torch.cat(parts).float()
-
-
-def cached(extractor: Extractor, images: Any, key: str, folder: str | Path, device: str | torch.device = "cpu",
-           chunk: int = CHUNK) -> Tensor:
-    """`compute`, kept in folder so that the features of the same images are computed once.
-
-    key: names the extractor with all that its features depend on (weights, layer, size): the same key and images give
-    back what was kept. A damaged file is computed and written again; one that cannot be written is a warning.
-    """
-    images = np.asarray(images)
-    what = [key, content_hash(images), torch.device(device).type, chunk, torch.__version__]  # all move the last bits
-    path = Path(folder) / f"{content_hash(repr(what).encode())}.safetensors"
-    known = _read(path, len(images))
-    if known is not None:
-        return known.to(device)
-    features = compute(extractor, images, device, chunk).cpu().contiguous()
-    try:
-        write_bytes(path, safetensors.torch.save({"features": features, "check": _check(features)}))
-    except OSError as error:
-        warnings.warn(f"the features of {len(images)} images were not kept in {folder}: {error}", stacklevel=2)
-    return features.to(device)
-
-
-def _read(path: Path, count: int) -> Tensor | None:
-    """Features [count, F] kept at path; None if there is no such file, or it is not whole."""
-    try:
-        parts = safetensors.torch.load(path.read_bytes())
-        features, check = parts["features"], parts["check"]
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError):
-        return None
-    whole = features.ndim == 2 and len(features) == count and torch.equal(check, _check(features))
-    return features if whole else None
-
-
-def _check(features: Tensor) -> Tensor:
-    """A hash of the numbers, so that a flipped bit is seen."""
-    return torch.tensor(list(content_hash(features.numpy()).encode()), dtype=torch.uint8)

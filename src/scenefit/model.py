@@ -35,12 +35,6 @@ class Model:
         """The policy that decides rules, counts and choices, where one was learned."""
         return self.transformer.structure
 
-    def with_structure(self, structure: Structure) -> "Model":
-        """A copy whose structure is drawn from this policy first, and whose other attributes are edited as before."""
-        model = self.copy()
-        model.transformer.structure = structure
-        return model
-
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
         """Scenes of the learned distribution: indices [S], or how many. The same for any batch they are asked in."""
         return self.transformer.sample(derive(self.seed, "model") if seed is None else seed, indices)

@@ -223,8 +223,12 @@ def _table(run: Run) -> Table | None:
 def _strangers(samples: Mapping[str, np.ndarray]) -> Strangers | None:
     if "far" not in samples or not len(samples["far"]):
         return None
-    share = float(samples["far_share"][0])
-    return Strangers(samples["far"], [f"{by:.1f} times as far" for by in samples["far_by"].tolist()],
+    return tell_strangers(samples["far"], samples["far_by"], float(samples["far_share"][0]))
+
+
+def tell_strangers(images: np.ndarray, by: np.ndarray, share: float) -> Strangers:
+    """Photos [k, H, W, 3] that no render is like. by [k]: their farness.  share: of all photos beyond `FAR`."""
+    return Strangers(images, [f"{one:.1f} times as far" for one in by.tolist()],
                      f"{share:.0%} of the photos lie more than {FAR:g} times as far from the renders of the learned "
                      "distribution that are nearest to them, as those renders typically lie from each other. Shown are "
                      "the farthest: what they have and no render has is what the scene still lacks.")

@@ -6,7 +6,6 @@ Legend: S rendered images; N photos; H, W pixels; h, w places of a map; C classe
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from scenefit.tasks.augment import Augment, augmented
 from scenefit.tasks.average_precision import average_precision
 from scenefit.tasks.detector import Backbone, Detector, Targets, balanced, loss, peaks
 from scenefit.tasks.suppress import suppress
-from scenefit.tensor_file import read_tensors, write_tensors
 
 Images = NDArray[np.uint8]
 CHUNK = 4  # images at once through the backbone: more are slower on a CPU
@@ -293,19 +291,3 @@ def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
             left = np.concatenate([left, random.permutation(count)])
         yield torch.from_numpy(left[:size])
         left = left[size:]
-
-
-def write_detector(path: str | Path, network: Detector, classes: Sequence[str]) -> None:
-    """Weights, as safetensors; the backbone's too."""
-    write_tensors(path, network.state_dict(), {"classes": list(classes)})
-
-
-def read_detector(path: str | Path, task: Detect) -> Detector:
-    """A network from `write_detector`, for this task. Nothing in the file is executed."""
-    tensors, facts = read_tensors(path, "train it again")
-    if facts["classes"] != list(task.classes):
-        raise ValueError(f"the detector of {path} finds {facts['classes']}, but the task is to find "
-                         f"{list(task.classes)}; give the task the same classes, or train another detector")
-    network = task.fresh(0)
-    network.load_state_dict(tensors)
-    return network.eval()
