@@ -229,6 +229,9 @@ def test_coco_of_others(tmp_path):
     assert found.skipped == ((tmp_path, "1 regions left out that are marked as no objects (DontCare, crowds)"),)
     with pytest.raises(ValueError, match="has no part 'val'; its parts: train2017"):
         read_boxes(tmp_path, SIZE, "val")
+    coco(tmp_path, images=[{"id": 7, "file_name": "a.png", "height": 48.0, "width": 63.0}])
+    with pytest.raises(ValueError, match=r"is 64 x 48 pixels, but .* labels one of 63 x 48"):
+        read_boxes(tmp_path, SIZE)
     path = coco(tmp_path, images=[{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "z.png"}])
     (place, reason), _ = read_boxes(tmp_path, SIZE).skipped
     assert place == path and reason.startswith("image 8: there is no photo z.png in ")
@@ -242,6 +245,15 @@ def test_coco_of_others(tmp_path):
     ({"images": [{"id": 7}]}, "entry 1 of images has no file_name"),
     ({"images": [{"id": [7], "file_name": "a.png"}]}, r"entry 1 of images needs a number as id, got \[7\]"),
     ({"images": [{"id": 7, "file_name": "a.png"}] * 2}, "two images have the same id"),
+    ({"images": [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "a.png"}]},
+     "the images 7 and 8 have the same file_name a.png; leave one of them out"),
+    ({"categories": [{"id": 3, "name": "cell"}, {"id": 3, "name": "dog"}]},
+     "the categories cell and dog have the same id 3; give each its own"),
+    *(({"categories": [{"id": 1, "name": "cell"}, {"id": 3, "name": name}]},
+       f"entry 2 of categories, id 3, has no name but {name!r}; name the class") for name in (None, "", " ")),
+    *(({"images": [{"id": 7, "file_name": "a.png", "height": side, "width": 64}]},
+       f"image 7: height needs a whole number of pixels, got {side!r}; write that of the photo as a number")
+      for side in ("48", 48.5, -48, float("nan"))),
     ({"categories": []}, "annotation 1: there is no category 3; there are "),
     ({"annotations": [{"id": 5, "image_id": 9, "category_id": 3, "bbox": [1, 2, 3, 4]}]}, "ion 5: there is no image 9"),
     ({"annotations": [{"id": 5, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3]}]}, "ion 5: bbox needs x, y, width"),
