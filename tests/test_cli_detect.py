@@ -12,6 +12,7 @@ from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
 from scenefit.dataset import generate
+from scenefit.detector_file import read_trained
 from scenefit.labelled import read_boxes
 from scenefit.model import Model
 from scenefit.record import hash_photos
@@ -253,6 +254,27 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real",
          world / "real")
     assert Path("d.safetensors").read_bytes() not in (a, b)
+
+
+def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_path):
+    """Upright; strays, hidden files and what is broken decide nothing, and what is skipped is named."""
+    turned = tmp_path / "turned"
+    shutil.copytree(world / "few", turned)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in sorted((turned / "JPEGImages").iterdir()):
+        wide = np.pad(np.array(Image.open(path)), ((0, 0), (0, 16), (0, 0)))
+        Image.fromarray(np.ascontiguousarray(np.rot90(wide))).save(path.with_suffix(".jpg"), exif=exif)
+        path.unlink()
+        labels = turned / "Annotations" / f"{path.stem}.xml"
+        labels.write_text(labels.read_text().replace("<width>32</width>", "<width>48</width>"))
+    for name in ("banner.png", "._x.png", "JPEGImages/._x.png", "JPEGImages/0 banner.png"):
+        Image.new("RGB", (90, 20)).save(turned / name)
+    first = min((turned / "JPEGImages").glob("*.jpg"))
+    first.write_bytes(first.read_bytes()[:200])
+    said = call("train", turned, "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
+    assert read_trained("a.safetensors").size == (32, 48)
+    assert f"warning: skipped {first}: " in said
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [

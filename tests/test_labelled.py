@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from scenefit.formats import kitti, voc
-from scenefit.labelled import Cut, matching, read_boxes, read_few, read_part
+from scenefit.formats.reading import NoPart
+from scenefit.labelled import Cut, first_size, matching, read_boxes, read_few, read_part
 
 SIZE = (48, 64)
 DATA = Path(os.environ.get("SCENEFIT_DATA", "nowhere"))  # a folder with bccd and kitti_sample, for the last tests
@@ -108,6 +109,22 @@ def test_photos_that_do_not_fit_their_labels_are_named(tmp_path):
     assert said["c.png"].endswith("labels one of 64 x 48 before EXIF turns it; label it as it is shown")
     assert "cannot identify" in said["d.png"] and said["e.png"] == f"has no annotation {tmp_path}/Annotations/e.xml"
     assert said["f.xml"] == f"there is no photo f in {home}" and len(said) == 5
+
+
+def test_the_first_size_is_of_the_first_photo_that_is_read(tmp_path):
+    home = tmp_path / "JPEGImages"
+    for stem, size in (("0", (9, 9)), ("a", (48, 64)), ("b", (48, 64)), ("c", (300, 200))):
+        photo(home / f"{stem}.jpg", *size, orientation=6)
+    for stem, size in (("a", (48, 64)), ("b", (9, 9)), ("c", (300, 200))):
+        annotate(tmp_path, stem, [(5, 5, 9, 9)], size)
+    assert first_size(tmp_path) == (48, 64)
+    (home / "a.jpg").write_bytes((home / "a.jpg").read_bytes()[:300])
+    assert first_size(tmp_path) == (300, 200)
+    (home / "c.jpg").write_bytes(b"broken")
+    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(4 were looked at\); 4 skipped: "):
+        first_size(tmp_path)
+    with pytest.raises(NoPart, match="there is no part 'train'"):
+        first_size(tmp_path, "train")
 
 
 def some_voc(folder, count=6):

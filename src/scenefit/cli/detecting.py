@@ -26,6 +26,7 @@ from scenefit.cli.given import (
     flat_field_of,
     keep_of,
     labelled_photos,
+    name_skipped,
     one_thread,
     open_scene,
     photos,
@@ -237,25 +238,21 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str,
 def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
     """The same of a written data set: its parts train and val, or seven eighths and the rest."""
     import numpy as np
-    from PIL import Image
 
     from scenefit.formats.reading import NoPart
-    from scenefit.labelled import matching, read_boxes
-    from scenefit.photos import ENDINGS
+    from scenefit.labelled import first_size, matching, read_boxes
     from scenefit.score import VALIDATION
 
     if not source.is_dir() or not matching(source):
         raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
                          "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
-    first = next((path for path in sorted(source.rglob("*")) if path.suffix.lower() in ENDINGS), None)
-    if first is None:
-        raise ValueError(f"{source} has labels, but no images")
-    with Image.open(first) as image:
-        size = image.height, image.width
     try:
+        size = first_size(source, "train")
         learn, held = read_boxes(source, size, "train", most=n), read_boxes(source, size, "val")
+        name_skipped((*learn.skipped, *held.skipped))
     except NoPart:
-        every = read_boxes(source, size, most=n)
+        every = read_boxes(source, first_size(source), most=n)
+        name_skipped(every.skipped)
         if len(every) < 2:
             raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from") from None
         rows = np.arange(len(every)) % VALIDATION == 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from scenefit.formats import Keep
     from scenefit.frame import Frames
-    from scenefit.photos import Photos
+    from scenefit.photos import Photos, Skipped
     from scenefit.renderers import Renderer
     from scenefit.run import Run
     from scenefit.scene import SceneBatch
@@ -133,7 +133,7 @@ def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: P
     from scenefit.loop import read_real
 
     found = read_real(folder, size, most)
-    _name_skipped(found)
+    name_skipped(found.skipped)
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
                          "hundreds to be learned well")
@@ -147,7 +147,7 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
     from scenefit.labelled import read_few
 
     found = read_few(folder, size)
-    _name_skipped(found)
+    name_skipped(found.skipped)
     return found.flattened(flat_field_of(flat, size))
 
 
@@ -163,7 +163,7 @@ def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
 
     try:
         found = read_real(folder, size, MOST)
-        _name_skipped(found)
+        name_skipped(found.skipped)
         field = flat_field(found.images)
     except ValueError as error:
         raise ValueError(f"--flat-field {folder}: {error}") from None
@@ -200,11 +200,12 @@ def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncatio
     return None if keep == Keep() else keep
 
 
-def _name_skipped(found: "Photos") -> None:
-    for path, reason in found.skipped[:SKIPPED]:
+def name_skipped(skipped: "Skipped") -> None:
+    """A warning for each file that was skipped, up to some."""
+    for path, reason in skipped[:SKIPPED]:
         warn(f"skipped {path}: {reason}")
-    if len(found.skipped) > SKIPPED:
-        warn(f"{len(found.skipped) - SKIPPED} more were skipped")
+    if len(skipped) > SKIPPED:
+        warn(f"{len(skipped) - SKIPPED} more were skipped")
 
 
 def open_scene(run: "Run", given: Path | None) -> "SceneFile":
