@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scenefit.photos import Photos, read_labelled, read_photos, split
+from scenefit.photos import Photos, find_photos, read_labelled, read_photos, split, whole_photo
 
 SIZE = (6, 8)
 
@@ -76,6 +76,15 @@ def test_links_to_folders_are_followed_once(tmp_path):
     assert len(read_photos(tmp_path / "photos", SIZE)) == 1
 
 
+def test_a_folder_is_left_out_wherever_a_link_leads_to_it(tmp_path):
+    for name in ("a.png", "found/b.png", "found/c.gif", "found/deep/d.png"):
+        store(tmp_path / name, noise())
+    (tmp_path / "link").symlink_to(tmp_path / "found")
+    assert find_photos(tmp_path, tmp_path / "found") == ([tmp_path / "a.png"], ())
+    assert len(find_photos(tmp_path, tmp_path)[0]) == len(find_photos(tmp_path, tmp_path.parent)[0]) == 3
+    assert len(find_photos(tmp_path)[0]) == 3 and len(find_photos(tmp_path)[1]) == 1
+
+
 @pytest.mark.parametrize("height, width", [(60, 200), (200, 60), (60, 80), (30, 41), (6, 100), (61, 8), (3, 4), (1, 9)])
 def test_the_short_side_fits_and_the_centre_is_kept(tmp_path, height, width):
     image = read_one(store(tmp_path / "a.png", scene(height, width))).astype(float)
@@ -105,6 +114,15 @@ def test_a_large_jpeg_decoded_small_looks_like_the_whole_one(tmp_path):
         store(tmp_path / name, scene(900, 1600))
     jpeg, png = read_photos(tmp_path, (32, 32)).images.astype(int)
     assert np.abs(jpeg - png).max() <= 3
+
+
+def test_a_whole_photo_is_the_one_that_is_brought_to_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    clear = np.dstack([scene(48, 64), np.full((48, 64), 51, np.uint8)])
+    for name, image in (("a.png", scene(48, 64)), ("b.png", clear), ("c.png", np.full((48, 64), 9 * 257, np.uint16))):
+        whole = whole_photo(store(tmp_path / name, image, exif=exif))
+        assert whole.shape == (64, 48, 3) and np.array_equal(whole, read_photos(tmp_path, (64, 48)).images[-1])
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

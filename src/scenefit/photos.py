@@ -10,6 +10,7 @@ Legend: N photos; H, W pixels.
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -92,8 +93,8 @@ def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Phot
     check_size(size)
     if most is not None and most < 1:
         raise ValueError(f"most needs at least 1 photo, got {most}")
-    skipped: list[tuple[Path, str]] = []
-    paths = _find(folder, skipped)
+    paths, others = find_photos(folder)
+    skipped = list(others)
     images, kept = _read(paths, size, len(paths) if most is None else most, skipped)
     if not kept:
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
@@ -108,8 +109,8 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
     """
     folder = check_folder(folder)
     check_size(size)
-    skipped: list[tuple[Path, str]] = []
-    paths = _find(folder, skipped)
+    paths, others = find_photos(folder)
+    skipped = list(others)
     loose = [path.name for path in paths if path.parent == folder]
     if loose:
         raise ValueError(f"{folder} holds {len(loose)} photos outside any class ({_first(loose)}); put each photo into "
@@ -148,22 +149,34 @@ def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Ph
 
 def fit_photo(path: Path, size: Size) -> Fitted:
     """One photo at size (height, width). Raises nearly anything where the file is no photo."""
+    height, width = size
+    with _opened(path) as image:
+        stored = (image.height, image.width)
+        # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
+        drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
+        turned = ImageOps.exif_transpose(image)
+        whole = (turned.height, turned.width)
+        if drafted:
+            whole = stored[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored
+        fitted, scale, corner = _fit(_to_rgb(turned), width, height)
+        factor = scale * np.array([turned.width / whole[1], turned.height / whole[0]])
+        return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner))
+
+
+def whole_photo(path: Path) -> NDArray[np.uint8]:
+    """One photo as `fit_photo` sees it, upright and in RGB, but whole [H, W, 3]. Raises as that does."""
+    with _opened(path) as image:
+        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise ValueError("not a file (a link that leads nowhere?)" if path.is_symlink() or path.exists() else "missing")
-    height, width = size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
         with Image.open(path, formats=DECODERS) as image:
-            stored = (image.height, image.width)
-            # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
-            drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
-            turned = ImageOps.exif_transpose(image)
-            whole = (turned.height, turned.width)
-            if drafted:
-                whole = stored[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored
-            fitted, scale, corner = _fit(_to_rgb(turned), width, height)
-            factor = scale * np.array([turned.width / whole[1], turned.height / whole[0]])
-            return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner))
+            yield image
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -181,13 +194,19 @@ def check_size(size: Size) -> None:
         raise ValueError(f"size needs (height, width), both at least 1 pixel, got {size}")
 
 
-def _find(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
-    """Photo files below folder, sorted by relative path; links to folders are followed, each folder once."""
+def find_photos(folder: Path, leave_out: Path | None = None) -> tuple[list[Path], Skipped]:
+    """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
+    cannot be listed. Links to folders are followed, each folder once.
+
+    leave_out: a folder that is not looked into, unless it is the very one.
+    """
+    skipped = []
 
     def unlisted(error: OSError) -> None:
         skipped.append((Path(error.filename), f"cannot be listed: {error.strerror}"))
 
-    found, visited = [], set()
+    found = []
+    visited = set() if leave_out is None else {os.path.realpath(leave_out)} - {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
         real = os.path.realpath(place)
         folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
@@ -197,7 +216,7 @@ def _find(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
             skipped += [(Path(place, name), f"images ending in {Path(name).suffix} are not read; convert them to PNG, "
                          "or to JPEG") for name in sorted(names) if name.lower().endswith(OTHERS)]
         visited.add(real)
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
 
 
 def _read(paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
