@@ -156,7 +156,8 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         Image.fromarray(wide).save(folder / f"{number:02}.png")
     (folder / "broken.jpg").write_bytes(b"no")
     said = call("detect", detector, "photos", "--out", "found")
-    assert "warning: skipped photos/deep/broken.jpg: " in said and "objects in 21 photos: found/found.json" in said
+    assert "warning: skipped photos/deep/broken.jpg: " in said
+    assert "objects in 20 photos (1 skipped): found/found.json" in said
     rows = json.loads(Path("found/found.json").read_text())
     assert {tuple(row) for row in rows} == {("file_name", "image_id", "category_id", "category", "bbox", "score")}
     truth, near = frames.objects.box * 3 + [20, 0, 20, 0], 0
@@ -176,6 +177,35 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
                                                                "--threshold", 0.9, code=1)
     for place in ("photos", "."):
         assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
+
+
+def test_detect_finds_the_photos_that_fit_finds_and_names_the_others(world, detector, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/link").symlink_to(tmp_path / "far")
+    image = Image.open(world / "real" / "00.png")
+    for name in ("a.bmp", "../far/b.png"):
+        image.save(tmp_path / "photos" / name)
+    (tmp_path / "photos/c.gif").write_bytes(b"")
+    (tmp_path / "photos/d.png").symlink_to(tmp_path / "nowhere")
+    command = ["detect", detector, tmp_path / "photos", "--out", tmp_path / "photos" / "found", "--threshold", 1]
+    for _ in range(2):
+        said = call(*command)
+        assert "0 objects in 2 photos (2 skipped): " in said and "c.gif: images ending in .gif are not read" in said
+        assert "d.png: not a file (a link that leads nowhere?)" in said
+    assert sorted(path.name for path in (tmp_path / "photos/found").rglob("*.png")) == ["a.bmp.png", "b.png.png"]
+    image.rotate(180).save(tmp_path / "photos/a.bmp")
+    assert "another search (it differs in: photos)" in call(*command, code=1)
+
+
+def test_detect_draws_what_was_searched(detector, tmp_path):
+    grey, clear = np.full((480, 640), 100 * 257, np.uint16), np.full((480, 640, 4), (100, 100, 100, 0), np.uint8)
+    for name, image in (("grey.png", grey), ("float.tif", np.full((480, 640), 0.4, np.float32)), ("clear.png", clear)):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / name)
+    call("detect", detector, tmp_path / "photos", "--out", "found", "--threshold", 1)
+    for name, level in (("grey.png", 100), ("float.tif", 102), ("clear.png", 255)):
+        assert np.all(pixels(f"found/{name}.png") == level)
 
 
 @pytest.fixture(scope="module")

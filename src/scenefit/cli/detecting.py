@@ -1,7 +1,6 @@
 """scenefit train and detect: a detector from renders, and what it finds in photos."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -168,7 +167,7 @@ def detect(
     from scenefit.detector_file import read_trained
     from scenefit.files import content_hash, write_json
     from scenefit.lock import lock
-    from scenefit.photos import ENDINGS, check_folder
+    from scenefit.photos import ENDINGS, check_folder, find_photos, say_skipped
 
     one_thread()
     trained = read_trained(detector, resolve(device))
@@ -181,16 +180,13 @@ def detect(
     if trained.flat_field and field is None:
         say.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "
                  f"{photos} takes it out")
-    inside = photos.resolve() in out.resolve().parents  # what was found is not searched
-    paths = [path for path in sorted(photos.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()
-             and not any(part.startswith(".") for part in path.relative_to(photos).parts)
-             and not (inside and path.resolve().is_relative_to(out.resolve()))]
+    paths, others = find_photos(photos, out)  # what was found is not searched
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
-                         f"{', '.join(ENDINGS)}")
+                         f"{', '.join(ENDINGS)}; {say_skipped(others)}")
     plan = {"detector": content_hash(detector.read_bytes()), "threshold": least,
             "flat field": flat_field_hash(flat_field, trained.size),
-            "photos": content_hash("\n".join(f"{path.relative_to(photos)} {path.stat().st_size}"
+            "photos": content_hash("\n".join(f"{path.relative_to(photos)} {_contents(path)}"
                                              for path in paths).encode())}
     with lock(out):
         _claim(out, plan)
@@ -199,11 +195,16 @@ def detect(
             for first in range(0, len(paths), CHUNK):
                 note = out / WORK / f"{first:08d}.json"
                 if not note.exists():
-                    write_json(note, list(_found(trained, photos, out, paths, first, least, field)))
+                    write_json(note, _found(trained, photos, out, paths, first, least, field))
                 progress.update(shown, completed=min(first + CHUNK, len(paths)))
-        rows = [row for note in sorted((out / WORK).glob("[0-9]*.json")) for row in json.loads(note.read_text())]
+        notes = [json.loads(note.read_text()) for note in sorted((out / WORK).glob("[0-9]*.json"))]
+        rows = [row for note in notes for row in note["rows"]]
         write_json(out / "found.json", rows)
-    say.say(f"{len(rows):,} objects in {len(paths):,} photos: {out / 'found.json'}")
+    unread = [(Path(path), reason) for note in notes for path, reason in note["skipped"]]
+    skipped = (*others, *unread)
+    name_skipped(skipped)
+    more = f" ({len(skipped):,} skipped)" if skipped else ""
+    say.say(f"{len(rows):,} objects in {len(paths) - len(unread):,} photos{more}: {out / 'found.json'}")
 
 
 def _with_boxes(few: "Photos | None", place: Path | None) -> "tuple[np.ndarray, Boxes] | None":
@@ -261,6 +262,16 @@ def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxe
     return learn.images, learn.boxes, held.images, held.boxes
 
 
+def _contents(path: Path) -> str:
+    """The hash of a file; "" of what is none, such as a link that leads nowhere."""
+    from scenefit.files import content_hash
+
+    try:
+        return content_hash(path.read_bytes()) if path.is_file() else ""
+    except OSError:  # such photos are skipped and named when their turn comes
+        return ""
+
+
 def _claim(out: Path, plan: dict[str, Any]) -> None:
     """Make out this search's folder. ValueError if it is another's."""
     from scenefit.files import write_json
@@ -280,25 +291,27 @@ def _claim(out: Path, plan: dict[str, Any]) -> None:
 
 
 def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first: int, least: float,
-           field: "NDArray[np.float32] | None") -> Iterator[dict[str, Any]]:
-    """Rows of found.json of one chunk of the photos; their pictures are written on the way."""
+           field: "NDArray[np.float32] | None") -> dict[str, Any]:
+    """What to note of one chunk of the photos: rows of found.json, and what was skipped. Pictures are written on the
+    way."""
     import numpy as np
 
     from scenefit.camera import flattened
     from scenefit.photos import fit_photo
 
-    fitted, kept = [], []
+    fitted, kept, skipped = [], [], []
     for number in range(first, min(first + CHUNK, len(paths))):
         try:
             fitted.append(fit_photo(paths[number], trained.size))
             kept.append(number)
         except Exception as error:  # decoders raise nearly anything on a broken file
-            say.warn(f"skipped {paths[number]}: {str(error) or type(error).__name__}")
+            skipped.append((str(paths[number]), str(error) or type(error).__name__))
     if not kept:
-        return
+        return {"rows": [], "skipped": skipped}
     images = np.stack([photo.image for photo in fitted])
     found = trained.task.predict(trained.network, images if field is None else flattened(images, field))
     found = found.where(found.score >= least)
+    rows = []
     for place, number in enumerate(kept):
         own, photo = found.rows(place), fitted[place]
         box = (found.box[own] - np.tile(photo.shift, 2)) / np.tile(photo.factor, 2)
@@ -308,22 +321,19 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
               found.score[own].tolist(), trained.task.classes)
         for (x0, y0, x1, y1), label, score in zip(box.tolist(), found.name[own].tolist(), found.score[own].tolist(),
                                                   strict=True):
-            yield {"file_name": name.as_posix(), "image_id": number,
-                   "category_id": trained.task.classes.index(label) + 1, "category": label,
-                   "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)}
+            rows.append({"file_name": name.as_posix(), "image_id": number,
+                         "category_id": trained.task.classes.index(label) + 1, "category": label,
+                         "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)})
+    return {"rows": rows, "skipped": skipped}
 
 
 def _draw(source: Path, path: Path, box: "np.ndarray", names: list[str], scores: list[float],
           classes: tuple[str, ...]) -> None:
-    import numpy as np
-    from PIL import Image, ImageOps
-
     from scenefit.files import whole_file
+    from scenefit.photos import whole_photo
     from scenefit.report.detections import plain
 
-    with Image.open(source) as image:
-        whole = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
     colours = [COLOURS[classes.index(name) % len(COLOURS)] for name in names]
     with whole_file(path) as file:
-        plain(whole, box.tolist(), texts, colours).save(file, "PNG")
+        plain(whole_photo(source), box.tolist(), texts, colours).save(file, "PNG")
