@@ -167,7 +167,7 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         near += any(np.abs(np.array([x, y, x + w, y + h]) - truth[number]).max() < 9
                     for x, y, w, h in (row["bbox"] for row in mine))
     assert near >= 14
-    assert pixels("found/deep/00.png.png").shape == (96, 136, 3)
+    assert pixels("found/deep/00.png.png").shape == (480, 680, 3)
     whole = contents(Path("found"))
     for name in ("found.json", ".found/00000016.json"):
         (Path("found") / name).unlink()

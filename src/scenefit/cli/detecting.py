@@ -161,8 +161,8 @@ def detect(
 
     Writes found/found.json, a list like COCO's results: file_name, image_id (the photo's place in the sorted list),
     category_id (from 1, in the order of the sorted classes), category, bbox (x, y, width, height in pixels of the whole
-    photo), score; and each photo with its boxes drawn, as PNG. Photos are brought to the size that the detector was
-    trained on, the centre cropped: what the crop cuts off is not searched.
+    photo), score; and each photo with its boxes drawn, as PNG, small ones enlarged. Photos are brought to the size that
+    the detector was trained on, the centre cropped: what the crop cuts off is not searched.
     """
     from scenefit.detector_file import read_trained
     from scenefit.files import content_hash, write_json
