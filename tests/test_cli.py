@@ -218,6 +218,24 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "1 real photos were left out: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
+def test_a_run_among_the_photos_is_refused(world, whole, tmp_path):
+    for name in ("real", "few"):
+        shutil.copytree(world / name, tmp_path / name)
+    shutil.copytree(whole, tmp_path / "real/runs/one")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    score, report = ["score", "link/runs/one", "--real"], ["report", "real/runs/one", "--real"]
+    fit = ["fit", world / "scene.py", *QUICK, "--real"]
+    elsewhere, alone = "give --out a folder elsewhere", "give a folder of photos alone, or move the run elsewhere"
+    for command, fix in (([*fit, "real", "--out", "real/run"], elsewhere), ([*fit, "link", "--out", "real"], elsewhere),
+                         ([*fit, "real", "--labelled", "few", "--out", "few/small/a"], elsewhere),
+                         ([*score, "real"], alone), ([*score, world / "real", "--labelled", "."], alone),
+                         ([*report, "real"], alone), ([*report, world / "real", "--flat-field", "real"], alone)):
+        said = " ".join(call(*command, code=2).replace("│", " ").split())
+        assert "where its pictures would count as photos" in said and fix in said
+    assert not (tmp_path / "real/run").exists()
+    call(*fit, "real", "--out", "real/.run", "--steps", 1, "--max-renders", 200)
+
+
 def test_look_names_what_it_leaves_alone(world, tmp_path):
     options = ("--warm-start", "look", "--set", "looks=2", "--set", "look_renders=64", "--set", "look_objects=false")
     said = " ".join(call(*fit_command(world, tmp_path / "a", *options, steps=0)).split())

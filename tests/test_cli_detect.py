@@ -11,6 +11,7 @@ import pytest
 from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
+from scenefit.cli import given
 from scenefit.dataset import generate
 from scenefit.detector_file import read_trained
 from scenefit.labelled import read_boxes
@@ -231,7 +232,8 @@ def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, 
     said = call("detect", detector, dusty, "--out", "out", code=1)
     assert "out holds what was found in another search (it differs in: flat field)" in said
     said = call("detect", detector, dusty, "--out", dusty / "found", "--flat-field", dusty, code=2)
-    assert "would change" in said and not (dusty / "found").exists()
+    assert "would count as photos; give --out a folder elsewhere" in " ".join(said.replace("│", " ").split())
+    assert not (dusty / "found").exists()
     said = call("detect", detector, dusty, "--out", "other", "--flat-field", world / "few", code=1)
     assert "--flat-field" in said and "12 are too few; give at least 20" in said
 
@@ -305,6 +307,16 @@ def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_pat
     said = call("train", turned, "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
     assert read_trained("a.safetensors").size == (32, 48)
     assert f"warning: skipped {first}: " in said
+
+
+def test_a_run_among_the_boxes_of_a_data_set_is_none_of_its_photos(world, run, tmp_path):
+    """But a folder that is searched holds it."""
+    shutil.copytree(world / "few", tmp_path / "few")
+    shutil.copytree(run, tmp_path / "few" / "run")
+    given.keep_apart(tmp_path / "few/run", "", labelled=tmp_path / "few")
+    given.keep_apart(tmp_path / "few/run", "", real=tmp_path / "few/ImageSets/Main/train.txt")
+    said = call("train", tmp_path / "few/run", "--real", tmp_path / "few", "--out", "d.safetensors", code=2)
+    assert "would count as photos; give a folder of photos alone, or move" in " ".join(said.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [

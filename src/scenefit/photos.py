@@ -219,6 +219,13 @@ def find_photos(folder: Path, leave_out: Path | None = None) -> tuple[list[Path]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
 
 
+def looks_into(folder: Path, place: Path) -> bool:
+    """Whether `find_photos` of a folder finds what lies in place, which need not exist."""
+    folder, place = folder.resolve(), place.resolve()
+    return (folder.is_dir() and place.is_relative_to(folder)
+            and not any(part.startswith(".") for part in place.relative_to(folder).parts))
+
+
 def _read(paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
           ) -> tuple[NDArray[np.uint8], list[Path]]:
     """Up to `most` readable photos [N, H, W, 3] with their paths, in the order of paths. One full photo at a time."""

@@ -8,6 +8,7 @@ import typer
 
 from scenefit.cli import say
 from scenefit.cli.given import (
+    APART,
     BoxOption,
     ContrastOption,
     CutOption,
@@ -23,6 +24,7 @@ from scenefit.cli.given import (
     drawing,
     flat_field_hash,
     flat_field_of,
+    keep_apart,
     keep_of,
     labelled_photos,
     name_skipped,
@@ -107,6 +109,8 @@ def train(
     if keep is not None and not of_run:
         raise typer.BadParameter(f"{source} is a written data set: which objects have labels was settled when it was "
                                  "written; leave --min-... , --max-truncation, --box and --margin out")
+    if of_run:
+        keep_apart(source, APART, real, labelled, flat_field)
     one_thread()
     where = resolve(device)
     with say.busy("Drawing, or reading"):
@@ -173,9 +177,7 @@ def detect(
     trained = read_trained(detector, resolve(device))
     least = trained.threshold if threshold is None else threshold
     check_folder(photos)
-    if flat_field is not None and flat_field.resolve() in out.resolve().parents:
-        raise typer.BadParameter(f"--out {out} lies in the folder of --flat-field, so what is written there would "
-                                 "change the pattern; give a folder elsewhere")
+    keep_apart(out, "give --out a folder elsewhere", flat=flat_field)
     field = flat_field_of(flat_field, trained.size)
     if trained.flat_field and field is None:
         say.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "

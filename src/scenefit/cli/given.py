@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scenefit.settings import Settings
 
 DEVICES = ("auto", "cpu", "cuda")
+APART = "give a folder of photos alone, or move the run elsewhere"
 SKIPPED = 20  # photos, or boxes, that are named each
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -149,6 +150,19 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
     found = read_few(folder, size)
     name_skipped(found.skipped)
     return found.flattened(flat_field_of(flat, size))
+
+
+def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | None = None, flat: Path | None = None,
+               ) -> None:
+    """BadParameter, ending in fix, where a run's pictures lie among photos, and would count as such."""
+    from scenefit.labelled import matching
+    from scenefit.photos import looks_into
+
+    for name, folder in (("real", real), ("labelled", labelled), ("flat-field", flat)):
+        if folder is None or not looks_into(folder, run) or (name == "labelled" and matching(folder)):
+            continue  # of a data set of boxes only the photos that it names are read
+        raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its pictures would count as "
+                                 f"photos; {fix}")
 
 
 def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.float32] | None":
