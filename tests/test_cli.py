@@ -218,6 +218,16 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "1 real photos were left out: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
+def test_photos_that_read_nearly_black_are_named(world, tmp_path):
+    for path in (world / "real").iterdir():
+        values = np.array(Image.open(path).convert("L"), np.uint16) * 16
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(values).save(tmp_path / "photos" / path.name)
+    said = call("fit", world / "scene.py", "--real", "photos", "--out", "run", *QUICK, "--steps", 1,
+                "--max-renders", 200)
+    assert said.count("warning: 40 16-bit photos of photos hold no value above 4,095") == 1
+
+
 def test_a_run_among_the_photos_is_refused(world, whole, tmp_path):
     for name in ("real", "few"):
         shutil.copytree(world / name, tmp_path / name)

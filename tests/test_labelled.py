@@ -127,6 +127,17 @@ def test_the_first_size_is_of_the_first_photo_that_is_read(tmp_path):
         first_size(tmp_path, "train")
 
 
+def test_12_bit_photos_with_boxes_are_named(tmp_path):
+    for stem in "ab":
+        photo(tmp_path / f"JPEGImages/{stem}.png")
+        annotate(tmp_path, stem, [(5, 5, 9, 9)])
+    Image.fromarray(np.full(SIZE, 4000, np.uint16)).save(tmp_path / "JPEGImages/b.png")
+    for read in (read_boxes, read_part):
+        with pytest.warns(UserWarning, match="^1 16-bit photos of .* hold no value above 4,095") as said:
+            read(tmp_path, SIZE)
+        assert len(said) == 1
+
+
 def some_voc(folder, count=6):
     for i in range(count):
         photo(folder / f"JPEGImages/p{i}.png", box=(i + 5, 5, i + 15, 15))

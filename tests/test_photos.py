@@ -120,7 +120,7 @@ def test_a_whole_photo_is_the_one_that_is_brought_to_size(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     clear = np.dstack([scene(48, 64), np.full((48, 64), 51, np.uint8)])
-    for name, image in (("a.png", scene(48, 64)), ("b.png", clear), ("c.png", np.full((48, 64), 9 * 257, np.uint16))):
+    for name, image in (("a.png", scene(48, 64)), ("b.png", clear), ("c.png", np.full((48, 64), 99 * 257, np.uint16))):
         whole = whole_photo(store(tmp_path / name, image, exif=exif))
         assert whole.shape == (64, 48, 3) and np.array_equal(whole, read_photos(tmp_path, (64, 48)).images[-1])
 
@@ -151,6 +151,25 @@ def test_16_bit_grey_keeps_its_scale(tmp_path, ending):
     image = read_one(store(tmp_path / f"a.{ending}", values))
     assert image[0, :, 0].tolist() == [0, 0, 1, 1, 100, 128, 254, 255]
     assert np.array_equal(image[..., 0], image[..., 2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_12_bit_values_in_16_bit_grey_are_named_once_for_a_folder(tmp_path):
+    for name in ("a.png", "b.tif", "c/d.tif"):
+        store(tmp_path / "all" / name, np.full(SIZE, 4095, np.uint16))
+    store(tmp_path / "all/bright.png", np.full(SIZE, 4096, np.uint16))
+    store(tmp_path / "dark/1.png", np.zeros(SIZE, np.uint8))
+    store(tmp_path / "dark/2.tif", np.zeros(SIZE, np.float32))
+    assert read_photos(tmp_path / "dark", SIZE).images.max() == 0
+    text = (r"3 16-bit photos of .*all hold no value above 4,095: they look like 12-bit ones, and read nearly black "
+            r"\(at most 16 of 255\); multiply their values by 16 when writing them")
+    with pytest.warns(UserWarning, match=text) as said:
+        found = read_photos(tmp_path / "all", SIZE)
+    assert len(said) == 1 and len(found) == 4 and found.images.max() == 16 and found.skipped == ()
+    with pytest.warns(UserWarning, match=r"^1 16-bit photos of .*classes hold") as said:
+        store(tmp_path / "classes/a/1.png", np.full(SIZE, 9, np.uint16))
+        read_labelled(tmp_path / "classes", SIZE)
+    assert len(said) == 1
 
 
 def test_16_bit_colour_keeps_its_scale(tmp_path):

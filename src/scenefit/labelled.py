@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from scenefit.boxes import make_boxes
 from scenefit.formats import coco, kitti, voc, yolo
 from scenefit.formats.reading import Item, Labels, Layout, NoLabels, NoPart, flaw
-from scenefit.photos import Fitted, Photos, Size, check_folder, check_size, fit_photo, read_labelled, say_skipped
+from scenefit.photos import (
+    Fitted,
+    Photos,
+    Size,
+    check_folder,
+    check_size,
+    fit_photo,
+    read_labelled,
+    say_skipped,
+    warn_faint,
+)
 
 LAYOUTS = {layout.name: layout for layout in (coco.LAYOUT, yolo.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
 
@@ -91,13 +101,15 @@ def _read(place: str | Path, size: Size, part: str | Path | None, most: int | No
     images = np.empty((len(items), *size, 3), np.uint8)
     paths: list[Path] = []
     rows: list[tuple[NDArray[np.float64], list[str]]] = []
-    lost = _Lost()
+    lost, faint = _Lost(), 0
     for path, fitted, found in _usable(items, size, skipped, labels):
         box, name, gone = _boxes(fitted, found, size, cut, skipped)
         lost = replace(lost, cropped=lost.cropped + gone, regions=lost.regions + found.regions)
+        faint += fitted.faint
         images[len(paths)] = fitted.image
         paths.append(path)
         rows.append((box, name))
+    warn_faint(folder, faint)
     skipped += [(folder, text) for text in lost.say(size, cut)]
     if not paths:
         raise _none_read(folder, items, skipped)

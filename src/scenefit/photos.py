@@ -3,7 +3,7 @@
 The policy: scale so that the photo just covers the size (fit the short side), antialiased, and crop the centre. A
 photo that already has the size stays as it is, bit for bit. Every photo becomes 8-bit RGB: EXIF rotation is applied;
 transparency is laid on white; 16-bit grey is divided by 257; of several frames the first is taken; colour profiles
-are ignored.
+are ignored. Values of 12 bits in 16-bit grey so become nearly black, which a warning says.
 Legend: N photos; H, W pixels.
 """
 
@@ -28,6 +28,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dds", ".exr", ".psd",
           ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
+FAINT = 4095  # the highest value of 12 bits, of which cameras also write 16-bit files
 ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 exchange width and height
 Size = tuple[int, int]
 Skipped = tuple[tuple[Path, str], ...]
@@ -71,7 +72,8 @@ class Fitted:
     """One photo brought to the renderer's size, and where its points went.
 
     image uint8 [H, W, 3].  whole: (height, width) of the photo before, upright.  stored: that of the file before EXIF
-    turned it.  factor, shift [2]: the point p = (x, y) of the whole photo lies at p * factor + shift.
+    turned it.  factor, shift [2]: the point p = (x, y) of the whole photo lies at p * factor + shift.  faint: 16-bit
+    grey, but no value is beyond 12 bits.
     """
 
     image: NDArray[np.uint8]
@@ -79,6 +81,7 @@ class Fitted:
     stored: Size
     factor: NDArray[np.float64]
     shift: NDArray[np.float64]
+    faint: bool = False
 
 
 def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Photos:
@@ -95,7 +98,7 @@ def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Phot
         raise ValueError(f"most needs at least 1 photo, got {most}")
     paths, others = find_photos(folder)
     skipped = list(others)
-    images, kept = _read(paths, size, len(paths) if most is None else most, skipped)
+    images, kept = _read(folder, paths, size, len(paths) if most is None else most, skipped)
     if not kept:
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {say_skipped(skipped)}")
@@ -118,7 +121,7 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not classes:
         raise ValueError(f"{folder} has no subfolders; labelled photos need one for each class, such as cat/1.jpg")
-    images, kept = _read(paths, size, len(paths), skipped)
+    images, kept = _read(folder, paths, size, len(paths), skipped)
     label = [path.relative_to(folder).parts[0] for path in kept]
     empty = [name for name in classes if name not in set(label)]
     if empty:
@@ -160,7 +163,8 @@ def fit_photo(path: Path, size: Size) -> Fitted:
             whole = stored[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored
         fitted, scale, corner = _fit(_to_rgb(turned), width, height)
         factor = scale * np.array([turned.width / whole[1], turned.height / whole[0]])
-        return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner))
+        faint = turned.mode.startswith("I") and int(np.asarray(turned).max()) <= FAINT
+        return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner), faint)
 
 
 def whole_photo(path: Path) -> NDArray[np.uint8]:
@@ -177,6 +181,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
         with Image.open(path, formats=DECODERS) as image:
             yield image
+
+
+def warn_faint(folder: Path, count: int) -> None:
+    """A warning where some photos of a folder are `Fitted.faint`."""
+    if count:
+        warnings.warn(f"{count} 16-bit photos of {folder} hold no value above {FAINT:,}: they look like 12-bit ones, "
+                      f"and read nearly black (at most {_to_grey(np.array([FAINT]))[0]} of 255); multiply their values "
+                      "by 16 when writing them", stacklevel=4)
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -226,20 +238,24 @@ def looks_into(folder: Path, place: Path) -> bool:
             and not any(part.startswith(".") for part in place.relative_to(folder).parts))
 
 
-def _read(paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
+def _read(folder: Path, paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
           ) -> tuple[NDArray[np.uint8], list[Path]]:
     """Up to `most` readable photos [N, H, W, 3] with their paths, in the order of paths. One full photo at a time."""
     most = min(most, len(paths))
     images = np.empty((most, *size, 3), np.uint8)
     rows: list[int] = []
+    faint = 0
     for row in _spread(len(paths), most):
         if len(rows) == most:
             break
         try:
-            images[len(rows)] = fit_photo(paths[row], size).image
+            fitted = fit_photo(paths[row], size)
+            images[len(rows)] = fitted.image
             rows.append(row)
+            faint += fitted.faint
         except Exception as error:  # decoders raise nearly anything on a broken file
             skipped.append((paths[row], str(error) or type(error).__name__))
+    warn_faint(folder, faint)
     order = np.argsort(np.array(rows, np.int64))
     return images[order] if np.any(np.diff(rows) < 0) else images[:len(rows)], [paths[rows[at]] for at in order]
 

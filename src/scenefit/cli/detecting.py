@@ -171,7 +171,7 @@ def detect(
     from scenefit.detector_file import read_trained
     from scenefit.files import content_hash, write_json
     from scenefit.lock import lock
-    from scenefit.photos import ENDINGS, check_folder, find_photos, say_skipped
+    from scenefit.photos import ENDINGS, check_folder, find_photos, say_skipped, warn_faint
 
     one_thread()
     trained = read_trained(detector, resolve(device))
@@ -205,6 +205,7 @@ def detect(
     unread = [(Path(path), reason) for note in notes for path, reason in note["skipped"]]
     skipped = (*others, *unread)
     name_skipped(skipped)
+    warn_faint(photos, sum(note["faint"] for note in notes))
     more = f" ({len(skipped):,} skipped)" if skipped else ""
     say.say(f"{len(rows):,} objects in {len(paths) - len(unread):,} photos{more}: {out / 'found.json'}")
 
@@ -294,8 +295,8 @@ def _claim(out: Path, plan: dict[str, Any]) -> None:
 
 def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first: int, least: float,
            field: "NDArray[np.float32] | None") -> dict[str, Any]:
-    """What to note of one chunk of the photos: rows of found.json, and what was skipped. Pictures are written on the
-    way."""
+    """What to note of one chunk of the photos: rows of found.json, what was skipped, and how many are
+    `Fitted.faint`. Pictures are written on the way."""
     import numpy as np
 
     from scenefit.camera import flattened
@@ -309,7 +310,7 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
         except Exception as error:  # decoders raise nearly anything on a broken file
             skipped.append((str(paths[number]), str(error) or type(error).__name__))
     if not kept:
-        return {"rows": [], "skipped": skipped}
+        return {"rows": [], "skipped": skipped, "faint": 0}
     images = np.stack([photo.image for photo in fitted])
     found = trained.task.predict(trained.network, images if field is None else flattened(images, field))
     found = found.where(found.score >= least)
@@ -326,7 +327,7 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
             rows.append({"file_name": name.as_posix(), "image_id": number,
                          "category_id": trained.task.classes.index(label) + 1, "category": label,
                          "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)})
-    return {"rows": rows, "skipped": skipped}
+    return {"rows": rows, "skipped": skipped, "faint": sum(photo.faint for photo in fitted)}
 
 
 def _draw(source: Path, path: Path, box: "np.ndarray", names: list[str], scores: list[float],
