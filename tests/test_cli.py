@@ -218,6 +218,34 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "1 real photos were left out: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
+def test_photos_that_read_nearly_black_are_named(world, tmp_path):
+    for path in (world / "real").iterdir():
+        values = np.array(Image.open(path).convert("L"), np.uint16) * 16
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(values).save(tmp_path / "photos" / path.name)
+    said = call("fit", world / "scene.py", "--real", "photos", "--out", "run", *QUICK, "--steps", 1,
+                "--max-renders", 200)
+    assert said.count("warning: 40 16-bit photos of photos hold no value above 4,095") == 1
+
+
+def test_a_run_among_the_photos_is_refused(world, whole, tmp_path):
+    for name in ("real", "few"):
+        shutil.copytree(world / name, tmp_path / name)
+    shutil.copytree(whole, tmp_path / "real/runs/one")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    score, report = ["score", "link/runs/one", "--real"], ["report", "real/runs/one", "--real"]
+    fit = ["fit", world / "scene.py", *QUICK, "--real"]
+    elsewhere, alone = "give --out a folder elsewhere", "give a folder of photos alone, or move the run elsewhere"
+    for command, fix in (([*fit, "real", "--out", "real/run"], elsewhere), ([*fit, "link", "--out", "real"], elsewhere),
+                         ([*fit, "real", "--labelled", "few", "--out", "few/small/a"], elsewhere),
+                         ([*score, "real"], alone), ([*score, world / "real", "--labelled", "."], alone),
+                         ([*report, "real"], alone), ([*report, world / "real", "--flat-field", "real"], alone)):
+        said = " ".join(call(*command, code=2).replace("│", " ").split())
+        assert "where its pictures would count as photos" in said and fix in said
+    assert not (tmp_path / "real/run").exists()
+    call(*fit, "real", "--out", "real/.run", "--steps", 1, "--max-renders", 200)
+
+
 def test_look_names_what_it_leaves_alone(world, tmp_path):
     options = ("--warm-start", "look", "--set", "looks=2", "--set", "look_renders=64", "--set", "look_objects=false")
     said = " ".join(call(*fit_command(world, tmp_path / "a", *options, steps=0)).split())

@@ -11,7 +11,9 @@ import pytest
 from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
+from scenefit.cli import given
 from scenefit.dataset import generate
+from scenefit.detector_file import read_trained
 from scenefit.labelled import read_boxes
 from scenefit.model import Model
 from scenefit.record import hash_photos
@@ -155,7 +157,8 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         Image.fromarray(wide).save(folder / f"{number:02}.png")
     (folder / "broken.jpg").write_bytes(b"no")
     said = call("detect", detector, "photos", "--out", "found")
-    assert "warning: skipped photos/deep/broken.jpg: " in said and "objects in 21 photos: found/found.json" in said
+    assert "warning: skipped photos/deep/broken.jpg: " in said
+    assert "objects in 20 photos (1 skipped): found/found.json" in said
     rows = json.loads(Path("found/found.json").read_text())
     assert {tuple(row) for row in rows} == {("file_name", "image_id", "category_id", "category", "bbox", "score")}
     truth, near = frames.objects.box * 3 + [20, 0, 20, 0], 0
@@ -165,7 +168,7 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         near += any(np.abs(np.array([x, y, x + w, y + h]) - truth[number]).max() < 9
                     for x, y, w, h in (row["bbox"] for row in mine))
     assert near >= 14
-    assert pixels("found/deep/00.png.png").shape == (96, 136, 3)
+    assert pixels("found/deep/00.png.png").shape == (480, 680, 3)
     whole = contents(Path("found"))
     for name in ("found.json", ".found/00000016.json"):
         (Path("found") / name).unlink()
@@ -175,6 +178,38 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
                                                                "--threshold", 0.9, code=1)
     for place in ("photos", "."):
         assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
+
+
+def test_detect_finds_the_photos_that_fit_finds_and_names_the_others(world, detector, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/link").symlink_to(tmp_path / "far")
+    image = Image.open(world / "real" / "00.png")
+    for name in ("a.bmp", "../far/b.png"):
+        image.save(tmp_path / "photos" / name)
+    (tmp_path / "photos/c.gif").write_bytes(b"")
+    (tmp_path / "photos/d.png").symlink_to(tmp_path / "nowhere")
+    command = ["detect", detector, tmp_path / "photos", "--out", tmp_path / "photos" / "found", "--threshold", 1]
+    for _ in range(2):
+        said = call(*command)
+        assert "0 objects in 2 photos (2 skipped): " in said and "c.gif: images ending in .gif are not read" in said
+        assert "d.png: not a file (a link that leads nowhere?)" in said
+    assert sorted(path.name for path in (tmp_path / "photos/found").rglob("*.png")) == ["a.bmp.png", "b.png.png"]
+    image.rotate(180).save(tmp_path / "photos/a.bmp")
+    assert "another search (it differs in: photos)" in call(*command, code=1)
+
+
+def test_detect_draws_what_was_searched(detector, tmp_path):
+    grey, clear = np.full((480, 640), 100 * 257, np.uint16), np.full((480, 640, 4), (100, 100, 100, 0), np.uint8)
+    for name, image in (("grey.png", grey), ("float.tif", np.full((480, 640), 0.4, np.float32)), ("clear.png", clear)):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / name)
+    Image.fromarray(grey // 10).save(tmp_path / "photos" / "faint.png")
+    for _ in range(2):
+        said = call("detect", detector, tmp_path / "photos", "--out", "found", "--threshold", 1)
+        assert said.count("warning: ") == said.count("warning: 1 16-bit photos of ") == 1
+    for name, level in (("grey.png", 100), ("float.tif", 102), ("clear.png", 255), ("faint.png", 10)):
+        assert np.all(pixels(f"found/{name}.png") == level)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +235,8 @@ def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, 
     said = call("detect", detector, dusty, "--out", "out", code=1)
     assert "out holds what was found in another search (it differs in: flat field)" in said
     said = call("detect", detector, dusty, "--out", dusty / "found", "--flat-field", dusty, code=2)
-    assert "would change" in said and not (dusty / "found").exists()
+    assert "would count as photos; give --out a folder elsewhere" in " ".join(said.replace("│", " ").split())
+    assert not (dusty / "found").exists()
     said = call("detect", detector, dusty, "--out", "other", "--flat-field", world / "few", code=1)
     assert "--flat-field" in said and "12 are too few; give at least 20" in said
 
@@ -253,6 +289,37 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real",
          world / "real")
     assert Path("d.safetensors").read_bytes() not in (a, b)
+
+
+def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_path):
+    """Upright; strays, hidden files and what is broken decide nothing, and what is skipped is named."""
+    turned = tmp_path / "turned"
+    shutil.copytree(world / "few", turned)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in sorted((turned / "JPEGImages").iterdir()):
+        wide = np.pad(np.array(Image.open(path)), ((0, 0), (0, 16), (0, 0)))
+        Image.fromarray(np.ascontiguousarray(np.rot90(wide))).save(path.with_suffix(".jpg"), exif=exif)
+        path.unlink()
+        labels = turned / "Annotations" / f"{path.stem}.xml"
+        labels.write_text(labels.read_text().replace("<width>32</width>", "<width>48</width>"))
+    for name in ("banner.png", "._x.png", "JPEGImages/._x.png", "JPEGImages/0 banner.png"):
+        Image.new("RGB", (90, 20)).save(turned / name)
+    first = min((turned / "JPEGImages").glob("*.jpg"))
+    first.write_bytes(first.read_bytes()[:200])
+    said = call("train", turned, "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
+    assert read_trained("a.safetensors").size == (32, 48)
+    assert f"warning: skipped {first}: " in said
+
+
+def test_a_run_among_the_boxes_of_a_data_set_is_none_of_its_photos(world, run, tmp_path):
+    """But a folder that is searched holds it."""
+    shutil.copytree(world / "few", tmp_path / "few")
+    shutil.copytree(run, tmp_path / "few" / "run")
+    given.keep_apart(tmp_path / "few/run", "", labelled=tmp_path / "few")
+    given.keep_apart(tmp_path / "few/run", "", real=tmp_path / "few/ImageSets/Main/train.txt")
+    said = call("train", tmp_path / "few/run", "--real", tmp_path / "few", "--out", "d.safetensors", code=2)
+    assert "would count as photos; give a folder of photos alone, or move" in " ".join(said.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [

@@ -61,6 +61,12 @@ def test_reading(tmp_path):
     path.write_text("\nCar 0.00 0 1.85 387.63 high 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57\n")
     with pytest.raises(ValueError, match=r"0.txt, line 2: top needs a number, got 'high'"):
         read_labels(path)
+    path.write_text("traffic light 0.00 0 -10 40 20 90 70 -1 -1 -1 -1000 -1000 -1000 -10\n")
+    with pytest.raises(ValueError, match=r"0.txt, line 1: truncated \(a class has no blanks\) needs a number, got 'l"):
+        read_labels(path)
+    path.write_text("Car 0.00 0 1.85 387.63 181.54 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57 sure\n")
+    with pytest.raises(ValueError, match=r"0.txt, line 1: score needs a number, got 'sure'"):
+        read_labels(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"0.txt is no text in UTF-8"):
         read_labels(path)

@@ -76,7 +76,12 @@ BOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>{}</ymax></bndbox
     (f"<annotation><object><name>a</name>{BOX.format('nine')}</object></annotation>",
      r"1.xml, object 1: ymax needs a number, got 'nine'"),
     ("<annotation><object><name>a</name><bndbox></bndbox></object></annotation>", "object 1: xmin needs a number"),
-    ("<annotation><size><width>a</width></size></annotation>", r"1.xml, size: width needs a number, got 'a'")])
+    ("<annotation><size><width>a</width></size></annotation>", r"1.xml, size: width needs a number, got 'a'"),
+    *((f"<annotation><size><width>{side}</width><height>9</height></size></annotation>",
+       rf"1.xml, size: width needs a whole number of pixels, got {side}; write that of the photo")
+      for side in ("inf", "nan", "9.5", "-8.0")),
+    *((f"<?xml version='1.0' encoding='{name}'?><annotation></annotation>",
+       r"1.xml is in an encoding that cannot be read \(.*encoding.*\); save it as UTF-8") for name in ("GBK", "mine"))])
 def test_files_that_cannot_be_understood(tmp_path, text, reason):
     (tmp_path / "1.xml").write_text(text)
     with pytest.raises(ValueError, match=reason):

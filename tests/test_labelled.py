@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from scenefit.formats import kitti, voc
-from scenefit.labelled import Cut, matching, read_boxes, read_few, read_part
+from scenefit.formats.reading import NoPart
+from scenefit.labelled import Cut, first_size, matching, read_boxes, read_few, read_part
 
 SIZE = (48, 64)
 DATA = Path(os.environ.get("SCENEFIT_DATA", "nowhere"))  # a folder with bccd and kitti_sample, for the last tests
@@ -108,6 +109,33 @@ def test_photos_that_do_not_fit_their_labels_are_named(tmp_path):
     assert said["c.png"].endswith("labels one of 64 x 48 before EXIF turns it; label it as it is shown")
     assert "cannot identify" in said["d.png"] and said["e.png"] == f"has no annotation {tmp_path}/Annotations/e.xml"
     assert said["f.xml"] == f"there is no photo f in {home}" and len(said) == 5
+
+
+def test_the_first_size_is_of_the_first_photo_that_is_read(tmp_path):
+    home = tmp_path / "JPEGImages"
+    for stem, size in (("0", (9, 9)), ("a", (48, 64)), ("b", (48, 64)), ("c", (300, 200))):
+        photo(home / f"{stem}.jpg", *size, orientation=6)
+    for stem, size in (("a", (48, 64)), ("b", (9, 9)), ("c", (300, 200))):
+        annotate(tmp_path, stem, [(5, 5, 9, 9)], size)
+    assert first_size(tmp_path) == (48, 64)
+    (home / "a.jpg").write_bytes((home / "a.jpg").read_bytes()[:300])
+    assert first_size(tmp_path) == (300, 200)
+    (home / "c.jpg").write_bytes(b"broken")
+    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(4 were looked at\); 4 skipped: "):
+        first_size(tmp_path)
+    with pytest.raises(NoPart, match="there is no part 'train'"):
+        first_size(tmp_path, "train")
+
+
+def test_12_bit_photos_with_boxes_are_named(tmp_path):
+    for stem in "ab":
+        photo(tmp_path / f"JPEGImages/{stem}.png")
+        annotate(tmp_path, stem, [(5, 5, 9, 9)])
+    Image.fromarray(np.full(SIZE, 4000, np.uint16)).save(tmp_path / "JPEGImages/b.png")
+    for read in (read_boxes, read_part):
+        with pytest.warns(UserWarning, match="^1 16-bit photos of .* hold no value above 4,095") as said:
+            read(tmp_path, SIZE)
+        assert len(said) == 1
 
 
 def some_voc(folder, count=6):
@@ -229,6 +257,9 @@ def test_coco_of_others(tmp_path):
     assert found.skipped == ((tmp_path, "1 regions left out that are marked as no objects (DontCare, crowds)"),)
     with pytest.raises(ValueError, match="has no part 'val'; its parts: train2017"):
         read_boxes(tmp_path, SIZE, "val")
+    coco(tmp_path, images=[{"id": 7, "file_name": "a.png", "height": 48.0, "width": 63.0}])
+    with pytest.raises(ValueError, match=r"is 64 x 48 pixels, but .* labels one of 63 x 48"):
+        read_boxes(tmp_path, SIZE)
     path = coco(tmp_path, images=[{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "z.png"}])
     (place, reason), _ = read_boxes(tmp_path, SIZE).skipped
     assert place == path and reason.startswith("image 8: there is no photo z.png in ")
@@ -242,6 +273,15 @@ def test_coco_of_others(tmp_path):
     ({"images": [{"id": 7}]}, "entry 1 of images has no file_name"),
     ({"images": [{"id": [7], "file_name": "a.png"}]}, r"entry 1 of images needs a number as id, got \[7\]"),
     ({"images": [{"id": 7, "file_name": "a.png"}] * 2}, "two images have the same id"),
+    ({"images": [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "a.png"}]},
+     "the images 7 and 8 have the same file_name a.png; leave one of them out"),
+    ({"categories": [{"id": 3, "name": "cell"}, {"id": 3, "name": "dog"}]},
+     "the categories cell and dog have the same id 3; give each its own"),
+    *(({"categories": [{"id": 1, "name": "cell"}, {"id": 3, "name": name}]},
+       f"entry 2 of categories, id 3, has no name but {name!r}; name the class") for name in (None, "", " ")),
+    *(({"images": [{"id": 7, "file_name": "a.png", "height": side, "width": 64}]},
+       f"image 7: height needs a whole number of pixels, got {side!r}; write that of the photo as a number")
+      for side in ("48", 48.5, -48, float("nan"))),
     ({"categories": []}, "annotation 1: there is no category 3; there are "),
     ({"annotations": [{"id": 5, "image_id": 9, "category_id": 3, "bbox": [1, 2, 3, 4]}]}, "ion 5: there is no image 9"),
     ({"annotations": [{"id": 5, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3]}]}, "ion 5: bbox needs x, y, width"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scenefit.photos import Photos, read_labelled, read_photos, split
+from scenefit.photos import Photos, find_photos, read_labelled, read_photos, split, whole_photo
 
 SIZE = (6, 8)
 
@@ -76,6 +76,15 @@ def test_links_to_folders_are_followed_once(tmp_path):
     assert len(read_photos(tmp_path / "photos", SIZE)) == 1
 
 
+def test_a_folder_is_left_out_wherever_a_link_leads_to_it(tmp_path):
+    for name in ("a.png", "found/b.png", "found/c.gif", "found/deep/d.png"):
+        store(tmp_path / name, noise())
+    (tmp_path / "link").symlink_to(tmp_path / "found")
+    assert find_photos(tmp_path, tmp_path / "found") == ([tmp_path / "a.png"], ())
+    assert len(find_photos(tmp_path, tmp_path)[0]) == len(find_photos(tmp_path, tmp_path.parent)[0]) == 3
+    assert len(find_photos(tmp_path)[0]) == 3 and len(find_photos(tmp_path)[1]) == 1
+
+
 @pytest.mark.parametrize("height, width", [(60, 200), (200, 60), (60, 80), (30, 41), (6, 100), (61, 8), (3, 4), (1, 9)])
 def test_the_short_side_fits_and_the_centre_is_kept(tmp_path, height, width):
     image = read_one(store(tmp_path / "a.png", scene(height, width))).astype(float)
@@ -107,6 +116,15 @@ def test_a_large_jpeg_decoded_small_looks_like_the_whole_one(tmp_path):
     assert np.abs(jpeg - png).max() <= 3
 
 
+def test_a_whole_photo_is_the_one_that_is_brought_to_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    clear = np.dstack([scene(48, 64), np.full((48, 64), 51, np.uint8)])
+    for name, image in (("a.png", scene(48, 64)), ("b.png", clear), ("c.png", np.full((48, 64), 99 * 257, np.uint16))):
+        whole = whole_photo(store(tmp_path / name, image, exif=exif))
+        assert whole.shape == (64, 48, 3) and np.array_equal(whole, read_photos(tmp_path, (64, 48)).images[-1])
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
 def test_exif_rotation_is_applied(tmp_path, orientation, ending):
@@ -133,6 +151,25 @@ def test_16_bit_grey_keeps_its_scale(tmp_path, ending):
     image = read_one(store(tmp_path / f"a.{ending}", values))
     assert image[0, :, 0].tolist() == [0, 0, 1, 1, 100, 128, 254, 255]
     assert np.array_equal(image[..., 0], image[..., 2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_12_bit_values_in_16_bit_grey_are_named_once_for_a_folder(tmp_path):
+    for name in ("a.png", "b.tif", "c/d.tif"):
+        store(tmp_path / "all" / name, np.full(SIZE, 4095, np.uint16))
+    store(tmp_path / "all/bright.png", np.full(SIZE, 4096, np.uint16))
+    store(tmp_path / "dark/1.png", np.zeros(SIZE, np.uint8))
+    store(tmp_path / "dark/2.tif", np.zeros(SIZE, np.float32))
+    assert read_photos(tmp_path / "dark", SIZE).images.max() == 0
+    text = (r"3 16-bit photos of .*all hold no value above 4,095: they look like 12-bit ones, and read nearly black "
+            r"\(at most 16 of 255\); multiply their values by 16 when writing them")
+    with pytest.warns(UserWarning, match=text) as said:
+        found = read_photos(tmp_path / "all", SIZE)
+    assert len(said) == 1 and len(found) == 4 and found.images.max() == 16 and found.skipped == ()
+    with pytest.warns(UserWarning, match=r"^1 16-bit photos of .*classes hold") as said:
+        store(tmp_path / "classes/a/1.png", np.full(SIZE, 9, np.uint16))
+        read_labelled(tmp_path / "classes", SIZE)
+    assert len(said) == 1
 
 
 def test_16_bit_colour_keeps_its_scale(tmp_path):

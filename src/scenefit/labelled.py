@@ -6,7 +6,7 @@ left goes. Nothing goes silently: `Photos.skipped` names what was left out, and 
 Legend: N photos; m boxes; H, W pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from scenefit.boxes import make_boxes
 from scenefit.formats import coco, kitti, voc, yolo
 from scenefit.formats.reading import Item, Labels, Layout, NoLabels, NoPart, flaw
-from scenefit.photos import Fitted, Photos, Size, check_folder, check_size, fit_photo, read_labelled, say_skipped
+from scenefit.photos import (
+    Fitted,
+    Photos,
+    Size,
+    check_folder,
+    check_size,
+    fit_photo,
+    read_labelled,
+    say_skipped,
+    warn_faint,
+)
 
 LAYOUTS = {layout.name: layout for layout in (coco.LAYOUT, yolo.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
 
@@ -76,40 +86,65 @@ def matching(folder: Path) -> list[str]:
     return [name for name, layout in LAYOUTS.items() if layout.matches(folder)]
 
 
+def first_size(folder: str | Path, part: str | Path | None = None) -> Size:
+    """(height, width) of the first photo that `read_boxes` would read, upright. ValueError if there is none."""
+    folder, items, skipped = _listed(folder, part)
+    for _, fitted, _ in _usable(items, (1, 1), skipped):
+        return fitted.whole
+    raise _none_read(folder, items, skipped)
+
+
 def _read(place: str | Path, size: Size, part: str | Path | None, most: int | None, layout: str | None, cut: Cut, *,
           labels: bool) -> Photos:
     check_size(size)
-    if most is not None and most < 1:
-        raise ValueError(f"most needs at least 1 photo, got {most}")
-    folder, part = _locate(Path(place), part)
-    listing = _layout(folder, layout).listing(folder, part)
-    skipped = list(listing.skipped)
-    items = listing.items[:most]
-    if not items:
-        raise NoPart(f"{folder} lists no photo{'' if part is None else f' in its part {str(part)!r}'}; "
-                     f"{say_skipped(skipped)}")
+    folder, items, skipped = _listed(place, part, most, layout)
     images = np.empty((len(items), *size, 3), np.uint8)
     paths: list[Path] = []
     rows: list[tuple[NDArray[np.float64], list[str]]] = []
-    lost = _Lost()
-    for item in items:
-        found = _labels_of(item, skipped) if labels else Labels(item.photo, ())
-        fitted = None if found is None else _photo(item.photo, size, found, skipped)
-        if found is None or fitted is None:
-            continue
+    lost, faint = _Lost(), 0
+    for path, fitted, found in _usable(items, size, skipped, labels):
         box, name, gone = _boxes(fitted, found, size, cut, skipped)
         lost = replace(lost, cropped=lost.cropped + gone, regions=lost.regions + found.regions)
+        faint += fitted.faint
         images[len(paths)] = fitted.image
-        paths.append(item.photo)
+        paths.append(path)
         rows.append((box, name))
+    warn_faint(folder, faint)
     skipped += [(folder, text) for text in lost.say(size, cut)]
     if not paths:
-        raise ValueError(f"no labelled photo of {folder} could be read ({len(items)} were looked at); "
-                         f"{say_skipped(skipped)}")
+        raise _none_read(folder, items, skipped)
     boxes = make_boxes(len(paths), np.repeat(np.arange(len(paths)), [len(box) for box, _ in rows]),
                        np.concatenate([box for box, _ in rows]), [name for _, names in rows for name in names])
     return Photos(images[:len(paths)], tuple(paths), tuple(skipped), np.full(len(paths), ""),
                   boxes if labels else None)
+
+
+def _listed(place: str | Path, part: str | Path | None, most: int | None = None, layout: str | None = None,
+            ) -> tuple[Path, tuple[Item, ...], list[tuple[Path, str]]]:
+    """The data set's folder, its photos, at least one, and what is skipped."""
+    if most is not None and most < 1:
+        raise ValueError(f"most needs at least 1 photo, got {most}")
+    folder, part = _locate(Path(place), part)
+    listing = _layout(folder, layout).listing(folder, part)
+    if not listing.items[:most]:
+        raise NoPart(f"{folder} lists no photo{'' if part is None else f' in its part {str(part)!r}'}; "
+                     f"{say_skipped(listing.skipped)}")
+    return folder, listing.items[:most], list(listing.skipped)
+
+
+def _usable(items: Sequence[Item], size: Size, skipped: list[tuple[Path, str]], labels: bool = True,
+            ) -> Iterator[tuple[Path, Fitted, Labels]]:
+    """The photos that can be read, at size, with their labels, if these are asked for."""
+    for item in items:
+        found = _labels_of(item, skipped) if labels else Labels(item.photo, ())
+        fitted = None if found is None else _photo(item.photo, size, found, skipped)
+        if found is not None and fitted is not None:
+            yield item.photo, fitted, found
+
+
+def _none_read(folder: Path, items: Sequence[Item], skipped: Sequence[tuple[Path, str]]) -> ValueError:
+    return ValueError(f"no labelled photo of {folder} could be read ({len(items)} were looked at); "
+                      f"{say_skipped(skipped)}")
 
 
 def _locate(place: Path, part: str | Path | None) -> tuple[Path, str | Path | None]:

@@ -3,13 +3,14 @@
 The policy: scale so that the photo just covers the size (fit the short side), antialiased, and crop the centre. A
 photo that already has the size stays as it is, bit for bit. Every photo becomes 8-bit RGB: EXIF rotation is applied;
 transparency is laid on white; 16-bit grey is divided by 257; of several frames the first is taken; colour profiles
-are ignored.
+are ignored. Values of 12 bits in 16-bit grey so become nearly black, which a warning says.
 Legend: N photos; H, W pixels.
 """
 
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dds", ".exr", ".psd",
           ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
+FAINT = 4095  # the highest value of 12 bits, of which cameras also write 16-bit files
 ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 exchange width and height
 Size = tuple[int, int]
 Skipped = tuple[tuple[Path, str], ...]
@@ -70,7 +72,8 @@ class Fitted:
     """One photo brought to the renderer's size, and where its points went.
 
     image uint8 [H, W, 3].  whole: (height, width) of the photo before, upright.  stored: that of the file before EXIF
-    turned it.  factor, shift [2]: the point p = (x, y) of the whole photo lies at p * factor + shift.
+    turned it.  factor, shift [2]: the point p = (x, y) of the whole photo lies at p * factor + shift.  faint: 16-bit
+    grey, but no value is beyond 12 bits.
     """
 
     image: NDArray[np.uint8]
@@ -78,6 +81,7 @@ class Fitted:
     stored: Size
     factor: NDArray[np.float64]
     shift: NDArray[np.float64]
+    faint: bool = False
 
 
 def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Photos:
@@ -92,9 +96,9 @@ def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Phot
     check_size(size)
     if most is not None and most < 1:
         raise ValueError(f"most needs at least 1 photo, got {most}")
-    skipped: list[tuple[Path, str]] = []
-    paths = _find(folder, skipped)
-    images, kept = _read(paths, size, len(paths) if most is None else most, skipped)
+    paths, others = find_photos(folder)
+    skipped = list(others)
+    images, kept = _read(folder, paths, size, len(paths) if most is None else most, skipped)
     if not kept:
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {say_skipped(skipped)}")
@@ -108,8 +112,8 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
     """
     folder = check_folder(folder)
     check_size(size)
-    skipped: list[tuple[Path, str]] = []
-    paths = _find(folder, skipped)
+    paths, others = find_photos(folder)
+    skipped = list(others)
     loose = [path.name for path in paths if path.parent == folder]
     if loose:
         raise ValueError(f"{folder} holds {len(loose)} photos outside any class ({_first(loose)}); put each photo into "
@@ -117,7 +121,7 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not classes:
         raise ValueError(f"{folder} has no subfolders; labelled photos need one for each class, such as cat/1.jpg")
-    images, kept = _read(paths, size, len(paths), skipped)
+    images, kept = _read(folder, paths, size, len(paths), skipped)
     label = [path.relative_to(folder).parts[0] for path in kept]
     empty = [name for name in classes if name not in set(label)]
     if empty:
@@ -148,22 +152,43 @@ def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Ph
 
 def fit_photo(path: Path, size: Size) -> Fitted:
     """One photo at size (height, width). Raises nearly anything where the file is no photo."""
+    height, width = size
+    with _opened(path) as image:
+        stored = (image.height, image.width)
+        # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
+        drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
+        turned = ImageOps.exif_transpose(image)
+        whole = (turned.height, turned.width)
+        if drafted:
+            whole = stored[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored
+        fitted, scale, corner = _fit(_to_rgb(turned), width, height)
+        factor = scale * np.array([turned.width / whole[1], turned.height / whole[0]])
+        faint = turned.mode.startswith("I") and int(np.asarray(turned).max()) <= FAINT
+        return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner), faint)
+
+
+def whole_photo(path: Path) -> NDArray[np.uint8]:
+    """One photo as `fit_photo` sees it, upright and in RGB, but whole [H, W, 3]. Raises as that does."""
+    with _opened(path) as image:
+        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise ValueError("not a file (a link that leads nowhere?)" if path.is_symlink() or path.exists() else "missing")
-    height, width = size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
         with Image.open(path, formats=DECODERS) as image:
-            stored = (image.height, image.width)
-            # JPEG can decode at a fraction of its size; twice the side, whichever way it is turned, loses nothing.
-            drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
-            turned = ImageOps.exif_transpose(image)
-            whole = (turned.height, turned.width)
-            if drafted:
-                whole = stored[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored
-            fitted, scale, corner = _fit(_to_rgb(turned), width, height)
-            factor = scale * np.array([turned.width / whole[1], turned.height / whole[0]])
-            return Fitted(np.asarray(fitted), whole, stored, factor, -scale * np.array(corner))
+            yield image
+
+
+def warn_faint(folder: Path, count: int) -> None:
+    """A warning where some photos of a folder are `Fitted.faint`."""
+    if count:
+        warnings.warn(f"{count} 16-bit photos of {folder} hold no value above {FAINT:,}: they look like 12-bit ones, "
+                      f"and read nearly black (at most {_to_grey(np.array([FAINT]))[0]} of 255); multiply their values "
+                      "by 16 when writing them", stacklevel=4)
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -181,13 +206,19 @@ def check_size(size: Size) -> None:
         raise ValueError(f"size needs (height, width), both at least 1 pixel, got {size}")
 
 
-def _find(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
-    """Photo files below folder, sorted by relative path; links to folders are followed, each folder once."""
+def find_photos(folder: Path, leave_out: Path | None = None) -> tuple[list[Path], Skipped]:
+    """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
+    cannot be listed. Links to folders are followed, each folder once.
+
+    leave_out: a folder that is not looked into, unless it is the very one.
+    """
+    skipped = []
 
     def unlisted(error: OSError) -> None:
         skipped.append((Path(error.filename), f"cannot be listed: {error.strerror}"))
 
-    found, visited = [], set()
+    found = []
+    visited = set() if leave_out is None else {os.path.realpath(leave_out)} - {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
         real = os.path.realpath(place)
         folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
@@ -197,23 +228,34 @@ def _find(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
             skipped += [(Path(place, name), f"images ending in {Path(name).suffix} are not read; convert them to PNG, "
                          "or to JPEG") for name in sorted(names) if name.lower().endswith(OTHERS)]
         visited.add(real)
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
 
 
-def _read(paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
+def looks_into(folder: Path, place: Path) -> bool:
+    """Whether `find_photos` of a folder finds what lies in place, which need not exist."""
+    folder, place = folder.resolve(), place.resolve()
+    return (folder.is_dir() and place.is_relative_to(folder)
+            and not any(part.startswith(".") for part in place.relative_to(folder).parts))
+
+
+def _read(folder: Path, paths: list[Path], size: Size, most: int, skipped: list[tuple[Path, str]],
           ) -> tuple[NDArray[np.uint8], list[Path]]:
     """Up to `most` readable photos [N, H, W, 3] with their paths, in the order of paths. One full photo at a time."""
     most = min(most, len(paths))
     images = np.empty((most, *size, 3), np.uint8)
     rows: list[int] = []
+    faint = 0
     for row in _spread(len(paths), most):
         if len(rows) == most:
             break
         try:
-            images[len(rows)] = fit_photo(paths[row], size).image
+            fitted = fit_photo(paths[row], size)
+            images[len(rows)] = fitted.image
             rows.append(row)
+            faint += fitted.faint
         except Exception as error:  # decoders raise nearly anything on a broken file
             skipped.append((paths[row], str(error) or type(error).__name__))
+    warn_faint(folder, faint)
     order = np.argsort(np.array(rows, np.int64))
     return images[order] if np.any(np.diff(rows) < 0) else images[:len(rows)], [paths[rows[at]] for at in order]
 

@@ -1,7 +1,6 @@
 """scenefit train and detect: a detector from renders, and what it finds in photos."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 
 from scenefit.cli import say
 from scenefit.cli.given import (
+    APART,
     BoxOption,
     ContrastOption,
     CutOption,
@@ -24,8 +24,10 @@ from scenefit.cli.given import (
     drawing,
     flat_field_hash,
     flat_field_of,
+    keep_apart,
     keep_of,
     labelled_photos,
+    name_skipped,
     one_thread,
     open_scene,
     photos,
@@ -107,6 +109,8 @@ def train(
     if keep is not None and not of_run:
         raise typer.BadParameter(f"{source} is a written data set: which objects have labels was settled when it was "
                                  "written; leave --min-... , --max-truncation, --box and --margin out")
+    if of_run:
+        keep_apart(source, APART, real, labelled, flat_field)
     one_thread()
     where = resolve(device)
     with say.busy("Drawing, or reading"):
@@ -161,35 +165,30 @@ def detect(
 
     Writes found/found.json, a list like COCO's results: file_name, image_id (the photo's place in the sorted list),
     category_id (from 1, in the order of the sorted classes), category, bbox (x, y, width, height in pixels of the whole
-    photo), score; and each photo with its boxes drawn, as PNG. Photos are brought to the size that the detector was
-    trained on, the centre cropped: what the crop cuts off is not searched.
+    photo), score; and each photo with its boxes drawn, as PNG, small ones enlarged. Photos are brought to the size that
+    the detector was trained on, the centre cropped: what the crop cuts off is not searched.
     """
     from scenefit.detector_file import read_trained
     from scenefit.files import content_hash, write_json
     from scenefit.lock import lock
-    from scenefit.photos import ENDINGS, check_folder
+    from scenefit.photos import ENDINGS, check_folder, find_photos, say_skipped, warn_faint
 
     one_thread()
     trained = read_trained(detector, resolve(device))
     least = trained.threshold if threshold is None else threshold
     check_folder(photos)
-    if flat_field is not None and flat_field.resolve() in out.resolve().parents:
-        raise typer.BadParameter(f"--out {out} lies in the folder of --flat-field, so what is written there would "
-                                 "change the pattern; give a folder elsewhere")
+    keep_apart(out, "give --out a folder elsewhere", flat=flat_field)
     field = flat_field_of(flat_field, trained.size)
     if trained.flat_field and field is None:
         say.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "
                  f"{photos} takes it out")
-    inside = photos.resolve() in out.resolve().parents  # what was found is not searched
-    paths = [path for path in sorted(photos.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()
-             and not any(part.startswith(".") for part in path.relative_to(photos).parts)
-             and not (inside and path.resolve().is_relative_to(out.resolve()))]
+    paths, others = find_photos(photos, out)  # what was found is not searched
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
-                         f"{', '.join(ENDINGS)}")
+                         f"{', '.join(ENDINGS)}; {say_skipped(others)}")
     plan = {"detector": content_hash(detector.read_bytes()), "threshold": least,
             "flat field": flat_field_hash(flat_field, trained.size),
-            "photos": content_hash("\n".join(f"{path.relative_to(photos)} {path.stat().st_size}"
+            "photos": content_hash("\n".join(f"{path.relative_to(photos)} {_contents(path)}"
                                              for path in paths).encode())}
     with lock(out):
         _claim(out, plan)
@@ -198,11 +197,17 @@ def detect(
             for first in range(0, len(paths), CHUNK):
                 note = out / WORK / f"{first:08d}.json"
                 if not note.exists():
-                    write_json(note, list(_found(trained, photos, out, paths, first, least, field)))
+                    write_json(note, _found(trained, photos, out, paths, first, least, field))
                 progress.update(shown, completed=min(first + CHUNK, len(paths)))
-        rows = [row for note in sorted((out / WORK).glob("[0-9]*.json")) for row in json.loads(note.read_text())]
+        notes = [json.loads(note.read_text()) for note in sorted((out / WORK).glob("[0-9]*.json"))]
+        rows = [row for note in notes for row in note["rows"]]
         write_json(out / "found.json", rows)
-    say.say(f"{len(rows):,} objects in {len(paths):,} photos: {out / 'found.json'}")
+    unread = [(Path(path), reason) for note in notes for path, reason in note["skipped"]]
+    skipped = (*others, *unread)
+    name_skipped(skipped)
+    warn_faint(photos, sum(note["faint"] for note in notes))
+    more = f" ({len(skipped):,} skipped)" if skipped else ""
+    say.say(f"{len(rows):,} objects in {len(paths) - len(unread):,} photos{more}: {out / 'found.json'}")
 
 
 def _with_boxes(few: "Photos | None", place: Path | None) -> "tuple[np.ndarray, Boxes] | None":
@@ -237,31 +242,37 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str,
 def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
     """The same of a written data set: its parts train and val, or seven eighths and the rest."""
     import numpy as np
-    from PIL import Image
 
     from scenefit.formats.reading import NoPart
-    from scenefit.labelled import matching, read_boxes
-    from scenefit.photos import ENDINGS
+    from scenefit.labelled import first_size, matching, read_boxes
     from scenefit.score import VALIDATION
 
     if not source.is_dir() or not matching(source):
         raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
                          "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
-    first = next((path for path in sorted(source.rglob("*")) if path.suffix.lower() in ENDINGS), None)
-    if first is None:
-        raise ValueError(f"{source} has labels, but no images")
-    with Image.open(first) as image:
-        size = image.height, image.width
     try:
+        size = first_size(source, "train")
         learn, held = read_boxes(source, size, "train", most=n), read_boxes(source, size, "val")
+        name_skipped((*learn.skipped, *held.skipped))
     except NoPart:
-        every = read_boxes(source, size, most=n)
+        every = read_boxes(source, first_size(source), most=n)
+        name_skipped(every.skipped)
         if len(every) < 2:
             raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from") from None
         rows = np.arange(len(every)) % VALIDATION == 1
         learn, held = every.take(np.flatnonzero(~rows)), every.take(np.flatnonzero(rows))
     assert learn.boxes is not None and held.boxes is not None
     return learn.images, learn.boxes, held.images, held.boxes
+
+
+def _contents(path: Path) -> str:
+    """The hash of a file; "" of what is none, such as a link that leads nowhere."""
+    from scenefit.files import content_hash
+
+    try:
+        return content_hash(path.read_bytes()) if path.is_file() else ""
+    except OSError:  # such photos are skipped and named when their turn comes
+        return ""
 
 
 def _claim(out: Path, plan: dict[str, Any]) -> None:
@@ -283,25 +294,27 @@ def _claim(out: Path, plan: dict[str, Any]) -> None:
 
 
 def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first: int, least: float,
-           field: "NDArray[np.float32] | None") -> Iterator[dict[str, Any]]:
-    """Rows of found.json of one chunk of the photos; their pictures are written on the way."""
+           field: "NDArray[np.float32] | None") -> dict[str, Any]:
+    """What to note of one chunk of the photos: rows of found.json, what was skipped, and how many are
+    `Fitted.faint`. Pictures are written on the way."""
     import numpy as np
 
     from scenefit.camera import flattened
     from scenefit.photos import fit_photo
 
-    fitted, kept = [], []
+    fitted, kept, skipped = [], [], []
     for number in range(first, min(first + CHUNK, len(paths))):
         try:
             fitted.append(fit_photo(paths[number], trained.size))
             kept.append(number)
         except Exception as error:  # decoders raise nearly anything on a broken file
-            say.warn(f"skipped {paths[number]}: {str(error) or type(error).__name__}")
+            skipped.append((str(paths[number]), str(error) or type(error).__name__))
     if not kept:
-        return
+        return {"rows": [], "skipped": skipped, "faint": 0}
     images = np.stack([photo.image for photo in fitted])
     found = trained.task.predict(trained.network, images if field is None else flattened(images, field))
     found = found.where(found.score >= least)
+    rows = []
     for place, number in enumerate(kept):
         own, photo = found.rows(place), fitted[place]
         box = (found.box[own] - np.tile(photo.shift, 2)) / np.tile(photo.factor, 2)
@@ -311,22 +324,19 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
               found.score[own].tolist(), trained.task.classes)
         for (x0, y0, x1, y1), label, score in zip(box.tolist(), found.name[own].tolist(), found.score[own].tolist(),
                                                   strict=True):
-            yield {"file_name": name.as_posix(), "image_id": number,
-                   "category_id": trained.task.classes.index(label) + 1, "category": label,
-                   "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)}
+            rows.append({"file_name": name.as_posix(), "image_id": number,
+                         "category_id": trained.task.classes.index(label) + 1, "category": label,
+                         "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)})
+    return {"rows": rows, "skipped": skipped, "faint": sum(photo.faint for photo in fitted)}
 
 
 def _draw(source: Path, path: Path, box: "np.ndarray", names: list[str], scores: list[float],
           classes: tuple[str, ...]) -> None:
-    import numpy as np
-    from PIL import Image, ImageOps
-
     from scenefit.files import whole_file
+    from scenefit.photos import whole_photo
     from scenefit.report.detections import plain
 
-    with Image.open(source) as image:
-        whole = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
     colours = [COLOURS[classes.index(name) % len(COLOURS)] for name in names]
     with whole_file(path) as file:
-        plain(whole, box.tolist(), texts, colours).save(file, "PNG")
+        plain(whole_photo(source), box.tolist(), texts, colours).save(file, "PNG")

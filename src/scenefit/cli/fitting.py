@@ -24,6 +24,7 @@ from scenefit.cli.given import (
     command_line,
     drawing,
     flat_field_hash,
+    keep_apart,
     keep_of,
     labelled_photos,
     photos,
@@ -105,6 +106,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     from scenefit.scene_file import load_scene
     from scenefit.structure import decisions
 
+    keep_apart(out, "give --out a folder elsewhere", real, labelled, flat)
     found = load_scene(scene)
     check_learned(found.grammar)
     with drawing(found, workers, chosen.device) as renderer:

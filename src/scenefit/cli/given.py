@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from scenefit.formats import Keep
     from scenefit.frame import Frames
-    from scenefit.photos import Photos
+    from scenefit.photos import Photos, Skipped
     from scenefit.renderers import Renderer
     from scenefit.run import Run
     from scenefit.scene import SceneBatch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scenefit.settings import Settings
 
 DEVICES = ("auto", "cpu", "cuda")
+APART = "give a folder of photos alone, or move the run elsewhere"
 SKIPPED = 20  # photos, or boxes, that are named each
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -133,7 +134,7 @@ def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: P
     from scenefit.loop import read_real
 
     found = read_real(folder, size, most)
-    _name_skipped(found)
+    name_skipped(found.skipped)
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
                          "hundreds to be learned well")
@@ -147,8 +148,21 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
     from scenefit.labelled import read_few
 
     found = read_few(folder, size)
-    _name_skipped(found)
+    name_skipped(found.skipped)
     return found.flattened(flat_field_of(flat, size))
+
+
+def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | None = None, flat: Path | None = None,
+               ) -> None:
+    """BadParameter, ending in fix, where a run's pictures lie among photos, and would count as such."""
+    from scenefit.labelled import matching
+    from scenefit.photos import looks_into
+
+    for name, folder in (("real", real), ("labelled", labelled), ("flat-field", flat)):
+        if folder is None or not looks_into(folder, run) or (name == "labelled" and matching(folder)):
+            continue  # of a data set of boxes only the photos that it names are read
+        raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its pictures would count as "
+                                 f"photos; {fix}")
 
 
 def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.float32] | None":
@@ -163,7 +177,7 @@ def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
 
     try:
         found = read_real(folder, size, MOST)
-        _name_skipped(found)
+        name_skipped(found.skipped)
         field = flat_field(found.images)
     except ValueError as error:
         raise ValueError(f"--flat-field {folder}: {error}") from None
@@ -200,11 +214,12 @@ def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncatio
     return None if keep == Keep() else keep
 
 
-def _name_skipped(found: "Photos") -> None:
-    for path, reason in found.skipped[:SKIPPED]:
+def name_skipped(skipped: "Skipped") -> None:
+    """A warning for each file that was skipped, up to some."""
+    for path, reason in skipped[:SKIPPED]:
         warn(f"skipped {path}: {reason}")
-    if len(found.skipped) > SKIPPED:
-        warn(f"{len(found.skipped) - SKIPPED} more were skipped")
+    if len(skipped) > SKIPPED:
+        warn(f"{len(skipped) - SKIPPED} more were skipped")
 
 
 def open_scene(run: "Run", given: Path | None) -> "SceneFile":

@@ -7,6 +7,7 @@ import typer
 
 from scenefit.cli import say
 from scenefit.cli.given import (
+    APART,
     BoxOption,
     ContrastOption,
     CutOption,
@@ -22,6 +23,7 @@ from scenefit.cli.given import (
     SideOption,
     WorkersOption,
     drawing,
+    keep_apart,
     keep_of,
     labelled_photos,
     one_thread,
@@ -145,6 +147,7 @@ def score(
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
     keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
     opened = open_run(run)
+    keep_apart(run, APART, real, labelled, flat_field)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
     size, where = opened.record.size, resolve(device)
@@ -196,6 +199,7 @@ def report(
         raise typer.BadParameter("--flat-field is for photos; give some with --real, or leave it out")
     one_thread()
     opened = open_run(run)
+    keep_apart(run, APART, real, flat=flat_field)
     found = open_scene(opened, scene)
     with say.busy("Writing the report"):
         if real is not None:

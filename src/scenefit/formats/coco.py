@@ -38,7 +38,7 @@ from scenefit.formats.format import (
     write_png,
 )
 from scenefit.formats.objects import describe, plain
-from scenefit.formats.reading import Item, LabelledBox, Labels, Layout, Listing, NoPart, to_number
+from scenefit.formats.reading import Item, LabelledBox, Labels, Layout, Listing, NoPart, to_number, to_size
 from scenefit.frame import Frames
 
 HEAD = "instances_"
@@ -197,11 +197,12 @@ def _places(folder: Path, part: str, path: Path) -> list[Path]:
 
 def _read_file(path: Path, places: Sequence[Path]) -> tuple[list[Item], list[tuple[Path, str]]]:
     data = _load(path)
-    names = {entry["id"]: str(entry["name"]) for entry in _entries(data, "categories", ("id", "name"), path)}
+    names = _classes(_entries(data, "categories", ("id", "name"), path), path)
     images = _entries(data, "images", ("id", "file_name"), path)
     rows: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
     if len(rows) != len(images):
         raise ValueError(f"{path}: two images have the same id")
+    _check_files(images, path)
     for number, entry in enumerate(_entries(data, "annotations", ("image_id", "category_id", "bbox"), path), 1):
         if entry["image_id"] not in rows:
             raise ValueError(f"{path}, annotation {entry.get('id', number)}: there is no image {entry['image_id']}")
@@ -221,6 +222,32 @@ def _read_file(path: Path, places: Sequence[Path]) -> tuple[list[Item], list[tup
     return items, skipped
 
 
+def _classes(entries: Sequence[dict[str, Any]], path: Path) -> dict[Any, str]:
+    """Id -> class. ValueError where two have one id, or one has no name."""
+    names: dict[Any, str] = {}
+    for number, entry in enumerate(entries, 1):
+        name = "" if entry["name"] is None else str(entry["name"])
+        if not name.strip():
+            raise ValueError(f"{path}: entry {number} of categories, id {entry['id']}, has no name but "
+                             f"{entry['name']!r}; name the class")
+        if entry["id"] in names:
+            raise ValueError(f"{path}: the categories {names[entry['id']]} and {name} have the same id {entry['id']}; "
+                             "give each its own, in the annotations too")
+        names[entry["id"]] = name
+    return names
+
+
+def _check_files(images: Sequence[dict[str, Any]], path: Path) -> None:
+    """ValueError where two images are one file: one of them would lack the boxes of the other."""
+    ids: dict[str, Any] = {}
+    for image in images:
+        name = str(image["file_name"])
+        if name in ids:
+            raise ValueError(f"{path}: the images {ids[name]} and {image['id']} have the same file_name {name}; leave "
+                             "one of them out, and give its annotations the image_id of the other")
+        ids[name] = image["id"]
+
+
 def _labels_of(path: Path, image: dict[str, Any], rows: Sequence[dict[str, Any]], names: dict[Any, str]) -> Labels:
     boxes = []
     for entry in rows:
@@ -230,8 +257,7 @@ def _labels_of(path: Path, image: dict[str, Any], rows: Sequence[dict[str, Any]]
         x, y, wide, high = (to_number(str(value), path, where, "bbox") for value in entry["bbox"])
         if not entry.get("iscrowd"):
             boxes.append(LabelledBox((x, y, x + wide, y + high), names[entry["category_id"]], where))
-    height, width = image.get("height"), image.get("width")
-    size = (height, width) if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0 else None
+    size = to_size(image.get("height"), image.get("width"), path, f"image {image['id']}")
     return Labels(path, tuple(boxes), size, regions=len(rows) - len(boxes))
 
 

@@ -33,6 +33,8 @@ from scenefit.formats.reading import (
 from scenefit.frame import Frames
 
 UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
+NUMBERS = ("truncated (a class has no blanks)", "occluded", "alpha", "left", "top", "right", "bottom", "height",
+           "width", "length", "x", "y", "z", "rotation_y", "score")  # of an object, after its class
 NOTHING = "DontCare"  # a region that counts neither way
 SEEN = (0.9, 0.5)  # visibility down to which an object is fully, and partly, visible
 
@@ -98,12 +100,11 @@ def read_labels(path: Path) -> Labels:
         words, where = line.split(), f"line {number}"
         if len(words) not in (15, 16):  # the sixteenth is a detector's score
             raise ValueError(f"{path}, {where}: an object of KITTI has 15 columns, got {len(words)}")
-        corners = tuple(to_number(words[4 + i], path, where, what)
-                        for i, what in enumerate(("left", "top", "right", "bottom")))
+        numbers = [to_number(word, path, where, what) for word, what in zip(words[1:], NUMBERS, strict=False)]
         if words[0] == NOTHING:
             regions += 1
         else:
-            boxes.append(LabelledBox(corners, words[0], where))
+            boxes.append(LabelledBox(tuple(numbers[3:7]), words[0], where))
     return Labels(path, tuple(boxes), regions=regions)
 
 

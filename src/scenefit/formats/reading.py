@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scenefit.photos import ENDINGS
 
@@ -148,6 +149,18 @@ def to_number(text: str | None, path: Path, where: str, what: str) -> float:
         return float(text or "")
     except ValueError:
         raise ValueError(f"{path}, {where}: {what} needs a number, got {text!r}") from None
+
+
+def to_size(height: Any, width: Any, path: Path, where: str) -> tuple[int, int] | None:
+    """(H, W) of the photo as its labels say it; None where they do not, or say 0. ValueError unless whole pixels."""
+    size = []
+    for what, value in (("height", height), ("width", width)):
+        number = 0 if value is None else value
+        if not (isinstance(number, int | float) and number >= 0 and number % 1 == 0):
+            raise ValueError(f"{path}, {where}: {what} needs a whole number of pixels, got {value!r}; write that of "
+                             "the photo as a number, or leave it out")
+        size.append(int(number))
+    return (size[0], size[1]) if min(size) > 0 else None
 
 
 def flaw(box: Sequence[float], height: float, width: float) -> str:

@@ -35,6 +35,7 @@ from scenefit.formats.reading import (
     choose,
     photos_in,
     to_number,
+    to_size,
     unused,
 )
 from scenefit.frame import Frames
@@ -129,8 +130,12 @@ def read_labels(path: Path) -> Labels:
             raise ValueError(f"{path}, {where}: it has no {'bndbox' if name else 'name'}")
         x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
         boxes.append(LabelledBox((x0 - 1, y0 - 1, x1, y1), name, where))
-    size = [to_number(root.findtext(f"size/{side}", "0"), path, "size", side) for side in ("height", "width")]
-    return Labels(path, tuple(boxes), (int(size[0]), int(size[1])) if min(size) > 0 else None)
+    height, width = (to_number(root.findtext(f"size/{side}", "0"), path, "size", side) for side in ("height", "width"))
+    return Labels(path, tuple(boxes), to_size(height, width, path, "size"))
+
+
+class _Doctype(ValueError):
+    """An annotation that could hide entities."""
 
 
 def _parse(path: Path) -> ElementTree.Element:
@@ -138,8 +143,8 @@ def _parse(path: Path) -> ElementTree.Element:
     parser = expat.ParserCreate()
 
     def refuse(*_: Any) -> None:
-        raise ValueError(f"{path}, line {parser.CurrentLineNumber}: it has a DOCTYPE, which no annotation needs and "
-                         "which can hide entities that grow without end; remove it")
+        raise _Doctype(f"{path}, line {parser.CurrentLineNumber}: it has a DOCTYPE, which no annotation needs and "
+                       "which can hide entities that grow without end; remove it")
 
     parser.StartDoctypeDeclHandler = refuse
     try:
@@ -148,6 +153,10 @@ def _parse(path: Path) -> ElementTree.Element:
         root = ElementTree.fromstring(data)
     except (expat.ExpatError, ElementTree.ParseError) as error:
         raise ValueError(f"{path} is no XML: {error}") from error
+    except _Doctype:
+        raise
+    except (LookupError, ValueError) as error:  # the parser knows few encodings
+        raise ValueError(f"{path} is in an encoding that cannot be read ({error}); save it as UTF-8") from error
     if root.tag != "annotation":
         raise ValueError(f"{path} is no annotation of Pascal VOC: its root is <{root.tag}>, not <annotation>")
     return root

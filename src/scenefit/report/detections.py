@@ -17,6 +17,7 @@ MOST = 3  # photos a row
 GAP = 14
 Rows = Any  # boxes [d, 4]
 DASH = (9, 6)
+SMALL, LARGE = 480, 1920  # pixels a photo's shorter side is enlarged to, and its longer side at most
 
 
 def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
@@ -39,11 +40,13 @@ def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
 
 def plain(image: Images, boxes: Rows, texts: Sequence[str], colours: Sequence[str],
           ) -> Image.Image:
-    """A photo with boxes [d, 4], each in its colour and with a text above it."""
-    picture = Image.fromarray(image).convert("RGB")
-    draw, type_ = ImageDraw.Draw(picture), font(max(11, min(image.shape[:2]) // 36))
-    for box, text, colour in zip(_of(boxes, np.full(len(boxes), True), 1.0), texts, colours, strict=True):
-        draw.rectangle(box, outline=colour, width=max(1, min(image.shape[:2]) // 240))
+    """A photo with boxes [d, 4], each in its colour and with a text above it; small ones enlarged for the texts."""
+    small, large = min(image.shape[:2]), max(image.shape[:2])
+    times = max(1, min(-(-SMALL // small), LARGE // large))
+    picture = Image.fromarray(image.repeat(times, 0).repeat(times, 1)).convert("RGB")
+    draw, type_ = ImageDraw.Draw(picture), font(max(11, small * times // 36))
+    for box, text, colour in zip(_of(boxes, np.full(len(boxes), True), times), texts, colours, strict=True):
+        draw.rectangle(box, outline=colour, width=max(1, small * times // 240))
         left, top, right, bottom = draw.textbbox((box[0], box[1]), text, font=type_, anchor="lb")
         down = max(0.0, -top)
         draw.rectangle((left - 1, top + down - 1, right + 1, bottom + down + 1), fill=colour)
