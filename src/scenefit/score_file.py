@@ -37,8 +37,9 @@ def write_piece(path: str | Path, piece: Piece, asked: Any) -> None:
                for name in ("image", "box", "score")}
     found = {arm: {"count": boxes[arm].count, "name": boxes[arm].name.tolist(), "threshold": one.threshold}
              for arm, one in piece.found.items()}
+    # The score as a text: facts are sorted by their keys, and arms have an order.
     write_tensors(path, tensors, {"asked": _hash(asked), "text": piece.text, "done": piece.done, "of": piece.of,
-                                  "score": piece.score.model_dump(mode="json"), "found": found})
+                                  "score": json.dumps(piece.score.model_dump()), "found": found})
 
 
 def read_piece(path: str | Path, asked: Any) -> Piece | None:
@@ -52,7 +53,7 @@ def read_piece(path: str | Path, asked: Any) -> Piece | None:
     for arm, one in facts["found"].items():
         image, box, score = (tensors[f"{arm} {name}"].numpy() for name in ("image", "box", "score"))
         found[arm] = Found(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
-    return Piece(facts["text"], facts["done"], facts["of"], Score.model_validate(facts["score"]), found)
+    return Piece(facts["text"], facts["done"], facts["of"], Score.model_validate(json.loads(facts["score"])), found)
 
 
 def _hash(asked: Any) -> str:
