@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
@@ -132,6 +133,13 @@ def test_a_score_that_was_stopped_goes_on(world, run, monkeypatch):
     call(*command)
     assert begun == [None, 2, 5] and not (run / "score.part.safetensors").exists()
     assert [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")] == whole
+
+
+def test_the_whole_network_is_trained_where_asked_for(world):
+    call("train", world / "few", "--out", "whole.safetensors", "-n", 16, "--steps", 20, "--whole")
+    ours, fresh = read_trained("whole.safetensors").network, Detect(("blob",)).fresh(0)
+    pairs = zip(ours.backbone.parameters(), fresh.backbone.parameters(), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)
 
 
 def test_generate_keeps_what_it_is_told(run):

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+import yaml
 from painted import CLASSES, PARTS, SCENES, H, W, contents, frames, half_seen, write
 from PIL import Image
 
@@ -47,7 +48,10 @@ def test_files(tmp_path):
         "provenance.json"])
     assert (out / "data.yaml").read_text() == (
         'train: images/train\nval: images/val\nnames:\n  0: "a: \'b\' #\\"ü\\""\n  1: "never"\n')
-    assert read_yaml(out / "data.yaml")["names"] == {0: "a: 'b' #\"ü\"", 1: "never"}
+    names = {0: "a: 'b' #\"ü\"", 1: "never"}
+    assert read_yaml(out / "data.yaml")["names"] == names
+    assert yaml.safe_load((out / "data.yaml").read_text("utf-8")) == {"train": "images/train", "val": "images/val",
+                                                                      "names": names}
     assert (out / "labels/train/00000003.txt").read_text() == "0 0.2333333 0.2750000 0.2666667 0.3500000\n"
     write(FORMATS["yolo"], tmp_path / "none", frames(classes={"star": none[:6], "coin": none}), classes=[])
     assert (tmp_path / "none/labels/train/00000003.txt").read_bytes() == b""

@@ -66,6 +66,7 @@ def train(
     backbone: Annotated[str, typer.Option("--backbone", metavar="lite0|small", help="lite0: EfficientNet-Lite0 as "
                                           "ImageNet trained it, needs the extra lite0. small: a small network that is "
                                           "trained from nothing.")] = "lite0",
+    whole: Annotated[bool, typer.Option("--whole", help="Train the backbone too; best with --device cuda.")] = False,
     scene: SceneOption = None,
     seed: SeedOption = 0,
     workers: WorkersOption = 0,
@@ -121,7 +122,8 @@ def train(
     few = _with_boxes(labelled_photos(labelled, images.shape[1:3], flat_field), labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
-    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], device=where)
+    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], whole=whole,
+                  device=where)
     with say.bar() as progress:
         shown = progress.add_task(f"learning from {len(images):,} images", total=TURNS + 1)
         for network in task.training(images, labels, derive(seed, "train"), parts=TURNS):  # noqa: B007
