@@ -109,7 +109,7 @@ def test_score_gives_ap50_and_the_report_its_picture(world, run):
     before = (run / "report.png").stat().st_size
     call("report", run)
     page = (run / "report.html").read_text()
-    assert "What detectors find in 12 held-out photos" in page and "trained on learned: " in page and "AP50" in page
+    assert "What detectors find in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
 
 

@@ -44,6 +44,7 @@ def picture(scene):
 
 def test_frames_of_single_scenes_become_columns():
     frames = render(drawn, SCENES)
+    assert repr(frames) == "Frames(4 images of 12 x 16 pixels)"
     assert frames.images.shape == (4, 12, 16, 3) and frames.instances.dtype == np.int32
     assert frames.label.tolist() == ["coins"] * 4
     table = SCENES.tables["coin"]

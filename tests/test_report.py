@@ -168,7 +168,7 @@ class TestWords:
 
     def test_table(self):
         table = full_story().table
-        assert look.metric_title(table) == "Accuracy (%) on held-out photos, by training data"
+        assert look.metric_title(table) == "Accuracy (%) on labelled photos, by training data"
         assert look.interval(table, table.rows[0]) == "12.0 to 18.0" and look.interval(table, table.rows[1]) == ""
         assert look.gap_text(Interval(0.975, 0.9, 1.0)).endswith("closed: 97.5 % (90 to 100 %)")
         assert "no better than the grammar" in look.gap_text(Interval(NAN, NAN, NAN))
@@ -417,7 +417,7 @@ class TestDetections:
         assert pictures.equal_recall(told) == ["At equal recall 0.8:  412 false  \u2192  155 false",
                                             "At equal recall 0.9:  never reached  \u2192  200 false"]
         text = Reader(page.render(replace(full_story(), detections=told))).text
-        for part in ("in 87 held-out photos", "trained on grammar: 57 found, 412 false, 30 missed", "never reached",
+        for part in ("in 87 labelled photos", "trained on grammar: 57 found, 412 false, 30 missed", "never reached",
                      "By IoU."):
             assert part in text
         assert len([tag for tag, more in Reader(page.render(replace(full_story(), detections=told))).tags

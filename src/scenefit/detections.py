@@ -1,4 +1,4 @@
-"""Detections of several models on the same held-out photos, told for the report and kept in the run folder.
+"""Detections of several models on the same labelled photos, told for the report and kept in the run folder.
 
 Legend: k photos shown; N photos; d detections; t true boxes.
 """

@@ -82,6 +82,9 @@ class Frames:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        return f"Frames({len(self)} images of {' x '.join(map(str, self.images.shape[1:3]))} pixels)"
+
     @cached_property
     def objects(self) -> Objects:
         return _objects(self)

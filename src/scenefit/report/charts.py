@@ -95,6 +95,8 @@ def distance(story: Story, width: int, height: int) -> Image.Image:
         axes.set_xlim(min(0.0, x.min()), x.max() * 1.02 or 1)
         axes.margins(y=0.12)
         if look.out_of_sight(story):
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + 0.16 * (high - low))  # room for the text
             axes.annotate(look.above(story), (1, 1), (-4, -14), "axes fraction", "offset points", ha="right",
                           color=look.paint("grammar").edge, fontweight="bold", zorder=5)
         elif story.prior_distance is not None and np.isfinite(story.prior_distance):

@@ -1,4 +1,4 @@
-"""The picture of what detectors find in held-out photos: true, false and missed objects, told apart by colour and line.
+"""The picture of what detectors find in labelled photos: true, false and missed objects, told apart by colour and line.
 
 Legend: k photos; d detections; t true boxes.
 """

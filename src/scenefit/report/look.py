@@ -171,7 +171,7 @@ def interval(table: Table, arm: Arm) -> str:
 
 def metric_title(table: Table) -> str:
     name = table.metric[:1].upper() + table.metric[1:]
-    return f"{name}{' (%)' if table.percent else ''} on held-out photos, by training data"
+    return f"{name}{' (%)' if table.percent else ''} on labelled photos, by training data"
 
 
 def gap_text(gap: Interval) -> str:

@@ -139,7 +139,7 @@ def _detections(story: Story) -> Image.Image | None:
     told = story.detections
     if told is None or not told.found:
         return None
-    parts = [_text(f"What detectors find in {told.photos} held-out photos, by what they were trained on", 20, look.INK,
+    parts = [_text(f"What detectors find in {told.photos} labelled photos, by what they were trained on", 20, look.INK,
                    bold=True)]
     key = [part for kind, text in detections.LEGEND.items()
            for part in (detections.sample(kind), _text(text, 15, look.INK, round(font(15).getlength(text)) + 20))]

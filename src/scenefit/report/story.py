@@ -152,7 +152,7 @@ class FoundBy:
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What models found in held-out photos. images uint8 [k, H, W, 3]: those shown.  truth: boxes [t, 4] of each.
+    """What models found in labelled photos. images uint8 [k, H, W, 3]: those shown.  truth: boxes [t, 4] of each.
     photos: how many were looked at in all.  recalls: those of `FoundBy.false_at`. ValueError where lengths differ."""
 
     images: Images
@@ -192,7 +192,7 @@ class Story:
     command: how to reproduce it.  facts: name -> text (renders, trainings, seed, versions, ...).  verdict: one plain
     sentence.  photos, prior, learned: uint8 [k, H, W, 3].  trace: the distance over renders; floor: the same distance
     between two sets of photos; prior_distance: that of the grammar.  errors: arm -> its mistakes.
-    detections: of models on held-out photos.  strangers: what the scene cannot express.  notes: warnings.
+    detections: of models on labelled photos.  strangers: what the scene cannot express.  notes: warnings.
     ValueError where images have another shape or type.
     """
 
