@@ -93,7 +93,9 @@ def test_an_interval_has_the_width_of_photos_and_seeds() -> None:
     photos, seeds = random.normal(0, 1, 50), random.normal(0, 0.3, 5)
     values = seeds[:, None] + photos
     spread = lots.of(values @ lots.photos.T / 50).std()
-    assert spread == pytest.approx(np.sqrt(photos.var() / 50 + seeds.var() / 5), rel=0.1)
+    assert spread == pytest.approx(np.sqrt(photos.var() / 50 + seeds.var(ddof=1) / 5), rel=0.1)
+    two = measure.resamples(1, 2, 4000)
+    assert two.of(np.array([[[0.0]], [[1.0]]]) * two.photos.T[:, None])[:, 0].std() == pytest.approx(0.5, rel=0.1)
 
 
 def test_the_gap_is_a_ratio_of_means() -> None:
@@ -109,7 +111,25 @@ def test_the_gap_is_a_ratio_of_means() -> None:
     assert told["adapted minus"]["wide"]["mean"] == pytest.approx(0.2)
     assert told["mistakes against wide"]["adapted"]["mean"] == pytest.approx(0.4)
     met = {one["goal"].split(":")[0].split(" (")[0]: one["met"] for one in summary.goals({"prior 1.6": told}, [1.6])}
-    assert met == {"no label": True, "false and missed at most half of the wide grammar's": True}
+    assert met == {"no label": "yes", "false and missed at most half of the wide grammar's": "yes"}
+    told["gap closed"]["adapted"] |= {"mean": 0.62, "low": 0.55}
+    told["mistakes against wide"]["adapted"] |= {"mean": 0.52}
+    again = summary.goals({"prior 1.6": told}, [1.6])
+    assert [one["met"] for one in again] == ["on the mean", "no"]
+    assert "best ceiling" not in told
+    own |= {"wide+all": {"mAP50": figure(0.95, 0.95), "mistakes": figure(1.0, 1.0)}}
+    told = summary.comparisons(own)
+    assert told["best ceiling"]["arm"] == "wide+all"
+    assert told["best ceiling"]["gap closed"]["mean"] == pytest.approx(0.2 / 0.4)
+
+
+def test_a_recall_that_some_seeds_reach_is_told() -> None:
+    assert summary.reached([{"0.5": 10, "0.8": None}, {"0.5": 20, "0.8": 90}]) == {
+        "0.5": {"mean": 15.0, "seeds": 2, "of": 2}, "0.8": {"mean": 90.0, "seeds": 1, "of": 2}}
+    assert [summary.told_false(one) for one in ({"mean": 15.0, "seeds": 2, "of": 2},
+                                                {"mean": 90.0, "seeds": 1, "of": 2},
+                                                {"mean": None, "seeds": 0, "of": 2})] == ["15", "90 (1 of 2 seeds)",
+                                                                                          "never"]
 
 
 @pytest.fixture
@@ -171,6 +191,10 @@ def test_adapted_goes_on_with_photos_and_no_label(cell: arms.Cell, monkeypatch: 
     assert told["cost"]["renders"] == 14 and told["cost"]["trainings"] == 1 + arms.TURNS
     first, last = (arms.kept(replace(cell, arm=arm))[0] for arm in ("wide", "wide-adapted"))
     assert not torch.equal(first["last.weight"], last["last.weight"])
+    longer = arms.run(replace(cell, arm="wide-longer"))
+    assert longer["cost"] == {**told["cost"], "cpu_seconds": longer["cost"]["cpu_seconds"]}
+    many = arms.run(replace(cell, arm="wide-many"))
+    assert many["cost"]["renders"] == 6 * arms.MANY + 8 and many["cost"]["trainings"] == 1
     ten = arms.run(replace(cell, arm="wide-adapted+10"))
     assert ten["cost"]["trainings"] == 2 + arms.TURNS
 
@@ -197,6 +221,8 @@ def test_a_cell_that_may_not_read_labels(cell: arms.Cell) -> None:
     for arm, report in (("real+10", "few"), ("wide+25", "rest"), ("real+all", "rest")):
         with pytest.raises(ValueError, match=r"labelled photos cannot be looked at on the report .* take --report val"):
             arms.run(replace(cell, arm=arm, report=report))
+    with pytest.raises(ValueError, match=r"an arm with 50 labelled photos cannot be looked at on the report 'rest'"):
+        arms.run(replace(cell, arm="rewarded+10", report="rest"))
     world.check_labels("10", "rest")
     world.check_labels("all", "val")
 

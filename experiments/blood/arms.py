@@ -5,8 +5,9 @@ An arm's name says where it starts and, after a plus, how many labelled photos f
 with the photos to match and what they find in them. "look-2" is the fit after two looks; "content" and "appearance"
 have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
 detector finds in them as their labels; "matched" and "rewarded" go on from what was learned, down the distance or by
-what 10 labelled photos say of single scenes; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes as
-large as people draw them. Legend: S scenes; N photos.
+what 10 labelled photos say of single scenes; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes
+rescaled by what labelled photos tell; "learned-longer" goes on for as long as "adapted", with renders alone, and
+"wide-many" has as many renders as a fit and its detector. Legend: S scenes; N photos.
 """
 
 import json
@@ -39,6 +40,8 @@ RECALLS = (0.5, 0.7, 0.8, 0.9)
 REPORTERS = ("study", "summary", "measure", "picture", "counting")  # they only tell of cells
 ANY = ("naive", "real")  # starts that no prior has a part in
 ADAPTED = {"adapted": "learned", "wide-adapted": "wide"}
+LONGER = {"learned-longer": "learned", "wide-longer": "wide"}
+MANY = 14  # times the renders: nearly as many as a fit takes in all
 RESCALED = {"rescaled": "adapted", "wide-rescaled": "wide"}
 FIX = "remove it and run the same command again"
 
@@ -93,11 +96,12 @@ class Cell:
 
 def run(cell: Cell) -> dict[str, Any]:
     """What the arm's detector is worth on the report's photos; made once, then read."""
-    told = cell.folder / f"{cell.report}.json"
-    if told.exists():
-        return json.loads(told.read_text())
-    if cell.labels or cell.arm in RESCALED or cell.start == "rewarded":
-        world.check_labels(cell.labels or convention.LABELLED, cell.report)
+    kept_at = cell.folder / f"{cell.report}.json"
+    if kept_at.exists():
+        return json.loads(kept_at.read_text())
+    told = cell.start == "rewarded" or cell.arm in RESCALED  # by labels, whatever follows
+    if cell.labels or told:
+        world.check_labels(convention.LABELLED if told else cell.labels, cell.report)
     torch.set_num_threads(1)
     network, facts = detector(cell)
     photos = world.reported(cell.data, cell.report)
@@ -112,7 +116,7 @@ def run(cell: Cell) -> dict[str, Any]:
     result = {**average_precision(found, photos.boxes, world.CLASSES),
               "counts": dict(zip(("true", "false", "missed"), believed.counts(-np.inf), strict=True)),
               "false at recall": {str(recall): false_at_recall(match, recall) for recall in RECALLS}, **facts}
-    write_json(told, result)
+    write_json(kept_at, result)
     return result
 
 
@@ -149,8 +153,8 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     """The detector, its threshold, and the cost with that of all that it was made from."""
     if cell.arm == "relabelled":
         return relabelled(cell)
-    if cell.arm in ADAPTED:
-        return adapted(cell)
+    if cell.arm in ADAPTED or cell.arm in LONGER:
+        return gone_on(cell)
     start: Detector | None = None
     before = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
     if cell.labels and cell.start != "real":
@@ -167,17 +171,21 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
         # No photo to spare for the threshold: those that it learned from have to do.
         threshold = best_threshold(matched(task.predict(network, few.images), few.boxes))
         return network, threshold, spent(before, 0, began)
-    network = task.train(*rendered(sampler(cell)(derive(cell.seed, "train"), cell.size)), seed)
-    return network, validated(cell, network), spent(before, cell.size + validation(cell), began)
+    size = cell.size * (MANY if cell.arm == "wide-many" else 1)
+    network = task.train(*rendered(sampler(cell)(derive(cell.seed, "train"), size)), seed)
+    return network, validated(cell, network), spent(before, size + validation(cell), began)
 
 
-def adapted(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
-    """Of another arm, gone on with the photos to match: no label of theirs is read."""
-    start, facts = detector(replace(cell, arm=ADAPTED[cell.arm]))
+def gone_on(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
+    """Of another arm, gone on with the photos to match, of which no label is read; or with renders alone."""
+    network, facts = detector(replace(cell, arm=(ADAPTED | LONGER)[cell.arm]))
     began, seed = time.process_time(), derive(cell.seed, "adapt")
     images, boxes = rendered(sampler(cell)(derive(cell.seed, "train"), cell.size))
-    photos = world.unlabelled(cell.data).images
-    network = cell.task.adapt(start, photos, seed, images, boxes, TURNS, SURE)
+    if cell.arm in ADAPTED:
+        network = cell.task.adapt(network, world.unlabelled(cell.data).images, seed, images, boxes, TURNS, SURE)
+    else:
+        for turn in range(TURNS):
+            network = cell.task.train(images, boxes, derive(seed, f"turn {turn}"), network)
     threshold = validated(cell, network)
     return network, threshold, {**spent(facts["cost"], 0, began), "trainings": facts["cost"]["trainings"] + TURNS}
 
@@ -210,18 +218,18 @@ def spent(before: dict[str, Any], renders: int, began: float) -> dict[str, float
 
 def made(cell: Cell) -> dict[str, Any]:
     """What the arm's distribution cost; it is learned now, if it has not been."""
-    if cell.start in ("naive", "wide", "shrunk"):
+    if cell.start in ("naive", "wide", "wide-many", "shrunk"):
         return {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
     return fits.cost(cell.fit, "learned" if cell.start in ("content", "appearance") else cell.start)
 
 
 def sampler(cell: Cell) -> world.Sampler:
     """The arm's distribution: seed, how many -> scenes. ValueError for a name that is none."""
-    tree, start = world.wide(cell.prior), ADAPTED.get(cell.start, cell.start)
+    tree, start = world.wide(cell.prior), (ADAPTED | LONGER).get(cell.start, cell.start)
     if start == "naive":
         return world.naive
-    if start in ("wide", "shrunk"):
-        return (tree if start == "wide" else sf.shrunk(tree)).sample
+    if start in ("wide", "wide-many", "shrunk"):
+        return (sf.shrunk(tree) if start == "shrunk" else tree).sample
     model = fits.load(cell.fit, "learned" if start in ("content", "appearance") else start)
     learned: world.Sampler = lambda seed, count: model.sample(count, seed)  # noqa: E731
     return learned if start not in ("content", "appearance") else world.swapped(tree, learned, start == "content")

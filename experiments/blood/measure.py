@@ -92,10 +92,12 @@ class Resamples:
 
 
 def resamples(photos: int, seeds: int, count: int, seed: int = 0) -> Resamples:
-    """Photos and seeds drawn with replacement, independently."""
+    """Photos and seeds drawn with replacement, independently; of the seeds one fewer than there are, for drawing all
+    would understate the spread of few (Rao and Wu 1988)."""
     random = generator(seed, "resamples")
     drawn = random.multinomial(photos, np.full(photos, 1 / photos), count).astype(float)
-    return Resamples(drawn, random.multinomial(seeds, np.full(seeds, 1 / seeds), count) / seeds)
+    draws = max(seeds - 1, 1)
+    return Resamples(drawn, random.multinomial(draws, np.full(seeds, 1 / seeds), count) / draws)
 
 
 @dataclass(frozen=True, eq=False)

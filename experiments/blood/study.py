@@ -30,7 +30,7 @@ MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
 SWAPS = ("content", "appearance", "relabelled", *arms.RESCALED)
-STAGES = (*fits.REFINED, "rewarded+10")
+STAGES = (*fits.REFINED, "rewarded+10", "learned-longer", "wide-many")
 COUNTS = "counts"
 
 
@@ -78,7 +78,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="*", default=MAIN, help=f"of {', '.join(MAIN)}, or any that arms.py names")
     parser.add_argument("--curve", action="store_true", help="also 25, 50, 100 and all labels, first prior")
     parser.add_argument("--stages", action="store_true",
-                        help="also each look of the fit, and what goes on from it, first prior")
+                        help="also each look of the fit, what goes on from it, and more renders, first prior")
     parser.add_argument("--swaps", action="store_true",
                         help="also learned content in wide appearance, the reverse, the photos with found boxes, and "
                              "finds as large as people draw boxes")
