@@ -166,7 +166,7 @@ def summary(found: list[dict[str, Any]], sprites: int) -> dict[str, Any]:
     out["cost"] = {arm: {name: interval([seed["cost"][arm][name] for seed in found])
                          for name in ("renders", "cpu_seconds")} for arm in ("learned", "reward")}
     out["photos to the truth"] = {name: interval([total_variation(seed["cost"]["photos"][name], known()[name])
-                                                  for seed in found]) for name in ("count", "class")}
+                                                  for seed in found]) for name in ("count", "class", "joint")}
     out["read right"] = {name: interval([seed["cost"]["read"][name] for seed in found])
                          for name in ("count", "all classes")}
     return out

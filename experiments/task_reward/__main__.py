@@ -26,7 +26,9 @@ from scenes import digits
 
 TRAININGS = 60
 FEW = 100  # labelled photos: the reward; no other label is read before the test
-ARMS = ("match alone", "reinforce", "credit", "oracle")
+ARMS = ("match alone", "match, as many steps", "reinforce", "credit", "labels alone", "oracle")
+TASKS = ("reinforce", "credit")
+STEPS = 80  # of the match
 TRAIN = 2048
 
 
@@ -69,30 +71,42 @@ def main() -> None:
         table.add_row(arm, f"{100 * shown['mean']:.1f}", f"{100 * shown['low']:.1f} to {100 * shown['high']:.1f}",
                       "" if arm == ARMS[0] else
                       f"{100 * added['mean']:+.1f} ({100 * added['low']:+.1f} to {100 * added['high']:+.1f})",
-                      " ".join(f"{angle:.0f}" for angle in result[arm]["angle"]))
+                      " ".join("" if angle is None else f"{angle:.0f}" for angle in result[arm]["angle"]))
+    result["credit minus reinforce"] = interval(np.subtract(*(result[arm]["accuracy"]["values"] for arm in
+                                                              ("credit", "reinforce"))))
     write_json(Path(__file__).parent / "result.json", result)
     Console().print(table)
+    more = result["credit minus reinforce"]
+    Console().print(f"credit minus reinforce, paired: {100 * more['mean']:+.1f} ({100 * more['low']:+.1f} to "
+                    f"{100 * more['high']:+.1f})")
 
 
-def run(seed: int, arm: str) -> dict[str, float]:
-    kept = Path("runs/task_reward") / f"seed-{seed}" / f"{arm.replace(' ', '-')}.json"
+def run(seed: int, arm: str) -> dict[str, Any]:
+    kept = Path("runs/task_reward") / f"seed-{seed}" / f"{arm.replace(',', '').replace(' ', '-')}.json"
     if kept.exists():
         return json.loads(kept.read_text())
     images, classes = digits.digits(slice(digits.HALF, None))
     photos, truth = take_photos(images, classes, seed), grammar(True, digits.HALF)
+    task, test = sf.Classify(tuple("0123456789")), photos["test"]
+    if arm == "labels alone":
+        few = photos["few"].take(np.resize(np.arange(FEW), TRAIN))  # as many steps as on renders
+        network = task.train(few.images, few.label, derive(seed, "few"))
+        result = {"accuracy": task.score(network, test.images, test.label), "angle": None}
+        write_json(kept, result)
+        return result
     sampler: Any = truth.sample
     if arm != "oracle":
-        task = {"reinforce": "reinforce", "credit": "credit"}.get(arm, "none")
-        settings = sf.Settings(warm_start="none", steps=80, rate=0.01, task=task, task_steps=TRAININGS)
+        steps = STEPS + (TRAININGS if arm == "match, as many steps" else 0)
+        settings = sf.Settings(warm_start="none", steps=steps, rate=0.01, task=arm if arm in TASKS else "none",
+                               task_steps=TRAININGS)
         model = sf.fit(grammar(False, digits.HALF), digits.renderer, photos["match"].images, photos["few"], seed=seed,
                        settings=settings, features=blind)
 
         def sampler(seed: int, count: int) -> sf.SceneBatch:
             return model.sample(count, seed)
     angle = np.deg2rad(sampler(derive(seed, "look"), 1024).tables["digit"]["angle"])
-    task = sf.Classify(tuple("0123456789"))
     network = train_on(sampler, digits.renderer, task, TRAIN, seed)
-    result = {"accuracy": task.score(network, photos["test"].images, photos["test"].label),
+    result = {"accuracy": task.score(network, test.images, test.label),
               "angle": float(np.rad2deg(np.angle(np.exp(1j * angle).mean())))}
     write_json(kept, result)
     return result
