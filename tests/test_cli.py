@@ -334,6 +334,13 @@ def test_a_renderer_goes_to_the_device_if_it_can(world, tmp_path):
         given.drawing(load_scene(world / "scene.py"), 0, "cuda").__enter__()
 
 
+def test_data_of_a_scene_files_prior(world, tmp_path):
+    call("generate", world / "scene.py", "-n", 8, "--format", "folder", "--out", "prior")
+    found = json.loads((tmp_path / "prior" / "provenance.json").read_text())
+    assert len(list((tmp_path / "prior").rglob("*.png"))) == 8 and "run" not in found
+    assert found["scene"] == str(world / "scene.py") and found["grammar"]
+
+
 def test_a_changed_scene_file(world, whole, tmp_path):
     path = scene_file(tmp_path, "sf.Uniform(2, 13)", "sf.Uniform(2, 12)")
     said = call("generate", whole, "-n", 3, "--out", "data", "--scene", path, code=1)

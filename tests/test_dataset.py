@@ -9,6 +9,7 @@ from PIL import Image
 from toys import bars, dot, randomise
 
 import scenefit.dataset
+from scenefit.address import derive
 from scenefit.dataset import generate, generate_steps
 from scenefit.model import Model
 from scenefit.prior import Choice, Uniform, learned
@@ -114,6 +115,16 @@ def test_a_folder_that_nothing_was_written_to_is_free_for_another(tmp_path):
         generate(model(), broken, 10, tmp_path / "out")
     generate(model(), bars(), 10, tmp_path / "out", "folder")
     assert (tmp_path / "out" / "provenance.json").exists()
+
+
+def test_data_of_the_prior_alone(tmp_path):
+    generate(GRAMMAR, bars(), 70, tmp_path / "out")
+    written = [Image.open(path) for path in sorted((tmp_path / "out").rglob("*.png"))]
+    seed = derive(0, "model")
+    wanted = sorted(image.tobytes() for image in bars()(GRAMMAR.sample(seed, 70)).images)
+    assert sorted(np.asarray(image).tobytes() for image in written) == wanted
+    with pytest.raises(ValueError, match=r"it differs in: model"):
+        generate(model(), bars(), 70, tmp_path / "out")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

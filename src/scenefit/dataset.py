@@ -17,8 +17,9 @@ import numpy as np
 from scenefit.address import scene_address, uniform
 from scenefit.files import clear_leftovers, content_hash, write_json
 from scenefit.formats import Format, as_format
+from scenefit.grammar import Grammar
 from scenefit.lock import NAME as LOCK
-from scenefit.model import Model
+from scenefit.model import Model, Unlearned
 from scenefit.renderers import Renderer, render
 from scenefit.scene import SceneBatch
 
@@ -35,18 +36,20 @@ class Progress:
     of: int
 
 
-def generate(model: Model, renderer: Renderer, n: int, out: str | Path, format: Format | str = "coco", *,
-             validation: float = VALIDATION, info: dict[str, Any] | None = None, drawn_by: str | None = None) -> Path:
+def generate(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out: str | Path,
+             format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
+             drawn_by: str | None = None) -> Path:
     """Write n labelled images below out; see `generate_steps`."""
     for _ in generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by):
         pass
     return Path(out)
 
 
-def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, format: Format | str = "coco", *,
+def generate_steps(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out: str | Path,
+                   format: Format | str = "coco", *,
                    validation: float = VALIDATION, info: dict[str, Any] | None = None,
                    drawn_by: str | None = None) -> Iterator[Progress]:
-    """Write a data set of scenes 0..n-1 of the model, yielding after each chunk.
+    """Write a data set of scenes 0..n-1 of the model, or of a grammar's prior, yielding after each chunk.
 
     format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: what else goes
     into provenance.json.  drawn_by: a hash of what draws, so that a data set is not gone on with by another renderer.
@@ -57,6 +60,7 @@ def generate_steps(model: Model, renderer: Renderer, n: int, out: str | Path, fo
     if not 0 <= validation < 1:
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
     form, out = as_format(format), Path(out)
+    model = Unlearned(model) if isinstance(model, Grammar) else model
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
             "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
     taken = sorted(set(plan) & set(info or {}))
@@ -86,7 +90,7 @@ def parts(scenes: SceneBatch, validation: float) -> list[str]:
     return ["val" if is_held else "train" for is_held in held]
 
 
-def _fingerprint(model: Model) -> str:
+def _fingerprint(model: Model | Unlearned) -> str:
     return content_hash(b"".join(value.numpy().tobytes() for value in model.state().values()))
 
 

@@ -49,6 +49,21 @@ class Model:
         return {name: value.detach().clone() for name, value in self.transformer.state_dict().items()}
 
 
+@dataclass(frozen=True, eq=False)
+class Unlearned:
+    """A grammar as it stands, in a model's place: data of the prior alone are the baseline of what was learned."""
+
+    grammar: Grammar
+    seed: int = 0
+
+    def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
+        """As `Model.sample`, of the prior."""
+        return self.grammar.sample(derive(self.seed, "model") if seed is None else seed, indices)
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
     transformer = Transformer(grammar)

@@ -35,7 +35,9 @@ from scenefit.cli.given import (
 
 if TYPE_CHECKING:
     from scenefit.features import Extractor
+    from scenefit.model import Model, Unlearned
     from scenefit.run import Run
+    from scenefit.scene_file import SceneFile
     from scenefit.score import Score
 
 FEATURES = ("run", "lite0", "pixels")
@@ -43,7 +45,8 @@ FEATURES = ("run", "lite0", "pixels")
 
 @say.command("Stopped. The same command goes on where it stood.")
 def generate(
-    run: RunArgument,
+    source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
+                                           "file, for data of its prior.", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set's folder.", show_default=False)],
     format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti", help="folder: one subfolder "
@@ -66,6 +69,7 @@ def generate(
       scenefit generate runs/coins -n 10000 --format coco --out dataset/
       scenefit generate runs/digits -n 60000 --format folder --out dataset/ --workers 8
       scenefit generate runs/smear -n 2000 --format voc --box amodal --min-visibility 0.3 --out dataset/
+      scenefit generate coins.py -n 10000 --out baseline/
 
     Refuses a scene file whose grammar has changed since the fit. Stopped or killed, the same command goes on where it
     stood, and ends in the same bytes, whatever the number of workers. provenance.json says where the data come from.
@@ -73,17 +77,13 @@ def generate(
     from scenefit.dataset import generate_steps
     from scenefit.formats import FORMATS, as_format
     from scenefit.lock import lock
-    from scenefit.run import fit_model, open_run
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
     form = as_format(format, keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin))
-    opened = open_run(run)
-    found = open_scene(opened, scene)
-    model = fit_model(opened, found.grammar)
-    record = opened.record
-    info = {"run": str(run), "scene": str(found.path), "versions": record.versions,
-            "real": {"path": record.real.path, "hash": record.real.hash, "count": record.real.count}}
+    if scene is not None and source.suffix == ".py":
+        raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
+    model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
     with drawing(found, workers, resolve(device)) as renderer, lock(out), say.bar() as progress:
         shown = progress.add_task("images", total=n)
         for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
@@ -239,6 +239,27 @@ def export(
     path = out or opened.path("distribution.json")
     write_json(path, distribution(fit_model(opened, found.grammar), scenes))
     say.say(f"Distribution: {path}")
+
+
+def _learned(run: Path, scene: Path | None) -> "tuple[Model | Unlearned, SceneFile, dict[str, Any]]":
+    """What a run learned, what draws it, and what the record of data made from it says."""
+    from scenefit.run import fit_model, open_run
+
+    opened = open_run(run)
+    found, real = open_scene(opened, scene), opened.record.real
+    return fit_model(opened, found.grammar), found, {
+        "run": str(run), "scene": str(found.path), "versions": opened.record.versions,
+        "real": {"path": real.path, "hash": real.hash, "count": real.count}}
+
+
+def _prior(scene: Path) -> "tuple[Model | Unlearned, SceneFile, dict[str, Any]]":
+    """The same of a scene file alone."""
+    from scenefit.model import Unlearned
+    from scenefit.record import versions
+    from scenefit.scene_file import load_scene
+
+    found = load_scene(scene)
+    return Unlearned(found.grammar), found, {"scene": str(found.path), "versions": versions()}
 
 
 def _extractor(run: "Run", features: str) -> "Extractor":
