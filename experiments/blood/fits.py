@@ -35,7 +35,7 @@ from scenefit.transformer import Transformer
 
 SEARCHES = ("random", "cma")
 # What goes on from the learned distribution: down its distance; by what 10 labelled photos say of single scenes.
-REFINED: dict[str, dict[str, Any]] = {"matched": {"steps": 60}, "rewarded": {"task_steps": 20, "task_renders": 256}}
+REFINED: dict[str, dict[str, Any]] = {"matched": {"steps": 60}, "rewarded": {"task_steps": 10, "task_renders": 256}}
 REWARDING = sf.Detect(world.CLASSES, steps=200, views=256, augment=Augment(overhead=True, wear=True))
 FIX = "remove its folder and run the same command again"
 
