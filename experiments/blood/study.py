@@ -29,7 +29,7 @@ MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+
         "random", "cma")
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
-SWAPS = ("content", "appearance", "relabelled", *arms.RESCALED)
+SWAPS = ("content", "appearance", "relabelled")
 STAGES = (*fits.REFINED, "rewarded+10", "learned-longer", "wide-many")
 COUNTS = "counts"
 
@@ -40,8 +40,8 @@ def main() -> None:
                         reader_renders=options.reader_renders)
     cell = arms.Cell(options.data, options.cells, options.renders, 1.0, 0, "", options.report, settings,
                      options.train_steps)
-    names = [*options.arms, *(SWAPS if options.swaps else ()), *([COUNTS] if options.counts else ())]
-    once = [*(CURVE if options.curve else ()),
+    names = [*options.arms, *(arms.RESCALED if options.swaps else ()), *([COUNTS] if options.counts else ())]
+    once = [*(CURVE if options.curve else ()), *(SWAPS if options.swaps else ()),
             *((*(f"look-{look}" for look in range(1, options.looks)), *STAGES) if options.stages else ())]
     cells = list(plan(cell, options.priors, options.seeds, names, once))
     results = work(cells, options.jobs)
@@ -80,8 +80,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stages", action="store_true",
                         help="also each look of the fit, what goes on from it, and more renders, first prior")
     parser.add_argument("--swaps", action="store_true",
-                        help="also learned content in wide appearance, the reverse, the photos with found boxes, and "
-                             "finds as large as people draw boxes")
+                        help="also learned content in wide appearance, the reverse, and the photos with found boxes, "
+                             "first prior; and finds rescaled by labels")
     parser.add_argument("--counts", action="store_true", help="also the counts; reads labels of the matched photos")
     parser.add_argument("--renders", type=int, default=500, help="that a detector is trained on")
     parser.add_argument("--looks", type=int, default=5)
