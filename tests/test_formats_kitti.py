@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from painted import SCENES, H, W, contents, frames, half_seen, write
+from painted import SCENES, contents, frames, half_seen, write
 
 from scenefit.formats import FORMATS, Keep, kitti_format, label_boxes
 from scenefit.formats.kitti import read_labels
@@ -55,19 +55,19 @@ def test_reading(tmp_path):
     found = read_labels(path)
     assert [(box.name, box.box) for box in found.boxes] == [("Car", (387.63, 181.54, 423.81, 203.12))]
     assert found.regions == 1
-    path.write_text("Car 0 0 0 1 2 3 4\n")
-    with pytest.raises(ValueError, match=r"0.txt, line 1: an object of KITTI has 15 columns, got 8"):
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"Car 0 0 0 1 2 3 4\n", "0.txt, line 1: an object of KITTI has 15 columns, got 8"),
+    (b"\nCar 0.00 0 1.85 387.63 high 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57\n",
+     "0.txt, line 2: top needs a number, got 'high'"),
+    (b"traffic light 0.00 0 -10 40 20 90 70 -1 -1 -1 -1000 -1000 -1000 -10\n",
+     r"0.txt, line 1: truncated \(a class has no blanks\) needs a number, got 'light'"),
+    (b"Car 0.00 0 1.85 387.63 181.54 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57 sure\n",
+     "0.txt, line 1: score needs a number, got 'sure'"),
+    (b"\xff\xfe\x00", "0.txt is no text in UTF-8")])
+def test_what_cannot_be_read_is_named(tmp_path, content, said):
+    path = tmp_path / "0.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
         read_labels(path)
-    path.write_text("\nCar 0.00 0 1.85 387.63 high 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57\n")
-    with pytest.raises(ValueError, match=r"0.txt, line 2: top needs a number, got 'high'"):
-        read_labels(path)
-    path.write_text("traffic light 0.00 0 -10 40 20 90 70 -1 -1 -1 -1000 -1000 -1000 -10\n")
-    with pytest.raises(ValueError, match=r"0.txt, line 1: truncated \(a class has no blanks\) needs a number, got 'l"):
-        read_labels(path)
-    path.write_text("Car 0.00 0 1.85 387.63 181.54 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57 sure\n")
-    with pytest.raises(ValueError, match=r"0.txt, line 1: score needs a number, got 'sure'"):
-        read_labels(path)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"0.txt is no text in UTF-8"):
-        read_labels(path)
-    assert H < W
