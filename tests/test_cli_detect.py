@@ -15,6 +15,7 @@ from PIL import Image
 from scenefit.cli import given
 from scenefit.dataset import generate
 from scenefit.detector_file import read_trained
+from scenefit.detector_stages import stages
 from scenefit.labelled import read_boxes
 from scenefit.model import Model
 from scenefit.record import hash_photos
@@ -260,12 +261,18 @@ def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
 
 
 def test_labelled_photos_come_last_alone_and_without_dust(world, dusty, monkeypatch, tmp_path):
-    tune, given = Detect.tune, []
-    monkeypatch.setattr(Detect, "tune", lambda *inputs: (given.append(inputs[2:]), tune(*inputs))[1])
+    training, given = Detect.training, []
+
+    def noted(task, images, labels, seed, start=None, **more):
+        if start is not None:
+            given.append((images, labels))
+        return training(task, images, labels, seed, start, **more)
+
+    monkeypatch.setattr(Detect, "training", noted)
     for more in ([], ["--flat-field", dusty]):
         call("train", world / "few", "--out", tmp_path / "d.safetensors", "--backbone", "small", "--steps", 20,
              "--labelled", world / "few", *more)
-    (plain, labels, _), (flat, _, _) = given
+    (plain, labels), (flat, _) = given
     assert len(plain) == 12 == labels.count and len(labels) > 0
     assert flat[:, 2:4, 2:4].mean() > 1.3 * plain[:, 2:4, 2:4].mean(), "these had no dust, and get the light for it"
 
@@ -297,6 +304,50 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real",
          world / "real")
     assert Path("d.safetensors").read_bytes() not in (a, b)
+
+
+def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
+    """To the same bytes; one that was asked something else begins anew."""
+    command = ["train", world / "few", "--backbone", "small", "--steps", 20, "--real", world / "real", "--labelled",
+               world / "few", "--out"]
+    call(*command, "whole.safetensors")
+    begun, stop_at = [], []
+
+    def some_stages(task, lessons, seed, start=None):
+        begun.append(0 if start is None else start.done)
+        for stage in stages(task, lessons, seed, start):
+            if stop_at and stage.done == stop_at[0]:
+                raise KeyboardInterrupt
+            yield stage
+
+    monkeypatch.setattr("scenefit.detector_stages.stages", some_stages)
+    for stop_at[:] in ([17], [19], [26], [33]):
+        said = call(*command, "a.safetensors", code=130)
+        assert "Stopped. The same command goes on after the last stage that was done." in said
+        assert not Path("a.safetensors").exists()
+    stop_at[:] = []
+    call(*command[:-1], "--seed", 1, "--out", "b.safetensors")
+    call(*command, "a.safetensors")
+    assert begun == [0, 0, 18, 24, 0, 30]
+    assert Path("a.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert not list(Path().glob("*.part.*"))
+
+
+def test_a_stopped_training_of_another_kind_begins_anew(world, monkeypatch):
+    command = ["train", world / "few", "--backbone", "small", "--steps", 20, "--labelled", world / "few", "--out"]
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Detect, "predict", stopped)
+        call(*command, "a.safetensors", code=130)
+    assert Path("a.part.safetensors").exists()
+    call(*command, "a.safetensors", "--seed", 1)
+    call(*command, "b.safetensors", "--seed", 1)
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+    Path("a.part.safetensors").write_bytes(b"no")
+    assert "delete it: the training begins anew" in call(*command, "a.safetensors", code=1)
 
 
 def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_path):

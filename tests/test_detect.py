@@ -277,7 +277,7 @@ def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatc
         features.append(object())
         return features[-1]
 
-    def training(self, given, labels, seed, network, rendered):
+    def training(self, given, labels, seed, network, rendered, parts):
         assert given is photos and rendered is features[0]
         seen.append((labels, self.predict(network, photos), seed))
         yield network if len(seen) > 1 else other

@@ -34,7 +34,7 @@ FLOORS = {
     "structure_fit": 6, "structure_reward": 6,
     # 7 outside
     "check": 7, "export": 7, "record": 7, "run": 7, "score": 7, "score_file": 7, "retell": 7, "detections": 7,
-    "detector_file": 7, "workers": 7, "report": 7,
+    "detector_file": 7, "detector_stages": 7, "workers": 7, "report": 7,
     "cli": 7, "__main__": 7,
 }
 THIRD_PARTY = {1: {"numpy", "scipy"}, 2: {"numpy", "scipy"}}  # of the floors where it is limited

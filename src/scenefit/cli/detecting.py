@@ -40,16 +40,19 @@ if TYPE_CHECKING:
 
     from scenefit.boxes import Boxes
     from scenefit.detector_file import Trained
+    from scenefit.detector_stages import Lessons
     from scenefit.formats import Keep
     from scenefit.photos import Photos
+    from scenefit.tasks import Detect
+    from scenefit.tasks.detector import Detector
 
-TURNS = 20  # parts of a training, each a step of the bar
+LEAST = 20  # steps of a training
 CHUNK = 16  # photos looked at between two notes of what was found
 WORK = ".found"  # folder of those notes
 COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
 
 
-@say.command("Stopped; nothing was written.")
+@say.command("Stopped. The same command goes on after the last stage that was done.")
 def train(
     source: Annotated[Path, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a data set of "
                                            "boxes (COCO, YOLO, Pascal VOC, KITTI).", show_default=False)],
@@ -62,7 +65,7 @@ def train(
                                               "labels, to go on learning from: what is surely found in them counts as "
                                               "their labels.")] = None,
     flat_field: FlatOption = None,
-    steps: Annotated[int, typer.Option("--steps", min=TURNS, help="Steps of the training.")] = 400,
+    steps: Annotated[int, typer.Option("--steps", min=LEAST, help="Steps of the training.")] = 400,
     backbone: Annotated[str, typer.Option("--backbone", metavar="lite0|small", help="lite0: EfficientNet-Lite0 as "
                                           "ImageNet trained it, needs the extra lite0. small: a small network that is "
                                           "trained from nothing.")] = "lite0",
@@ -91,8 +94,8 @@ def train(
     which detections are believed is set on other renders, an eighth as many, or on the val part; with --labelled, on
     those photos.
     """
-    from scenefit.address import derive
     from scenefit.detector_file import BACKBONES, Trained, write_trained
+    from scenefit.detector_stages import Lessons
     from scenefit.tasks import Detect
     from scenefit.tasks.average_precision import best_threshold, matched
 
@@ -122,26 +125,16 @@ def train(
     few = _with_boxes(labelled_photos(labelled, images.shape[1:3], flat_field), labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
-    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], whole=whole,
-                  device=where)
-    with say.bar() as progress:
-        shown = progress.add_task(f"learning from {len(images):,} images", total=TURNS + 1)
-        for network in task.training(images, labels, derive(seed, "train"), parts=TURNS):  # noqa: B007
-            progress.advance(shown)
-        if seen is not None:
-            progress.update(shown, description=f"going on with what is found in {len(seen)} photos")
-            network = task.adapt(network, seen.images, derive(seed, "adapt"), images, labels)
-        if few is not None:
-            progress.update(shown, description=f"going on with {len(few[0])} photos")
-            network = task.tune(network, *few, derive(seed, "tune"))  # alone: renders would hold it at their own boxes
-            held, truth = few
-        match = matched(task.predict(network, held), truth)
-        progress.advance(shown)
+    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], whole=whole, device=where)
+    lessons = Lessons((images, labels), None if seen is None else seen.images, few)
+    network, (held, truth) = _learn(task, lessons, seed, out), few or (held, truth)
+    match = matched(task.predict(network, held), truth)
     threshold = best_threshold(match)
     true, false, missed = match.counts(threshold)
     info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}
     write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold,
                                flat_field is not None), info)
+    _part_of(out).unlink(missing_ok=True)
     say.say(f"{out}: finds {', '.join(task.classes)}")
     told = "images like those it learned from" if few is None else "labelled photos, which it learned from"
     say.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from {threshold:.2f} on")
@@ -210,6 +203,24 @@ def detect(
     warn_faint(photos, sum(note["faint"] for note in notes))
     more = f" ({len(skipped):,} skipped)" if skipped else ""
     say.say(f"{len(rows):,} objects in {len(paths) - len(unread):,} photos{more}: {out / 'found.json'}")
+
+
+def _part_of(out: Path) -> Path:
+    """Where the stages that are done are kept while a detector learns."""
+    return out.with_suffix(".part.safetensors")
+
+
+def _learn(task: "Detect", lessons: "Lessons", seed: int, out: Path) -> "Detector":
+    from scenefit.detector_stages import asked, read_stage, stages, write_stage
+
+    wanted = asked(task, lessons, seed)
+    with say.bar() as progress:
+        shown = progress.add_task("learning", total=None)
+        for stage in stages(task, lessons, seed, read_stage(_part_of(out), task, wanted)):
+            progress.update(shown, completed=stage.done, total=stage.of, description=stage.text)
+            if stage.whole and stage.done < stage.of:
+                write_stage(_part_of(out), stage, wanted)
+    return stage.network
 
 
 def _with_boxes(few: "Photos | None", place: Path | None) -> "tuple[np.ndarray, Boxes] | None":

@@ -100,12 +100,20 @@ class Detect:
 
         Self-training: what it is seldom sure of in photos, it unlearns. A network that finds little gets worse.
         """
-        rendered = self._source(network, images, labels, derive(seed, "rendered"))
-        for turn in range(turns):
-            found = self.predict(network, photos)
-            *_, network = self.training(photos, found.where(found.score >= sure), derive(seed, f"turn {turn}"), network,
-                                        rendered)
+        *_, network = network, *self.adapting(network, photos, seed, images, labels, range(turns), sure)
         return network
+
+    def adapting(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
+                 turns: Sequence[int], sure: float = 0.5, parts: int = 1) -> Iterator[Detector]:
+        """The network after each of `parts` equal parts of these turns of `adapt`; the turns before gave the one that
+        is given."""
+        rendered = self._source(network, images, labels, derive(seed, "rendered")) if turns else None
+        for turn in turns:
+            found = self.predict(network, photos)
+            for later in self.training(photos, found.where(found.score >= sure), derive(seed, f"turn {turn}"), network,
+                                       rendered, parts):
+                network = later
+                yield network
 
     def training(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
                  others: _Source | None = None, parts: int = 1) -> Iterator[Detector]:
