@@ -411,6 +411,17 @@ def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:
     assert told["learned, read"]["WBC"]["error"] == -1 and told["learned, read"]["WBC"]["absolute error"] == 1
 
 
+def test_the_label_curve_is_shown_where_a_prior_has_one() -> None:
+    """Photos alone have it once for all priors."""
+    one = {"mAP50": {"mean": 0.5, "low": 0.25, "high": 0.75}}
+    few = {"wide": one, "wide+10": one, "real+25": one, "real+all": one}
+    assert summary.curve(few) == []
+    lines = summary.curve({**few, "wide+all": one})
+    value = "50.0 (25.0 to 75.0)"
+    assert lines[2] == f"| wide | {value} | {value} |  |  |  | {value} |"
+    assert lines[4] == f"| labels alone |  |  | {value} |  |  | {value} |"
+
+
 def test_tables_go_between_their_marks() -> None:
     text = f"before\n{summary.BEGIN}\nold\n{summary.END}\nafter\n"
     assert summary.put_into(text, "new\n") == f"before\n{summary.BEGIN}\nnew\n{summary.END}\nafter\n"

@@ -272,8 +272,8 @@ def differences(part: dict[str, Any]) -> list[str]:
 
 
 def curve(found: dict[str, Any]) -> list[str]:
-    """Mean AP50 over the number of labelled photos, where more of it than 10 labels is there."""
-    if not any(f"{start}+{labels}" in found for start in STARTS for labels in CURVE[2:-1]):
+    """Mean AP50 over the number of labelled photos, where the prior has more of it than 10 labels."""
+    if not any(f"{start}+{labels}" in found for start in STARTS if start not in arms.ANY for labels in CURVE[2:]):
         return []
     lines = [f"| labelled photos | {' | '.join(CURVE)} |", f"|---|{'---|' * len(CURVE)}"]
     for start in STARTS:
@@ -296,7 +296,8 @@ def counts(found: dict[str, Any] | None) -> list[str]:
             each.append(text + (f", off by {one['absolute error']:.1f}" if "absolute error" in one else ""))
         lines.append(f"| {key} | {' | '.join(each)} |")
     return [*lines, "", "Mean ± standard deviation; W: Wasserstein distance of the counts to the labels'; off by: mean "
-            "error of a photo's count. Labels of these photos were read for this table only.", ""]
+            "error of a photo's count. Scenes, detected: what gets a label, or would; read: all cells, hidden and cut "
+            "ones too. Labels of these photos were read for this table only.", ""]
 
 
 def put_into(readme: str, text: str) -> str:
