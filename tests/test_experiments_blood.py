@@ -373,6 +373,16 @@ def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeyp
     assert spent["renders"] == read["renders"] + sum(drawn) and spent["trainings"] == read["trainings"]
 
 
+def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that changes nothing stands at the prior's."""
+    for module in (fits, search):
+        monkeypatch.setattr(module, "IMAGES", 8)
+    told = summary.distances([SimpleNamespace(arm=arm, fit=small_fit) for arm in ("wide", "learned", *fits.SEARCHES)])
+    assert set(told) == {"wide", "learned", "random", "cma"} and told["random"] <= told["wide"]
+    assert told["learned"] == fits.record(small_fit)["trace"][-1]["distance"]
+    assert told["wide"] == fits.facts_of(small_fit, "random")["trace"][0]
+
+
 def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a fit with these settings would have from its beginning; stopped, it goes on from its last step."""
     monkeypatch.setattr(fits, "REFINED", {"matched": {"steps": 1}, "rewarded": {"task_steps": 1, "task_renders": 8}})

@@ -62,8 +62,13 @@ def load(fit: Fit, name: str) -> sf.Model:
 
 def cost(fit: Fit, name: str) -> dict[str, Any]:
     """Its renders, trainings and CPU seconds."""
+    return facts_of(fit, name)["cost"]
+
+
+def facts_of(fit: Fit, name: str) -> dict[str, Any]:
+    """Its cost and trace."""
     make(fit, name)
-    return read_tensors(fit.path(name), FIX)[1]["cost"]
+    return read_tensors(fit.path(name), FIX)[1]
 
 
 def make(fit: Fit, name: str) -> None:

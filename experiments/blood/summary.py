@@ -56,6 +56,7 @@ def summary(cells: Cells, results: Results, count: int) -> dict[str, Any]:
             "arms": {arm: row(own[arm], rows[arm]) for arm in sorted(own, key=shown_at)}, **comparisons(own),
             "factors": {arm: mean_of([factors(c) for c in cells if c.arm == arm and c.prior == prior])
                         for arm in arms.RESCALED if arm in own},
+            "distance": distances([c for c in cells if c.prior == prior]),
             **({"counts": mean_of(counted)} if (counted := [results[c] for c in cells if c.arm == "counts"
                                                             and c.prior == prior]) else {})}
     result["goals"] = goals(result, priors)
@@ -108,6 +109,21 @@ def factors(cell: arms.Cell) -> dict[str, float]:
     after, before = (arms.read_finds(one.folder / f"{cell.report}.safetensors") for one in (cell, cell.trained))
     across = [one.box[:, 2] - one.box[:, 0] for one in (after, before)]
     return {name: float(np.median((across[0] / across[1])[before.name == name])) for name in world.CLASSES}
+
+
+def distances(cells: Cells) -> dict[str, float]:
+    """Arm -> the fit's own distance to the photos, the mean of the seeds; of a search, the best that it saw."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell.arm in fits.SEARCHES:
+            tried = fits.facts_of(cell.fit, cell.arm)["trace"]
+            found.setdefault(cell.arm, []).append(min(tried))
+            if cell.arm == "random":
+                found.setdefault(FLOOR, []).append(tried[0])  # which changes nothing
+        elif cell.arm in ("learned", *fits.REFINED):
+            steps = fits.record(cell.fit) if cell.arm == "learned" else fits.facts_of(cell.fit, cell.arm)
+            found.setdefault(cell.arm, []).append([step["distance"] for step in steps["trace"]][-1])
+    return {arm: float(np.mean(each)) for arm, each in found.items()}
 
 
 def reached(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -256,6 +272,10 @@ def differences(part: dict[str, Any]) -> list[str]:
     for arm, each in part.get("factors", {}).items():
         told = ", ".join(f"{name} {factor:.2f}" for name, factor in each.items())
         said += [f"Sides of the boxes of {name_of(arms.RESCALED[arm])} were rescaled by: {told}.", ""]
+    if part.get("distance"):
+        each = [f"{name_of(arm)} {part['distance'][arm]:.3f}" for arm in sorted(part["distance"], key=shown_at)]
+        said += [f"The fit's own distance to the photos (squared MMD in its reader's features, mean of the seeds; of a "
+                 f"search, the best that it saw): {'; '.join(each)}.", ""]
     best = part.get("best ceiling")
     if best:
         said += [f"Against the best arm with all labels ({name_of(best['arm'])}), {name_of(BEST)} closes "
