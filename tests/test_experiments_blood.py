@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import scenefit as sf
-from experiments.blood import arms, convention, counting, fits, measure, picture, study, summary, world
+from experiments.blood import arms, convention, counting, fits, measure, picture, study, summary, tables, world
 from experiments.blood.measure import Figure
 from scenefit import search
 from scenefit.boxes import Boxes, make_boxes
@@ -105,8 +105,10 @@ def test_the_gap_is_a_ratio_of_means() -> None:
     own = {arm: {"mAP50": figure(*values), "mistakes": figure(100.0, 200.0)} for arm, values in {
         "wide": (0.5, 0.6), "adapted": (0.7, 0.8), "real+all": (0.9, 0.8)}.items()}
     own["adapted"] |= {"mistakes": figure(60.0, 60.0), summary.BELIEVED: figure(30.0, 60.0)}
+    own["wide"][summary.BELIEVED] = figure(50.0, 70.0)
     told = summary.comparisons(own)
-    assert told[f"{summary.BELIEVED} against wide"]["mean"] == pytest.approx(0.3)
+    believed = told[f"{summary.BELIEVED} against wide"]
+    assert [believed[of]["mean"] for of in ("own", "same")] == pytest.approx([0.3, 0.75])
     assert told["gap closed"]["adapted"]["mean"] == pytest.approx(0.2 / 0.3)
     assert told["adapted minus"]["wide"]["mean"] == pytest.approx(0.2)
     assert told["mistakes against wide"]["adapted"]["mean"] == pytest.approx(0.4)
@@ -126,7 +128,7 @@ def test_the_gap_is_a_ratio_of_means() -> None:
 def test_a_recall_that_some_seeds_reach_is_told() -> None:
     assert summary.reached([{"0.5": 10, "0.8": None}, {"0.5": 20, "0.8": 90}]) == {
         "0.5": {"mean": 15.0, "seeds": 2, "of": 2}, "0.8": {"mean": 90.0, "seeds": 1, "of": 2}}
-    assert [summary.told_false(one) for one in ({"mean": 15.0, "seeds": 2, "of": 2},
+    assert [tables.told_false(one) for one in ({"mean": 15.0, "seeds": 2, "of": 2},
                                                 {"mean": 90.0, "seeds": 1, "of": 2},
                                                 {"mean": None, "seeds": 0, "of": 2})] == ["15", "90 (1 of 2 seeds)",
                                                                                           "never"]
@@ -163,8 +165,11 @@ def test_labels_go_on_from_the_arms_own_detector(cell: arms.Cell, monkeypatch: p
     both = arms.run(replace(cell, arm="wide+10"))
     assert both["cost"]["trainings"] == 2 and both["cost"]["renders"] == 14, "what it started from counts too"
     assert (replace(cell, arm="wide").folder / "detector.safetensors").exists()
-    alone = arms.run(replace(cell, arm="real+10"))
+    alone, longer = (arms.run(replace(cell, arm=arm)) for arm in ("real+10", "real-longer+10"))
     assert alone["cost"]["renders"] == 0 and alone["cost"]["trainings"] == 1
+    assert longer["cost"]["renders"] == 0 and longer["cost"]["trainings"] == 2
+    first, last = (arms.kept(replace(cell, arm=arm))[0] for arm in ("real+10", "real-longer+10"))
+    assert not torch.equal(first["last.weight"], last["last.weight"])
 
 
 def test_labels_are_gone_on_with_alone(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,20 +426,29 @@ def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:
     assert told["learned, read"]["WBC"]["error"] == -1 and told["learned, read"]["WBC"]["absolute error"] == 1
 
 
+def test_counts_stand_beside_a_guess_of_the_labels_mean(monkeypatch: pytest.MonkeyPatch, cell: arms.Cell) -> None:
+    true = np.array([[1, 0, 0], [5, 0, 2]])
+    monkeypatch.setattr(counting, "labelled", lambda data: true)
+    told = summary.counted([counting.compared(true, {}), counting.compared(true, {})], cell)["counts"]
+    assert [told["labels"][name]["absolute error"] for name in world.CLASSES] == [2, 0, 1]
+    assert "| labels | 3.0 ± 2.0, off by 2.0 | 0.0 ± 0.0, off by 0.0 | 1.0 ± 1.0, off by 1.0 |" in tables.counts(told)
+    assert summary.counted([], cell) == {}
+
+
 def test_the_label_curve_is_shown_where_a_prior_has_one() -> None:
     """Photos alone have it once for all priors."""
-    one = {"mAP50": {"mean": 0.5, "low": 0.25, "high": 0.75}}
+    one = {"mAP50": {"mean": 0.5, "low": 0.25, "high": 0.75}, "mAP": 0.125}
     few = {"wide": one, "wide+10": one, "real+25": one, "real+all": one}
-    assert summary.curve(few) == []
-    lines = summary.curve({**few, "wide+all": one})
-    value = "50.0 (25.0 to 75.0)"
+    assert tables.curve(few) == []
+    lines = tables.curve({**few, "wide+all": one})
+    value = "50.0 (25.0 to 75.0); 12.5"
     assert lines[2] == f"| wide | {value} | {value} |  |  |  | {value} |"
     assert lines[4] == f"| labels alone |  |  | {value} |  |  | {value} |"
 
 
 def test_tables_go_between_their_marks() -> None:
-    text = f"before\n{summary.BEGIN}\nold\n{summary.END}\nafter\n"
-    assert summary.put_into(text, "new\n") == f"before\n{summary.BEGIN}\nnew\n{summary.END}\nafter\n"
-    assert summary.BEGIN in (study.HERE / "README.md").read_text()
+    text = f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n"
+    assert tables.put_into(text, "new\n") == f"before\n{tables.BEGIN}\nnew\n{tables.END}\nafter\n"
+    assert tables.BEGIN in (study.HERE / "README.md").read_text()
     with pytest.raises(ValueError, match="the tables go between them"):
-        summary.put_into("nothing", "new")
+        tables.put_into("nothing", "new")

@@ -6,8 +6,9 @@ with the photos to match and what they find in them. "look-2" is the fit after t
 have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
 detector finds in them as their labels; "matched" and "rewarded" go on from what was learned, down the distance or by
 what 10 labelled photos say of single scenes; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes
-rescaled by what labelled photos tell; "learned-longer" goes on for as long as "adapted", with renders alone, and
-"wide-many" has as many renders as a fit and its detector. Legend: S scenes; N photos.
+rescaled by what labelled photos tell; "learned-longer" goes on for as long as "adapted", with renders alone,
+"real-longer+10" with the same labelled photos for as long as "wide+10" does, and "wide-many" has as many renders as a
+fit and its detector. Legend: S scenes; N photos.
 """
 
 import json
@@ -37,8 +38,8 @@ TURNS = 2  # of going on with what is found in the photos
 SURE = 0.5  # from which score on a find counts as a label then
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
-REPORTERS = ("study", "summary", "measure", "picture", "counting")  # they only tell of cells
-ANY = ("naive", "real")  # starts that no prior has a part in
+REPORTERS = ("study", "summary", "tables", "measure", "picture", "counting")  # they only tell of cells
+ANY = ("naive", "real", "real-longer")  # starts that no prior has a part in
 ADAPTED = {"adapted": "learned", "wide-adapted": "wide"}
 LONGER = {"learned-longer": "learned", "wide-longer": "wide"}
 MANY = 14  # times the renders: nearly as many as a fit takes in all
@@ -68,6 +69,11 @@ class Cell:
     def labels(self) -> str:
         """How many labelled photos: "", a number or "all"."""
         return self.arm.partition("+")[2]
+
+    @property
+    def before(self) -> str:
+        """The arm that one with labelled photos goes on from, "" if from none."""
+        return {"real": "", "real-longer": f"real+{self.labels}"}.get(self.start, self.start)
 
     @property
     def home(self) -> str:
@@ -157,15 +163,17 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
         return gone_on(cell)
     start: Detector | None = None
     before = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
-    if cell.labels and cell.start != "real":
-        start, facts = detector(replace(cell, arm=cell.start))
+    if cell.labels and cell.before:
+        start, facts = detector(replace(cell, arm=cell.before))
         before = facts["cost"]
-    elif cell.start != "real":
+    elif not cell.labels:
         before = made(cell)
     began, task, seed = time.process_time(), cell.task, derive(cell.seed, "task")  # the same first weights in all arms
     if cell.labels:
         few = world.labelled(cell.data, cell.labels, cell.report, cell.seed)
         assert few.boxes is not None
+        if cell.start == "real-longer":
+            seed = derive(cell.seed, "adapt")  # the photos in another order than before
         network = (task.train(few.images, few.boxes, seed) if start is None
                    else task.tune(start, few.images, few.boxes, seed))
         # No photo to spare for the threshold: those that it learned from have to do.

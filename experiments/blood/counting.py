@@ -5,6 +5,7 @@ The labels of these photos are read here, for this comparison only; nothing that
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,22 @@ def run(cell: arms.Cell) -> dict[str, Any]:
     read = fits.read_counts(cell.fit, tuple(world.COUNTS))
     if read is not None:
         found["learned, read"] = np.stack([read[name] for name in world.COUNTS], 1)
-    labels = sf.read_boxes(cell.data, world.SIZE, world.MATCHED).boxes
-    assert labels is not None
-    result = compared(count(labels), found)
+    result = compared(labelled(cell.data), found)
     write_json(kept, result)
     return result
+
+
+def labelled(data: Path) -> np.ndarray:
+    """What the labels of the matched photos say [N, C]."""
+    labels = sf.read_boxes(data, world.SIZE, world.MATCHED).boxes
+    assert labels is not None
+    return count(labels)
+
+
+def guessed(data: Path) -> dict[str, float]:
+    """The mean error of a photo's count for who guesses the labels' mean: class -> how far off."""
+    true = labelled(data)
+    return {name: float(abs(true[:, code] - true[:, code].mean()).mean()) for code, name in enumerate(world.CLASSES)}
 
 
 def compared(true: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:

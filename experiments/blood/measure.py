@@ -149,3 +149,17 @@ def mistakes(counts: Sequence[NDArray[np.int64]], lots: Resamples) -> Figure:
     """False and missed ones together, from the counts [N, C, 3] of each seed."""
     wrong = np.stack([one[..., 1:].sum((1, 2)) for one in counts]).astype(float)  # [R, N]
     return Figure(wrong.sum(1), lots.of(wrong @ lots.photos.T))
+
+
+def percent(one: dict[str, Any] | None) -> str:
+    return "" if one is None or one["mean"] is None else spread(one, digits=0)
+
+
+def spread(one: dict[str, Any], times: float = 100, digits: int = 1) -> str:
+    """Mean and interval."""
+    if one["mean"] is None:
+        return "not defined"
+    text = f"{times * one['mean']:.{digits}f}"
+    if one["low"] is None:
+        return text
+    return f"{text} ({times * one['low']:.{digits}f} to {times * one['high']:.{digits}f})"

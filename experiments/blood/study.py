@@ -19,7 +19,8 @@ from rich.progress import Progress
 
 from experiments.blood import arms, counting, fits
 from experiments.blood.picture import camera, story
-from experiments.blood.summary import markdown, put_into, summary
+from experiments.blood.summary import summary
+from experiments.blood.tables import markdown, put_into
 from scenefit.files import write_bytes, write_json, write_text
 from scenefit.report import write as write_report
 from scenefit.settings import Settings
@@ -28,7 +29,8 @@ HERE = Path(__file__).parent
 MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+10", "wide+10", "naive", "wide-adapted",
         "random", "cma")
 FIRST = MAIN[:5]  # these tell most, and come first
-CURVE = tuple(f"{start}+{labels}" for labels in ("25", "50", "100", "all") for start in ("wide", "learned", "real"))
+CURVE = tuple(f"{start}+{labels}" for labels in ("10", "25", "50", "100", "all")
+              for start in ("wide", "learned", "real", "real-longer"))
 SWAPS = ("content", "appearance", "relabelled")
 STAGES = (*fits.REFINED, "rewarded+10", "learned-longer", "wide-many")
 COUNTS = "counts"
