@@ -6,9 +6,9 @@ with the photos to match and what they find in them. "look-2" is the fit after t
 have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
 detector finds in them as their labels; "matched" and "rewarded" go on from what was learned, down the distance or by
 what 10 labelled photos say of single scenes; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes
-rescaled by what labelled photos tell; "learned-longer" goes on for as long as "adapted", with renders alone,
-"real-longer+10" with the same labelled photos for as long as "wide+10" does, and "wide-many" has as many renders as a
-fit and its detector. Legend: S scenes; N photos.
+rescaled by what labelled photos tell; "learned-longer" and "wide-longer" go on as "adapted" does, but with renders
+alone, "real-longer+10" with the same labelled photos for as long as "wide+10" does, and "wide-many" has as many renders
+as a fit and its detector. Legend: S scenes; N photos.
 """
 
 import json

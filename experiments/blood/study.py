@@ -32,7 +32,7 @@ FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("10", "25", "50", "100", "all")
               for start in ("wide", "learned", "real", "real-longer"))
 SWAPS = ("content", "appearance", "relabelled")
-STAGES = (*fits.REFINED, "rewarded+10", "learned-longer", "wide-many")
+STAGES = (*fits.REFINED, "rewarded+10", *arms.LONGER, "wide-many")
 COUNTS = "counts"
 
 

@@ -143,7 +143,8 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
             out["best ceiling"] = {"arm": best, "gap closed": measure.ratio(score[BEST].minus(score[FLOOR]), wider)}
     against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-many", "learned", "learned-longer")),
                BEST_10: ("real+10", "real-longer+10", "wide+10", *NO_LABEL),
-               **dict.fromkeys(fits.REFINED, ("learned",)), "rewarded+10": (BEST_10,)}
+               "learned-longer": ("wide-longer", "learned"), **dict.fromkeys(fits.REFINED, ("learned",)),
+               "rewarded+10": (BEST_10,)}
     for arm, others in against.items():
         if arm in own:
             out[f"{arm} minus"] = {other: score[arm].minus(score[other]).record() for other in others

@@ -21,6 +21,7 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "rescaled": "learned, self-trained on the photos, boxes rescaled by what 50 labels tell",
          "wide-rescaled": "wide grammar, boxes rescaled by what 50 labels tell",
          "learned-longer": "learned, trained on renders alone for as long",
+         "wide-longer": "wide grammar, trained on renders alone for as long",
          "wide-many": f"wide grammar, {arms.MANY} times the renders"}
 STARTS = {"wide": "wide", "learned": "learned", "real": "labels alone", "real-longer": "labels alone, for longer"}
 CURVE = ("0", "10", "25", "50", "100", "all")
@@ -77,7 +78,7 @@ def name_of(arm: str) -> str:
 def differences(part: dict[str, Any]) -> list[str]:
     """Paired differences, in points."""
     said = []
-    for arm in (*NO_LABEL, BEST_10, *fits.REFINED, "rewarded+10"):
+    for arm in (*NO_LABEL, "learned-longer", BEST_10, *fits.REFINED, "rewarded+10"):
         each = [f"{name_of(other)} {spread(one)}" for other, one in part.get(f"{arm} minus", {}).items()]
         if each:
             said += [f"{name_of(arm)} minus, in points of mean AP50, paired: {'; '.join(each)}.", ""]
