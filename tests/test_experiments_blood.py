@@ -123,6 +123,10 @@ def test_the_gap_is_a_ratio_of_means() -> None:
     told = summary.comparisons(own)
     assert told["best ceiling"]["arm"] == "wide+all"
     assert told["best ceiling"]["gap closed"]["mean"] == pytest.approx(0.2 / 0.4)
+    assert "gap closed for longer" not in told
+    own |= {arm: {"mAP50": figure(value, value), "mistakes": figure(1.0, 1.0)}
+            for arm, value in zip(summary.LONGER, (0.6, 0.7, 0.85), strict=True)}
+    assert summary.comparisons(own)["gap closed for longer"]["mean"] == pytest.approx(0.4)
 
 
 def test_a_recall_that_some_seeds_reach_is_told() -> None:
@@ -283,8 +287,8 @@ def test_the_few_are_the_first_or_drawn(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_plan_begins_with_what_tells_most(cell: arms.Cell) -> None:
     order = list(study.plan(cell, [1.0, 1.6], 3, study.MAIN))
     assert [(c.prior, c.seed, c.arm) for c in order[:10]] == [(1.0, s, arm) for s in (0, 1) for arm in study.FIRST]
-    assert len({c.folder for c in order}) == len(order) == 3 * (12 + 9), "arms of no prior once"
-    assert {c.seed for c in order[:42]} == {0, 1}
+    assert len({c.folder for c in order}) == len(order) == 3 * (14 + 11), "arms of no prior once"
+    assert {c.seed for c in order[:50]} == {0, 1}
 
 
 def test_naive_scenes_decide_all_that_is_learned() -> None:

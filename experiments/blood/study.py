@@ -27,12 +27,12 @@ from scenefit.settings import Settings
 
 HERE = Path(__file__).parent
 MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+10", "wide+10", "naive", "wide-adapted",
-        "random", "cma")
+        "random", "cma", *arms.LONGER)
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("10", "25", "50", "100", "all")
               for start in ("wide", "learned", "real", "real-longer"))
 SWAPS = ("content", "appearance", "relabelled")
-STAGES = (*fits.REFINED, "rewarded+10", *arms.LONGER, "wide-many")
+STAGES = (*fits.REFINED, "rewarded+10", "wide-many")
 COUNTS = "counts"
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from experiments.blood import arms, counting, fits, measure, world
 from experiments.blood.measure import Figure, percent
 
-CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted")
+CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted", "wide-longer")
+LONGER = ("wide-longer", "learned-longer", "real-longer+all")  # floor, learned and ceiling, trained for longer
 FLOOR, CEILING = "wide", "real+all"
 CEILINGS = (CEILING, "real-longer+all", "wide+all", "learned+all")  # the best of these with the label curve
 BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
@@ -141,6 +142,9 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
         if set(CEILINGS) & set(own) > {CEILING}:
             wider = score[best].minus(score[FLOOR])
             out["best ceiling"] = {"arm": best, "gap closed": measure.ratio(score[BEST].minus(score[FLOOR]), wider)}
+    if set(LONGER) <= set(own):
+        floor, learned, ceiling = (score[arm] for arm in LONGER)
+        out["gap closed for longer"] = measure.ratio(learned.minus(floor), ceiling.minus(floor))
     against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-many", "learned", "learned-longer")),
                BEST_10: ("real+10", "real-longer+10", "wide+10", *NO_LABEL),
                "learned-longer": ("wide-longer", "learned"), **dict.fromkeys(fits.REFINED, ("learned",)),

@@ -93,6 +93,10 @@ def differences(part: dict[str, Any]) -> list[str]:
     if best:
         said += [f"Against the best arm with all labels ({name_of(best['arm'])}), {name_of(BEST)} closes "
                  f"{percent(best['gap closed'])} % of the gap.", ""]
+    if "gap closed for longer" in part:
+        closed = percent(part["gap closed for longer"])
+        said += [f"Where all are trained for longer, learned closes {closed} % of the gap between the wide grammar and "
+                 "all labels.", ""]
     wrong = part.get("mistakes against wide", {})
     if wrong:
         each = [f"{name_of(arm)} {spread(one, digits=0)} %" for arm, one in wrong.items()]
