@@ -30,6 +30,10 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.image)
 
+    def to_bytes(self) -> bytes:
+        """Images, boxes and names, for a hash; not the scores."""
+        return b"\n".join([self.image.tobytes(), self.box.tobytes(), "\n".join(self.name.tolist()).encode()])
+
     def rows(self, image: int) -> slice:
         """Where the boxes of one image stand."""
         first, last = np.searchsorted(self.image, [image, image + 1])

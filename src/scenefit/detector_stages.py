@@ -17,12 +17,12 @@ from scenefit.boxes import Boxes
 from scenefit.files import content_hash
 from scenefit.record import versions
 from scenefit.tasks import Detect
+from scenefit.tasks.detect import SHORTER, TURNS
 from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
 
-PARTS = 6  # of a stage, for a bar
-FIRST = 3  # times as many of the training on renders: whatever goes on from it takes a third of its steps
-TURNS = 2  # of going on with what is found in photos
+PARTS = 6  # of a stage that goes on, for a bar
+FIRST = SHORTER * PARTS  # of the training on renders
 Images = NDArray[np.uint8]
 
 
@@ -42,36 +42,40 @@ class Lessons:
 
 
 class Stage(NamedTuple):
-    """Some of the training, done. whole: a stage ended here, so another can follow."""
+    """Some of the training, done."""
 
     text: str
     done: int
     of: int
     network: Detector
-    whole: bool = True
+
+    @property
+    def whole(self) -> bool:
+        """A stage ended here, so another can follow."""
+        return self.done >= FIRST and self.done % PARTS == 0
 
 
 def stages(task: Detect, lessons: Lessons, seed: int, start: Stage | None = None) -> Iterator[Stage]:
     """The training of a detector, part by part. start: the last whole stage of the same training, which was stopped.
 
-    task has at least `FIRST` x `PARTS` steps.
+    task has at least `FIRST` steps.
     """
-    of = PARTS * (FIRST + (0 if lessons.photos is None else TURNS) + (lessons.labelled is not None))
+    of = FIRST + PARTS * ((0 if lessons.photos is None else TURNS) + (lessons.labelled is not None))
     done = 0 if start is None else start.done
     for text, network in _networks(task, lessons, seed, start):
         done += 1
-        yield Stage(text, done, of, network, done >= FIRST * PARTS and done % PARTS == 0)
+        yield Stage(text, done, of, network)
 
 
 def _networks(task: Detect, lessons: Lessons, seed: int, start: Stage | None) -> Iterator[tuple[str, Detector]]:
     (images, labels), photos, few = lessons.rendered, lessons.photos, lessons.labelled
     now = None if start is None else start.network
     if start is None:
-        for now in task.training(images, labels, derive(seed, "train"), parts=FIRST * PARTS):
+        for now in task.training(images, labels, derive(seed, "train"), parts=FIRST):
             yield f"learning from {len(images):,} images", now
     assert now is not None
     if photos is not None:
-        turns = range(0 if start is None else start.done // PARTS - FIRST, TURNS)
+        turns = range(0 if start is None else (start.done - FIRST) // PARTS, TURNS)
         for later in task.adapting(now, photos, derive(seed, "adapt"), images, labels, turns, parts=PARTS):
             now = later
             yield f"going on with what is found in {len(photos):,} photos", now
@@ -108,5 +112,4 @@ def _hash(part: Images | tuple[Images, Boxes] | None) -> str:
     if not isinstance(part, tuple):
         return content_hash(part)
     images, boxes = part
-    return " ".join([content_hash(images), content_hash(boxes.image), content_hash(boxes.box),
-                     content_hash("\n".join(boxes.name.tolist()).encode())])
+    return f"{content_hash(images)} {content_hash(boxes.to_bytes())}"

@@ -126,9 +126,7 @@ def hash_photos(photos: Photos) -> str:
     """Of the images and their labels, classes or boxes."""
     labels = content_hash("\n".join(photos.label.tolist()).encode())
     if photos.boxes is not None:
-        b = photos.boxes
-        labels = content_hash(b"\n".join([labels.encode(), b.image.tobytes(), b.box.tobytes(),
-                                          "\n".join(b.name.tolist()).encode()]))
+        labels = content_hash(b"\n".join([labels.encode(), photos.boxes.to_bytes()]))
     return content_hash(f"{photos.hash} {labels}".encode())
 
 

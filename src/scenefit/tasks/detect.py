@@ -30,6 +30,9 @@ MOMENTS = 4  # of a training, at which credit is given
 MOST_GRADIENT = 10.0  # longer ones are cut
 DAMPING = 0.1  # of the mean second moment
 FLOOR = 0.02  # detections less sure than this are not kept
+SHORTER = 3  # times fewer steps where a network goes on
+TURNS = 2  # of going on with what is found in photos
+SURE = 0.5  # from which score on a find counts as a label then
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ class Detect:
         *_, network = self.training(photos, photo_labels, seed, network, others)
         return network
 
-    def adapt(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes, turns: int = 2,
-              sure: float = 0.5) -> Detector:
+    def adapt(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes, turns: int = TURNS,
+              sure: float = SURE) -> Detector:
         """A copy of network that went on with photos that nobody labelled: what it finds in them with a score of at
         least sure counts as their labels, and rendered images are the other half; in each turn it looks again.
 
@@ -104,7 +107,7 @@ class Detect:
         return network
 
     def adapting(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
-                 turns: Sequence[int], sure: float = 0.5, parts: int = 1) -> Iterator[Detector]:
+                 turns: Sequence[int], sure: float = SURE, parts: int = 1) -> Iterator[Detector]:
         """The network after each of `parts` equal parts of these turns of `adapt`; the turns before gave the one that
         is given."""
         rendered = self._source(network, images, labels, derive(seed, "rendered")) if turns else None
@@ -124,7 +127,7 @@ class Detect:
         if start is None and network.backbone.trained:
             network.set_scale(self.maps(network, images[:SCALE]) if self._whole(network)
                               else [m[:SCALE] for m in sources[0].maps])
-        steps = self.steps if start is None else -(-self.steps // 3)
+        steps = self.steps if start is None else -(-self.steps // SHORTER)
         optimiser = self._optimiser(network, self.rate if start is None else self.rate / 4)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] for g in optimiser.param_groups],
                                                        total_steps=steps, pct_start=0.2)
