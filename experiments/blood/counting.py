@@ -5,6 +5,7 @@ The labels of these photos are read here, for this comparison only; nothing that
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def run(cell: arms.Cell) -> dict[str, Any]:
     return result
 
 
+@cache
 def labelled(data: Path) -> np.ndarray:
     """What the labels of the matched photos say [N, C]."""
     labels = sf.read_boxes(data, world.SIZE, world.MATCHED).boxes

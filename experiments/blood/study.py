@@ -78,7 +78,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--priors", type=float, nargs="+", default=[1.0, 1.6, 0.6], help="factors of all sizes")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--arms", nargs="*", default=MAIN, help=f"of {', '.join(MAIN)}, or any that arms.py names")
-    parser.add_argument("--curve", action="store_true", help="also 25, 50, 100 and all labels, first prior")
+    parser.add_argument("--curve", action="store_true",
+                        help="also 25, 50, 100 and all labels, and labels alone for longer, first prior")
     parser.add_argument("--stages", action="store_true",
                         help="also each look of the fit, what goes on from it, and more renders, first prior")
     parser.add_argument("--swaps", action="store_true",

@@ -12,12 +12,12 @@ from experiments.blood import arms, counting, fits, measure, world
 from experiments.blood.measure import Figure, percent
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted", "wide-longer")
-LONGER = ("wide-longer", "learned-longer", "real-longer+all")  # floor, learned and ceiling, trained for longer
+ALL_LONGER = ("wide-longer", "learned-longer", "real-longer+all")  # floor, learned and ceiling, trained for longer
 FLOOR, CEILING = "wide", "real+all"
 CEILINGS = (CEILING, "real-longer+all", "wide+all", "learned+all")  # the best of these with the label curve
 BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
 NO_LABEL = "learned", BEST
-BELIEVED = f"mistakes from {arms.SURE} on"  # of an adapted detector: from the score that it learned to believe
+BELIEVED = f"mistakes from {arms.SURE} on"  # from the score on that a detector believes when it trains itself
 Cells = Sequence[arms.Cell]
 Results = Mapping[arms.Cell, dict[str, Any]]
 
@@ -110,7 +110,7 @@ def distances(cells: Cells) -> dict[str, float]:
                 found.setdefault(FLOOR, []).append(tried[0])  # which changes nothing
         elif cell.arm in ("learned", *fits.REFINED):
             steps = fits.record(cell.fit) if cell.arm == "learned" else fits.facts_of(cell.fit, cell.arm)
-            found.setdefault(cell.arm, []).append([step["distance"] for step in steps["trace"]][-1])
+            found.setdefault(cell.arm, []).append(steps["trace"][-1]["distance"])
     return {arm: float(np.mean(each)) for arm, each in found.items()}
 
 
@@ -142,8 +142,8 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
         if set(CEILINGS) & set(own) > {CEILING}:
             wider = score[best].minus(score[FLOOR])
             out["best ceiling"] = {"arm": best, "gap closed": measure.ratio(score[BEST].minus(score[FLOOR]), wider)}
-    if set(LONGER) <= set(own):
-        floor, learned, ceiling = (score[arm] for arm in LONGER)
+    if set(ALL_LONGER) <= set(own):
+        floor, learned, ceiling = (score[arm] for arm in ALL_LONGER)
         out["gap closed for longer"] = measure.ratio(learned.minus(floor), ceiling.minus(floor))
     against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-many", "learned", "learned-longer")),
                BEST_10: ("real+10", "real-longer+10", "wide+10", *NO_LABEL),
