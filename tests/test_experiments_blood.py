@@ -20,6 +20,7 @@ from scenefit import search
 from scenefit.boxes import Boxes, make_boxes
 from scenefit.settings import Settings
 from scenefit.tasks.average_precision import average_precision, best_threshold, matched
+from scenefit.tasks.detect import TURNS
 from scenefit.tasks.detector import SmallMaps
 
 PHOTOS = 12
@@ -196,7 +197,7 @@ def test_relabelled_photos_come_from_the_learned_detector(cell: arms.Cell, monke
 def test_adapted_goes_on_with_photos_and_no_label(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "unlabelled", lambda data: replace(world.reported(data, "val"), boxes=None))
     told = arms.run(replace(cell, arm="wide-adapted"))
-    assert told["cost"]["renders"] == 14 and told["cost"]["trainings"] == 1 + arms.TURNS
+    assert told["cost"]["renders"] == 14 and told["cost"]["trainings"] == 1 + TURNS
     first, last = (arms.kept(replace(cell, arm=arm))[0] for arm in ("wide", "wide-adapted"))
     assert not torch.equal(first["last.weight"], last["last.weight"])
     longer = arms.run(replace(cell, arm="wide-longer"))
@@ -204,7 +205,7 @@ def test_adapted_goes_on_with_photos_and_no_label(cell: arms.Cell, monkeypatch: 
     many = arms.run(replace(cell, arm="wide-many"))
     assert many["cost"]["renders"] == 6 * arms.MANY + 8 and many["cost"]["trainings"] == 1
     ten = arms.run(replace(cell, arm="wide-adapted+10"))
-    assert ten["cost"]["trainings"] == 2 + arms.TURNS
+    assert ten["cost"]["trainings"] == 2 + TURNS
 
 
 def test_rescaled_finds_are_as_large_as_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,18 +30,18 @@ from scenefit.pictures import draw_boxes
 from scenefit.settings import Settings
 from scenefit.tasks.augment import Augment
 from scenefit.tasks.average_precision import average_precision, best_threshold, false_at_recall, matched
+from scenefit.tasks.detect import TURNS
 from scenefit.tasks.detector import Detector
 from scenefit.tensor_file import read_tensors, write_tensors
 from scenes import smear
 
-TURNS = 2  # of going on with what is found in the photos
-SURE = 0.5  # from which score on a find counts as a label then
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
 REPORTERS = ("study", "summary", "tables", "measure", "picture", "counting")  # they only tell of cells
 ANY = ("naive", "real", "real-longer")  # starts that no prior has a part in
 ADAPTED = {"adapted": "learned", "wide-adapted": "wide"}
 LONGER = {"learned-longer": "learned", "wide-longer": "wide"}
+GONE_ON = ADAPTED | LONGER
 MANY = 14  # times the renders: nearly as many as a fit takes in all
 RESCALED = {"rescaled": "adapted", "wide-rescaled": "wide"}
 FIX = "remove it and run the same command again"
@@ -159,7 +159,7 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     """The detector, its threshold, and the cost with that of all that it was made from."""
     if cell.arm == "relabelled":
         return relabelled(cell)
-    if cell.arm in ADAPTED or cell.arm in LONGER:
+    if cell.arm in GONE_ON:
         return gone_on(cell)
     start: Detector | None = None
     before = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
@@ -186,11 +186,11 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
 
 def gone_on(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     """Of another arm, gone on with the photos to match, of which no label is read; or with renders alone."""
-    network, facts = detector(replace(cell, arm=(ADAPTED | LONGER)[cell.arm]))
+    network, facts = detector(replace(cell, arm=GONE_ON[cell.arm]))
     began, seed = time.process_time(), derive(cell.seed, "adapt")
     images, boxes = rendered(sampler(cell)(derive(cell.seed, "train"), cell.size))
     if cell.arm in ADAPTED:
-        network = cell.task.adapt(network, world.unlabelled(cell.data).images, seed, images, boxes, TURNS, SURE)
+        network = cell.task.adapt(network, world.unlabelled(cell.data).images, seed, images, boxes)
     else:
         for turn in range(TURNS):
             network = cell.task.train(images, boxes, derive(seed, f"turn {turn}"), network)
@@ -233,7 +233,7 @@ def made(cell: Cell) -> dict[str, Any]:
 
 def sampler(cell: Cell) -> world.Sampler:
     """The arm's distribution: seed, how many -> scenes. ValueError for a name that is none."""
-    tree, start = world.wide(cell.prior), (ADAPTED | LONGER).get(cell.start, cell.start)
+    tree, start = world.wide(cell.prior), GONE_ON.get(cell.start, cell.start)
     if start == "naive":
         return world.naive
     if start in ("wide", "wide-many", "shrunk"):

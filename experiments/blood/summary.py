@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.blood import arms, counting, fits, measure, world
 from experiments.blood.measure import Figure, percent
+from scenefit.tasks.detect import SURE
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted", "wide-longer")
 ALL_LONGER = ("wide-longer", "learned-longer", "real-longer+all")  # floor, learned and ceiling, trained for longer
@@ -17,7 +18,7 @@ FLOOR, CEILING = "wide", "real+all"
 CEILINGS = (CEILING, "real-longer+all", "wide+all", "learned+all")  # the best of these with the label curve
 BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
 NO_LABEL = "learned", BEST
-BELIEVED = f"mistakes from {arms.SURE} on"  # from the score on that a detector believes when it trains itself
+BELIEVED = f"mistakes from {SURE} on"  # from the score on that a detector believes when it trains itself
 Cells = Sequence[arms.Cell]
 Results = Mapping[arms.Cell, dict[str, Any]]
 
@@ -69,7 +70,7 @@ def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[t
                   for some, threshold in zip(finds, thresholds, strict=True)]
         found[key] = measure.figures(judged, world.CLASSES, lots)
         if key[1] in (BEST, FLOOR):
-            counts = [measure.judge(some, photos.boxes, world.CLASSES, arms.SURE).counts for some in finds]
+            counts = [measure.judge(some, photos.boxes, world.CLASSES, SURE).counts for some in finds]
             found[key][BELIEVED] = measure.mistakes(counts, lots)
     return found
 

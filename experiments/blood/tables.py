@@ -5,6 +5,7 @@ from typing import Any
 from experiments.blood import arms, fits, world
 from experiments.blood.measure import percent, spread
 from experiments.blood.summary import BELIEVED, BEST, BEST_10, NO_LABEL
+from scenefit.tasks.detect import SURE
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shrunk to a quarter",
@@ -102,7 +103,7 @@ def differences(part: dict[str, Any]) -> list[str]:
         each = [f"{name_of(arm)} {spread(one, digits=0)} %" for arm, one in wrong.items()]
         believed = part.get(f"{BELIEVED} against wide")
         if believed:
-            each.append(f"{name_of(BEST)}, finds believed from a score of {arms.SURE} on, as when it trained itself: "
+            each.append(f"{name_of(BEST)}, finds believed from a score of {SURE} on, as when it trained itself: "
                         f"{spread(believed['own'], digits=0)} %, and of the wide grammar's, believed from the same on: "
                         f"{spread(believed['same'], digits=0)} %")
         said += [f"False and missed together, of the wide grammar's: {'; '.join(each)}.", ""]
