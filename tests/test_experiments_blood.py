@@ -421,6 +421,26 @@ def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pyte
         assert fits.cost(small_fit, name)["renders"] == whole.renders
 
 
+def test_a_policy_learns_the_counts_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits, "POLICY", fits.StructureSettings((64,), epochs=1, readings=2, steps=2))
+    model = fits.load(small_fit, fits.STRUCTURED)
+    assert model.structure is not None and fits.load(small_fit, "learned").structure is None
+    spent, before = (fits.cost(small_fit, name) for name in (fits.STRUCTURED, "learned"))
+    assert [spent[name] - before[name] for name in ("renders", "trainings")] == [64, 1]
+    ours, theirs = (fits.load(small_fit, name).sample(4, 0).tables["image"] for name in (fits.STRUCTURED, "learned"))
+    assert np.array_equal(ours["red"], theirs["red"]), "what is no count stays as it was learned"
+
+
+def test_recounted_scenes_differ_in_one_count_alone() -> None:
+    tree = world.wide(1.0)
+    learned: world.Sampler = lambda seed, count: tree.sample(seed, count)  # noqa: E731
+    ours, theirs = world.recounted(tree, learned, "n_platelet", np.array([0, 3]))(7, 50), learned(7, 50)
+    a, b = (scenes.tables["image"] for scenes in (ours, theirs))
+    assert set(np.asarray(a["n_platelet"]).tolist()) == {0, 3}
+    assert all(np.array_equal(a[name], b[name]) for name in world.of_images(tree) if name != "n_platelet")
+    assert len(ours.tables["platelet"]["x"]) == np.asarray(a["n_platelet"]).sum()
+
+
 def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:
     true = counting.count(pair[1])
     assert true.sum() == len(pair[1]) and true[:, 0].sum() == (pair[1].name == "RBC").sum()
@@ -433,10 +453,12 @@ def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:
 def test_counts_stand_beside_a_guess_of_the_labels_mean(monkeypatch: pytest.MonkeyPatch, cell: arms.Cell) -> None:
     true = np.array([[1, 0, 0], [5, 0, 2]])
     monkeypatch.setattr(counting, "labelled", lambda data: true)
-    told = summary.counted([counting.compared(true, {}), counting.compared(true, {})], cell)["counts"]
+    more = counting.compared(true, {"structured, scenes": true})
+    told = summary.counted([[counting.compared(true, {})] * 2, [more]], cell)["counts"]
+    assert list(told) == ["labels", "structured, scenes"]
     assert [told["labels"][name]["absolute error"] for name in world.CLASSES] == [2, 0, 1]
     assert "| labels | 3.0 ± 2.0, off by 2.0 | 0.0 ± 0.0, off by 0.0 | 1.0 ± 1.0, off by 1.0 |" in tables.counts(told)
-    assert summary.counted([], cell) == {}
+    assert summary.counted([[], []], cell) == {}
 
 
 def test_the_label_curve_is_shown_where_a_prior_has_one() -> None:

@@ -6,7 +6,9 @@ with the photos to match and what they find in them. "look-2" is the fit after t
 have one half of the attributes learned; "relabelled" trains on the photos to match themselves, with what the learned
 detector finds in them as their labels; "matched" and "rewarded" go on from what was learned, down the distance or by
 what 10 labelled photos say of single scenes; "rescaled" and "wide-rescaled" are "adapted" and "wide" with boxes
-rescaled by what labelled photos tell; "learned-longer" and "wide-longer" go on as "adapted" does, but with renders
+rescaled by what labelled photos tell; "recounted" is "learned" with as many platelets as labelled photos have, and
+"recounted-adapted" its detector gone on as "adapted" does; "structured" is "learned" with a policy for its counts;
+"learned-longer" and "wide-longer" go on as "adapted" does, but with renders
 alone, "real-longer+10" with the same labelled photos for as long as "wide+10" does, and "wide-many" has as many renders
 as a fit and its detector. Legend: S scenes; N photos.
 """
@@ -39,11 +41,14 @@ VALIDATION = 8  # one render for so many that are trained on, to set the thresho
 RECALLS = (0.5, 0.7, 0.8, 0.9)
 REPORTERS = ("study", "summary", "tables", "measure", "picture", "counting")  # they only tell of cells
 ANY = ("naive", "real", "real-longer")  # starts that no prior has a part in
-ADAPTED = {"adapted": "learned", "wide-adapted": "wide"}
+ADAPTED = {"adapted": "learned", "wide-adapted": "wide", "recounted-adapted": "recounted"}
 LONGER = {"learned-longer": "learned", "wide-longer": "wide"}
 GONE_ON = ADAPTED | LONGER
 MANY = 14  # times the renders: nearly as many as a fit takes in all
 RESCALED = {"rescaled": "adapted", "wide-rescaled": "wide"}
+RECOUNTED = ("recounted", "recounted-adapted")
+OF_LEARNED = ("content", "appearance", "recounted")  # distributions that are made from the learned one
+TOLD = (*RESCALED, *RECOUNTED, "rewarded", "rewarded+10")  # by labels, whatever follows
 FIX = "remove it and run the same command again"
 
 
@@ -105,9 +110,8 @@ def run(cell: Cell) -> dict[str, Any]:
     kept_at = cell.folder / f"{cell.report}.json"
     if kept_at.exists():
         return json.loads(kept_at.read_text())
-    told = cell.start == "rewarded" or cell.arm in RESCALED  # by labels, whatever follows
-    if cell.labels or told:
-        world.check_labels(convention.LABELLED if told else cell.labels, cell.report)
+    if cell.labels or cell.arm in TOLD:
+        world.check_labels(convention.LABELLED if cell.arm in TOLD else cell.labels, cell.report)
     torch.set_num_threads(1)
     network, facts = detector(cell)
     photos = world.reported(cell.data, cell.report)
@@ -228,7 +232,7 @@ def made(cell: Cell) -> dict[str, Any]:
     """What the arm's distribution cost; it is learned now, if it has not been."""
     if cell.start in ("naive", "wide", "wide-many", "shrunk"):
         return {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
-    return fits.cost(cell.fit, "learned" if cell.start in ("content", "appearance") else cell.start)
+    return fits.cost(cell.fit, "learned" if cell.start in OF_LEARNED else cell.start)
 
 
 def sampler(cell: Cell) -> world.Sampler:
@@ -238,9 +242,12 @@ def sampler(cell: Cell) -> world.Sampler:
         return world.naive
     if start in ("wide", "wide-many", "shrunk"):
         return (sf.shrunk(tree) if start == "shrunk" else tree).sample
-    model = fits.load(cell.fit, "learned" if start in ("content", "appearance") else start)
+    model = fits.load(cell.fit, "learned" if start in OF_LEARNED else start)
     learned: world.Sampler = lambda seed, count: model.sample(count, seed)  # noqa: E731
-    return learned if start not in ("content", "appearance") else world.swapped(tree, learned, start == "content")
+    if start == "recounted":
+        few = world.labelled(cell.data, convention.LABELLED, cell.report, 0)
+        return world.recounted(tree, learned, "n_platelet", world.number_of(few, "Platelets"))
+    return learned if start not in OF_LEARNED else world.swapped(tree, learned, start == "content")
 
 
 def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:

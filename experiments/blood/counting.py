@@ -19,7 +19,8 @@ from scenefit.boxes import Boxes
 from scenefit.distance import wasserstein
 from scenefit.files import write_json
 
-ARMS = ("wide", "learned")
+# Cell -> the arms whose counts it tells; the structure policy is of the first prior alone.
+ARMS = {"counts": ("wide", "learned"), "counts-structured": (fits.STRUCTURED,)}
 
 
 def count(boxes: Boxes) -> np.ndarray:
@@ -32,20 +33,20 @@ def count(boxes: Boxes) -> np.ndarray:
 def run(cell: arms.Cell) -> dict[str, Any]:
     """The counts of labels, of scenes of the prior and of what was learned, of the detectors' finds in the photos, and
     what the fit itself read of each photo."""
-    kept = cell.folder.parent / "counts.json"
+    kept = cell.folder.parent / f"{cell.arm}.json"
     if kept.exists():
         return json.loads(kept.read_text())
     torch.set_num_threads(1)
     photos = world.unlabelled(cell.data)
     found: dict[str, Any] = {}
-    for arm in ARMS:
+    for arm in ARMS[cell.arm]:
         own = replace(cell, arm=arm)
         scenes = arms.sampler(own)(derive(cell.seed, "counted"), len(photos))
         found[f"{arm}, scenes"] = count(arms.rendered(scenes)[1])
         network, facts = arms.detector(own)
         finds = own.task.predict(network, photos.images)
         found[f"{arm}, detected"] = count(finds.where(finds.score >= facts["threshold"]))
-    read = fits.read_counts(cell.fit, tuple(world.COUNTS))
+    read = fits.read_counts(cell.fit, tuple(world.COUNTS)) if "learned" in ARMS[cell.arm] else None
     if read is not None:
         found["learned, read"] = np.stack([read[name] for name in world.COUNTS], 1)
     result = compared(labelled(cell.data), found)

@@ -1,4 +1,4 @@
-"""The learned distribution, two that go on from it, and two searches on the same distance at as many renders.
+"""The learned distribution, three that go on from it, and two searches on the same distance at as many renders.
 
 Each is kept, with what it cost; a fit that is stopped goes on from its last piece. The searches measure the distance
 in the features of the fit's own reader, so all that its training took counts for them, beside as many renders of their
@@ -29,6 +29,7 @@ from scenefit.reader import Reader, is_grey, slots
 from scenefit.search import FIRST_STEP, IMAGES, place, search
 from scenefit.search import cost as search_cost
 from scenefit.settings import Settings
+from scenefit.structure_fit import StructureSettings, by_transformer, fit_structure
 from scenefit.tasks.augment import Augment
 from scenefit.tensor_file import read_tensors, write_tensors
 from scenefit.transformer import Transformer
@@ -36,6 +37,7 @@ from scenefit.transformer import Transformer
 SEARCHES = ("random", "cma")
 # What goes on from the learned distribution: down its distance; by what 10 labelled photos say of single scenes.
 REFINED: dict[str, dict[str, Any]] = {"matched": {"steps": 60}, "rewarded": {"task_steps": 10, "task_renders": 256}}
+STRUCTURED, POLICY = "structured", StructureSettings((8_000, 8_000))  # learned, its counts by a policy; as README says
 REWARDING = sf.Detect(world.CLASSES, steps=200, views=256, augment=Augment(overhead=True, wear=True))
 FIX = "remove its folder and run the same command again"
 
@@ -55,7 +57,7 @@ class Fit:
 
 
 def load(fit: Fit, name: str) -> sf.Model:
-    """"learned", "look-1" .., a name of SEARCHES or REFINED; made if it is not there."""
+    """"learned", "look-1" .., STRUCTURED, a name of SEARCHES or REFINED; made if it is not there."""
     make(fit, name)
     return load_model(world.wide(fit.prior), read_tensors(fit.path(name), FIX)[0], fit.seed)
 
@@ -81,9 +83,11 @@ def make(fit: Fit, name: str) -> None:
         searched(fit, name)
     elif name in REFINED:
         refined(fit, name)
+    elif name == STRUCTURED:
+        structured(fit)
     else:
         raise ValueError(f"a fit of {fit.settings.looks} looks has no distribution {name!r}; it has learned, "
-                         f"{', '.join((*SEARCHES, *REFINED))} and look-1 to look-{fit.settings.looks}")
+                         f"{', '.join((*SEARCHES, *REFINED, STRUCTURED))} and look-1 to look-{fit.settings.looks}")
 
 
 def record(fit: Fit) -> dict[str, Any]:
@@ -120,6 +124,18 @@ def refined(fit: Fit, name: str) -> None:
                               task=REWARDING, keep=world.KEEP)
     write_tensors(fit.path(name), step.model.state(), facts)
     under_way.unlink(missing_ok=True)
+
+
+def structured(fit: Fit) -> None:
+    """Learn on how many there are, by a policy that has the scene so far in view; the rest stays as it was learned."""
+    model, before = load(fit, "learned"), cost(fit, "learned")
+    *_, step = fit_structure(
+        model.grammar, world.renderer, world.unlabelled(fit.data).images, seed=derive(fit.seed, "structure"),
+        draw=by_transformer(model.transformer), settings=POLICY)
+    model.transformer.structure = step.structure
+    write_tensors(fit.path(STRUCTURED), model.state(), {"cost": {
+        "renders": before["renders"] + step.renders, "trainings": before["trainings"] + step.of,
+        "cpu_seconds": before["cpu_seconds"] + round(step.cpu_seconds, 1)}})
 
 
 def steps(fit: Fit, settings: Settings, under_way: Path, begin: Mapping[str, Tensor] | None = None,

@@ -31,9 +31,9 @@ MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+
 FIRST = MAIN[:5]  # these tell most, and come first
 CURVE = tuple(f"{start}+{labels}" for labels in ("10", "25", "50", "100", "all")
               for start in ("wide", "learned", "real", "real-longer"))
-SWAPS = ("content", "appearance", "relabelled")
-STAGES = (*fits.REFINED, "rewarded+10", "wide-many")
-COUNTS = "counts"
+SWAPS = ("content", "appearance", "relabelled", *arms.RECOUNTED)
+STAGES = (*fits.REFINED, "rewarded+10", fits.STRUCTURED, "wide-many")
+COUNTS, POLICY = counting.ARMS
 
 
 def main() -> None:
@@ -44,6 +44,7 @@ def main() -> None:
                      options.train_steps)
     names = [*options.arms, *(arms.RESCALED if options.swaps else ()), *([COUNTS] if options.counts else ())]
     once = [*(CURVE if options.curve else ()), *(SWAPS if options.swaps else ()),
+            *([POLICY] if options.counts and options.stages else ()),
             *((*(f"look-{look}" for look in range(1, options.looks)), *STAGES) if options.stages else ())]
     cells = list(plan(cell, options.priors, options.seeds, names, once))
     results = work(cells, options.jobs)
@@ -83,8 +84,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stages", action="store_true",
                         help="also each look of the fit, what goes on from it, and more renders, first prior")
     parser.add_argument("--swaps", action="store_true",
-                        help="also learned content in wide appearance, the reverse, and the photos with found boxes, "
-                             "first prior; and finds rescaled by labels")
+                        help="also learned content in wide appearance, the reverse, the photos with found boxes, and "
+                             "platelets as many as labels tell, first prior; and finds rescaled by labels")
     parser.add_argument("--counts", action="store_true", help="also the counts; reads labels of the matched photos")
     parser.add_argument("--renders", type=int, default=500, help="that a detector is trained on")
     parser.add_argument("--looks", type=int, default=5)
@@ -122,7 +123,7 @@ def command_line() -> str:
 
 
 def run(cell: arms.Cell) -> dict[str, Any]:
-    return counting.run(cell) if cell.arm == COUNTS else arms.run(cell)
+    return counting.run(cell) if cell.arm in counting.ARMS else arms.run(cell)
 
 
 def work(cells: Sequence[arms.Cell], jobs: int) -> dict[arms.Cell, dict[str, Any]]:

@@ -42,7 +42,8 @@ def summary(cells: Cells, results: Results, count: int) -> dict[str, Any]:
             "factors": {arm: mean_of([factors(c) for c in cells if c.arm == arm and c.prior == prior])
                         for arm in arms.RESCALED if arm in own},
             "distance": distances([c for c in cells if c.prior == prior]),
-            **counted([results[c] for c in cells if c.arm == "counts" and c.prior == prior], first)}
+            **counted([[results[c] for c in cells if c.arm == arm and c.prior == prior] for arm in counting.ARMS],
+                      first)}
     result["goals"] = goals(result, priors)
     return result
 
@@ -59,7 +60,7 @@ def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[t
     """(prior or None, arm) -> its figures, from the detections that were kept."""
     groups: dict[tuple[Any, str], list[arms.Cell]] = {}
     for cell in cells:
-        if cell.arm != "counts":
+        if cell.arm not in counting.ARMS:
             groups.setdefault((at_prior(cell), cell.arm), []).append(cell)
     found = {}
     for key, group in groups.items():
@@ -90,11 +91,14 @@ def factors(cell: arms.Cell) -> dict[str, float]:
     return {name: float(np.median((across[0] / across[1])[before.name == name])) for name in world.CLASSES}
 
 
-def counted(each: Sequence[dict[str, Any]], cell: arms.Cell) -> dict[str, Any]:
-    """The counts of all seeds, and how far off the labels' mean is, if it is told of every photo."""
-    if not each:
+def counted(parts: Sequence[Sequence[dict[str, Any]]], cell: arms.Cell) -> dict[str, Any]:
+    """The counts of all seeds, of each kind of cell that tells some, and how far off the labels' mean is, if it is told
+    of every photo."""
+    found: dict[str, Any] = {}
+    for each in parts:
+        found |= mean_of(each) if each else {}
+    if not found:
         return {}
-    found = mean_of(each)
     for name, off in counting.guessed(cell.data).items():
         found["labels"][name]["absolute error"] = off
     return {"counts": found}

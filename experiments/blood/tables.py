@@ -22,6 +22,9 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "rescaled": "learned, self-trained on the photos, boxes rescaled by what 50 labels tell",
          "wide-rescaled": "wide grammar, boxes rescaled by what 50 labels tell",
          "learned-longer": "learned, trained on renders alone for as long",
+         "recounted": "learned, with as many platelets as 50 labels tell",
+         "recounted-adapted": "the same, self-trained on the photos",
+         "structured": "learned, its counts by a structure policy",
          "wide-longer": "wide grammar, trained on renders alone for as long",
          "wide-many": f"wide grammar, {arms.MANY} times the renders"}
 STARTS = {"wide": "wide", "learned": "learned", "real": "labels alone", "real-longer": "labels alone, for longer"}

@@ -81,14 +81,34 @@ def naive(seed: int, count: int) -> sf.SceneBatch:
 
 def swapped(tree: sf.Grammar, learned: Sampler, content: bool) -> Sampler:
     """Scenes of the wide grammar, but with the learned content (sizes, forms, counts), or else the learned look."""
-    names = [a.name for a in tree.learned if a.kind == tree.start and a.name.endswith(CONTENT) == content]
+    names = [name for name in of_images(tree) if name.endswith(CONTENT) == content]
 
     def sample(seed: int, count: int) -> sf.SceneBatch:
         table = learned(seed, count).tables[tree.start]
-        return tree.sample(derive(seed, "swapped"), count, decide=lambda slab: (
-            {name: np.asarray(table[name]) for name in names} if slab.kind == tree.start else {}))
+        return decided(tree, derive(seed, "swapped"), count, {name: np.asarray(table[name]) for name in names})
 
     return sample
+
+
+def recounted(tree: sf.Grammar, learned: Sampler, name: str, true: np.ndarray) -> Sampler:
+    """Learned scenes, but the count of this name is drawn from true ones [n]."""
+    def sample(seed: int, count: int) -> sf.SceneBatch:
+        table = learned(seed, count).tables[tree.start]
+        values = {own: np.asarray(table[own]) for own in of_images(tree)}
+        values[name] = generator(seed, f"true {name}").choice(true, count)
+        return decided(tree, derive(seed, "recounted"), count, values)
+
+    return sample
+
+
+def of_images(tree: sf.Grammar) -> list[str]:
+    """What is learned of an image."""
+    return [a.name for a in tree.learned if a.kind == tree.start]
+
+
+def decided(tree: sf.Grammar, seed: int, count: int, values: Mapping[str, np.ndarray]) -> sf.SceneBatch:
+    """Scenes of the grammar whose images have these values [S]."""
+    return tree.sample(seed, count, decide=lambda slab: values if slab.kind == tree.start else {})
 
 
 @cache
@@ -136,6 +156,12 @@ def labelled(data: Path, label: str, report: str, draw: int) -> sf.Photos:
         return few.take(np.arange(count))
     match = with_boxes(data, MATCHED)
     return joined(few, match.take(order(len(match), draw)[:None if count is None else count - len(few)]))
+
+
+def number_of(photos: sf.Photos, name: str) -> np.ndarray:
+    """How many boxes of a class each photo has [N]."""
+    assert photos.boxes is not None
+    return np.bincount(photos.boxes.image[photos.boxes.name == name], minlength=len(photos))
 
 
 def order(count: int, draw: int) -> np.ndarray:
