@@ -36,6 +36,7 @@ from scenefit.tensor_file import read_tensors, write_tensors
 
 SHOWN = 24
 STRANGERS = 6
+LOOKED_AT = 256  # photos, and renders, to find them
 FEW = 50  # photos
 SAMPLED = 2048  # scenes behind the histograms
 REDO = "run scenefit report on the folder with --real DIR, which measures it again"
@@ -67,18 +68,20 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     """
     model, goal = fit_model(run, grammar), objective(fit_reader(run).features, real.images)
     seed, count = derive(run.record.seed, "summary"), run.settings.check_renders
-    strange: dict[str, torch.Tensor] = {}
+    some = real.images[_evenly(len(real.images), LOOKED_AT)]
+    away: dict[str, np.ndarray] = {}
     sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
-    images, distance = {"photos": _spread(real.images)}, {}
+    images, distance = {"photos": real.images[_evenly(len(real.images), SHOWN)]}, {}
     for name, scenes in sets.items():
         drawn, _ = draw(renderer, scenes)
         images[name] = drawn[:SHOWN]
         features = compute(goal.extractor, drawn)
         distance[name] = float(mmd2(features, goal.kernel))
-        if name == "learned" and count > NEAR:
-            rows, away = farthest(goal.photos, features, STRANGERS)
-            strange = {"far": torch.from_numpy(real.images[rows.numpy()]), "far_by": away[rows],
-                       "far_share": (away > FAR).float().mean()[None]}
+        if count > NEAR:
+            rows, away[name] = farthest(some, drawn[:LOOKED_AT], STRANGERS)
+    if away:
+        images |= {"far": some[rows], "far_by": away["learned"][rows],
+                   "far_share": np.array([(away[name] > FAR).mean() for name in sets])}
     band = _floor(goal.photos, seed)
     last = steps(run)[-1]
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band),
@@ -86,11 +89,11 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
                                pressed(model, model.sample(SAMPLED, seed)).items()},
                       renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"],
                       run=run.record.identity)
-    write_tensors(run.path("samples.safetensors"), {name: torch.from_numpy(part.copy()) for name, part in
-                                                    images.items()} | strange, {"run": run.record.identity})
-    for name, part in images.items():
+    write_tensors(run.path("samples.safetensors"),
+                  {name: torch.from_numpy(part.copy()) for name, part in images.items()}, {"run": run.record.identity})
+    for name in ("photos", *sets):
         with whole_file(run.path(f"{name}.png")) as file:
-            contact_sheet(part, 6).save(file, "PNG")
+            contact_sheet(images[name], 6).save(file, "PNG")
     write_json(run.path("summary.json"), summary.model_dump(mode="json"))
     return summary
 
@@ -223,15 +226,16 @@ def _table(run: Run) -> Table | None:
 def _strangers(samples: Mapping[str, np.ndarray]) -> Strangers | None:
     if "far" not in samples or not len(samples["far"]):
         return None
-    return tell_strangers(samples["far"], samples["far_by"], float(samples["far_share"][0]))
+    return tell_strangers(samples["far"], samples["far_by"], *samples["far_share"].tolist())
 
 
-def tell_strangers(images: np.ndarray, by: np.ndarray, share: float) -> Strangers:
-    """Photos [k, H, W, 3] that no render is like. by [k]: their farness.  share: of all photos beyond `FAR`."""
-    return Strangers(images, [f"{one:.1f} times as far" for one in by.tolist()],
-                     f"{share:.0%} of the photos lie more than {FAR:g} times as far from the renders of the learned "
-                     "distribution that are nearest to them, as those renders typically lie from each other. Shown are "
-                     "the farthest: what they have and no render has is what the scene still lacks.")
+def tell_strangers(images: np.ndarray, by: np.ndarray, before: float, after: float) -> Strangers:
+    """Photos [k, H, W, 3] that no render is like. by [k]: their farness.  before, after: share of all photos beyond
+    `FAR`, of renders of the grammar and of what was learned."""
+    return Strangers(images, [f"{one:.2f} times as far" for one in by.tolist()],
+                     f"{after:.0%} of the photos lie farther from the learned renders that are nearest to them than 99 "
+                     f"of 100 renders lie from each other; of the grammar's renders, {before:.0%} do. Shown are the "
+                     "farthest: what they have and no render has is what the scene still lacks.")
 
 
 def _floor(photos: torch.Tensor, seed: int) -> Band:
@@ -239,6 +243,6 @@ def _floor(photos: torch.Tensor, seed: int) -> Band:
     return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
 
 
-def _spread(images: np.ndarray) -> np.ndarray:
-    """At most SHOWN images, evenly spread."""
-    return images[np.unique(np.linspace(0, len(images) - 1, SHOWN).astype(int))]
+def _evenly(count: int, most: int) -> np.ndarray:
+    """At most so many rows, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, most).astype(int))
