@@ -14,7 +14,20 @@ import torch
 from PIL import Image
 
 import scenefit as sf
-from experiments.blood import arms, convention, counting, fits, measure, picture, study, summary, tables, world
+from experiments.blood import (
+    arms,
+    convention,
+    counting,
+    fits,
+    measure,
+    mistakes,
+    picture,
+    sizes,
+    study,
+    summary,
+    tables,
+    world,
+)
 from experiments.blood.measure import Figure
 from scenefit import search
 from scenefit.boxes import Boxes, make_boxes
@@ -387,7 +400,8 @@ def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest
     for module in (fits, search):
         monkeypatch.setattr(module, "IMAGES", 8)
     told = summary.distances([SimpleNamespace(arm=arm, fit=small_fit) for arm in ("wide", "learned", *fits.SEARCHES)])
-    assert set(told) == {"wide", "learned", "random", "cma"} and told["random"] <= told["wide"]
+    assert set(told) == {"wide", "learned", "random", "cma", "photos"} and told["random"] <= told["wide"]
+    assert told["photos"] < told["wide"]
     assert told["learned"] == fits.record(small_fit)["trace"][-1]["distance"]
     assert told["wide"] == fits.facts_of(small_fit, "random")["trace"][0]
 
@@ -459,6 +473,38 @@ def test_counts_stand_beside_a_guess_of_the_labels_mean(monkeypatch: pytest.Monk
     assert [told["labels"][name]["absolute error"] for name in world.CLASSES] == [2, 0, 1]
     assert "| labels | 3.0 ± 2.0, off by 2.0 | 0.0 ± 0.0, off by 0.0 | 1.0 ± 1.0, off by 1.0 |" in tables.counts(told)
     assert summary.counted([[], []], cell) == {}
+
+
+def test_the_kinds_of_mistakes() -> None:
+    """Ten by ten boxes; each find is named after why it is false."""
+    def boxes(*rows: tuple[int, int, int, str, float]) -> Boxes:
+        image, x, y, name, score = (np.array(column) for column in zip(*rows, strict=True))
+        return make_boxes(2, image, np.stack([x, y, x + 10, y + 10], 1).astype(float), name, score.astype(float))
+
+    truth = boxes((0, 50, 50, "RBC", 1), (0, 90, 50, "WBC", 1), (1, 50, 50, "RBC", 1))
+    found = boxes((0, 51, 50, "RBC", 0.9), (0, 56, 50, "RBC", 0.8), (0, 52, 50, "RBC", 0.7),  # true, off, another's
+                  (0, 0, 100, "RBC", 0.9), (0, 200, 100, "Platelets", 0.9), (0, 204, 100, "RBC", 0.5),
+                  (1, 90, 50, "WBC", 0.9))
+    told = mistakes.kinds(found, truth)
+    assert told["RBC"] == {"box off": 2, "at the border": 1, "on another find": 1, "alone": 0, "missed": 1}
+    assert told["WBC"] == {"box off": 0, "at the border": 0, "on another find": 0, "alone": 1, "missed": 1}
+    assert told["Platelets"] == {"box off": 0, "at the border": 0, "on another find": 0, "alone": 1, "missed": 0}
+    text = "\n".join(tables.mistakes({"wide": told, "adapted": told}))
+    assert "| RBC, box off | 2 | 2 |" in text and "| all | 8 | 8 |" in text
+    assert tables.mistakes({}) == []
+
+
+def test_sizes_of_boxes(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what gets a label in the arms' own renders; a grammar of smaller sizes has smaller ones."""
+    samplers = {"naive": lambda own: world.naive, "wide": lambda own: world.wide(own.prior).sample}
+    monkeypatch.setattr(world, "with_boxes", lambda data, part: world.reported(data, part))
+    monkeypatch.setattr(arms, "sampler", lambda own: samplers[own.arm](own))
+    large, small = (sizes.sizes([replace(cell, prior=prior)], ("naive", "wide")) for prior in (1.0, 0.5))
+    labels = world.reported(cell.data, "val").boxes
+    assert labels is not None and large["labels"]["RBC"]["mean"] == sizes.side(labels, "RBC") > 10
+    assert large["naive"] == small["naive"] and large["naive"]["RBC"]["mean"] == pytest.approx(20, abs=4)
+    assert 0 < small["wide"]["RBC"]["mean"] < large["wide"]["RBC"]["mean"]
+    assert "| naive grammar | " in tables.sizes(large)[3] and tables.sizes({}) == []
 
 
 def test_the_label_curve_is_shown_where_a_prior_has_one() -> None:

@@ -100,7 +100,7 @@ class TestStory:
     def test_pressed_attribute_names_its_bound_and_the_fix(self):
         story = full_story()
         assert story.warnings == ("a.jpg could not be read", "digit.r sits at its lower bound (3 px): the photos may "
-                                  "lie beyond it, so widen it.")
+                                  "lie beyond it, so widen it, if it can be.")
         upper = AttributeStory("a", "b", [1], [2], high=2.0, pressed="high")
         assert upper.warning.startswith("a.b sits at its upper bound (2):")
         with pytest.raises(ValueError, match=r"a.b: pressed must be '', 'low' or 'high', got 'left'"):
@@ -471,6 +471,8 @@ def test_of_many_attributes_the_picture_shows_those_that_changed_most():
     assert moved.change > 0.85 and words.change == pytest.approx(0.5) and all(a.change < 0.25 for a in same)
     assert AttributeStory("a", "b", [], []).change == 0
     story = Story("x", attributes=[*same, words, moved, pressed])
-    assert [a.name for a in story.most_changed][:3] == ["pressed", "moved", "words"]
+    assert [a.name for a in story.most_telling][:3] == ["pressed", "moved", "words"]
+    chosen = replace(story, shown_first=["a.same3", "a.words"])
+    assert [a.name for a in chosen.most_telling][:4] == ["same3", "words", "pressed", "moved"]
     text = page.render(story)
-    assert all(a.label in text for a in story.attributes) and "at its lower bound: widen it" in text
+    assert all(a.label in text for a in story.attributes) and "at its lower bound: widen it, if it can be" in text

@@ -85,7 +85,8 @@ def test_attributes_that_press_and_rules_are_told():
         model.transformer.rules["a/"].copy_(torch.tensor([0.0, -30.0]))
     found = {story.label: story for story in attributes(model, {"a.x": "high"}, 64)}
     assert set(found) == {"a.x", "a.yaw", "a.y", "a.rule"}, "b is never there"
-    assert found["a.x"].warning == "a.x sits at its upper bound (1): the photos may lie beyond it, so widen it."
+    assert found["a.x"].warning == (
+        "a.x sits at its upper bound (1): the photos may lie beyond it, so widen it, if it can be.")
     assert found["a.yaw"].circular and found["a.yaw"].low is None and found["a.y"].low is None
     assert set(found["a.rule"].before) == {"a -> []"}
 

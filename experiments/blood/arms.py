@@ -39,7 +39,8 @@ from scenes import smear
 
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
 RECALLS = (0.5, 0.7, 0.8, 0.9)
-REPORTERS = ("study", "summary", "tables", "measure", "picture", "counting")  # they only tell of cells
+# Files that only tell of cells.
+REPORTERS = ("study", "summary", "tables", "measure", "picture", "counting", "mistakes", "sizes")
 ANY = ("naive", "real", "real-longer")  # starts that no prior has a part in
 ADAPTED = {"adapted": "learned", "wide-adapted": "wide", "recounted-adapted": "recounted"}
 LONGER = {"learned-longer": "learned", "wide-longer": "wide"}

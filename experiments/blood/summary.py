@@ -10,6 +10,10 @@ import numpy as np
 
 from experiments.blood import arms, counting, fits, measure, world
 from experiments.blood.measure import Figure, percent
+from experiments.blood.mistakes import mistakes
+from experiments.blood.sizes import sizes
+from scenefit.address import derive
+from scenefit.distance import floor
 from scenefit.tasks.detect import SURE
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted", "wide-longer")
@@ -18,7 +22,9 @@ FLOOR, CEILING = "wide", "real+all"
 CEILINGS = (CEILING, "real-longer+all", "wide+all", "learned+all")  # the best of these with the label curve
 BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
 NO_LABEL = "learned", BEST
+EXAMINED = (FLOOR, BEST, "recounted-adapted", CEILING)  # whose mistakes are told apart
 BELIEVED = f"mistakes from {SURE} on"  # from the score on that a detector believes when it trains itself
+PHOTOS = "photos"
 Cells = Sequence[arms.Cell]
 Results = Mapping[arms.Cell, dict[str, Any]]
 
@@ -36,12 +42,15 @@ def summary(cells: Cells, results: Results, count: int) -> dict[str, Any]:
         "resamples": count, "interval": "95 %, bootstrap over photos and seeds, the same resamples for all arms"}
     for prior in priors:
         own = {arm: figures for (at, arm), figures in found.items() if at in (prior, None)}
-        rows = {arm: [results[c] for c in cells if c.arm == arm and at_prior(c) in (prior, None)] for arm in own}
+        of_arm = {arm: [c for c in cells if c.arm == arm and at_prior(c) in (prior, None)] for arm in own}
+        rows = {arm: [results[c] for c in group] for arm, group in of_arm.items()}
         result[f"prior {prior:g}"] = {
             "arms": {arm: row(own[arm], rows[arm]) for arm in own}, **comparisons(own),
             "factors": {arm: mean_of([factors(c) for c in cells if c.arm == arm and c.prior == prior])
                         for arm in arms.RESCALED if arm in own},
             "distance": distances([c for c in cells if c.prior == prior]),
+            "mistakes": {arm: mistakes(of_arm[arm], photos.boxes) for arm in EXAMINED if arm in own},
+            "sizes": sizes(of_arm["learned"]) if "learned" in own else {},
             **counted([[results[c] for c in cells if c.arm == arm and c.prior == prior] for arm in counting.ARMS],
                       first)}
     result["goals"] = goals(result, priors)
@@ -105,7 +114,8 @@ def counted(parts: Sequence[Sequence[dict[str, Any]]], cell: arms.Cell) -> dict[
 
 
 def distances(cells: Cells) -> dict[str, float]:
-    """Arm -> the fit's own distance to the photos, the mean of the seeds; of a search, the best that it saw."""
+    """Arm -> the fit's own distance to the photos, the mean of the seeds; of a search, the best that it saw; of the
+    photos, that of one half to the other."""
     found: dict[str, list[float]] = {}
     for cell in cells:
         if cell.arm in fits.SEARCHES:
@@ -116,6 +126,9 @@ def distances(cells: Cells) -> dict[str, float]:
         elif cell.arm in ("learned", *fits.REFINED):
             steps = fits.record(cell.fit) if cell.arm == "learned" else fits.facts_of(cell.fit, cell.arm)
             found.setdefault(cell.arm, []).append(steps["trace"][-1]["distance"])
+            if cell.arm == "learned":
+                seed = derive(cell.fit.seed, "photos against photos")
+                found.setdefault(PHOTOS, []).append(floor(fits.distance(cell.fit).photos, seed).mean)
     return {arm: float(np.mean(each)) for arm, each in found.items()}
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from experiments.blood import arms, fits, world
 from experiments.blood.measure import percent, spread
-from experiments.blood.summary import BELIEVED, BEST, BEST_10, NO_LABEL
+from experiments.blood.mistakes import KINDS
+from experiments.blood.summary import BELIEVED, BEST, BEST_10, NO_LABEL, PHOTOS
 from scenefit.tasks.detect import SURE
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
@@ -25,7 +26,7 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "recounted": "learned, with as many platelets as 50 labels tell",
          "recounted-adapted": "the same, self-trained on the photos",
          "structured": "learned, its counts by a structure policy",
-         "wide-longer": "wide grammar, trained on renders alone for as long",
+         "wide-longer": "wide grammar, trained on renders alone for as long", PHOTOS: "photos against photos",
          "wide-many": f"wide grammar, {arms.MANY} times the renders"}
 STARTS = {"wide": "wide", "learned": "learned", "real": "labels alone", "real-longer": "labels alone, for longer"}
 CURVE = ("0", "10", "25", "50", "100", "all")
@@ -51,7 +52,8 @@ def markdown(result: dict[str, Any]) -> str:
                      ", ".join(map(told_false, false)), f"{cost['renders']:,.0f}",
                      f"{cost['trainings']:.0f}", f"{cost['cpu_seconds']:,.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
-        lines += ["", *differences(part), *curve(part["arms"]), *counts(part.get("counts")), ""]
+        lines += ["", *differences(part), *curve(part["arms"]), *counts(part.get("counts")),
+                  *mistakes(part["mistakes"]), *sizes(part["sizes"]), ""]
     lines += ["### Goals", "", "| sizes times | goal | met |", "|---|---|---|",
               *(f"| {g['prior']:g} | {g['goal']} | {'**no**' if g['met'] == 'no' else g['met']} |"
                 for g in result["goals"]),
@@ -125,6 +127,32 @@ def curve(found: dict[str, Any]) -> list[str]:
         lines.append(f"| {told} | {' | '.join(each)} |")
     return [*lines, "", "Mean AP50; mean AP. 100 and all take labels of photos that are matched without labels "
             "elsewhere.", ""]
+
+
+def mistakes(found: dict[str, Any]) -> list[str]:
+    """What is false, and why, and what is missed, at the threshold that each detector's own renders set."""
+    if not found:
+        return []
+    lines = [f"| false or missed | {' | '.join(map(name_of, found))} |", f"|---|{'---|' * len(found)}"]
+    for name in world.CLASSES:
+        lines += [f"| {name}, {kind} | {' | '.join(f'{one[name][kind]:.0f}' for one in found.values())} |"
+                  for kind in KINDS]
+    total = [f"{sum(each for kinds in one.values() for each in kinds.values()):,.0f}" for one in found.values()]
+    return [*lines, f"| all | {' | '.join(total)} |", "",
+            "Mean of the seeds. Box off: a false find that overlaps a label of its class, by less than half, or one "
+            "that is another's. Of the rest: at the border of the image; on another, surer find; alone.", ""]
+
+
+def sizes(found: dict[str, Any]) -> list[str]:
+    if not found:
+        return []
+    lines = [f"| sides of boxes, pixels | {' | '.join(world.CLASSES)} |", f"|---|{'---|' * len(world.CLASSES)}"]
+    for arm, each in found.items():
+        told = [f"{one['mean']:.0f}" + (f" ({one['low']:.0f} to {one['high']:.0f})" if "low" in one else "")
+                for one in (each[name] for name in world.CLASSES)]
+        lines.append(f"| {'labels of people (`few.txt`)' if arm == 'labels' else name_of(arm)} | {' | '.join(told)} |")
+    return [*lines, "", "Medians; mean of the seeds, and the lowest and highest of them. The labels were read for this "
+            "table only.", ""]
 
 
 def counts(found: dict[str, Any] | None) -> list[str]:

@@ -189,7 +189,7 @@ def _results(story: Story) -> Image.Image | None:
 
 def _attributes(story: Story) -> Image.Image | None:
     many = len(story.attributes) > MOST_ATTRIBUTES
-    shown = story.most_changed[:MOST_ATTRIBUTES] if many else story.attributes
+    shown = story.most_telling[:MOST_ATTRIBUTES] if many else story.attributes
     if not shown:
         return None
     columns = max(3, min(4, len(shown)))
@@ -198,7 +198,7 @@ def _attributes(story: Story) -> Image.Image | None:
     cells = [_attribute(a, width) for a in shown]
     rows = [_row(cells[i:i + columns], gap) for i in range(0, len(cells), columns)]
     more = len(story.attributes) - len(shown)
-    tail = [_text(f"{more} more attributes, which changed less, are in report.html.", 14, look.SOFT)] if more else []
+    tail = [_text(f"{more} more attributes are in report.html.", 14, look.SOFT)] if more else []
     roles = [r for r in ("before", "after", "truth") if any(r in a.values for a in shown)]
     note = _text("each scaled to its own tallest bar; mean ± standard deviation", 14, look.SOFT, 700)
     head = _row([_text("Learned attributes", 17, look.INK, 200, bold=True),
@@ -212,7 +212,7 @@ def _attribute(attribute: Any, width: int) -> Image.Image:
              for role, values in attribute.values.items()]
     if attribute.pressed:
         side = "lower" if attribute.pressed == "low" else "upper"
-        lines.append(_text(f"at its {side} bound: widen it", 14, look.WARN, width, bold=True))
+        lines.append(_text(f"at its {side} bound: widen it, if it can be", 14, look.WARN, width, bold=True))
     return _stack([_text(name, 15, look.INK, width, bold=True), charts.histogram(attribute, width, 150),
                    _stack(lines, 3)], 4)
 

@@ -100,7 +100,7 @@ class AttributeStory:
             return ""
         word, bound = ("lower", self.low) if self.pressed == "low" else ("upper", self.high)
         at = "" if bound is None else f" ({bound:.4g}{' ' + self.unit if self.unit else ''})"
-        return f"{self.label} sits at its {word} bound{at}: the photos may lie beyond it, so widen it."
+        return f"{self.label} sits at its {word} bound{at}: the photos may lie beyond it, so widen it, if it can be."
 
     @property
     def change(self) -> float:
@@ -193,6 +193,7 @@ class Story:
     sentence.  photos, prior, learned: uint8 [k, H, W, 3].  trace: the distance over renders; floor: the same distance
     between two sets of photos; prior_distance: that of the grammar.  errors: arm -> its mistakes.
     detections: of models on labelled photos.  strangers: what the scene cannot express.  notes: warnings.
+    shown_first: labels ("kind.name") of the attributes that the picture shows, where it cannot show all.
     ValueError where images have another shape or type.
     """
 
@@ -213,6 +214,7 @@ class Story:
     notes: Sequence[str] = ()
     detections: Detections | None = None
     strangers: Strangers | None = None
+    shown_first: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("photos", "prior", "learned"):
@@ -227,9 +229,10 @@ class Story:
         return tuple((role, title, images) for role, title, images in found if images is not None and len(images))
 
     @property
-    def most_changed(self) -> Sequence[AttributeStory]:
-        """The attributes, those that press against a bound first, then those that learning changed most."""
-        return sorted(self.attributes, key=lambda a: (not a.pressed, -a.change))
+    def most_telling(self) -> Sequence[AttributeStory]:
+        """The attributes: those to be shown first, those that press against a bound, those that changed most."""
+        first = {label: place for place, label in enumerate(self.shown_first)}
+        return sorted(self.attributes, key=lambda a: (first.get(a.label, len(first)), not a.pressed, -a.change))
 
     @property
     def warnings(self) -> tuple[str, ...]:
