@@ -22,7 +22,7 @@ from scenefit.record import hash_photos
 from scenefit.scene_file import load_scene
 from scenefit.score import score_pieces
 from scenefit.tasks import Detect
-from scenefit.tasks.augment import NO_CHANGE
+from scenefit.tasks.augment import NO_CHANGE, Augment
 from scenefit.tasks.detector import SmallMaps
 from scenefit.transformer import Transformer
 
@@ -141,6 +141,15 @@ def test_the_whole_network_is_trained_where_asked_for(world):
     ours, fresh = read_trained("whole.safetensors").network, Detect(("blob",)).fresh(0)
     pairs = zip(ours.backbone.parameters(), fresh.backbone.parameters(), strict=True)
     assert not all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("option", ["overhead", "wear"])
+def test_images_are_changed_as_asked_for(world, monkeypatch, option):
+    given, fresh = [], Detect.fresh
+    monkeypatch.setattr(Detect, "fresh", lambda task, seed: (given.append(task.augment), fresh(task, seed))[1])
+    call("train", world / "few", "--out", "d.safetensors", "-n", 16, "--steps", 20, "--backbone", "small",
+         f"--{option}")
+    assert given[0] == Augment(**{option: True}) != Augment()
 
 
 def test_generate_keeps_what_it_is_told(run):

