@@ -233,6 +233,11 @@ def test_enlarging_brings_boxes_back_to_the_image():
     assert task.score(network, *scenes(32, 1)) > 0.9
 
 
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_any_number_of_steps_is_a_training(steps):
+    assert same_weights(*(replace(QUICK, steps=steps).train(*scenes(4, 0), 0) for _ in range(2)))
+
+
 def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
     task, data = replace(QUICK, steps=6, augment=Augment(), views=40), scenes(24, 0)
     state = torch.random.get_rng_state()

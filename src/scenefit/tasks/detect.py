@@ -129,8 +129,9 @@ class Detect:
                               else [m[:SCALE] for m in sources[0].maps])
         steps = self.steps if start is None else -(-self.steps // SHORTER)
         optimiser = self._optimiser(network, self.rate if start is None else self.rate / 4)
+        rise = 0.3 if steps == 5 else 0.2  # a fifth of five steps ends where it begins, which PyTorch divides by
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] for g in optimiser.param_groups],
-                                                       total_steps=steps, pct_start=0.2)
+                                                       total_steps=steps, pct_start=rise)
         draws = [_batches(len(source), max(1, self.batch // len(sources)), derive(seed, f"order {number}"))
                  for number, source in enumerate(sources)]
         network.train()
