@@ -524,3 +524,18 @@ def test_tables_go_between_their_marks() -> None:
     assert tables.BEGIN in (study.HERE / "README.md").read_text()
     with pytest.raises(ValueError, match="the tables go between them"):
         tables.put_into("nothing", "new")
+
+
+def test_the_verdict_names_the_best_control_and_is_as_sure_as_the_intervals() -> None:
+    part: dict[str, Any] = {
+        "arms": {arm: {"mAP50": {"mean": mean}}
+                 for arm, mean in {"wide": 0.4, "wide-longer": 0.5, "adapted": 0.7}.items()},
+        "adapted minus": {"wide": {"low": 0.2}, "wide-longer": {"low": 0.1}},
+        "mistakes against wide": {"adapted": {"mean": 0.6}}}
+    told = picture.verdict(part)
+    assert "is better than every control: mean AP50 70.0, where the wide grammar has 40.0" in told and "60 %" in told
+    assert told.endswith("The best control: wide grammar, trained on renders alone for as long, 50.0.")
+    part["adapted minus"]["wide-longer"]["low"] = -0.1
+    assert "is not clearly better than every control" in picture.verdict(part)
+    del part["adapted minus"]["wide-longer"]
+    assert picture.verdict(part).endswith("of the wide grammar's.")
