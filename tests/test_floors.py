@@ -18,6 +18,7 @@ SOURCE = Path(scenefit.__file__).parent
 FLOORS = {
     # 1 values
     "address": 1, "boxes": 1, "prior": 1, "scene": 1, "frame": 1, "files": 1, "lock": 1, "fingerprint": 1,
+    "spelling": 1,
     # 2 world
     "attribute": 2, "growth": 2, "grammar": 2, "ranges": 2, "photos": 2, "scene_file": 2, "renderers": 2, "formats": 2,
     "labelled": 2, "conformance": 2, "pictures": 2, "contrast": 2, "camera": 2,

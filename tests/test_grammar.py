@@ -1,6 +1,7 @@
 """Grammars: what they accept, in which words they refuse, and what they tell of themselves."""
 
 import json
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -28,6 +29,11 @@ def coin(**attributes: Any) -> Callable[[], Grammar]:
 
 def several(count: Any, **attributes: Any) -> Callable[[], Grammar]:
     return lambda: Grammar("a", {"a": attributes, "b": LEAF}, [Rule("a", [repeat("b", count)])])
+
+
+def child(x: Any, deeper: Any = 1.0) -> Callable[[], Grammar]:
+    return lambda: Grammar("a", {"a": {"radius": 2.0, "w": 1.0}, "b": {"x": x}, "c": {"x": deeper}},
+                           [Rule("a", ["b"]), Rule("b", ["c"])])
 
 
 REFUSED: dict[str, Callable[[], Any]] = {
@@ -61,6 +67,16 @@ REFUSED: dict[str, Callable[[], Any]] = {
         coin(x=lambda c: Uniform(3, 1)),
     "the conditional prior of coin.x failed: TypeError: a prior is needed (Uniform, Normal, ..., a number, a frozen "
     "scipy.stats distribution or a function of the node), got None": coin(x=lambda c: None),
+    "the conditional prior of coin.x failed: TypeError: a prior is needed (Uniform, Normal, ..., a number, a frozen "
+    "scipy.stats distribution or a function of the node), got numbers; for just those values write sf.Constant(...)":
+        coin(a=Uniform(0, 1), x=lambda c: 2 * c["a"]),
+    "the conditional prior of coin.x failed: ValueError: The truth value of an array with more than one element is "
+    "ambiguous. Use a.any() or a.all(); the function sees whole columns: use np.where, not if, and np.minimum, not min":
+        coin(a=Uniform(0, 1), x=lambda c: Constant(1 if c["a"] > 0.5 else 2)),
+    "the conditional prior of b.x failed: KeyError: a, the parent, has no attribute 'radus': it has ['radius', 'w']; "
+    "did you mean 'radius'?": child(lambda b: Constant(b.parent["radus"])),
+    "the conditional prior of c.x failed: KeyError: a, the parent of the parent, has no attribute 'h': it has "
+    "['radius', 'w']": child(Uniform(0, 1), lambda c: Constant(c.parent.parent["h"])),
     "the conditional prior of coin.x failed: TypeError: it must return a prior, got the function <class 'int'>":
         coin(x=lambda c: int),
     "the conditional prior of coin.x failed: TypeError: a learned choice needs the same options for every node; make "
@@ -102,6 +118,17 @@ def test_refused(text: str) -> None:
     with pytest.raises(ValueError) as error:
         make()
     assert str(error.value) == text
+
+
+def test_columns_are_not_printed_in_full() -> None:
+    for make in (coin(x=lambda node: Constant(np.arange(20.0))),
+                 coin(a=Uniform(0, 1), x=learned(lambda node: Normal(node["a"], 1))),
+                 coin(a=Uniform(0, 1), x=lambda node: node["a"])):
+        with pytest.raises(ValueError) as error:
+            make()
+        assert len(str(error.value)) < 300 and "\n" not in str(error.value)
+    with pytest.raises(ValueError, match=r"can be converted to Python scalars; the function sees whole columns"):
+        coin(a=Uniform(0, 1), x=lambda node: Constant(math.sin(node["a"])))()
 
 
 @pytest.mark.parametrize("prior", [Constant, lambda value: Uniform(value, 99)])

@@ -268,7 +268,15 @@ ERRORS = {
     "Uniform needs finite numbers, got high=inf": lambda: Uniform(0, math.inf),
     "Uniform needs finite numbers, got low=nan": lambda: Uniform(math.nan, 1),
     "Uniform needs finite numbers, got low=a": lambda: Uniform("a", 1),
-    "Uniform needs low < high, got low=[0 5], high=[1 2]": lambda: Uniform(np.array([0, 5]), np.array([1, 2])),
+    "Uniform needs low < high, which does not hold for 1 of 2 nodes: the first has low=5, high=2":
+        lambda: Uniform(np.array([0, 5]), np.array([1, 2])),
+    "Normal needs sd > 0, which does not hold for 2 of 3 nodes: the first has sd=-0.333333":
+        lambda: Normal(0, np.array([1, -1 / 3, 0])),
+    "Uniform needs finite numbers, which does not hold for 1 of 3 nodes: the first has high=nan":
+        lambda: Uniform(0, np.array([1, np.nan, 2])),
+    "Uniform needs finite numbers, got low=['a', 'b', 'a', 'b', 'a', 'b', ...]": lambda: Uniform(["a", "b"] * 50, 1),
+    "Integer needs whole numbers, which does not hold for 1 of 2 nodes: the first has low=1, high=4.5":
+        lambda: Integer(1, np.array([3, 4.5])),
     "Normal needs sd > 0, got sd=0": lambda: Normal(0, 0),
     "Normal needs finite numbers, got sd=nan": lambda: Normal(0, math.nan),
     "Normal needs low < high, got low=2, high=1": lambda: Normal(0, 1, low=2, high=1),

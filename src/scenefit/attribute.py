@@ -25,6 +25,7 @@ from scenefit.prior import (
     wrap,
 )
 from scenefit.scene import Ints
+from scenefit.spelling import meant
 
 Array = NDArray[Any]
 Key = tuple[str, str]  # kind, attribute
@@ -96,19 +97,29 @@ class Slab:
 class View(Mapping[str, Array]):
     """What a conditional prior sees: the columns of some nodes, and of their parents. node["x"] is [n].
 
-    above: kind, depth -> slab.  rows: which nodes of the slab; None is all.
+    above: kind, depth -> slab.  rows: which nodes of the slab; None is all.  up: how many steps above the node whose
+    prior asks.  read: takes the keys of what is asked for, where it is given.
     """
 
     def __init__(self, kinds: Sequence[str], above: Mapping[tuple[str, int], Slab], slab: Slab,
-                 rows: Ints | None = None):
-        self._kinds, self._above, self._slab, self._rows = kinds, above, slab, rows
+                 rows: Ints | None = None, up: int = 0, read: set[Key] | None = None):
+        self._kinds, self._above, self._slab, self._rows, self._up, self._read = kinds, above, slab, rows, up, read
 
     def __getitem__(self, name: str) -> Array:
+        if self._read is not None:
+            self._read.add((self._slab.kind, name))
         try:
             return self._here(self._slab.columns[name])
         except KeyError:
-            raise KeyError(f"{self._slab.kind} has no attribute {name!r} (yet): a prior may use earlier attributes of "
-                           f"its node, {sorted(self._slab.columns)}, and all of node.parent") from None
+            raise KeyError(self._lack(name)) from None
+
+    def _lack(self, name: str) -> str:
+        kind, known = self._slab.kind, sorted(self._slab.columns)
+        if self._up == 0:
+            return (f"{kind} has no attribute {name!r} (yet): a prior may use earlier attributes of its node, {known}, "
+                    f"and all of node.parent{meant(name, known)}")
+        who = "the parent" + " of the parent" * (self._up - 1)
+        return f"{kind}, {who}, has no attribute {name!r}: it has {known}{meant(name, known)}"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._slab.columns)
@@ -133,7 +144,8 @@ class View(Mapping[str, Array]):
         for code in np.unique(kinds):
             slab = self._above[self._kinds[code], self._slab.depth - 1]
             mask = kinds == code
-            views.append((mask, View(self._kinds, self._above, slab, rows[mask] - slab.start)))
+            views.append((mask, View(self._kinds, self._above, slab, rows[mask] - slab.start, self._up + 1,
+                                     self._read)))
         return views[0][1] if len(views) == 1 else Mixed(views)
 
 
@@ -215,7 +227,9 @@ def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
         reason = f"it gives values {list(np.shape(values))}"
     except (ValueError, IndexError) as error:
         reason = str(error)
-    raise ValueError(f"the prior of {attribute.kind}.{attribute.name} is not of these {len(u)} nodes: {prior!r} "
+    with np.printoptions(threshold=4, edgeitems=1):
+        text = repr(prior)
+    raise ValueError(f"the prior of {attribute.kind}.{attribute.name} is not of these {len(u)} nodes: {text} "
                      f"({reason}); a conditional prior's numbers are single ones, or one a node, such as "
                      "node.parent[...]")
 
@@ -248,11 +262,22 @@ def resolve(attribute: Attribute, view: View) -> Prior:
         if attribute.learned and isinstance(prior, Choice):
             raise TypeError("a learned choice needs the same options for every node; make it a plain Choice")
         if attribute.learned:
-            check_learnable(prior, attribute.bounds)
+            with np.printoptions(threshold=4, edgeitems=1):
+                check_learnable(prior, attribute.bounds)
     except Exception as error:  # whatever the user's function raises, the attribute has to be named
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise ValueError(f"the conditional prior of {where} failed: {type(error).__name__}: {text}") from error
+        raise ValueError(f"the conditional prior of {where} failed: {type(error).__name__}: {text}"
+                         f"{_hint(str(text))}") from error
     return prior
+
+
+def _hint(text: str) -> str:
+    """What to do about an error of numpy or Python that comes of treating a column as one number."""
+    if "truth value of an array" in text:
+        return "; the function sees whole columns: use np.where, not if, and np.minimum, not min"
+    if "can be converted to Python scalars" in text:
+        return "; the function sees whole columns: use np.sin and the like, not math.sin or float"
+    return ""
 
 
 def parse(kind: str, name: str, value: Any) -> Attribute:

@@ -4,7 +4,8 @@ A prior is its quantile function and its bounds. Parameters may be numbers or, w
 attributes, arrays with one entry a node. Legend: n nodes; u in (0, 1).
 """
 
-from collections.abc import Callable, Sequence
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -53,7 +54,7 @@ class Uniform(Prior):
 
     def __post_init__(self) -> None:
         _need_finite(self, low=self.low, high=self.high)
-        _need(np.all(np.asarray(self.low) < np.asarray(self.high)), self, "low < high", low=self.low, high=self.high)
+        _need(np.asarray(self.low) < np.asarray(self.high), self, "low < high", low=self.low, high=self.high)
 
     def quantile(self, u: Array) -> Array:
         return self.low + u * (np.asarray(self.high, float) - self.low)
@@ -74,10 +75,10 @@ class Normal(Prior):
 
     def __post_init__(self) -> None:
         _need_finite(self, mean=self.mean, sd=self.sd)
-        _need(np.all(np.asarray(self.sd) > 0), self, "sd > 0", sd=self.sd)
-        _need(np.all(np.asarray(self.low) < np.asarray(self.high)), self, "low < high", low=self.low, high=self.high)
+        _need(np.asarray(self.sd) > 0, self, "sd > 0", sd=self.sd)
+        _need(np.asarray(self.low) < np.asarray(self.high), self, "low < high", low=self.low, high=self.high)
         _, a, b = self._tail()
-        _need(np.all(np.abs(b - a) > 1e-300), self, "some of its mass between low and high", low=self.low,
+        _need(np.abs(b - a) > 1e-300, self, "some of its mass between low and high", low=self.low,
               high=self.high)
 
     def _tail(self) -> tuple[Array, Array, Array]:
@@ -110,11 +111,11 @@ class Angle(Prior):
 
     def __post_init__(self) -> None:
         _need_finite(self, mean=self.mean, width=self.width)
-        _need(np.all((np.asarray(self.width) > 0) & (np.asarray(self.width) <= TURN)), self, "0 < width <= 360",
+        _need((np.asarray(self.width) > 0) & (np.asarray(self.width) <= TURN), self, "0 < width <= 360",
               width=self.width)
         if self.sd is not None:
             _need_finite(self, sd=self.sd)
-            _need(np.all(np.asarray(self.sd) > 0), self, "sd > 0 (or None for the full turn)", sd=self.sd)
+            _need(np.asarray(self.sd) > 0, self, "sd > 0 (or None for the full turn)", sd=self.sd)
 
     def quantile(self, u: Array) -> Array:
         if self.sd is None:
@@ -137,9 +138,8 @@ class Integer(Prior):
     def __post_init__(self) -> None:
         _need_finite(self, low=self.low, high=self.high)
         low, high = np.asarray(self.low), np.asarray(self.high)
-        _need(np.all(low == np.floor(low)) and np.all(high == np.floor(high)), self, "whole numbers",
-              low=self.low, high=self.high)
-        _need(np.all(low <= high), self, "low <= high", low=self.low, high=self.high)
+        _need((low == np.floor(low)) & (high == np.floor(high)), self, "whole numbers", low=self.low, high=self.high)
+        _need(low <= high, self, "low <= high", low=self.low, high=self.high)
 
     def quantile(self, u: Array) -> Array:
         span = np.asarray(self.high) - self.low + 1
@@ -327,7 +327,16 @@ def as_prior(value: Any) -> Prior | Conditional:
     if isinstance(value, (int, float, str, np.number)):
         return Constant(value)
     raise TypeError(f"a prior is needed (Uniform, Normal, ..., a number, a frozen scipy.stats distribution or a "
-                    f"function of the node), got {value!r}")
+                    f"function of the node), got {_briefly(value)}")
+
+
+def _briefly(value: Any) -> str:
+    """What stands where a prior should: a column is told in a word, for its numbers say nothing."""
+    kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "truth values", "U": "words"}
+    sort = kinds.get(value.dtype.kind) if isinstance(value, np.ndarray) else None
+    if sort is None:
+        return reprlib.repr(value)
+    return f"{sort}; for just {'that value' if np.ndim(value) == 0 else 'those values'} write sf.Constant(...)"
 
 
 def pick(probabilities: Array, u: Array) -> Array:
@@ -340,15 +349,25 @@ def pick(probabilities: Array, u: Array) -> Array:
 
 
 def _need(good: Any, prior: Prior, rule: str, **got: Any) -> None:
-    if not good:
-        values = ", ".join(f"{k}={v}" for k, v in got.items())
-        raise ValueError(f"{type(prior).__name__} needs {rule}, got {values}")
+    """ValueError unless good, or all of good [n]; of several, the first that is not is told."""
+    wrong = np.flatnonzero(~np.atleast_1d(np.asarray(good, bool)))
+    if not len(wrong):
+        return
+    if np.ndim(good) == 0:
+        raise ValueError(f"{type(prior).__name__} needs {rule}, got {_values(got)}")
+    first = {name: f"{np.broadcast_to(value, np.shape(good)).flat[wrong[0]]:.6g}" for name, value in got.items()}
+    raise ValueError(f"{type(prior).__name__} needs {rule}, which does not hold for {len(wrong)} of {np.size(good)} "
+                     f"nodes: the first has {_values(first)}")
+
+
+def _values(got: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in got.items())
 
 
 def _need_finite(prior: Prior, **got: Any) -> None:
     for name, value in got.items():
         try:
-            finite = bool(np.all(np.isfinite(np.asarray(value, float))))
+            finite: Any = np.isfinite(np.asarray(value, float))
         except (TypeError, ValueError):
-            finite = False
+            finite, value = False, reprlib.repr(value) if np.ndim(value) else value
         _need(finite, prior, "finite numbers", **{name: value})
