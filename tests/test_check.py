@@ -6,7 +6,7 @@ from blobs import make
 import scenefit as sf
 from scenefit.check import check
 from scenefit.frame import Frames, make_frames
-from scenefit.renderers import RenderError
+from scenefit.renderers import GrammarMismatch, RenderError
 from scenefit.scene_file import load_scene
 
 
@@ -261,3 +261,11 @@ def test_a_later_failure_is_a_finding_too(good):
     wrong = findings(grammar, lambda scenes: 1 / 0 if len(scenes) == 1 else renderer(scenes), "wrong")
     assert len(wrong) == 1 and wrong[0].startswith(
         "scenes that could be drawn could not be drawn again: scene 0 of seed 0: renderer <lambda> raised ZeroDivision")
+
+
+def test_a_kind_that_the_grammar_lacks_blames_no_scene():
+    grammar = sf.Grammar("tray", {"tray": {}, "tablet": {"radius": 3.0}}, [sf.Rule("tray", ["tablet"])])
+    with pytest.raises(GrammarMismatch) as error:
+        check(grammar, sf.Shapes((16, 16), {"tabblet": {}}), 4)
+    assert str(error.value) == ("Shapes draws 'tabblet', but no symbol of the grammar is named tabblet: there are "
+                                "['tray', 'tablet']; did you mean 'tablet'?")

@@ -195,6 +195,19 @@ def test_a_renderer_that_fails_is_named_with_seed_and_index(world, tmp_path, wha
     assert "error: scene 3 of seed " in said and reason in said
 
 
+def test_a_kind_that_the_grammar_lacks_is_named_and_no_scene_is(world, tmp_path):
+    path = tmp_path / "tray.py"
+    path.write_text("import scenefit as sf\n"
+                    "grammar = sf.Grammar('tray', {'tray': {'shade': sf.learned(sf.Uniform(0, 1))}, 'tablet': {}},\n"
+                    "                     [sf.Rule('tray', ['tablet'])])\n"
+                    "renderer = sf.Shapes((16, 16), {'tabblet': {}})\n")
+    for line in (("check", path), ("check", path, "--workers", 1), ("sample", path),
+                 ("fit", path, "--real", world / "real", "--out", "run", *QUICK)):
+        said = call(*line, code=1)
+        assert "error: Shapes draws 'tabblet', but no symbol of the grammar is named tabblet" in said
+        assert "did you mean 'tablet'?" in said and "scene 0" not in said and "--index" not in said
+
+
 def test_an_empty_photo_folder(world, tmp_path):
     (tmp_path / "empty").mkdir()
     said = call("fit", world / "scene.py", "--real", "empty", "--out", "run", *QUICK, code=1)

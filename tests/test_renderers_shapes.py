@@ -313,9 +313,17 @@ def test_values_outside_their_range_are_clipped():
 
 
 @pytest.mark.parametrize(("given", "text"), [
-    ({"size": (0, 4)}, r"size=\(height, width\), both >= 1"),
+    ({"size": (0, 4)}, r"needs size=\(height, width\), both whole numbers >= 1, got \(0, 4\)"),
+    ({"size": 160}, r"needs size=\(height, width\), both whole numbers >= 1, got 160"),
+    ({"size": (120.5, 160)}, r"both whole numbers >= 1, got \(120\.5, 160\)"),
     ({"shapes": {}}, "needs shapes of at least one kind"),
+    ({"shapes": ["thing"]}, r"needs shapes of at least one kind, .*: shapes=\{'coin': \{\}\}, got \['thing'\]"),
+    ({"shapes": {"thing": None}}, r"shapes\['thing'\] needs attributes with their numbers, .*, got None"),
+    ({"shapes": {"thing": {"red": 300}}}, r"needs a number from 0 to 1 for red \(0 is dark, 1 is light\), got 300"),
+    ({"shapes": {"thing": {"power": 1}}}, "needs a number >= 2 for power, got 1"),
+    ({"camera": {"shade": 230}}, r"camera needs a number from 0 to 1 for shade .*, got 230"),
     ({"shapes": {"thing": {"colour": 1}}}, r"shapes\['thing'\] has no attribute 'colour'; there are \['absorb'"),
+    ({"shapes": {"thing": {"raduis": 1}}}, r"has no attribute 'raduis'; did you mean 'radius'\?; there are"),
     ({"shapes": {"thing": {"radius": float("nan")}}}, "needs a finite number for radius, got nan"),
     ({"camera": {"zoom": 1}}, "camera has no attribute 'zoom'"),
     ({"parts": ["core"]}, r"parts names the kind 'core', but the shapes are \['thing'\]"),
@@ -326,7 +334,7 @@ def test_bad_renderers_are_named(given, text):
 
 
 def test_scenes_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match=r"Shapes draws 'cat', but the scenes hold \['image', 'thing'\]"):
+    with pytest.raises(ValueError, match=r"draws 'cat', but no symbol of the grammar is named cat: there are \['im"):
         Shapes((8, 8), {"cat": {}})(one())
     with pytest.raises(ValueError, match="the root 'image' cannot be a shape"):
         Shapes((8, 8), {"image": {}})(one())

@@ -308,7 +308,7 @@ def test_scenes_without_sprites_and_batches_without_scenes():
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    ({"size": (0, 4)}, r"Sprites needs size=\(height, width\), both >= 1, got \(0, 4\)"),
+    ({"size": (0, 4)}, r"Sprites needs size=\(height, width\), both whole numbers >= 1, got \(0, 4\)"),
     ({"textures": {"thing": grey(4, 4)}}, r"\['thing'\] need the shape \[N, h, w\] or \[N, h, w, 4\], got \[4, 4\]"),
     ({"textures": {"thing": np.full((1, 4, 4), 7.0)}}, r"need uint8, or float in 0..1, got 7..7"),
     ({"textures": {"thing": np.full((1, 4, 4), np.nan)}}, "need uint8, or float in 0..1"),
@@ -333,7 +333,7 @@ def test_what_sprites_refuses_in_a_scene(columns, text):
 
 
 def test_kinds_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"textures of 'car', but the scenes hold \['image', 'thing'\]"):
+    with pytest.raises(ValueError, match=r"textures of 'car', but no symbol of the grammar is named car: there are"):
         Sprites((4, 4), {"car": grey(1, 4, 4)})(one())
     with pytest.raises(ValueError, match="the root 'image' cannot be a sprite"):
         Sprites((4, 4), {"image": grey(1, 4, 4)})(one())

@@ -1,11 +1,14 @@
 """Renderers: scenes in, images with labels out; and the one place where the loop calls them."""
 
+import operator
+from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
 from scenefit.frame import Frames
 from scenefit.scene import SceneBatch
+from scenefit.spelling import meant
 
 
 class Renderer(Protocol):
@@ -33,6 +36,26 @@ class RenderError(RuntimeError):
         return RenderError, (self.reason, self.seed, self.indices), {"__notes__": getattr(self, "__notes__", [])}
 
 
+class GrammarMismatch(ValueError):
+    """A renderer that does not fit the grammar: no scene is to blame, so none is named."""
+
+
+def unknown_kind(what: str, kind: str, kinds: Sequence[str]) -> GrammarMismatch:
+    """what: where the renderer names the kind, such as "Shapes draws"."""
+    return GrammarMismatch(f"{what} {kind!r}, but no symbol of the grammar is named {kind}: there are {list(kinds)}"
+                           f"{meant(kind, kinds)}")
+
+
+def check_size(who: str, size: Any) -> None:
+    """ValueError unless size is (height, width), whole numbers >= 1."""
+    try:
+        good = len(size) == 2 and all(operator.index(length) >= 1 for length in size)
+    except TypeError:
+        good = False
+    if not good:
+        raise ValueError(f"{who} needs size=(height, width), both whole numbers >= 1, got {size!r}")
+
+
 def name_scenes(seed: int, indices: Any) -> str:
     """"scene 17 of seed 0", "scenes 3, 4, 5, ... 66 (64) of seed 0"."""
     names = [str(int(i)) for i in indices]
@@ -46,10 +69,13 @@ def is_differentiable(renderer: Any) -> bool:
 
 
 def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
-    """renderer(scenes), checked. RenderError, naming the scenes, where it raises or returns what does not fit."""
+    """renderer(scenes), checked.
+
+    RenderError, naming the scenes, where it raises or returns what does not fit; GrammarMismatch as it is.
+    """
     try:
         frames = renderer(scenes)
-    except RenderError:
+    except (RenderError, GrammarMismatch):
         raise
     except (Exception, SystemExit) as error:
         _blame(renderer, scenes, error)

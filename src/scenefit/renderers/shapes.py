@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.frame import Frames, make_frames
-from scenefit.renderers import camera, outline
+from scenefit.renderers import GrammarMismatch, camera, check_size, outline, unknown_kind
 from scenefit.renderers.column import check_column, numbers, read_column
 from scenefit.renderers.layers import Layer, Stack, joined, measure, put, take, without
 from scenefit.renderers.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scene import SceneBatch
+from scenefit.spelling import meant
 
 Array = NDArray[Any]
 TIE = 0.001  # keeps rounding from deciding whether a cover is above `solid`
 RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows painted, and looked at, at once: more takes more memory
 LARGEST = 8  # a window may be this many times the image's longer side
 WAYS = ("red", "green", "blue")
+ANYWHERE: Limits = (0.0, -np.inf, np.inf)
 
 LEAST = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}  # others are clipped
 
@@ -60,17 +62,16 @@ class Shapes:
     solid: float = 0.5
 
     def __post_init__(self) -> None:
-        if len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"Shapes needs size=(height, width), both >= 1, got {self.size}")
-        if not self.shapes:
-            raise ValueError("Shapes needs shapes of at least one kind: shapes={'coin': {}}")
+        check_size("Shapes", self.size)
+        if not isinstance(self.shapes, Mapping) or not self.shapes:
+            raise ValueError("Shapes needs shapes of at least one kind, each with the attributes that all its nodes "
+                             f"share: shapes={{'coin': {{}}}}, got {self.shapes!r}")
         if not 0 < self.solid < 1:
             raise ValueError(f"Shapes needs solid above 0 and below 1, the cover at which a pixel is a shape's, got "
                              f"{self.solid}")
-        known = {"x", "y", *outline.ATTRIBUTES}
         for kind, fixed in self.shapes.items():
-            _check_fixed(f"shapes[{kind!r}]", fixed, known)
-        _check_fixed("camera", self.camera, set(camera.ATTRIBUTES))
+            _check_fixed(f"shapes[{kind!r}]", fixed, {"x": ANYWHERE, "y": ANYWHERE, **outline.ATTRIBUTES})
+        _check_fixed("camera", self.camera, camera.ATTRIBUTES)
         for name, kinds in (("classes", self.classes), ("parts", self.parts)):
             wrong = sorted(set(kinds) - set(self.shapes))
             if wrong:
@@ -105,14 +106,22 @@ class Shapes:
                            inside={kind: part[:, 5] for kind, part in extents.items()})
 
 
-def _check_fixed(what: str, fixed: Mapping[str, float], known: set[str]) -> None:
+def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
+    """What a node draws is clipped to its range; what is written once for all of them is a mistake beyond it."""
+    if not isinstance(fixed, Mapping):
+        raise ValueError(f"{what} needs attributes with their numbers, as {{'grain': 0.1}}, or {{}}, got {fixed!r}")
     for name, value in fixed.items():
         if name not in known:
-            raise ValueError(f"{what} has no attribute {name!r}; there are {sorted(known)}")
+            raise ValueError(f"{what} has no attribute {name!r}{meant(name, known)}; there are {sorted(known)}")
         if not isinstance(value, int | float) or not np.isfinite(value):
             raise ValueError(f"{what} needs a finite number for {name}, got {value!r}")
         if name in LEAST and value < LEAST[name][0]:
             raise ValueError(f"{what} needs {LEAST[name][1]} for {name}, got {value!r}")
+        _, low, high = known[name]
+        if not low <= value <= high:
+            fit = f"a number >= {low:g}" if high == np.inf else f"a number from {low:g} to {high:g}"
+            levels = " (0 is dark, 1 is light)" if name in ("shade", *WAYS) else ""
+            raise ValueError(f"{what} needs {fit} for {name}{levels}, got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,8 +219,8 @@ def _owners(renderer: Shapes, scenes: SceneBatch, layer: Array) -> tuple[Array, 
         for code in np.unique(table.parent_kind[table.depth == depth]):
             above = scenes.kinds[code]
             if above not in start:
-                raise ValueError(f"{kind!r} is a part of its parent, but its parent {above!r} is not drawn; name it in "
-                                 "shapes, or take the kind out of parts")
+                raise GrammarMismatch(f"{kind!r} is a part of its parent, but its parent {above!r} is not drawn; name "
+                                      "it in shapes, or take the kind out of parts")
             mine = np.flatnonzero((table.depth == depth) & (table.parent_kind == code))
             to, of = start[kind] + mine, start[above] + table.parent_row[mine]
             owner[to], layer[to] = owner[of], layer[of]
@@ -222,10 +231,11 @@ def _columns(renderer: Shapes, scenes: SceneBatch, kind: str, fixed: Mapping[str
              limits: Mapping[str, Limits]) -> dict[str, Tensor]:
     """Every attribute of one kind, float64 [n], checked and clipped."""
     if kind not in scenes.tables:
-        raise ValueError(f"Shapes draws {kind!r}, but the scenes hold {list(scenes.kinds)}")
+        raise unknown_kind("Shapes draws", kind, scenes.kinds)
     table = scenes.tables[kind]
     if np.any(table.depth == 0):
-        raise ValueError(f"the root {kind!r} cannot be a shape, as 0 means 'nothing here' in a mask; make it a child")
+        raise GrammarMismatch(f"the root {kind!r} cannot be a shape, as 0 means 'nothing here' in a mask; make it a "
+                              "child")
     return {name: _column(scenes, kind, name, fixed, limits, renderer.device) for name in limits}
 
 
@@ -342,7 +352,7 @@ def _camera(renderer: Shapes, scenes: SceneBatch) -> dict[str, Tensor]:
     if not len(scenes):
         return out
     if kind not in scenes.tables:
-        raise ValueError(f"background names the kind {kind!r}, but the scenes hold {list(scenes.kinds)}")
+        raise unknown_kind("background names the kind", kind, scenes.kinds)
     scene = scenes.tables[kind].scene
     if len(np.unique(scene)) != len(scene):
         raise ValueError(f"background {kind!r}: a scene has one at most, but one of these has more")

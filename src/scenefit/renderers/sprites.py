@@ -17,6 +17,7 @@ from torch.nn.functional import grid_sample
 
 from scenefit.address import generator
 from scenefit.frame import Frames, make_frames
+from scenefit.renderers import GrammarMismatch, check_size, unknown_kind
 from scenefit.renderers.column import check_column, numbers, read_column
 from scenefit.scene import SceneBatch
 
@@ -56,8 +57,7 @@ class Sprites:
     sheets: Mapping[str, "_Sheet"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"Sprites needs size=(height, width), both >= 1, got {self.size}")
+        check_size("Sprites", self.size)
         sheets = {kind: _sheet(kind, values, self.device) for kind, values in self.textures.items()}
         object.__setattr__(self, "sheets", sheets)
         for kind, names in self.labels.items():
@@ -178,10 +178,11 @@ def _place(renderer: Sprites, scenes: SceneBatch) -> _Placed:
 def _place_kind(renderer: Sprites, scenes: SceneBatch, code: int, kind: str) -> tuple[dict[str, Array], Tensor]:
     """The columns of _Placed for the sprites of one kind, in the order of its table."""
     if kind not in scenes.tables:
-        raise ValueError(f"Sprites has textures of {kind!r}, but the scenes hold {list(scenes.kinds)}")
+        raise unknown_kind("Sprites has textures of", kind, scenes.kinds)
     table, sheet, (height, width) = scenes.tables[kind], renderer.sheets[kind], renderer.size
     if np.any(table.depth == 0):
-        raise ValueError(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a child")
+        raise GrammarMismatch(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a "
+                              "child")
     x, y, angle, scale, opacity, ink, sprite = (
         _column(scenes, kind, name, default, renderer.device)
         for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
@@ -339,7 +340,7 @@ def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
     kind = renderer.background or (roots[0] if roots else "")
     out = torch.zeros(len(scenes), dtype=torch.float64, device=renderer.device)
     if kind not in scenes.tables and len(scenes):
-        raise ValueError(f"background names the kind {kind!r}, but the scenes hold {list(scenes.kinds)}")
+        raise unknown_kind("background names the kind", kind, scenes.kinds)
     if not len(scenes) or name not in scenes.tables[kind].columns:
         return out
     scene = scenes.tables[kind].scene
