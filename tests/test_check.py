@@ -8,6 +8,7 @@ from scenefit.check import check
 from scenefit.frame import Frames, make_frames
 from scenefit.renderers import GrammarMismatch, RenderError
 from scenefit.scene_file import load_scene
+from scenes import coins, smear
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +270,21 @@ def test_a_kind_that_the_grammar_lacks_blames_no_scene():
         check(grammar, sf.Shapes((16, 16), {"tabblet": {}}), 4)
     assert str(error.value) == ("Shapes draws 'tabblet', but no symbol of the grammar is named tabblet: there are "
                                 "['tray', 'tablet']; did you mean 'tablet'?")
+
+
+def test_attributes_that_nothing_uses_are_named():
+    """Misspelt ones; not those that a prior reads, whether of its own node, the parent or the parent's parent."""
+    def size(node):
+        return sf.Constant(node["mean"] + node.parent["size"] + node.parent.parent["zoom"])
+
+    grammar = sf.Grammar("tray", {
+        "tray": {"zoom": 1.0, "lihgt": 0.2}, "row": {"size": 1.0, "note": 7.0},
+        "tablet": {"mean": 1.0, "radius": size, "raduis": sf.Uniform(8, 12), "batch_number": sf.Integer(0, 9)}},
+        [sf.Rule("tray", ["row"]), sf.Rule("row", [sf.repeat("tablet", 2)])])
+    assert grammar.read == {("tablet", "mean"), ("row", "size"), ("tray", "zoom")}
+    assert [text for text in findings(grammar, sf.Shapes((32, 32), {"tablet": {}}), "warning", 4) if "use" in text] == [
+        "Shapes does not use tray.lihgt, and no prior reads it; did you mean 'light'?",
+        "Shapes does not use tablet.raduis, and no prior reads it",
+        "Shapes does not use tablet.batch_number, and no prior reads it"]
+    for scene in (coins, smear):
+        assert not [text for text in findings(scene.grammar, scene.renderer, "warning", 2) if "use" in text]

@@ -16,6 +16,7 @@ from scenefit.grammar import Grammar, Unit
 from scenefit.prior import Choice
 from scenefit.renderers import Renderer, RenderError, is_differentiable, name_scenes, render
 from scenefit.scene import SceneBatch
+from scenefit.spelling import meant
 
 ALONE = 8  # scenes drawn by themselves
 MOVE = 0.37  # of the bounds: how far an attribute is moved to see whether images change
@@ -33,7 +34,7 @@ def check(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0) -> t
     frames, findings = _draw(renderer, grammar.sample(seed, n))
     if len(frames) < 2:
         return frames, findings
-    for look in (_bounds, _images, _labels, _again, _alone, _company, _gradient, _effects):
+    for look in (_bounds, _unused, _images, _labels, _again, _alone, _company, _gradient, _effects):
         try:
             findings += look(grammar, renderer, frames.scenes, frames)
         except RenderError as error:
@@ -99,6 +100,17 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     yield Finding("ok", f"{len(grammar.learned) + len(grammar.learned_heads)} learned attributes, all values in bounds"
                   if grammar.learned or grammar.learned_heads else "no attribute is learned: this scene can be sampled "
                   "and generated, but not fitted")
+
+
+def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Attributes that neither the renderer nor a prior looks at: where one is misspelt, the default is drawn."""
+    told, name = getattr(renderer, "attributes", None), type(renderer).__name__
+    for kind, known in told(grammar.start).items() if callable(told) else ():
+        own = grammar.attributes.get(kind, {})
+        for a in own.values():
+            if not a.count and a.name not in known and a.key not in grammar.read:
+                yield Finding("warning", f"{name} does not use {kind}.{a.name}, and no prior reads it"
+                                         f"{meant(a.name, known - set(own))}")
 
 
 def _cut(values: np.ndarray, unit: Unit) -> float:

@@ -3,7 +3,7 @@
 Legend: S scenes; n nodes of a kind.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -71,6 +71,14 @@ class Grammar:
     def learned_heads(self) -> tuple[str, ...]:
         """Kinds whose choice of rule is learned."""
         return tuple(kind for kind in self.kinds if any(r.learned for r in self.rules_of(kind)))
+
+    @cached_property
+    def read(self) -> frozenset[Key]:
+        """Attributes that conditional priors ask for, as far as a few scenes show."""
+        found: set[Key] = set()
+        for _ in _resolved(self, found):
+            pass
+        return frozenset(found)
 
     def rules_of(self, kind: str) -> list[Rule]:
         return [rule for rule in self.rules if rule.head == kind]
@@ -177,19 +185,25 @@ def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
 
     ValueError where the priors of a learned attribute are not of one sort.
     """
-    scenes = grammar.sample(0, TRIED)
-    found, tried = cut(scenes), {kind: dict(attributes) for kind, attributes in grammar.attributes.items()}
-    for slab in found.values():
-        view = View(scenes.kinds, found, slab)
-        for a in grammar.attributes[slab.kind].values():
-            if not a.conditional:
-                continue
-            now, before = a.found_to_be(resolve(a, view)), tried[slab.kind][a.name]
-            if a.learned and before is not a and now != before:
-                raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one sort (numbers, whole "
-                                 "numbers or angles) for every node")
-            tried[slab.kind][a.name] = now
+    tried = {kind: dict(attributes) for kind, attributes in grammar.attributes.items()}
+    for a, prior in _resolved(grammar):
+        now, before = a.found_to_be(prior), tried[a.kind][a.name]
+        if a.learned and before is not a and now != before:
+            raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one sort (numbers, whole numbers "
+                             "or angles) for every node")
+        tried[a.kind][a.name] = now
     return tried
+
+
+def _resolved(grammar: Grammar, read: set[Key] | None = None) -> Iterator[tuple[Attribute, Prior]]:
+    """Each conditional attribute with the prior that it has in a slab of a few scenes. read: see `View`."""
+    scenes = grammar.sample(0, TRIED)
+    found = cut(scenes)
+    for slab in found.values():
+        view = View(scenes.kinds, found, slab, read=read)
+        for a in grammar.attributes[slab.kind].values():
+            if a.conditional:
+                yield a, resolve(a, view)
 
 
 def _check_names(grammar: Grammar) -> None:

@@ -16,7 +16,7 @@ class Renderer(Protocol):
 
     It may also have `draw(scenes) -> torch.Tensor` [S, 3, H, W] float32 in 0..1, differentiable in those columns of
     the scenes that are torch tensors (`SceneBatch.with_columns` puts them there): then its gradients are exact.
-    And `size`, the (H, W) of its images.
+    And `size`, the (H, W) of its images. And `attributes(root)`, the attributes that it looks at: kind -> names.
     """
 
     def __call__(self, scenes: SceneBatch) -> Frames: ...

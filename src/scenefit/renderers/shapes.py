@@ -77,6 +77,11 @@ class Shapes:
             if wrong:
                 raise ValueError(f"{name} names the kind {wrong[0]!r}, but the shapes are {list(self.shapes)}")
 
+    def attributes(self, root: str) -> dict[str, frozenset[str]]:
+        """Kind -> the attributes of its nodes that are looked at. root: the kind that scenes start with."""
+        return {self.background or root: frozenset(camera.ATTRIBUTES),
+                **dict.fromkeys(self.shapes, frozenset({"x", "y", *outline.ATTRIBUTES}))}
+
     def draw(self, scenes: SceneBatch) -> Tensor:
         """[S, 3, H, W] float32 in 0..1, with gradients."""
         return self._draw(scenes, torch.float32)
