@@ -84,7 +84,7 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
                    "far_share": np.array([(away[name] > FAR).mean() for name in sets])}
     band = _floor(goal.photos, seed)
     last = steps(run)[-1]
-    summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band),
+    summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band, len(real)),
                       pressed={f"{kind}.{name}": side for (kind, name), side in
                                pressed(model, model.sample(SAMPLED, seed)).items()},
                       renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"],
@@ -98,8 +98,12 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     return summary
 
 
-def verdict(prior: float, learned: float, band: Band) -> str:
-    """The distances in one or two plain sentences. Squared MMDs; band: their floor."""
+def verdict(prior: float, learned: float, band: Band, photos: int) -> str:
+    """The distances in one or two plain sentences. Squared MMDs; band: their floor, of so many photos."""
+    if photos < FEW:
+        return (f"{photos} photos are too few to tell how close the renders are: MMD² {learned:.3g}, grammar "
+                f"{prior:.3g}, where photos are {band.low:.3g} to {band.high:.3g} from photos. Give some hundreds, and "
+                "look at the images.")
     known = f"MMD² {learned:.3g}, grammar {prior:.3g}, photos against photos {band.mean:.3g}"
     noise = band.high - band.low
     if prior <= band.high:
