@@ -156,6 +156,19 @@ def test_sample_of_all_sorts_of_attributes(tmp_path):
         assert text in said
 
 
+def test_sample_of_angles(tmp_path):
+    """Around the whole circle quantiles say nothing, whether the prior is conditional or not."""
+    path = tmp_path / "angles.py"
+    path.write_text(SCENE.replace('"half": sf.Integer(2, 3)}', '"half": sf.Integer(2, 3), "any": sf.Angle(), '
+                                  '"too": lambda b: sf.Angle(b["x"]), "near": sf.Angle(170, 10), '
+                                  '"half_turn": sf.Angle(0, width=180)}'))
+    rows = {name: line for line in call("sample", path, "-n", 4).splitlines() for name in
+            ("blob.any", "blob.too", "blob.near", "blob.half_turn") if name in line}
+    assert "any direction" in rows["blob.any"] and "any direction" in rows["blob.too"]
+    assert "any direction" not in rows["blob.near"] + rows["blob.half_turn"]
+    assert "185.9" in rows["blob.near"], "values that cross 180 stay together"
+
+
 def test_check_passes_a_good_scene(world, tmp_path):
     said = call("check", world / "scene.py", "--n", 16)
     assert "WRONG" not in said and "warning" not in said

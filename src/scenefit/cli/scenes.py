@@ -1,6 +1,7 @@
 """scenefit check and scenefit sample: a scene file by itself."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,7 +136,17 @@ def _row(grammar: "Grammar", kind: str, name: str) -> list[str]:
     if "quantiles" not in found:
         likely = sorted(found["probabilities"].items(), key=lambda item: -item[1])[:3]
         return [*head, ", ".join(f"{value} {share:.0%}" for value, share in likely), "", "", "", ""]
-    return [*head, *(say.number(found["quantiles"][q]) for q in ("5", "25", "50", "75", "95"))]
+    quantiles = [found["quantiles"][q] for q in ("5", "25", "50", "75", "95")]
+    if a.circular and _any_direction(quantiles):
+        return [*head, "any direction", "", "", "", ""]
+    return [*head, *map(say.number, quantiles)]
+
+
+def _any_direction(quantiles: list[float]) -> bool:
+    """Whether angles with these quantiles lie evenly on the whole circle: then the quantiles only tell where the circle
+    was cut open."""
+    even = (72, 90, 90, 72)  # degrees between them
+    return all(abs(b - a - gap) < 12 for (a, b), gap in zip(pairwise(quantiles), even, strict=True))
 
 
 def _write_csv(path: Path, scenes: "SceneBatch") -> None:
