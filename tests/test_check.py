@@ -282,9 +282,10 @@ def test_attributes_that_nothing_uses_are_named():
         "tablet": {"mean": 1.0, "radius": size, "raduis": sf.Uniform(8, 12), "batch_number": sf.Integer(0, 9)}},
         [sf.Rule("tray", ["row"]), sf.Rule("row", [sf.repeat("tablet", 2)])])
     assert grammar.read == {("tablet", "mean"), ("row", "size"), ("tray", "zoom")}
-    assert [text for text in findings(grammar, sf.Shapes((32, 32), {"tablet": {}}), "warning", 4) if "use" in text] == [
-        "Shapes does not use tray.lihgt, and no prior reads it; did you mean 'light'?",
-        "Shapes does not use tablet.raduis, and no prior reads it",
-        "Shapes does not use tablet.batch_number, and no prior reads it"]
+    renderer = sf.Shapes((32, 32), {"tablet": {}})
+    assert [text for text in findings(grammar, renderer, "warning", 4) if "uses" in text] == [
+        "neither the renderer nor a prior uses tray.lihgt; did you mean 'light'?",
+        "neither the renderer nor a prior uses tablet.raduis",
+        "neither the renderer nor a prior uses tablet.batch_number"]
     for scene in (coins, smear):
-        assert not [text for text in findings(scene.grammar, scene.renderer, "warning", 2) if "use" in text]
+        assert not [text for text in findings(scene.grammar, scene.renderer, "warning", 2) if "uses" in text]

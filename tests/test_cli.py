@@ -208,6 +208,17 @@ def test_a_renderer_that_fails_is_named_with_seed_and_index(world, tmp_path, wha
     assert "error: scene 3 of seed " in said and reason in said
 
 
+def test_check_knows_of_a_renderer_in_workers_what_it_knows_without(tmp_path):
+    path = tmp_path / "tray.py"
+    path.write_text("import scenefit as sf\n"
+                    "grammar = sf.Grammar('tray', {'tray': {}, 'tablet': {'raduis': sf.Uniform(8, 12)}, 'mark': {}},\n"
+                    "                     [sf.Rule('tray', ['tablet']), sf.Rule('tablet', ['mark'])])\n"
+                    "renderer = sf.Shapes((32, 32), {'tablet': {}, 'mark': {'radius': 2}}, parts=['mark'])\n")
+    said = call("check", path, "-n", 2)
+    assert "warning neither the renderer nor a prior uses tablet.raduis; did you mean 'radius'?" in said
+    assert "no mark is ever seen" not in said and call("check", path, "-n", 2, "--workers", 1) == said
+
+
 def test_a_kind_that_the_grammar_lacks_is_named_and_no_scene_is(world, tmp_path):
     path = tmp_path / "tray.py"
     path.write_text("import scenefit as sf\n"

@@ -104,12 +104,12 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
 
 def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
     """Attributes that neither the renderer nor a prior looks at: where one is misspelt, the default is drawn."""
-    told, name = getattr(renderer, "attributes", None), type(renderer).__name__
+    told = getattr(renderer, "attributes", None)
     for kind, known in told(grammar.start).items() if callable(told) else ():
         own = grammar.attributes.get(kind, {})
         for a in own.values():
             if not a.count and a.name not in known and a.key not in grammar.read:
-                yield Finding("warning", f"{name} does not use {kind}.{a.name}, and no prior reads it"
+                yield Finding("warning", f"neither the renderer nor a prior uses {kind}.{a.name}"
                                          f"{meant(a.name, known - set(own))}")
 
 

@@ -64,11 +64,16 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="T
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A renderer whose scenes are drawn elsewhere, and whose gradients, if it has any, come back to the CPU."""
+    """A renderer whose scenes are drawn elsewhere, and whose gradients, if it has any, come back to the CPU.
+
+    size, parts, attributes: the renderer's own, where it has them.
+    """
 
     call: Callable[["SceneBatch"], "Frames"]
     draw: Callable[["SceneBatch"], "Tensor"] | None
     size: tuple[int, int] | None
+    parts: Sequence[str] = ()
+    attributes: Callable[[str], dict[str, frozenset[str]]] | None = None
 
     def __call__(self, scenes: "SceneBatch") -> "Frames":
         return self.call(scenes)
@@ -79,18 +84,18 @@ def drawing(scene: "SceneFile", workers: int = 0, device: str = "cpu") -> Iterat
     """The scene file's renderer, on a device (resolved, see `resolve`) or spread over processes."""
     one_thread()
     renderer: Any = scene.renderer
-    size = getattr(renderer, "size", None)
+    known = getattr(renderer, "size", None), getattr(renderer, "parts", ()), getattr(renderer, "attributes", None)
     if device != "cpu":
         if workers:
             raise typer.BadParameter(f"--workers {workers} and --device {device} exclude each other")
         placed = _placed(renderer, device)
         draw = getattr(placed, "draw", None)
-        yield Drawing(placed, None if draw is None else lambda scenes: draw(scenes).cpu(), size)
+        yield Drawing(placed, None if draw is None else lambda scenes: draw(scenes).cpu(), *known)
     elif workers:
         from scenefit.workers import Pool
 
         with Pool(scene.path, workers) as pool:
-            yield Drawing(pool, getattr(renderer, "draw", None), size)
+            yield Drawing(pool, getattr(renderer, "draw", None), *known)
     else:
         yield renderer
 
