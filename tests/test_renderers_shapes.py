@@ -193,7 +193,8 @@ def test_angles_turn_counter_clockwise_as_seen_and_elongation_keeps_the_area():
 
 @pytest.mark.parametrize(("attributes", "area"), [
     ({}, np.pi * 225), ({"sides": 3}, np.pi * 225), ({"sides": 4, "angle": 20.0}, np.pi * 225),
-    ({"power": 60.0}, 895), ({"hole": 0.6}, np.pi * 225 * 0.64), ({"opacity": 0.1}, np.pi * 225)])
+    ({"lobes": 5, "lobe": 0.3, "edge": 0.1}, 0.734 * np.pi * 225), ({"power": 60.0}, 895),
+    ({"hole": 0.6}, np.pi * 225 * 0.64), ({"opacity": 0.1}, np.pi * 225)])
 def test_outlines_have_their_areas(attributes, area):
     assert float(drawn((80, 80), radius=15.0, **attributes)[1].objects.area[0]) == pytest.approx(area, rel=0.02)
 
@@ -225,6 +226,17 @@ def test_later_ids_and_higher_layers_cover_and_parts_belong_to_their_parents():
     assert frames.images[0, 10, 11, 0] == 26 and frames.images[0, 10, 13, 0] == 153  # the later cell hides a core
     higher = renderer(scenes.with_columns({"cell": {"layer": np.array([1, 0])}}))
     assert higher.instances[0, 10, [13, 18]].tolist() == [1, 2] and higher.images[0, 10, 13, 0] == 26
+
+
+@pytest.mark.parametrize("symbols", ["pq", "qp"])
+@pytest.mark.parametrize("rule", ["pq", "qp"])
+@pytest.mark.parametrize("parts", ["pq", ""])
+def test_what_stands_later_in_symbols_is_painted_later(symbols, rule, parts):
+    looks = {"p": {"radius": 6.0, "shade": 0.0}, "q": {"radius": 6.0, "shade": 1.0}}
+    grammar = Grammar("image", {"image": {}, **{kind: looks[kind] for kind in symbols}, "cell": {}},
+                      [Rule("image", ["cell"] if parts else list(rule)), Rule("cell", list(rule))])
+    image = Shapes((32, 32), {"q": {}, "cell": {}, "p": {}}, parts=list(parts))(grammar.sample(0, 1)).images[0]
+    assert image[16, 16, 0] == (255 if symbols[-1] == "q" else 0)
 
 
 @pytest.mark.parametrize(("x", "shift"), [(16.0, 0), (16.0, 5), (2.0, -5), (2.0, -400)])
@@ -373,6 +385,10 @@ def test_the_page_runs_and_lists_every_attribute(tmp_path):
     frames = found.renderer(found.grammar.sample(0, 3))
     assert np.array_equal(frames.images, coins.renderer(coins.grammar.sample(0, 3)).images)
     assert set(frames.objects.name) == {"coin", "crumb"}
+    space = dict(vars(found.module))
+    exec(code[1], space)
+    apples = Shapes(found.renderer.size, {"apple": {}})(space["grammar"].sample(0, 100)).objects
+    assert len(apples) > 500 and apples.visibility.min() == 1, "they do not overlap"
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (\S+) \|$", page.partition("## The background's")[0], re.MULTILINE))
     assert {name: float(rows[name]) for name in outline.ATTRIBUTES} == {
         name: limits[0] for name, limits in outline.ATTRIBUTES.items()}

@@ -1,0 +1,71 @@
+"""Draws docs/figures/shapes.png: what the attributes of `Shapes` do, one row of values each.
+
+    python docs/figures/shapes.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+import scenefit as sf
+from scenefit.report.charts import font
+
+SIDE, GAP, TITLE, NUMBER = 92, 4, 26, 20  # pixels: of a cell, between cells, of the texts above and below them
+ACROSS, MARGIN = 3, 22  # blocks side by side, and between them
+LOOK = {"radius": 30, "red": 0.25, "green": 0.5, "blue": 0.75, "edge": 1}
+PAIR = (-14, 14)  # where two shapes stand, from the middle: what is seen through one is the other
+# (attribute, its values, what else the shape needs, where shapes stand)
+BLOCKS = [
+    ("elongation", (1, 1.5, 2.5, 4), {"angle": 30, "radius": 22}, (0,)),
+    ("power", (2, 3, 5, 100), {}, (0,)),
+    ("sides", (3, 4, 6, 8), {"radius": 26}, (0,)),
+    ("lobe, lobes 5", (0.1, 0.3, 0.6, 0.9), {"lobes": 5, "radius": 38}, (0,)),
+    ("wobble", (0, 0.05, 0.15, 0.3), {}, (0,)),
+    ("hole", (0, 0.3, 0.6, 0.9), {}, (0,)),
+    ("edge", (0.1, 3, 10, 30), {}, (0,)),
+    ("rim", (-1, -0.5, 0.5, 1), {}, (0,)),
+    ("bulge", (-1, -0.5, 0.5, 1), {}, (0,)),
+    ("pallor", (0, 0.3, 0.6, 1), {}, (0,)),
+    ("grain", (0, 0.1, 0.3, 0.8), {}, (0,)),
+    ("grain_size, grain 0.3", (1, 3, 6, 12), {"grain": 0.3}, (0,)),
+    ("opacity", (0.1, 0.4, 0.7, 1), {"radius": 24}, PAIR),
+    ("absorb", (0, 0.3, 0.6, 1), {"radius": 24}, PAIR),
+    ("absorb, opacity 0.5", (0, 0.3, 0.6, 1), {"radius": 24, "opacity": 0.5}, PAIR),
+]
+
+
+def cell(attributes: dict[str, float], places: tuple[int, ...]) -> Image.Image:
+    """Shapes with these attributes, from lower left to upper right."""
+    middle = SIDE / 2
+    grammar = sf.Grammar("image", {"image": {}, "shape": {
+        "x": lambda node: sf.Constant(middle + np.array(places)[node.number]),
+        "y": lambda node: sf.Constant(middle - np.array(places)[node.number] / 2)}},
+        [sf.Rule("image", ["shape"] * len(places))])
+    return Image.fromarray(sf.Shapes((SIDE, SIDE), {"shape": attributes})(grammar.sample(2, 1)).images[0])
+
+
+def block(name: str, values: tuple[float, ...], others: dict[str, float], places: tuple[int, ...]) -> Image.Image:
+    """One attribute: its name, a shape for each of its values, and the values."""
+    width = len(values) * (SIDE + GAP) - GAP
+    sheet = Image.new("RGB", (width, TITLE + SIDE + NUMBER), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((0, 2), name, "black", font(17))
+    for place, value in enumerate(values):
+        left = place * (SIDE + GAP)
+        sheet.paste(cell({**LOOK, **others, name.partition(",")[0]: value}, places), (left, TITLE))
+        draw.text((left + SIDE / 2, TITLE + SIDE + 3), f"{value:g}", "dimgrey", font(14), anchor="ma")
+    return sheet
+
+
+def picture() -> Image.Image:
+    blocks = [block(*one) for one in BLOCKS]
+    width, height = blocks[0].width + MARGIN, blocks[0].height + MARGIN // 2
+    sheet = Image.new("RGB", (ACROSS * width + MARGIN, -(-len(blocks) // ACROSS) * height + MARGIN), "white")
+    for place, one in enumerate(blocks):
+        sheet.paste(one, (MARGIN + place % ACROSS * width, MARGIN // 2 + place // ACROSS * height))
+    return sheet
+
+
+if __name__ == "__main__":
+    picture().save(Path(__file__).with_suffix(".png"), optimize=True)
