@@ -43,8 +43,9 @@ class Shapes:
     camera's attributes, the root's kind if None.
 
     An attribute of a node goes before that of its kind, and that before the default. docs/shapes.md lists all of them
-    with units, ranges and defaults. Values outside their range are clipped to it; ValueError for a negative radius, an
-    elongation below 1, and whatever is not a finite number.
+    with units, ranges and defaults. Values that a node draws outside their range are clipped to it. ValueError for
+    those that are fixed here, for a negative radius, an elongation below 1, and whatever is not a finite number;
+    GrammarMismatch for kinds that the grammar lacks.
 
     Shapes are painted by layer, then by id, each followed by its parts. A shape covers, in masks, boxes and areas, the
     pixels where its outline, blurred as the image is, does by more than `solid`, whatever its opacity and colour (none
