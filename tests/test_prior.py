@@ -270,6 +270,8 @@ ERRORS = {
     "Uniform needs finite numbers, got low=a": lambda: Uniform("a", 1),
     "Uniform needs low < high, which does not hold for 1 of 2 nodes: the first has low=5, high=2":
         lambda: Uniform(np.array([0, 5]), np.array([1, 2])),
+    "Uniform needs low < high, which does not hold for 1 of 2 nodes: the first has low=1, high=0.5":
+        lambda: Uniform(np.array([False, True]), 0.5),
     "Normal needs sd > 0, which does not hold for 2 of 3 nodes: the first has sd=-0.333333":
         lambda: Normal(0, np.array([1, -1 / 3, 0])),
     "Uniform needs finite numbers, which does not hold for 1 of 3 nodes: the first has high=nan":

@@ -355,7 +355,7 @@ def _need(good: Any, prior: Prior, rule: str, **got: Any) -> None:
         return
     if np.ndim(good) == 0:
         raise ValueError(f"{type(prior).__name__} needs {rule}, got {_values(got)}")
-    first = {name: f"{np.broadcast_to(value, np.shape(good)).flat[wrong[0]]:.6g}" for name, value in got.items()}
+    first = {name: f"{float(np.broadcast_to(value, np.shape(good)).flat[wrong[0]]):.6g}" for name, value in got.items()}
     raise ValueError(f"{type(prior).__name__} needs {rule}, which does not hold for {len(wrong)} of {np.size(good)} "
                      f"nodes: the first has {_values(first)}")
 
