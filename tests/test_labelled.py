@@ -12,6 +12,7 @@ from scenefit.formats import kitti, voc
 from scenefit.formats.reading import NoPart
 from scenefit.labelled import Cut, first_size, matching, read_boxes, read_few, read_part
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (48, 64)
 DATA = Path(os.environ.get("SCENEFIT_DATA", "nowhere"))  # a folder with bccd and kitti_sample, for the last tests
 

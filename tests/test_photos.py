@@ -14,6 +14,7 @@ from PIL import Image
 
 from scenefit.photos import Photos, find_photos, read_labelled, read_photos, split, whole_photo
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (6, 8)
 
 
@@ -98,6 +99,25 @@ def test_the_short_side_fits_and_the_centre_is_kept(tmp_path, height, width):
 def test_a_photo_that_only_needs_cropping_keeps_its_pixels(tmp_path):
     full = noise(6, 13)
     assert np.array_equal(read_one(store(tmp_path / "a.png", full)), full[:, 2:10])
+
+
+@pytest.mark.filterwarnings("error")
+def test_photos_of_another_shape_are_told(tmp_path):
+    """Where most of them lose more than a fifth; with EXIF's turn, and where JPEG is decoded small."""
+    store(tmp_path / "all/a.png", scene(60, 80))
+    store(tmp_path / "all/b.png", scene(6, 13))
+    read_photos(tmp_path / "all", SIZE)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene(480, 640)).save(tmp_path / "all/c.jpg", exif=exif)
+    text = (r"^38% of the photos' area in .*all is cut off, as they are brought to the renderer's 6 x 8 pixels "
+            r"\(height x width\); give it their ratio of height to width")
+    with pytest.warns(UserWarning, match=text):
+        read_photos(tmp_path / "all", SIZE)
+    (tmp_path / "all/b.png").unlink()
+    (tmp_path / "all/a.png").unlink()
+    with pytest.warns(UserWarning, match="^44% of the photos' area"):
+        read_photos(tmp_path / "all", SIZE)
 
 
 def test_shrinking_is_antialiased(tmp_path):

@@ -25,6 +25,7 @@ from scenefit.photos import (
     fit_photo,
     read_labelled,
     say_skipped,
+    warn_cropped,
     warn_faint,
 )
 
@@ -101,15 +102,18 @@ def _read(place: str | Path, size: Size, part: str | Path | None, most: int | No
     images = np.empty((len(items), *size, 3), np.uint8)
     paths: list[Path] = []
     rows: list[tuple[NDArray[np.float64], list[str]]] = []
+    cut_off: list[float] = []
     lost, faint = _Lost(), 0
     for path, fitted, found in _usable(items, size, skipped, labels):
         box, name, gone = _boxes(fitted, found, size, cut, skipped)
         lost = replace(lost, cropped=lost.cropped + gone, regions=lost.regions + found.regions)
+        cut_off.append(fitted.lost)
         faint += fitted.faint
         images[len(paths)] = fitted.image
         paths.append(path)
         rows.append((box, name))
     warn_faint(folder, faint)
+    warn_cropped(folder, cut_off, size)
     skipped += [(folder, text) for text in lost.say(size, cut)]
     if not paths:
         raise _none_read(folder, items, skipped)

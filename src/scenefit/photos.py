@@ -29,6 +29,7 @@ OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".
           ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
 FAINT = 4095  # the highest value of 12 bits, of which cameras also write 16-bit files
+CROPPED = 0.2  # of a photo's area: who loses more should know
 ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 exchange width and height
 Size = tuple[int, int]
 Skipped = tuple[tuple[Path, str], ...]
@@ -82,6 +83,12 @@ class Fitted:
     factor: NDArray[np.float64]
     shift: NDArray[np.float64]
     faint: bool = False
+
+    @property
+    def lost(self) -> float:
+        """The share of the photo's area that was cropped."""
+        shown = np.prod(np.array(self.image.shape[1::-1]) / self.factor)
+        return 1 - float(shown) / (self.whole[0] * self.whole[1])
 
 
 def read_photos(folder: str | Path, size: Size, most: int | None = None) -> Photos:
@@ -191,6 +198,15 @@ def warn_faint(folder: Path, count: int) -> None:
                       "by 16 when writing them", stacklevel=4)
 
 
+def warn_cropped(folder: Path, lost: Sequence[float], size: Size) -> None:
+    """A warning where most photos of a folder have lost more than `CROPPED`."""
+    share = float(np.median(lost)) if len(lost) else 0.0
+    if share > CROPPED:
+        warnings.warn(f"{share:.0%} of the photos' area in {folder} is cut off, as they are brought to the renderer's "
+                      f"{size[0]} x {size[1]} pixels (height x width); give it their ratio of height to width",
+                      stacklevel=4)
+
+
 def check_folder(folder: str | Path) -> Path:
     """The folder as a path. ValueError where it is missing, or no folder."""
     folder = Path(folder)
@@ -244,6 +260,7 @@ def _read(folder: Path, paths: list[Path], size: Size, most: int, skipped: list[
     most = min(most, len(paths))
     images = np.empty((most, *size, 3), np.uint8)
     rows: list[int] = []
+    lost: list[float] = []
     faint = 0
     for row in _spread(len(paths), most):
         if len(rows) == most:
@@ -252,10 +269,12 @@ def _read(folder: Path, paths: list[Path], size: Size, most: int, skipped: list[
             fitted = fit_photo(paths[row], size)
             images[len(rows)] = fitted.image
             rows.append(row)
+            lost.append(fitted.lost)
             faint += fitted.faint
         except Exception as error:  # decoders raise nearly anything on a broken file
             skipped.append((paths[row], str(error) or type(error).__name__))
     warn_faint(folder, faint)
+    warn_cropped(folder, lost, size)
     order = np.argsort(np.array(rows, np.int64))
     return images[order] if np.any(np.diff(rows) < 0) else images[:len(rows)], [paths[rows[at]] for at in order]
 
