@@ -165,16 +165,17 @@ def comparisons(own: dict[str, dict[str, Figure]]) -> dict[str, Any]:
         out["gap closed for longer"] = measure.ratio(learned.minus(floor), ceiling.minus(floor))
     against = {**dict.fromkeys(NO_LABEL, (*CONTROLS, "wide-many", "learned", "learned-longer")),
                BEST_10: ("real+10", "real-longer+10", "wide+10", *NO_LABEL),
-               "learned-longer": ("wide-longer", "learned"), **dict.fromkeys(fits.REFINED, ("learned",)),
-               "rewarded+10": (BEST_10,)}
+               "learned-longer": ("wide-longer", "learned"), "rewarded+10": (BEST_10,),
+               **dict.fromkeys((*fits.REFINED, fits.STRUCTURED, "recounted"), ("learned",)),
+               "recounted-adapted": (BEST,)}
     for arm, others in against.items():
         if arm in own:
             out[f"{arm} minus"] = {other: score[arm].minus(score[other]).record() for other in others
                                    if other in own and other != arm}
     if FLOOR in own:
         wide = own[FLOOR]["mistakes"]
-        out["mistakes against wide"] = {arm: measure.ratio(own[arm]["mistakes"], wide)
-                                        for arm in (*NO_LABEL, BEST_10, "shrunk", CEILING) if arm in own}
+        told = [arm for arm in (*NO_LABEL, *arms.RECOUNTED, BEST_10, "shrunk", CEILING) if arm in own]
+        out["mistakes against wide"] = {arm: measure.ratio(own[arm]["mistakes"], wide) for arm in told}
         if BEST in own:
             out[f"{BELIEVED} against wide"] = {name: measure.ratio(own[BEST][BELIEVED], own[FLOOR][which])
                                                for name, which in (("own", "mistakes"), ("same", BELIEVED))}

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from experiments.blood import arms, fits, world
+from experiments.blood import arms, world
 from experiments.blood.measure import percent, spread
 from experiments.blood.mistakes import KINDS
-from experiments.blood.summary import BELIEVED, BEST, BEST_10, NO_LABEL, PHOTOS
+from experiments.blood.summary import BELIEVED, BEST, PHOTOS
 from scenefit.tasks.detect import SURE
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
@@ -23,8 +23,8 @@ NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shru
          "rescaled": "learned, self-trained on the photos, boxes rescaled by what 50 labels tell",
          "wide-rescaled": "wide grammar, boxes rescaled by what 50 labels tell",
          "learned-longer": "learned, trained on renders alone for as long",
-         "recounted": "learned, with as many platelets as 50 labels tell",
-         "recounted-adapted": "the same, self-trained on the photos",
+         "recounted": "learned, platelets as many as 50 labels tell",
+         "recounted-adapted": "learned, platelets as many as 50 labels tell, self-trained",
          "structured": "learned, its counts by a structure policy",
          "wide-longer": "wide grammar, trained on renders alone for as long", PHOTOS: "photos against photos",
          "wide-many": f"wide grammar, {arms.MANY} times the renders"}
@@ -84,8 +84,9 @@ def name_of(arm: str) -> str:
 def differences(part: dict[str, Any]) -> list[str]:
     """Paired differences, in points."""
     said = []
-    for arm in (*NO_LABEL, "learned-longer", BEST_10, *fits.REFINED, "rewarded+10"):
-        each = [f"{name_of(other)} {spread(one)}" for other, one in part.get(f"{arm} minus", {}).items()]
+    for key, others in part.items():
+        arm, minus, _ = key.partition(" minus")
+        each = [f"{name_of(other)} {spread(one)}" for other, one in others.items()] if minus else []
         if each:
             said += [f"{name_of(arm)} minus, in points of mean AP50, paired: {'; '.join(each)}.", ""]
     for arm, each in part.get("factors", {}).items():
