@@ -238,8 +238,9 @@ def tell_strangers(images: np.ndarray, by: np.ndarray, before: float, after: flo
     `FAR`, of renders of the grammar and of what was learned."""
     return Strangers(images, [f"{one:.2f} times as far" for one in by.tolist()],
                      f"{after:.0%} of the photos lie farther from the learned renders that are nearest to them than 99 "
-                     f"of 100 renders lie from each other; of the grammar's renders, {before:.0%} do. Shown are the "
-                     "farthest: what they have and no render has is what the scene still lacks.")
+                     f"of 100 renders lie from each other, where 1% would if photos were renders; from the grammar's, "
+                     f"{before:.0%} do. Shown are the farthest: what they have and no render has is what the scene "
+                     "lacks.")
 
 
 def _floor(photos: torch.Tensor, seed: int) -> Band:

@@ -98,7 +98,8 @@ def distance(story: Story, width: int, height: int) -> Image.Image:
             low, high = axes.get_ylim()
             axes.set_ylim(low, high + 0.16 * (high - low))  # room for the text
             axes.annotate(look.above(story), (1, 1), (-4, -14), "axes fraction", "offset points", ha="right",
-                          color=look.paint("grammar").edge, fontweight="bold", zorder=5)
+                          color=look.paint("grammar").edge, fontweight="bold", zorder=5,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
         elif story.prior_distance is not None and np.isfinite(story.prior_distance):
             axes.axhline(story.prior_distance, color=look.paint("grammar").edge, lw=2, ls=(0, (5, 3)), label="grammar")
         if story.floor is not None and np.isfinite(story.floor.value):
