@@ -212,7 +212,7 @@ def _attribute(attribute: Any, width: int) -> Image.Image:
              for role, values in attribute.values.items()]
     if attribute.pressed:
         side = "lower" if attribute.pressed == "low" else "upper"
-        lines.append(_text(f"at its {side} bound: widen it, if it can be", 14, look.WARN, width, bold=True))
+        lines.append(_text(f"at its {side} bound: widen it?", 14, look.WARN, width, bold=True))
     return _stack([_text(name, 15, look.INK, width, bold=True), charts.histogram(attribute, width, 150),
                    _stack(lines, 3)], 4)
 
