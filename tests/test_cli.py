@@ -408,6 +408,17 @@ def test_errors_keep_their_traceback_where_asked_for(world, monkeypatch):
     assert call("report", "nowhere", code=1).startswith("error: nowhere is no run folder")
 
 
+def test_a_log_is_told_now_and_then_how_far_it_is(capsys, monkeypatch):
+    for every, lines in ((1e9, []), (0.0, ["look 1/4  25%  9 renders", "look 2/4  50%  9 renders"])):
+        monkeypatch.setattr(say, "EVERY", every)
+        with say.bar(("renders",)) as progress:
+            shown = progress.add_task("fit", total=4, renders="")
+            for done in (1, 2):
+                progress.update(shown, completed=done, description=f"look {done}/4", renders="9 renders")
+        said = capsys.readouterr().err.splitlines()
+        assert [line for line in said if "━" not in line and line.strip()] == lines
+
+
 def test_what_was_not_foreseen_says_so():
     assert say.explain(ZeroDivisionError("division by zero")) == (
         "ZeroDivisionError: division by zero\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STOPPED = 130  # exit code after Ctrl-C
 PLAIN_WIDTH = 120  # of tables, where the output is no terminal
+EVERY = 30.0  # seconds between two lines there that say how far it is
 
 
 def say(text: str) -> None:
@@ -39,12 +41,29 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], not
     _console().print(shown, markup=False)
 
 
+class _Told(Progress):
+    """A bar; where no terminal shows it, as in a log, a line says now and then how far it is."""
+
+    def __init__(self, *columns: Any, **more: Any):
+        super().__init__(*columns, **more)
+        self.said = time.monotonic()
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        if self.console.is_terminal or time.monotonic() - self.said < EVERY:
+            return
+        self.said = time.monotonic()
+        task = next(task for task in self.tasks if task.id == task_id)
+        said = [task.description, f"{task.percentage:.0f}%", *(str(text) for text in task.fields.values() if text)]
+        self.console.print("  ".join(said), markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def bar(fields: Sequence[str] = ()) -> Iterator[Progress]:
     """A progress bar with time left; fields are shown after it."""
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
                *(TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in fields)]
-    with Progress(*columns, console=_console(error=True)) as progress:
+    with _Told(*columns, console=_console(error=True)) as progress:
         try:
             yield progress
         except Exception:
