@@ -456,7 +456,7 @@ def test_recounted_scenes_differ_in_one_count_alone() -> None:
 
 
 def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:
-    true = counting.count(pair[1])
+    true = world.count(pair[1])
     assert true.sum() == len(pair[1]) and true[:, 0].sum() == (pair[1].name == "RBC").sum()
     told = counting.compared(true, {"wide, scenes": true[::-1] + 2, "learned, read": true - 1})
     assert told["wide, scenes"]["RBC"]["wasserstein"] == pytest.approx(2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.strangers import FAR, farness, farthest, standard
+from scenefit.strangers import FAR, far_from, farness, farthest, standard
 
 RENDERS = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
 
@@ -36,9 +36,12 @@ def test_images_that_are_drawn_otherwise_are_found():
     images = images.astype(np.uint8).repeat(3, 3)
     photos = images[:40].copy()
     photos[7, 8:24, 8:24], photos[30, ..., 1:] = 255, 0
-    rows, found = farthest(photos, images[40:], 6)
+    [found] = far_from(photos, images[40:])
+    rows = farthest(found, 6)
     assert set(rows[:2]) == {7, 30} and len(rows) <= 6
     assert (found > FAR).sum() <= 5 and found[rows[0]] >= found[rows[1]] > FAR
+    both = far_from(photos, images[40:140], images[40:])
+    assert np.array_equal(both[1], found) and not np.array_equal(both[0], found)
 
 
 def test_too_few_renders():

@@ -246,8 +246,9 @@ def sampler(cell: Cell) -> world.Sampler:
     model = fits.load(cell.fit, "learned" if start in OF_LEARNED else start)
     learned: world.Sampler = lambda seed, count: model.sample(count, seed)  # noqa: E731
     if start == "recounted":
-        few = world.labelled(cell.data, convention.LABELLED, cell.report, 0)
-        return world.recounted(tree, learned, "n_platelet", world.number_of(few, "Platelets"))
+        few = world.labelled(cell.data, convention.LABELLED, cell.report, 0).boxes
+        assert few is not None
+        return world.recounted(tree, learned, "n_platelet", world.count(few)[:, world.CLASSES.index("Platelets")])
     return learned if start not in OF_LEARNED else world.swapped(tree, learned, start == "content")
 
 
@@ -258,14 +259,15 @@ def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:
 
 def write_finds(path: Path, found: Boxes) -> None:
     """Detections as they are; float32 holds them without loss, for that is what the network says."""
-    code = cell_codes(found)
+    code = world.codes(found)
     write_tensors(path, {"image": torch.from_numpy(found.image), "box": torch.from_numpy(found.box.astype(np.float32)),
                          "score": torch.from_numpy(found.score.astype(np.float32)), "code": torch.from_numpy(code)},
                   {"count": found.count})
 
 
-def cell_codes(found: Boxes) -> np.ndarray:
-    return np.array([world.CLASSES.index(str(name)) for name in found.name], np.int64)
+def finds(cell: Cell) -> tuple[Boxes, float]:
+    """What a cell that has run found in the report's photos, and the score from which it is believed."""
+    return read_finds(cell.folder / f"{cell.report}.safetensors"), kept(cell)[1]["threshold"]
 
 
 def read_finds(path: Path) -> Boxes:

@@ -15,19 +15,11 @@ import torch
 import scenefit as sf
 from experiments.blood import arms, fits, world
 from scenefit.address import derive
-from scenefit.boxes import Boxes
 from scenefit.distance import wasserstein
 from scenefit.files import write_json
 
 # Cell -> the arms whose counts it tells; the structure policy is of the first prior alone.
 ARMS = {"counts": ("wide", "learned"), "counts-structured": (fits.STRUCTURED,)}
-
-
-def count(boxes: Boxes) -> np.ndarray:
-    """Boxes of each class in each image [N, C]."""
-    out = np.zeros((boxes.count, len(world.CLASSES)), int)
-    np.add.at(out, (boxes.image, arms.cell_codes(boxes)), 1)
-    return out
 
 
 def run(cell: arms.Cell) -> dict[str, Any]:
@@ -42,10 +34,10 @@ def run(cell: arms.Cell) -> dict[str, Any]:
     for arm in ARMS[cell.arm]:
         own = replace(cell, arm=arm)
         scenes = arms.sampler(own)(derive(cell.seed, "counted"), len(photos))
-        found[f"{arm}, scenes"] = count(arms.rendered(scenes)[1])
+        found[f"{arm}, scenes"] = world.count(arms.rendered(scenes)[1])
         network, facts = arms.detector(own)
         finds = own.task.predict(network, photos.images)
-        found[f"{arm}, detected"] = count(finds.where(finds.score >= facts["threshold"]))
+        found[f"{arm}, detected"] = world.count(finds.where(finds.score >= facts["threshold"]))
     read = fits.read_counts(cell.fit, tuple(world.COUNTS)) if "learned" in ARMS[cell.arm] else None
     if read is not None:
         found["learned, read"] = np.stack([read[name] for name in world.COUNTS], 1)
@@ -59,7 +51,7 @@ def labelled(data: Path) -> np.ndarray:
     """What the labels of the matched photos say [N, C]."""
     labels = sf.read_boxes(data, world.SIZE, world.MATCHED).boxes
     assert labels is not None
-    return count(labels)
+    return world.count(labels)
 
 
 def guessed(data: Path) -> dict[str, float]:

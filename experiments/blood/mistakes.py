@@ -28,8 +28,8 @@ def mistakes(cells: Sequence[arms.Cell], truth: Boxes) -> dict[str, dict[str, fl
 
 
 def believed(cell: arms.Cell) -> Boxes:
-    found = arms.read_finds(cell.folder / f"{cell.report}.safetensors")
-    return found.where(found.score >= arms.kept(cell)[1]["threshold"])
+    found, threshold = arms.finds(cell)
+    return found.where(found.score >= threshold)
 
 
 def kinds(found: Boxes, truth: Boxes) -> Mapping[str, Mapping[str, int]]:

@@ -22,9 +22,8 @@ from scenefit.address import derive
 from scenefit.detections import compare
 from scenefit.model import pressed
 from scenefit.report import Arm, Interval, Story, Strangers, Table
-from scenefit.retell import attributes, tell_strangers
+from scenefit.retell import attributes, find_strangers, tell_strangers
 from scenefit.score import Found
-from scenefit.strangers import FAR, farthest
 
 SIDES = {"wide": "grammar, wide", "adapted": "learned without labels"}
 TABLE = {"naive": "naive grammar", "wide": "grammar, wide", "shrunk": "shrunk to a quarter", "random": "random search",
@@ -35,7 +34,6 @@ TABLE = {"naive": "naive grammar", "wide": "grammar, wide", "shrunk": "shrunk to
 ATTRIBUTES = ("red_size", "white_ratio", "platelet_ratio", "overlap", "n_red", "n_white", "n_platelet", "red_r")
 SHOWN = 24
 FAR_RENDERS = 512  # that photos are compared with
-MOST_FAR = 6
 DUSTY = 56  # of the photos to match: one whose dust lies on clear ground
 STRONGER = 4.0  # the camera's pattern is shown so much stronger than it is
 
@@ -59,8 +57,7 @@ def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> S
     if not set(own) <= set(cells):
         return None
     photos = world.reported(first.data, first.report)
-    found = {SIDES[cell.arm]: Found(arms.read_finds(cell.folder / f"{cell.report}.safetensors"),
-                                    arms.kept(cell)[1]["threshold"]) for cell in own}
+    found = {SIDES[cell.arm]: Found(*arms.finds(cell)) for cell in own}
     scenes = {cell.arm: arms.sampler(cell)(derive(cell.seed, "shown"), SHOWN) for cell in own}
     part = result[f"prior {first.prior:g}"]
     rows = [Arm(told, *(part["arms"][arm]["mAP50"][key] for key in ("mean", "low", "high", "values")))
@@ -87,12 +84,9 @@ def bounds_pressed(model: sf.Model) -> dict[str, str]:
 
 def strangers(cell: arms.Cell) -> Strangers | None:
     """Photos to match that no render of what was learned is like, if there are any."""
-    photos, shares = world.unlabelled(cell.data).images, []
-    for arm in ("wide", "learned"):
-        scenes = arms.sampler(replace(cell, arm=arm))(derive(cell.seed, "far"), FAR_RENDERS)
-        rows, away = farthest(photos, arms.rendered(scenes)[0], MOST_FAR)
-        shares.append(float((away > FAR).mean()))
-    return tell_strangers(photos[rows], away[rows], *shares) if len(rows) else None
+    samplers = [arms.sampler(replace(cell, arm=arm)) for arm in ("wide", "learned")]
+    drawn = [arms.rendered(sampler(derive(cell.seed, "far"), FAR_RENDERS))[0] for sampler in samplers]
+    return tell_strangers(find_strangers(world.unlabelled(cell.data).images, *drawn))
 
 
 def verdict(part: dict[str, Any]) -> str:

@@ -74,13 +74,11 @@ def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[t
     found = {}
     for key, group in groups.items():
         group = sorted(group, key=lambda c: c.seed)
-        finds = [arms.read_finds(cell.folder / f"{cell.report}.safetensors") for cell in group]
-        thresholds = [arms.kept(cell)[1]["threshold"] for cell in group]
-        judged = [measure.judge(some, photos.boxes, world.CLASSES, threshold)
-                  for some, threshold in zip(finds, thresholds, strict=True)]
+        finds = [arms.finds(cell) for cell in group]
+        judged = [measure.judge(some, photos.boxes, world.CLASSES, threshold) for some, threshold in finds]
         found[key] = measure.figures(judged, world.CLASSES, lots)
         if key[1] in (BEST, FLOOR):
-            counts = [measure.judge(some, photos.boxes, world.CLASSES, SURE).counts for some in finds]
+            counts = [measure.judge(some, photos.boxes, world.CLASSES, SURE).counts for some, _ in finds]
             found[key][BELIEVED] = measure.mistakes(counts, lots)
     return found
 
@@ -95,7 +93,7 @@ def row(figures: dict[str, Figure], kept: list[dict[str, Any]]) -> dict[str, Any
 
 def factors(cell: arms.Cell) -> dict[str, float]:
     """By how much a rescaled cell's boxes are larger than the finds that they were, for each class."""
-    after, before = (arms.read_finds(one.folder / f"{cell.report}.safetensors") for one in (cell, cell.trained))
+    (after, _), (before, _) = arms.finds(cell), arms.finds(cell.trained)
     across = [one.box[:, 2] - one.box[:, 0] for one in (after, before)]
     return {name: float(np.median((across[0] / across[1])[before.name == name])) for name in world.CLASSES}
 

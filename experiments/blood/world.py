@@ -158,10 +158,16 @@ def labelled(data: Path, label: str, report: str, draw: int) -> sf.Photos:
     return joined(few, match.take(order(len(match), draw)[:None if count is None else count - len(few)]))
 
 
-def number_of(photos: sf.Photos, name: str) -> np.ndarray:
-    """How many boxes of a class each photo has [N]."""
-    assert photos.boxes is not None
-    return np.bincount(photos.boxes.image[photos.boxes.name == name], minlength=len(photos))
+def codes(boxes: sf.Boxes) -> np.ndarray:
+    """The place of each box's class in `CLASSES` [m]. ValueError for another class."""
+    return np.array([CLASSES.index(str(name)) for name in boxes.name], np.int64)
+
+
+def count(boxes: sf.Boxes) -> np.ndarray:
+    """Boxes of each class in each image [N, C]."""
+    out = np.zeros((boxes.count, len(CLASSES)), int)
+    np.add.at(out, (boxes.image, codes(boxes)), 1)
+    return out
 
 
 def order(count: int, draw: int) -> np.ndarray:

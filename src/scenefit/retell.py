@@ -31,7 +31,7 @@ from scenefit.scene import SceneBatch
 from scenefit.scene_file import SceneFile
 from scenefit.score import Band
 from scenefit.score_file import read_score
-from scenefit.strangers import FAR, NEAR, farthest
+from scenefit.strangers import FAR, NEAR, far_from, farthest
 from scenefit.tensor_file import read_tensors, write_tensors
 
 SHOWN = 24
@@ -68,20 +68,15 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     """
     model, goal = fit_model(run, grammar), objective(fit_reader(run).features, real.images)
     seed, count = derive(run.record.seed, "summary"), run.settings.check_renders
-    some = real.images[_evenly(len(real.images), LOOKED_AT)]
-    away: dict[str, np.ndarray] = {}
     sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
     images, distance = {"photos": real.images[_evenly(len(real.images), SHOWN)]}, {}
-    for name, scenes in sets.items():
-        drawn, _ = draw(renderer, scenes)
-        images[name] = drawn[:SHOWN]
-        features = compute(goal.extractor, drawn)
-        distance[name] = float(mmd2(features, goal.kernel))
-        if count > NEAR:
-            rows, away[name] = farthest(some, drawn[:LOOKED_AT], STRANGERS)
-    if away:
-        images |= {"far": some[rows], "far_by": away["learned"][rows],
-                   "far_share": np.array([(away[name] > FAR).mean() for name in sets])}
+    drawn = {name: draw(renderer, scenes)[0] for name, scenes in sets.items()}
+    for name, part in drawn.items():
+        images[name] = part[:SHOWN]
+        distance[name] = float(mmd2(compute(goal.extractor, part), goal.kernel))
+    if count > NEAR:
+        images |= find_strangers(real.images[_evenly(len(real.images), LOOKED_AT)],
+                                 *(part[:LOOKED_AT] for part in drawn.values()))
     band = _floor(goal.photos, seed)
     last = steps(run)[-1]
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band, len(real)),
@@ -147,7 +142,7 @@ def tell(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> Story:
         subtitle=f"{run.record.real.path}", command=run.record.command, facts=_facts(run, summary),
         photos=samples.get("photos"), prior=samples.get("prior"), learned=samples.get("learned"),
         trace=trace, floor=Interval(band.mean, band.low, band.high), prior_distance=summary.prior,
-        attributes=attributes(model, summary.pressed), table=_table(run), strangers=_strangers(samples),
+        attributes=attributes(model, summary.pressed), table=_table(run), strangers=tell_strangers(samples),
         detections=read_detections(run.path("detections.safetensors"), run.record.identity),
         notes=(*warnings, *notes(run)))
 
@@ -227,16 +222,21 @@ def _table(run: Run) -> Table | None:
                                         f"{len(rows[0].values)} trainings on {found.images} images each; one fit")
 
 
-def _strangers(samples: Mapping[str, np.ndarray]) -> Strangers | None:
-    if "far" not in samples or not len(samples["far"]):
+def find_strangers(photos: np.ndarray, prior: np.ndarray, learned: np.ndarray) -> dict[str, np.ndarray]:
+    """Photos [N, H, W, 3] that no learned render is like: the farthest of them, "far" [k, H, W, 3], with their farness,
+    "far_by" [k]; and the shares of all photos that are beyond `FAR` from renders of the grammar and from learned ones,
+    "far_share" [2]."""
+    both = far_from(photos, prior, learned)
+    rows = farthest(both[1], STRANGERS)
+    return {"far": photos[rows], "far_by": both[1][rows], "far_share": np.array([(one > FAR).mean() for one in both])}
+
+
+def tell_strangers(found: Mapping[str, np.ndarray]) -> Strangers | None:
+    """found: of `find_strangers`, or of a run too small to have any. None where no photo is far."""
+    if "far" not in found or not len(found["far"]):
         return None
-    return tell_strangers(samples["far"], samples["far_by"], *samples["far_share"].tolist())
-
-
-def tell_strangers(images: np.ndarray, by: np.ndarray, before: float, after: float) -> Strangers:
-    """Photos [k, H, W, 3] that no render is like. by [k]: their farness.  before, after: share of all photos beyond
-    `FAR`, of renders of the grammar and of what was learned."""
-    return Strangers(images, [f"{one:.2f} times as far" for one in by.tolist()],
+    before, after = found["far_share"].tolist()
+    return Strangers(found["far"], [f"{one:.2f} times as far" for one in found["far_by"].tolist()],
                      f"{after:.0%} of the photos lie farther from the learned renders that are nearest to them than 99 "
                      f"of 100 renders lie from each other, where 1% would if photos were renders; from the grammar's, "
                      f"{before:.0%} do. Shown are the farthest: what they have and no render has is what the scene "

@@ -33,12 +33,17 @@ def farness(photos: Tensor, renders: Tensor, near: int = NEAR) -> Tensor:
     return away.topk(near, largest=False).values.mean(1) / unit.clamp(min=1e-12)
 
 
-def farthest(photos: Images, renders: Images, most: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Rows of at most so many photos [N, H, W, 3] beyond `FAR`, the farthest first, and the farness of all [N]."""
+def far_from(photos: Images, *renders: Images) -> list[NDArray[np.float32]]:
+    """The farness of photos [N, H, W, 3] from each set of renders [S, H, W, 3]: [N] each."""
     summary = summary_for(photos)
-    found = farness(*standard(summary(photos), summary(renders))).numpy()
+    described = summary(photos)
+    return [farness(*standard(described, summary(part))).numpy() for part in renders]
+
+
+def farthest(found: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+    """Rows of at most so many photos whose farness [N] is beyond `FAR`, the farthest first."""
     order = np.argsort(-found, kind="stable")[:most]
-    return order[found[order] > FAR], found
+    return order[found[order] > FAR]
 
 
 def standard(photos: Tensor, renders: Tensor) -> tuple[Tensor, Tensor]:
