@@ -31,6 +31,7 @@ from experiments.blood import (
 from experiments.blood.measure import Figure
 from scenefit import search
 from scenefit.boxes import Boxes, make_boxes
+from scenefit.model import Unlearned
 from scenefit.settings import Settings
 from scenefit.tasks.average_precision import average_precision, best_threshold, matched
 from scenefit.tasks.detect import TURNS
@@ -453,6 +454,22 @@ def test_recounted_scenes_differ_in_one_count_alone() -> None:
     assert set(np.asarray(a["n_platelet"]).tolist()) == {0, 3}
     assert all(np.array_equal(a[name], b[name]) for name in world.of_images(tree) if name != "n_platelet")
     assert len(ours.tables["platelet"]["x"]) == np.asarray(a["n_platelet"]).sum()
+
+
+def test_scenes_with_the_platelets_of_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learned ones, for its detector and for what goes on from that; they read labels, which a report may forbid."""
+    monkeypatch.setattr(fits, "load", lambda fit, name: Unlearned(world.wide(1.0), len(name)))
+    few = world.labelled(cell.data, "50", "val", 0).boxes
+    assert few is not None
+    true = world.count(few)[:, world.CLASSES.index("Platelets")]
+    for arm in arms.RECOUNTED:
+        drawn = arms.sampler(replace(cell, arm=arm))(3, 64).tables["image"]
+        assert set(np.asarray(drawn["n_platelet"]).tolist()) == set(true.tolist()), arm
+        assert len(set(np.asarray(drawn["n_red"]).tolist())) > 10
+    monkeypatch.undo()
+    for arm in arms.RECOUNTED:
+        with pytest.raises(ValueError, match="50 labelled photos cannot be looked at on the report 'few'"):
+            arms.run(replace(cell, arm=arm, report="few"))
 
 
 def test_counts_are_compared(pair: tuple[Boxes, Boxes]) -> None:

@@ -139,6 +139,13 @@ def test_12_bit_photos_with_boxes_are_named(tmp_path):
         assert len(said) == 1
 
 
+def test_photos_with_boxes_that_lose_much_to_the_crop_are_told_as_others_are(tmp_path):
+    photo(tmp_path / "JPEGImages/a.png", 48, 128, [50, 10, 70, 20])
+    annotate(tmp_path, "a", [[50, 10, 70, 20]])
+    with pytest.warns(UserWarning, match="^50% of the photos' area in .* is cut off"):
+        read_boxes(tmp_path, SIZE)
+
+
 def some_voc(folder, count=6):
     for i in range(count):
         photo(folder / f"JPEGImages/p{i}.png", box=(i + 5, 5, i + 15, 15))
