@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 import scenefit as sf
-from scenefit.boxes import Boxes, make_boxes
-from scenefit.files import write_json
+from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.files.atomic import write_json
 from scenes import smear
 
 CLASSES = ("RBC", "WBC", "Platelets")

@@ -16,8 +16,8 @@ from rich.progress import track
 from rich.table import Table
 
 import scenefit as sf
-from scenefit.address import derive
-from scenefit.files import write_json
+from scenefit.files.atomic import write_json
+from scenefit.scenes.rng import derive
 from scenes import digits
 
 SIZE = 64

@@ -17,7 +17,7 @@ from rich.table import Table
 import scenefit as sf
 from experiments.arms import interval
 from experiments.demo.world import take_photos
-from scenefit.files import write_json
+from scenefit.files.atomic import write_json
 from scenes import digits
 
 LAST = 20  # steps that are averaged

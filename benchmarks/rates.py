@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 import scenefit as sf
-from scenefit.encoding import columns, encode
-from scenefit.transformer import Transformer
+from scenefit.nets.graph_encoding import columns, encode
+from scenefit.nets.scene_distribution import Transformer
 from scenes import digits
 
 GOES = 7

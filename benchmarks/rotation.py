@@ -19,8 +19,8 @@ from rich.table import Table
 
 import scenefit as sf
 from experiments.mnist.world import TURNED, camera, grammar, load, take_photos
-from scenefit.address import derive
-from scenefit.files import write_json
+from scenefit.files.atomic import write_json
+from scenefit.scenes.rng import derive
 
 WITHIN = 3.0  # degrees
 GOAL = 0.9

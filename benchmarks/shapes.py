@@ -19,10 +19,9 @@ from rich.table import Table
 from scipy import ndimage, special
 
 import scenefit as sf
-from scenefit.address import uniform
-from scenefit.renderers import camera, outline
-from scenefit.renderers.shapes import TIE, Shapes
-from scenefit.scene import Node, Scene, SceneBatch
+from scenefit.renderers.shapes import TIE, Shapes, camera, outline
+from scenefit.scenes.rng import uniform
+from scenefit.scenes.scene import Node, Scene, SceneBatch
 from scenes import smear
 
 Array = NDArray[Any]

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 import scenefit as sf
-from scenefit.address import derive
-from scenefit.photos import Photos
+from scenefit.data.photos import Photos
+from scenefit.scenes.rng import derive
 
 Sampler = Callable[[int, int], sf.SceneBatch]  # seed, how many -> scenes
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import scenefit as sf
 from scenefit.cli import app
-from scenefit.scene_file import load_scene
+from scenefit.renderers.scene_file import load_scene
 
 SCENE = '''\
 """A square on a dark ground."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from scenefit.grammar import Grammar
-from scenefit.scene import SceneBatch
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.scene import SceneBatch
 
 
 def same(a: SceneBatch, b: SceneBatch) -> bool:

@@ -6,8 +6,8 @@ import sys
 import pytest
 from hypothesis import settings
 
-from scenefit.grammar import Grammar, Rule, repeat
-from scenefit.prior import Angle, Choice, Integer, Normal, Uniform, learned
+from scenefit.scenes.grammar import Grammar, Rule, repeat
+from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 settings.register_profile("scenefit", deadline=None, max_examples=60, database=None)
 settings.load_profile("scenefit")

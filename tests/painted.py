@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from scenefit.frame import make_frames
-from scenefit.grammar import Grammar, Rule, repeat
+from scenefit.data.frames import make_frames
+from scenefit.scenes.grammar import Grammar, Rule, repeat
 
 H, W = 20, 30
 SCENES = [3, 4, 900]

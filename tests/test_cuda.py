@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import scenefit as sf
-from scenefit.formats import label_boxes
-from scenefit.tasks.detector import SmallMaps
+from scenefit.data.formats import label_boxes
+from scenefit.nets.centre_network import SmallMaps
 from scenes import digits, smear
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -117,17 +117,17 @@ def test_imports_point_one_way() -> None:
 
 BROKEN: dict[str, dict[str, str]] = {
     "stray stands on no floor: put it into FLOORS of tests/test_floors.py": {"stray": ""},
-    "frame (floor 1) imports grammar (floor 2)": {"frame": "from scenefit.grammar import Grammar", "grammar": ""},
+    "frame (floor 1) imports grammar (floor 2)": {"frame": "from scenefit.scenes.grammar import Grammar", "grammar": ""},
     "frame (floor 1) imports loop (floor 6)": {"frame": "def f():\n    from scenefit import loop", "loop": ""},
     "renderers.each (floor 2) imports tasks.classify (floor 4)":
-        {"renderers.each": "import scenefit.tasks.classify", "tasks.classify": ""},
+        {"renderers.each": "import scenefit.tasks.classification", "tasks.classify": ""},
     "loop (floor 6) imports scenefit (floor above all)": {"loop": "import scenefit"},
     "prior (floor 1) imports torch, which does not belong there": {"prior": "import torch.nn"},
     "photos (floor 2) imports torch, which does not belong there": {"photos": "from torch import nn"},
     "prior (floor 1) imports PIL, which does not belong there": {"prior": "from PIL import Image"},
     "loop (floor 6) imports rich, which belongs to floor 7": {"loop": "from rich.progress import track"},
     "imports go in a circle: scene -> prior -> scene":
-        {"scene": "from scenefit import prior", "prior": "from scenefit.scene import Scene"},
+        {"scene": "from scenefit import prior", "prior": "from scenefit.scenes.scene import Scene"},
 }
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenefit.frame import Frames, make_frames
-from scenefit.grammar import Grammar, Rule
-from scenefit.prior import learned
+from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers.sprites import Sprites
-from scenefit.scene import SceneBatch
+from scenefit.scenes.grammar import Grammar, Rule
+from scenefit.scenes.priors import learned
+from scenefit.scenes.scene import SceneBatch
 
 SIDE = 16
 

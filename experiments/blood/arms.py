@@ -25,16 +25,16 @@ import torch
 
 import scenefit as sf
 from experiments.blood import convention, fits, world
-from scenefit.address import derive
-from scenefit.boxes import Boxes, make_boxes
-from scenefit.files import content_hash, write_json
-from scenefit.pictures import draw_boxes
-from scenefit.settings import Settings
-from scenefit.tasks.augment import Augment
-from scenefit.tasks.average_precision import average_precision, best_threshold, false_at_recall, matched
-from scenefit.tasks.detect import TURNS
-from scenefit.tasks.detector import Detector
-from scenefit.tensor_file import read_tensors, write_tensors
+from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.files.atomic import content_hash, write_json
+from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.inference.settings import Settings
+from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, matched
+from scenefit.nets.augmentation import Augment
+from scenefit.nets.centre_network import Detector
+from scenefit.renderers.batches import draw_boxes
+from scenefit.scenes.rng import derive
+from scenefit.tasks.detection import TURNS
 from scenes import smear
 
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold

@@ -9,9 +9,9 @@ import numpy as np
 
 import scenefit as sf
 from experiments.blood import world
-from scenefit.boxes import Boxes
-from scenefit.tasks.average_precision import matched
-from scenefit.tasks.detector import Detector
+from scenefit.data.boxes import Boxes
+from scenefit.metrics.average_precision import matched
+from scenefit.nets.centre_network import Detector
 
 LABELLED = "50"  # photos, all of `few.txt`
 OVERLAP, SURE = 0.3, 0.3  # of a find and a label that are the same thing; of a find that counts

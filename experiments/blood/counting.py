@@ -14,9 +14,9 @@ import torch
 
 import scenefit as sf
 from experiments.blood import arms, fits, world
-from scenefit.address import derive
-from scenefit.distance import wasserstein
-from scenefit.files import write_json
+from scenefit.files.atomic import write_json
+from scenefit.metrics.wasserstein import wasserstein
+from scenefit.scenes.rng import derive
 
 # Cell -> the arms whose counts it tells; the structure policy is of the first prior alone.
 ARMS = {"counts": ("wide", "learned"), "counts-structured": (fits.STRUCTURED,)}

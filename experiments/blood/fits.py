@@ -18,21 +18,21 @@ from torch import Tensor
 
 import scenefit as sf
 from experiments.blood import world
-from scenefit.address import derive, generator
-from scenefit.cloud import places
-from scenefit.features import to_tensor
-from scenefit.files import write_json
-from scenefit.infer import prior_at_knots
-from scenefit.model import load_model
-from scenefit.objective import Objective, objective
-from scenefit.reader import Reader, is_grey, slots
-from scenefit.search import FIRST_STEP, IMAGES, place, search
-from scenefit.search import cost as search_cost
-from scenefit.settings import Settings
-from scenefit.structure_fit import StructureSettings, by_transformer, fit_structure
-from scenefit.tasks.augment import Augment
-from scenefit.tensor_file import read_tensors, write_tensors
-from scenefit.transformer import Transformer
+from scenefit.files.atomic import write_json
+from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.inference.cma_es import FIRST_STEP, IMAGES, place, search
+from scenefit.inference.cma_es import cost as search_cost
+from scenefit.inference.settings import Settings
+from scenefit.inference.structure import StructureSettings, by_transformer, fit_structure
+from scenefit.metrics.features import to_tensor
+from scenefit.metrics.objective import Objective, objective
+from scenefit.nets.aggregate_posterior import places
+from scenefit.nets.attribute_regressor import Reader, is_grey, slots
+from scenefit.nets.augmentation import Augment
+from scenefit.nets.model import load_model
+from scenefit.nets.quantile_offsets import prior_at_knots
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.scenes.rng import derive, generator
 
 SEARCHES = ("random", "cma")
 # What goes on from the learned distribution: down its distance; by what 10 labelled photos say of single scenes.
@@ -201,7 +201,7 @@ def drawn(transformer: Transformer, renderer: Any, aim: Objective, seed: int, ro
     Yields the best distance after each; the transformer ends at the best.
     """
     scenes = transformer.grammar.sample(derive(seed, "search"), IMAGES)
-    priors = {a.key: prior_at_knots(transformer, a, scenes) for a in transformer.numbers}
+    priors = {a.key: prior_at_knots(transformer.grammar, a, scenes) for a in transformer.numbers}
     random = generator(derive(seed, "random search"), "settings")
     best, best_at = np.inf, np.zeros(2 * len(transformer.numbers))
     for number in range(rounds):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.address import generator
-from scenefit.boxes import Boxes
-from scenefit.tasks.average_precision import Match, matched
+from scenefit.data.boxes import Boxes
+from scenefit.metrics.average_precision import Match, matched
+from scenefit.scenes.rng import generator
 
 RECALLS = np.linspace(0, 1, 101)  # at which COCO reads the precision
 Floats = NDArray[np.float64]

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.blood import arms, world
-from scenefit.boxes import Boxes
-from scenefit.tasks.average_precision import matched
-from scenefit.tasks.suppress import overlaps
+from scenefit.data.boxes import Boxes
+from scenefit.metrics.average_precision import matched
+from scenefit.metrics.iou_and_nms import overlaps
 
 # Of false finds, the first that holds. Missed ones are labels.
 KINDS = ("box off", "at the border", "on another find", "alone", "missed")

@@ -18,12 +18,13 @@ import scenefit as sf
 from experiments.blood import arms, fits, world
 from experiments.blood.summary import BEST, CONTROLS
 from experiments.blood.tables import NAMES
-from scenefit.address import derive
-from scenefit.detections import compare
-from scenefit.model import pressed
+from scenefit.evaluation.evaluate import Found
+from scenefit.evaluation.summary import find_strangers
+from scenefit.nets.model import pressed
 from scenefit.report import Arm, Interval, Story, Strangers, Table
-from scenefit.retell import attributes, find_strangers, tell_strangers
-from scenefit.score import Found
+from scenefit.run.detections import compare
+from scenefit.run.report import attributes, tell_strangers
+from scenefit.scenes.rng import derive
 
 SIDES = {"wide": "grammar, wide", "adapted": "learned without labels"}
 TABLE = {"naive": "naive grammar", "wide": "grammar, wide", "shrunk": "shrunk to a quarter", "random": "random search",

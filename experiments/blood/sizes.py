@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from experiments.blood import arms, world
-from scenefit.address import derive
-from scenefit.boxes import Boxes
+from scenefit.data.boxes import Boxes
+from scenefit.scenes.rng import derive
 
 SCENES = 128
 

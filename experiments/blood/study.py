@@ -21,9 +21,9 @@ from experiments.blood import arms, counting, fits
 from experiments.blood.picture import camera, story
 from experiments.blood.summary import summary
 from experiments.blood.tables import markdown, put_into
-from scenefit.files import write_bytes, write_json, write_text
+from scenefit.files.atomic import write_bytes, write_json, write_text
+from scenefit.inference.settings import Settings
 from scenefit.report import write as write_report
-from scenefit.settings import Settings
 
 HERE = Path(__file__).parent
 MAIN = ("wide", "shrunk", "learned", "adapted", "real+all", "learned+10", "real+10", "wide+10", "naive", "wide-adapted",

@@ -12,9 +12,9 @@ from experiments.blood import arms, counting, fits, measure, world
 from experiments.blood.measure import Figure, percent
 from experiments.blood.mistakes import mistakes
 from experiments.blood.sizes import sizes
-from scenefit.address import derive
-from scenefit.distance import floor
-from scenefit.tasks.detect import SURE
+from scenefit.metrics.mmd import floor
+from scenefit.scenes.rng import derive
+from scenefit.tasks.detection import SURE
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted", "wide-longer")
 ALL_LONGER = ("wide-longer", "learned-longer", "real-longer+all")  # floor, learned and ceiling, trained for longer

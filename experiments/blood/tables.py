@@ -6,7 +6,7 @@ from experiments.blood import arms, world
 from experiments.blood.measure import percent, spread
 from experiments.blood.mistakes import KINDS
 from experiments.blood.summary import BELIEVED, BEST, PHOTOS
-from scenefit.tasks.detect import SURE
+from scenefit.tasks.detection import SURE
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shrunk to a quarter",

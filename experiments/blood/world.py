@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
-from scenefit.address import derive, generator, uniform
-from scenefit.attribute import Slab
-from scenefit.prior import Prior
+from scenefit.scenes.attributes import Slab
+from scenefit.scenes.priors import Prior
+from scenefit.scenes.rng import derive, generator, uniform
 from scenes import smear
 
 SIZE = smear.SIZE

@@ -21,15 +21,15 @@ from rich.table import Table
 import scenefit as sf
 from experiments.arms import gap_closed, interval, train_on, verdict, wrong
 from experiments.demo.world import MATCH, save_photos, take_photos, truth
-from scenefit.files import write_json
-from scenefit.lock import lock
-from scenefit.loop import plan
-from scenefit.record import describe
+from scenefit.files.atomic import write_json
+from scenefit.files.lock import lock
+from scenefit.inference.fit import plan
+from scenefit.renderers.scene_file import SceneFile, load_scene
 from scenefit.report import Arm, Interval, Mistakes, Story, write
 from scenefit.report import Table as StoryTable
-from scenefit.retell import measure, tell
-from scenefit.run import Run, begin, fit_model, fit_run, steps
-from scenefit.scene_file import SceneFile, load_scene
+from scenefit.run.config import describe
+from scenefit.run.folder import Run, begin, fit_model, fit_run, steps
+from scenefit.run.report import measure, tell
 
 ARMS = {"grammar": "the hand-made grammar", "shrunk": "wide prior, shrunk to a quarter",
         "learned": "learned from the photos", "oracle": "oracle: the true distribution"}

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 import scenefit as sf
-from scenefit.address import derive
-from scenefit.files import whole_file
+from scenefit.files.atomic import whole_file
+from scenefit.scenes.rng import derive
 from scenes import digits
 
 MATCH = 450  # photos to match; the other digits are the test

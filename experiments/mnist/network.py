@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import scenefit as sf
-from scenefit.address import derive
-from scenefit.features import to_tensor
+from scenefit.metrics.features import to_tensor
+from scenefit.scenes.rng import derive
 
 BATCH = 128
 CHUNK = 1024

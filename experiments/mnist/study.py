@@ -22,15 +22,16 @@ import scenefit as sf
 from experiments.arms import gap_closed, interval, verdict
 from experiments.mnist import network as net
 from experiments.mnist.world import WORLDS, Digits, World, camera, grammar, load, take_photos
-from scenefit.address import derive
-from scenefit.distance import floor, wasserstein
-from scenefit.files import write_bytes, write_json
-from scenefit.model import load_model
+from scenefit.files.atomic import write_bytes, write_json
+from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.metrics.mmd import floor
+from scenefit.metrics.wasserstein import wasserstein
+from scenefit.nets.model import load_model
 from scenefit.report import Arm, Interval, Story, TracePoint
 from scenefit.report import Table as StoryTable
-from scenefit.report.sheet import first_view
-from scenefit.retell import attributes
-from scenefit.tensor_file import read_tensors, write_tensors
+from scenefit.report.picture import first_view
+from scenefit.run.report import attributes
+from scenefit.scenes.rng import derive
 
 ARMS = ("grammar", "shrunk", "learned", "oracle")
 MATCH = 1000  # photos that are matched; the other 9,000 of MNIST's test part are the report's

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
-from scenefit.address import derive
+from scenefit.scenes.rng import derive
 
 Prior = Any
 

@@ -23,13 +23,13 @@ import scenefit as sf
 from experiments.arms import interval
 from experiments.multi_mnist import world
 from experiments.multi_mnist.picture import picture
-from scenefit.address import derive
-from scenefit.files import write_bytes, write_json
-from scenefit.model import load_structure
-from scenefit.structure import Structure
-from scenefit.structure_fit import fit_structure
-from scenefit.structure_reward import follow_reward
-from scenefit.tensor_file import read_tensors, write_tensors
+from experiments.multi_mnist.structure_reward import follow_reward
+from scenefit.files.atomic import write_bytes, write_json
+from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.inference.structure import fit_structure
+from scenefit.nets.model import load_structure
+from scenefit.nets.structure_policy import Structure
+from scenefit.scenes.rng import derive
 
 HERE = Path(__file__).parent
 SCENES, DRAWS = 2000, 10  # a total variation is between samples of so many scenes, the mean of so many draws

@@ -13,9 +13,9 @@ import numpy as np
 
 import scenefit as sf
 from experiments.mnist.world import Digits, load
-from scenefit.address import mix, uniform
-from scenefit.attribute import Slab
-from scenefit.prior import pick
+from scenefit.scenes.attributes import Slab
+from scenefit.scenes.priors import pick
+from scenefit.scenes.rng import mix, uniform
 
 SIZE, CELLS = 64, 3
 MOST = 6

@@ -20,8 +20,8 @@ from torch import Tensor
 
 import scenefit as sf
 from experiments.arms import interval, train_on
-from scenefit.address import derive
-from scenefit.files import write_json
+from scenefit.files.atomic import write_json
+from scenefit.scenes.rng import derive
 from scenes import digits
 
 TRAININGS = 60

@@ -11,22 +11,22 @@ from typing import Any
 
 # Names are imported when first used, so that `import scenefit` is quick and needs no torch.
 _HOME = {
-    "Angle": "prior", "Choice": "prior", "Constant": "prior", "Integer": "prior", "Normal": "prior",
-    "Uniform": "prior", "Prior": "prior", "learned": "prior",
-    "Grammar": "grammar", "Rule": "grammar", "repeat": "grammar",
-    "SceneBatch": "scene", "Scene": "scene", "Node": "scene",
-    "Frame": "frame", "Frames": "frame", "make_frames": "frame",
-    "broad": "ranges", "shrunk": "ranges",
+    "Angle": "scenes.priors", "Choice": "scenes.priors", "Constant": "scenes.priors", "Integer": "scenes.priors", "Normal": "scenes.priors",
+    "Uniform": "scenes.priors", "Prior": "scenes.priors", "learned": "scenes.priors",
+    "Grammar": "scenes.grammar", "Rule": "scenes.grammar", "repeat": "scenes.grammar",
+    "SceneBatch": "scenes.scene", "Scene": "scenes.scene", "Node": "scenes.scene",
+    "Frame": "data.frames", "Frames": "data.frames", "make_frames": "data.frames",
+    "broad": "scenes.grammar.domain_randomisation", "shrunk": "scenes.grammar.domain_randomisation",
     "each": "renderers.each", "Sprites": "renderers.sprites", "Shapes": "renderers.shapes",
     "RenderError": "renderers", "render": "renderers",
-    "Boxes": "boxes", "Keep": "formats", "label_boxes": "formats",
-    "read_boxes": "labelled", "read_part": "labelled", "read_few": "labelled",
-    "average_precision": "tasks.average_precision",
-    "Photos": "photos", "read_photos": "photos", "read_labelled": "photos",
-    "flat_field": "camera", "flattened": "camera",
-    "Transformer": "transformer", "Classify": "tasks", "Detect": "tasks", "Task": "tasks",
-    "Settings": "settings", "Step": "loop", "fit": "loop", "fit_steps": "loop",
-    "Model": "model", "generate": "dataset", "generate_steps": "dataset",
+    "Boxes": "data.boxes", "Keep": "data.label_policy", "label_boxes": "data.label_policy",
+    "read_boxes": "data.photos.labelled", "read_part": "data.photos.labelled", "read_few": "data.photos.labelled",
+    "average_precision": "metrics.average_precision",
+    "Photos": "data.photos", "read_photos": "data.photos", "read_labelled": "data.photos",
+    "flat_field": "data.flat_field", "flattened": "data.flat_field",
+    "Transformer": "nets.scene_distribution", "Classify": "tasks", "Detect": "tasks", "Task": "tasks",
+    "Settings": "inference.settings", "Step": "inference.fit", "fit": "inference.fit", "fit_steps": "inference.fit",
+    "Model": "nets.model", "generate": "generation.dataset", "generate_steps": "generation.dataset",
 }
 __all__ = sorted(_HOME)
 

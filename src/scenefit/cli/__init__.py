@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from scenefit.cli import detecting, fitting, results, scenes
+from scenefit.cli import detecting, fit, results, scenes
 
 __all__ = ["app"]
 
 app = typer.Typer(name="scenefit", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
                   pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
-for command in (scenes.check, scenes.sample, fitting.fit, results.generate, results.score, results.report,
+for command in (scenes.check, scenes.sample, fit.fit, results.generate, results.score, results.report,
                 results.export, detecting.train, detecting.detect):
     app.command()(command)
 

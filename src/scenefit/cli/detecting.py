@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenefit.cli import say
-from scenefit.cli.given import (
+from scenefit.cli import console
+from scenefit.cli.options import (
     APART,
     BoxOption,
     ContrastOption,
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from scenefit.boxes import Boxes
-    from scenefit.detector_file import Trained
-    from scenefit.detector_stages import Lessons
-    from scenefit.formats import Keep
-    from scenefit.photos import Photos
+    from scenefit.data.boxes import Boxes
+    from scenefit.data.formats import Keep
+    from scenefit.data.photos import Photos
+    from scenefit.nets.centre_network import Detector
     from scenefit.tasks import Detect
-    from scenefit.tasks.detector import Detector
+    from scenefit.tasks.detector_file import Trained
+    from scenefit.tasks.detector_training import Lessons
 
 LEAST = 20  # steps of a training
 CHUNK = 16  # photos looked at between two notes of what was found
@@ -52,7 +52,7 @@ WORK = ".found"  # folder of those notes
 COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
 
 
-@say.command("Stopped. The same command goes on after the last stage that was done.")
+@console.command("Stopped. The same command goes on after the last stage that was done.")
 def train(
     source: Annotated[Path, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a data set of "
                                            "boxes (COCO, YOLO, Pascal VOC, KITTI).", show_default=False)],
@@ -98,11 +98,11 @@ def train(
     which detections are believed is set on other renders, an eighth as many, or on the val part; with --labelled, on
     those photos.
     """
-    from scenefit.detector_file import BACKBONES, Trained, write_trained
-    from scenefit.detector_stages import Lessons
+    from scenefit.metrics.average_precision import best_threshold, matched
+    from scenefit.nets.augmentation import Augment
     from scenefit.tasks import Detect
-    from scenefit.tasks.augment import Augment
-    from scenefit.tasks.average_precision import best_threshold, matched
+    from scenefit.tasks.detector_file import BACKBONES, Trained, write_trained
+    from scenefit.tasks.detector_training import Lessons
 
     if backbone not in BACKBONES:
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
@@ -122,7 +122,7 @@ def train(
         keep_apart(source, APART, real, labelled, flat_field)
     one_thread()
     where = resolve(device)
-    with say.busy("Drawing, or reading"):
+    with console.busy("Drawing, or reading"):
         images, labels, held, truth = (_of_run(source, scene, n, workers, where, keep)
                                        if of_run else _of_data(source, n))
     if not len(labels):
@@ -141,12 +141,12 @@ def train(
     write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold,
                                flat_field is not None), info)
     _part_of(out).unlink(missing_ok=True)
-    say.say(f"{out}: finds {', '.join(task.classes)}")
+    console.say(f"{out}: finds {', '.join(task.classes)}")
     told = "images like those it learned from" if few is None else "labelled photos, which it learned from"
-    say.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from {threshold:.2f} on")
+    console.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from {threshold:.2f} on")
 
 
-@say.command("Stopped. The same command goes on where it stood.")
+@console.command("Stopped. The same command goes on where it stood.")
 def detect(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A file that scenefit train wrote.",
                                              show_default=False)],
@@ -169,10 +169,10 @@ def detect(
     photo), score; and each photo with its boxes drawn, as PNG, small ones enlarged. Photos are brought to the size that
     the detector was trained on, the centre cropped: what the crop cuts off is not searched.
     """
-    from scenefit.detector_file import read_trained
-    from scenefit.files import content_hash, write_json
-    from scenefit.lock import lock
-    from scenefit.photos import ENDINGS, check_folder, find_photos, say_skipped, warn_faint
+    from scenefit.data.photos import ENDINGS, check_folder, find_photos, say_skipped, warn_faint
+    from scenefit.files.atomic import content_hash, write_json
+    from scenefit.files.lock import lock
+    from scenefit.tasks.detector_file import read_trained
 
     one_thread()
     trained = read_trained(detector, resolve(device))
@@ -181,7 +181,7 @@ def detect(
     keep_apart(out, "give --out a folder elsewhere", flat=flat_field)
     field = flat_field_of(flat_field, trained.size)
     if trained.flat_field and field is None:
-        say.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "
+        console.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "
                  f"{photos} takes it out")
     paths, others = find_photos(photos, out)  # what was found is not searched
     if not paths:
@@ -193,7 +193,7 @@ def detect(
                                              for path in paths).encode())}
     with lock(out):
         _claim(out, plan)
-        with say.bar() as progress:
+        with console.bar() as progress:
             shown = progress.add_task("photos", total=len(paths))
             for first in range(0, len(paths), CHUNK):
                 note = out / WORK / f"{first:08d}.json"
@@ -208,7 +208,7 @@ def detect(
     name_skipped(skipped)
     warn_faint(photos, sum(note["faint"] for note in notes))
     more = f" ({len(skipped):,} skipped)" if skipped else ""
-    say.say(f"{len(rows):,} objects in {len(paths) - len(unread):,} photos{more}: {out / 'found.json'}")
+    console.say(f"{len(rows):,} objects in {len(paths) - len(unread):,} photos{more}: {out / 'found.json'}")
 
 
 def _part_of(out: Path) -> Path:
@@ -217,10 +217,10 @@ def _part_of(out: Path) -> Path:
 
 
 def _learn(task: "Detect", lessons: "Lessons", seed: int, out: Path) -> "Detector":
-    from scenefit.detector_stages import asked, read_stage, stages, write_stage
+    from scenefit.tasks.detector_training import asked, read_stage, stages, write_stage
 
     wanted = asked(task, lessons, seed)
-    with say.bar() as progress:
+    with console.bar() as progress:
         shown = progress.add_task("learning", total=None)
         for stage in stages(task, lessons, seed, read_stage(_part_of(out), task, wanted)):
             progress.update(shown, completed=stage.done, total=stage.of, description=stage.text)
@@ -246,9 +246,9 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str,
     """Images and boxes of renders of what a run learned, to learn from and to set the threshold on."""
     import numpy as np
 
-    from scenefit.pictures import draw_boxes
-    from scenefit.run import fit_model, open_run
-    from scenefit.score import VALIDATION
+    from scenefit.evaluation.evaluate import VALIDATION
+    from scenefit.renderers.batches import draw_boxes
+    from scenefit.run.folder import fit_model, open_run
 
     opened = open_run(source)
     found = open_scene(opened, scene)
@@ -262,9 +262,9 @@ def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxe
     """The same of a written data set: its parts train and val, or seven eighths and the rest."""
     import numpy as np
 
-    from scenefit.formats.reading import NoPart
-    from scenefit.labelled import first_size, matching, read_boxes
-    from scenefit.score import VALIDATION
+    from scenefit.data.formats.reading import NoPart
+    from scenefit.data.photos.labelled import first_size, matching, read_boxes
+    from scenefit.evaluation.evaluate import VALIDATION
 
     if not source.is_dir() or not matching(source):
         raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
@@ -286,7 +286,7 @@ def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxe
 
 def _contents(path: Path) -> str:
     """The hash of a file; "" of what is none, such as a link that leads nowhere."""
-    from scenefit.files import content_hash
+    from scenefit.files.atomic import content_hash
 
     try:
         return content_hash(path.read_bytes()) if path.is_file() else ""
@@ -296,8 +296,8 @@ def _contents(path: Path) -> str:
 
 def _claim(out: Path, plan: dict[str, Any]) -> None:
     """Make out this search's folder. ValueError if it is another's."""
-    from scenefit.files import write_json
-    from scenefit.lock import NAME
+    from scenefit.files.atomic import write_json
+    from scenefit.files.lock import NAME
 
     path = out / WORK / "plan.json"
     if path.exists():
@@ -318,8 +318,8 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
     `Fitted.faint`. Pictures are written on the way."""
     import numpy as np
 
-    from scenefit.camera import flattened
-    from scenefit.photos import fit_photo
+    from scenefit.data.flat_field import flattened
+    from scenefit.data.photos import fit_photo
 
     fitted, kept, skipped = [], [], []
     for number in range(first, min(first + CHUNK, len(paths))):
@@ -351,8 +351,8 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
 
 def _draw(source: Path, path: Path, box: "np.ndarray", names: list[str], scores: list[float],
           classes: tuple[str, ...]) -> None:
-    from scenefit.files import whole_file
-    from scenefit.photos import whole_photo
+    from scenefit.data.photos import whole_photo
+    from scenefit.files.atomic import whole_file
     from scenefit.report.detections import plain
 
     texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenefit.cli import say
-from scenefit.cli.given import (
+from scenefit.cli import console
+from scenefit.cli.options import (
     APART,
     BoxOption,
     ContrastOption,
@@ -34,16 +34,16 @@ from scenefit.cli.given import (
 )
 
 if TYPE_CHECKING:
-    from scenefit.features import Extractor
-    from scenefit.model import Model, Unlearned
-    from scenefit.run import Run
-    from scenefit.scene_file import SceneFile
-    from scenefit.score import Score
+    from scenefit.evaluation.evaluate import Score
+    from scenefit.metrics.features import Extractor
+    from scenefit.nets.model import Model, Unlearned
+    from scenefit.renderers.scene_file import SceneFile
+    from scenefit.run.folder import Run
 
 FEATURES = ("run", "lite0", "pixels")
 
 
-@say.command("Stopped. The same command goes on where it stood.")
+@console.command("Stopped. The same command goes on where it stood.")
 def generate(
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
                                            "file, for data of its prior.", show_default=False)],
@@ -74,9 +74,9 @@ def generate(
     Refuses a scene file whose grammar has changed since the fit. Stopped or killed, the same command goes on where it
     stood, and ends in the same bytes, whatever the number of workers. provenance.json says where the data come from.
     """
-    from scenefit.dataset import generate_steps
-    from scenefit.formats import FORMATS, as_format
-    from scenefit.lock import lock
+    from scenefit.data.formats import FORMATS, as_format
+    from scenefit.files.lock import lock
+    from scenefit.generation.dataset import generate_steps
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
@@ -84,15 +84,15 @@ def generate(
     if scene is not None and source.suffix == ".py":
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
     model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
-    with drawing(found, workers, resolve(device)) as renderer, lock(out), say.bar() as progress:
+    with drawing(found, workers, resolve(device)) as renderer, lock(out), console.bar() as progress:
         shown = progress.add_task("images", total=n)
         for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
                                    drawn_by=found.hash):
             progress.update(shown, completed=step.written, description=f"{step.written:,} images")
-    say.say(f"{n:,} images in {out}")
+    console.say(f"{n:,} images in {out}")
 
 
-@say.command("Stopped. The same command goes on where it stood.")
+@console.command("Stopped. The same command goes on where it stood.")
 def score(
     run: RunArgument,
     real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos; best those that the fit has not seen.",
@@ -135,13 +135,14 @@ def score(
     """
     from dataclasses import asdict
 
-    from scenefit.detections import ARMS, compare, write_detections
-    from scenefit.lock import lock
-    from scenefit.record import hash_photos, versions
-    from scenefit.run import fit_model, open_run
-    from scenefit.score import score_pieces
-    from scenefit.score_file import read_piece, write_piece, write_score
-    from scenefit.tasks.choose import choose_task
+    from scenefit.evaluation.evaluate import score_pieces
+    from scenefit.files.lock import lock
+    from scenefit.files.versions import versions
+    from scenefit.run.config import hash_photos
+    from scenefit.run.detections import ARMS, compare, write_detections
+    from scenefit.run.folder import fit_model, open_run
+    from scenefit.run.results import read_piece, write_piece, write_score
+    from scenefit.tasks.from_labels import choose_task
 
     if features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
@@ -160,7 +161,7 @@ def score(
     so_far = opened.path("score.part.safetensors")
     with drawing(found, workers, where) as renderer, lock(run):
         task = None if few is None else choose_task(few, found.grammar, renderer, where)
-        with say.bar() as progress:
+        with console.bar() as progress:
             shown = progress.add_task("measuring", total=None)
             for piece in score_pieces(model, renderer, reals, _extractor(opened, features), few, features=features,
                                       seed=seed, renders=renders, images=images, repeats=repeats, task=task,
@@ -174,10 +175,10 @@ def score(
     write_score(opened.path("score.json"), piece.score)
     so_far.unlink(missing_ok=True)
     _show(piece.score)
-    say.say(f"Written to {opened.path('score.json')}")
+    console.say(f"Written to {opened.path('score.json')}")
 
 
-@say.command("Stopped.")
+@console.command("Stopped.")
 def report(
     run: RunArgument,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="Measure against these photos anew, for "
@@ -192,8 +193,8 @@ def report(
     \b
       scenefit report runs/coins
     """
-    from scenefit.retell import measure, write_report
-    from scenefit.run import open_run
+    from scenefit.run.folder import open_run
+    from scenefit.run.report import measure, write_report
 
     if flat_field is not None and real is None:
         raise typer.BadParameter("--flat-field is for photos; give some with --real, or leave it out")
@@ -201,16 +202,16 @@ def report(
     opened = open_run(run)
     keep_apart(run, APART, real, flat=flat_field)
     found = open_scene(opened, scene)
-    with say.busy("Writing the report"):
+    with console.busy("Writing the report"):
         if real is not None:
             same_camera(opened, flat_field)
             measure(opened, found.grammar, found.renderer, photos(
                 real, opened.record.size, opened.settings.most_photos, flat_field))
         page, picture = write_report(opened, found)
-    say.say(f"Report: {page} (as a picture: {picture})")
+    console.say(f"Report: {page} (as a picture: {picture})")
 
 
-@say.command("Stopped; nothing was written.")
+@console.command("Stopped; nothing was written.")
 def export(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write.",
@@ -227,23 +228,23 @@ def export(
       scenefit export runs/coins --out coins.json
 
     Ranges, quantiles, probabilities, counts and rank correlations of all attributes, learned beside prior. The keys
-    are documented in scenefit/export.py (python -c "import scenefit.export; help(scenefit.export)").
+    are documented in scenefit/export.py (python -c "import scenefit.generation.export; help(scenefit.generation.export)").
     """
-    from scenefit.export import export as distribution
-    from scenefit.files import write_json
-    from scenefit.run import fit_model, open_run
+    from scenefit.files.atomic import write_json
+    from scenefit.generation.export import export as distribution
+    from scenefit.run.folder import fit_model, open_run
 
     one_thread()
     opened = open_run(run)
     found = open_scene(opened, scene)
     path = out or opened.path("distribution.json")
     write_json(path, distribution(fit_model(opened, found.grammar), scenes))
-    say.say(f"Distribution: {path}")
+    console.say(f"Distribution: {path}")
 
 
 def _learned(run: Path, scene: Path | None) -> "tuple[Model | Unlearned, SceneFile, dict[str, Any]]":
     """What a run learned, what draws it, and what the record of data made from it says."""
-    from scenefit.run import fit_model, open_run
+    from scenefit.run.folder import fit_model, open_run
 
     opened = open_run(run)
     found, real = open_scene(opened, scene), opened.record.real
@@ -254,17 +255,17 @@ def _learned(run: Path, scene: Path | None) -> "tuple[Model | Unlearned, SceneFi
 
 def _prior(scene: Path) -> "tuple[Model | Unlearned, SceneFile, dict[str, Any]]":
     """The same of a scene file alone."""
-    from scenefit.model import Unlearned
-    from scenefit.record import versions
-    from scenefit.scene_file import load_scene
+    from scenefit.files.versions import versions
+    from scenefit.nets.model import Unlearned
+    from scenefit.renderers.scene_file import load_scene
 
     found = load_scene(scene)
     return Unlearned(found.grammar), found, {"scene": str(found.path), "versions": versions()}
 
 
 def _extractor(run: "Run", features: str) -> "Extractor":
-    from scenefit.features import lite0, pixels
-    from scenefit.run import fit_reader
+    from scenefit.metrics.features import lite0, pixels
+    from scenefit.run.folder import fit_reader
 
     if features == "run":
         return fit_reader(run).features
@@ -273,7 +274,7 @@ def _extractor(run: "Run", features: str) -> "Extractor":
 
 def _seen(run: "Run", real: Any, few: Any) -> tuple[str, ...]:
     """What makes a score rosier than it is."""
-    from scenefit.record import hash_photos
+    from scenefit.run.config import hash_photos
 
     found = []
     if hash_photos(real) == run.record.real.hash:
@@ -285,7 +286,7 @@ def _seen(run: "Run", real: Any, few: Any) -> tuple[str, ...]:
 
 def _show(found: "Score") -> None:
     floor = found.floor
-    rows = [[name, say.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
+    rows = [[name, console.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
              f"{d.auc_high:.3f})", *_accuracy(found, name)] for name, d in found.distances.items()]
     rows.append(["floor", f"{floor.mean:.3g} ({floor.low:.2g} to {floor.high:.2g})", "0", "0.5",
                  *[""] * bool(found.metric)])
@@ -295,13 +296,13 @@ def _show(found: "Score") -> None:
         columns.append(found.metric)
         note += (f"\n{found.metric} on {found.labelled} labelled photos: mean (lowest to highest) of "
                  f"{len(found.values['learned'])} trainings on {found.images} images each")
-    say.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows, note)
+    console.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows, note)
     if found.ap50:
         names = list(found.ap50["learned"])
-        say.table("AP50 per class", ["", *names],
+        console.table("AP50 per class", ["", *names],
                   [[arm, *(_percent(classes[name]) for name in names)] for arm, classes in found.ap50.items()])
     for text in found.notes:
-        say.warn(text)
+        console.warn(text)
 
 
 def _accuracy(found: "Score", arm: str) -> list[str]:

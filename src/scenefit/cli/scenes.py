@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenefit.cli import say
-from scenefit.cli.given import DeviceOption, SceneArgument, SeedOption, WorkersOption, drawing, resolve
+from scenefit.cli import console
+from scenefit.cli.options import DeviceOption, SceneArgument, SeedOption, WorkersOption, drawing, resolve
 
 if TYPE_CHECKING:
-    from scenefit.frame import Frames
-    from scenefit.grammar import Grammar
-    from scenefit.scene import SceneBatch
+    from scenefit.data.frames import Frames
+    from scenefit.scenes.grammar import Grammar
+    from scenefit.scenes.scene import SceneBatch
 
 Count = Annotated[int, typer.Option("-n", "--n", min=2, help="Scenes to draw.")]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the contact sheet goes.")]
@@ -21,7 +21,7 @@ SHOWN = 48
 MARKS = {"ok": "ok      ", "warning": "warning ", "wrong": "WRONG   "}
 
 
-@say.command("Stopped.")
+@console.command("Stopped.")
 def check(
     scene: SceneArgument,
     n: Count = 64,
@@ -41,22 +41,22 @@ def check(
     Ends with exit code 1 where something is wrong. Warnings are things that work but may not be meant, such as a
     learned attribute that changes no image. Draws a contact sheet, SCENE_check.png, with the boxes of objects.
     """
-    from scenefit.check import check as look_over
-    from scenefit.scene_file import load_scene
+    from scenefit.renderers.scene_checks import check as look_over
+    from scenefit.renderers.scene_file import load_scene
 
     found = load_scene(scene)
     with drawing(found, workers, resolve(device)) as renderer:
         frames, findings = look_over(found.grammar, renderer, n, seed)
     for finding in findings:
-        say.say(f"{MARKS[finding.mode]}{finding.text}")
+        console.say(f"{MARKS[finding.mode]}{finding.text}")
     sheet = _sheet(boxed(frames.take(range(min(len(frames), SHOWN)))), out / f"{scene.stem}_check.png")
-    say.say(f"Contact sheet: {sheet}")
+    console.say(f"Contact sheet: {sheet}")
     wrong = sum(finding.mode == "wrong" for finding in findings)
     if wrong:
         raise ValueError(f"{scene}: {wrong} {'thing is' if wrong == 1 else 'things are'} wrong, see above")
 
 
-@say.command("Stopped.")
+@console.command("Stopped.")
 def sample(
     scene: SceneArgument,
     n: Count = 48,
@@ -80,19 +80,19 @@ def sample(
     import numpy as np
 
     from scenefit.renderers import render
-    from scenefit.scene_file import load_scene
+    from scenefit.renderers.scene_file import load_scene
 
     found = load_scene(scene)
     scenes = found.grammar.sample(seed, n if index is None else np.array([index]))
     with drawing(found, workers) as renderer:
         frames = render(renderer, scenes.take(range(min(len(scenes), SHOWN))))
     rows = [_row(found.grammar, kind, name) for kind in found.grammar.kinds for name in found.grammar.attributes[kind]]
-    say.table(f"Prior of {scene}", ["attribute", "prior", "learned", "bounds", "5 %", "25 %", "50 %", "75 %", "95 %"],
+    console.table(f"Prior of {scene}", ["attribute", "prior", "learned", "bounds", "5 %", "25 %", "50 %", "75 %", "95 %"],
               rows)
     if csv is not None:
         _write_csv(csv, scenes)
-        say.say(f"Scenes: {csv} ({len(scenes)} scenes, {scenes.node_count} rows)")
-    say.say(f"Contact sheet: {_sheet(frames.images, out / f'{scene.stem}_sample.png')}")
+        console.say(f"Scenes: {csv} ({len(scenes)} scenes, {scenes.node_count} rows)")
+    console.say(f"Contact sheet: {_sheet(frames.images, out / f'{scene.stem}_sample.png')}")
 
 
 def boxed(frames: "Frames") -> Any:
@@ -112,8 +112,8 @@ def boxed(frames: "Frames") -> Any:
 
 
 def _sheet(images: Any, path: Path) -> Path:
-    from scenefit.files import whole_file
-    from scenefit.report.sheet import contact_sheet
+    from scenefit.files.atomic import whole_file
+    from scenefit.report.picture import contact_sheet
 
     with whole_file(path) as file:
         contact_sheet(images, 8).save(file, "PNG")
@@ -122,13 +122,13 @@ def _sheet(images: Any, path: Path) -> Path:
 
 def _row(grammar: "Grammar", kind: str, name: str) -> list[str]:
     """One attribute of the prior: what it is and where its values lie, over 2,000 scenes."""
-    from scenefit.export import form_of, summary
-    from scenefit.prior import Choice
+    from scenefit.generation.export import form_of, summary
+    from scenefit.scenes.priors import Choice
 
     a, values = grammar.attributes[kind][name], grammar.sample(0, 2000).tables[kind][name]
     prior = "conditional" if a.conditional else re.sub(r", (sd=None|weights=None|low=-inf|high=inf)", "", str(a.prior))
     bounds = "" if not a.learned or isinstance(a.prior, Choice) else "the circle" if a.circular else \
-        " to ".join(say.number(float(end)) for end in a.bounds) if a.bounds else "the prior's"
+        " to ".join(console.number(float(end)) for end in a.bounds) if a.bounds else "the prior's"
     head = [f"{kind}.{name}", prior, "yes" if a.learned else "", bounds]
     if len(values) == 0:
         return [*head, "none", "", "", "", ""]
@@ -139,7 +139,7 @@ def _row(grammar: "Grammar", kind: str, name: str) -> list[str]:
     quantiles = [found["quantiles"][q] for q in ("5", "25", "50", "75", "95")]
     if a.circular and _any_direction(quantiles):
         return [*head, "any direction", "", "", "", ""]
-    return [*head, *map(say.number, quantiles)]
+    return [*head, *map(console.number, quantiles)]
 
 
 def _any_direction(quantiles: list[float]) -> bool:
@@ -153,7 +153,7 @@ def _write_csv(path: Path, scenes: "SceneBatch") -> None:
     import codecs
     import csv
 
-    from scenefit.files import whole_file
+    from scenefit.files.atomic import whole_file
 
     rows = scenes.rows()
     with whole_file(path) as file:

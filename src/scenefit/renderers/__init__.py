@@ -6,9 +6,9 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from scenefit.frame import Frames
-from scenefit.scene import SceneBatch
-from scenefit.spelling import meant
+from scenefit.data.frames import Frames
+from scenefit.scenes.scene import SceneBatch
+from scenefit.scenes.suggestions import meant
 
 
 class Renderer(Protocol):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.scene import SceneBatch
+from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.frame import Frame, Frames, make_frames, to_uint8
+from scenefit.data.frames import Frame, Frames, make_frames, to_uint8
 from scenefit.renderers import Renderer, RenderError
-from scenefit.scene import Scene, SceneBatch
+from scenefit.scenes.scene import Scene, SceneBatch
 
 
 def each(function: Callable[[Scene], Any]) -> Renderer:

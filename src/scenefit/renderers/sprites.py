@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from scenefit.address import generator
-from scenefit.frame import Frames, make_frames
+from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import GrammarMismatch, check_size, unknown_kind
 from scenefit.renderers.column import check_column, numbers, read_column
-from scenefit.scene import SceneBatch
+from scenefit.scenes.rng import generator
+from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
 SOLID = 0.501  # an object is where its texture's alpha is above one half; the rest keeps rounding from deciding ties

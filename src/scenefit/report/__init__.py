@@ -3,9 +3,9 @@
 import io
 from pathlib import Path
 
-from scenefit import files
-from scenefit.report import page, sheet
-from scenefit.report.story import (
+from scenefit.files import atomic as files
+from scenefit.report import page, picture
+from scenefit.report.content import (
     Arm,
     AttributeStory,
     Detections,
@@ -28,7 +28,7 @@ def write(story: Story, folder: Path | str) -> tuple[Path, Path]:
     The same story gives the same bytes.
     """
     held = io.BytesIO()
-    sheet.first_view(story).save(held, "PNG")
+    picture.first_view(story).save(held, "PNG")
     text = page.render(story)
     html_path, png_path = Path(folder) / "report.html", Path(folder) / "report.png"
     files.write_text(html_path, text)

@@ -13,14 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageFont
 
-from scenefit.report import look
-from scenefit.report.story import AttributeStory, Story, Table
+from scenefit.report import style
+from scenefit.report.content import AttributeStory, Story, Table
 
 DPI = 100
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"], "font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10,
-    "ytick.labelsize": 10, "text.color": look.INK, "axes.labelcolor": look.SOFT, "xtick.color": look.SOFT,
-    "ytick.color": look.SOFT, "axes.edgecolor": look.LINE, "axes.spines.top": False, "axes.spines.right": False,
+    "ytick.labelsize": 10, "text.color": style.INK, "axes.labelcolor": style.SOFT, "xtick.color": style.SOFT,
+    "ytick.color": style.SOFT, "axes.edgecolor": style.LINE, "axes.spines.top": False, "axes.spines.right": False,
     "axes.axisbelow": True,
     "text.parse_math": False,  # a user's "$" is a dollar
 }
@@ -50,21 +50,21 @@ def arms(table: Table, width: int, height: int) -> Image.Image:
     def draw(axes: Axes) -> None:
         factor = 100.0 if table.percent else 1.0
         for place, arm in enumerate(table.rows):
-            fill, edge = look.paint(arm.name)
+            fill, edge = style.paint(arm.name)
             if np.isfinite(arm.low) and np.isfinite(arm.high):
                 axes.plot([factor * arm.low, factor * arm.high], [place, place], color=edge, lw=3,
                           solid_capstyle="round", zorder=2)
             values = np.asarray(arm.values, float) * factor
             axes.plot(values, np.full(len(values), place + 0.27), "|", color=edge, ms=6, alpha=0.7, zorder=2)
             axes.plot([factor * arm.mean], [place], "o", ms=9.5, color=fill, mec=edge, mew=2, zorder=3, clip_on=False)
-            axes.annotate(look.metric(table, arm.mean), (1, place), (16, 0), ("axes fraction", "data"),
+            axes.annotate(style.metric(table, arm.mean), (1, place), (16, 0), ("axes fraction", "data"),
                           "offset points", va="center", fontsize=12, fontweight="bold")
-            axes.annotate(look.interval(table, arm), (1, place), (66, 0), ("axes fraction", "data"), "offset points",
-                          va="center", fontsize=10, color=look.SOFT)
-        axes.set_yticks(range(len(names)), names, fontsize=12, color=look.INK)
+            axes.annotate(style.interval(table, arm), (1, place), (66, 0), ("axes fraction", "data"), "offset points",
+                          va="center", fontsize=10, color=style.SOFT)
+        axes.set_yticks(range(len(names)), names, fontsize=12, color=style.INK)
         axes.set_ylim(len(table.rows) - 0.4, -0.6)
         axes.set_xlim(*_room(table, factor))
-        axes.grid(axis="x", color=look.LINE)
+        axes.grid(axis="x", color=style.LINE)
         axes.tick_params(length=0, pad=8)
         axes.spines["left"].set_visible(False)
 
@@ -85,28 +85,28 @@ def _room(table: Table, factor: float) -> tuple[float, float]:
 def distance(story: Story, width: int, height: int) -> Image.Image:
     """The distance over renders, with the grammar's and the floor between real photos."""
     def draw(axes: Axes) -> None:
-        runs = look.stages(story.trace)
+        runs = style.stages(story.trace)
         x = np.array([p.renders for _, run in runs for p in run], float)
         y = np.array([p.distance for _, run in runs for p in run])
-        learned = look.paint("learned").fill
+        learned = style.paint("learned").fill
         axes.plot(x, y, "-", color=learned, lw=2.2, zorder=4, label="learned")
         if len(x) < 60:
             axes.plot(x, y, "o", color=learned, ms=4.5, zorder=4, clip_on=False)
         axes.set_xlim(min(0.0, x.min()), x.max() * 1.02 or 1)
         axes.margins(y=0.12)
-        if look.out_of_sight(story):
+        if style.out_of_sight(story):
             low, high = axes.get_ylim()
             axes.set_ylim(low, high + 0.16 * (high - low))  # room for the text
-            axes.annotate(look.above(story), (1, 1), (-4, -14), "axes fraction", "offset points", ha="right",
-                          color=look.paint("grammar").edge, fontweight="bold", zorder=5,
+            axes.annotate(style.above(story), (1, 1), (-4, -14), "axes fraction", "offset points", ha="right",
+                          color=style.paint("grammar").edge, fontweight="bold", zorder=5,
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
         elif story.prior_distance is not None and np.isfinite(story.prior_distance):
-            axes.axhline(story.prior_distance, color=look.paint("grammar").edge, lw=2, ls=(0, (5, 3)), label="grammar")
+            axes.axhline(story.prior_distance, color=style.paint("grammar").edge, lw=2, ls=(0, (5, 3)), label="grammar")
         if story.floor is not None and np.isfinite(story.floor.value):
-            axes.axhspan(story.floor.low, story.floor.high, color=look.DARK, alpha=0.13, lw=0)
-            axes.axhline(story.floor.value, color=look.DARK, lw=1.4, label="photos against photos (floor)")
+            axes.axhspan(story.floor.low, story.floor.high, color=style.DARK, alpha=0.13, lw=0)
+            axes.axhline(story.floor.value, color=style.DARK, lw=1.4, label="photos against photos (floor)")
         _mark_stages(axes, runs)
-        axes.grid(axis="y", color=look.LINE)
+        axes.grid(axis="y", color=style.LINE)
         axes.tick_params(length=0, pad=6)
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", integer=True)
@@ -125,39 +125,39 @@ def _mark_stages(axes: Axes, runs: Any) -> None:
         start = run[0].renders if place else left
         end = runs[place + 1][1][0].renders if place + 1 < len(runs) else right
         if place:
-            axes.axvline(start, color=look.SOFT, lw=1, ls=(0, (1, 2)))
+            axes.axvline(start, color=style.SOFT, lw=1, ls=(0, (1, 2)))
         wide = (end - start) / (right - left) * axes.get_window_extent().width
         if stage and wide > 9 * len(stage) + 12:
-            axes.annotate(stage, (start, 1), (5, 3), ("data", "axes fraction"), "offset points", color=look.SOFT,
+            axes.annotate(stage, (start, 1), (5, 3), ("data", "axes fraction"), "offset points", color=style.SOFT,
                           fontsize=10)
 
 
 def histogram(attribute: AttributeStory, width: int, height: int) -> Image.Image:
     """Before and after as filled bars, the truth as an outline; each scaled to its own tallest bin."""
     def draw(axes: Axes) -> None:
-        found = look.bars(attribute)
+        found = style.bars(attribute)
         for role, alpha in (("before", 0.55), ("after", 0.75)):
             if role in found.heights:
-                axes.stairs(found.scaled(role), found.edges, fill=True, color=look.paint(role).fill, alpha=alpha, lw=0)
+                axes.stairs(found.scaled(role), found.edges, fill=True, color=style.paint(role).fill, alpha=alpha, lw=0)
         if "before" in found.heights:  # its edge again, where what was learned hides it
-            axes.stairs(found.scaled("before"), found.edges, color=look.paint("before").edge, lw=1)
+            axes.stairs(found.scaled("before"), found.edges, color=style.paint("before").edge, lw=1)
         if "truth" in found.heights:
-            axes.stairs(found.scaled("truth"), found.edges, color=look.DARK, lw=1.6)
+            axes.stairs(found.scaled("truth"), found.edges, color=style.DARK, lw=1.6)
         axes.set_xlim(found.edges[0], found.edges[-1])
         axes.set_ylim(0, 1.06)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.spines["bottom"].set_color(look.SOFT)
-        axes.tick_params(length=3, color=look.SOFT)
+        axes.spines["bottom"].set_color(style.SOFT)
+        axes.tick_params(length=3, color=style.SOFT)
         if attribute.circular:
-            axes.set_xticks(list(look.TURN), list(look.TURN.values()))
+            axes.set_xticks(list(style.TURN), list(style.TURN.values()))
         elif found.ticks is not None:
-            axes.set_xticks(*look.bin_labels(found, (width - 40) // 8))
+            axes.set_xticks(*style.bin_labels(found, (width - 40) // 8))
         else:
             axes.locator_params(axis="x", nbins=5)
         for mark, end in (("low", 0), ("high", 1)):
             if attribute.pressed == mark:
-                axes.axvline(found.edges[-end], color=look.WARN, lw=3, clip_on=False)
+                axes.axvline(found.edges[-end], color=style.WARN, lw=3, clip_on=False)
 
     return _drawn(draw, width, height, (20, 20, 6, 28))
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from scenefit.report.charts import font
-from scenefit.report.story import Detections, FoundBy, Images
+from scenefit.report.content import Detections, FoundBy, Images
 
 TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # told apart by those who cannot see red, or green, too
 MOST = 3  # photos a row

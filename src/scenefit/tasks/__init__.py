@@ -5,8 +5,8 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from scenefit.tasks.classify import Classify
-from scenefit.tasks.detect import Detect
+from scenefit.tasks.classification import Classify
+from scenefit.tasks.detection import Detect
 
 
 class Task(Protocol):

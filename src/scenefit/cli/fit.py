@@ -1,0 +1,175 @@
+"""scenefit fit"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenefit.cli import console
+from scenefit.cli.options import (
+    BoxOption,
+    ContrastOption,
+    CutOption,
+    DeviceOption,
+    FlatOption,
+    LabelledOption,
+    MarginOption,
+    PixelsOption,
+    SceneArgument,
+    SeedOption,
+    SeenOption,
+    SideOption,
+    WorkersOption,
+    command_line,
+    drawing,
+    flat_field_hash,
+    keep_apart,
+    keep_of,
+    labelled_photos,
+    photos,
+    resolve,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from scenefit.data.formats import Keep
+    from scenefit.inference.fit import Step
+    from scenefit.inference.settings import Settings
+    from scenefit.run.folder import Run
+    from scenefit.scenes.grammar import Grammar
+
+
+@console.command("Stopped. Nothing up to the last second or so is lost: the same command goes on from there.")
+def fit(
+    scene: SceneArgument,
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in any depth of folders, or a list "
+                                       "file in a data set of boxes; no label of theirs is read.",
+                                       show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make, or to go on with.",
+                                      show_default=False)],
+    labelled: LabelledOption = None,
+    flat_field: FlatOption = None,
+    seed: SeedOption = 0,
+    max_renders: Annotated[int | None, typer.Option("--max-renders", help="Draw at most so many images.",
+                                                    show_default=False)] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new work after so long. What is learned "
+                                                  "then depends on the machine's speed.", show_default=False)] = None,
+    device: DeviceOption = "cpu",
+    gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|exact|finite|simultaneous|score", help=
+                                                 "How to get a gradient through the renderer.",
+                                                 show_default="auto")] = None,
+    warm_start: Annotated[str | None, typer.Option("--warm-start", metavar="infer|look|search|none", help="How to come "
+                                                   "near before the descent: read the photos, find what belongs "
+                                                   "to each photo as a whole, or search.",
+                                                   show_default="infer")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.",
+                                              show_default="60; 0 after look")] = None,
+    workers: WorkersOption = 0,
+    min_pixels: PixelsOption = 4,
+    min_visibility: SeenOption = 0.05,
+    min_side: SideOption = 1,
+    max_truncation: CutOption = 1.0,
+    min_contrast: ContrastOption = 0.0,
+    box: BoxOption = "visible",
+    margin: MarginOption = 0.0,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
+                                                   "scenefit.Settings, such as batch=256; may be repeated.",
+                                                   show_default=False)] = None,
+) -> None:
+    """Learn the distribution of scenes from photos.
+
+    \b
+      scenefit fit scenes/coins.py --real photos/ --out runs/coins
+      scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
+
+    Labelled photos steer the fit towards what a classifier, or with boxes a detector, needs; each of the task_steps
+    trains one. Which of the renders' objects get boxes, and which, say --min-pixels to --box.
+
+    Photos are brought to the renderer's size: the short side is fitted, the centre cropped. The run folder then holds
+    what was learned (model.safetensors) and report.html, which shows it. Stopped or killed, the same command goes on
+    where it stood, and ends in the same bytes.
+    """
+    chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
+                       "steps": steps, "device": resolve(device)}, set_ or [])
+    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
+    _fit(scene, real, labelled, flat_field, out, seed, chosen, workers, keep)
+
+
+def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
+         workers: int, keep: "Keep | None") -> None:
+    from scenefit.files.lock import lock
+    from scenefit.inference.fit import check_learned, frame_size
+    from scenefit.nets.structure_policy import decisions
+    from scenefit.renderers.scene_file import load_scene
+    from scenefit.run.config import describe
+    from scenefit.run.folder import begin, fit_model, fit_reader, fit_run, version_changes
+    from scenefit.run.report import measure, write_report
+
+    keep_apart(out, "give --out a folder elsewhere", real, labelled, flat)
+    found = load_scene(scene)
+    check_learned(found.grammar)
+    with drawing(found, workers, chosen.device) as renderer:
+        size = frame_size(found.grammar, renderer)
+        images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
+        wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line(),
+                          keep, flat_field_hash(flat, size))
+        with lock(out):
+            run = begin(out, wanted)
+            warnings = version_changes(run)
+            if run.record.scene.hash != found.hash:
+                warnings.append(f"{found.path}, or what it imports, has changed since {out} was begun; its grammar has "
+                                f"not, but what it draws may have: to fit anew, remove {out}")
+            for text in (*warnings, *_left_alone(found.grammar, run.settings)):
+                console.warn(text)
+            if run.finished:
+                fit_model(run, found.grammar)  # a damaged one is not finished, and says what to do
+                fit_reader(run)
+                console.say(f"{out} is finished. Report: {run.path('report.html')}")
+                return
+            _watch(run, fit_run(run, found.grammar, renderer, images, few, keep=keep), few is not None,
+                   bool(decisions(found.grammar)))
+            with console.busy("Measuring what was learned"):
+                summary = measure(run, found.grammar, renderer, images)
+                page, picture = write_report(run, found, tuple(warnings))
+    console.say(summary.verdict)
+    console.say(f"Report: {page} (as a picture: {picture})")
+
+
+def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:
+    """A warning where `look` is all that learns, and some learned attributes are none that it can."""
+    from scenefit.nets.aggregate_posterior import places
+
+    if chosen.warm_start == "look" and not chosen.descent:
+        found = {a.key for a in places(grammar)}
+        rest = [f"{a.kind}.{a.name}" for a in grammar.learned if a.key not in found]
+        if rest:
+            yield (f"look learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} as they "
+                   "were; add --steps 60 to learn them as well, or give the root what they depend on")
+
+
+def _watch(run: "Run", pieces: Iterable["Step"], task: bool, structured: bool) -> None:
+    """One bar for the whole plan."""
+    from scenefit.inference.fit import plan
+
+    costs = _costs(run.settings)
+    work = [costs[stage] / (count if stage in ("search", "infer") else 1) for stage, _, count in
+            plan(run.settings, True, task, structured)]
+    with console.bar(("renders", "distance")) as progress:
+        shown = progress.add_task("fit", total=sum(work), renders="", distance="")
+        distance = ""
+        for step in pieces:
+            distance = f"distance {console.number(step.distance)}" if step.distance == step.distance else distance
+            progress.update(shown, completed=sum(work[:step.number + 1]), distance=distance,
+                            description=f"{step.stage} {step.done}/{step.of}", renders=f"{step.renders:,} renders")
+        progress.update(shown, completed=sum(work))
+
+
+def _costs(chosen: "Settings") -> Mapping[str, Any]:
+    """Roughly how long a piece of each stage takes, in images drawn and looked at."""
+    return {"pretrain": chosen.pretrain * 64, "read": chosen.reader_renders * (1 + chosen.reader_epochs),
+            "infer": chosen.rounds * chosen.round_renders, "focus": chosen.reader_renders * (1 + chosen.reader_epochs),
+            "look": 4 * chosen.look_renders, "search": chosen.rounds * 640,
+            "structure": 8 * chosen.structure, "match": 2 * chosen.batch,
+            "settle": 2 * chosen.check_renders, "task": chosen.task_renders * 8 + 2 * chosen.batch,
+            "check": chosen.check_renders}

@@ -1,0 +1,84 @@
+"""Labelled boxes of a set of images: what a detector learns from, answers with, and is scored against.
+
+Legend: m boxes. Boxes are x0, y0, x1, y1 in pixels from the top left corner, x1 and y1 just outside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.scenes.scene import row_numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """One row a box, sorted by image.
+
+    count: how many images there are.  image [m]: which of them (0..count-1).  box [m, 4].  name [m]: its class.
+    score [m]: how sure a detector is, 1 for labels.
+    """
+
+    count: int
+    image: NDArray[np.int64]
+    box: NDArray[np.float64]
+    name: NDArray[np.str_]
+    score: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def to_bytes(self) -> bytes:
+        """Images, boxes and names, for a hash; not the scores."""
+        return b"\n".join([self.image.tobytes(), self.box.tobytes(), "\n".join(self.name.tolist()).encode()])
+
+    def rows(self, image: int) -> slice:
+        """Where the boxes of one image stand."""
+        first, last = np.searchsorted(self.image, [image, image + 1])
+        return slice(int(first), int(last))
+
+    def take(self, images: Sequence[int] | NDArray[Any]) -> "Boxes":
+        """Those of some images (numbers or a mask), in the order given; an image may come more than once."""
+        chosen = row_numbers(images, self.count)
+        first, last = (np.searchsorted(self.image, chosen, side=side) for side in ("left", "right"))
+        rows = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)] or [np.zeros(0)]).astype(int)
+        place = np.repeat(np.arange(len(chosen)), last - first)
+        return Boxes(len(chosen), place, self.box[rows], self.name[rows], self.score[rows])
+
+    def where(self, mask: NDArray[np.bool_]) -> "Boxes":
+        """Those that mask [m] keeps; the images stay."""
+        return Boxes(self.count, self.image[mask], self.box[mask], self.name[mask], self.score[mask])
+
+    def scaled(self, factor: float, shift: Sequence[float] = (0.0, 0.0)) -> "Boxes":
+        """Boxes as they lie in images enlarged by factor and then moved by shift (x, y)."""
+        move = np.array([*shift, *shift], float)
+        return Boxes(self.count, self.image, self.box * factor + move, self.name, self.score)
+
+
+def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -> Boxes:
+    """Boxes in any order, checked and sorted by image. ValueError, naming the row, for what is no box."""
+    image = np.asarray(image, np.int64).reshape(-1)
+    box = np.asarray(box, np.float64).reshape(-1, 4)
+    name = np.asarray(name, np.str_).reshape(-1)
+    score = np.ones(len(image)) if score is None else np.asarray(score, np.float64).reshape(-1)
+    if not len(image) == len(box) == len(name) == len(score):
+        raise ValueError(f"boxes need one image, box, name and score each, got {len(image)}, {len(box)}, {len(name)} "
+                         f"and {len(score)}")
+    outside = np.flatnonzero((image < 0) | (image >= count))
+    if len(outside):
+        raise ValueError(f"box {outside[0]} belongs to image {image[outside[0]]}, but there are {count}")
+    wrong = np.flatnonzero(~(np.isfinite(box).all(axis=1) & (box[:, 2:] > box[:, :2]).all(axis=1)))
+    if len(wrong):
+        raise ValueError(f"box {wrong[0]} needs x0 < x1 and y0 < y1, got {box[wrong[0]].tolist()}")
+    wrong = np.flatnonzero(~np.isfinite(score) | (name == ""))
+    if len(wrong):
+        raise ValueError(f"box {wrong[0]} needs a class and a finite score, got {str(name[wrong[0]])!r} and "
+                         f"{score[wrong[0]]}")
+    order = np.argsort(image, kind="stable")
+    return Boxes(int(count), image[order], box[order], name[order], score[order])
+
+
+def no_boxes(count: int) -> Boxes:
+    return make_boxes(count, [], [], [])

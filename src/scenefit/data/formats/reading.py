@@ -1,0 +1,175 @@
+"""What a layout of labelled photos is, and what reading them has in common. Legend: H, W pixels."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenefit.data.photos import ENDINGS
+
+LISTS = ("ImageSets/Main", "ImageSets", ".")  # where a data set keeps its lists of names
+BESIDE = ("-1", "0", "1")  # what VOC's lists of one class have in their second column
+
+
+class NoLabels(ValueError):
+    """A photo that nobody labelled."""
+
+
+class NoPart(ValueError):
+    """A data set does not have the part that was asked for, or nothing in it."""
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """box: x0, y0, x1, y1 as the file says, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: the
+    line or number by which its file's reader finds it."""
+
+    box: tuple[float, ...]
+    name: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a data set says about one photo.
+
+    source: the file that says so.  size: (H, W) of the photo, if it says that.  shares: boxes are in shares of the
+    photo.  regions: how many more there are that count neither as an object nor as none.
+    """
+
+    source: Path
+    boxes: tuple[LabelledBox, ...]
+    size: tuple[int, int] | None = None
+    shares: bool = False
+    regions: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photo of a data set. read: opens its labels; NoLabels where there are none."""
+
+    photo: Path
+    read: Callable[[], Labels]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """items: in the order of the data set.  skipped: what is named but missing, and the like, each with the reason."""
+
+    items: tuple[Item, ...]
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a data set of photos with boxes lies in a folder.
+
+    looks_for: what tells it, in words.  matches(folder): whether it is there.  listing(folder, part): its photos;
+    part: name of a part, a list file, or None for all. Listing opens no photo, and no labels of a single photo.
+    """
+
+    name: str
+    looks_for: str
+    matches: Callable[[Path], bool]
+    listing: Callable[[Path, str | Path | None], Listing]
+
+
+def photos_in(folder: Path) -> dict[str, Path]:
+    """Stem -> photo, of the photos that stand in a folder, sorted. ValueError where two have one stem."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(".") or path.suffix.lower() not in ENDINGS:
+            continue
+        if path.stem in found:
+            raise ValueError(f"{folder} holds both {found[path.stem].name} and {path.name}, so that {path.stem} names "
+                             "two photos; remove or rename one")
+        found[path.stem] = path
+    return found
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """(number, text) of each line that is not blank, without outer spaces. ValueError where it is no text."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: {error}") from error
+    return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def find_list(folders: Sequence[Path], part: str | Path) -> Path:
+    """The list file of a part: a path, or a name such as train that stands where data sets keep their lists."""
+    given = Path(part)
+    if given.suffix == ".txt" and given.is_file():
+        return given
+    name = given.name if given.suffix == ".txt" else f"{part}.txt"
+    places = [folder / place for folder in folders for place in LISTS]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    there = sorted({path.stem for place in places for path in place.glob("*.txt")})
+    raise NoPart(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
+                 f"; lists that are there: {', '.join(there) or 'none'}")
+
+
+def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Photos whose names a list file holds, in its order; and what it names but is not there.
+
+    ValueError where a name comes twice.
+    """
+    found: dict[str, Path] = {}
+    skipped = []
+    for number, line in read_lines(path):
+        words = line.rsplit(maxsplit=1)
+        name = words[0] if len(words) == 2 and words[1] in BESIDE and line not in photos else line
+        name = Path(name).stem if Path(name).suffix.lower() in ENDINGS else name
+        if name in found:
+            raise ValueError(f"{path}, line {number}: {name} is named twice")
+        if name in photos:
+            found[name] = photos[name]
+        else:
+            skipped.append((path, f"line {number}: there is no photo {name} in {where}"))
+    return list(found.values()), skipped
+
+
+def choose(photos: Mapping[str, Path], where: Path, lists: Sequence[Path], part: str | Path | None,
+           ) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """All photos of a folder, or those of a part."""
+    return (list(photos.values()), []) if part is None else pick(find_list(lists, part), photos, where)
+
+
+def unused(labels: Iterable[Path], photos: Mapping[str, Path], where: Path) -> list[tuple[Path, str]]:
+    """Label files without a photo, each with the reason to skip it."""
+    return [(path, f"there is no photo {path.stem} in {where}") for path in sorted(labels) if path.stem not in photos]
+
+
+def to_number(text: str | None, path: Path, where: str, what: str) -> float:
+    """A number; NaN and infinity too, for whoever looks at boxes to name. ValueError naming path and line."""
+    try:
+        return float(text or "")
+    except ValueError:
+        raise ValueError(f"{path}, {where}: {what} needs a number, got {text!r}") from None
+
+
+def to_size(height: Any, width: Any, path: Path, where: str) -> tuple[int, int] | None:
+    """(H, W) of the photo as its labels say it; None where they do not, or say 0. ValueError unless whole pixels."""
+    size = []
+    for what, value in (("height", height), ("width", width)):
+        number = 0 if value is None else value
+        if not (isinstance(number, int | float) and number >= 0 and number % 1 == 0):
+            raise ValueError(f"{path}, {where}: {what} needs a whole number of pixels, got {value!r}; write that of "
+                             "the photo as a number, or leave it out")
+        size.append(int(number))
+    return (size[0], size[1]) if min(size) > 0 else None
+
+
+def flaw(box: Sequence[float], height: float, width: float) -> str:
+    """What makes a box no box of a photo, "" if nothing."""
+    x0, y0, x1, y1 = box
+    if not all(map(math.isfinite, box)):
+        return f"its box holds what is no number: {list(box)}"
+    if x1 <= x0 or y1 <= y0:
+        return f"its box is empty, it needs x0 < x1 and y0 < y1: {list(box)}"
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        return f"its box lies outside of the photo of {width:g} x {height:g} pixels: {list(box)}"
+    return ""

@@ -1,0 +1,166 @@
+"""Pascal VOC: an XML file an image.
+
+    JPEGImages/<scene>.png    Annotations/<scene>.xml    ImageSets/Main/train.txt    ImageSets/Main/val.txt
+    objects.csv    provenance.json
+
+xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax still belong to the box. Flags: truncated
+where more than 15 % of the object lie outside the image, occluded where more than 5 % of what is inside are hidden
+(both as VOC told its annotators), difficult where less than a fifth of what is inside is seen: VOC's evaluation leaves
+those out. Images are PNG, and exact; some readers insist on .jpg, for which there is `voc_format(ending="jpg")`.
+objects.csv is that of `scenefit.data.formats.objects`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
+"""
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scenefit.data.formats.format import Format, Row, check_parts, write_all, write_png
+from scenefit.data.formats.objects import describe, finish_lists, start_row
+from scenefit.data.formats.reading import (
+    Item,
+    LabelledBox,
+    Labels,
+    Layout,
+    Listing,
+    NoLabels,
+    choose,
+    photos_in,
+    to_number,
+    to_size,
+    unused,
+)
+from scenefit.data.frames import Frames
+from scenefit.data.label_policy import Keep
+from scenefit.files.atomic import write_bytes, write_text
+
+ENDINGS = ("png", "jpg")
+TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object that are outside, hidden, nearly all hidden
+
+
+def voc_format(keep: Keep | None = None, ending: str = "png") -> Format:
+    """Pascal VOC with a say in which objects become labels, and images as "png" or "jpg" (quality 95)."""
+    if ending not in ENDINGS:
+        raise ValueError(f"ending needs 'png' or 'jpg', got {ending!r}")
+    keep = keep or Keep()
+    return Format("voc", partial(save, keep=keep, ending=ending), partial(finish_lists, folder="ImageSets/Main"),
+                  {**keep.settings(), "ending": ending})
+
+
+def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None, ending: str = "png") -> list[Row]:
+    """Write images and annotations. ValueError for a class that cannot be written in XML."""
+    check_parts(frames, part)
+    rows = [start_row(frames, i, part[i], f"JPEGImages/{int(frames.scenes.index[i]):08d}.{ending}", objects)
+            for i, objects in enumerate(describe(frames, keep or Keep()))]
+    for row in rows:
+        for name in row["classes"]:
+            if not name.isprintable() or name != name.strip():
+                raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot stand in XML; avoid outer "
+                                 "spaces and what cannot be printed")
+    write_all(write_png if ending == "png" else write_jpeg,
+              [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
+    write_all(write_text, [(out / f"Annotations/{Path(row['file']).stem}.xml", _xml(row)) for row in rows])
+    return rows
+
+
+def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    """image [H, W, 3], whole or absent; colours are not thinned out."""
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "JPEG", quality=95, subsampling=0)
+    write_bytes(path, data.getvalue())
+
+
+def _xml(row: Row) -> str:
+    root = ElementTree.Element("annotation")
+    _add(root, folder="JPEGImages", filename=Path(row["file"]).name)
+    _add(_part(root, "source"), database="scenefit")
+    _add(_part(root, "size"), width=row["width"], height=row["height"], depth=3)
+    _add(root, segmented=0)
+    for o in row["objects"]:
+        if o["kept"]:
+            hidden = 1 - o["visibility"]
+            place = _part(root, "object")
+            _add(place, name=o["name"], pose="Unspecified", truncated=int(o["truncation"] > TRUNCATED),
+                 difficult=int(hidden > DIFFICULT), occluded=int(hidden > OCCLUDED))
+            x0, y0, x1, y1 = (round(value) for value in o["label"])
+            _add(_part(place, "bndbox"), xmin=x0 + 1, ymin=y0 + 1, xmax=max(x1, x0 + 1), ymax=max(y1, y0 + 1))
+    ElementTree.indent(root, "\t")
+    return ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _part(above: ElementTree.Element, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(above, name)
+
+
+def _add(above: ElementTree.Element, **values: Any) -> None:
+    for name, value in values.items():
+        _part(above, name).text = str(value)
+
+
+def _matches(folder: Path) -> bool:
+    return any((folder / "Annotations").glob("*.xml"))
+
+
+def _listing(folder: Path, part: str | Path | None) -> Listing:
+    home = folder / "JPEGImages"
+    photos = photos_in(home)
+    chosen, skipped = choose(photos, home, [folder], part)
+    if part is None:
+        skipped += unused((folder / "Annotations").glob("*.xml"), photos, home)
+    return Listing(tuple(Item(path, partial(read_labels, folder / "Annotations" / f"{path.stem}.xml"))
+                         for path in chosen), tuple(skipped))
+
+
+def read_labels(path: Path) -> Labels:
+    """An annotation file. ValueError, naming the line, where it is none. NoLabels if it is missing."""
+    if not path.is_file():
+        raise NoLabels(f"has no annotation {path}")
+    root = _parse(path)
+    boxes = []
+    for number, place in enumerate(root.findall("object"), 1):
+        where = f"object {number}"
+        name, box = (place.findtext("name") or "").strip(), place.find("bndbox")
+        if not name or box is None:
+            raise ValueError(f"{path}, {where}: it has no {'bndbox' if name else 'name'}")
+        x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
+        boxes.append(LabelledBox((x0 - 1, y0 - 1, x1, y1), name, where))
+    height, width = (to_number(root.findtext(f"size/{side}", "0"), path, "size", side) for side in ("height", "width"))
+    return Labels(path, tuple(boxes), to_size(height, width, path, "size"))
+
+
+class _Doctype(ValueError):
+    """An annotation that could hide entities."""
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    """The root of an XML file. Entities that a file declares for itself can grow without end: they are refused."""
+    parser = expat.ParserCreate()
+
+    def refuse(*_: Any) -> None:
+        raise _Doctype(f"{path}, line {parser.CurrentLineNumber}: it has a DOCTYPE, which no annotation needs and "
+                       "which can hide entities that grow without end; remove it")
+
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        data = path.read_bytes()
+        parser.Parse(data, True)
+        root = ElementTree.fromstring(data)
+    except (expat.ExpatError, ElementTree.ParseError) as error:
+        raise ValueError(f"{path} is no XML: {error}") from error
+    except _Doctype:
+        raise
+    except (LookupError, ValueError) as error:  # the parser knows few encodings
+        raise ValueError(f"{path} is in an encoding that cannot be read ({error}); save it as UTF-8") from error
+    if root.tag != "annotation":
+        raise ValueError(f"{path} is no annotation of Pascal VOC: its root is <{root.tag}>, not <annotation>")
+    return root
+
+
+LAYOUT = Layout("voc", "Pascal VOC: Annotations/*.xml beside JPEGImages", _matches, _listing)

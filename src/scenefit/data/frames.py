@@ -1,0 +1,228 @@
+"""Frames: rendered images with their labels, which all derive from instance masks, here and nowhere else.
+
+Legend: S frames; H, W pixels; n nodes of a kind; m objects. Boxes are x0, y0, x1, y1 in pixels from the top left
+corner of the image, x1 and y1 just outside, so that x1 - x0 is the width.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from scenefit.scenes.scene import SceneBatch, rows_once
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image and its labels, as a renderer that draws one scene returns it.
+
+    image: uint8 or float in 0..1, [H, W] or [H, W, 3].  instances: whole numbers [H, W], the id of the node seen in
+    each pixel, 0 for none.  label: class of the whole image.  classes: node id -> class of the object (its kind if
+    absent).  amodal: node id -> box of the whole object, hidden or outside parts too.  area: node id -> pixels of
+    the whole object.  Without amodal and area an object is taken to be what is seen of it.
+    """
+
+    image: Any
+    instances: Any = None
+    label: str | None = None
+    classes: Mapping[int, str] | None = None
+    amodal: Mapping[int, Sequence[float]] | None = None
+    area: Mapping[int, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """What stands in the images, one row an object, sorted by scene and id. All [m], boxes [m, 4].
+
+    pixels: how many show it.  area: how many would, were nothing in the way and the image endless.  visibility:
+    pixels / those of its area inside the image (0..1).  truncation: the part of its area outside the image (0..1).
+    box: around the visible pixels (all zero if none).  amodal: around the whole object.
+    """
+
+    scene: Ints
+    id: Ints
+    name: NDArray[np.str_]
+    box: Floats
+    amodal: Floats
+    pixels: Ints
+    area: Floats
+    visibility: Floats
+    truncation: Floats
+
+    def __len__(self) -> int:
+        return len(self.scene)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Many images with labels.
+
+    scenes: what was drawn.  images uint8 [S, H, W, 3].  instances int32 [S, H, W], node ids, 0 for none.
+    label: class of each whole image [S], "" for none.  classes, amodal, area: kind -> class [n], box [n, 4],
+    whole area [n] and area inside the image [n] of each node of the scenes (see `Frame`); a missing kind or NaN where
+    the renderer does not know, and then the area inside is the whole area, and the rest what the mask shows.
+    """
+
+    scenes: SceneBatch
+    images: NDArray[np.uint8]
+    instances: NDArray[np.int32]
+    label: NDArray[np.str_]
+    classes: Mapping[str, NDArray[np.str_]]
+    amodal: Mapping[str, Floats]
+    area: Mapping[str, Floats]
+    inside: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        return f"Frames({len(self)} images of {' x '.join(map(str, self.images.shape[1:3]))} pixels)"
+
+    @cached_property
+    def objects(self) -> Objects:
+        return _objects(self)
+
+    def take(self, rows: Sequence[int] | Ints) -> "Frames":
+        """Some of the frames, in the order of rows (numbers or a mask); each row at most once."""
+        rows = rows_once(rows, len(self))
+        place = np.zeros(len(self), bool)
+        place[rows] = True
+        keep = {kind: place[table.scene] for kind, table in self.scenes.tables.items()}
+
+        def kept(parts: Mapping[str, Any]) -> dict[str, Any]:
+            return {kind: part[keep[kind]] for kind, part in parts.items()}
+
+        return Frames(self.scenes.take(rows), self.images[rows], self.instances[rows], self.label[rows],
+                      kept(self.classes), kept(self.amodal), kept(self.area), kept(self.inside))
+
+
+def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label: Any = None,
+                classes: Mapping[str, Any] | None = None, amodal: Mapping[str, Any] | None = None,
+                area: Mapping[str, Any] | None = None, inside: Mapping[str, Any] | None = None) -> Frames:
+    """Frames from what a renderer drew, checked.
+
+    images uint8 or float 0..1 [S, H, W] or [S, H, W, 1 or 3]; instances [S, H, W].
+    ValueError where shapes, values or ids do not fit the scenes.
+    """
+    images = to_uint8(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or len(images) != len(scenes):
+        raise ValueError(f"images need the shape [{len(scenes)}, H, W] or [{len(scenes)}, H, W, 3] for "
+                         f"{len(scenes)} scenes, got {list(images.shape)}")
+    if images.shape[3] == 1:
+        images = np.repeat(images, 3, axis=3)
+    masks = np.zeros(images.shape[:3], np.int32) if instances is None else np.asarray(instances)
+    if masks.shape != images.shape[:3]:
+        raise ValueError(f"instances need the shape of the images, {list(images.shape[:3])}, got {list(masks.shape)}")
+    if masks.dtype.kind not in "iub":
+        raise ValueError(f"instances need whole numbers (node ids, 0 for none), got {masks.dtype}")
+    _check_ids(scenes, masks)
+    kinds: dict[str, Any] = {kind: np.full(len(table), kind) for kind, table in scenes.tables.items()}
+    kinds.update(_by_kind(scenes, "classes", classes, str, 1))
+    return Frames(scenes, images, masks.astype(np.int32), _labels(label, len(scenes)), kinds,
+                  _by_kind(scenes, "amodal", amodal, float, 2), _by_kind(scenes, "area", area, float, 1),
+                  _by_kind(scenes, "inside", inside, float, 1))
+
+
+def _labels(label: Any, count: int) -> NDArray[np.str_]:
+    if label is None:
+        return np.full(count, "")
+    names = np.array(["" if name is None else str(name) for name in label])
+    if len(names) != count:
+        raise ValueError(f"label needs {count} classes, one a scene, got {len(names)}")
+    return names
+
+
+def _by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dtype: type, ndim: int) -> dict[str, Any]:
+    """kind -> values [n] or, for boxes, [n, 4], checked."""
+    found = {}
+    for kind, values in (given or {}).items():
+        if kind not in scenes.tables:
+            raise ValueError(f"{name} names the kind {kind!r}, but there are {list(scenes.tables)}")
+        values = np.asarray(values).astype(dtype)
+        need = (len(scenes.tables[kind]), 4)[:ndim]
+        if values.shape != need:
+            raise ValueError(f"{name} of {kind} needs the shape {list(need)}, one row a node, got {list(values.shape)}")
+        found[kind] = values
+    return found
+
+
+def to_uint8(images: Any) -> NDArray[np.uint8]:
+    """uint8 as it is; float in 0..1 scaled and rounded. ValueError on NaN or values outside."""
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise ValueError(f"an image needs uint8, or float in 0..1, got {images.dtype}")
+    if not np.all(np.isfinite(images)):
+        raise ValueError("an image holds NaN or infinite values")
+    if images.size and (images.min() < -1e-4 or images.max() > 1 + 1e-4):
+        raise ValueError(f"a float image needs values in 0..1, got {images.min():.4g}..{images.max():.4g}; "
+                         "divide by 255, clip, or return uint8")
+    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+
+
+def _check_ids(scenes: SceneBatch, masks: NDArray[Any]) -> None:
+    if masks.size == 0:
+        return
+    count = np.bincount(np.concatenate([table.scene for table in scenes.tables.values()]), minlength=len(scenes))
+    low, high = masks.min(axis=(1, 2)), masks.max(axis=(1, 2))
+    wrong = np.flatnonzero((low < 0) | (high >= count))
+    if len(wrong):
+        row = wrong[0]
+        value = low[row] if low[row] < 0 else high[row]
+        raise ValueError(f"instances of scene {int(scenes.index[row])} hold {int(value)}, but its nodes are "
+                         f"0..{int(count[row]) - 1}; use node.id, and 0 where there is none")
+
+
+def _objects(frames: Frames) -> Objects:
+    """Measure the masks, then join what the renderer knows of each node's whole extent."""
+    scene, node, name, whole, area, inside = _nodes(frames)
+    pixels, box = _measure(frames.instances, np.searchsorted(scene, np.arange(len(frames))), len(scene))
+    with np.errstate(invalid="ignore"):
+        amodal = np.where((whole[:, 2:] > whole[:, :2]).all(axis=1)[:, None], whole, box)
+    known = np.isfinite(area)
+    area = np.where(known, area, pixels)
+    inside = np.maximum(np.where(known & np.isfinite(inside), inside, area), pixels)
+    area = np.maximum(area, inside)
+    visibility = pixels / np.where(inside > 0, inside, 1)
+    truncation = 1 - inside / np.where(area > 0, area, 1)
+    out = np.flatnonzero((node > 0) & (area > 0))  # a root is no object: its id, 0, is for none
+    return Objects(scene[out], node[out], name[out], box[out], amodal[out], pixels[out], area[out],
+                   np.clip(visibility, 0, 1)[out], np.clip(truncation, 0, 1)[out])
+
+
+def _nodes(frames: Frames) -> tuple[Any, ...]:
+    """All nodes, by scene and id: scene, id, class, amodal box, area, area inside; NaN where the renderer is silent."""
+    parts = []
+    for kind, table in frames.scenes.tables.items():
+        n = len(table)
+        unknown = np.full(n, np.nan)
+        parts.append((table.scene, table.id, frames.classes[kind], frames.amodal.get(kind, np.full((n, 4), np.nan)),
+                      frames.area.get(kind, unknown), frames.inside.get(kind, unknown)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.lexsort((columns[1], columns[0]))
+    return tuple(column[order] for column in columns)
+
+
+def _measure(instances: NDArray[np.int32], start: Ints, count: int) -> tuple[Ints, Floats]:
+    """Pixels [count] and visible box [count, 4] of each node, where a root gets the pixels that show nothing.
+
+    start [S]: where the nodes of each scene begin.
+    """
+    label = (instances + start[:, None, None]).astype(np.int32)
+    pixels = np.bincount(label.ravel(), minlength=count)
+    box = np.zeros((count, 4))
+    for number, place in enumerate(ndimage.find_objects(label, max(count - 1, 1)), start=1):
+        if place is not None:
+            box[number] = place[2].start, place[1].start, place[2].stop, place[1].stop
+    return pixels, box
+

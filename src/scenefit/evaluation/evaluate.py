@@ -1,0 +1,220 @@
+"""How close a learned distribution comes to photos, and what a model trained on it is worth on labelled ones.
+
+Three arms stand side by side: the grammar, the wide prior shrunk about its centre (a control: a distribution that
+does not beat it has learned nothing worth having), and the learned distribution.
+Legend: S renders; N photos.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from scenefit.data.boxes import Boxes
+from scenefit.data.formats import Keep
+from scenefit.data.photos import Photos
+from scenefit.metrics.average_precision import average_precision, best_threshold, matched
+from scenefit.metrics.c2st import two_sample
+from scenefit.metrics.features import Extractor, compute
+from scenefit.metrics.kid import kid
+from scenefit.metrics.mmd import Kernel, floor, kernel, mmd2
+from scenefit.nets.model import Model
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import draw, draw_boxes
+from scenefit.scenes.grammar.domain_randomisation import shrunk
+from scenefit.scenes.rng import derive
+from scenefit.scenes.scene import SceneBatch
+from scenefit.tasks import Detect, Task
+from scenefit.tasks.from_labels import choose_task
+
+LEAST = 10  # photos: fewer say nothing
+ARMS = ("grammar", "shrunk", "learned")
+VALIDATION = 8  # one render for so many that a detector was trained on sets its threshold
+
+Sampler = Callable[[int, int], SceneBatch]  # of a seed and a number of scenes
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Band(_Plain):
+    """MMD^2 between photos and other photos: mean, and 5 to 95 % of the draws, with size photos on each side."""
+
+    mean: float
+    low: float
+    high: float
+    size: int
+
+
+class Distances(_Plain):
+    """Of one arm's renders to the photos: `mmd2`, `kid` and its standard error, `two_sample` with its interval."""
+
+    mmd2: float
+    kid: float
+    kid_error: float
+    auc: float
+    auc_low: float
+    auc_high: float
+
+
+class Score(_Plain):
+    """What score.json holds.
+
+    features: what the distances are measured in.  distances: arm -> its own.  accuracy: arm -> share of the labelled
+    photos told right, one value a repeat (other scenes, other first weights; the same model).  ap50: likewise, where
+    the photos have boxes: arm -> "mean" or a class -> average precision at IoU 0.5; NaN, null in the file, for a class
+    that no photo has.
+    """
+
+    features: str
+    photos: int
+    renders: int
+    floor: Band
+    distances: dict[str, Distances]
+    labelled: int = 0
+    images: int = 0
+    accuracy: dict[str, list[float]] = {}
+    ap50: dict[str, dict[str, list[float | None]]] = {}
+    notes: list[str] = []
+
+    @property
+    def metric(self) -> str:
+        """Of the task: "accuracy", "AP50", or "" where there are no labelled photos."""
+        return "accuracy" if self.accuracy else "AP50" if self.ap50 else ""
+
+    @property
+    def values(self) -> dict[str, list[float]]:
+        """Arm -> the metric, one value a repeat; of AP50 the mean over the classes."""
+        return self.accuracy or {arm: [float("nan") if value is None else value for value in classes["mean"]]
+                                 for arm, classes in self.ap50.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a detector found in the labelled photos, and from which score on it is to be believed: the threshold that
+    maximises F1 on renders of its own distribution that it was not trained on."""
+
+    boxes: Boxes
+    threshold: float
+
+
+class Piece(NamedTuple):
+    """A piece of the measuring, done. score, found: all so far; found: arm -> of its first detector."""
+
+    text: str
+    done: int
+    of: int
+    score: Score
+    found: Mapping[str, Found]
+
+
+def score(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None, *,
+          features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
+          task: Task | None = None, notes: tuple[str, ...] = (), keep: Keep | None = None) -> Score:
+    """Measure the three arms. renders: for the distances.  images, repeats: for each training of the task, which is
+    that of the labelled photos' labels (`choose_task`) if none is given.  keep: which objects get boxes.
+
+    ValueError for fewer than 10 photos; for images without labels, where there are labelled photos.
+    """
+    *_, last = score_pieces(model, renderer, real, extractor, labelled, features=features, renders=renders,
+                            images=images, repeats=repeats, seed=seed, task=task, notes=notes, keep=keep)
+    return last.score
+
+
+def score_pieces(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
+                 *, features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
+                 task: Task | None = None, notes: tuple[str, ...] = (), keep: Keep | None = None,
+                 start: Piece | None = None) -> Iterator[Piece]:
+    """Measure piece by piece; see `score`. start: the last piece of a measuring of the same that was stopped."""
+    if len(real) < LEAST:
+        raise ValueError(f"score needs at least {LEAST} photos to say anything, got {len(real)}")
+    arms = samplers(model)
+    photos = compute(extractor, real.images)
+    using = kernel(photos)
+    if start is None:
+        band = floor(photos, derive(seed, "score floor"))
+        empty = Score(features=features, photos=len(real), renders=renders, distances={}, notes=list(notes),
+                      floor=Band(mean=band.mean, low=band.low, high=band.high, size=band.size),
+                      labelled=0 if labelled is None else len(labelled), images=0 if labelled is None else images)
+        start = Piece("", 0, len(arms) * (1 + (0 if labelled is None else repeats)), empty, {})
+    piece = start
+    for name, sample in arms.items():
+        if name not in piece.score.distances:
+            drawn = compute(extractor, draw(renderer, sample(derive(seed, "score"), renders))[0])
+            told = _distances(drawn, photos, using, seed)
+            piece = _after(piece, f"distances of {name}", distances={**piece.score.distances, name: told})
+            yield piece
+    if labelled is not None:
+        task = task or choose_task(labelled, model.grammar, renderer)
+        for name, sample in arms.items():
+            for number in range(len(piece.score.values.get(name, [])), repeats):
+                trial = _Trial(task, renderer, sample, labelled, keep, images, derive(seed, f"score {number}"))
+                piece = trial.after(piece, name)
+                yield piece
+    yield piece._replace(text="done")
+
+
+def _distances(drawn: Tensor, photos: Tensor, using: Kernel, seed: int) -> Distances:
+    found, test = kid(drawn, photos, derive(seed, "kid")), two_sample(drawn, photos, derive(seed, "two sample"))
+    return Distances(mmd2=float(mmd2(drawn, using)), kid=found.value, kid_error=found.error, auc=test.auc,
+                     auc_low=test.low, auc_high=test.high)
+
+
+def _after(piece: Piece, text: str, found: Mapping[str, Found] | None = None, **more: Any) -> Piece:
+    """The next piece: more is what the score holds now."""
+    return Piece(text, piece.done + 1, piece.of, piece.score.model_copy(update=more), found or piece.found)
+
+
+def samplers(model: Model) -> Mapping[str, Sampler]:
+    """Arm -> how to sample it. The same seed gives all arms scenes of the same addresses."""
+    control = shrunk(model.grammar)
+    return {"grammar": model.grammar.sample, "shrunk": control.sample,
+            "learned": lambda seed, count: model.sample(count, seed)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """One training on renders of one arm, tried on the labelled photos."""
+
+    task: Task
+    renderer: Renderer
+    sample: Sampler
+    labelled: Photos
+    keep: Keep | None
+    images: int
+    seed: int
+
+    def drawn(self, seed: int, count: int) -> tuple[np.ndarray, Any]:
+        scenes = self.sample(seed, count)
+        return draw(self.renderer, scenes) if self.labelled.boxes is None else draw_boxes(self.renderer, scenes,
+                                                                                          self.keep)
+
+    def after(self, piece: Piece, arm: str) -> Piece:
+        """piece with one more training of arm, and what it was worth."""
+        photos, text, had = self.labelled, f"training on {arm}", piece.score
+        network = self.task.train(*self.drawn(self.seed, self.images), derive(self.seed, "task network"))
+        if photos.boxes is None:
+            accuracy = self.task.score(network, photos.images, photos.label)
+            return _after(piece, text, accuracy={**had.accuracy, arm: [*had.accuracy.get(arm, []), accuracy]})
+        found = piece.found
+        if isinstance(self.task, Detect):
+            boxes = self.task.predict(network, photos.images)
+            judged = average_precision(boxes, photos.boxes, self.task.classes)
+            values = {"mean": judged["mAP50"], **judged["AP50"]}
+            if arm not in found:
+                found = {**found, arm: Found(boxes, self.threshold(network))}
+        else:
+            values = {"mean": self.task.score(network, photos.images, photos.boxes)}
+        before = had.ap50.get(arm, {})
+        own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in values.items()}
+        return _after(piece, text, found, ap50={**had.ap50, arm: own})
+
+    def threshold(self, network: Any) -> float:
+        """From the network's own synthetic validation part."""
+        assert isinstance(self.task, Detect)
+        images, labels = self.drawn(derive(self.seed, "validation"), max(self.images // VALIDATION, LEAST))
+        return best_threshold(matched(self.task.predict(network, images), labels))

@@ -1,0 +1,54 @@
+"""Which photos no render is like: what the scene cannot express.
+
+Photos and renders are described by the many numbers of a `Summary`, not by what a fit was trained to read: that is made
+to look past what no attribute tells. Legend: N photos; S renders; F numbers.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.metrics.summary_statistics import summary_for
+
+NEAR = 5  # neighbours: one alone says little
+INSIDE = 0.99  # of the renders lie nearer to other renders than the unit
+FAR = 1.0  # in that unit: one photo in a hundred lies beyond it if photos are as renders are
+CUT = 4.0  # standard deviations of the renders: no single number decides
+Images = NDArray[np.uint8]
+
+
+def farness(photos: Tensor, renders: Tensor, near: int = NEAR) -> Tensor:
+    """How far each photo [N, F] lies from its nearest renders [S, F] [N]: 1 is as far as 99 of 100 renders at most lie
+    from their nearest other renders.
+
+    Distances are means over the `near` nearest. ValueError for fewer than near + 1 renders.
+    """
+    if len(renders) <= near:
+        raise ValueError(f"farness needs more than {near} renders to tell what lies near, got {len(renders)}")
+    own = torch.cdist(renders, renders, compute_mode="donot_use_mm_for_euclid_dist")
+    own.fill_diagonal_(float("inf"))  # a render is no neighbour of its own
+    unit = own.topk(near, largest=False).values.mean(1).quantile(INSIDE)
+    away = torch.cdist(photos, renders, compute_mode="donot_use_mm_for_euclid_dist")
+    return away.topk(near, largest=False).values.mean(1) / unit.clamp(min=1e-12)
+
+
+def far_from(photos: Images, *renders: Images) -> list[NDArray[np.float32]]:
+    """The farness of photos [N, H, W, 3] from each set of renders [S, H, W, 3]: [N] each."""
+    summary = summary_for(photos)
+    described = summary(photos)
+    return [farness(*standard(described, summary(part))).numpy() for part in renders]
+
+
+def farthest(found: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+    """Rows of at most so many photos whose farness [N] is beyond `FAR`, the farthest first."""
+    order = np.argsort(-found, kind="stable")[:most]
+    return order[found[order] > FAR]
+
+
+def standard(photos: Tensor, renders: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in standard deviations of the renders, without the numbers in which renders do not differ."""
+    middle, spread = renders.mean(0), renders.std(0)
+    used = spread > 1e-5
+    photos, renders = (((part - middle)[:, used] / spread[used]).clamp(-CUT, CUT) for part in (photos, renders))
+    return photos, renders

@@ -1,0 +1,14 @@
+"""Versions of what results depend on.
+"""
+
+import platform
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Of what results depend on to the last bit."""
+    return {"scenefit": version("scenefit"), "torch": torch.__version__, "numpy": np.__version__,
+            "python": platform.python_version(), "threads": str(torch.get_num_threads())}

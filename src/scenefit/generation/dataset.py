@@ -1,0 +1,134 @@
+"""Writing a labelled data set from a learned distribution, chunk by chunk.
+
+A chunk is drawn, its images are written, and its rows are kept in a file of their own; whole chunks are skipped when
+the same command runs again, and the annotation files are written at the end. So a killed run goes on where it stood,
+and ends in the same bytes. Legend: n scenes.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenefit.data.formats import Format, as_format
+from scenefit.files.atomic import clear_leftovers, content_hash, write_json
+from scenefit.files.lock import NAME as LOCK
+from scenefit.nets.model import Model, Unlearned
+from scenefit.renderers import Renderer, render
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.rng import scene_address, uniform
+from scenefit.scenes.scene import SceneBatch
+
+CHUNK = 64
+VALIDATION = 0.1  # share of the scenes that the data set's val part gets
+ROWS = ".rows"  # folder of the chunks' rows, while a data set is being written
+
+
+@dataclass(frozen=True)
+class Progress:
+    """written, of: images so far and in all."""
+
+    written: int
+    of: int
+
+
+def generate(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out: str | Path,
+             format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
+             drawn_by: str | None = None) -> Path:
+    """Write n labelled images below out; see `generate_steps`."""
+    for _ in generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by):
+        pass
+    return Path(out)
+
+
+def generate_steps(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out: str | Path,
+                   format: Format | str = "coco", *,
+                   validation: float = VALIDATION, info: dict[str, Any] | None = None,
+                   drawn_by: str | None = None) -> Iterator[Progress]:
+    """Write a data set of scenes 0..n-1 of the model, or of a grammar's prior, yielding after each chunk.
+
+    format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: what else goes
+    into provenance.json.  drawn_by: a hash of what draws, so that a data set is not gone on with by another renderer.
+    ValueError if n < 1, info has a name that is taken, or out holds something else.
+    """
+    if n < 1:
+        raise ValueError(f"generate needs n >= 1 images, got {n}")
+    if not 0 <= validation < 1:
+        raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
+    form, out = as_format(format), Path(out)
+    model = Unlearned(model) if isinstance(model, Grammar) else model
+    plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
+            "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
+    taken = sorted(set(plan) & set(info or {}))
+    if taken:
+        raise ValueError(f"info may not hold {', '.join(taken)}: the data set's own record has that")
+    if _claim(out, plan):
+        yield Progress(n, n)
+        return
+    for first in range(0, n, CHUNK):
+        kept = out / ROWS / f"{first:08d}.json"
+        if not kept.exists():
+            try:
+                scenes = model.sample(np.arange(first, min(first + CHUNK, n)))
+                write_json(kept, form.save(render(renderer, scenes), out, parts(scenes, validation)))
+            except Exception:
+                _let_go(out)
+                raise
+        yield Progress(min(first + CHUNK, n), n)
+    classes = sorted({name for row in _rows(out) for name in row["classes"]})
+    form.finish(out, _rows(out), classes, {**plan, "versions": {"scenefit": version("scenefit")}, **(info or {})})
+    _tidy(out)
+
+
+def parts(scenes: SceneBatch, validation: float) -> list[str]:
+    """The part of each scene, decided by the scene's own address."""
+    held = uniform(scene_address(scenes.seed, scenes.index), "part") < validation
+    return ["val" if is_held else "train" for is_held in held]
+
+
+def _fingerprint(model: Model | Unlearned) -> str:
+    return content_hash(b"".join(value.numpy().tobytes() for value in model.state().values()))
+
+
+def _claim(out: Path, plan: dict[str, Any]) -> bool:
+    """Make out this data set's folder. True if it is complete already. ValueError if it is another's."""
+    provenance, claim = out / "provenance.json", out / ROWS / "plan.json"
+    for path in (provenance, claim):
+        if path.exists():
+            found = json.loads(path.read_text())
+            differing = [key for key, value in plan.items() if found.get(key) != json.loads(json.dumps(value))]
+            if differing:
+                raise ValueError(f"{out} holds another data set (it differs in: {', '.join(differing)}); give another "
+                                 "folder, or remove this one")
+            clear_leftovers(out)
+            if path is provenance:
+                _tidy(out)
+                return True
+            return False
+    if out.exists() and any(path.name != LOCK for path in out.iterdir()) and not (out / ROWS).exists():
+        raise ValueError(f"{out} is not empty, and what it holds is no data set of scenefit; give another folder")
+    write_json(claim, plan)
+    return False
+
+
+def _let_go(out: Path) -> None:
+    """Leave a folder to other data sets, where nothing of this one was written."""
+    if {path.name for path in out.iterdir()} <= {ROWS, LOCK} and not any(_rows(out)):
+        _tidy(out)
+
+
+def _rows(out: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted((out / ROWS).glob("[0-9]*.json")):
+        yield from json.loads(path.read_text())
+
+
+def _tidy(out: Path) -> None:
+    folder = out / ROWS
+    if folder.exists():
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()

@@ -1,0 +1,86 @@
+"""What every gradient estimator returns. Each is one function with the same arguments:
+
+    estimator(grammar, renderer, edit, objective, seed) -> Estimate
+
+Legend: S scenes; n nodes of a kind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.metrics.features import to_tensor
+from scenefit.metrics.objective import Objective
+from scenefit.nets.scene_distribution import Edit, Key
+from scenefit.renderers import Renderer, render
+from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.scene import SceneBatch
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """loss: the distance of the drawn images.  surrogate: a scalar whose backward() gives the estimated gradient.
+
+    renders: images drawn for it.
+    """
+
+    loss: float
+    surrogate: Tensor
+    renders: int
+
+
+Estimator = Callable[[Grammar, Renderer, Edit, Objective, int], Estimate]
+
+
+def smooth(a: Attribute) -> bool:
+    """Whether images change little when the attribute does: numbers that are not whole, angles."""
+    return not a.discrete
+
+
+def jumps(grammar: Grammar) -> list[Key]:
+    """Keys of all that is learned and has no gradient through an image: choices, whole numbers, counts, rules."""
+    return [a.key for a in grammar.learned if not smooth(a)] + [(kind, "rule") for kind in grammar.learned_heads]
+
+
+def score_term(edit: Edit, keys: list[Key], witness: Tensor) -> Tensor:
+    """Score function of some choices: each scene's witness, less the mean of the others', on their log-probability.
+
+    witness [S].
+    """
+    if not keys:
+        return torch.zeros(())
+    return (leave_one_out(witness) * edit.log_prob(keys)).mean()
+
+
+def leave_one_out(reward: Tensor) -> Tensor:
+    """Each reward less the mean of the others [S], without gradient (Kool, van Hoof and Welling 2019)."""
+    reward = reward.detach()
+    return reward - (reward.sum() - reward) / max(len(reward) - 1, 1)
+
+
+def moved(grammar: Grammar, edit: Edit, change: Mapping[Key, Any]) -> SceneBatch:
+    """The edit's scenes with some moves changed: (kind, name) -> what is added [n]."""
+    moves: dict[Key, Any] = {key: move.detach().numpy().astype(np.float64) for key, move in edit.moves.items()}
+    for key, added in change.items():
+        moves[key] = moves[key] + added
+    return grammar.decode(edit.scenes, {**moves, **edit.codes})[0]
+
+
+def images_of(renderer: Renderer, scenes: SceneBatch) -> Tensor:
+    """[S, 3, H, W] in 0..1"""
+    return to_tensor(render(renderer, scenes).images)
+
+
+def image_gradient(objective: Objective, images: Tensor) -> tuple[float, Tensor, Tensor]:
+    """loss; its gradient to each image [S, 3, H, W]; the witness [S]."""
+    leaf = images.clone().requires_grad_(True)
+    loss = objective.loss(leaf)
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    with torch.no_grad():
+        witness = objective.witness(images)
+    return float(loss.detach()), gradient, witness

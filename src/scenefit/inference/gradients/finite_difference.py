@@ -1,0 +1,46 @@
+"""Central finite differences of the image: two renders for each learned number of each node (Kar et al. 2019, 3.3).
+
+dL/dmove = sum over pixels of dL/dimage * (image(move + h) - image(move - h)) / (2 h).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from scenefit.inference.gradients.estimate import Estimate, image_gradient, images_of, jumps, moved, score_term, smooth
+from scenefit.metrics.objective import Objective
+from scenefit.nets.scene_distribution import Edit
+from scenefit.renderers import Renderer
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.scene import Ints, SceneBatch
+
+STEP = 0.01  # of the bounds (3.6 degrees): small for the content, large against rounding to 8 bits
+
+
+def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+    images = images_of(renderer, edit.scenes)
+    loss, gradient, witness = image_gradient(objective, images)
+    surrogate, renders = score_term(edit, jumps(grammar), witness), len(images)
+    for a in (a for a in grammar.learned if smooth(a)):
+        slope = np.zeros(len(edit.scenes.tables[a.kind]))
+        for rows in _one_a_scene(edit.scenes, a.kind):
+            step = np.zeros(len(slope))
+            step[rows] = STEP
+            scene = edit.scenes.tables[a.kind].scene[rows]
+            up = images_of(renderer, moved(grammar, edit, {a.key: step}).take(scene))
+            down = images_of(renderer, moved(grammar, edit, {a.key: -step}).take(scene))
+            renders += 2 * len(rows)
+            slope[rows] = (((up - down) * gradient[scene]).sum((1, 2, 3)) / (2 * STEP)).numpy()
+        surrogate = surrogate + (torch.from_numpy(slope).float() * edit.moves[a.key]).sum()
+    return Estimate(loss, surrogate, renders)
+
+
+def _one_a_scene(scenes: SceneBatch, kind: str) -> Iterator[Ints]:
+    """Rows of a kind such that each set holds at most one node of each scene, and all sets hold all."""
+    scene = scenes.tables[kind].scene
+    order = np.argsort(scene, kind="stable")
+    first = np.searchsorted(scene[order], scene[order])
+    rank = np.empty(len(scene), np.int64)
+    rank[order] = np.arange(len(scene)) - first
+    return (np.flatnonzero(rank == k) for k in range(int(rank.max(initial=-1)) + 1))

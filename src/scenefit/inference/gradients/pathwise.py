@@ -1,0 +1,141 @@
+"""The exact gradient, for renderers that are differentiable in the scene's columns.
+
+Conditional priors are functions of numpy columns, so their slopes are taken by central differences of the decoding,
+which costs no render. Legend: n nodes of a kind.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.inference.gradients.estimate import Estimate, jumps, moved, score_term, smooth
+from scenefit.metrics.objective import Objective
+from scenefit.nets.scene_distribution import Edit, Key
+from scenefit.renderers import Renderer, RenderError
+from scenefit.scenes.attributes import Attribute, Unit
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.derivation import cut
+from scenefit.scenes.priors import wrap
+from scenefit.scenes.scene import Ints, SceneBatch
+
+NUDGE = 1e-4  # of the bounds
+
+
+def exact(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+    """TypeError if the renderer has no `draw`, or one without gradients; RenderError if what it draws does not fit."""
+    draw = getattr(renderer, "draw", None)
+    if draw is None:
+        raise TypeError(f"{renderer} has no draw(scenes) -> torch images, which exact gradients need; "
+                        'use gradient="simultaneous" or "score"')
+    images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
+    if not images.requires_grad and any(smooth(a) and len(edit.moves[a.key]) for a in grammar.learned):
+        raise TypeError(f"{type(renderer).__name__}.draw returned images without a gradient; use torch operations on "
+                        'the columns of the scenes, or gradient="score"')
+    loss = objective.loss(images)
+    keys = jumps(grammar)
+    surrogate = loss
+    if keys:
+        with torch.no_grad():
+            witness = objective.witness(images)
+        surrogate = loss + score_term(edit, keys, witness)
+    return Estimate(float(loss.detach()), surrogate, len(images))
+
+
+def _check(images: Any, renderer: Renderer, scenes: SceneBatch) -> Tensor:
+    """images, if they are what draw(scenes) has to return; else RenderError."""
+    name, reason = f"{type(renderer).__name__}.draw", ""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[:2] != (len(scenes), 3):
+        got = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        reason = f"must return a tensor [{len(scenes)}, 3, H, W], got {got}"
+    elif not bool(images.isfinite().all()):
+        scenes = scenes.take(np.flatnonzero(~images.detach().isfinite().flatten(1).all(1).numpy()))
+        reason = "returned NaN or infinity"
+    if reason:
+        raise RenderError(f"{name} {reason}", scenes.seed, scenes.index, scenes)
+    return images
+
+
+def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
+    """The edit's scenes with the columns that depend on its moves as tensors [n], float32, with their gradient."""
+    columns: dict[Key, Tensor] = {}
+    for a in grammar.learned:
+        if smooth(a):
+            slope = _own_slope(a, edit.units[a.key], edit.moves[a.key].detach().numpy())
+            columns[a.key] = _along(_value(edit, a.key), slope, edit.moves[a.key])
+    conditional = [a.key for attributes in grammar.attributes.values() for a in attributes.values()
+                   if a.conditional and _is_number(edit, a.key)]
+    if conditional:
+        for source in (a for a in grammar.learned if smooth(a)):
+            _through_parents(grammar, edit, source, conditional, columns)
+    grouped: dict[str, dict[str, Any]] = {}
+    for (kind, name), column in columns.items():
+        grouped.setdefault(kind, {})[name] = column
+    return edit.scenes.with_columns(grouped)
+
+
+def _own_slope(a: Attribute, unit: Unit, move: np.ndarray) -> np.ndarray:
+    """d value / d move, with the sign that folding at the bounds gives it [n]."""
+    sign = np.ones(len(move)) if a.circular else np.where((unit.unit + move) % 2 < 1, 1.0, -1.0)
+    return sign * (unit.high - unit.low)
+
+
+def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: list[Key],
+                     columns: dict[Key, Tensor]) -> None:
+    """Add to the targets what they owe to the source of their ancestors, one depth at a time."""
+    for (kind, depth), slab in cut(edit.scenes).items():
+        if kind != source.kind:
+            continue
+        rows, nudge = slice(slab.start, slab.start + len(slab)), np.zeros(len(edit.scenes.tables[kind]))
+        nudge[rows] = NUDGE
+        up, down = moved(grammar, edit, {source.key: nudge}), moved(grammar, edit, {source.key: -nudge})
+        for target in targets:
+            change = (np.asarray(up.tables[target[0]][target[1]], float) - down.tables[target[0]][target[1]])
+            if grammar.attributes[target[0]][target[1]].circular:
+                change = wrap(change)
+            if target == source.key:
+                change[rows] = 0.0  # its own slope is known exactly
+            at = np.flatnonzero(change)
+            if len(at) == 0:
+                continue
+            above = _ancestors(edit.scenes, target[0], at, depth)
+            slope = torch.from_numpy(change[at] / (2 * NUDGE)).float()
+            move = edit.moves[source.key][torch.from_numpy(above)]
+            column = columns.get(target, _value(edit, target))
+            columns[target] = column.index_add(0, torch.from_numpy(at), slope * _zero(move))
+
+
+def _ancestors(scenes: SceneBatch, kind: str, rows: Ints, depth: int) -> Ints:
+    """Rows, in their own tables, of the ancestors at a depth (a node is its own ancestor at its depth)."""
+    kinds, code = scenes.kinds, np.full(len(rows), scenes.kinds.index(kind))
+    rows = rows.copy()
+    while True:
+        below = np.zeros(len(rows), bool)
+        for number, name in enumerate(kinds):
+            mine = code == number
+            below[mine] = scenes.tables[name].depth[rows[mine]] > depth
+        if not below.any():
+            return rows
+        for number in np.unique(code[below]):
+            mine = below & (code == number)
+            table = scenes.tables[kinds[number]]
+            code[mine], rows[mine] = table.parent_kind[rows[mine]], table.parent_row[rows[mine]]
+
+
+def _along(value: Tensor, slope: np.ndarray, move: Tensor) -> Tensor:
+    """value, with slope as its derivative by move."""
+    return value + torch.from_numpy(slope).float() * _zero(move)
+
+
+def _zero(move: Tensor) -> Tensor:
+    """Zeros in float32, as columns are, with the gradient of move, which a cloud makes float64."""
+    return (move - move.detach()).float()
+
+
+def _value(edit: Edit, key: Key) -> Tensor:
+    return torch.from_numpy(np.asarray(edit.scenes.tables[key[0]][key[1]], np.float64)).float()
+
+
+def _is_number(edit: Edit, key: Key) -> bool:
+    return np.asarray(edit.scenes.tables[key[0]][key[1]]).dtype.kind == "f"

@@ -1,0 +1,31 @@
+"""Reconstruction pre-training, as in the paper (Kar et al. 2019, section 3.2): learn to give back what goes in.
+
+Here the edit starts as the identity anyway, because the last layers start at zero. Pre-training gives them random
+weights and trains the edit back to the identity, so that the inner layers have seen the scenes; whether that helps is
+measured in `benchmarks/`.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from scenefit.nets.scene_distribution import CHUNK, Transformer
+from scenefit.scenes.rng import derive
+
+
+def pretrain(transformer: Transformer, seed: int, steps: int) -> None:
+    """steps of 64 scenes of the grammar, minimising the mean squared move."""
+    network = transformer.network
+    if len(network.leave) == 0:  # only counts or rules are learned: the network edits nothing
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "pretrain"))
+        for layer in network.leave.values():
+            assert isinstance(layer, nn.Linear)
+            nn.init.xavier_uniform_(layer.weight)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    for step in range(steps):
+        loss = transformer.unasked(seed, np.arange(step * CHUNK, (step + 1) * CHUNK))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()

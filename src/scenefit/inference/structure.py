@@ -1,0 +1,164 @@
+"""Learn a structure policy from unlabelled photos.
+
+Each round renders scenes, trains a `Recogniser` on them, reads structures off the photos, and moves the policy so
+that the photos become most likely. With p0 the distribution that was rendered, a photo's likelihood under a policy p
+is, but for a constant, the mean of p(s) / p0(s) over structures s drawn from what the recogniser reads in it. So what
+it cannot tell stays open, instead of being counted as a guess, and its errors are taken out again as far as it knows
+them; this is empirical Bayes by importance sampling (cf. Burda et al., ICLR 2016). It is forward KL to the photos: it
+covers all modes, where a reward under the policy's own samples seeks some. The reward of Meta-Sim2 is in
+`structure_reward`.
+
+Legend: N photos; k readings of each; S scenes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.nets.attribute_regressor import is_grey
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.structure_policy import Structure, Trace
+from scenefit.nets.structure_posterior import LONGEST, Lesson, Recogniser, join, train
+from scenefit.renderers import Renderer, render
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.domain_randomisation import broad
+from scenefit.scenes.rng import derive
+from scenefit.scenes.scene import SceneBatch
+
+BLOCK = 1024  # scenes rendered at once
+NEAR = 0.75  # of the renders of later rounds are of the policy so far; the rest stay broad
+
+Draw = Callable[[Structure, int, Any], SceneBatch]  # structure, seed, indices -> scenes with all their attributes
+
+
+@dataclass(frozen=True)
+class StructureSettings:
+    """renders: of each round, their number is the number of rounds.  epochs: of the recogniser on them.
+
+    readings: of each photo.  steps, rate: of the policy's likelihood.  longest: pixels of the longer side looked at.
+    ValueError for fewer than 64 renders a round, or anything not positive.
+    """
+
+    renders: tuple[int, ...] = (16_000, 16_000)
+    epochs: int = 4
+    readings: int = 8
+    steps: int = 100
+    rate: float = 1e-2
+    longest: int = LONGEST
+
+    def __post_init__(self) -> None:
+        if not self.renders or min(self.renders) < 64:
+            raise ValueError(f"renders needs at least 64 for each round, got {self.renders}")
+        for name in ("epochs", "readings", "steps", "rate", "longest"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class StructureStep:
+    """One round done. renders, cpu_seconds: in all so far.  missed: the recogniser's mean negative log-likelihood of
+    its renders.  gain: mean log-likelihood of a photo under the policy less that under what was rendered."""
+
+    done: int
+    of: int
+    renders: int
+    missed: float
+    gain: float
+    cpu_seconds: float
+    structure: Structure = field(repr=False)
+    recogniser: Recogniser = field(repr=False)
+
+
+def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, seed: int = 0, draw: Draw | None = None,
+                  start: Structure | None = None, settings: StructureSettings | None = None) -> Iterator[StructureStep]:
+    """Learn how many, of which kind: one step a round; the last one's `structure` is the result.
+
+    photos uint8 [N, H, W, 3], no label is read.  draw: scenes of a structure, with attributes as they are known so far
+    (`by_transformer`); by default they are the grammar's, and broad where structures are.  start: the policy to start
+    from, the grammar's own by default; it is left as it is.
+    ValueError for a grammar without learned structure or unfit photos; `RenderError` from the renderer.
+    """
+    settings, began = settings or StructureSettings(), time.process_time()
+    if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[3] != 3 or len(photos) < 2:
+        raise ValueError(f"photos need uint8 [N, H, W, 3], at least 2, got {photos.dtype} {list(photos.shape)}")
+    policy = Structure(grammar, derive(seed, "structure"))
+    if start is not None:
+        policy.load_state_dict(start.state_dict())
+    wide = Structure(broad(grammar), derive(seed, "broad structure"))
+    size = (photos.shape[1], photos.shape[2])
+    recogniser = Recogniser(grammar, size, is_grey(photos), seed, settings.longest)
+    draw, rendered = draw or by_grammar, 0
+    for number, count in enumerate(settings.renders):
+        shares: list[tuple[Structure, int]] = [(wide, count)]
+        if number:
+            near = round(NEAR * count)
+            shares = [(frozen(policy), near), (wide, count - near)]
+        lessons = [lesson for part, (structure, n) in enumerate(shares) for lesson in _lessons(
+            recogniser, renderer, draw, structure, derive(seed, f"structure renders {number} {part}"), n)]
+        rendered += count
+        missed = train(recogniser, join(lessons), derive(seed, f"recogniser {number}"), settings.epochs)
+        readings = recogniser.read(photos, settings.readings, derive(seed, f"readings {number}"))
+        mixture = [(structure, n / count) for structure, n in shares]
+        gain = maximise(policy, policy.trace(readings), mixture, settings)
+        yield StructureStep(number + 1, len(settings.renders), rendered, missed, gain, time.process_time() - began,
+                            frozen(policy), recogniser)
+
+
+def by_grammar(structure: Structure, seed: int, indices: Any) -> SceneBatch:
+    """Structure by the policy, all else by the grammar."""
+    return structure.sample(seed, indices)
+
+
+def by_transformer(transformer: Transformer) -> Draw:
+    """Structure by the policy, learned numbers as the transformer edits them."""
+    def draw(structure: Structure, seed: int, indices: Any) -> SceneBatch:
+        with torch.no_grad():
+            return transformer.edit(seed, indices, structure).scenes
+
+    return draw
+
+
+def frozen(structure: Structure) -> Structure:
+    """A copy that no longer learns."""
+    copy = Structure(structure.grammar, 0, structure.context)
+    copy.load_state_dict(structure.state_dict())
+    return copy.requires_grad_(False)
+
+
+def _lessons(recogniser: Recogniser, renderer: Renderer, draw: Draw, structure: Structure, seed: int,
+             count: int) -> Iterator[Lesson]:
+    for first in range(0, count, BLOCK):
+        scenes = draw(structure, seed, np.arange(first, min(first + BLOCK, count)))
+        yield recogniser.lesson(render(renderer, scenes))
+
+
+def maximise(policy: Structure, readings: Trace, rendered: list[tuple[Structure, float]],
+             settings: StructureSettings) -> float:
+    """Climb the likelihood of the photos. readings: of N * k scenes, the k of a photo side by side.
+
+    rendered: the distributions that the recogniser was trained on, with their shares.  Returns the mean over the
+    photos of log p(photo) / p0(photo).
+    """
+    with torch.no_grad():
+        base = torch.logsumexp(torch.stack([structure.log_prob(readings) + float(np.log(share))
+                                            for structure, share in rendered]), dim=0)
+    optimiser = torch.optim.Adam(policy.parameters(), settings.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=settings.steps + 1)
+    for _ in range(settings.steps):
+        loss = -_gain(policy, readings, base, settings.readings)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        return float(_gain(policy, readings, base, settings.readings))
+
+
+def _gain(policy: Structure, readings: Trace, base: Tensor, times: int) -> Tensor:
+    ratio = (policy.log_prob(readings) - base).reshape(-1, times)
+    return torch.logsumexp(ratio, dim=1).mean() - float(np.log(times))

@@ -1,0 +1,35 @@
+"""What a fit lowers: the distance between the features of rendered images and those of the photos.
+
+Legend: S rendered images; N photos; F features.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from scenefit.metrics.features import Extractor, compute
+from scenefit.metrics.mmd import Kernel, kernel, mmd2, witness
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """extractor: images [S, 3, H, W] -> [S, F].  photos [N, F]: features of the photos, computed once."""
+
+    extractor: Extractor
+    photos: Tensor
+    kernel: Kernel
+
+    def loss(self, images: Tensor) -> Tensor:
+        """Unbiased MMD^2, a scalar with gradient to images [S, 3, H, W] in 0..1."""
+        return mmd2(self.extractor(images), self.kernel)
+
+    def witness(self, images: Tensor) -> Tensor:
+        """Each image's own share of the distance [S]: lower is more like the photos."""
+        return witness(self.extractor(images), self.kernel)
+
+
+def objective(extractor: Extractor, photos: np.ndarray) -> Objective:
+    """photos uint8 [N, H, W, 3]. ValueError if their features do not differ."""
+    features = compute(extractor, photos)
+    return Objective(extractor, features, kernel(features))

@@ -1,0 +1,158 @@
+"""Many numbers that say what an image holds: what is read from them need not be known when they are made.
+
+Legend: S images; H, W pixels; N photos; F numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from scenefit.data.boxes import Boxes
+from scenefit.metrics.features import Lite0Maps, to_tensor
+
+Images = NDArray[np.uint8]
+CHUNK = 16
+LOOK = 144  # pixels of the shorter side that the network sees
+CELLS = 7  # of each axis of the colour histogram
+REACH = 3.2  # standard deviations of the photos' colours that it spans
+RINGS = 16  # of the power spectrum
+SHARES = torch.linspace(0.02, 0.98, 9)
+POWER = 3  # of a score, that weighs it in the mean: else many unsure detections drown the few sure ones
+UNSURE = 0.1  # detections below this score are not described
+SURE = 0.3, 0.5, 0.7  # scores above which detections are counted
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """images uint8 [S, H, W, 3] -> numbers float32 [S, F]: of a network's maps (where the extra `lite0` is installed),
+    colours, sharpness and scale.
+
+    centre [3], axes [3, 3]: of the photos' colours, on which the histogram is laid.
+    """
+
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    maps: nn.Module | None
+
+    @torch.no_grad()
+    def __call__(self, images: Images) -> Tensor:
+        parts = []
+        for first in range(0, len(images), CHUNK):
+            part = images[first:first + CHUNK]
+            count = len(part)
+            if count < CHUNK:  # sums differ by batch size in their last bits
+                part = np.concatenate([part, np.zeros((CHUNK - count, *part.shape[1:]), np.uint8)])
+            pixels = to_tensor(part)
+            found = [_colours(pixels), _sharpness(pixels), self._histogram(part)]
+            if self.maps is not None:
+                found.append(_pooled(self.maps, pixels))
+            parts.append(torch.cat(found, 1)[:count])
+        return torch.cat(parts)
+
+    def _histogram(self, images: Images) -> Tensor:
+        """Roots of the shares of colours [S, CELLS**3]."""
+        out = np.empty((len(images), CELLS**3), np.float32)
+        for row, image in enumerate(images):
+            place = (image[::2, ::2].reshape(-1, 3) / 255.0 - self.centre) @ self.axes
+            cell = np.floor((np.clip(place / REACH, -1, 1) + 1) / 2 * CELLS * 0.9999).astype(np.int64)
+            code = (cell[:, 0] * CELLS + cell[:, 1]) * CELLS + cell[:, 2]
+            out[row] = np.sqrt(np.bincount(code, minlength=CELLS**3) / len(code))
+        return torch.from_numpy(out)
+
+
+def summary_for(photos: Images) -> Summary:
+    """A summary that tells apart the colours that these photos [N, H, W, 3] have."""
+    pixels = photos[:, ::8, ::8].reshape(-1, 3) / 255.0
+    spread, axes = np.linalg.eigh(np.cov(pixels.T) + 1e-4 * np.eye(3))
+    try:
+        maps: nn.Module | None = Lite0Maps().requires_grad_(False)
+    except ImportError:
+        maps = None
+    return Summary(pixels.mean(axis=0), axes / np.sqrt(spread), maps)
+
+
+def _pooled(maps: nn.Module, pixels: Tensor) -> Tensor:
+    """Mean, spread and maximum of each map."""
+    scale = LOOK / min(pixels.shape[2:])
+    if scale < 1:
+        size = [round(side * scale) for side in pixels.shape[2:]]
+        pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
+    return torch.cat([part for m in maps(pixels)
+                      for part in (m.mean((2, 3)), m.std((2, 3), correction=0), m.amax((2, 3)))], 1)
+
+
+def _colours(pixels: Tensor) -> Tensor:
+    """Quantiles of each channel, of their differences and of the brightness, and how these vary together."""
+    height, width = pixels.shape[2:]
+    small = F.adaptive_avg_pool2d(pixels, (max(height // 4, 1), max(width // 4, 1)))
+    red, green, blue = small[:, 0], small[:, 1], small[:, 2]
+    mixed = torch.stack([red - green, blue - green, (red + green + blue) / 3], 1)
+    both = torch.cat([small, mixed], 1).flatten(2)
+    quantiles = both.quantile(SHARES, 2).permute(1, 0, 2).flatten(1)
+    apart = mixed.flatten(2) - mixed.flatten(2).mean(2, keepdim=True)
+    return torch.cat([quantiles, (apart @ apart.transpose(1, 2) / apart.shape[2]).flatten(1) * 10], 1)
+
+
+def _sharpness(pixels: Tensor) -> Tensor:
+    """Power in rings of the spectrum, and quantiles of the steps between neighbours, as logarithms."""
+    grey = pixels.mean(1)
+    power = torch.fft.rfft2(grey - grey.mean((1, 2), keepdim=True)).abs() ** 2
+    down, across = torch.fft.fftfreq(grey.shape[1])[:, None], torch.fft.rfftfreq(grey.shape[2])[None]
+    ring = torch.bucketize((down**2 + across**2).sqrt(), torch.logspace(-2.4, -0.3, RINGS + 1))
+    rings = [power[:, ring == k].sum(1) / max(int((ring == k).sum()), 1) for k in range(1, RINGS + 1)]
+    steps = (pixels[..., ::2, 1::2] - pixels[..., ::2, :-1:2]).abs().mean(1).flatten(1).quantile(SHARES, 1).T
+    return torch.cat([torch.log(torch.stack(rings, 1) + 1e-3) / 3, torch.log(steps + 1e-3)], 1)
+
+
+def of_objects(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor:
+    """What a detector found in images [S, H, W, 3], in numbers [S, F]: of each class how many, how sure, how large, and
+    their colours inside and at the middle, with their spread. Zeros where a class is absent."""
+    found = found.where(found.score > UNSURE)
+    box, score = found.box, found.score
+    inner, outer = _inside(images, found, (0.35, 0.8))
+    side = np.log(np.maximum(box[:, 2:] - box[:, :2], 1))
+    values = np.concatenate([inner, outer, side.mean(1, keepdims=True), np.abs(side[:, :1] - side[:, 1:])], 1)
+    blocks = []
+    for name in classes:
+        rows = found.name == name
+        image, value = found.image[rows], values[rows]
+        weight = score[rows] ** POWER
+
+        def total(each: NDArray[np.float64], image: NDArray[np.int64] = image) -> NDArray[np.float64]:
+            return np.bincount(image, each, minlength=len(images)).astype(np.float64)
+
+        mass = total(weight)
+        share = weight / np.maximum(mass, 1e-9)[image]
+        mean = np.stack([total(share * value[:, k]) for k in range(value.shape[1])], 1)
+        size = value[:, -2]
+        spread = np.sqrt(np.maximum(total(share * (size - mean[image, -2]) ** 2), 0))
+        sure = [np.sqrt(total(score[rows])), *(np.sqrt(total((score[rows] > s) * 1.0)) for s in SURE), mass > 0]
+        blocks.append(np.column_stack([*sure, spread, mean]))
+    return torch.from_numpy(np.concatenate(blocks, 1).astype(np.float32))
+
+
+def _inside(images: Images, found: Boxes, parts: Sequence[float]) -> NDArray[np.float64]:
+    """Mean and standard deviation of the colours in the middle of each box, of each part of its sides
+    [len(parts), m, 6]; by summed areas."""
+    height, width = images.shape[1:3]
+    middle, half = (found.box[:, :2] + found.box[:, 2:]) / 2, (found.box[:, 2:] - found.box[:, :2]) / 2
+    lows = [np.floor(np.clip(middle - part * half, 0, [width - 1, height - 1])).astype(int) for part in parts]
+    highs = [np.maximum(np.ceil(np.clip(middle + part * half, 0, [width, height])).astype(int), low + 1)
+             for part, low in zip(parts, lows, strict=True)]
+    out = np.zeros((len(parts), len(found), 6))
+    for image in np.unique(found.image):
+        rows = found.rows(int(image))
+        pixels = images[image] / 255.0
+        sums = np.zeros((height + 1, width + 1, 6))
+        sums[1:, 1:] = np.concatenate([pixels, pixels**2], 2).cumsum(0).cumsum(1)
+        for into, low, high in zip(out, lows, highs, strict=True):
+            (x0, y0), (x1, y1) = low[rows].T, high[rows].T
+            mean = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0))[:, None]
+            spread = np.sqrt(np.maximum(mean[:, 3:] - mean[:, :3] ** 2, 0))
+            into[rows] = np.concatenate([mean[:, :3], spread], 1)
+    return out

@@ -1,0 +1,167 @@
+"""A network that reads the learned attributes off an image, trained on the free labels of rendered scenes.
+
+Its readings start the fit (`infer`); its inner features are what distances are measured in, for they hold what the
+scene can express and little else. Legend: N images; S scenes; R readings; F features.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.priors import Choice
+from scenefit.scenes.rng import derive
+from scenefit.scenes.scene import SceneBatch
+
+FEATURES = 32
+HIDDEN = 64
+LONGEST = 64  # pixels of the longer side that the network looks at
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What is read of one learned attribute. single: each scene holds exactly one node of its kind.
+
+    form: "angle" (sin and cos of it and of twice it: an axis is far easier to see than its direction), "number" (place
+    in bounds as -1..1; with several nodes their mean and spread) or "choice" (shares of the options).
+    """
+
+    attribute: Attribute
+    form: str
+    single: bool
+
+    @property
+    def width(self) -> int:
+        if isinstance(self.attribute.prior, Choice):
+            return len(self.attribute.prior.options)
+        if self.form == "angle":
+            return 4
+        return 1 if self.single else 2
+
+
+def slots(grammar: Grammar) -> tuple[Slot, ...]:
+    """One for each learned attribute, in the grammar's order."""
+    sample = grammar.sample(0, 64)
+    found = []
+    for a in grammar.learned:
+        scene = sample.tables[a.kind].scene
+        single = len(scene) == len(sample) and len(np.unique(scene)) == len(sample)
+        form = "choice" if isinstance(a.prior, Choice) else "angle" if a.circular else "number"
+        found.append(Slot(a, form, single))
+    return tuple(found)
+
+
+def truths(grammar: Grammar, slots: Sequence[Slot], scenes: SceneBatch) -> Tensor:
+    """What a perfect reader would say of these scenes [S, R]; NaN where a scene has no such node."""
+    units = grammar.units(scenes)
+    blocks = [_truth(slot, scenes, units) for slot in slots]
+    return torch.from_numpy(np.concatenate(blocks, axis=1).astype(np.float32))
+
+
+def _truth(slot: Slot, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+    """[S, slot.width]"""
+    a, table = slot.attribute, scenes.tables[slot.attribute.kind]
+    count = np.bincount(table.scene, minlength=len(scenes)).astype(float)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.bincount(table.scene, values, minlength=len(scenes)) / count
+
+    if isinstance(a.prior, Choice):
+        return np.stack([mean(table[a.name] == option) for option in a.prior.options], axis=1)
+    if slot.form == "angle":
+        turn = 2 * np.pi * units[a.key] - np.pi
+        return np.stack([mean(f(times * turn)) for times in (1, 2) for f in (np.sin, np.cos)], axis=1)
+    place = 2 * units[a.key] - 1
+    centre = mean(place)
+    if slot.single:
+        return centre[:, None]
+    return np.stack([centre, np.sqrt(np.maximum(mean(place**2) - centre**2, 0))], axis=1)
+
+
+class Reader(nn.Module):
+    """A small convolutional network: images [N, 3, H, W] in 0..1 -> features [N, F] and readings [N, R]."""
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, size: tuple[int, int], readings: int, grey: bool, seed: int):
+        super().__init__()
+        self.grey = grey
+        self.shrink = min(1.0, LONGEST / max(size))
+        height, width = (max(8, round(side * self.shrink)) for side in size)
+        self.look = (height, width)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            # Without normalisation, small digits at unknown places never teach it which way up they are.
+            self.body = nn.Sequential(
+                nn.Conv2d(1 if grey else 3, 8, 5, 2, 2), nn.BatchNorm2d(8), nn.ReLU(),
+                nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU(),
+                nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.Flatten(),
+                nn.Linear(32 * -(-height // 8) * -(-width // 8), HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU(),
+                nn.Linear(HIDDEN, FEATURES), nn.Tanh())
+            self.out = nn.Linear(FEATURES, readings)
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # But while it is trained: gradients pass through it, to images, and an image is read the same in any batch.
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if self.grey:
+            images = images.mean(1, keepdim=True)
+        if images.shape[2:] != self.look:
+            images = F.interpolate(images, self.look, mode="bilinear", antialias=True)
+        features = self.body((images - self.centre) / self.scale)
+        return features, self.out(features)
+
+    def features(self, images: Tensor) -> Tensor:
+        """As a feature extractor: images -> [N, F]."""
+        return self(images)[0]
+
+    def readings(self, images: Tensor) -> Tensor:
+        """images -> [N, R]."""
+        return self(images)[1]
+
+
+def train(reader: Reader, pixels: Tensor, truth: Tensor, seed: int, epochs: int = 5) -> None:
+    """Fit the readings to the truth [N, R] by squared error; missing truths (NaN) do not count.
+
+    pixels [N, 3, H, W] in 0..1.
+    """
+    if reader.grey:
+        pixels = pixels[:, :1].expand(-1, 3, -1, -1)
+    reader.centre.fill_(float(pixels.mean()))
+    reader.scale.fill_(max(float(pixels.std()), 1e-3))
+    known = torch.isfinite(truth)
+    target = torch.where(known, truth, torch.zeros(()))
+    reader.requires_grad_(True)
+    order = np.random.default_rng(derive(seed, "reader order"))
+    total = epochs * -(-len(pixels) // BATCH)
+    optimiser = torch.optim.Adam(reader.parameters(), 1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=total)
+    reader.train()
+    for _ in range(epochs):
+        for rows in torch.from_numpy(order.permutation(len(pixels))).split(BATCH):
+            if len(rows) < 2:
+                continue  # one image has no spread to normalise by
+            readings = reader.readings(pixels[rows])
+            loss = ((readings - target[rows]) ** 2 * known[rows]).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    reader.eval()
+    reader.requires_grad_(False)
+
+
+def is_grey(*sets: np.ndarray) -> bool:
+    """Whether no image [N, H, W, 3] of any set has a colour."""
+    return all(np.array_equal(s[..., 0], s[..., 1]) and np.array_equal(s[..., 0], s[..., 2]) for s in sets)

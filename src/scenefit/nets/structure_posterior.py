@@ -1,0 +1,174 @@
+"""A network that reads the structure of a scene off its image: which posterior of the decisions a photo leaves.
+
+It is a structure policy with the image as context, trained by likelihood on renders whose structure is known
+(amortised inference, as the sleep phase of Hinton et al., Science 1995). The likelihood alone hardly teaches it to
+tell several objects apart, so it also learns where in the image an object of which kind and option stands, from the
+renders' exact masks; the sums over the image are counts that the policy can use at once.
+
+Legend: N images; h, w pixels looked at; i, j cells of 8 pixels; K channels of objects; C context; S scenes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenefit.data.frames import Frames
+from scenefit.metrics.features import compute, to_tensor
+from scenefit.nets.structure_policy import Structure, Trace, decisions
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.rng import derive
+from scenefit.scenes.scene import SceneBatch
+
+LONGEST = 64  # pixels of the longer side that the network looks at
+STRIDE = 8
+SUMMARY = 32  # numbers of the context besides the sums of objects
+HIDDEN = 128
+BATCH = 64
+PLACES = 0.3  # weight of the loss of where objects stand
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Renders to learn from. images uint8 [N, c, h, w]; objects uint8 [N, K, i, j]: whether one's centre is there."""
+
+    images: Tensor
+    objects: Tensor
+    trace: Trace
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Recogniser(nn.Module):
+    """Images of one size -> posterior of the structure. grey: images have no colour, so one channel is enough."""
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, grammar: Grammar, size: tuple[int, int], grey: bool, seed: int, longest: int = LONGEST):
+        super().__init__()
+        self.grammar, self.grey = grammar, grey
+        shrink = min(1.0, longest / max(size))
+        self.look = (max(STRIDE, round(size[0] * shrink)), max(STRIDE, round(size[1] * shrink)))
+        self.cells = (-(-self.look[0] // STRIDE), -(-self.look[1] // STRIDE))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "recogniser"))
+            self.body = nn.Sequential(*_block(1 if grey else 3, 16, 5, 2), *_block(16, 32, 3, 2),
+                                      *_block(32, 64, 3, 2), *_block(64, 64, 3, 1))
+            self.summary = nn.Linear(64, SUMMARY)
+            self.objects = nn.Conv2d(64, len(grammar.kinds) + sum(len(d.odds) for d in decisions(grammar)), 1)
+            assert self.objects.bias is not None
+            nn.init.constant_(self.objects.bias, -4.0)  # most cells are empty
+        context = SUMMARY + self.objects.out_channels
+        self.policy = Structure(grammar, derive(seed, "recogniser policy"), context, HIDDEN)
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, 3 or c, h, w] in 0..1 -> context [N, C] and logits of objects [N, K, i, j]."""
+        hidden = self.body((self._looked_at(images) - self.centre) / self.scale)
+        objects = self.objects(hidden)
+        area = self.cells[0] * self.cells[1]
+        pooled = hidden.sum((2, 3)) * (4 / area)
+        return torch.cat([self.summary(pooled), objects.sigmoid().sum((2, 3))], dim=1), objects
+
+    def _looked_at(self, images: Tensor) -> Tensor:
+        if self.grey:
+            images = images.mean(1, keepdim=True)
+        return images if images.shape[2:] == self.look else F.interpolate(images, self.look, mode="bilinear",
+                                                                          antialias=True)
+
+    def context(self, images: np.ndarray) -> Tensor:
+        """uint8 [N, H, W, 3] -> [N, C], the same for an image in any batch."""
+        return compute(self.features, images)
+
+    def features(self, images: Tensor) -> Tensor:
+        """As a feature extractor: images [N, 3, H, W] -> [N, C]."""
+        return self(images)[0]
+
+    def read(self, images: np.ndarray, times: int, seed: int) -> SceneBatch:
+        """Scenes drawn from each image's posterior: numbers i * times to (i + 1) * times - 1 are those of image i.
+
+        Only their structure means something: all else is the grammar's.
+        """
+        context = self.context(images).repeat_interleave(times, dim=0)
+        return self.policy.sample(seed, len(context), context)
+
+    def lesson(self, frames: Frames) -> Lesson:
+        """What is learned from some renders."""
+        with torch.no_grad():
+            looked = self._looked_at(to_tensor(frames.images)).mul(255).round().byte()
+        return Lesson(looked, self._standing(frames), self.policy.trace(frames.scenes))
+
+    def _standing(self, frames: Frames) -> Tensor:
+        """[N, K, i, j]: whether the middle of the visible box of an object of a kind, or of an option, lies there."""
+        found = frames.objects
+        seen = found.pixels > 0
+        scene, node, box = found.scene[seen], found.id[seen], found.box[seen]
+        height, width = frames.images.shape[1:3]
+        across = ((box[:, 0] + box[:, 2]) / 2 * self.cells[1] / width).astype(int)
+        down = ((box[:, 1] + box[:, 3]) / 2 * self.cells[0] / height).astype(int)
+        out = torch.zeros(len(frames), self.objects.out_channels, *self.cells, dtype=torch.uint8)
+        many = 1 + max((int(table.id.max(initial=0)) for table in frames.scenes.tables.values()), default=0)
+        key = scene * many + node  # rising: objects are sorted by scene and id
+        for number, kind in enumerate(frames.scenes.kinds):
+            table = frames.scenes.tables[kind]
+            mine = table.scene * many + table.id
+            at = np.minimum(np.searchsorted(key, mine), max(len(key) - 1, 0))
+            rows = np.flatnonzero(key[at] == mine) if len(key) else np.zeros(0, np.int64)
+            place = table.scene[rows], down[at[rows]], across[at[rows]]
+            out[place[0], number, place[1], place[2]] = 1
+            for decision in self.policy.decisions:
+                if decision.kind == kind and kind != self.grammar.start:
+                    channel = len(frames.scenes.kinds) + decision.first + decision.codes(table)[rows]
+                    out[place[0], channel, place[1], place[2]] = 1
+        return out
+
+
+def _block(channels: int, out: int, size: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, out, size, stride, size // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+
+
+def join(lessons: Sequence[Lesson]) -> Lesson:
+    """Lessons one after the other."""
+    traces, offset = [lesson.trace for lesson in lessons], np.cumsum([0, *map(len, lessons)])
+    parts = {name: torch.cat([getattr(trace, name) for trace in traces]) for name in ("inputs", "sort", "code", "row")}
+    scene = torch.cat([trace.scene + int(first) for trace, first in zip(traces, offset, strict=False)])
+    return Lesson(torch.cat([lesson.images for lesson in lessons]), torch.cat([x.objects for x in lessons]),
+                  Trace(scene=scene, count=int(offset[-1]), **parts))
+
+
+def train(recogniser: Recogniser, lesson: Lesson, seed: int, epochs: int, rate: float = 4e-3) -> float:
+    """Learn from renders. Returns the mean negative log-likelihood of the last epoch. ValueError for fewer than 64."""
+    if len(lesson) < BATCH:
+        raise ValueError(f"a recogniser learns from at least {BATCH} renders, got {len(lesson)}")
+    if not bool(recogniser.centre):
+        pixels = lesson.images[:4096].float() / 255
+        recogniser.centre.fill_(max(float(pixels.mean()), 1e-6))
+        recogniser.scale.fill_(max(float(pixels.std()), 1e-3))
+    steps = len(lesson) // BATCH
+    optimiser = torch.optim.Adam(recogniser.parameters(), rate / 4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(epochs * steps, 2))
+    order, total = np.random.default_rng(derive(seed, "recogniser order")), 0.0
+    recogniser.train()
+    for _ in range(epochs):
+        total = 0.0
+        for rows in torch.from_numpy(order.permutation(len(lesson))[:steps * BATCH]).split(BATCH):
+            images = (lesson.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
+            context, objects = recogniser(images)
+            missed = -recogniser.policy.log_prob(lesson.trace.take(rows), context).mean()
+            places = F.binary_cross_entropy_with_logits(objects, lesson.objects[rows].float(), reduction="sum")
+            loss = missed + PLACES * places / BATCH
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += float(missed.detach())
+    recogniser.eval()
+    return total / steps

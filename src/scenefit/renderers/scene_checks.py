@@ -1,0 +1,261 @@
+"""Whether a scene file does what the rest relies on: bounds, labels, the same scene the same picture.
+
+Legend: S scenes; m objects.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from scenefit.data.frames import Frames
+from scenefit.metrics.features import to_tensor
+from scenefit.renderers import Renderer, RenderError, is_differentiable, name_scenes, render
+from scenefit.renderers.label_checks import Finding, check_labels, without_strangers
+from scenefit.scenes.grammar import Grammar, Unit
+from scenefit.scenes.priors import Choice
+from scenefit.scenes.scene import SceneBatch
+from scenefit.scenes.suggestions import meant
+
+ALONE = 8  # scenes drawn by themselves
+MOVE = 0.37  # of the bounds: how far an attribute is moved to see whether images change
+SHOWN = 3  # scenes that cannot be drawn, each with its reason
+LABELS = ("scene", "id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")  # of objects
+
+
+def check(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0) -> tuple[Frames, list[Finding]]:
+    """Draw n scenes and look them over: the frames of those that can be drawn, and what was found.
+
+    RenderError where none can be drawn.
+    """
+    if n < 2:
+        raise ValueError(f"check needs at least 2 scenes, got {n}")
+    frames, findings = _draw(renderer, grammar.sample(seed, n))
+    if len(frames) < 2:
+        return frames, findings
+    for look in (_bounds, _unused, _images, _labels, _again, _alone, _company, _gradient, _effects):
+        try:
+            findings += look(grammar, renderer, frames.scenes, frames)
+        except RenderError as error:
+            findings.append(Finding("wrong", f"scenes that could be drawn could not be drawn again: {error}"))
+    return frames, findings
+
+
+def _draw(renderer: Renderer, scenes: SceneBatch) -> tuple[Frames, list[Finding]]:
+    """Frames of the scenes that can be drawn, at least one, and a finding for each of the first that cannot."""
+    try:
+        frames, found = without_strangers(render(renderer, scenes))
+        return frames, found + check_labels(frames)
+    except RenderError as error:
+        whole = error
+    found, rows = _alone_each(renderer, scenes)
+    if not rows:
+        raise whole
+    try:
+        frames, strange = without_strangers(render(renderer, scenes.take(rows)))
+    except RenderError as error:
+        found.append(Finding("wrong", f"scenes that can be drawn alone cannot be drawn together: {error}"))
+        frames, strange = without_strangers(render(renderer, scenes.take(rows[:1])))
+    return frames, found + strange + check_labels(frames)
+
+
+def _alone_each(renderer: Renderer, scenes: SceneBatch) -> tuple[list[Finding], list[int]]:
+    """Each scene drawn by itself: a finding for each of the first that fail, and the rows of those that can be drawn,
+    at the size that most of them have."""
+    texts: dict[int, str] = {}
+    sizes: dict[int, tuple[int, ...]] = {}
+    for row in range(len(scenes)):
+        try:
+            sizes[row] = render(renderer, scenes.take([row])).images.shape[1:3]
+        except RenderError as error:
+            texts[row] = f"cannot be drawn: {error}"
+    most = max(sizes.values(), key=list(sizes.values()).count, default=())
+    for row, size in sizes.items():
+        if size != most:
+            texts[row] = f"cannot be drawn with the others: its image is {list(size)}, but theirs are {list(most)}"
+    found = [Finding("wrong", f"{name_scenes(scenes.seed, scenes.index[[row]])} {texts[row]}")
+             for row in sorted(texts)[:SHOWN]]
+    if len(texts) > SHOWN:
+        found.append(Finding("wrong", f"{len(texts)} of {len(scenes)} scenes cannot be drawn, {SHOWN} are named"))
+    return found, [row for row in sizes if row not in texts]
+
+
+def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Learned values inside their bounds; priors not cut by them."""
+    _, units = grammar.decode(scenes, {})
+    for a in grammar.learned:
+        if a.key not in units or a.circular:
+            continue
+        values, unit = np.asarray(scenes.tables[a.kind][a.name]), units[a.key]
+        if len(values) == 0:
+            yield Finding("warning", f"{a.kind}.{a.name}: none of the {len(scenes)} scenes has a {a.kind}")
+        elif np.any(values < unit.low) or np.any(values > unit.high):
+            yield Finding("wrong", f"{a.kind}.{a.name}: values reach {values.min():.4g}..{values.max():.4g}, beyond "
+                                   f"the bounds {np.min(unit.low):.4g}..{np.max(unit.high):.4g}")
+        elif _cut(values, unit) > 0.1:
+            yield Finding("warning", f"{a.kind}.{a.name}: {_cut(values, unit):.0%} of the prior lies beyond the bounds "
+                                     f"{np.min(unit.low):.4g}..{np.max(unit.high):.4g}; widen the bounds, or narrow "
+                                     "the prior")
+    yield Finding("ok", f"{len(grammar.learned) + len(grammar.learned_heads)} learned attributes, all values in bounds"
+                  if grammar.learned or grammar.learned_heads else "no attribute is learned: this scene can be sampled "
+                  "and generated, but not fitted")
+
+
+def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Attributes that neither the renderer nor a prior looks at: where one is misspelt, the default is drawn."""
+    told = getattr(renderer, "attributes", None)
+    for kind, known in told(grammar.start).items() if callable(told) else ():
+        own = grammar.attributes.get(kind, {})
+        for a in own.values():
+            if not a.count and a.name not in known and a.key not in grammar.read:
+                yield Finding("warning", f"neither the renderer nor a prior uses {kind}.{a.name}"
+                                         f"{meant(a.name, known - set(own))}")
+
+
+def _cut(values: np.ndarray, unit: Unit) -> float:
+    """Share of the values [n] that stand on an end of their bounds, of numbers that are not whole."""
+    return 0.0 if values.dtype.kind in "iu" else float(np.mean((values == unit.low) | (values == unit.high)))
+
+
+def _images(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    height, width = frames.images.shape[1:3]
+    if all(np.array_equal(frames.images[0], image) for image in frames.images):
+        yield Finding("warning", "all images are the same")
+    blank = [row for row, image in enumerate(frames.images) if np.ptp(image) == 0]
+    if blank:
+        yield Finding("warning", f"{len(blank)} images show one plain colour, the first is "
+                                 f"{name_scenes(scenes.seed, scenes.index[blank[:1]])}")
+    yield Finding("ok", f"{len(frames)} images of {height} x {width} pixels (height x width)")
+
+
+def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """What there is to train on."""
+    named = frames.label != ""
+    if named.any() and not named.all():
+        row = int(np.flatnonzero(~named)[0])
+        yield Finding("warning", f"{int((~named).sum())} images have no label while others do, the first is "
+                                 f"{name_scenes(scenes.seed, scenes.index[[row]])}")
+    classes = sorted(set(frames.objects.name.tolist()) - {""})
+    if named.any():
+        labels = sorted(set(frames.label[named].tolist()))
+        yield Finding("ok", f"labels of whole images: {_few(labels)}")
+    if len(frames.objects):
+        yield Finding("ok", f"{len(frames.objects)} objects of the classes {_few(classes)}")
+    if not named.any() and not len(frames.objects):
+        yield Finding("warning", "no labels: neither classes of whole images nor masks of objects; data sets made from "
+                                 "this scene have nothing to train on")
+    seen = frames.objects.pixels > 0
+    masked = set(zip(frames.objects.scene[seen].tolist(), frames.objects.id[seen].tolist(), strict=True))
+    parts = getattr(renderer, "parts", ())
+    for kind, table in scenes.tables.items():
+        nodes = set(zip(table.scene.tolist(), table.id.tolist(), strict=True))
+        if kind in parts:  # drawn as its parent's
+            continue
+        if masked and kind != grammar.start and nodes and not nodes & masked:
+            yield Finding("warning", f"no {kind} is ever seen: none has a pixel in the masks")
+
+
+def _again(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    again = grammar.sample(scenes.seed, scenes.index)
+    if not _same(again, scenes):
+        yield Finding("wrong", "the grammar gives other scenes for the same seed: a conditional prior must not draw "
+                               "numbers, but return the prior to draw them from, such as Normal(node.parent[...], 1)")
+        return
+    drawn = render(renderer, again)
+    yield _compared(frames, drawn, "the same scenes give the same images and labels, byte for byte",
+                    "the same scenes drawn twice differ", "let random numbers come from scene.rng(name), and keep no "
+                    "state between scenes")
+
+
+def _same(a: SceneBatch, b: SceneBatch) -> bool:
+    ours, theirs = a.rows(), b.rows()
+    return all(np.array_equal(ours[name], theirs[name], equal_nan=ours[name].dtype.kind == "f") for name in ours)
+
+
+def _alone(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    rows = np.unique(np.linspace(0, len(scenes) - 1, min(ALONE, len(scenes))).astype(int))
+    differ = {int(row): _differences(frames.take([row]), render(renderer, scenes.take([row]))) for row in rows}
+    yield _told({row: names[0] for row, names in differ.items() if names}, len(rows), scenes,
+                "a scene alone gives the same image and labels as in a batch, byte for byte",
+                "scenes drawn alone differ from those drawn in a batch", "a scene must not depend on its neighbours")
+
+
+def _company(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Every other scene: other neighbours, another place, another number of scenes."""
+    rows = np.arange(1, len(scenes), 2)
+    yield _compared(frames.take(rows), render(renderer, scenes.take(rows)),
+                    "scenes in another batch give the same images and labels, byte for byte",
+                    "scenes drawn in another batch differ", "a scene must not depend on its neighbours")
+
+
+def _gradient(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """A differentiable renderer's draw() shows what its frames show."""
+    if not is_differentiable(renderer):
+        return
+    draw: Callable[[SceneBatch], torch.Tensor] = renderer.draw  # type: ignore[attr-defined]
+    with torch.no_grad():
+        gap = (draw(scenes).cpu() - to_tensor(frames.images)).abs().amax(dim=(1, 2, 3)).numpy()
+    if gap.max() > 2 / 255:
+        yield Finding("wrong", f"draw() and the frames differ by {gap.max() * 255:.0f} grey levels of 255, most in "
+                               f"{_first(scenes, gap == gap.max())}")
+    else:
+        yield Finding("ok", "draw(), which gradients go through, shows the same images")
+
+
+def _effects(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Whether each learned attribute changes any image; one that does not cannot be learned from photos."""
+    few = scenes.take(np.arange(min(ALONE, len(scenes))))
+    before = render(renderer, grammar.decode(few, {})[0]).images
+    blind = []
+    for a in grammar.learned:
+        nodes = len(few.tables[a.kind])
+        if a.count or nodes == 0:
+            continue
+        move: Any = np.full(nodes, MOVE)
+        if isinstance(a.prior, Choice):
+            codes = a.prior.codes(np.asarray(few.tables[a.kind][a.name]))
+            move = (codes + 1) % len(a.prior.options)
+        if np.array_equal(before, render(renderer, grammar.decode(few, {a.key: move})[0]).images):
+            blind.append(f"{a.kind}.{a.name}")
+    if blind:
+        yield Finding("warning", f"moving {_few(blind)} changes no image, so photos say nothing about it")
+
+
+def _compared(ours: Frames, theirs: Frames, good: str, bad: str, fix: str) -> Finding:
+    return _told(_differences(ours, theirs), len(ours), ours.scenes, good, bad, fix)
+
+
+def _told(differ: dict[int, str], of: int, scenes: SceneBatch, good: str, bad: str, fix: str) -> Finding:
+    """differ: row of the scene -> what differs."""
+    if not differ:
+        return Finding("ok", good)
+    first = min(differ)
+    return Finding("wrong", f"{bad} ({len(differ)} of {of}, the first is "
+                            f"{name_scenes(scenes.seed, scenes.index[[first]])} in its {differ[first]}); {fix}")
+
+
+def _differences(a: Frames, b: Frames) -> dict[int, str]:
+    """Row -> what differs; renders of another shape differ in every row."""
+    if a.images.shape != b.images.shape:
+        return dict.fromkeys(range(len(a)), "size")
+    b, strange = without_strangers(b)
+    found: dict[int, str] = dict.fromkeys(range(len(a)), "masks") if strange else {}
+    for name, text in (("images", "image"), ("instances", "masks"), ("label", "label")):
+        same = (getattr(a, name) == getattr(b, name)).reshape(len(a), -1).all(axis=1)
+        found = {**dict.fromkeys(np.flatnonzero(~same).tolist(), text), **found}
+    for row in set(range(len(a))) - set(found):
+        ours, theirs = (f.objects.scene == row for f in (a, b))
+        for name in LABELS:
+            one, other = getattr(a.objects, name)[ours], getattr(b.objects, name)[theirs]
+            if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
+                found.setdefault(row, f"objects' {name}")
+    return found
+
+
+def _first(scenes: SceneBatch, which: np.ndarray) -> str:
+    return name_scenes(scenes.seed, scenes.index[np.flatnonzero(which)[:1]])
+
+
+def _few(names: list[str], shown: int = 8) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -1,0 +1,294 @@
+"""Pictures without a browser: contact sheets, and the first view of a report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from scenefit.report import charts, detections, style
+from scenefit.report.charts import fitted, font
+from scenefit.report.content import Images, Story
+
+GAP = 3
+WIDTH, MARGIN = 1400, 48
+INSIDE = WIDTH - 2 * MARGIN
+MOST_ATTRIBUTES = 8
+
+
+def contact_sheet(images: Any, columns: int, scale: float | None = None,
+                  captions: Sequence[str] | None = None) -> Image.Image:
+    """Images in a grid, row by row.
+
+    images: uint8 [k, H, W, 3] or [k, H, W].  scale: a whole number repeats pixels, a fraction below 1 shrinks with
+    antialiasing, None brings small images to about 96 pixels and large ones to 320.  captions: one an image.
+    ValueError without images, or on another shape, scale or number of captions.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
+        raise ValueError(f"a contact sheet needs images as uint8 [k, H, W, 3] with k >= 1, got {images.dtype} "
+                         f"{list(images.shape)}")
+    if columns < 1:
+        raise ValueError(f"a contact sheet needs columns >= 1, got {columns}")
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f"a contact sheet needs one caption an image, got {len(captions)} for {len(images)}")
+    cells = [_resized(image, _scale(image, scale)) for image in images]
+    columns = min(columns, len(cells))
+    return _grid(cells, columns, captions)
+
+
+def _scale(image: Images, scale: float | None) -> float:
+    if scale is None:
+        longest = max(image.shape[:2])
+        return min(1.0, 320 / longest) if longest > 64 else max(1, round(96 / longest))
+    if scale <= 0 or (scale > 1 and scale != int(scale)):
+        raise ValueError(f"a contact sheet's scale must be a whole number or lie between 0 and 1, got {scale}")
+    return scale
+
+
+def _resized(image: Images, scale: float) -> Image.Image:
+    picture = Image.fromarray(image).convert("RGB")
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
+
+
+def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None) -> Image.Image:
+    type_ = font(12)
+    texts = ["" if captions is None else _one_line(text) for text in (captions or [""] * len(cells))]
+    width, height = cells[0].size
+    pitch = max(width, min(140, max(int(type_.getlength(text)) + 8 for text in texts))) if captions else width
+    step = height + (22 if captions else 0)
+    rows = -(-len(cells) // columns)
+    sheet = Image.new("RGB", (columns * (pitch + GAP) + GAP, rows * (step + GAP) + GAP),
+                      "white" if captions else style.LINE)
+    draw = ImageDraw.Draw(sheet)
+    for i, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+        x, y = GAP + (i % columns) * (pitch + GAP), GAP + (i // columns) * (step + GAP)
+        sheet.paste(cell, (x + (pitch - width) // 2, y))
+        if captions:
+            draw.text((x + pitch / 2, y + height + 3), fitted(text, type_, pitch), style.INK, type_, anchor="ma")
+    if not captions and len(cells) % columns:  # no grey where the last row has no image
+        used = (len(cells) % columns) * (pitch + GAP) + GAP
+        draw.rectangle((used, (rows - 1) * (step + GAP) + GAP, sheet.width, sheet.height), fill="white")
+    return sheet
+
+
+def first_view(story: Story) -> Image.Image:
+    """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
+    blocks = [_header(story), _panels(story), _detections(story), _results(story), _attributes(story),
+              _strangers(story), _footer(story)]
+    kept = [block for block in blocks if block is not None]
+    page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
+    y = 48
+    for block in kept:
+        page.paste(block, (MARGIN, y))
+        y += block.height + 36
+    return page
+
+
+def _header(story: Story) -> Image.Image:
+    parts = [_text(story.title, 34, style.INK, bold=True, most=2)]
+    if story.subtitle:
+        parts.append(_text(story.subtitle, 17, style.SOFT, most=2))
+    if story.verdict:
+        parts += [_blank(6), _framed(_text(story.verdict, 20, style.INK, INSIDE - 40, most=4))]
+    return _stack(parts, 8)
+
+
+def _framed(text: Image.Image) -> Image.Image:
+    """Text on a pale ground with a bar at its left."""
+    box = Image.new("RGB", (INSIDE, text.height + 28), style.PALE)
+    tinted = Image.composite(Image.new("RGB", text.size, style.PALE), text, Image.eval(text.convert("L"),
+                                                                                     lambda v: 255 if v > 250 else 0))
+    box.paste(tinted, (24, 14))
+    ImageDraw.Draw(box).rectangle((0, 0, 5, box.height), fill=style.paint("learned").fill)
+    return box
+
+
+def _panels(story: Story) -> Image.Image | None:
+    if not story.panels:
+        return None
+    gap = 28
+    width = (INSIDE - gap * 2) // 3
+    blocks = []
+    for role, title, images in story.panels:
+        columns, rows, scale = _fit(images, width)
+        shown = contact_sheet(images[: columns * rows], columns, scale)
+        blocks.append(_stack([_label(title, role, width), shown], 8))
+    return _row(blocks, gap)
+
+
+def _fit(images: Images, width: int, tallest: int = 330) -> tuple[int, int, float]:
+    """Columns, rows and scale that fill a panel with cells of about 72 pixels, large photos with three a row."""
+    k, h, w = images.shape[:3]
+    best: tuple[float, int, float] | None = None
+    for columns in range(3, 9):
+        room = (width - (columns + 1) * GAP) / columns
+        scale = room // w
+        if scale >= 1:
+            score = scale * w / room - abs(scale * w - 72) / 400
+            best = max(best, (score, columns, scale)) if best else (score, columns, scale)
+    _, columns, scale = best or (0.0, 3, (width - 4 * GAP) / 3 / w)
+    rows = max(1, min(int((tallest - GAP) // (h * scale + GAP)), 6))
+    columns = min(columns, k)
+    return columns, max(1, min(rows, k // columns)), scale
+
+
+def _detections(story: Story) -> Image.Image | None:
+    """Rows of photos, one a model, with what it found; then false ones at equal recall."""
+    told = story.detections
+    if told is None or not told.found:
+        return None
+    parts = [_text(f"What detectors find in {told.photos} labelled photos, by what they were trained on", 20, style.INK,
+                   bold=True)]
+    key = [part for kind, text in detections.LEGEND.items()
+           for part in (detections.sample(kind), _text(text, 15, style.INK, round(font(15).getlength(text)) + 20))]
+    parts.append(_row(key, 6, middle=True))
+    for found, pictures in detections.rows(told, INSIDE):
+        name = f"trained on: {found.arm}"
+        head = _row([_label(name, found.arm, round(font(18).getlength(name)) + 40, 18),
+                     _text(detections.counted(found), 20, style.INK, 700, bold=True)], 4, middle=True)
+        parts += [head, _row(pictures, detections.GAP)]
+    said = detections.equal_recall(told)
+    if said:
+        parts.append(_framed(_stack([_text(f"{detections.names(told)}, false detections where both find as many:", 15,
+                                           style.SOFT, INSIDE - 40),
+                                     *(_text(text, 18, style.INK, INSIDE - 40, bold=True) for text in said)], 4)))
+    if told.note:
+        parts.append(_text(told.note, 14, style.SOFT, most=2))
+    return _stack(parts, 10)
+
+
+def _strangers(story: Story) -> Image.Image | None:
+    told = story.strangers
+    if told is None or not len(told.images):
+        return None
+    scale = min(1.0, 200 / told.images.shape[2]) if told.images.shape[2] > 64 else None
+    shown = contact_sheet(told.images[:6], 6, scale, told.captions[:6])
+    return _stack([_text("What the scene cannot express", 17, style.INK, bold=True),
+                   _text(told.note, 14, style.SOFT, most=3), shown], 8)
+
+
+def _results(story: Story) -> Image.Image | None:
+    """Table and distance, side by side where there are both."""
+    both = story.table is not None and bool(style.stages(story.trace))
+    width = (INSIDE - 40) // 2 if both else INSIDE
+    height = max(300, 110 + 46 * len(story.table.rows)) if story.table else 320
+    parts = []
+    if story.table is not None:
+        notes = [style.gap_text(story.table.gap_closed)] if story.table.gap_closed else []
+        notes += [story.table.note] if story.table.note else []
+        parts.append(_stack([_text(style.metric_title(story.table), 17, style.INK, width, bold=True),
+                             charts.arms(story.table, width, height),
+                             *(_text(note, 14, style.SOFT, width, most=2) for note in notes)], 6))
+    if style.stages(story.trace):
+        parts.append(_stack([_text("Distance to the photos, over renders", 17, style.INK, width, bold=True),
+                             charts.distance(story, width, height)], 6))
+    return _row(parts, 40) if parts else None
+
+
+def _attributes(story: Story) -> Image.Image | None:
+    many = len(story.attributes) > MOST_ATTRIBUTES
+    shown = story.most_telling[:MOST_ATTRIBUTES] if many else story.attributes
+    if not shown:
+        return None
+    columns = max(3, min(4, len(shown)))
+    gap = 28
+    width = (INSIDE - gap * (columns - 1)) // columns
+    cells = [_attribute(a, width) for a in shown]
+    rows = [_row(cells[i:i + columns], gap) for i in range(0, len(cells), columns)]
+    more = len(story.attributes) - len(shown)
+    tail = [_text(f"{more} more attributes are in report.html.", 14, style.SOFT)] if more else []
+    roles = [r for r in ("before", "after", "truth") if any(r in a.values for a in shown)]
+    note = _text("each scaled to its own tallest bar; mean ± standard deviation", 14, style.SOFT, 700)
+    head = _row([_text("Learned attributes", 17, style.INK, 200, bold=True),
+                 *(_label(role, role, 90, 14) for role in roles), note], 12, middle=True)
+    return _stack([head, *rows, *tail], 14)
+
+
+def _attribute(attribute: Any, width: int) -> Image.Image:
+    name = attribute.label + (f", {attribute.unit}" if attribute.unit else "")
+    lines = [_label(f"{role}  {style.summary(values, attribute)}", role, width, 14)
+             for role, values in attribute.values.items()]
+    if attribute.pressed:
+        side = "lower" if attribute.pressed == "low" else "upper"
+        lines.append(_text(f"at its {side} bound: widen it?", 14, style.WARN, width, bold=True))
+    return _stack([_text(name, 15, style.INK, width, bold=True), charts.histogram(attribute, width, 150),
+                   _stack(lines, 3)], 4)
+
+
+def _footer(story: Story) -> Image.Image | None:
+    parts = [_text(warning, 15, style.WARN, most=2) for warning in story.warnings[:4]]
+    if len(story.warnings) > 4:
+        parts.append(_text(f"{len(story.warnings) - 4} more warnings are in report.html.", 15, style.WARN))
+    command = f"To reproduce: {story.command}" if story.command else ""
+    facts = " · ".join(f"{name} {value}" for name, value in story.facts.items())
+    parts += [_text(text, 14, style.SOFT, most=2) for text in (command, facts) if text]
+    return _stack(parts, 6) if parts else None
+
+
+def _text(text: str, size: int, colour: str, width: int = INSIDE, bold: bool = False, most: int = 1) -> Image.Image:
+    """Text broken into at most `most` lines of width pixels, cut with an ellipsis."""
+    type_ = font(size, bold)
+    lines = _broken(_one_line(text), type_, width)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], fitted(" ".join(lines[most - 1:]), type_, width)]
+    step = round(size * 1.4)
+    picture = Image.new("RGB", (width, step * len(lines)), "white")
+    draw = ImageDraw.Draw(picture)
+    for i, line in enumerate(lines):
+        draw.text((0, i * step + step // 2), line, colour, type_, anchor="lm")
+    return picture
+
+
+def _label(text: str, role: str, width: int, size: int = 16) -> Image.Image:
+    """Text after a swatch in the role's colour."""
+    fill, edge = style.paint(role)
+    words = _text(text, size, style.INK, width - 22)
+    picture = Image.new("RGB", (width, words.height), "white")
+    picture.paste(words, (22, 0))
+    middle = words.height // 2
+    ImageDraw.Draw(picture).rounded_rectangle((1, middle - 6, 13, middle + 6), 3, fill, edge, 2)
+    return picture
+
+
+def _broken(text: str, type_: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines no wider than width; words longer than a line, such as paths, are broken inside."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if type_.getlength(longer) <= width:
+            lines[-1] = longer
+            continue
+        lines.append("")
+        for letter in word:
+            if type_.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return [line for line in lines if line] or [""]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def _blank(height: int) -> Image.Image:
+    return Image.new("RGB", (1, height), "white")
+
+
+def _stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
+    page = Image.new("RGB", (max(b.width for b in blocks), sum(b.height + gap for b in blocks) - gap), "white")
+    y = 0
+    for block in blocks:
+        page.paste(block, (0, y))
+        y += block.height + gap
+    return page
+
+
+def _row(blocks: Sequence[Image.Image], gap: int, middle: bool = False) -> Image.Image:
+    page = Image.new("RGB", (sum(b.width + gap for b in blocks) - gap, max(b.height for b in blocks)), "white")
+    x = 0
+    for block in blocks:
+        page.paste(block, (x, (page.height - block.height) // 2 if middle else 0))
+        x += block.width + gap
+    return page

@@ -1,0 +1,295 @@
+"""The run folder: all that a fit was given and found.
+
+    settings.json            what was asked: settings, seed, grammar, scene file, photos (by their hash), versions
+    steps.jsonl              one line a piece of work
+    checkpoint.safetensors   where a fit that was stopped goes on; removed at its end
+    model.safetensors        what was learned; features.safetensors: the network in whose features distances are
+                             measured
+    samples.safetensors, prior.png, learned.png, photos.png, summary.json, report.html, report.png, score.json
+
+Every file appears whole or not at all (lines of steps.jsonl beyond the checkpoint are dropped when a fit goes on).
+Nothing in a run folder is ever executed, and nothing in it is a pickle.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from scenefit.data.formats import Keep
+from scenefit.data.photos import Photos
+from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
+from scenefit.files.lock import NAME as LOCK
+from scenefit.files.tensors import DamagedFile, read_tensors, write_tensors
+from scenefit.files.versions import versions
+from scenefit.inference.fit import Step, fit_steps
+from scenefit.inference.settings import Settings
+from scenefit.nets.attribute_regressor import Reader
+from scenefit.nets.model import Model, load_model
+from scenefit.renderers import Renderer
+from scenefit.renderers.scene_file import SceneFile, SceneFileError, load_scene
+from scenefit.run.config import Record, differences, grammar_changes
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.rng import derive
+from scenefit.tasks import Task
+
+STEP = {"stage": (str,), "number": (int,), "done": (int,), "of": (int,), "renders": (int,),
+        "distance": (int, float, type(None))}  # of a record in steps.jsonl
+EVERY = 1.0  # seconds of work between checkpoints
+START_OVER = "and run the same fit command again: it starts over, and ends in the same"
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used as asked."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder."""
+
+    folder: Path
+    record: Record
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(**self.record.settings)
+
+    @property
+    def fitted(self) -> bool:
+        return self.path("model.safetensors").exists()
+
+    @property
+    def finished(self) -> bool:
+        return self.fitted and all(self.path(name).exists() for name in ("summary.json", "report.html", "report.png"))
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def begin(folder: str | Path, wanted: Record) -> Run:
+    """Make a run folder, or open the one that is there if it is of the same fit.
+
+    RunError, naming what differs, if it is of another; or if folder holds something else.
+    """
+    folder = Path(folder)
+    if (folder / "settings.json").exists():
+        run = open_run(folder)
+        differing = differences(run.record, wanted)
+        if differing:
+            raise RunError(f"{folder} holds a run of another fit. It differs in:\n  " + "\n  ".join(differing)
+                           + "\ngive another folder with --out, or remove this one")
+        return run
+    if folder.exists():
+        clear_leftovers(folder)
+        held = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+        if held:
+            raise RunError(f"{folder} is not empty and no run folder: it holds {', '.join(held[:3])}; give another "
+                           "folder with --out")
+    write_json(folder / "settings.json", wanted.model_dump(mode="json"))
+    return Run(folder, wanted)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a run folder. RunError, naming the file and what is wrong with it."""
+    folder = Path(folder)
+    path = folder / "settings.json"
+    if not path.exists():
+        raise RunError(f"{folder} is no run folder: it has no settings.json; make one with: scenefit fit SCENE.py "
+                       "--real DIR --out RUN")
+    record = read_json(path, Record, "restore it from a copy, or remove the folder and run the same fit again")
+    try:
+        Settings(**record.settings)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{path} is damaged, or of another version of scenefit (this is {version('scenefit')}): "
+                       f"settings: {error}; remove the folder and run the same fit again") from error
+    return Run(folder, record)
+
+
+def read_json(path: Path, form: type[Any], fix: str) -> Any:
+    """A JSON file as form, a pydantic model. RunError, naming the place and ending in fix, where it does not fit."""
+    try:
+        return form.model_validate(json.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}); {fix}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise RunError(f"{path} is damaged: {where}: {first['msg']}; {fix}") from error
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}; {fix}") from error
+
+
+def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list[str]]:
+    """The run's scene file, by its recorded path or another, and warnings.
+
+    RunError if it is not there, lies in the run folder, or has another grammar than the run, saying what changed.
+    """
+    path = Path(given) if given else Path(run.record.scene.path)
+    if not given and path.resolve().is_relative_to(run.folder.resolve()):
+        raise RunError(f"{run.path('settings.json')} names a scene file in the run folder itself, {path}; nothing in a "
+                       "run folder is executed unasked: give --scene FILE if you trust that file")
+    if not path.exists():
+        raise SceneFileError(f"{path}, the scene file of {run.folder}, is not there; give --scene FILE" if not given
+                             else f"{path} is not there")
+    scene = load_scene(path)
+    changed = grammar_changes(run.record.grammar, scene.grammar.describe())
+    if changed:
+        raise RunError(f"the grammar of {path} is not the one that {run.folder} was fitted with. It differs in:\n  "
+                       + "\n  ".join(changed) + f"\n{_other_python(run)}undo the change, or fit again into another "
+                       "folder")
+    if scene.hash == run.record.scene.hash:
+        return scene, []
+    return scene, [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar has not, but "
+                   "what it draws may have"]
+
+
+def version_changes(run: Run) -> list[str]:
+    """Warnings where this program is not the one that began the run."""
+    now = versions()
+    return [f"{run.folder} was begun with {name} {before}, and this is {now.get(name)}: results may differ in their "
+            "last digits" for name, before in run.record.versions.items() if now.get(name) != before]
+
+
+def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labelled: Photos | None = None,
+            task: Task | None = None, keep: Keep | None = None) -> Iterator[Step]:
+    """Fit, or go on, keeping steps and checkpoints; at the end write model and features. Yields as `fit_steps` does.
+
+    Hold `lock(run.folder)` meanwhile. DamagedFile, RunError and DiskFull say what to do.
+    """
+    clear_leftovers(run.folder)
+    if run.fitted:
+        return
+    state: Mapping[str, torch.Tensor] | None = _resume(run)
+    saved, due = time.monotonic(), False
+    for step in fit_steps(grammar, renderer, real, labelled, seed=run.record.seed, settings=run.settings, task=task,
+                          keep=keep, state=state):
+        due = step.done == step.of or time.monotonic() - saved >= EVERY
+        _append(run.path("steps.jsonl"), json.dumps(step.record()) + "\n", due)
+        state = step.state
+        if due:
+            write_tensors(run.path("checkpoint.safetensors"), state, {"run": run.record.identity})
+            saved = time.monotonic()
+        yield step
+    assert state is not None
+    _settle(run, state)
+
+
+def fit_model(run: Run, grammar: Grammar) -> Model:
+    """What the run learned. RunError if it is not finished; DamagedFile."""
+    path = run.path("model.safetensors")
+    if not path.exists():
+        done = steps(run)[-1:]
+        where = f" (it stands at {done[0]['stage']} {done[0]['done']} of {done[0]['of']})" if done else ""
+        raise RunError(f"{run.folder} is not finished{where}; run the same fit command again, and it goes on")
+    tensors, facts = read_tensors(path, _remake(path))
+    _check_owner(run, path, facts)
+    try:
+        return load_model(grammar, tensors, run.record.seed)
+    except ValueError as error:
+        raise DamagedFile(f"{path}: {error}; {_remake(path)}") from error
+
+
+def fit_reader(run: Run) -> Reader:
+    """The network in whose features the run measured distances. DamagedFile."""
+    path = run.path("features.safetensors")
+    tensors, facts = read_tensors(path, _remake(path))
+    _check_owner(run, path, facts)
+    try:
+        reader = Reader(run.record.size, int(facts["readings"]), bool(facts["grey"]),
+                        derive(run.record.seed, "reader"))
+        reader.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise DamagedFile(f"{path} does not fit this version of scenefit: {error}; {_remake(path)}") from error
+    return reader
+
+
+def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
+    """The records of the steps so far, or of those up to a piece of the plan. DamagedFile."""
+    path = run.path("steps.jsonl")
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    found = []
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last line end is a line cut short, or nothing
+        try:
+            step = json.loads(line)
+            if upto is not None and step["number"] > upto:
+                break
+            _check_step(step)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedFile(f"{path} is damaged in line {number} ({error}); "
+                              f"{_remake(run.path('model.safetensors') if run.fitted else path)}") from error
+        found.append(step)
+    return found
+
+
+def _check_step(step: dict[str, Any]) -> None:
+    for name, kinds in STEP.items():
+        if name not in step or not isinstance(step[name], kinds):
+            raise ValueError(f"{name} should be {' or '.join(kind.__name__ for kind in kinds)}")
+
+
+def _resume(run: Run) -> dict[str, torch.Tensor] | None:
+    """The state of the last checkpoint, with the steps cut back to it; None to start."""
+    path = run.path("checkpoint.safetensors")
+    if not path.exists():
+        run.path("steps.jsonl").unlink(missing_ok=True)
+        return None
+    state, facts = read_tensors(path, _remake(path))
+    _check_owner(run, path, facts)
+    kept = steps(run, int(state["piece"]))
+    if not kept or kept[-1]["number"] != int(state["piece"]):
+        raise DamagedFile(f"{run.path('steps.jsonl')} lacks steps that came before the checkpoint; {_remake(path)}")
+    write_text(run.path("steps.jsonl"), "".join(json.dumps(step) + "\n" for step in kept))
+    return state
+
+
+def _settle(run: Run, state: Mapping[str, torch.Tensor]) -> None:
+    """Write features and model from the last state. Nothing of when or how long goes into them."""
+    reader, model = ({name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
+                     for part in ("reader:", "transformer:"))
+    owner = {"run": run.record.identity}
+    grey = reader["body.0.weight"].shape[1] == 1
+    write_tensors(run.path("features.safetensors"), reader,
+                  {**owner, "readings": len(reader["out.bias"]), "grey": grey})
+    write_tensors(run.path("model.safetensors"), model, owner)
+    run.path("checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def _append(path: Path, line: str, sync: bool) -> None:
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            if sync:  # a checkpoint must not be on the disk before the steps that it follows
+                os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskFull(error.errno, f"no space left to write {path}; nothing up to the last checkpoint was lost; make "
+                                    "room on that disk and run the same command again") from error
+
+
+def _check_owner(run: Run, path: Path, facts: Mapping[str, Any]) -> None:
+    if facts.get("run") != run.record.identity:
+        raise DamagedFile(f"{path} belongs to another run than {run.path('settings.json')}; {_remake(path)}")
+
+
+def _remake(path: Path) -> str:
+    if path.name in ("model.safetensors", "features.safetensors"):
+        return f"delete {path.with_name('model.safetensors')} {START_OVER}"
+    return f"delete {path.with_name('checkpoint.safetensors')} {START_OVER}"
+
+
+def _other_python(run: Run) -> str:
+    before, now = run.record.versions.get("python", ""), platform.python_version()
+    if before.split(".")[:2] == now.split(".")[:2]:
+        return ""
+    return (f"the run was begun with Python {before} and this is {now}: functions in a grammar are known by their "
+            "compiled code, so another Python may be the whole difference;\n")

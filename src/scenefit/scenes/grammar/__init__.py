@@ -1,0 +1,290 @@
+"""Probabilistic scene grammars: symbols with attributes, weighted rules, repeats with a drawn count.
+
+Legend: S scenes; n nodes of a kind.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csgraph
+
+from scenefit.scenes.attributes import (
+    Array,
+    Attribute,
+    Key,
+    Unit,
+    View,
+    draw,
+    fold,
+    parse,
+    parse_count,
+    place_in_bounds,
+    resolve,
+)
+from scenefit.scenes.fingerprint import fingerprint
+from scenefit.scenes.grammar.derivation import Decide, Growth, Moves, Repeat, Rule, cut, join_columns, repeat
+from scenefit.scenes.priors import Choice, Prior, Tabulated
+from scenefit.scenes.rng import uniform
+from scenefit.scenes.scene import Ints, SceneBatch
+
+__all__ = ["Attribute", "Grammar", "Moves", "Repeat", "Rule", "Unit", "View", "fold", "repeat"]
+
+TRIED = 32  # scenes sampled when a grammar is made, so that mistakes in conditional priors show there
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """A probabilistic scene grammar, validated when made.
+
+    start: the kind of the root.  symbols: kind -> attribute -> prior (see `learned`, `as_prior`); a function of the
+    node gives a conditional prior: `lambda node: Uniform(0, node.parent["width"])`; it sees columns, may use the
+    node's own earlier attributes and those of its ancestors.  rules: what a kind expands to; kinds without a rule
+    are leaves.
+    ValueError, naming what is wrong, for unknown kinds, bad bounds and grammars that never end.
+    """
+
+    start: str
+    symbols: Mapping[str, Mapping[str, Any]]
+    rules: Sequence[Rule] = ()
+    attributes: Mapping[str, Mapping[str, Attribute]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", tuple(self.rules))
+        _check_names(self)
+        object.__setattr__(self, "attributes", _parse(self))
+        _check_ends(self)
+        object.__setattr__(self, "attributes", _try(self))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(self.symbols)
+
+    @cached_property
+    def learned(self) -> tuple[Attribute, ...]:
+        """The learned attributes, counts among them."""
+        return tuple(a for attributes in self.attributes.values() for a in attributes.values() if a.learned)
+
+    @cached_property
+    def learned_heads(self) -> tuple[str, ...]:
+        """Kinds whose choice of rule is learned."""
+        return tuple(kind for kind in self.kinds if any(r.learned for r in self.rules_of(kind)))
+
+    @cached_property
+    def read(self) -> frozenset[Key]:
+        """Attributes that conditional priors ask for, as far as a few scenes show."""
+        found: set[Key] = set()
+        for _ in _resolved(self, found):
+            pass
+        return frozenset(found)
+
+    def rules_of(self, kind: str) -> list[Rule]:
+        return [rule for rule in self.rules if rule.head == kind]
+
+    def rule_probabilities(self, kind: str) -> Array:
+        """Prior odds of a kind's rules, summing to 1."""
+        weights = np.array([rule.weight for rule in self.rules_of(kind)], float)
+        return weights / weights.sum()
+
+    def sample(self, seed: int, indices: Any, moves: Moves | None = None,
+               odds: Mapping[str, Array] | None = None, decide: Decide | None = None) -> SceneBatch:
+        """Scenes of the given indices: the prior's, or, with moves of counts and odds of rules, an edited structure.
+
+        indices: whole numbers >= 0 [S], or how many, counted from 0.  moves: of counts: (kind, name) -> a number, or
+        a function of the nodes' addresses [n] that gives one each [n].  odds: kind -> probabilities of its rules.
+        decide: see `Growth`; what it does not decide is drawn.
+        ValueError if a scene grows without end.
+        """
+        rules = {kind: self.rules_of(kind) for kind in self.kinds}
+        chances = {kind: self.rule_probabilities(kind) for kind in self.kinds if rules[kind]}
+        for kind, given in (odds or {}).items():
+            chances[kind] = _odds(self, kind, given)
+        return Growth(self.start, self.attributes, rules, chances, moves or {}, seed, _indices(indices),
+                      decide).grow()
+
+    def decode(self, scenes: SceneBatch, moves: Moves) -> tuple[SceneBatch, dict[Key, Unit]]:
+        """The same graphs with their learned attributes moved, from the root down.
+
+        A conditional prior is asked again with its parents' moved values.  moves: (kind, name) -> [n], in units of
+        the bounds (a turn for angles); for a learned choice, the chosen codes; counts are for `sample`.  Returns the
+        scenes and the `Unit` of every learned number but counts.  ValueError for moves that do not fit.
+        """
+        _check_moves(self, scenes, moves)
+        found = cut(scenes)
+        nothing = np.zeros(0)
+        parts = {a.key: [Unit(nothing, nothing, nothing)] for a in self.learned
+                 if not a.count and not isinstance(a.prior, Choice)}
+        for slab in found.values():
+            view = View(scenes.kinds, found, slab)
+            for a in self.attributes[slab.kind].values():
+                if a.count or not (a.learned or a.conditional):
+                    continue
+                move = moves.get(a.key)
+                if move is not None:
+                    move = np.asarray(move)[slab.start:slab.start + len(slab)]
+                slab.columns[a.name], unit = draw(a, view, uniform(slab.address, a.name), move)
+                if unit is not None:
+                    parts[a.key].append(unit)
+        grouped = {kind: [slab for slab in found.values() if slab.kind == kind] for kind in scenes.kinds}
+        columns = {kind: join_columns(group) for kind, group in grouped.items() if group}
+        units = {key: Unit(*(np.concatenate([getattr(unit, name) for unit in several])
+                             for name in ("unit", "low", "high"))) for key, several in parts.items()}
+        return scenes.with_columns(columns), units
+
+    def units(self, scenes: SceneBatch) -> dict[Key, Array]:
+        """Where the learned numbers of these scenes stand within their bounds, 0..1 [n]: (kind, name) -> [n].
+
+        A whole number stands in the middle of its bin.
+        """
+        found = cut(scenes)
+        parts = {a.key: [np.zeros(0)] for a in self.learned if not isinstance(a.prior, Choice)}
+        for slab in found.values():
+            view = View(scenes.kinds, found, slab)
+            for a in self.attributes[slab.kind].values():
+                if a.key in parts:
+                    parts[a.key].append(place_in_bounds(a, view, np.asarray(slab.columns[a.name])))
+        return {key: np.concatenate(several) for key, several in parts.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """The grammar in plain values, to compare and record: equal only if the grammars are (see `fingerprint`)."""
+        return {
+            "start": self.start,
+            "symbols": {kind: {a.name: _describe(a) for a in attributes.values()}
+                        for kind, attributes in self.attributes.items()},
+            "rules": [f"{rule} (weight {rule.weight!r}{', learned' if rule.learned else ''})" for rule in self.rules],
+            "order": [f"{kind}.{name}" for kind, attributes in self.attributes.items() for name in (*attributes, "")]}
+
+
+def _describe(attribute: Attribute) -> str:
+    text = fingerprint(attribute.prior)
+    return f"{'learned ' if attribute.learned else ''}{text}{f' in {attribute.bounds}' if attribute.bounds else ''}"
+
+
+def _parse(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
+    """Every attribute of every kind; the counts of its repeats come last."""
+    parsed = {kind: {name: parse(kind, name, value) for name, value in attributes.items()}
+              for kind, attributes in grammar.symbols.items()}
+    for rule in grammar.rules:
+        for child in rule.children:
+            if not isinstance(child, Repeat):
+                continue
+            try:
+                count = parse_count(rule.head, child.name, child.count)
+            except ValueError as error:
+                raise ValueError(f"rule {rule}: {error}") from None
+            if parsed[rule.head].setdefault(child.name, count) != count:
+                raise ValueError(f"rule {rule}: {rule.head} already has an attribute {child.name}; repeats of the same "
+                                 "child need the same count")
+    return parsed
+
+
+def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
+    """Sample a few scenes; every attribute, conditional ones as circular and discrete as their priors are there.
+
+    ValueError where the priors of a learned attribute are not of one sort.
+    """
+    tried = {kind: dict(attributes) for kind, attributes in grammar.attributes.items()}
+    for a, prior in _resolved(grammar):
+        now, before = a.found_to_be(prior), tried[a.kind][a.name]
+        if a.learned and before is not a and now != before:
+            raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one sort (numbers, whole numbers "
+                             "or angles) for every node")
+        tried[a.kind][a.name] = now
+    return tried
+
+
+def _resolved(grammar: Grammar, read: set[Key] | None = None) -> Iterator[tuple[Attribute, Prior]]:
+    """Each conditional attribute with the prior that it has in a slab of a few scenes. read: see `View`."""
+    scenes = grammar.sample(0, TRIED)
+    found = cut(scenes)
+    for slab in found.values():
+        view = View(scenes.kinds, found, slab, read=read)
+        for a in grammar.attributes[slab.kind].values():
+            if a.conditional:
+                yield a, resolve(a, view)
+
+
+def _check_names(grammar: Grammar) -> None:
+    if grammar.start not in grammar.symbols:
+        raise ValueError(f"start {grammar.start!r} is not among the symbols {list(grammar.symbols)}")
+    for rule in grammar.rules:
+        for name in [rule.head] + [c if isinstance(c, str) else c.child for c in rule.children]:
+            if name not in grammar.symbols:
+                raise ValueError(f"rule {rule} uses {name!r}, which is not among the symbols "
+                                 f"{sorted(grammar.symbols)}; add it to symbols (with {{}} if it has no attributes)")
+    for kind in grammar.symbols:
+        rules = grammar.rules_of(kind)
+        if rules and sum(rule.weight for rule in rules) <= 0:
+            raise ValueError(f"the rules of {kind} have no positive weight")
+
+
+def _check_ends(grammar: Grammar) -> None:
+    """A branching process ends in finite mean time iff the spectral radius of its mean is below 1.
+
+    It is measured for each set of kinds that lead to one another.
+    """
+    mean = _mean_children(grammar)
+    count, group = csgraph.connected_components(mean > 0, directed=True, connection="strong")
+    for number in range(count):
+        rows = np.flatnonzero(group == number)
+        radius = max(abs(np.linalg.eigvals(mean[np.ix_(rows, rows)])))
+        if radius >= 1 - 1e-9:
+            cycle = ", ".join(grammar.kinds[row] for row in rows)
+            raise ValueError(f"the grammar never ends: {cycle} lead back to themselves with {radius:.4g} children of "
+                             "their own kind on average, and it must be below 1; lower the weight of those rules")
+
+
+def _mean_children(grammar: Grammar) -> Array:
+    """[kinds, kinds]: how many children of each kind a node has on average."""
+    place = {kind: number for number, kind in enumerate(grammar.kinds)}
+    mean = np.zeros((len(place), len(place)))
+    for kind in grammar.kinds:
+        rules = grammar.rules_of(kind)
+        for rule, chance in zip(rules, grammar.rule_probabilities(kind) if rules else (), strict=True):
+            for child in rule.children if chance > 0 else ():
+                if isinstance(child, str):
+                    mean[place[kind], place[child]] += chance
+                else:
+                    mean[place[kind], place[child.child]] += chance * _mean_count(grammar.attributes[kind][child.name])
+    return mean
+
+
+def _mean_count(count: Attribute) -> float:
+    prior = count.prior
+    assert isinstance(prior, Prior)
+    if isinstance(prior, Tabulated) and count.bounds is None:
+        return float(prior.dist.mean())
+    values = prior.quantile((np.arange(1024) + 0.5) / 1024)
+    return float(np.mean(values if count.bounds is None else np.clip(values, *count.bounds)))
+
+
+def _check_moves(grammar: Grammar, scenes: SceneBatch, moves: Moves) -> None:
+    known = {a.key: a for a in grammar.learned}
+    for key, move in moves.items():
+        if key not in known:
+            raise ValueError(f"moves of {key}, which is not a learned attribute; there are {sorted(known)}")
+        if known[key].count:
+            continue
+        n = len(scenes.tables[key[0]])
+        if np.shape(move) != (n,) or not np.all(np.isfinite(move)):
+            raise ValueError(f"moves of {key} need {n} finite numbers, one a node, got {move}")
+
+
+def _odds(grammar: Grammar, kind: str, given: Any) -> Array:
+    count = len(grammar.rules_of(kind)) if kind in grammar.symbols else 0
+    odds = np.asarray(given, float)
+    if count == 0 or odds.shape != (count,) or not np.all(np.isfinite(odds)) or odds.min() < 0 or odds.sum() <= 0:
+        raise ValueError(f"odds of {kind} need {count} numbers >= 0 with a positive sum, one for each of its rules, "
+                         f"got {given}")
+    return odds / odds.sum()
+
+
+def _indices(indices: Any) -> Ints:
+    index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices)
+    if index.size == 0:
+        index = index.astype(np.int64)
+    if index.ndim != 1 or index.dtype.kind not in "iu" or index.min(initial=0) < 0:
+        raise ValueError(f"scene indices must be whole numbers >= 0, got {indices}")
+    return index.astype(np.int64)

@@ -1,0 +1,82 @@
+"""A grammar with other ranges: as wide as its bounds allow, or that shrunk about its centre.
+
+The broad grammar is what networks are trained on before anything is known; the shrunk one is a control. A learned
+distribution has to beat both the grammar and its shrunk broad prior before it may be called learned.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.grammar import Grammar, Repeat, Rule
+from scenefit.scenes.priors import TURN, Angle, Choice, Integer, Learned, Prior, Uniform, as_prior
+
+
+def broad(grammar: Grammar) -> Grammar:
+    """Every learned attribute uniform over its bounds, learned rules equally likely.
+
+    Rules and counts of kinds that may lead back to themselves stay as they are, for wider ones might never end.
+    """
+    return _change(grammar, lambda prior, bounds: _between(prior, bounds, 1.0))
+
+
+def shrunk(grammar: Grammar, share: float = 0.25) -> Grammar:
+    """The broad grammar with every range shrunk about its centre to a share of its width.
+
+    Choices keep equal odds. Angles are centred where the prior is. ValueError unless 0 < share <= 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"shrunk needs 0 < share <= 1, got {share}")
+    return _change(grammar, lambda prior, bounds: _between(prior, bounds, share))
+
+
+def _change(grammar: Grammar, ranged: Callable[[Prior, Any], Prior]) -> Grammar:
+    def changed(a: Attribute) -> Any:
+        if not a.learned:
+            return a.prior
+        if isinstance(a.prior, Prior):
+            return Learned(ranged(a.prior, a.bounds), a.bounds)
+        conditional = a.prior
+        return Learned(lambda node: ranged(as_prior(conditional(node)), a.bounds), a.bounds)  # type: ignore[arg-type]
+
+    symbols = {kind: {a.name: changed(a) for a in attributes.values() if not a.count}
+               for kind, attributes in grammar.attributes.items()}
+    recursive = _recursive(grammar)
+    rules = [rule if rule.head in recursive else _widen(grammar, rule, changed) for rule in grammar.rules]
+    return Grammar(grammar.start, symbols, rules)
+
+
+def _widen(grammar: Grammar, rule: Rule, changed: Callable[[Attribute], Any]) -> Rule:
+    children = [child if isinstance(child, str) else
+                Repeat(child.child, changed(grammar.attributes[rule.head][child.name])) for child in rule.children]
+    equal = rule.learned and rule.weight > 0
+    return replace(rule, children=children, weight=1.0 if equal else rule.weight)
+
+
+def _recursive(grammar: Grammar) -> set[str]:
+    """Kinds that may lead back to themselves: with other odds or counts they might never end."""
+    below = {kind: {child if isinstance(child, str) else child.child
+                    for rule in grammar.rules_of(kind) for child in rule.children} for kind in grammar.kinds}
+    for _ in grammar.kinds:
+        below = {kind: near.union(*(below[child] for child in near)) for kind, near in below.items()}
+    return {kind for kind, near in below.items() if kind in near}
+
+
+def _between(prior: Prior, bounds: Any, share: float) -> Prior:
+    if isinstance(prior, Choice):
+        return Choice(prior.options)
+    if prior.circular:
+        centre = prior.mean if isinstance(prior, Angle) else 0.0
+        return Angle(centre, width=TURN * share)
+    low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
+    middle, half = (low + high) / 2, (high - low) / 2 * share
+    if prior.discrete:
+        # Between two whole numbers a narrow range holds none: the two beside the centre always stay.
+        least = np.minimum(np.ceil(middle - half - 1e-9), np.floor(middle))
+        most = np.maximum(np.floor(middle + half + 1e-9), np.ceil(middle))
+        return Integer(least.astype(int), most.astype(int))
+    return Uniform(middle - half, middle + half)
+

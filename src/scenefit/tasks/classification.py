@@ -1,0 +1,114 @@
+"""The task of telling classes apart: train on rendered images, score on labelled photos.
+
+Legend: S rendered images; N labelled photos; C classes; F features before the last layer.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenefit.metrics.features import to_tensor
+from scenefit.scenes.rng import derive
+
+Network = Callable[[tuple[int, int], int], nn.Module]
+BATCH = 64
+CHUNK = 256
+
+
+def small_network(size: tuple[int, int], classes: int) -> nn.Module:
+    """Three strided convolutions and a hidden layer: (height, width), classes -> a module [N, 3, H, W] -> [N, C]."""
+    height, width = (-(-side // 8) for side in size)
+    body = nn.Sequential(nn.Conv2d(3, 16, 5, 2, 2), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(),
+                         nn.Conv2d(32, 32, 3, 2, 1), nn.ReLU(), nn.Flatten(),
+                         nn.Linear(32 * height * width, 64), nn.ReLU())
+    return nn.Sequential(body, nn.Linear(64, classes))
+
+
+@dataclass(frozen=True)
+class Classify:
+    """classes: their names.  epochs, rate: of training.  network: (size, C) -> module ending in a Linear layer."""
+
+    classes: tuple[str, ...]
+    epochs: int = 8
+    rate: float = 4e-3
+    network: Network = small_network
+    device: str = "cpu"
+
+    def codes(self, labels: Any) -> Tensor:
+        """Class names [N] -> their places [N]. ValueError for a class that is not among them."""
+        place = {name: code for code, name in enumerate(self.classes)}
+        unknown = sorted(set(map(str, labels)) - set(place))
+        if unknown == [""]:
+            raise ValueError("this task needs a class for every image, and some renders have none; let the renderer "
+                             f"give Frame(label=...), one of {list(self.classes)}, or leave the labelled photos out")
+        if unknown:
+            raise ValueError(f"labels {unknown} are not among the classes {list(self.classes)}; an image without a "
+                             "class needs a renderer that gives one (Frame.label), and a class its labelled photos")
+        return torch.tensor([place[str(name)] for name in labels], dtype=torch.long)
+
+    def train(self, images: np.ndarray, labels: Any, seed: int) -> nn.Module:
+        """A fresh network trained on images uint8 [S, H, W, 3]; the same seed gives the same first weights."""
+        *_, network = self.training(images, labels, seed)
+        return network
+
+    def training(self, images: np.ndarray, labels: Any, seed: int) -> Iterator[nn.Module]:
+        """The network after each epoch."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "network"))
+            network = self.network((images.shape[1], images.shape[2]), len(self.classes)).to(self.device)
+        pixels, target = to_tensor(images), self.codes(labels)
+        order = np.random.default_rng(derive(seed, "order"))
+        optimiser = torch.optim.Adam(network.parameters(), self.rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate,
+                                                       total_steps=self.epochs * -(-len(images) // BATCH))
+        for _ in range(self.epochs):
+            network.train()
+            for rows in torch.from_numpy(order.permutation(len(images))).split(BATCH):
+                loss = F.cross_entropy(network(pixels[rows].to(self.device)), target[rows].to(self.device))
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+            yield network.eval()
+
+    @torch.no_grad()
+    def predict(self, network: nn.Module, images: np.ndarray) -> Tensor:
+        """Log-odds [N, C] of images uint8 [N, H, W, 3]."""
+        parts = to_tensor(images).split(CHUNK)
+        return torch.cat([network(part.to(self.device)).cpu() for part in parts])
+
+    def score(self, network: nn.Module, images: np.ndarray, labels: Any) -> float:
+        """Share of images [N, H, W, 3] told right, 0..1."""
+        return float((self.predict(network, images).argmax(1) == self.codes(labels)).float().mean())
+
+    def credit(self, images: np.ndarray, labels: Any, photos: np.ndarray, photo_labels: Any,
+               seed: int) -> tuple[Tensor, float]:
+        """What each rendered image adds to the task [S], from a single training, and that training's score.
+
+        The credit of an image is how far its own gradient of the loss points along that of the labelled photos, at
+        the last layer, summed over the epochs (TracIn: Pruthi et al. 2020). Higher is better; scaled to spread 1.
+        """
+        total = torch.zeros(len(images))
+        network = None
+        for network in self.training(images, labels, seed):
+            features_r, error_r = self._last_layer(network, images, labels)
+            features_p, error_p = self._last_layer(network, photos, photo_labels)
+            direction = error_p.T @ features_p / len(photos)
+            total += ((error_r @ direction) * features_r).sum(1)
+        assert network is not None
+        return total / total.std().clamp(min=1e-9), self.score(network, photos, photo_labels)
+
+    @torch.no_grad()
+    def _last_layer(self, network: nn.Module, images: np.ndarray, labels: Any) -> tuple[Tensor, Tensor]:
+        """Input of the last layer, with a constant [., F + 1], and the loss's gradient at its output [., C]."""
+        assert isinstance(network, nn.Sequential)
+        features = torch.cat([network[:-1](part.to(self.device)).cpu() for part in to_tensor(images).split(CHUNK)])
+        odds = torch.softmax(network[-1].cpu()(features), 1) if self.device == "cpu" else torch.softmax(
+            network[-1](features.to(self.device)).cpu(), 1)
+        error = odds - F.one_hot(self.codes(labels), len(self.classes))
+        return torch.cat([features, torch.ones(len(features), 1)], 1), error

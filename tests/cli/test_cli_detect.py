@@ -1,0 +1,444 @@
+"""Boxes through the command line: fit, score, report, train, detect. Scenes of 32 pixels, detectors of a few steps."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from blobs import SCENE, call, contents, fit_command, pixels
+from PIL import Image
+
+from scenefit.cli import options
+from scenefit.data.photos.labelled import read_boxes
+from scenefit.evaluation.evaluate import score_pieces
+from scenefit.generation.dataset import generate
+from scenefit.nets.augmentation import NO_CHANGE, Augment
+from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.model import Model
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.renderers.scene_file import load_scene
+from scenefit.run.config import hash_photos
+from scenefit.tasks import Detect
+from scenefit.tasks.detector_file import read_trained
+from scenefit.tasks.detector_training import stages
+
+LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
+         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
+                                                                  "slice(16 - half, 16 + half)"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """scene.py, real/ and few/, a data set of boxes in Pascal VOC layout."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "scene.py").write_text(LARGE)
+    scene = load_scene(folder / "scene.py")
+    (folder / "real").mkdir()
+    for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 24)).images):
+        Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
+    generate(Model(Transformer(scene.grammar), 1), scene.renderer, 12, folder / "few", "voc", validation=0.3)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
+        classes, steps=40, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
+            classes, steps=2, batch=8, views=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+        folder = tmp_path_factory.mktemp("run") / "run"
+        call(*fit_command(world, folder, "--labelled", world / "few", "--box", "amodal"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def detector(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("detector") / "d.safetensors"
+    said = call("train", run, "--out", path, "-n", 128, "--backbone", "small", "--steps", 150)
+    assert "finds blob" in said and "On 16 images like those it learned from: " in said
+    return path
+
+
+def test_a_fit_with_boxes_knows_them(world, run):
+    record = json.loads((run / "settings.json").read_text())
+    assert record["labelled"]["count"] == 12 and record["keep"]["box"] == "amodal"
+    steps = [json.loads(line) for line in (run / "steps.jsonl").read_text().splitlines()]
+    assert [0 <= step["score"] <= 1 for step in steps if step["stage"] == "task"] == [True, True]
+    said = call(*fit_command(world, run, "--labelled", world / "few"), code=1)
+    assert "which objects become labels: {" in said and "'box': 'amodal'" in said and "-> the default" in said
+
+
+def test_other_boxes_are_other_photos(world):
+    """What a run is known by: images, and every box and name."""
+    few = read_boxes(world / "few", (32, 32))
+    assert hash_photos(few) == hash_photos(read_boxes(world / "few", (32, 32)))
+    moved, named = few.boxes.box.copy(), few.boxes.name.copy()
+    moved[3, 2] += 0.5
+    named[2] = "blot"
+    changed = (replace(few.boxes, box=moved), replace(few.boxes, name=named), None)
+    assert len({hash_photos(replace(few, boxes=boxes)) for boxes in (few.boxes, *changed)}) == 4
+
+
+def test_a_list_in_a_data_set_as_photos(world):
+    listed = world / "few" / "ImageSets" / "Main" / "train.txt"
+    call(*fit_command(world, "run")[:2], "--real", listed, "--out", "run", *fit_command(world, "run")[6:])
+    record = json.loads(Path("run/settings.json").read_text())
+    assert record["real"]["path"] == str(listed) and record["real"]["count"] == len(listed.read_text().split())
+
+
+def test_score_gives_ap50_and_the_report_its_picture(world, run):
+    said = call("score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
+                "--repeats", 2)
+    for text in ("AP50 on 12 labelled photos: mean (lowest to highest) of 2 trainings on 64 images each",
+                 "AP50 per class", "blob", "at 0.5 or below, renders cannot be told from photos"):
+        assert text in said
+    found = json.loads((run / "score.json").read_text())
+    assert found["accuracy"] == {} and set(found["ap50"]) == {"grammar", "shrunk", "learned"}
+    assert all(set(classes) == {"mean", "blob"} and len(classes["mean"]) == 2 and classes["mean"] == classes["blob"]
+               for classes in found["ap50"].values())
+    assert max(found["ap50"]["grammar"]["mean"]) > 0.2, "a little is learned in 40 steps"
+    before = (run / "report.png").stat().st_size
+    call("report", run)
+    page = (run / "report.html").read_text()
+    assert "What detectors find in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
+    assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
+
+
+def test_a_score_that_was_stopped_goes_on(world, run, monkeypatch):
+    command = ["score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 32,
+               "--repeats", 1]
+    call(*command)
+    whole = [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")]
+    begun = []
+
+    def few_pieces(*given, start=None, **more):
+        begun.append(None if start is None else start.done)
+        for piece in score_pieces(*given, start=start, **more):
+            yield piece
+            if piece.done in (2, 5):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("scenefit.evaluation.evaluate.score_pieces", few_pieces)
+    for _ in range(2):
+        assert "Stopped. The same command goes on where it stood." in call(*command, code=130)
+    call(*command)
+    assert begun == [None, 2, 5] and not (run / "score.part.safetensors").exists()
+    assert [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")] == whole
+
+
+def test_the_whole_network_is_trained_where_asked_for(world):
+    call("train", world / "few", "--out", "whole.safetensors", "-n", 16, "--steps", 20, "--whole")
+    ours, fresh = read_trained("whole.safetensors").network, Detect(("blob",)).fresh(0)
+    pairs = zip(ours.backbone.parameters(), fresh.backbone.parameters(), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("option", ["overhead", "wear"])
+def test_images_are_changed_as_asked_for(world, monkeypatch, option):
+    given, fresh = [], Detect.fresh
+    monkeypatch.setattr(Detect, "fresh", lambda task, seed: (given.append(task.augment), fresh(task, seed))[1])
+    call("train", world / "few", "--out", "d.safetensors", "-n", 16, "--steps", 20, "--backbone", "small",
+         f"--{option}")
+    assert given[0] == Augment(**{option: True}) != Augment()
+
+
+def test_generate_keeps_what_it_is_told(run):
+    call("generate", run, "-n", 4, "--format", "voc", "--out", "all")
+    call("generate", run, "-n", 4, "--format", "voc", "--out", "none", "--min-side", 31)
+    assert json.loads(Path("none/provenance.json").read_text())["keep"]["min_side"] == 31
+    assert len(read_boxes("all", (32, 32)).boxes) == 4 and not len(read_boxes("none", (32, 32)).boxes)
+    said = " ".join(call("generate", run, "-n", 4, "--out", "x", "--box", "round", code=2).split())
+    assert "box='visible' or box='amodal'" in said
+    assert "labels of whole images" in call("generate", run, "-n", 4, "--out", "x", "--format", "folder",
+                                            "--min-pixels", 9, code=1)
+
+
+def test_detect_writes_boxes_of_the_whole_photos(world, detector):
+    """Photos three times as large, with a border that the crop cuts off: boxes are those of the photo."""
+    scene = load_scene(world / "scene.py")
+    frames = scene.renderer(scene.grammar.sample(9, 20))
+    folder = Path("photos") / "deep"
+    folder.mkdir(parents=True)
+    for number, image in enumerate(frames.images):
+        wide = np.zeros((96, 136, 3), np.uint8)
+        wide[:, 20:116] = image.repeat(3, 0).repeat(3, 1)
+        Image.fromarray(wide).save(folder / f"{number:02}.png")
+    (folder / "broken.jpg").write_bytes(b"no")
+    said = call("detect", detector, "photos", "--out", "found")
+    assert "warning: skipped photos/deep/broken.jpg: " in said
+    assert "objects in 20 photos (1 skipped): found/found.json" in said
+    rows = json.loads(Path("found/found.json").read_text())
+    assert {tuple(row) for row in rows} == {("file_name", "image_id", "category_id", "category", "bbox", "score")}
+    truth, near = frames.objects.box * 3 + [20, 0, 20, 0], 0
+    for number in range(20):
+        mine = [row for row in rows if row["file_name"] == f"deep/{number:02}.png"]
+        assert all(row["image_id"] == number and row["category_id"] == 1 for row in mine)
+        near += any(np.abs(np.array([x, y, x + w, y + h]) - truth[number]).max() < 9
+                    for x, y, w, h in (row["bbox"] for row in mine))
+    assert near >= 14
+    assert pixels("found/deep/00.png.png").shape == (480, 680, 3)
+    whole = contents(Path("found"))
+    for name in ("found.json", ".found/00000016.json"):
+        (Path("found") / name).unlink()
+    call("detect", detector, "photos", "--out", "found")
+    assert contents(Path("found")) == whole
+    assert "another search (it differs in: threshold)" in call("detect", detector, "photos", "--out", "found",
+                                                               "--threshold", 0.9, code=1)
+    for place in ("photos", "."):
+        assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
+
+
+def test_detect_finds_the_photos_that_fit_finds_and_names_the_others(world, detector, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/link").symlink_to(tmp_path / "far")
+    image = Image.open(world / "real" / "00.png")
+    for name in ("a.bmp", "../far/b.png"):
+        image.save(tmp_path / "photos" / name)
+    (tmp_path / "photos/c.gif").write_bytes(b"")
+    (tmp_path / "photos/d.png").symlink_to(tmp_path / "nowhere")
+    command = ["detect", detector, tmp_path / "photos", "--out", tmp_path / "photos" / "found", "--threshold", 1]
+    for _ in range(2):
+        said = call(*command)
+        assert "0 objects in 2 photos (2 skipped): " in said and "c.gif: images ending in .gif are not read" in said
+        assert "d.png: not a file (a link that leads nowhere?)" in said
+    assert sorted(path.name for path in (tmp_path / "photos/found").rglob("*.png")) == ["a.bmp.png", "b.png.png"]
+    image.rotate(180).save(tmp_path / "photos/a.bmp")
+    assert "another search (it differs in: photos)" in call(*command, code=1)
+
+
+def test_detect_draws_what_was_searched(detector, tmp_path):
+    grey, clear = np.full((480, 640), 100 * 257, np.uint16), np.full((480, 640, 4), (100, 100, 100, 0), np.uint8)
+    for name, image in (("grey.png", grey), ("float.tif", np.full((480, 640), 0.4, np.float32)), ("clear.png", clear)):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / name)
+    Image.fromarray(grey // 10).save(tmp_path / "photos" / "faint.png")
+    for _ in range(2):
+        said = call("detect", detector, tmp_path / "photos", "--out", "found", "--threshold", 1)
+        assert said.count("warning: ") == said.count("warning: 1 16-bit photos of ") == 1
+    for name, level in (("grey.png", 100), ("float.tif", 102), ("clear.png", 255), ("faint.png", 10)):
+        assert np.all(pixels(f"found/{name}.png") == level)
+
+
+@pytest.fixture(scope="module")
+def dusty(world, tmp_path_factory):
+    """The photos, each with the same dark square on it."""
+    folder = tmp_path_factory.mktemp("dusty")
+    for path in sorted((world / "real").iterdir()):
+        image = np.array(Image.open(path))
+        image[2:4, 2:4] = image[2:4, 2:4] * 0.3
+        Image.fromarray(image).save(folder / path.name)
+    return folder
+
+
+def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, dusty, monkeypatch):
+    predict, seen = Detect.predict, []
+    monkeypatch.setattr(Detect, "predict", lambda self, network, images: (seen.append(images),
+                                                                          predict(self, network, images))[1])
+    for name, place, more in (("clean", world / "real", []), ("kept", dusty, []),
+                              ("out", dusty, ["--flat-field", dusty])):
+        call("detect", detector, place, "--out", name, *more)
+    clean, kept, out = (np.concatenate(seen[at:at + 2])[:, 2:4, 2:4].astype(float) for at in (0, 2, 4))
+    assert len(clean) == 24 and np.abs(kept - clean).mean() > 2 * np.abs(out - clean).mean()
+    said = call("detect", detector, dusty, "--out", "out", code=1)
+    assert "out holds what was found in another search (it differs in: flat field)" in said
+    said = call("detect", detector, dusty, "--out", dusty / "found", "--flat-field", dusty, code=2)
+    assert "would count as photos; give --out a folder elsewhere" in " ".join(said.replace("│", " ").split())
+    assert not (dusty / "found").exists()
+    said = call("detect", detector, dusty, "--out", "other", "--flat-field", world / "few", code=1)
+    assert "--flat-field" in said and "12 are too few; give at least 20" in said
+
+
+def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
+    call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty,
+         "--flat-field", dusty)
+    said = " ".join(call("detect", "d.safetensors", dusty, "--out", "a").split())
+    assert "learned from photos without their camera's pattern, and these keep theirs" in said
+    assert "keep theirs" not in call("detect", "d.safetensors", dusty, "--out", "b", "--flat-field", dusty)
+    call("train", world / "few", "--out", "e.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty)
+    assert Path("d.safetensors").read_bytes() != Path("e.safetensors").read_bytes()
+
+
+def test_labelled_photos_come_last_alone_and_without_dust(world, dusty, monkeypatch, tmp_path):
+    training, given = Detect.training, []
+
+    def noted(task, images, labels, seed, start=None, **more):
+        if start is not None:
+            given.append((images, labels))
+        return training(task, images, labels, seed, start, **more)
+
+    monkeypatch.setattr(Detect, "training", noted)
+    for more in ([], ["--flat-field", dusty]):
+        call("train", world / "few", "--out", tmp_path / "d.safetensors", "--backbone", "small", "--steps", 20,
+             "--labelled", world / "few", *more)
+    (plain, labels), (flat, _) = given
+    assert len(plain) == 12 == labels.count and len(labels) > 0
+    assert flat[:, 2:4, 2:4].mean() > 1.3 * plain[:, 2:4, 2:4].mean(), "these had no dust, and get the light for it"
+
+
+def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
+    command = [*fit_command(world, "flat"), "--real", dusty]
+    call(*command, "--flat-field", dusty)
+    assert json.loads(Path("flat/settings.json").read_text())["flat_field"]
+    assert "camera's pattern (--flat-field): " in call(*command, code=1)
+    score = ["score", "flat", "--real", dusty, "--renders", 32]
+    said = " ".join(call(*score, "--flat-field", dusty).split())
+    assert "the photos that the fit matched" in said and "--flat-field is not what it was" not in said
+    assert "--flat-field is for photos; give some with --real" in " ".join(
+        call("report", "flat", "--flat-field", dusty, code=2).replace("│", " ").split())
+    for given in (score, ["report", "flat", "--real", dusty]):
+        assert "--flat-field is not what it was for the fit (given then, not given now" in " ".join(
+            call(*given).split())
+
+
+def test_train_on_a_written_data_set_and_go_on_with_photos(world):
+    call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
+    said = call("train", world / "few", "--out", "b.safetensors", "--backbone", "small", "--steps", 20, "--labelled",
+                world / "few")
+    assert "On 12 labelled photos, which it learned from: " in said
+    a, b = (Path(name).read_bytes() for name in ("a.safetensors", "b.safetensors"))
+    assert a != b
+    call("train", world / "few", "--out", "c.safetensors", "--backbone", "small", "--steps", 20)
+    assert Path("c.safetensors").read_bytes() == a
+    call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real",
+         world / "real")
+    assert Path("d.safetensors").read_bytes() not in (a, b)
+
+
+def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
+    """To the same bytes; one that was asked something else begins anew."""
+    command = ["train", world / "few", "--backbone", "small", "--steps", 20, "--real", world / "real", "--labelled",
+               world / "few", "--out"]
+    call(*command, "whole.safetensors")
+    begun, stop_at = [], []
+
+    def some_stages(task, lessons, seed, start=None):
+        begun.append(0 if start is None else start.done)
+        for stage in stages(task, lessons, seed, start):
+            if stop_at and stage.done == stop_at[0]:
+                raise KeyboardInterrupt
+            yield stage
+
+    monkeypatch.setattr("scenefit.tasks.detector_training.stages", some_stages)
+    for stop_at[:] in ([17], [19], [26], [33]):
+        said = call(*command, "a.safetensors", code=130)
+        assert "Stopped. The same command goes on after the last stage that was done." in said
+        assert not Path("a.safetensors").exists()
+    stop_at[:] = []
+    call(*command[:-1], "--seed", 1, "--out", "b.safetensors")
+    call(*command, "a.safetensors")
+    assert begun == [0, 0, 18, 24, 0, 30]
+    assert Path("a.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert not list(Path().glob("*.part.*"))
+
+
+def test_a_stopped_training_of_another_kind_begins_anew(world, monkeypatch):
+    command = ["train", world / "few", "--backbone", "small", "--steps", 20, "--labelled", world / "few", "--out"]
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Detect, "predict", stopped)
+        call(*command, "a.safetensors", code=130)
+    assert Path("a.part.safetensors").exists()
+    call(*command, "a.safetensors", "--seed", 1)
+    call(*command, "b.safetensors", "--seed", 1)
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+    Path("a.part.safetensors").write_bytes(b"no")
+    assert "delete it: the training begins anew" in call(*command, "a.safetensors", code=1)
+
+
+def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_path):
+    """Upright; strays, hidden files and what is broken decide nothing, and what is skipped is named."""
+    turned = tmp_path / "turned"
+    shutil.copytree(world / "few", turned)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in sorted((turned / "JPEGImages").iterdir()):
+        wide = np.pad(np.array(Image.open(path)), ((0, 0), (0, 16), (0, 0)))
+        Image.fromarray(np.ascontiguousarray(np.rot90(wide))).save(path.with_suffix(".jpg"), exif=exif)
+        path.unlink()
+        labels = turned / "Annotations" / f"{path.stem}.xml"
+        labels.write_text(labels.read_text().replace("<width>32</width>", "<width>48</width>"))
+    for name in ("banner.png", "._x.png", "JPEGImages/._x.png", "JPEGImages/0 banner.png"):
+        Image.new("RGB", (90, 20)).save(turned / name)
+    first = min((turned / "JPEGImages").glob("*.jpg"))
+    first.write_bytes(first.read_bytes()[:200])
+    said = call("train", turned, "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
+    assert read_trained("a.safetensors").size == (32, 48)
+    assert f"warning: skipped {first}: " in said
+
+
+def test_a_run_among_the_boxes_of_a_data_set_is_none_of_its_photos(world, run, tmp_path):
+    """But a folder that is searched holds it."""
+    shutil.copytree(world / "few", tmp_path / "few")
+    shutil.copytree(run, tmp_path / "few" / "run")
+    options.keep_apart(tmp_path / "few/run", "", labelled=tmp_path / "few")
+    options.keep_apart(tmp_path / "few/run", "", real=tmp_path / "few/ImageSets/Main/train.txt")
+    said = call("train", tmp_path / "few/run", "--real", tmp_path / "few", "--out", "d.safetensors", code=2)
+    assert "would count as photos; give a folder of photos alone, or move" in " ".join(said.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(("options", "code", "text"), [
+    (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), and no data set of bo"),
+    (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
+    (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
+    (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: which objects have labels was"),
+    (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
+    (["few", "--out", "a.safetensors", "--real", ".", "--flat-field", "nowhere"], 2, "--flat-field nowhere does not"),
+    (["few", "--out", "a.safetensors", "--flat-field", "."], 2, "--flat-field is for photos; give some with --real or"),
+    (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist")])
+def test_wrong_usage_of_train(world, options, code, text):
+    assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())
+
+
+def test_wrong_usage_of_detect(world, detector, tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(detector.read_bytes()[:-9])
+    said = call("detect", tmp_path / "bad.safetensors", world / "real", "--out", "found", code=1)
+    assert "bad.safetensors is damaged" in said and "make it again with scenefit train" in said
+    (tmp_path / "empty").mkdir()
+    assert "no photo in " in call("detect", detector, tmp_path / "empty", "--out", "found", code=1)
+
+
+@pytest.mark.parametrize("command", ["fit", "generate", "score", "train"])
+def test_each_say_in_what_becomes_a_label_is_heard(world, command):
+    start = {"fit": ["scene.py", "--real", world / "real", "--out", "run"], "train": ["run", "--out", "a.safetensors"],
+             "generate": ["run", "-n", 4, "--out", "set"], "score": ["run", "--real", world / "real"]}[command]
+    for option, name in (("--min-visibility", "min_visibility"), ("--max-truncation", "max_truncation"),
+                         ("--min-contrast", "min_contrast"), ("--margin", "a margin")):
+        said = call(command, *start, option, 1.5, code=2).replace("│", " ")
+        assert f"Keep needs {name} in 0..1" in " ".join(said.split())
+
+
+def test_errors_in_the_val_part_are_told_and_not_got_round(world, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(world / "few", broken)
+    lists = broken / "ImageSets" / "Main"
+    names = [path.stem for path in sorted((broken / "Annotations").glob("*.xml"))]
+    lists.mkdir(parents=True, exist_ok=True)
+    for part, own in (("train", names[4:]), ("val", names[:4])):
+        (lists / f"{part}.txt").write_text("\n".join(own))
+    (broken / "Annotations" / f"{names[0]}.xml").write_text("<annotation>")
+    said = call("train", broken, "--out", "a.safetensors", "--backbone", "small", "--steps", 20, code=1)
+    assert f"{names[0]}.xml" in said
+
+
+def test_labelled_photos_without_a_box_are_refused(world, tmp_path):
+    blank = tmp_path / "blank"
+    shutil.copytree(world / "few", blank)
+    for path in (blank / "Annotations").glob("*.xml"):
+        path.write_text(re.sub(r"<object>.*</object>", "", path.read_text(), flags=re.DOTALL))
+    said = call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20,
+                "--labelled", blank, code=1)
+    assert "have no box at all; leave them out" in " ".join(said.split())

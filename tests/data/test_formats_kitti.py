@@ -1,0 +1,74 @@
+"""KITTI held against a reader written from the readme of its development kit."""
+
+import numpy as np
+import pytest
+from painted import SCENES, H, W, contents, frames, half_seen, write
+
+from scenefit.data.formats import FORMATS, Keep, kitti_format, label_boxes
+from scenefit.data.formats.kitti import read_labels
+
+COLUMNS = ("type", "truncated", "occluded", "alpha", "left", "top", "right", "bottom", "height", "width", "length", "x",
+           "y", "z", "rotation_y")
+
+
+def described(path):
+    """The objects of a label file, by the readme: 15 values, one row an object."""
+    return [dict(zip(COLUMNS, line.split(" "), strict=True)) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("box", ["visible", "amodal"])
+def test_an_independent_reader_finds_every_box(tmp_path, box):
+    assert H < W, "else x and y could change places unseen"
+    out = write(kitti_format(Keep(box=box)), tmp_path, half_seen())
+    for row, scene in enumerate(SCENES):
+        wanted = label_boxes(half_seen(), Keep(box=box)).take([row])
+        found = described(out / f"training/label_2/{scene:06d}.txt")
+        assert [o["type"] for o in found] == wanted.name.tolist()
+        boxes = np.array([[float(o[side]) for side in ("left", "top", "right", "bottom")] for o in found])
+        assert np.abs(boxes - wanted.box).max() <= 0.005
+
+
+def test_files_and_columns(tmp_path):
+    out = write(FORMATS["kitti"], tmp_path, half_seen())
+    assert sorted(contents(out)) == sorted([
+        *(f"training/image_2/{scene:06d}.png" for scene in SCENES), "ImageSets/train.txt", "ImageSets/val.txt",
+        *(f"training/label_2/{scene:06d}.txt" for scene in SCENES), "objects.csv", "provenance.json"])
+    assert (out / "ImageSets/train.txt").read_text() == "000003\n000900\n"
+    assert (out / "training/label_2/000003.txt").read_text() == (
+        "star 0.30 1 -10 3.00 2.00 11.00 9.00 -1 -1 -1 -1000 -1000 -1000 -10\n"
+        "coin 0.00 0 -10 20.00 12.00 30.00 20.00 -1 -1 -1 -1000 -1000 -1000 -10\n")
+    hidden = frames(amodal={"star": np.tile([0.0, 0, 30, 20], (6, 1))}, area={"star": np.full(6, 560.0)})
+    write(FORMATS["kitti"], tmp_path / "2", hidden)
+    assert described(tmp_path / "2/training/label_2/000003.txt")[0]["occluded"] == "2"
+
+
+@pytest.mark.parametrize("name", ["red star", "DontCare", "a\tb"])
+def test_a_class_that_cannot_be_a_column_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(ValueError, match=r"scene 3 has the class .* which cannot be KITTI's type"):
+        write(FORMATS["kitti"], tmp_path, frames(classes={"star": np.full(6, name)}))
+    assert contents(tmp_path) == {}
+
+
+def test_reading(tmp_path):
+    path = tmp_path / "0.txt"
+    path.write_text("Car 0.00 0 1.85 387.63 181.54 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57 0.9\n\n"
+                    "DontCare -1 -1 -10 503.89 169.71 590.61 190.13 -1 -1 -1 -1000 -1000 -1000 -10\n")
+    found = read_labels(path)
+    assert [(box.name, box.box) for box in found.boxes] == [("Car", (387.63, 181.54, 423.81, 203.12))]
+    assert found.regions == 1
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"Car 0 0 0 1 2 3 4\n", "0.txt, line 1: an object of KITTI has 15 columns, got 8"),
+    (b"\nCar 0.00 0 1.85 387.63 high 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57\n",
+     "0.txt, line 2: top needs a number, got 'high'"),
+    (b"traffic light 0.00 0 -10 40 20 90 70 -1 -1 -1 -1000 -1000 -1000 -10\n",
+     r"0.txt, line 1: truncated \(a class has no blanks\) needs a number, got 'light'"),
+    (b"Car 0.00 0 1.85 387.63 181.54 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57 sure\n",
+     "0.txt, line 1: score needs a number, got 'sure'"),
+    (b"\xff\xfe\x00", "0.txt is no text in UTF-8")])
+def test_what_cannot_be_read_is_named(tmp_path, content, said):
+    path = tmp_path / "0.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        read_labels(path)

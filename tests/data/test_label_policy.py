@@ -1,0 +1,41 @@
+"""Contrast: what nobody can see gets no label."""
+
+import numpy as np
+
+import scenefit as sf
+from scenefit.data.formats import Keep, label_boxes
+from scenefit.data.frames import make_frames
+from scenefit.data.label_policy import contrast
+
+GRAMMAR = sf.Grammar("image", {"image": {}, "thing": {}}, [sf.Rule("image", [sf.repeat("thing", 4)])])
+SIZE = 40
+
+
+def frames():
+    """On grey 100: one 40 levels brighter in blue, one the same as the ground, one not there, one on the first."""
+    scenes = GRAMMAR.sample(0, 1)
+    first, same, _, inner = scenes.tables["thing"].id
+    image = np.full((1, SIZE, SIZE, 3), 100, np.uint8)
+    masks = np.zeros((1, SIZE, SIZE), int)
+    image[0, 2:18, 2:18, 2], masks[0, 2:18, 2:18] = 140, first
+    masks[0, 25:35, 25:35] = same
+    image[0, 8:10, 8:10], masks[0, 8:10, 8:10] = (100, 100, 60), inner
+    return make_frames(scenes, image, masks)
+
+
+def test_contrast_is_to_the_background_or_where_there_is_none_to_what_lies_around():
+    assert np.allclose(contrast(frames()), [40 / 255, 0, 80 / 255])
+
+
+def test_what_cannot_be_seen_becomes_no_label():
+    assert len(label_boxes(frames())) == 3
+    kept = label_boxes(frames(), Keep(min_contrast=0.06))
+    assert kept.box.tolist() == [[2, 2, 18, 18], [8, 8, 10, 10]]
+    assert len(label_boxes(frames(), Keep(min_contrast=0.2))) == 1
+
+
+def test_one_that_fills_the_image_is_kept():
+    scenes = GRAMMAR.sample(0, 1)
+    masks = np.full((1, SIZE, SIZE), scenes.tables["thing"].id[0])
+    whole = make_frames(scenes, np.zeros((1, SIZE, SIZE, 3), np.uint8), masks)
+    assert contrast(whole).tolist() == [1]

@@ -1,0 +1,163 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from blobs import TRUTH, make
+
+import scenefit as sf
+from scenefit.data.photos import Photos
+from scenefit.evaluation.evaluate import samplers, score, score_pieces
+from scenefit.files.tensors import DamagedFile
+from scenefit.metrics.features import pixels
+from scenefit.nets.model import Model
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.renderers.batches import draw
+from scenefit.renderers.scene_file import load_scene
+from scenefit.run.folder import RunError
+from scenefit.run.results import read_piece, read_score, write_piece, write_score
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return load_scene(make(tmp_path_factory.mktemp("world")) / "scene.py")
+
+
+def photos(scene, seed, count):
+    frames = scene.renderer(TRUTH.sample(seed, count))
+    return Photos(frames.images, (), (), frames.label)
+
+
+def moved(scene):
+    """A model that has learned the truth: shade 40..60 of 0..60, x 9..12 of 2..13."""
+    transformer = Transformer(scene.grammar)
+    for attribute, low, high in zip(transformer.numbers, (40 / 60, 7 / 11), (1, 10 / 11), strict=True):
+        z = torch.linspace(-4, 4, 17, dtype=torch.float64)
+        u = torch.special.ndtr(z)
+        transformer.set_curve(attribute, (low + u * (high - low) - u).numpy())
+    return Model(transformer)
+
+
+def test_the_learned_arm_beats_grammar_and_control_where_it_should(scene):
+    found = score(moved(scene), scene.renderer, photos(scene, 1, 200), pixels(8), photos(scene, 2, 60), renders=128,
+                  images=128, repeats=2)
+    d = found.distances
+    assert d["learned"].mmd2 < 0.2 * min(d["grammar"].mmd2, d["shrunk"].mmd2)
+    assert d["learned"].kid < 0.2 * min(d["grammar"].kid, d["shrunk"].kid) and d["learned"].kid_error > 0
+    assert d["learned"].auc < d["grammar"].auc and d["grammar"].auc_low <= d["grammar"].auc <= d["grammar"].auc_high
+    assert found.floor.low < found.floor.high and found.floor.size == 100
+    assert {arm: len(values) for arm, values in found.accuracy.items()} == {"grammar": 2, "shrunk": 2, "learned": 2}
+    assert all(0 <= value <= 1 for values in found.accuracy.values() for value in values)
+    assert (found.labelled, found.images, found.photos, found.renders) == (60, 128, 200, 128)
+
+
+def test_a_model_that_learned_nothing_scores_like_its_grammar(scene):
+    found = score(Model(Transformer(scene.grammar)), scene.renderer, photos(scene, 1, 60), pixels(4), renders=64)
+    assert found.distances["learned"].mmd2 == pytest.approx(found.distances["grammar"].mmd2, rel=0.1)
+    assert found.accuracy == {} and found.labelled == 0
+
+
+def test_the_same_seed_the_same_score(scene):
+    a, b, c = (score(moved(scene), scene.renderer, photos(scene, 1, 30), pixels(4), photos(scene, 2, 20), renders=32,
+                     images=64, repeats=1, seed=seed) for seed in (0, 0, 1))
+    assert a == b != c
+
+
+def test_repeats_train_from_other_weights_and_arms_from_the_same(scene):
+    class Listed:
+        seeds: tuple = ()
+
+        def train(self, images, labels, seed):
+            self.seeds += (seed,)
+
+        def score(self, network, images, labels):
+            return 0.5
+
+    seen = []
+    for seed in (0, 1):
+        task = Listed()
+        score(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32,
+              images=32, repeats=2, seed=seed, task=task)
+        seen.append(task.seeds)
+    assert seen[0][:2] == seen[0][2:4] == seen[0][4:]
+    assert len({*seen[0], *seen[1]}) == 4
+
+
+def test_arms_share_their_addresses(scene):
+    drawn = {name: sample(3, 5) for name, sample in samplers(moved(scene)).items()}
+    assert {batch.seed for batch in drawn.values()} == {3}
+    assert len({tuple(batch.address) for batch in drawn.values()}) == 1
+    shade = drawn["shrunk"].tables["image"]["shade"]
+    assert shade.min() >= 22.5 and shade.max() <= 37.5
+
+
+def test_drawing_in_parts_is_drawing_at_once(scene):
+    scenes = scene.grammar.sample(0, 300)
+    images, labels = draw(scene.renderer, scenes)
+    frames = scene.renderer(scenes)
+    assert np.array_equal(images, frames.images) and np.array_equal(labels, frames.label)
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 4, 8, 9])
+def test_a_score_that_was_stopped_goes_on_and_ends_in_the_same(scene, tmp_path, done):
+    class Counted(sf.Classify):
+        trained = 0
+
+        def train(self, *given):
+            Counted.trained += 1
+            return super().train(*given)
+
+    few = photos(scene, 2, 20)
+    task = Counted(tuple(sorted(set(few.label))), epochs=1)
+
+    def pieces(start=None):
+        return score_pieces(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), few, renders=32, images=32,
+                            repeats=2, task=task, start=start)
+
+    whole = list(pieces())
+    assert [piece.done for piece in whole] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9] and {piece.of for piece in whole} == {9}
+    path, asked, kept = tmp_path / "part", {"seed": 0}, None
+    if done:
+        write_piece(path, whole[done - 1], asked)
+        kept = read_piece(path, asked)
+        assert kept == whole[done - 1] and read_piece(path, {"seed": 1}) is None
+    Counted.trained = 0
+    rest = list(pieces(kept))
+    assert rest == whole[done:] and Counted.trained == min(6, 9 - done)
+
+
+def test_a_damaged_piece_says_what_to_do(scene, tmp_path):
+    path = tmp_path / "part"
+    assert read_piece(path, {}) is None
+    path.write_bytes(b"{}")
+    with pytest.raises(DamagedFile, match=r"part is damaged: .*; delete it: the score begins anew"):
+        read_piece(path, {})
+
+
+def test_too_few_photos(scene):
+    with pytest.raises(ValueError, match="score needs at least 10 photos to say anything, got 9"):
+        score(moved(scene), scene.renderer, photos(scene, 1, 9), pixels(4))
+
+
+def test_images_without_labels_cannot_train(scene):
+    def blind(scenes):
+        return sf.make_frames(scenes, scene.renderer(scenes).images)
+
+    with pytest.raises(ValueError, match="this task needs a class for every image"):
+        score(moved(scene), blind, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32, images=32)
+
+
+def test_a_score_comes_back_from_its_file(scene, tmp_path):
+    path = tmp_path / "score.json"
+    assert read_score(path) is None
+    found = score(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), renders=32, notes=("seen",))
+    write_score(path, found)
+    assert read_score(path) == found and found.notes == ["seen"]
+    plain = json.loads(path.read_text())
+    del plain["distances"]["shrunk"]
+    path.write_text(json.dumps(plain))
+    with pytest.raises(RunError, match=r"score\.json is damaged: it needs the arms grammar, shrunk, learned; delete"):
+        read_score(path)
+    path.write_text('{"features": "run"}')
+    with pytest.raises(RunError, match=r"score\.json is damaged: photos: Field required; delete it, or run scenefit"):
+        read_score(path)

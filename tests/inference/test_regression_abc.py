@@ -1,0 +1,221 @@
+"""Looking at each photo on its own: the regression, and whole rounds on small scenes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_aggregate_posterior import GRAMMAR
+
+import scenefit as sf
+from scenefit.nets.augmentation import NO_CHANGE
+from scenefit.data.boxes import make_boxes
+from scenefit.inference.regression_abc import Looking, truth
+from scenefit.metrics.ridge import regress, surest
+from scenefit.metrics.summary_statistics import Summary, of_objects, summary_for
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.renderers.batches import draw_boxes
+
+SIZE = 24
+
+
+@sf.each
+def blots(scene):
+    """Dark discs of one size on a light ground."""
+    down, right = np.mgrid[:SIZE, :SIZE] + 0.5
+    image = np.full((SIZE, SIZE, 3), scene.root.light)
+    masks = np.zeros((SIZE, SIZE), int)
+    for blot in scene.of("blot"):
+        inside = (right - blot.x) ** 2 + (down - blot.y) ** 2 < scene.root.radius ** 2
+        image[inside] = scene.root.ink
+        masks[inside] = blot.id
+    return sf.Frame(image, masks)
+
+
+def scene(light, ink, radius, count, learned=True):
+    mark = sf.learned if learned else (lambda prior: prior)
+    return sf.Grammar("image", {
+        "image": {"light": mark(light), "ink": mark(ink), "radius": mark(radius)},
+        "blot": {"x": sf.Uniform(0, SIZE), "y": sf.Uniform(0, SIZE)}},
+        [sf.Rule("image", [sf.repeat("blot", mark(count))])])
+
+
+WIDE = scene(sf.Uniform(0, 1), sf.Uniform(0, 1), sf.Uniform(1, 8), sf.Integer(0, 12))
+SEEN = scene(sf.Uniform(0.7, 0.8), sf.Uniform(0.1, 0.3), sf.Uniform(2, 3), sf.Integer(4, 6), learned=False)
+
+
+def linear(seed, count, noise):
+    """known [S, 2] in 0..1; a summary [S, 12] that tells the first, with noise, and nothing of the second."""
+    rng = np.random.default_rng(seed)
+    known = rng.random((count, 2))
+    summary = np.outer(known[:, 0], np.arange(1, 13)) + noise * rng.standard_normal((count, 12))
+    return torch.from_numpy(summary).float(), known
+
+
+def test_what_the_summary_tells_is_read_and_what_it_does_not_keeps_its_spread():
+    (x, known), (photos, real) = linear(0, 800, 1.0), linear(1, 100, 1.0)
+    reading = regress(x, known, photos)
+    assert reading.told[0] > 0.9 and abs(float(reading.told[1])) < 0.05
+    assert np.abs(reading.centre[:, 0].numpy() - real[:, 0]).mean() < 0.08
+    assert reading.centre[:, 1].std() < 0.05 and abs(float(reading.error[:, 1].std()) - 12**-0.5) < 0.02
+    left = float((reading.error[:, 0] ** 2).mean())
+    assert abs(left / np.mean((reading.centre[:, 0].numpy() - real[:, 0]) ** 2) - 1) < 0.5, "errors are honest"
+
+
+def test_a_regression_is_not_believed_beyond_its_renders():
+    x, known = linear(0, 400, 0.1)
+    reading = regress(x, 0.4 + 0.2 * known, 3 * x[:20])
+    assert reading.centre[:, 0].min() >= 0.39 and reading.centre[:, 0].max() <= 0.61
+
+
+def test_an_attribute_of_which_little_is_told_is_not_moved_by_photos_that_differ():
+    rng = np.random.default_rng(4)
+    known, noise = rng.random((4000, 1)), rng.standard_normal((4000, 1))
+    for share, moved in ((0.03, False), (0.15, True)):
+        hint = np.sqrt(12 * share) * (known - 0.5) + np.sqrt(1 - share) * noise
+        reading = regress(torch.from_numpy(hint).float(), known, torch.full((50, 1), 4.0))
+        assert reading.told[0] == pytest.approx(share, abs=0.03)
+        assert bool((abs(reading.centre - known.mean()) > 0.1).all()) is moved
+        if not moved:
+            assert abs(reading.centre - known.mean()).max() < 1e-6, "the mean itself, and not nearly"
+            assert reading.centre.std() < 1e-6 and float(reading.error.std()) == pytest.approx(known.std(), rel=0.01)
+
+
+def test_each_attribute_is_read_from_what_tells_it_most():
+    """One summary tells the first attribute, another the second."""
+    random = torch.Generator().manual_seed(3)
+    known = torch.rand(400, 2, generator=random, dtype=torch.float64)
+    noise = torch.randn(450, 2, 8, generator=random)
+    photos = torch.tensor([[0.2, 0.7]], dtype=torch.float64).expand(50, 2)
+    both = torch.cat([known, photos]).float()
+    pairs = [(part[:400], part[400:]) for part in (torch.cat([both[:, at:at + 1], noise[:, at]], 1) for at in (0, 1))]
+    one, other = (regress(renders, known.numpy(), real) for renders, real in pairs)
+    best = surest(one, other)
+    assert one.told[0] > 0.8 > 0.1 > one.told[1] and other.told[1] > 0.8 > 0.1 > other.told[0]
+    assert torch.equal(best.told, torch.stack([one.told[0], other.told[1]]))
+    assert torch.equal(best.centre, torch.stack([one.centre[:, 0], other.centre[:, 1]], 1))
+    assert torch.equal(best.error, torch.stack([one.error[:, 0], other.error[:, 1]], 1))
+    assert best.centre.mean(0) == pytest.approx([0.2, 0.7], abs=0.1)
+    hardly = replace(one, told=one.told + 0.09, centre=one.centre + 1)
+    assert torch.equal(surest(one, hardly).centre, one.centre), "a little more is not worth fewer numbers"
+
+
+def test_a_budget_gives_the_looks_their_half():
+    settings = sf.Settings(warm_start="look", looks=3, max_renders=2000)
+    assert settings.within_budget().look_renders == 220
+    with pytest.raises(ValueError, match="max_renders=500 is too few for 3 looks of at least 64 renders"):
+        sf.Settings(warm_start="look", looks=3, max_renders=500)
+    with pytest.raises(ValueError, match="task_weight must be at least 0, got nan"):
+        sf.Settings(task_weight=float("nan"))
+
+
+def test_what_the_scene_cannot_express_weighs_less():
+    x, known = linear(0, 800, 1.0)
+    photos, real = linear(1, 100, 1.0)
+    photos[:, 6:] += 60  # dust, say
+    blind, robust = (regress(x, known, photos, near).centre[:, 0].numpy() for near in (None, 800))
+    assert np.abs(robust - real[:, 0]).mean() < 0.5 * np.abs(blind - real[:, 0]).mean()
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_rounds_find_the_photos_distribution(objects):
+    photos, _ = draw_boxes(blots, SEEN.sample(9, 40))
+    settings = sf.Settings(warm_start="look", looks=4, look_renders=128, look_objects=objects)
+    looking, transformer = Looking(WIDE, blots, photos, settings, 0), Transformer(WIDE)
+    if objects:
+        assert looking.task is not None and looking.task.classes == ("blot",)
+        looking.task = sf.Detect(("blot",), steps=4, views=1, augment=NO_CHANGE)
+    for piece in range(4):
+        transformer.cloud = looking.round(transformer, piece, piece)
+    table, prior = transformer.sample(5, 500).tables["image"], WIDE.sample(5, 500).tables["image"]
+    assert abs(table["light"].mean() - 0.75) < 0.04 and table["light"].std() < 0.08
+    assert abs(table["ink"].mean() - 0.2) < 0.1 and table["ink"].std() < 0.5 * prior["ink"].std()
+    assert abs(table["radius"].mean() - 2.5) < 0.8 and table["radius"].std() < 0.7 * prior["radius"].std()
+    assert abs(table["n_blot"].mean() - 5) < 1.2
+    assert (looking.renders, looking.trainings) == (144, 0)
+    assert looking.cost(0) == 256 and looking.cost(2) == 144 + 64 * objects
+    assert (looking.finder is not None) == objects
+
+
+def test_a_fit_that_looks_resumes_to_the_same_bytes():
+    photos, _ = draw_boxes(blots, SEEN.sample(9, 12))
+    settings = sf.Settings(warm_start="look", looks=3, look_renders=64, look_objects=False, steps=2, batch=64,
+                           reader_renders=64, check_renders=64)
+    steps = list(sf.fit_steps(WIDE, blots, photos, seed=3, settings=settings))
+    assert [s.stage for s in steps] == ["look", "look", "look", "read", "match", "match", "settle", "check"]
+    assert steps[2].renders - steps[1].renders == 72
+    again = list(sf.fit_steps(WIDE, blots, photos, seed=3, settings=settings, state=steps[2].state))
+    for name, value in steps[-1].model.state().items():
+        assert torch.equal(value, again[-1].model.state()[name]), name
+
+
+@pytest.mark.parametrize("gradient", ["exact", "finite", "simultaneous", "score"])
+def test_a_descent_goes_on_from_a_look(gradient):
+    """Where children follow what the look has moved."""
+    def grammar(shade, size):
+        return sf.Grammar("image", {
+            "image": {"shade": sf.learned(shade), "size": sf.learned(size)},
+            "disc": {"x": sf.Uniform(0, SIZE), "y": sf.Uniform(0, SIZE),
+                     "radius": lambda node: sf.Normal(node.parent["size"], 0.2, 1, 9)}},
+            [sf.Rule("image", ["disc", "disc"])])
+
+    renderer = sf.Shapes((SIZE, SIZE), {"disc": {"shade": 0.1}})
+    photos = sf.render(renderer, grammar(sf.Uniform(0.7, 0.8), sf.Uniform(3, 4)).sample(9, 12)).images
+    settings = sf.Settings(warm_start="look", looks=1, look_renders=64, look_objects=False, steps=1, batch=64,
+                           reader_renders=64, check_renders=64, gradient=gradient)
+    steps = sf.fit_steps(grammar(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8)), renderer, photos, settings=settings)
+    look, match = [step for step in steps if step.stage in ("look", "match")]
+    before, after = look.model.state(), match.model.state()
+    moved = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert "curves" in moved and np.isfinite(match.distance)
+
+
+def test_the_finder_is_kept_for_a_resume():
+    photos, _ = draw_boxes(blots, SEEN.sample(9, 8))
+    looking, other = (Looking(WIDE, blots, photos, sf.Settings(warm_start="look"), 0) for _ in range(2))
+    assert looking.state() == {} and looking.task is not None
+    looking.finder = looking.task.fresh(1)
+    other.load(looking.state())
+    assert other.finder is not None
+    for name, value in looking.state().items():
+        assert torch.equal(value, other.finder.state_dict()[name])
+
+
+def test_a_scene_without_root_attributes_is_told_what_to_use():
+    grammar = sf.Grammar("a", {"a": {}, "b": {"x": sf.learned(sf.Uniform(0, 1))}}, [sf.Rule("a", ["b"])])
+    black = sf.each(lambda scene: np.zeros((SIZE, SIZE)))
+    with pytest.raises(ValueError, match=r"no learned number at its root, 'a'; use warm_start=\"infer\""):
+        next(sf.fit_steps(grammar, black, np.zeros((8, SIZE, SIZE, 3), np.uint8),
+                          settings=sf.Settings(warm_start="look")))
+
+
+def test_truth_is_the_place_within_the_bounds():
+    scenes = GRAMMAR.sample(0, 5)
+    assert np.allclose(truth(GRAMMAR, scenes)[:, 0], scenes.tables["image"]["light"] / 10)
+
+
+def test_a_summary_is_the_same_in_any_batch_and_tells_colours_apart():
+    images, _ = draw_boxes(blots, WIDE.sample(1, 20))
+    summary = summary_for(images)
+    whole = summary(images)
+    assert torch.equal(whole[3:5], summary(images[3:5])) and torch.isfinite(whole).all()
+    plain = Summary(summary.centre, summary.axes, None)
+    assert plain(images).shape[1] < whole.shape[1]
+    grey, other = np.full((1, SIZE, SIZE, 3), 100, np.uint8), np.full((1, SIZE, SIZE, 3), (100, 100, 140), np.uint8)
+    assert not torch.allclose(plain(grey), plain(other))
+
+
+def test_objects_are_described_by_class():
+    images = np.full((3, 20, 30, 3), 50, np.uint8)
+    images[0, 4:14, 6:16] = (200, 100, 0)
+    found = make_boxes(3, [0, 0, 2], [[6, 4, 16, 14], [0, 0, 4, 2], [0, 0, 4, 2]], ["a", "b", "b"], [0.9, 0.05, 0.6])
+    described = of_objects(images, found, ("a", "b"))
+    assert described.shape[0] == 3 and torch.isfinite(described).all()
+    width = described.shape[1] // 2
+    a = described[0, :width]
+    assert torch.allclose(a[:5], torch.tensor([0.9**0.5, 1.0, 1.0, 1.0, 1.0]))
+    assert torch.allclose(a[6:9], torch.tensor([200, 100, 0]) / 255, atol=1e-4)
+    assert torch.allclose(a[9:12], torch.zeros(3), atol=1e-4)
+    assert torch.isclose(a[-2], torch.tensor(10.0).log()) and a[-1] == 0
+    assert not described[0, width:].any() and not described[1].any(), "an unsure or absent one says nothing"
+    assert described[2, width:][4] == 1

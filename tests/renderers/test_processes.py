@@ -1,0 +1,240 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from scenefit.data.frames import make_frames
+from scenefit.renderers import RenderError, render
+from scenefit.renderers.chunks import chunk_rows, join
+from scenefit.renderers.processes import Pool
+from scenefit.renderers.scene_file import SceneFileError, load_scene
+from scenefit.scenes.grammar import Grammar, Rule, repeat
+from scenefit.scenes.priors import Integer, Uniform
+
+SCENE = """\
+import numpy as np
+from scenefit.scenes.grammar import Grammar, Rule, repeat
+from scenefit.scenes.priors import Integer, Uniform, Angle
+from scenefit.renderers.sprites import Sprites
+
+grammar = Grammar("image", {"image": {"noise": 3.0},
+                            "a": {"x": Uniform(-4, 24), "angle": Angle(), "sprite": Integer(0, 1)},
+                            "b": {"y": Uniform(-4, 24), "scale": Uniform(0.3, 2)}},
+                  [Rule("image", [repeat("a", Integer(0, 3)), repeat("b", Integer(0, 2))])])
+rng = np.random.default_rng(0)
+sprites = Sprites((20, 20), {"a": rng.random((2, 8, 8)), "b": rng.random((1, 6, 6, 4))}, {"a": ["long name", "c"]})
+
+def renderer(scenes):
+    return sprites(scenes)
+"""
+
+ODD = """\
+import os, time
+import numpy as np
+from scenefit.data.frames import make_frames
+from scenefit.scenes.grammar import Grammar
+
+grammar = Grammar("image", {"image": {"then": 0.0}})
+
+def renderer(scenes):
+    then = scenes.tables["image"]["then"]
+    if (then == 1).any():
+        raise ValueError("as asked")
+    if (then == 2).any():
+        os._exit(7)
+    if (then == 3).any():
+        time.sleep(600)
+    return make_frames(scenes, np.zeros((len(scenes), 2, 2)))
+"""
+ODD_GRAMMAR = Grammar("image", {"image": {"then": 0.0}})
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scene") / "scene.py"
+    path.write_text(SCENE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scene(path):
+    return load_scene(path)
+
+
+@pytest.fixture(scope="module")
+def odd_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("odd") / "odd.py"
+    path.write_text(ODD)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pool(path):
+    with Pool(path, workers=2, timeout=30) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def odd_pool(odd_path):
+    with Pool(odd_path, workers=2) as pool:
+        yield pool
+
+
+def odd(indices, what, which=()):
+    """Scenes, some of which make the renderer misbehave."""
+    scenes = ODD_GRAMMAR.sample(2, indices)
+    return scenes.with_columns({"image": {"then": np.where(np.isin(scenes.index, which), what, 0.0)}})
+
+
+def same(a, b):
+    assert a.scenes is b.scenes
+    for name in ("images", "instances", "label"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+    for name in ("classes", "amodal", "area", "inside"):
+        ours, theirs = getattr(a, name), getattr(b, name)
+        assert sorted(ours) == sorted(theirs)
+        assert all(np.array_equal(ours[k], theirs[k]) for k in ours), name
+
+
+@pytest.mark.parametrize("index", [np.arange(150), [70, 3, 200, 64, 63, 5], [9]])
+def test_same_bytes_as_without_a_pool(pool, path, scene, index):
+    scenes = scene.grammar.sample(4, index)
+    want = render(scene.renderer, scenes)
+    same(render(pool, scenes), want)
+    same(render(Pool(path, workers=0), scenes), want)
+    with Pool(path, workers=1) as one:
+        same(render(one, scenes), want)
+
+
+def test_tensors_with_a_gradient_are_drawn_too(pool, scene):
+    scenes = scene.grammar.sample(0, 3)
+    x = torch.tensor(scenes.tables["a"]["x"], requires_grad=True)
+    frames = render(pool, scenes.with_columns({"a": {"x": x}}))
+    assert np.array_equal(frames.images, scene.renderer(scenes).images)
+
+
+def test_an_error_names_its_scene_and_the_pool_goes_on(odd_pool):
+    with pytest.raises(RenderError, match="scene 101 of seed 2: the renderer raised ValueError: as asked") as e:
+        render(odd_pool, odd(130, 1, [101]))
+    assert e.value.indices == (101,)
+    assert 'raise ValueError("as asked")' in e.value.__notes__[0]
+    assert len(render(odd_pool, odd(130, 1))) == 130
+
+
+def test_a_worker_that_dies_names_its_scenes(odd_pool):
+    with pytest.raises(RenderError, match=r"scenes 64, 65, 66, ... 127 \(64\) of seed 2: the worker process that drew "
+                                          r"them died \(exit code 7\); find the scene by drawing them with workers=0"):
+        render(odd_pool, odd(130, 2, [101]))
+
+
+def test_a_worker_that_hangs_is_ended(odd_pool):
+    render(odd_pool, odd([1, 70], 0))
+    odd_pool.timeout = 0.5
+    processes = [worker.process for worker in odd_pool._alive]
+    with pytest.raises(RenderError, match=r"scene 70 of seed 2: .* took more than 0.5 s; .* Pool"):
+        render(odd_pool, odd([1, 70], 3, [70]))
+    odd_pool.timeout = 300
+    assert len(processes) == 2 and not any(process.is_alive() for process in processes)
+
+
+def test_ctrl_c_ends_the_workers_through_their_parent_only(odd_pool):
+    render(odd_pool, odd([1, 70], 0))
+    processes = [worker.process for worker in odd_pool._alive]
+    for process in processes:
+        os.kill(process.pid, signal.SIGINT)  # a terminal sends it to all
+    assert len(render(odd_pool, odd([1, 70], 0))) == 2
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        odd_pool(odd([1, 70], 3, [1, 70]))
+    assert len(processes) == 2 and not any(process.is_alive() for process in processes)
+
+
+def test_a_scene_file_that_fails_in_the_worker(tmp_path):
+    (tmp_path / "broken.py").write_text("1 / 0")
+    with (Pool(tmp_path / "broken.py", workers=2) as pool,
+          pytest.raises(SceneFileError, match=r"broken\.py, line 1: ZeroDivisionError")):
+        pool(odd([1], 0))
+
+
+def test_a_worker_that_never_starts(tmp_path):
+    (tmp_path / "gone.py").write_text("import os\nos._exit(3)")
+    with (Pool(tmp_path / "gone.py", workers=2) as pool,
+          pytest.raises(RuntimeError, match=r"a worker for .*gone\.py died \(exit code 3\) before its first scene")):
+        pool(odd([1], 0))
+
+
+def test_no_worker_outlives_its_parent(odd_path, tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(f"""
+import numpy as np
+from scenefit.scenes.grammar import Grammar
+from scenefit.renderers.processes import Pool
+if __name__ == "__main__":
+    scenes = Grammar("image", {{"image": {{"then": 0.0}}}}).sample(0, [1, 70])
+    with Pool({str(odd_path)!r}, workers=2) as pool:
+        pool(scenes)
+        print(*[worker.process.pid for worker in pool._alive], flush=True)
+        pool(scenes.with_columns({{"image": {{"then": np.array([0.0, 3.0])}}}}))  # one hangs, one waits
+""")
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    time.sleep(0.2)
+    assert len(pids) == 2 and all(running(pid) for pid in pids)
+    parent.kill()
+    parent.wait(10)
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while any(running(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a worker is still there"
+        time.sleep(0.05)
+
+
+def running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_a_pool_refuses(path):
+    with pytest.raises(ValueError, match="Pool needs workers >= 0 and timeout > 0, got workers=-1"):
+        Pool(path, workers=-1)
+    with pytest.raises(ValueError, match="timeout=0"):
+        Pool(path, workers=2, timeout=0)
+
+
+def test_chunks_are_those_of_the_index():
+    scenes = Grammar("a", {"a": {}}).sample(0, [200, 3, 130, 63, 64, 131])
+    assert [rows.tolist() for rows in chunk_rows(scenes)] == [[1, 3], [4], [2, 5], [0]]
+
+
+def test_parts_that_know_more_or_less_are_joined():
+    grammar = Grammar("a", {"a": {}, "b": {"x": Uniform(0, 1)}}, [Rule("a", [repeat("b", Integer(1, 3))])])
+    scenes = grammar.sample(0, [64, 1, 65, 2])
+    chunks = chunk_rows(scenes)
+    parts = []
+    for rows in chunks:
+        part = scenes.take(rows)
+        x = part.tables["b"]["x"]
+        known = {"amodal": {"b": np.repeat(x[:, None], 4, 1)}, "area": {"b": x}} if part.index[0] < 64 else {}
+        parts.append(vars(make_frames(part, np.zeros((2, 3, 3)), **known)))
+    joined, table = join(scenes, chunks, parts), scenes.tables["b"]
+    first = np.isin(table.scene, [1, 3])
+    assert np.array_equal(joined.area["b"][first], table["x"][first]) and np.all(np.isnan(joined.area["b"][~first]))
+    assert joined.amodal["b"].shape == (len(table), 4)
+
+
+def test_sizes_that_differ_between_chunks():
+    scenes = Grammar("a", {"a": {}}).sample(0, [1, 70])
+    chunks = chunk_rows(scenes)
+    parts = [vars(make_frames(scenes.take(rows), np.zeros((1, 3 + i, 3)))) for i, rows in enumerate(chunks)]
+    with pytest.raises(RenderError, match=r"scene 70 of seed 0: their images are \(4, 3\) .* other scenes \(3, 3\)"):
+        join(scenes, chunks, parts)

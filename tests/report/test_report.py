@@ -1,0 +1,478 @@
+"""The report: what it says, that it shows it, and that nothing in it can be mistaken for markup."""
+
+import base64
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import matplotlib
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageColor
+
+from scenefit import report
+from scenefit.report import (
+    Arm,
+    AttributeStory,
+    Interval,
+    Mistakes,
+    Story,
+    Table,
+    TracePoint,
+    charts,
+    page,
+    picture,
+    style,
+)
+from scenefit.report import detections as pictures
+from scenefit.report.content import Detections, FoundBy, Strangers
+
+NAN = float("nan")
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & $\\frac \"'"
+
+
+def images(k=8, h=32, w=32, seed=0):
+    return np.random.default_rng(seed).integers(0, 255, (k, h, w, 3)).astype(np.uint8)
+
+
+def full_story():
+    rng = np.random.default_rng(1)
+    return Story(
+        "Digits", "turned", "Learned beats the grammar.", "make demo", {"seed": "0", "renders": "5,792"},
+        images(30), images(30, seed=1), images(30, seed=2),
+        [TracePoint(100 * i, 0.4 / (i + 1), "search" if i < 5 else "descent") for i in range(20)],
+        Interval(0.01, 0.005, 0.02), 0.41,
+        [AttributeStory("digit", "yaw", rng.normal(0, 10, 200), rng.normal(88, 3, 200), np.full(200, 90.0),
+                        circular=True),
+         AttributeStory("digit", "r", rng.uniform(3, 8, 200), np.full(200, 3.0), low=3, high=8, unit="px",
+                        pressed="low")],
+        Table("accuracy", [Arm("grammar", 0.15, 0.12, 0.18, (0.14, 0.16)), Arm("learned", 0.94, NAN, NAN, (0.94,)),
+                           Arm("oracle", 0.96, 0.95, 0.97, (0.95, 0.97))], "95 % t interval",
+              Interval(0.975, 0.9, 1.0)),
+        {"learned": Mistakes(images(2), ["7 read as 1", "3 read as 8"])}, ["a.jpg could not be read"])
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.inside = [], "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.inside = tag
+
+    def handle_endtag(self, tag):
+        self.inside = ""
+
+    def handle_data(self, data):
+        if self.inside not in ("script", "style"):
+            self.text += data
+
+
+def chart_data(text):
+    held = re.search(r'<script type="application/json" id="charts">(.*?)</script>', text, re.S).group(1)
+    return json.loads(held, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def has_colour(picture, colour, at_least=30):
+    return (np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=2).sum() >= at_least
+
+
+class TestStory:
+    def test_names_the_shape_it_needs(self):
+        with pytest.raises(ValueError, match=r"photos need to be uint8 \[k, H, W, 3\], got float64 \[2, 4, 4, 3\]"):
+            Story("x", photos=np.zeros((2, 4, 4, 3)))
+        with pytest.raises(ValueError, match=r"learned need to be uint8 \[k, H, W, 3\], got uint8 \[2, 4, 4\]"):
+            Story("x", learned=np.zeros((2, 4, 4), np.uint8))
+
+    def test_each_mistake_has_a_caption(self):
+        with pytest.raises(ValueError, match="one caption each, got 1 captions for 2 images"):
+            Mistakes(images(2), ["7 read as 1"])
+
+    def test_pressed_attribute_names_its_bound_and_the_fix(self):
+        story = full_story()
+        assert story.warnings == ("a.jpg could not be read", "digit.r sits at its lower bound (3 px): the photos may "
+                                  "lie beyond it, so widen it, if it can be.")
+        upper = AttributeStory("a", "b", [1], [2], high=2.0, pressed="high")
+        assert upper.warning.startswith("a.b sits at its upper bound (2):")
+        with pytest.raises(ValueError, match=r"a.b: pressed must be '', 'low' or 'high', got 'left'"):
+            AttributeStory("a", "b", [1], [2], pressed="left")
+
+    def test_values_that_are_not_finite_are_left_out(self):
+        assert AttributeStory("a", "b", [1.0, NAN], [np.inf]).values["before"].tolist() == [1.0]
+
+
+class TestBars:
+    def test_one_repeated_value_is_a_full_bar_at_that_value(self):
+        found = style.bars(AttributeStory("a", "b", np.linspace(0, 10, 500), np.full(500, 7.25), low=0, high=10))
+        (place,) = np.flatnonzero(found.scaled("after"))
+        assert found.edges[place] <= 7.25 <= found.edges[place + 1] and found.scaled("after")[place] == 1
+        assert found.scaled("before").max() == 1
+
+    def test_one_value_everywhere_without_bounds_has_an_axis(self):
+        found = style.bars(AttributeStory("a", "b", np.full(9, 5.0), np.full(9, 5.0)))
+        assert found.edges[0] < 5 < found.edges[-1] and found.heights["after"].max() == 1
+
+    def test_half_a_turn_stands_at_both_ends(self):
+        found = style.bars(AttributeStory("a", "b", [180.0, -180.0, 540.0], [90.0], circular=True))
+        assert np.flatnonzero(found.heights["before"]).tolist() == [0, len(found.edges) - 2]
+        (place,) = np.flatnonzero(found.heights["after"])
+        assert (found.edges[place] + found.edges[place + 1]) / 2 == pytest.approx(90)
+
+    def test_whole_numbers_have_a_bar_each(self):
+        found = style.bars(AttributeStory("a", "n", np.array([1, 1, 3]), np.array([4]), low=0, high=5))
+        assert found.ticks == ("0", "1", "2", "3", "4", "5")
+        assert found.heights["before"].tolist() == pytest.approx([0, 2 / 3, 0, 1 / 3, 0, 0])
+
+    def test_categories_share_their_bins_and_the_rare_are_one(self):
+        found = style.bars(AttributeStory("a", "n", np.array(["b", "a", "b"]), np.array(["c"])))
+        assert found.ticks == ("a", "b", "c") and found.heights["before"].tolist() == pytest.approx([1 / 3, 2 / 3, 0])
+        many = style.bars(AttributeStory("a", "n", np.array([f"c{i}" for i in range(99)]), np.array(["c1"])))
+        assert many.ticks[-1] == "other" and many.heights["before"].sum() == pytest.approx(1)
+
+    def test_wide_bounds_do_not_hide_narrow_values(self):
+        found = style.bars(AttributeStory("a", "b", np.linspace(4, 5, 50), np.linspace(4, 5, 50), low=-1000, high=1000))
+        assert found.edges[0] > 3 and found.edges[-1] < 6
+
+    def test_names_of_categories_are_cut_before_any_is_left_out(self):
+        found = style.Bars(np.arange(5) - 0.5, {}, ("a", "b", "a very long name", "d"))
+        assert style.bin_labels(found, 40) == ([0, 1, 2, 3], ["a", "b", "a very l…", "d"])
+        crowded = style.Bars(np.arange(25) - 0.5, {}, tuple(f"name{i}" for i in range(24)))
+        assert len(style.bin_labels(crowded, 40)[1]) <= 6
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.lists(st.floats(-1e6, 1e6), min_size=1))
+    def test_no_value_is_lost(self, before, after):
+        found = style.bars(AttributeStory("a", "b", before, after, low=-5.0, high=5.0))
+        assert [found.heights[role].sum() for role in ("before", "after")] == pytest.approx([1, 1])
+
+
+class TestWords:
+    def test_summary(self):
+        plain, turning = AttributeStory("a", "b", [0], [0], unit="px"), AttributeStory("a", "b", [0], [0],
+                                                                                      circular=True)
+        assert style.summary(np.array([15.0, 17.0]), plain) == "16.0 ± 1.0 px"
+        assert style.summary(np.full(5, -3.0), plain) == "always \u22123 px"
+        assert style.summary(np.array([170.0, -170.0]), turning) == "180 ± 10°"
+        assert style.summary(np.linspace(-180, 180, 361), turning) == "all directions"
+        assert style.summary(np.array(["bus", "car", "bus", "bus"]), plain) == "mostly bus (75 %)"
+        assert style.summary(np.zeros(0), plain) == "no node"
+
+    def test_table(self):
+        table = full_story().table
+        assert style.metric_title(table) == "Accuracy (%) on labelled photos, by training data"
+        assert style.interval(table, table.rows[0]) == "12.0 to 18.0" and style.interval(table, table.rows[1]) == ""
+        assert style.gap_text(Interval(0.975, 0.9, 1.0)).endswith("closed: 97.5 % (90 to 100 %)")
+        assert "no better than the grammar" in style.gap_text(Interval(NAN, NAN, NAN))
+
+    def test_one_colour_for_a_role(self):
+        assert style.paint("learned") == style.paint("after") == style.paint("Learned, then 10 labelled")
+        assert style.paint("grammar") == style.paint("before") != style.paint("shrunk")
+        assert style.paint("something else") == style.paint("") == style.OTHER
+
+
+class TestContactSheet:
+    def test_small_images_keep_their_pixels(self):
+        pictures = images(5, 8, 8)
+        shown = np.asarray(picture.contact_sheet(pictures, 3, scale=4))
+        assert shown.shape == (2 * 35 + 3, 3 * 35 + 3, 3)
+        assert np.array_equal(shown[3:35:4, 3:35:4], pictures[0]) and np.array_equal(shown[6:35:4, 6:35:4], pictures[0])
+        assert np.array_equal(shown[38:70, 38:70], pictures[4].repeat(4, 0).repeat(4, 1))
+        assert (shown[38:, 73:] == 255).all()  # where the sixth would be
+
+    def test_sizes_chosen_without_a_scale(self):
+        assert picture.contact_sheet(images(1, 8, 8), 1).size == (102, 102)
+        assert picture.contact_sheet(images(2, 480, 640), 2).size == (2 * 323 + 3, 246)
+        assert picture.contact_sheet(images(2, 8, 8)[..., 0], 9).size == (2 * 99 + 3, 102)
+
+    def test_large_images_are_averaged_not_thinned_out(self):
+        stripes = np.zeros((1, 600, 600, 3), np.uint8)
+        stripes[:, ::2] = 200
+        shown = np.asarray(picture.contact_sheet(stripes, 1, scale=0.25))[20:-20, 20:-20]
+        assert shown.min() > 80 and shown.max() < 120
+
+    def test_captions_stand_below(self):
+        bare, told = (picture.contact_sheet(images(2), 2, captions=c) for c in (None, ["7 read as 1", "x" * 500]))
+        assert told.height == bare.height + 22 and told.width < 300
+        assert (np.asarray(told)[-20:].min(axis=2) < 100).any()
+
+    @pytest.mark.parametrize(("arguments", "message"), [
+        ((images(0), 2), r"uint8 \[k, H, W, 3\] with k >= 1, got uint8 \[0, 32, 32, 3\]"),
+        ((np.zeros((2, 4, 4)), 2), r"got float64 \[2, 4, 4\]"),
+        ((images(2), 0), "columns >= 1, got 0"),
+        ((images(2), 2, 1.5), "must be a whole number or lie between 0 and 1, got 1.5"),
+        ((images(2), 2, None, ["x"]), "one caption an image, got 1 for 2"),
+    ])
+    def test_errors(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            picture.contact_sheet(*arguments)
+
+
+def awkward_stories():
+    story = full_story()
+    rows = [Arm("w" * 90, NAN, NAN, NAN), Arm("$\\frac$ " + HOSTILE, 1.0, 1.0, 1.0, (1.0,)), Arm("100", 0.0, NAN, NAN)]
+    return {
+        "full": story,
+        "title only": Story("Coins"),
+        "no table": replace(story, table=None, errors={}, attributes=story.attributes[:1]),
+        "no trace": replace(story, trace=(), floor=None, prior_distance=None),
+        "one point": replace(story, trace=[(0, NAN, ""), (0, 0.3, "x")], floor=Interval(0.1, NAN, NAN), learned=None),
+        "empty values": replace(story, attributes=[AttributeStory("a", "b", [], []),
+                                                   AttributeStory("a", "b", [], [], circular=True)]),
+        "many": replace(story, attributes=story.attributes * 10, notes=["w" * 999] * 9, photos=images(2, 480, 640),
+                        prior=images(1, 8, 8), learned=images(3, 40, 300), title="w" * 900, verdict="many words " * 99),
+        "hostile": replace(story, title=HOSTILE, subtitle=HOSTILE, verdict=HOSTILE, command=HOSTILE,
+                           facts={HOSTILE: HOSTILE}, table=replace(story.table, rows=rows, metric=HOSTILE),
+                           trace=[TracePoint(1, 1.0, HOSTILE), TracePoint(2000, 1.0, HOSTILE)], notes=[HOSTILE],
+                           attributes=[AttributeStory(HOSTILE, HOSTILE, np.array([HOSTILE]), np.array(["a"]),
+                                                      unit=HOSTILE)],
+                           errors={HOSTILE: Mistakes(images(1), [HOSTILE])}),
+    }
+
+
+class TestFirstView:
+    @pytest.mark.parametrize("name", awkward_stories())
+    def test_nothing_reaches_the_margin(self, name):
+        view = picture.first_view(awkward_stories()[name])
+        assert view.width == 1400
+        pixels = np.asarray(view)
+        assert all((edge == 255).all() for edge in (pixels[:, :40], pixels[:, -40:], pixels[:40], pixels[-40:]))
+
+    def test_chart_text_is_not_clipped(self):
+        table = full_story().table
+        rows = [Arm("w" * 90, 1.0, 1.0, 1.0), Arm("grammar", 0.0, 0.0, 0.0)]
+        for drawn in (charts.arms(replace(table, rows=rows), 632, 300), charts.distance(full_story(), 632, 300),
+                      *(charts.histogram(a, 305, 150) for a in full_story().attributes)):
+            pixels = np.asarray(drawn)
+            assert all((edge == 255).all() for edge in (pixels[:, :1], pixels[:, -1:], pixels[:1], pixels[-1:]))
+
+    def test_long_words_are_broken_and_long_texts_cut(self):
+        type_ = charts.font(14)
+        lines = picture._broken("see /data/" + "x" * 300 + " for more", type_, 500)
+        assert "".join(lines).replace(" ", "") == "see/data/" + "x" * 300 + "formore"
+        assert all(type_.getlength(line) <= 500 for line in lines)
+        short = charts.fitted("w" * 300, type_, 200)
+        assert short.endswith("w…") and type_.getlength(short) <= 200
+
+    def test_parts_that_are_there_add_to_it(self):
+        story = full_story()
+        whole = picture.first_view(story)
+        assert has_colour(whole, style.paint("learned").fill) and has_colour(whole, style.paint("grammar").fill)
+        for gone in ({"photos": None, "prior": None, "learned": None}, {"table": None, "trace": ()},
+                     {"attributes": ()}, {"verdict": ""}):
+            assert picture.first_view(replace(story, **gone)).height < whole.height
+
+    def test_images_are_shown_pixel_by_pixel(self):
+        story = full_story()
+        pixels = np.asarray(picture.first_view(Story("x", photos=story.photos)))
+        first = story.photos[0].repeat(2, 0).repeat(2, 1)
+        rows = [y for y in range(len(pixels) - 64) if np.array_equal(pixels[y:y + 64, 51:115], first)]
+        assert len(rows) == 1
+
+    def test_global_settings_are_left_alone(self):
+        with matplotlib.rc_context({"font.size": 31, "axes.facecolor": "red"}):
+            before = dict(matplotlib.rcParams)
+            view = picture.first_view(full_story())
+            assert dict(matplotlib.rcParams) == before
+        assert np.array_equal(np.asarray(view), np.asarray(picture.first_view(full_story())))
+
+
+class TestPage:
+    def test_sections_in_order_of_importance(self):
+        text = Reader(page.render(full_story())).text
+        places = [text.index(part) for part in (
+            "Learned beats", "Photos", "Grammar, before", "Learned, after", "Accuracy (%)", "Learned attributes",
+            "Distance to the photos", "What goes wrong", "7 read as 1", "Warnings", "so widen it", "make demo",
+            "5,792")]
+        assert places == sorted(places)
+        for number in ("15.0", "12.0 to 18.0", "97.5 %", "always 90°", "at its lower bound", "0.41", "0.01"):
+            assert number in text  # readable without the charts
+
+    def test_absent_parts_leave_no_heading(self):
+        bare = page.render(Story("Coins"))
+        assert len(bare) < 20_000 and "<h2" not in bare and "<script" not in bare and "<img" not in bare
+        assert 'id="chart-table"' not in page.render(replace(full_story(), table=None))
+
+    def test_strings_are_text(self):
+        story = awkward_stories()["hostile"]
+        text = page.render(story)
+        plain = Reader(page.render(full_story()))
+        found = Reader(text)
+        assert [t for t, _ in found.tags].count("script") == [t for t, _ in plain.tags].count("script") == 3
+        assert not [a for _, a in found.tags if any(name.startswith("on") for name in a)]
+        assert found.text.count(HOSTILE) >= 9
+        shown = json.dumps(chart_data(text))
+        assert "<script" not in shown and "&lt;script" in shown  # Plotly reads tags in labels
+
+    def test_nothing_is_loaded_from_elsewhere(self):
+        for tag, attributes in Reader(page.render(full_story())).tags:
+            for name in ("src", "href"):
+                assert attributes.get(name, "#").startswith(("data:image/png;base64,", "#")), (tag, attributes)
+
+    def test_images_arrive_unchanged_and_large_ones_smaller(self):
+        story = full_story()
+        sources = [a["src"] for t, a in Reader(page.render(story)).tags if t == "img"]
+        assert len(sources) == 3 * 24 + 2
+        first = Image.open(io.BytesIO(base64.b64decode(sources[0].split(",")[1])))
+        assert np.array_equal(np.asarray(first), story.photos[0])
+        (large,) = [a["src"] for t, a in Reader(page.render(Story("x", photos=images(1, 480, 640)))).tags if t == "img"]
+        assert Image.open(io.BytesIO(base64.b64decode(large.split(",")[1]))).size == (320, 240)
+
+    @pytest.mark.parametrize("name", awkward_stories())
+    def test_charts_are_valid_and_have_a_place(self, name):
+        text = page.render(awkward_stories()[name])
+        if name == "title only":
+            return
+        places = {a.get("id") for _, a in Reader(text).tags}
+        for place, chart in chart_data(text).items():
+            go.Figure(chart)  # ValueError on what Plotly does not know
+            assert place in places
+
+    def test_charts_hold_the_numbers(self):
+        drawn = chart_data(page.render(full_story()))
+        curve = drawn["chart-distance"]["data"][0]
+        assert curve["x"][:2] == [0, 100] and curve["y"][:2] == [0.4, 0.2]
+        assert [a["text"] for a in drawn["chart-distance"]["layout"]["annotations"]] == ["search", "descent"]
+        mean = drawn["chart-table"]["data"][1]
+        assert mean["x"] == [15.0] and mean["error_x"]["array"] == pytest.approx([3.0])
+        assert mean["marker"]["color"] == style.paint("grammar").fill
+        assert "error_x" not in drawn["chart-table"]["data"][3]
+
+
+class TestWrite:
+    def test_same_story_same_bytes(self, tmp_path):
+        first, second = (report.write(full_story(), tmp_path / name) for name in "ab")
+        assert [p.name for p in first] == ["report.html", "report.png"]
+        for one, other in zip(first, second, strict=True):
+            assert one.read_bytes() == other.read_bytes()
+        assert Image.open(first[1]).width == 1400
+
+    @pytest.mark.parametrize("part", ["page.render", "picture.first_view"])
+    def test_a_failure_leaves_the_old_report(self, tmp_path, monkeypatch, part):
+        for name in ("report.html", "report.png"):
+            (tmp_path / name).write_text("old")
+
+        def fail(story):
+            raise RuntimeError("no")
+
+        module, name = part.split(".")
+        monkeypatch.setattr(getattr(report, module), name, fail)
+        with pytest.raises(RuntimeError):
+            report.write(full_story(), tmp_path)
+        assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"report.html": "old", "report.png": "old"}
+
+
+def test_a_grammar_far_above_the_curve_is_told_in_words_and_not_drawn_to_scale():
+    near, far = full_story(), replace(full_story(), prior_distance=9.0)
+    assert not style.out_of_sight(near) and style.out_of_sight(far)
+    assert not style.out_of_sight(replace(far, trace=())) and not style.out_of_sight(replace(far, prior_distance=NAN))
+    drawn = page.distance(far)
+    assert "grammar" not in [trace["name"] for trace in drawn["data"]]
+    assert "grammar 9" in drawn["layout"]["annotations"][-1]["text"]
+    assert "grammar" in [trace["name"] for trace in page.distance(near)["data"]]
+    assert np.asarray(charts.distance(far, 600, 300)).shape == (300, 600, 3)
+
+
+def detections(k=2):
+    """In each photo a found, a missed and, by the grammar alone, a false object, far from each other."""
+    truth = [np.array([[2.0, 2, 12, 12], [30, 2, 44, 16]])] * k
+    grammar = FoundBy("grammar", [np.array([[2.0, 2, 12, 12], [4, 28, 18, 44]])] * k, [np.array([True, False])] * k,
+                      [np.array([True, False])] * k, (57, 412, 30), (412, None), 0.3)
+    learned = FoundBy("learned", [np.array([[2.0, 2, 12, 12]])] * k, [np.array([True])] * k,
+                      [np.array([True, False])] * k, (70, 155, 17), (155, 200), 0.3)
+    return Detections(np.full((k, 48, 48, 3), 200, np.uint8), truth, [grammar, learned], 87, (0.8, 0.9), "By IoU.")
+
+
+def colours(picture):
+    return {kind: int((np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=2).sum()) for kind, colour in (
+        ("true", pictures.TRUE), ("false", pictures.FALSE), ("missed", pictures.MISSED))}
+
+
+class TestDetections:
+    def test_true_false_and_missed_are_drawn_where_they_are(self):
+        told = detections()
+        (_, (first, _)), (_, (second, _)) = pictures.rows(told, 1000)
+        assert first.width == 493
+        scale = first.width / 48
+        for kind, (x0, y0, x1, y1) in (("true", (1, 1, 13, 13)), ("missed", (29, 1, 45, 17)),
+                                       ("false", (3, 27, 19, 45))):
+            part = colours(first.crop(tuple(round(v * scale) for v in (x0, y0, x1, y1))))
+            assert part[kind] > 300 and sum(part.values()) == part[kind], "each in its place and its own colour"
+        assert colours(second)["false"] == 0 and colours(second)["true"] == colours(first)["true"]
+        top = np.asarray(first)[round(2 * scale) + 1, round(31 * scale):round(43 * scale)]
+        dashes = (top == ImageColor.getrgb(pictures.MISSED)).all(axis=1)
+        assert np.diff(dashes.astype(int)).clip(0).sum() > 4, "a missed one is told by its dashes"
+
+    def test_counts_and_equal_recall_are_said(self):
+        told = detections()
+        assert pictures.counted(told.found[0]) == "57 found, 412 false, 30 missed"
+        assert pictures.equal_recall(told) == ["At equal recall 0.8:  412 false  \u2192  155 false",
+                                            "At equal recall 0.9:  never reached  \u2192  200 false"]
+        text = Reader(page.render(replace(full_story(), detections=told))).text
+        for part in ("in 87 labelled photos", "trained on grammar: 57 found, 412 false, 30 missed", "never reached",
+                     "By IoU."):
+            assert part in text
+        assert len([tag for tag, more in Reader(page.render(replace(full_story(), detections=told))).tags
+                    if tag == "img" and more["alt"] in ("grammar", "learned")]) == 4
+
+    def test_the_first_view_shows_them(self):
+        plain, more = (picture.first_view(replace(full_story(), detections=told)) for told in (None, detections()))
+        assert more.width == 1400 and more.height > plain.height + 800
+        assert all(count > 500 for count in colours(more).values()) and colours(plain)["missed"] == 0
+
+    def test_lengths_are_checked(self):
+        told = detections()
+        with pytest.raises(ValueError, match="detections of grammar need one entry for each of 1 photos"):
+            replace(told, images=told.images[:1])
+        with pytest.raises(ValueError, match="and one false_at for each of 1 recalls"):
+            replace(told, recalls=(0.5,))
+
+    def test_boxes_with_names_stay_on_the_picture(self):
+        found = pictures.plain(np.zeros((60, 80, 3), np.uint8), [[0, 0, 40, 30]], ["RBC 0.93"], ["#ff0000"])
+        values = np.asarray(found)
+        assert (values[240 - 1, :319] == (255, 0, 0)).all() and (values[:18] == 255).all(axis=2).sum() > 8
+
+    def test_texts_are_small_beside_the_objects_of_small_photos(self):
+        for side, times in (((96, 128), 5), ((16, 16), 30), ((479, 500), 2), ((480, 500), 1), ((20, 900), 2),
+                            ((9, 4000), 1)):
+            image = np.random.default_rng(0).integers(0, 256, (*side, 3), np.uint8)
+            found = np.asarray(pictures.plain(image, [], [], []))
+            assert np.array_equal(found, image.repeat(times, 0).repeat(times, 1))
+        found = np.asarray(pictures.plain(np.zeros((96, 128, 3), np.uint8), [[40, 40, 60, 60]], ["cell 0.93"],
+                                          ["#ff0000"]))
+        red = np.any(found > 0, axis=2)
+        assert red[:196].sum() < 0.3 * 100 * 100 and not red[:, :195].any() and not red[:, 305:].any()
+
+
+class TestStrangers:
+    def test_far_photos_are_shown_with_their_note(self):
+        told = Strangers(images(3), ["3.1 times as far", "2.5 times as far", "2.1 times as far"], "Nothing like it.")
+        text = Reader(page.render(replace(full_story(), strangers=told))).text
+        assert "What the scene cannot express" in text and "2.5 times as far" in text and "Nothing like it." in text
+        assert picture.first_view(replace(full_story(), strangers=told)).height > picture.first_view(full_story()).height
+        with pytest.raises(ValueError, match="far photos need one caption each, got 1 for 3"):
+            Strangers(images(3), ["a"])
+
+
+def test_of_many_attributes_the_picture_shows_those_that_changed_most():
+    rng = np.random.default_rng(0)
+    same = [AttributeStory("a", f"same{i}", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500)) for i in range(9)]
+    moved = AttributeStory("a", "moved", rng.uniform(0, 1, 500), rng.normal(0.5, 0.01, 500))
+    words = AttributeStory("a", "words", ["x", "y"] * 50, ["x"] * 100)
+    pressed = AttributeStory("a", "pressed", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500), low=0, pressed="low")
+    assert moved.change > 0.85 and words.change == pytest.approx(0.5) and all(a.change < 0.25 for a in same)
+    assert AttributeStory("a", "b", [], []).change == 0
+    story = Story("x", attributes=[*same, words, moved, pressed])
+    assert [a.name for a in story.most_telling][:3] == ["pressed", "moved", "words"]
+    chosen = replace(story, shown_first=["a.same3", "a.words"])
+    assert [a.name for a in chosen.most_telling][:4] == ["same3", "words", "pressed", "moved"]
+    text = page.render(story)
+    assert all(a.label in text for a in story.attributes) and "at its lower bound: widen it, if it can be" in text

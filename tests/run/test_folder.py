@@ -1,0 +1,355 @@
+import errno
+import json
+import os
+import pickle
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from blobs import QUICK, SCENE, call, contents, fit_command, make
+
+import scenefit.run.folder
+from scenefit.data.photos import read_photos
+from scenefit.files.atomic import DiskFull
+from scenefit.files.lock import Busy, lock
+from scenefit.files.tensors import DamagedFile, read_tensors, write_tensors
+from scenefit.inference.settings import Settings
+from scenefit.renderers.scene_file import SceneFileError, load_scene
+from scenefit.run.config import describe, differences, grammar_changes
+from scenefit.run.folder import (
+    RunError,
+    begin,
+    fit_model,
+    fit_reader,
+    fit_run,
+    open_run,
+    scene_of,
+    steps,
+    version_changes,
+)
+
+CHOSEN = {name: int(value) for name, _, value in (text.partition("=") for text in QUICK[1::2])}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def whole(world, tmp_path_factory):
+    run = tmp_path_factory.mktemp("whole") / "run"
+    call(*fit_command(world, run))
+    return run
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "copy")
+
+
+@pytest.fixture
+def broken_off(world, tmp_path):
+    """A run folder whose fit was left after six pieces."""
+    started(world, tmp_path / "run", 6)
+    return tmp_path / "run"
+
+
+def parts(world, seed=0, **changes):
+    scene, real = load_scene(world / "scene.py"), read_photos(world / "real", (16, 16))
+    chosen = Settings(**{**CHOSEN, "steps": 2, **changes})
+    return scene, real, describe(scene, seed, chosen, (16, 16), real, world / "real")
+
+
+def started(world, folder, count, **changes):
+    scene, real, record = parts(world, **changes)
+    run = begin(folder, record)
+    pieces = fit_run(run, scene.grammar, scene.renderer, real)
+    done = [next(pieces) for _ in range(count)]
+    pieces.close()
+    return run, done
+
+
+def finish(world, folder):
+    scene, real, record = parts(world)
+    run = begin(folder, record)
+    return list(fit_run(run, scene.grammar, scene.renderer, real))
+
+
+def test_what_a_finished_run_holds(whole, world):
+    assert sorted(path.name for path in whole.iterdir()) == [
+        "features.safetensors", "learned.png", "model.safetensors", "photos.png", "prior.png", "report.html",
+        "report.png", "samples.safetensors", "settings.json", "steps.jsonl", "summary.json"]
+    run = open_run(whole)
+    assert run.finished and run.record.seed == 0 and run.record.size == (16, 16)
+    assert run.record.real.count == 40 and run.record.labelled is None
+    assert run.record.scene.path == str(world / "scene.py")
+    assert set(run.record.versions) == {"scenefit", "torch", "numpy", "python", "threads"}
+    assert [step["number"] for step in steps(run)] == list(range(len(steps(run))))
+    scene, warnings = scene_of(run)
+    assert warnings == []
+    model = fit_model(run, scene.grammar)
+    assert model.seed == 0 and len(model.sample(3)) == 3
+    real = read_photos(world / "real", (16, 16))
+    reader, images = fit_reader(run), torch.rand(2, 3, 16, 16)
+    assert reader.features(images).shape == (2, 32)
+    assert torch.allclose(reader.features(images)[:1], reader.features(images[:1]), atol=1e-6)  # whatever the batch
+    assert run.record.real.hash == describe(scene, 0, Settings(), (16, 16), real, "").real.hash
+
+
+def test_distances_are_measured_in_the_very_features_of_the_fit(world, tmp_path):
+    scene, real, record = parts(world)
+    run = begin(tmp_path / "run", record)
+    *_, last = fit_run(run, scene.grammar, scene.renderer, real)
+    images = torch.rand(5, 3, 16, 16)
+    assert torch.equal(fit_reader(run).features(images), last.objective.extractor(images))
+
+
+def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
+    _, real, record = parts(world)
+    assert begin(whole, record).record.identity == record.identity
+    few = real.take(range(10))
+    scene, _, other = parts(world, seed=1, steps=5)
+    other = describe(scene, 1, Settings(**{**CHOSEN, "steps": 5}), (16, 16), few, "elsewhere", few, "few")
+    with pytest.raises(RunError) as caught:
+        begin(whole, other)
+    text = str(caught.value)
+    for part in ("holds a run of another fit. It differs in:\n  seed: 0 -> 1\n  steps: 2 -> 5\n  real photos: 40 in ",
+                 "labelled photos: none -> 10 in ", "give another folder with --out, or remove this one"):
+        assert part in text
+    assert "rate" not in text
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(world, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(RunError, match=r"is not empty and no run folder: it holds thesis\.tex; give another folder"):
+        begin(tmp_path, parts(world)[2])
+    with pytest.raises(RunError, match=r"is no run folder: it has no settings\.json; make one with: scenefit fit"):
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ('"seed": 0', '"seed": -1', r"settings\.json is damaged: seed: .*greater than or equal to 0.*run the same fit"),
+    ('"seed": 0', '"seed": 0, "then": "os.system"', r"damaged: then: Extra inputs are not permitted"),
+    ('"steps": 2', '"steps": -2', r"settings: steps must be at least 0, got -2"),
+    ('"steps": 2', '"leaps": 2', r"or of another version of scenefit .*leaps"),
+    ("}", "", r"settings\.json is damaged: .*remove the folder and run the same fit again")])
+def test_settings_that_were_tampered_with(copy, old, new, message):
+    path = copy / "settings.json"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(RunError, match=message):
+        open_run(copy)
+
+
+def test_what_changed_in_a_grammar_is_said():
+    old = {"start": "a", "symbols": {"a": {"x": "Uniform(0, 1)", "y": "Normal"}, "c": {}}, "rules": ["a -> b"],
+           "order": ["a.x", "a.y"]}
+    new = {"start": "b", "symbols": {"a": {"x": "Uniform(0, 2)", "z": "Normal"}, "d": {}}, "rules": ["a -> d"],
+           "order": ["a.x", "a.z"]}
+    assert grammar_changes(old, new) == [
+        "start: a -> b", "a.x: Uniform(0, 1) -> Uniform(0, 2)", "a.y: Normal -> not there", "a.z: not there -> Normal",
+        "symbol c: removed", "symbol d: added", "rule removed: a -> b", "rule added: a -> d"]
+    assert grammar_changes(old, dict(old)) == []
+    assert grammar_changes(old, {**old, "order": ["a.y", "a.x"]}) == ["the order of symbols, attributes or rules"]
+
+
+def test_another_size_or_labelled_set_is_another_fit(world):
+    record = parts(world)[2]
+    other = record.model_copy(update={"size": (8, 8)})
+    assert differences(record, other) == ["size of the images: (16, 16) -> (8, 8)"]
+    assert record.identity != other.identity
+    assert record.identity == record.model_copy(update={"command": "x", "versions": {}}).identity
+
+
+@pytest.fixture
+def moved(world, copy, tmp_path):
+    """A run with a scene file of its own, to change."""
+    path = tmp_path / "scene.py"
+    path.write_text(SCENE)
+    settings = json.loads((copy / "settings.json").read_text())
+    settings["scene"]["path"] = str(path)
+    (copy / "settings.json").write_text(json.dumps(settings))
+    return open_run(copy), path
+
+
+def test_a_changed_grammar_is_refused_with_what_changed(moved):
+    run, path = moved
+    path.write_text(SCENE.replace("sf.Uniform(0, 60)", "sf.Uniform(0, 61)"))
+    with pytest.raises(RunError) as caught:
+        scene_of(run)
+    assert ("It differs in:\n  image.shade: learned Uniform(low=0, high=60) -> learned Uniform(low=0, high=61)\n"
+            "undo the change, or fit again into another folder") in str(caught.value)
+    other = run.record.model_copy(update={"versions": {"python": "3.9.1"}})
+    with pytest.raises(RunError, match=r"begun with Python 3\.9\.1 .* compiled code, so another Python may be"):
+        scene_of(scenefit.run.folder.Run(run.folder, other))
+
+
+def test_a_changed_file_with_the_same_grammar_is_a_warning(moved):
+    run, path = moved
+    path.write_text(SCENE.replace("0.9", "0.8"))
+    assert scene_of(run)[1] == [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar "
+                                "has not, but what it draws may have"]
+
+
+def test_a_scene_file_that_is_gone_or_lies_in_the_run_folder(moved, world):
+    run, path = moved
+    path.unlink()
+    with pytest.raises(SceneFileError, match=r"scene\.py, the scene file of .*, is not there; give --scene FILE"):
+        scene_of(run)
+    assert scene_of(run, world / "scene.py")[1] == []
+    inside = run.path("evil.py")
+    inside.write_text("raise SystemExit('this ran')")
+    record = run.record.model_copy(update={"scene": run.record.scene.model_copy(update={"path": str(inside)})})
+    with pytest.raises(RunError, match="nothing in a run folder is executed unasked: give --scene FILE if you trust"):
+        scene_of(scenefit.run.folder.Run(run.folder, record))
+
+
+def test_another_version_is_a_warning(whole):
+    run = open_run(whole)
+    old = run.record.model_copy(update={"versions": {**run.record.versions, "torch": "1.0"}})
+    assert version_changes(run) == []
+    assert version_changes(scenefit.run.folder.Run(whole, old)) == [
+        f"{whole} was begun with torch 1.0, and this is {torch.__version__}: results may differ in their last digits"]
+
+
+class Boom:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+DAMAGE = {
+    "cut short": lambda data: data[:len(data) // 2],
+    "empty": lambda data: b"",
+    "its numbers are not those": lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
+    "no file of scenefit": lambda data: pickle.dumps(Boom()),
+    "is damaged": lambda data: data.replace(b'\\"check\\"', b'\\"chock\\"')}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_checkpoint_says_how_to_go_on(world, whole, broken_off, monkeypatch, what):
+    monkeypatch.chdir(broken_off.parent)
+    path = broken_off / "checkpoint.safetensors"
+    path.write_bytes(DAMAGE[what](path.read_bytes()))
+    with pytest.raises(DamagedFile, match=r"is damaged: .*; delete .*checkpoint\.safetensors and run the same fit "
+                                          "command again: it starts over, and ends in the same"):
+        finish(world, broken_off)
+    assert not (broken_off.parent / "executed").exists()
+    path.unlink()  # as it says
+    finish(world, broken_off)
+    assert contents(broken_off)["model.safetensors"] == contents(whole)["model.safetensors"]
+
+
+def test_a_checkpoint_of_another_run(world, broken_off, tmp_path):
+    started(world, tmp_path / "other", 4, steps=3)
+    shutil.copy(tmp_path / "other" / "checkpoint.safetensors", broken_off)
+    with pytest.raises(DamagedFile, match=r"checkpoint\.safetensors belongs to another run than .*settings\.json"):
+        finish(world, broken_off)
+
+
+def test_steps_beyond_the_checkpoint_are_dropped_and_missing_ones_noticed(world, whole, broken_off):
+    path = broken_off / "steps.jsonl"
+    good = path.read_text()
+    path.write_text("".join(good.splitlines(keepends=True)[:-2]))
+    with pytest.raises(DamagedFile, match=r"steps\.jsonl lacks steps that came before the checkpoint; delete"):
+        finish(world, broken_off)
+    path.write_text("garbage\n" + good)
+    with pytest.raises(DamagedFile, match=r"steps\.jsonl is damaged in line 1 .*delete .*checkpoint\.safetensors"):
+        finish(world, broken_off)
+    path.write_text(good.replace('"renders": ', '"renders": "many", "was": ', 1))
+    with pytest.raises(DamagedFile, match=r"steps\.jsonl is damaged in line 1 \(renders should be int\); delete"):
+        finish(world, broken_off)
+    path.write_text(good + '{"number": 99, "stage": "x"}\n{"num')
+    done = finish(world, broken_off)
+    assert done[0].number == 5  # the last stage that was done
+    assert contents(broken_off)["steps.jsonl"] == contents(whole)["steps.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "features.safetensors"])
+def test_damaged_results_say_how_to_go_on(copy, world, name):
+    run, grammar = open_run(copy), load_scene(world / "scene.py").grammar
+    path = copy / name
+    good = path.read_bytes()
+    path.write_bytes(good[:-8] + bytes(8))
+
+    def read():
+        return fit_model(run, grammar) if name.startswith("model") else fit_reader(run)
+
+    with pytest.raises(DamagedFile, match=r"delete .*model\.safetensors and run the same fit command again"):
+        read()
+    path.write_bytes(good)
+    tensors, facts = read_tensors(path, "")
+    write_tensors(path, {key: value for key, value in tensors.items() if "bias" not in key}, facts)
+    with pytest.raises(DamagedFile, match="does not fit"):
+        read()
+
+
+def test_an_unfinished_run_has_no_model(broken_off, world):
+    with pytest.raises(RunError, match=r"is not finished \(it stands at match 1 of 2\); run the same fit command"):
+        fit_model(open_run(broken_off), load_scene(world / "scene.py").grammar)
+
+
+def test_a_full_disk_loses_nothing(world, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(scenefit.run.folder, "EVERY", 0.0)
+    real_sync, left = os.fsync, 5
+
+    def sync(number):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real_sync(number)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    said = call(*fit_command(world, tmp_path / "run"), code=1)
+    assert "error: no space left to write" in said and "run the same command again" in said and "Trace" not in said
+    monkeypatch.undo()
+    call(*fit_command(world, tmp_path / "run"))
+    assert contents(tmp_path / "run") == contents(whole)
+
+
+def test_a_full_disk_while_steps_are_written(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull, match="nothing up to the last checkpoint was lost; make room"):
+        scenefit.run.folder._append(tmp_path / "steps.jsonl", "{}\n", True)
+    with pytest.raises(FileNotFoundError):
+        scenefit.run.folder._append(tmp_path / "no" / "steps.jsonl", "{}\n", True)
+
+
+def test_two_writers_are_kept_apart(world, tmp_path):
+    busy = (f"{tmp_path} is being written to by another process (number {os.getpid()}); wait until it is done, or stop "
+            "it")
+    with lock(tmp_path):
+        with pytest.raises(Busy, match=re.escape(busy)), lock(tmp_path):
+            pass
+        assert busy in call(*fit_command(world, tmp_path), code=1)
+    assert not (tmp_path / ".lock").exists()
+    with lock(tmp_path):  # free again
+        pass
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
+    pid = os.fork()
+    if pid == 0:
+        with lock(tmp_path):
+            os.kill(os.getpid(), 9)
+    os.waitpid(pid, 0)
+    assert (tmp_path / ".lock").read_text() == f"{pid}\n"
+    with lock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_tensors_come_back_with_their_facts(tmp_path):
+    tensors = {"b": torch.arange(6).reshape(2, 3).T, "a": torch.tensor(float("nan")), "c": torch.zeros(0, 3)}
+    write_tensors(tmp_path / "one", tensors, {"what": 1, "why": [None]})
+    write_tensors(tmp_path / "two", dict(reversed(tensors.items())), {"why": [None], "what": 1})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    found, facts = read_tensors(tmp_path / "one", "")
+    assert facts == {"what": 1, "why": [None]} and list(found) == ["a", "b", "c"]
+    assert all(np.array_equal(found[name].numpy(), tensors[name].numpy(), equal_nan=True) for name in tensors)
+    with pytest.raises(DamagedFile, match=r"gone cannot be read .*; buy another"):
+        read_tensors(tmp_path / "gone", "buy another")

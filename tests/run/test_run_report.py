@@ -1,0 +1,135 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from blobs import call, fit_command, make
+from PIL import Image
+
+import scenefit as sf
+from scenefit.evaluation.evaluate import Band
+from scenefit.evaluation.summary import verdict
+from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.nets.model import Model
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.run.folder import RunError, open_run, scene_of
+from scenefit.run.report import attributes, notes, read_summary, tell
+
+FEW_PHOTOS = "Only 40 photos: a distribution needs some hundreds, and the floor of fewer than 50 tells little."
+FLOOR = Band(mean=0.0, low=-0.01, high=0.01, size=50)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    call(*fit_command(make(folder), folder / "run"))
+    return open_run(folder / "run")
+
+
+@pytest.mark.parametrize(("prior", "learned", "text"), [
+    (0.5, 0.005, "By this distance, renders of the learned distribution cannot be told from photos (MMD² 0.005, "),
+    (0.5, 0.1, "Closer, but not there: 80% of the way from the grammar to the photos (MMD² 0.1, grammar 0.5, photos "),
+    (0.5, 0.49, "Not learned: the renders are not clearly closer to the photos than the grammar's (MMD² 0.49, "),
+    (0.5, 0.9, "Not learned: "),
+    (0.008, 0.0, "Nothing to learn by this distance: renders of the grammar already cannot be told from photos ")])
+def test_the_verdict_is_plain(prior, learned, text):
+    assert verdict(prior, learned, FLOOR, 50).startswith(text)
+    assert ("scenefit score" in verdict(prior, learned, FLOOR, 50)) == (learned < 0.2 and prior == 0.5)
+    assert verdict(prior, learned, FLOOR, 13) == (
+        f"13 photos are too few to tell how close the renders are: MMD² {learned:.3g}, grammar {prior:.3g}, where "
+        "photos are -0.01 to 0.01 from photos. Give some hundreds, and look at the images.")
+
+
+def test_the_story_of_a_run(run):
+    story = tell(run, scene_of(run)[0], ("look out",))
+    summary = read_summary(run)
+    assert story.title == "What scene learned from 40 photos" and story.verdict == summary.verdict
+    assert story.photos.shape == story.prior.shape == story.learned.shape == (24, 16, 16, 3)
+    assert len(np.unique(story.photos.reshape(24, -1), axis=0)) > 20, "photos are spread over the folder"
+    assert story.prior_distance == summary.prior and story.floor.value == summary.floor.mean
+    assert [a.label for a in story.attributes] == ["image.shade", "blob.x"]
+    assert [(a.low, a.high) for a in story.attributes] == [(0, 60), (2, 13)]
+    assert {point.stage for point in story.trace} == {"infer", "focus", "match", "settle", "check"}
+    assert story.notes == ("look out", FEW_PHOTOS) and story.table is None
+    assert story.facts["renders"] == f"{summary.renders:,}" and story.facts["seed"] == "0"
+
+
+def test_a_lost_summary_says_what_to_do(run):
+    good = run.path("summary.json").read_bytes()
+    run.path("summary.json").unlink()
+    with pytest.raises(RunError, match=r"summary\.json cannot be read .*; run scenefit report on the folder with --re"):
+        read_summary(run)
+    run.path("summary.json").write_bytes(good)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "samples.safetensors"])
+def test_what_belongs_to_another_run_is_not_told(run, name, tmp_path):
+    here = shutil.copytree(run.folder, tmp_path / "run")
+    settings = json.loads((here / "settings.json").read_text())
+    (here / "settings.json").write_text(json.dumps({**settings, "seed": 9}))
+    other = open_run(here)
+    if name == "samples.safetensors":
+        told = json.loads((here / "summary.json").read_text())
+        (here / "summary.json").write_text(json.dumps({**told, "run": other.record.identity}))
+    for kept in ("model.safetensors", "features.safetensors"):
+        tensors, facts = read_tensors(here / kept, "")
+        write_tensors(here / kept, tensors, {**facts, "run": other.record.identity})
+    with pytest.raises(RunError, match=rf"{name} belongs to another run than .*; run scenefit report on the folder"):
+        tell(other, scene_of(run)[0])
+
+
+def test_attributes_that_press_and_rules_are_told():
+    grammar = sf.Grammar("a", {"a": {"x": sf.learned(sf.Uniform(0, 1)), "yaw": sf.learned(sf.Angle(0, 5)),
+                                     "y": sf.learned(lambda a: sf.Uniform(0, a["x"] + 1))},
+                               "b": {"z": sf.learned(sf.Uniform(0, 1))}},
+                         [sf.Rule("a", [], learned=True), sf.Rule("a", ["b"], weight=0, learned=True)])
+    model = Model(Transformer(grammar))
+    with torch.no_grad():
+        model.transformer.rules["a/"].copy_(torch.tensor([0.0, -30.0]))
+    found = {story.label: story for story in attributes(model, {"a.x": "high"}, 64)}
+    assert set(found) == {"a.x", "a.yaw", "a.y", "a.rule"}, "b is never there"
+    assert found["a.x"].warning == (
+        "a.x sits at its upper bound (1): the photos may lie beyond it, so widen it, if it can be.")
+    assert found["a.yaw"].circular and found["a.yaw"].low is None and found["a.y"].low is None
+    assert set(found["a.rule"].before) == {"a -> []"}
+
+
+def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
+    skipped = [(f"/x/{name}.jpg", "broken") for name in "abcde"]
+    record = run.record.model_copy(update={"real": run.record.real.model_copy(update={"skipped": skipped}),
+                                           "settings": {**run.record.settings, "steps": 9, "rounds": 5}})
+    assert notes(type(run)(run.folder, record)) == [
+        FEW_PHOTOS, "5 real photos were left out: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
+        "The budget ended the stage match after 2 of 9 pieces.",
+        "The budget ended the stage infer after 1 of 5 pieces."]
+    many = run.record.model_copy(update={"real": run.record.real.model_copy(update={"count": 50})})
+    assert notes(run) == [FEW_PHOTOS] and notes(type(run)(run.folder, many)) == []
+
+
+def test_the_summary_counts_what_the_steps_counted(run):
+    last = json.loads(run.path("steps.jsonl").read_text().splitlines()[-1])
+    summary = read_summary(run)
+    assert (summary.renders, summary.trainings, summary.cpu_seconds) == (
+        last["renders"], last["trainings"], last["cpu_seconds"])
+
+
+def test_photos_that_no_render_is_like_are_told(tmp_path):
+    """One photo of forty is white, as no scene can be."""
+    world = make(tmp_path)
+    Image.fromarray(np.full((16, 16, 3), 255, np.uint8)).save(world / "real" / "007.png")
+    call(*fit_command(world, tmp_path / "run"))
+    run = open_run(tmp_path / "run")
+    story = tell(run, scene_of(run)[0])
+    assert story.strangers is not None and story.strangers.images[0].min() == 255
+    assert story.strangers.captions[0].endswith(" times as far")
+    assert float(story.strangers.captions[0].split()[0]) > 2
+    assert story.strangers.note.startswith("2% of the photos lie farther from the learned renders")
+
+
+def test_left_out_labels_are_told_as_such(run):
+    skipped = [("/x/a.xml", "object 2: is empty"), ("/x/b.jpg", "broken")]
+    labelled = run.record.real.model_copy(update={"skipped": skipped})
+    record = run.record.model_copy(update={"labelled": labelled})
+    assert notes(type(run)(run.folder, record))[1] == (
+        "2 labelled photos or labels were left out: a.xml (object 2: is empty); b.jpg (broken).")

