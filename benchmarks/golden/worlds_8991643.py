@@ -1,0 +1,311 @@
+"""The worlds of `benchmarks.golden`: as a script, `python worlds.py OUT.npz` fits them and keeps every array; it prints
+the folder of the package that did. With the names of commit 8991643, for checkouts without worlds of their own.
+
+The file stands on its own, for it is run with the package of another checkout, too. All that it asks of the package
+beyond what `import scenefit as sf` offers is in the import lines and in the functions before the worlds.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import scenefit as sf
+from scenefit.tasks.detector import SmallMaps
+
+Labelled = Iterator[tuple[str, Any]]  # what it is, for people; its values
+QUICK = {"reads": 2, "reader_renders": 128, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "look_renders": 64,
+         "steps": 2, "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
+ASIDE = ("piece", "counts", "seconds", "cpu_seconds")  # of a saved state: where it stands, and times
+SIDE = 24  # pixels
+
+
+# ---------------------------------------------------------------------------------- what knows the package's names
+
+def settings(**changes: Any) -> Any:
+    """Of a fit that takes a second or two."""
+    return sf.Settings(**{**QUICK, **changes})
+
+
+def labelled_photos(frames: Any) -> Any:
+    """Frames as photos with the classes and boxes that they show."""
+    count = len(frames.images)
+    return sf.Photos(frames.images, tuple(Path(str(row)) for row in range(count)), (), frames.label,
+                     sf.label_boxes(frames))
+
+
+def classified(photos: Any) -> Any:
+    """The same photos with their classes alone."""
+    return sf.Photos(photos.images, photos.paths, photos.skipped, photos.label)
+
+
+def fitted(grammar: Any, renderer: Any, photos: Any, few: Any = None, posed: Any = None, after: Any = None,
+           **changes: Any) -> list[Any]:
+    """All steps of a fit. few: labelled photos.  posed: their task.  after: the step to go on from.  changes: of the
+    settings."""
+    return list(sf.fit_steps(grammar, renderer, photos, few, seed=7, settings=settings(**changes), task=posed,
+                             state=None if after is None else after.state))
+
+
+def step_numbers(steps: Iterable[Any]) -> list[list[float]]:
+    """Of each step: which stage, counted, and what it measured and took; neither its name nor its time."""
+    stages = list(dict.fromkeys(step.stage for step in steps))
+    return [[stages.index(s.stage), s.distance, s.score, s.renders, s.trainings] for s in steps]
+
+
+def model_arrays(step: Any) -> list[np.ndarray]:
+    """The model's tensors in order."""
+    return [value.numpy() for value in step.model.state().values()]
+
+
+def state_arrays(step: Any) -> list[np.ndarray]:
+    """All else that is saved after a step, but for where it stands and the time it took."""
+    return [value.detach().numpy() for name, value in step.state.items() if name not in ASIDE]
+
+
+def scene_arrays(scenes: Any) -> list[np.ndarray]:
+    """The values of all nodes, column by column."""
+    return list(scenes.rows().values())
+
+
+def frame_arrays(frames: Any) -> list[np.ndarray]:
+    """Images, masks, what is told of the objects, and the boxes that they get as labels."""
+    objects, tight, whole = frames.objects, sf.label_boxes(frames), sf.label_boxes(frames, sf.Keep(box="amodal"))
+    return [frames.images, frames.instances, objects.box, objects.amodal, objects.pixels, objects.visibility,
+            objects.truncation, tight.image, tight.box, whole.box]
+
+
+def box_arrays(boxes: Any) -> list[np.ndarray]:
+    """What a detector says."""
+    return [boxes.image, boxes.box, boxes.score]
+
+
+def write(model: Any, renderer: Any, folder: Path, form: str = "coco") -> None:
+    """A small data set."""
+    sf.generate(model, renderer, 8, folder, form, validation=0.3)
+
+
+def read_back(folder: Path, boxes: bool) -> list[np.ndarray]:
+    """Images and boxes of a data set, brought to a size that is not theirs; without boxes, the images alone."""
+    size = SIDE - 6, SIDE - 2
+    photos = sf.read_boxes(folder, size) if boxes else sf.read_photos(folder, size)
+    return [photos.images, *([photos.boxes.image, photos.boxes.box] if boxes else [])]
+
+
+# ---------------------------------------------------------------------------------------------- what is compared
+
+def fit_arrays(name: str, renderer: Any, steps: list[Any]) -> Labelled:
+    """Everything that came out of a fit."""
+    seen: set[str] = set()
+    for number, step in enumerate(steps):
+        what = f"{name}, step {number} ({step.stage})"
+        yield from numbered(f"{what}: model", model_arrays(step))
+        yield from numbered(f"{what}: rest of the state", unseen(state_arrays(step), model_arrays(step), seen))
+    yield f"{name}: numbers of its steps", step_numbers(steps)
+    scenes = steps[-1].model.sample(24)
+    yield from numbered(f"{name}: scenes", scene_arrays(scenes))
+    yield from numbered(f"{name}: frames", frame_arrays(sf.render(renderer, scenes)))
+    yield from coco_arrays(name, steps[-1].model, renderer)
+
+
+def unseen(values: list[np.ndarray], known: list[np.ndarray], seen: set[str]) -> list[np.ndarray]:
+    """Each array that is neither known nor seen before, once, in an order that does not depend on its name."""
+    seen |= {fingerprint(value) for value in known}
+    fresh = {fingerprint(value): value for value in values}
+    fresh = {name: value for name, value in fresh.items() if name not in seen}
+    seen |= set(fresh)
+    return sorted(fresh.values(), key=lambda value: (value.shape, str(value.dtype), value.tobytes()))
+
+
+def fingerprint(value: np.ndarray) -> str:
+    return hashlib.sha256(f"{value.dtype} {value.shape} ".encode() + value.tobytes()).hexdigest()
+
+
+def numbered(what: str, values: Iterable[Any]) -> Labelled:
+    for number, value in enumerate(values):
+        yield f"{what} {number}", value
+
+
+def coco_arrays(name: str, model: Any, renderer: Any) -> Labelled:
+    """The bytes of the images of a small data set, and the boxes that its files hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(model, renderer, Path(folder) / "data")
+        images, texts = (sorted(Path(folder).rglob(f"*.{ending}")) for ending in ("png", "json"))
+        assert len(images) == 8
+        yield from numbered(f"{name}: file of image", (np.frombuffer(path.read_bytes(), np.uint8) for path in images))
+        parts = [json.loads(path.read_text()).get("annotations") for path in texts]
+        yield from numbered(f"{name}: boxes of part",
+                            ([row["bbox"] for row in part] for part in parts if part is not None))
+
+
+# ---------------------------------------------------------------------------------------------- the worlds
+
+def bar_sprites() -> Any:
+    """Lying and standing bars, each a class of its own, on a grey ground."""
+    lying = np.zeros((7, 7))
+    lying[2:5] = np.linspace(0.6, 1, 7)
+    return sf.Sprites((16, 16), {"bar": np.stack([lying, lying.T])}, labels={"bar": ["lying", "standing"]})
+
+
+def bars(shade: Any, x: Any, count: Any, angle: Any) -> Any:
+    """Some bars, a number that follows another, an angle, a choice, and two rules."""
+    bar = {"x": sf.learned(x, (2, 14)), "y": sf.learned(lambda node: sf.Normal(node["x"], 1.5), (2, 14)),
+           "angle": sf.learned(angle), "sprite": sf.learned(sf.Choice([0, 1]))}
+    return sf.Grammar("ground", {"ground": {"shade": sf.learned(shade)}, "bar": bar},
+                      [sf.Rule("ground", ["bar"], learned=True),
+                       sf.Rule("ground", [sf.repeat("bar", sf.learned(count))], learned=True)])
+
+
+def moments() -> Labelled:
+    """Moment matching with its focus; then down the exact gradient."""
+    renderer = bar_sprites()
+    photos = renderer(bars(sf.Uniform(30, 50), sf.Normal(10, 1), sf.Integer(2, 3), sf.Angle(60, 10)).sample(11, 40))
+    grammar = bars(sf.Normal(40, 20, 0, 80), sf.Normal(7, 2), sf.Integer(1, 3), sf.Angle(0, 30))
+    steps = fitted(grammar, renderer, photos.images, steps=4)
+    yield from fit_arrays("fit", renderer, steps)
+
+
+@sf.each
+def blots(scene: Any) -> Any:
+    """Discs of one size, the later over the earlier."""
+    down, right = np.mgrid[:SIDE, :SIDE] + 0.5
+    image, masks = np.full((SIDE, SIDE, 3), scene.root.light), np.zeros((SIDE, SIDE), int)
+    for blot in scene.of("blot"):
+        inside = (right - blot.x) ** 2 + (down - blot.y) ** 2 < scene.root.radius**2
+        image[inside] = scene.root.ink, 0.5 * scene.root.ink, 0.2
+        masks[inside] = blot.id
+    return sf.Frame(image, masks, label="many" if len(scene.of("blot")) > 4 else "few")
+
+
+def blotted(light: Any, ink: Any, radius: Any, count: Any) -> Any:
+    return sf.Grammar("page", {
+        "page": {"light": sf.learned(light), "ink": sf.learned(ink), "radius": sf.learned(radius)},
+        "blot": {"x": sf.learned(sf.Uniform(2, SIDE - 2)), "y": sf.Uniform(2, SIDE - 2)}},
+        [sf.Rule("page", [sf.repeat("blot", sf.learned(count))])])
+
+
+def wide_blots() -> Any:
+    return blotted(sf.Uniform(0.3, 1), sf.Uniform(0, 1), sf.Uniform(1, 6), sf.Integer(0, 8))
+
+
+def photographed(count: int, seed: int = 11) -> Any:
+    """Frames of narrower scenes."""
+    true = blotted(sf.Uniform(0.7, 0.8), sf.Uniform(0.1, 0.3), sf.Uniform(2, 3), sf.Integer(3, 6))
+    return sf.render(blots, true.sample(seed, count))
+
+
+def look() -> Labelled:
+    """Four looks, the last two with the detector; then down the score function. Once more from the third look on."""
+    def run(after: Any = None) -> list[Any]:
+        return fitted(wide_blots(), blots, photographed(24).images, after=after, warm_start="look", looks=4,
+                      look_objects=True)
+
+    steps = run()
+    yield from fit_arrays("fit", blots, steps)
+    yield from numbered("resumed: model", model_arrays(run(steps[2])[-1]))
+
+
+def shapes() -> Any:
+    """With nearly all that shapes and a camera can have."""
+    disc = {"red": 0.1, "edge": 0.6, "wobble": 0.1, "elongation": 1.2, "rim": 0.3, "grain": 0.1, "pallor": 0.2,
+            "bulge": 0.1, "absorb": 0.3}
+    core = {"radius": 1.5, "shade": 0.8, "sides": 5.0, "power": 3.0}
+    ring = {"radius": 3.0, "hole": 0.4, "lobes": 3.0, "opacity": 0.7, "layer": 1.0}
+    camera = {"vignette": 0.2, "grain": 0.05, "blur": 0.5, "light": 0.2, "contrast": 1.1, "red_gain": 0.9}
+    return sf.Shapes((SIDE, SIDE), {"disc": disc, "core": core, "ring": ring}, camera=camera, parts=["core"])
+
+
+def discs(shade: Any, size: Any) -> Any:
+    """Children that follow what their parents have."""
+    return sf.Grammar("image", {
+        "image": {"shade": sf.learned(shade), "size": sf.learned(size), "noise": sf.Uniform(0, 4)},
+        "disc": {"x": sf.learned(sf.Uniform(4, SIDE - 4)), "y": sf.Uniform(0, SIDE),
+                 "radius": lambda node: sf.Normal(node.parent["size"], 0.2, 1, 9)},
+        "core": {"x": lambda node: sf.Constant(node.parent["x"]), "y": lambda node: sf.Constant(node.parent["y"])},
+        "ring": {"x": sf.Uniform(0, SIDE), "y": sf.Uniform(0, SIDE), "angle": sf.Angle()}},
+        [sf.Rule("image", ["disc", "disc", "ring"]), sf.Rule("disc", ["core"])])
+
+
+def search() -> Labelled:
+    """CMA-ES, then down the exact gradient."""
+    renderer = shapes()
+    photos = sf.render(renderer, discs(sf.Uniform(0.7, 0.8), sf.Uniform(3, 4)).sample(11, 24))
+    steps = fitted(discs(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8)), renderer, photos.images, warm_start="search")
+    yield from fit_arrays("fit", renderer, steps)
+
+
+def structure() -> Labelled:
+    """A policy for the counts, pre-training, no warm start, a descent, and boxes on labelled photos as reward."""
+    steps = fitted(wide_blots(), blots, photographed(24).images, labelled_photos(photographed(8, seed=12)),
+                   sf.Detect(("blot",), steps=30, views=1), warm_start="none", structure=96, pretrain=3, task="credit")
+    yield from fit_arrays("fit", blots, steps)
+
+
+def gradients() -> Labelled:
+    """Each way to get a gradient, with learned numbers, a count and a choice; classes as reward, both ways."""
+    renderer, few = bar_sprites(), labelled_photos(photographed(16))
+    grammar = bars(sf.Normal(40, 20, 0, 80), sf.Normal(7, 2), sf.Integer(1, 2), sf.Angle(0, 30))
+    photos = renderer(bars(sf.Uniform(30, 50), sf.Normal(10, 1), sf.Integer(1, 2), sf.Angle(60, 10)).sample(11, 24))
+    for gradient in ("exact", "finite", "simultaneous", "score"):
+        steps = fitted(grammar, renderer, photos.images, warm_start="none", gradient=gradient)
+        yield from fit_arrays(gradient, renderer, steps)
+    for task in ("credit", "reinforce"):
+        steps = fitted(wide_blots(), blots, few.images, classified(few), sf.Classify(("few", "many"), epochs=1),
+                       warm_start="none", task=task)
+        yield from fit_arrays(task, blots, steps)
+
+
+def detector() -> Labelled:
+    """Detectors trained on renders, with a frozen and with a learned backbone; the first then learns from photos, as
+    they are and labelled."""
+    renders, real = photographed(24), photographed(8, seed=13)
+    labels = sf.label_boxes(renders, sf.Keep(min_visibility=0.3))
+    frozen = sf.Detect(("blot",), steps=60, batch=8, views=48)
+    whole = sf.Detect(("blot",), steps=60, batch=8, views=48, enlarge=2.0, backbone=SmallMaps)
+    first = frozen.train(renders.images, labels, 3)
+    networks = {
+        "frozen": (frozen, first),
+        "whole": (whole, whole.train(renders.images, labels, 3)),
+        "adapted": (frozen, frozen.adapt(first, real.images, 4, renders.images, labels, turns=1, sure=0.1)),
+        "tuned": (frozen, frozen.tune(first, real.images, sf.label_boxes(real), 5, renders.images, labels))}
+    for name, (task, network) in networks.items():
+        yield from numbered(f"{name}: weights", (value.numpy() for value in network.state_dict().values()))
+        yield from numbered(f"{name}: finds", box_arrays(task.predict(network, real.images)))
+        yield f"{name}: score", task.score(network, real.images, sf.label_boxes(real))
+
+
+def files() -> Labelled:
+    """Data sets of every format, read back at another size; photos without the pattern of their camera."""
+    with tempfile.TemporaryDirectory() as folder:
+        for form in ("coco", "yolo", "voc", "kitti", "folder"):
+            place = Path(folder) / form
+            write(wide_blots(), blots, place, form)
+            yield from numbered(f"{form}: read back", read_back(place, boxes=form != "folder"))
+    dusty = photographed(24).images
+    dusty[:, 5:9, 5:9] //= 2
+    field = sf.flat_field(dusty)
+    yield from numbered("flat field", [field, sf.flattened(dusty, field)])
+
+
+WORLDS = {"moments": moments, "look": look, "search": search, "structure": structure, "gradients": gradients,
+          "detector": detector, "files": files}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    found: dict[str, np.ndarray] = {}
+    for name, world in WORLDS.items():
+        for what, values in world():
+            found[f"{name}/{len(found):05d} {what}"] = np.asarray(values)
+    np.savez(sys.argv[1], **found)  # type: ignore[arg-type]
+    print(Path(sf.__file__).resolve().parent)
+
+
+if __name__ == "__main__":
+    main()
