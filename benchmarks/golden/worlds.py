@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import scenefit as sf
-from scenefit.tasks.detector import SmallMaps
+from scenefit.nets.centre_network import SmallMaps
 
 Labelled = Iterator[tuple[str, Any]]  # what it is, for people; its values
 QUICK = {"reads": 2, "reader_renders": 128, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "look_renders": 64,
