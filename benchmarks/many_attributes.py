@@ -17,7 +17,7 @@ from rich.table import Table
 
 import scenefit as sf
 from scenefit.files.atomic import write_json
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
 SIZE = 64
@@ -49,7 +49,7 @@ def main() -> None:
     cases = [(gradient, seed) for gradient in STEPS for seed in range(options.seeds)]
     found: dict[str, list[Any]] = {}
     for gradient, seed in track(cases, "descents"):
-        photos = sf.render(renderer, grammar(True).sample(derive(seed, "photos"), 500)).images
+        photos = sf.render(renderer, grammar(True).sample(derive_seed(seed, "photos"), 500)).images
         found.setdefault(gradient, []).append(renders_to_goal(renderer, photos, gradient, seed))
     middle = {gradient: float(np.median([np.inf if row is None else row for row in rows]))
               for gradient, rows in found.items()}

@@ -14,7 +14,7 @@ from rich.table import Table
 
 import scenefit as sf
 from scenefit.nets.graph_encoding import columns, encode
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenes import digits
 
 GOES = 7
@@ -45,13 +45,13 @@ def main() -> None:
     torch.set_num_threads(1)
     grammar = street()
     scenes = grammar.sample(0, 1000)
-    seen, transformer = columns(grammar), Transformer(grammar)
+    seen, distribution = columns(grammar), SceneDistribution(grammar)
     digit_scenes = digits.grammar.sample(0, 1024)
     moves = {key: np.zeros(len(scenes.tables[key[0]])) for key in (("car", "x"), ("car", "yaw"))}
     rows = [("sample 1,000 scenes", 1000, lambda: grammar.sample(0, 1000)),
             ("decode them with moves", 1000, lambda: grammar.decode(scenes, moves)),
             ("encode them as graph tensors", 1000, lambda: encode(scenes, seen)),
-            ("edit them by the transformer", 1000, lambda: transformer.sample(0, 1000)),
+            ("edit them by the transformer", 1000, lambda: distribution.sample(0, 1000)),
             ("draw 1,024 digits, images only", 1024, lambda: digits.renderer.draw(digit_scenes)),
             ("draw 1,024 digits with labels", 1024, lambda: sf.render(digits.renderer, digit_scenes).objects)]
     table = Table(title=f"One thread; street scenes of {scenes.node_count / 1000:.0f} nodes, digits on 40x40 pixels")

@@ -20,7 +20,7 @@ from rich.table import Table
 import scenefit as sf
 from experiments.mnist.world import TURNED, camera, grammar, load, take_photos
 from scenefit.files.atomic import write_json
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 WITHIN = 3.0  # degrees
 GOAL = 0.9
@@ -63,8 +63,8 @@ def median(values: list[float | None]) -> float | None:
 
 def run(data: Path, warm: str, gradient: str, seed: int) -> dict[str, float | None]:
     sprites, match, rest = load(data, 10_000, 1000, seed)
-    photos = take_photos(TURNED, match, derive(seed, "match"))
-    test = take_photos(TURNED, rest, derive(seed, "test"))
+    photos = take_photos(TURNED, match, derive_seed(seed, "match"))
+    test = take_photos(TURNED, rest, derive_seed(seed, "test"))
     tree, view = grammar(TURNED.prior, sprites), camera(TURNED, sprites)
     settings = sf.Settings(gradient=gradient, **WARM[warm])
     began, measuring = time.process_time(), 0.0
@@ -89,7 +89,7 @@ def to_goal(model: sf.Model, view: sf.Sprites, test: sf.Photos, seed: int) -> fl
     task = sf.Classify(tuple("0123456789"), epochs=6)
     for network in task.training(frames.images, frames.label, seed):
         pause = time.process_time()
-        reached = task.score(network, test.images[:2000], test.label[:2000]) >= GOAL
+        reached = task.evaluate(network, test.images[:2000], test.label[:2000]) >= GOAL
         measuring += time.process_time() - pause
         if reached:
             break

@@ -61,7 +61,8 @@ def paint(renderer: Shapes, scene: Scene) -> sf.Frame:
         image *= np.maximum(1 + get["grain"] * rough, 0)[..., None]
     instances, amodal, area, classes = np.zeros((height, width), np.int32), {}, {}, {}
     own = {node.id: node for node in scene.nodes[1:]}
-    owner = {i: node.parent.id if node.kind in renderer.parts else i for i, node in own.items()}  # type: ignore[union-attr]
+    owner = {i: node.parent.id if node.kind in renderer.parts else i for i,
+             node in own.items()}  # type: ignore[union-attr]
     for number in sorted(own, key=lambda i: (owner[i], i)):
         node = own[number]
         solid, left, top = _stamp(renderer, node, get["blur"], image, instances, owner[number])

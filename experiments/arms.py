@@ -11,15 +11,15 @@ from scipy import stats
 
 import scenefit as sf
 from scenefit.data.photos import Photos
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 Sampler = Callable[[int, int], sf.SceneBatch]  # seed, how many -> scenes
 
 
 def train_on(sampler: Sampler, renderer: Any, task: sf.Classify, images: int, seed: int) -> Any:
     """A network trained on `images` renders. All arms share the seed: first weights, order, sprites where they can."""
-    frames = sf.render(renderer, sampler(derive(seed, "train"), images))
-    return task.train(frames.images, frames.label, derive(seed, "task"))
+    frames = sf.render(renderer, sampler(derive_seed(seed, "train"), images))
+    return task.train(frames.images, frames.label, derive_seed(seed, "task"))
 
 
 def wrong(task: sf.Classify, network: Any, photos: Photos) -> list[tuple[int, str]]:

@@ -29,7 +29,8 @@ def test_renders_and_masks_agree(scene):
 def test_a_detector_learns(whole):
     frames = sf.render(smear.renderer, smear.grammar.sample(0, 8))
     boxes = label_boxes(frames)
-    task = sf.Detect(("RBC", "WBC", "Platelets"), steps=5, batch=4, views=8, backbone=SmallMaps, whole=whole,
+    task = sf.Detect(("RBC", "WBC", "Platelets"), steps=5, batch=4, augmented_copies=8, backbone=SmallMaps,
+                     train_backbone=whole,
                      device="cuda")
     network = task.train(frames.images, boxes, 0)
     assert all(value.isfinite().all() for value in network.state_dict().values())

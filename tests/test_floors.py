@@ -117,7 +117,8 @@ def test_imports_point_one_way() -> None:
 
 BROKEN: dict[str, dict[str, str]] = {
     "stray stands on no floor: put it into FLOORS of tests/test_floors.py": {"stray": ""},
-    "frame (floor 1) imports grammar (floor 2)": {"frame": "from scenefit.scenes.grammar import Grammar", "grammar": ""},
+    "frame (floor 1) imports grammar (floor 2)": {"frame": "from scenefit.scenes.grammar import Grammar",
+                                                  "grammar": ""},
     "frame (floor 1) imports loop (floor 6)": {"frame": "def f():\n    from scenefit import loop", "loop": ""},
     "renderers.each (floor 2) imports tasks.classify (floor 4)":
         {"renderers.each": "import scenefit.tasks.classification", "tasks.classify": ""},

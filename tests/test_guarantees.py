@@ -15,16 +15,14 @@ from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
 from scenefit.generation.dataset import generate
 from scenefit.inference.fit import fit, fit_steps
-from scenefit.inference.gradients import finite_difference
-from scenefit.inference.gradients import exact
-from scenefit.inference.gradients import simultaneous
+from scenefit.inference.gradients import finite_difference, pathwise, spsa
 from scenefit.inference.gradients.estimate import leave_one_out
 from scenefit.inference.settings import Settings
-from scenefit.nets.attribute_regressor import slots, truths
+from scenefit.nets.attribute_regressor import regression_targets, targets
 from scenefit.nets.graph_encoding import columns, encode
 from scenefit.nets.model import Model
-from scenefit.nets.quantile_offsets import place
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.quantile_offsets import normal_score
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.priors import Angle, Choice, Normal, Uniform, learned
 from scenefit.tasks import Classify
 from scenefit.tasks.classification import small_network
@@ -45,35 +43,35 @@ def few(n: int = 8) -> Photos:
 def slope(estimator, renderer, edit, objective=Weights) -> np.ndarray:
     """The estimated gradient to each move."""
     surrogate = estimator(GREYS, renderer, edit, objective(WEIGHT), 0).surrogate
-    return torch.autograd.grad(surrogate, edit.moves["dot", "x"])[0].numpy()
+    return torch.autograd.grad(surrogate, edit.offsets["dot", "x"])[0].numpy()
 
 
 def test_the_task_loss_has_a_gradient_of_exactly_zero():
     """log_prob of a sample that was not detached. Here: E[-(x - t)^2] has the gradient -2 (E x - t)."""
     grammar = one(x=learned(0.5, bounds=(0, 1)))
-    transformer = Transformer(grammar)
-    transformer.set_sigma(grammar.learned[0], 0.05)
-    edit = transformer.edit(0, 100 * 64)
+    distribution = SceneDistribution(grammar)
+    distribution.set_sigma(grammar.learned[0], 0.05)
+    edit = distribution.edit(0, 100 * 64)
     reward = leave_one_out(-(torch.from_numpy(edit.scenes.tables["dot"]["x"]) - 0.8) ** 2).float()
     (reward * edit.log_prob()).mean().backward()
-    noise = place(edit.scenes.tables["dot"].address, "x/edit") / 0.05
+    noise = normal_score(edit.scenes.tables["dot"].address, "x/edit") / 0.05
     error = float(np.std(reward.numpy() * noise)) / 80
-    found = float(transformer.curves["dot/x"].grad[0])
+    found = float(distribution.curves["dot/x"].grad[0])
     assert abs(found - 0.6) < 4 * error < 0.1
 
 
 def test_the_finite_difference_multiplies_by_its_step_and_images_are_scaled_twice(monkeypatch):
-    renderer, edit = Linear({("dot", "x"): GREY}), Transformer(GREYS).edit(0, 16)
+    renderer, edit = Linear({("dot", "x"): GREY}), SceneDistribution(GREYS).edit(0, 16)
     expected = np.full(16, 100 * (WEIGHT * GREY).sum() / 16)
     assert abs(expected[0]) > 0.005
     for step in (0.01, 0.02, 0.05):
         monkeypatch.setattr(importlib.import_module("scenefit.inference.gradients.finite_difference"), "STEP", step)
         np.testing.assert_allclose(slope(finite_difference, renderer, edit), expected, rtol=2e-3)
-    for estimator in (exact, simultaneous):
+    for estimator in (pathwise, spsa):
         np.testing.assert_allclose(slope(estimator, renderer, edit), expected, rtol=2e-3)
 
 
-@pytest.mark.parametrize("estimator", [exact, finite_difference, simultaneous])
+@pytest.mark.parametrize("estimator", [pathwise, finite_difference, spsa])
 def test_each_samples_gradient_is_summed_over_the_whole_batch(estimator):
     class Other(Linear):
         """Scene 5 answers twice as strongly."""
@@ -88,19 +86,19 @@ def test_each_samples_gradient_is_summed_over_the_whole_batch(estimator):
         def witness(self, images):
             return super().witness(images) ** 2
 
-    edit = Transformer(GREYS).edit(0, 12)
+    edit = SceneDistribution(GREYS).edit(0, 12)
     plain, other = (slope(estimator, renderer({("dot", "x"): GREY / 2}), edit, Square) for renderer in (Linear, Other))
     assert np.array_equal(np.isclose(plain, other, rtol=1e-3), np.arange(12) != 5)
 
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
 def test_perturb_and_restore_leaves_the_scene_shifted():
-    transformer = Transformer(GREYS)
-    edit, before = transformer.edit(0, 8), transformer.edit(0, 8)
+    distribution = SceneDistribution(GREYS)
+    edit, before = distribution.edit(0, 8), distribution.edit(0, 8)
     edit.scenes.tables["dot"]["x"].flags.writeable = False
-    for estimator in (finite_difference, simultaneous, exact):
+    for estimator in (finite_difference, spsa, pathwise):
         estimator(GREYS, Linear({("dot", "x"): GREY}), edit, Weights(WEIGHT), 0)
-    assert same_scenes(edit.scenes, before.scenes) and torch.equal(edit.moves["dot", "x"], before.moves["dot", "x"])
+    assert same_scenes(edit.scenes, before.scenes) and torch.equal(edit.offsets["dot", "x"], before.offsets["dot", "x"])
 
 
 @pytest.mark.parametrize("term", ["credit", "reinforce"])
@@ -118,7 +116,7 @@ def test_the_reward_of_one_sample_is_credited_to_another(term):
     class Bright(Classify):
         """The reward is where the light stands."""
 
-        def credit(self, images, labels, photos, photo_labels, seed):
+        def influence(self, images, labels, photos, photo_labels, seed):
             trained.append(images)
             reward = torch.from_numpy(images[:, 8, :, 0].astype(float)) @ torch.arange(16.0).double()
             return reward.float() / reward.std().float(), 0.5
@@ -126,7 +124,7 @@ def test_the_reward_of_one_sample_is_credited_to_another(term):
         def train(self, images, labels, seed):
             trained.append(images)
 
-        def score(self, network, images, labels):
+        def evaluate(self, network, images, labels):
             return float(len(trained))
 
     settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0}, task=term, task_weight=1e9)
@@ -136,14 +134,14 @@ def test_the_reward_of_one_sample_is_credited_to_another(term):
     number = 0 if term == "credit" else 1  # the first score is the baseline
     start = steps[at + number - 1].model if number else before
     (scenes,) = [s for s in drawn if np.array_equal(bars()(s).images, trained[number])]
-    edit = start.transformer.edit(scenes.seed, scenes.index)
+    edit = start.distribution.edit(scenes.seed, scenes.index)
     assert same_scenes(edit.scenes, scenes)
     if term == "credit":
-        gain = (leave_one_out(Bright(("a",)).credit(trained[0], None, None, None, 0)[0]) * edit.log_prob()).mean()
+        gain = (leave_one_out(Bright(("a",)).influence(trained[0], None, None, None, 0)[0]) * edit.log_prob()).mean()
     else:
         gain = edit.log_prob().mean()
     gain.backward()
-    expected = start.transformer.curves["dot/x"].grad[:2]
+    expected = start.distribution.curves["dot/x"].grad[:2]
     moment = steps[at + number].state["adam:0:exp_avg"][:2]  # the optimiser saw minus task_weight times it
     if number:
         moment = moment - 0.8 * steps[at].state["adam:0:exp_avg"][:2]
@@ -169,15 +167,15 @@ def test_the_task_network_is_never_reset():
 @pytest.mark.parametrize("prior", [Angle(180, 10), lambda node: Angle(180, 10)], ids=["plain", "conditional"])
 def test_angles_split_to_both_ends_of_the_scale(prior):
     grammar = one(yaw=learned(prior))
-    transformer, (a,) = Transformer(grammar), grammar.learned
+    distribution, (a,) = SceneDistribution(grammar), grammar.learned
     seen = encode(grammar.sample(0, 200), columns(grammar)).inputs["dot"][:, 1:]
-    told = truths(grammar, slots(grammar), grammar.sample(0, 200))[:, :2]
+    told = regression_targets(grammar, targets(grammar), grammar.sample(0, 200))[:, :2]
     for part in (seen, told):
         assert part.std(0).max() < 0.25  # close together, not half here and half there
-    transformer.set_sigma(a, 0)
+    distribution.set_sigma(a, 0)
     for turn in (0.0, 0.05, -0.05, 0.5):
-        transformer.set_curve(a, np.full(17, turn))
-        before, after = grammar.sample(1, 200), transformer.sample(1, 200)
+        distribution.set_offsets(a, np.full(17, turn))
+        before, after = grammar.sample(1, 200), distribution.sample(1, 200)
         moved = (after.tables["dot"]["yaw"] - before.tables["dot"]["yaw"] - 360 * turn + 180) % 360 - 180
         assert np.abs(moved).max() < 3  # all go round, none is stopped at an end
 

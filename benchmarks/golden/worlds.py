@@ -76,7 +76,7 @@ def scene_arrays(scenes: Any) -> list[np.ndarray]:
 
 def frame_arrays(frames: Any) -> list[np.ndarray]:
     """Images, masks, what is told of the objects, and the boxes that they get as labels."""
-    objects, tight, whole = frames.objects, sf.label_boxes(frames), sf.label_boxes(frames, sf.Keep(box="amodal"))
+    objects, tight, whole = frames.objects, sf.label_boxes(frames), sf.label_boxes(frames, sf.LabelPolicy(box="amodal"))
     return [frames.images, frames.instances, objects.box, objects.amodal, objects.pixels, objects.visibility,
             objects.truncation, tight.image, tight.box, whole.box]
 
@@ -243,7 +243,8 @@ def search() -> Labelled:
 def structure() -> Labelled:
     """A policy for the counts, pre-training, no warm start, a descent, and boxes on labelled photos as reward."""
     steps = fitted(wide_blots(), blots, photographed(24).images, labelled_photos(photographed(8, seed=12)),
-                   sf.Detect(("blot",), steps=30, views=1), warm_start="none", structure=96, pretrain=3, task="credit")
+                   sf.Detect(("blot",), steps=30, augmented_copies=1), warm_start="none", structure=96, pretrain=3,
+                   task="credit")
     yield from fit_arrays("fit", blots, steps)
 
 
@@ -265,19 +266,20 @@ def detector() -> Labelled:
     """Detectors trained on renders, with a frozen and with a learned backbone; the first then learns from photos, as
     they are and labelled."""
     renders, real = photographed(24), photographed(8, seed=13)
-    labels = sf.label_boxes(renders, sf.Keep(min_visibility=0.3))
-    frozen = sf.Detect(("blot",), steps=60, batch=8, views=48)
-    whole = sf.Detect(("blot",), steps=60, batch=8, views=48, enlarge=2.0, backbone=SmallMaps)
+    labels = sf.label_boxes(renders, sf.LabelPolicy(min_visibility=0.3))
+    frozen = sf.Detect(("blot",), steps=60, batch=8, augmented_copies=48)
+    whole = sf.Detect(("blot",), steps=60, batch=8, augmented_copies=48, upscale=2.0, backbone=SmallMaps)
     first = frozen.train(renders.images, labels, 3)
     networks = {
         "frozen": (frozen, first),
         "whole": (whole, whole.train(renders.images, labels, 3)),
-        "adapted": (frozen, frozen.adapt(first, real.images, 4, renders.images, labels, turns=1, sure=0.1)),
-        "tuned": (frozen, frozen.tune(first, real.images, sf.label_boxes(real), 5, renders.images, labels))}
+        "adapted": (frozen, frozen.self_train(first, real.images, 4, renders.images, labels, rounds=1,
+                                              min_confidence=0.1)),
+        "tuned": (frozen, frozen.fine_tune(first, real.images, sf.label_boxes(real), 5, renders.images, labels))}
     for name, (task, network) in networks.items():
         yield from numbered(f"{name}: weights", (value.numpy() for value in network.state_dict().values()))
         yield from numbered(f"{name}: finds", box_arrays(task.predict(network, real.images)))
-        yield f"{name}: score", task.score(network, real.images, sf.label_boxes(real))
+        yield f"{name}: score", task.evaluate(network, real.images, sf.label_boxes(real))
 
 
 def files() -> Labelled:
@@ -290,7 +292,7 @@ def files() -> Labelled:
     dusty = photographed(24).images
     dusty[:, 5:9, 5:9] //= 2
     field = sf.flat_field(dusty)
-    yield from numbered("flat field", [field, sf.flattened(dusty, field)])
+    yield from numbered("flat field", [field, sf.correct_flat_field(dusty, field)])
 
 
 WORLDS = {"moments": moments, "look": look, "search": search, "structure": structure, "gradients": gradients,

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from scenefit.tasks.detector import SmallMaps
 
 import scenefit as sf
-from scenefit.tasks.detector import SmallMaps
 
 Labelled = Iterator[tuple[str, Any]]  # what it is, for people; its values
 QUICK = {"reads": 2, "reader_renders": 128, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "look_renders": 64,

@@ -32,9 +32,9 @@ from scenefit.inference.settings import Settings
 from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, matched
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.centre_network import Detector
-from scenefit.renderers.batches import draw_boxes
-from scenefit.scenes.rng import derive
-from scenefit.tasks.detection import TURNS
+from scenefit.renderers.batches import render_with_boxes
+from scenefit.scenes.rng import derive_seed
+from scenefit.tasks.detection import ROUNDS
 from scenes import smear
 
 VALIDATION = 8  # one render for so many that are trained on, to set the threshold
@@ -103,7 +103,7 @@ class Cell:
 
     @property
     def task(self) -> sf.Detect:
-        return sf.Detect(world.CLASSES, steps=self.steps, augment=Augment(overhead=True, wear=True))
+        return sf.Detect(world.CLASSES, steps=self.steps, augment=Augment(vertical_flip=True, corruptions=True))
 
 
 def run(cell: Cell) -> dict[str, Any]:
@@ -173,39 +173,40 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
         before = facts["cost"]
     elif not cell.labels:
         before = made(cell)
-    began, task, seed = time.process_time(), cell.task, derive(cell.seed, "task")  # the same first weights in all arms
+    began, task, seed = time.process_time(), cell.task, derive_seed(cell.seed,
+                                                                    "task")  # the same first weights in all arms
     if cell.labels:
         few = world.labelled(cell.data, cell.labels, cell.report, cell.seed)
         assert few.boxes is not None
         if cell.start == "real-longer":
-            seed = derive(cell.seed, "adapt")  # the photos in another order than before
+            seed = derive_seed(cell.seed, "adapt")  # the photos in another order than before
         network = (task.train(few.images, few.boxes, seed) if start is None
-                   else task.tune(start, few.images, few.boxes, seed))
+                   else task.fine_tune(start, few.images, few.boxes, seed))
         # No photo to spare for the threshold: those that it learned from have to do.
         threshold = best_threshold(matched(task.predict(network, few.images), few.boxes))
         return network, threshold, spent(before, 0, began)
     size = cell.size * (MANY if cell.arm == "wide-many" else 1)
-    network = task.train(*rendered(sampler(cell)(derive(cell.seed, "train"), size)), seed)
+    network = task.train(*rendered(sampler(cell)(derive_seed(cell.seed, "train"), size)), seed)
     return network, validated(cell, network), spent(before, size + validation(cell), began)
 
 
 def gone_on(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     """Of another arm, gone on with the photos to match, of which no label is read; or with renders alone."""
     network, facts = detector(replace(cell, arm=GONE_ON[cell.arm]))
-    began, seed = time.process_time(), derive(cell.seed, "adapt")
-    images, boxes = rendered(sampler(cell)(derive(cell.seed, "train"), cell.size))
+    began, seed = time.process_time(), derive_seed(cell.seed, "adapt")
+    images, boxes = rendered(sampler(cell)(derive_seed(cell.seed, "train"), cell.size))
     if cell.arm in ADAPTED:
-        network = cell.task.adapt(network, world.unlabelled(cell.data).images, seed, images, boxes)
+        network = cell.task.self_train(network, world.unlabelled(cell.data).images, seed, images, boxes)
     else:
-        for turn in range(TURNS):
-            network = cell.task.train(images, boxes, derive(seed, f"turn {turn}"), network)
+        for turn in range(ROUNDS):
+            network = cell.task.train(images, boxes, derive_seed(seed, f"turn {turn}"), network)
     threshold = validated(cell, network)
-    return network, threshold, {**spent(facts["cost"], 0, began), "trainings": facts["cost"]["trainings"] + TURNS}
+    return network, threshold, {**spent(facts["cost"], 0, began), "trainings": facts["cost"]["trainings"] + ROUNDS}
 
 
 def validated(cell: Cell, network: Detector) -> float:
     """The threshold that maximises F1 on renders of the arm that no detector was trained on."""
-    images, boxes = rendered(sampler(cell)(derive(cell.seed, "validation"), validation(cell)))
+    images, boxes = rendered(sampler(cell)(derive_seed(cell.seed, "validation"), validation(cell)))
     return best_threshold(matched(cell.task.predict(network, images), boxes))
 
 
@@ -218,7 +219,7 @@ def relabelled(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
     teacher, facts = detector(replace(cell, arm="learned"))
     began, photos = time.process_time(), world.unlabelled(cell.data).images
     found = cell.task.predict(teacher, photos)
-    network = cell.task.train(photos, found.where(found.score >= facts["threshold"]), derive(cell.seed, "task"))
+    network = cell.task.train(photos, found.where(found.score >= facts["threshold"]), derive_seed(cell.seed, "task"))
     threshold = validated(replace(cell, arm="learned"), network)
     return network, threshold, spent(facts["cost"], 0, began)
 
@@ -254,7 +255,7 @@ def sampler(cell: Cell) -> world.Sampler:
 
 def rendered(scenes: sf.SceneBatch) -> tuple[np.ndarray, Boxes]:
     """Images uint8 [S, H, W, 3] and the boxes of what becomes a label."""
-    return draw_boxes(world.renderer, scenes, world.KEEP)
+    return render_with_boxes(world.renderer, scenes, world.KEEP)
 
 
 def write_finds(path: Path, found: Boxes) -> None:

@@ -16,7 +16,7 @@ import scenefit as sf
 from experiments.blood import arms, fits, world
 from scenefit.files.atomic import write_json
 from scenefit.metrics.wasserstein import wasserstein
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 # Cell -> the arms whose counts it tells; the structure policy is of the first prior alone.
 ARMS = {"counts": ("wide", "learned"), "counts-structured": (fits.STRUCTURED,)}
@@ -33,7 +33,7 @@ def run(cell: arms.Cell) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for arm in ARMS[cell.arm]:
         own = replace(cell, arm=arm)
-        scenes = arms.sampler(own)(derive(cell.seed, "counted"), len(photos))
+        scenes = arms.sampler(own)(derive_seed(cell.seed, "counted"), len(photos))
         found[f"{arm}, scenes"] = world.count(arms.rendered(scenes)[1])
         network, facts = arms.detector(own)
         finds = own.task.predict(network, photos.images)

@@ -23,22 +23,23 @@ from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.inference.cma_es import FIRST_STEP, IMAGES, place, search
 from scenefit.inference.cma_es import cost as search_cost
 from scenefit.inference.settings import Settings
-from scenefit.inference.structure import StructureSettings, by_transformer, fit_structure
+from scenefit.inference.structure import StructureSettings, by_distribution, fit_structure
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective, objective
-from scenefit.nets.aggregate_posterior import places
-from scenefit.nets.attribute_regressor import Reader, is_grey, slots
+from scenefit.nets.aggregate_posterior import image_attributes
+from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, targets
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import load_model
 from scenefit.nets.quantile_offsets import prior_at_knots
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.scenes.rng import derive, generator
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.scenes.rng import derive_seed, generator
 
 SEARCHES = ("random", "cma")
 # What goes on from the learned distribution: down its distance; by what 10 labelled photos say of single scenes.
 REFINED: dict[str, dict[str, Any]] = {"matched": {"steps": 60}, "rewarded": {"task_steps": 10, "task_renders": 256}}
 STRUCTURED, POLICY = "structured", StructureSettings((8_000, 8_000))  # learned, its counts by a policy; as README says
-REWARDING = sf.Detect(world.CLASSES, steps=200, views=256, augment=Augment(overhead=True, wear=True))
+REWARDING = sf.Detect(world.CLASSES, steps=200, augmented_copies=256, augment=Augment(vertical_flip=True,
+                                                                                      corruptions=True))
 FIX = "remove its folder and run the same command again"
 
 
@@ -121,7 +122,7 @@ def refined(fit: Fit, name: str) -> None:
     if name == "rewarded":
         few = world.labelled(fit.data, str(world.FIRST), "val", fit.seed)
     *_, (step, facts) = steps(fit, replace(fit.settings, **REFINED[name]), under_way, after_reader(fit), labelled=few,
-                              task=REWARDING, keep=world.KEEP)
+                              task=REWARDING, label_policy=world.KEEP)
     write_tensors(fit.path(name), step.model.state(), facts)
     under_way.unlink(missing_ok=True)
 
@@ -130,9 +131,9 @@ def structured(fit: Fit) -> None:
     """Learn on how many there are, by a policy that has the scene so far in view; the rest stays as it was learned."""
     model, before = load(fit, "learned"), cost(fit, "learned")
     *_, step = fit_structure(
-        model.grammar, world.renderer, world.unlabelled(fit.data).images, seed=derive(fit.seed, "structure"),
-        draw=by_transformer(model.transformer), settings=POLICY)
-    model.transformer.structure = step.structure
+        model.grammar, world.renderer, world.unlabelled(fit.data).images, seed=derive_seed(fit.seed, "structure"),
+        draw=by_distribution(model.distribution), settings=POLICY)
+    model.distribution.structure = step.structure
     write_tensors(fit.path(STRUCTURED), model.state(), {"cost": {
         "renders": before["renders"] + step.renders, "trainings": before["trainings"] + step.of,
         "cpu_seconds": before["cpu_seconds"] + round(step.cpu_seconds, 1)}})
@@ -160,7 +161,7 @@ def after_reader(fit: Fit) -> dict[str, Tensor]:
     found = {f"transformer:{name}": value for name, value in model.state().items()}
     found |= {f"reader:{name}": value for name, value in read_tensors(fit.path("reader"), FIX)[0].items()}
     for copy in ("average", "warm"):
-        found |= {f"{copy}:{name}": value.detach().clone() for name, value in model.transformer.named_parameters()}
+        found |= {f"{copy}:{name}": value.detach().clone() for name, value in model.distribution.named_parameters()}
     double = {"baseline": np.nan, "cpu_seconds": spent["cpu_seconds"], "seconds": 0.0}
     return {**found, "counts": torch.tensor([spent["renders"], spent["trainings"]]),
             "piece": torch.tensor(fit.settings.looks), **{name: torch.tensor(value, dtype=torch.float64)
@@ -175,9 +176,9 @@ def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
 def distance(fit: Fit) -> Objective:
     """The fit's own: the MMD in the features of its reader."""
     photos, tree = world.unlabelled(fit.data).images, world.wide(fit.prior)
-    reader = Reader(world.SIZE, sum(slot.width for slot in slots(tree)), is_grey(photos), 0)
-    reader.load_state_dict(read_tensors(fit.path("reader"), FIX)[0])
-    return objective(reader.features, photos)
+    regressor = AttributeRegressor(world.SIZE, sum(target.width for target in targets(tree)), is_grey(photos), 0)
+    regressor.load_state_dict(read_tensors(fit.path("reader"), FIX)[0])
+    return objective(regressor.features, photos)
 
 
 def searched(fit: Fit, name: str) -> None:
@@ -185,45 +186,45 @@ def searched(fit: Fit, name: str) -> None:
     began = time.process_time()
     read, least = cost(fit, "reader"), cost(fit, "learned")["renders"]
     tree, aim = world.wide(fit.prior), distance(fit)
-    transformer = Transformer(tree, derive(fit.seed, "transformer"))
-    each = IMAGES if name == "random" else search_cost(transformer)
+    distribution = SceneDistribution(tree, derive_seed(fit.seed, "transformer"))
+    each = IMAGES if name == "random" else search_cost(distribution)
     rounds = -(-least // each)
-    steps = (drawn if name == "random" else search)(transformer, world.renderer, aim, fit.seed, rounds)
+    steps = (drawn if name == "random" else search)(distribution, world.renderer, aim, fit.seed, rounds)
     trace = [float(value) for value in steps]
-    write_tensors(fit.path(name), sf.Model(transformer, fit.seed).state(), {"trace": trace, "cost": {
+    write_tensors(fit.path(name), sf.Model(distribution, fit.seed).state(), {"trace": trace, "cost": {
         "renders": read["renders"] + rounds * each, "trainings": read["trainings"],
         "cpu_seconds": read["cpu_seconds"] + round(time.process_time() - began, 1)}})
 
 
-def drawn(transformer: Transformer, renderer: Any, aim: Objective, seed: int, rounds: int) -> Iterator[float]:
+def drawn(distribution: SceneDistribution, renderer: Any, aim: Objective, seed: int, rounds: int) -> Iterator[float]:
     """Random search: settings of shift and stretch [D] drawn as CMA-ES draws its first ones; the first is no change.
 
     Yields the best distance after each; the transformer ends at the best.
     """
-    scenes = transformer.grammar.sample(derive(seed, "search"), IMAGES)
-    priors = {a.key: prior_at_knots(transformer.grammar, a, scenes) for a in transformer.numbers}
-    random = generator(derive(seed, "random search"), "settings")
-    best, best_at = np.inf, np.zeros(2 * len(transformer.numbers))
+    scenes = distribution.grammar.sample(derive_seed(seed, "search"), IMAGES)
+    priors = {a.key: prior_at_knots(distribution.grammar, a, scenes) for a in distribution.numbers}
+    random = generator(derive_seed(seed, "random search"), "settings")
+    best, best_at = np.inf, np.zeros(2 * len(distribution.numbers))
     for number in range(rounds):
         tried = np.clip(random.normal(0, FIRST_STEP, len(best_at)), -1, 1) * (number > 0)
-        place(transformer, priors, tried)
-        images = sf.render(renderer, transformer.sample(derive(seed, "search"), IMAGES)).images
+        place(distribution, priors, tried)
+        images = sf.render(renderer, distribution.sample(derive_seed(seed, "search"), IMAGES)).images
         with torch.no_grad():
             loss = float(aim.loss(to_tensor(images)))
         if loss < best:
             best, best_at = loss, tried
         yield best
-    place(transformer, priors, best_at)
+    place(distribution, priors, best_at)
 
 
 def read_counts(fit: Fit, names: tuple[str, ...]) -> dict[str, list[float]] | None:
     """What the fit's last look found in each photo: the counts of these names; None where it holds no cloud."""
     tree = world.wide(fit.prior)
-    cloud = load(fit, "learned").transformer.cloud
+    cloud = load(fit, "learned").distribution.cloud
     if cloud is None:
         return None
     found = {}
-    for number, a in enumerate(places(tree)):
+    for number, a in enumerate(image_attributes(tree)):
         if a.name in names:
             low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
             count = low + cloud.centre[:, number].clamp(0, 1).numpy() * (high - low + 1) - 0.5

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from experiments.blood import arms, world
 from scenefit.data.boxes import Boxes
 from scenefit.metrics.average_precision import matched
-from scenefit.metrics.iou_and_nms import overlaps
+from scenefit.metrics.iou_and_nms import iou
 
 # Of false finds, the first that holds. Missed ones are labels.
 KINDS = ("box off", "at the border", "on another find", "alone", "missed")
@@ -52,7 +52,7 @@ def near_label(found: Boxes, truth: Boxes) -> NDArray[np.bool_]:
     for image in range(truth.count):
         some, real = found.rows(image), truth.rows(image)
         if some.stop > some.start and real.stop > real.start:
-            touch = iou(found.box[some], truth.box[real]) >= TOUCH
+            touch = overlaps(found.box[some], truth.box[real]) >= TOUCH
             out[some] = (touch & (found.name[some][:, None] == truth.name[real][None])).any(1)
     return out
 
@@ -63,7 +63,7 @@ def on_another(found: Boxes) -> NDArray[np.bool_]:
     for image in range(found.count):
         some = found.rows(image)
         surer = found.score[some][None] > found.score[some][:, None]
-        out[some] = ((iou(found.box[some], found.box[some]) >= TOUCH) & surer).any(1)
+        out[some] = ((overlaps(found.box[some], found.box[some]) >= TOUCH) & surer).any(1)
     return out
 
 
@@ -73,6 +73,6 @@ def at_border(found: Boxes) -> NDArray[np.bool_]:
     return (low <= EDGE).any(1) | (high >= np.array([width, height]) - EDGE).any(1)
 
 
-def iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: Any = overlaps(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+def overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: Any = iou(torch.from_numpy(first), torch.from_numpy(second)).numpy()
     return found

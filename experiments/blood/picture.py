@@ -19,12 +19,12 @@ from experiments.blood import arms, fits, world
 from experiments.blood.summary import BEST, CONTROLS
 from experiments.blood.tables import NAMES
 from scenefit.evaluation.evaluate import Found
-from scenefit.evaluation.summary import find_strangers
-from scenefit.nets.model import pressed
-from scenefit.report import Arm, Interval, Story, Strangers, Table
+from scenefit.evaluation.summary import find_outliers
+from scenefit.nets.model import at_bounds
+from scenefit.report import Baseline, Interval, Outliers, ReportContent, Table
 from scenefit.run.detections import compare
-from scenefit.run.report import attributes, tell_strangers
-from scenefit.scenes.rng import derive
+from scenefit.run.report import attributes, outlier_content
+from scenefit.scenes.rng import derive_seed
 
 SIDES = {"wide": "grammar, wide", "adapted": "learned without labels"}
 TABLE = {"naive": "naive grammar", "wide": "grammar, wide", "shrunk": "shrunk to a quarter", "random": "random search",
@@ -45,13 +45,13 @@ def camera(data: Path) -> bytes:
     field = world.pattern(data)
     light = np.clip(128 * np.exp(STRONGER * field), 0, 255).astype(np.uint8)
     gap = np.full((world.SIZE[0], 4, 3), 255, np.uint8)
-    row = np.concatenate([raw.images[0], gap, light, gap, raw.flattened(field).images[0]], 1)
+    row = np.concatenate([raw.images[0], gap, light, gap, raw.correct_flat_field(field).images[0]], 1)
     held = io.BytesIO()
     Image.fromarray(row).save(held, "PNG")
     return held.getvalue()
 
 
-def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> Story | None:
+def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> ReportContent | None:
     """Of the first prior's first seed, with the table of all seeds; None where one of the sides is not there."""
     first = cells[0]
     own = [replace(first, arm=arm) for arm in SIDES]
@@ -59,16 +59,17 @@ def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> S
         return None
     photos = world.reported(first.data, first.report)
     found = {SIDES[cell.arm]: Found(*arms.finds(cell)) for cell in own}
-    scenes = {cell.arm: arms.sampler(cell)(derive(cell.seed, "shown"), SHOWN) for cell in own}
+    scenes = {cell.arm: arms.sampler(cell)(derive_seed(cell.seed, "shown"), SHOWN) for cell in own}
     part = result[f"prior {first.prior:g}"]
-    rows = [Arm(told, *(part["arms"][arm]["mAP50"][key] for key in ("mean", "low", "high", "values")))
+    rows = [Baseline(told, *(part["arms"][arm]["mAP50"][key] for key in ("mean", "low", "high", "values")))
             for arm, told in TABLE.items() if arm in part["arms"]]
     gap = part.get("gap closed", {}).get(BEST)
     model = fits.load(first.fit, "learned")
-    return Story(
+    return ReportContent(
         title="Blood cells, found by a detector that saw no label", verdict=verdict(part),
         subtitle=f"{result['photos']} held-out photos, {result['seeds']} seeds; all that is found, the renders and the "
-                 f"attributes below are of seed {first.seed}. The method was developed on 50 other photos with labels.",
+                 f"attributes below are of seed {first.seed}. The method was developed on 50 other photos with "
+                 "labels.",
         command=command, attributes=attributes(model, bounds_pressed(model)), strangers=strangers(first),
         shown_first=[f"image.{name}" for name in ATTRIBUTES],
         facts={"Red cells that overlap or touch the border": "often have no label: such finds count as false"},
@@ -80,14 +81,14 @@ def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> S
 
 def bounds_pressed(model: sf.Model) -> dict[str, str]:
     """Learned numbers that press against an end of their prior: "kind.name" -> "low" or "high"."""
-    return {f"{kind}.{name}": side for (kind, name), side in pressed(model, model.sample(2048)).items()}
+    return {f"{kind}.{name}": side for (kind, name), side in at_bounds(model, model.sample(2048)).items()}
 
 
-def strangers(cell: arms.Cell) -> Strangers | None:
+def strangers(cell: arms.Cell) -> Outliers | None:
     """Photos to match that no render of what was learned is like, if there are any."""
     samplers = [arms.sampler(replace(cell, arm=arm)) for arm in ("wide", "learned")]
-    drawn = [arms.rendered(sampler(derive(cell.seed, "far"), FAR_RENDERS))[0] for sampler in samplers]
-    return tell_strangers(find_strangers(world.unlabelled(cell.data).images, *drawn))
+    drawn = [arms.rendered(sampler(derive_seed(cell.seed, "far"), FAR_RENDERS))[0] for sampler in samplers]
+    return outlier_content(find_outliers(world.unlabelled(cell.data).images, *drawn))
 
 
 def verdict(part: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.blood import arms, world
 from scenefit.data.boxes import Boxes
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 SCENES = 128
 
@@ -20,7 +20,7 @@ def sizes(cells: Sequence[arms.Cell], names: Sequence[str] = ("wide", "learned")
     assert few is not None
     found: dict[str, Any] = {"labels": {name: {"mean": side(few, name)} for name in world.CLASSES}}
     for arm in names:
-        drawn = [arms.rendered(arms.sampler(replace(cell, arm=arm))(derive(cell.seed, "sizes"), SCENES))[1]
+        drawn = [arms.rendered(arms.sampler(replace(cell, arm=arm))(derive_seed(cell.seed, "sizes"), SCENES))[1]
                  for cell in cells]
         each = {name: [side(boxes, name) for boxes in drawn] for name in world.CLASSES}
         found[arm] = {name: {"mean": float(np.mean(values)), "low": min(values), "high": max(values)}

@@ -12,9 +12,9 @@ from experiments.blood import arms, counting, fits, measure, world
 from experiments.blood.measure import Figure, percent
 from experiments.blood.mistakes import mistakes
 from experiments.blood.sizes import sizes
-from scenefit.metrics.mmd import floor
-from scenefit.scenes.rng import derive
-from scenefit.tasks.detection import SURE
+from scenefit.metrics.mmd import noise_floor
+from scenefit.scenes.rng import derive_seed
+from scenefit.tasks.detection import MIN_CONFIDENCE
 
 CONTROLS = ("wide", "shrunk", "random", "cma", "naive", "wide-adapted", "wide-longer")
 ALL_LONGER = ("wide-longer", "learned-longer", "real-longer+all")  # floor, learned and ceiling, trained for longer
@@ -23,7 +23,7 @@ CEILINGS = (CEILING, "real-longer+all", "wide+all", "learned+all")  # the best o
 BEST, BEST_10 = "adapted", "learned+10"  # the arms that the goals are about
 NO_LABEL = "learned", BEST
 EXAMINED = (FLOOR, BEST, "recounted-adapted", BEST_10, CEILING)  # whose mistakes are told apart
-BELIEVED = f"mistakes from {SURE} on"  # from the score on that a detector believes when it trains itself
+BELIEVED = f"mistakes from {MIN_CONFIDENCE} on"  # from the score on that a detector believes when it trains itself
 PHOTOS = "photos"
 Cells = Sequence[arms.Cell]
 Results = Mapping[arms.Cell, dict[str, Any]]
@@ -78,7 +78,7 @@ def judged_figures(cells: Cells, photos: Any, lots: measure.Resamples) -> dict[t
         judged = [measure.judge(some, photos.boxes, world.CLASSES, threshold) for some, threshold in finds]
         found[key] = measure.figures(judged, world.CLASSES, lots)
         if key[1] in (BEST, FLOOR):
-            counts = [measure.judge(some, photos.boxes, world.CLASSES, SURE).counts for some, _ in finds]
+            counts = [measure.judge(some, photos.boxes, world.CLASSES, MIN_CONFIDENCE).counts for some, _ in finds]
             found[key][BELIEVED] = measure.mistakes(counts, lots)
     return found
 
@@ -125,8 +125,8 @@ def distances(cells: Cells) -> dict[str, float]:
             steps = fits.record(cell.fit) if cell.arm == "learned" else fits.facts_of(cell.fit, cell.arm)
             found.setdefault(cell.arm, []).append(steps["trace"][-1]["distance"])
             if cell.arm == "learned":
-                seed = derive(cell.fit.seed, "photos against photos")
-                found.setdefault(PHOTOS, []).append(floor(fits.distance(cell.fit).photos, seed).mean)
+                seed = derive_seed(cell.fit.seed, "photos against photos")
+                found.setdefault(PHOTOS, []).append(noise_floor(fits.distance(cell.fit).photos, seed).mean)
     return {arm: float(np.mean(each)) for arm, each in found.items()}
 
 

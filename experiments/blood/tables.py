@@ -6,7 +6,7 @@ from experiments.blood import arms, world
 from experiments.blood.measure import percent, spread
 from experiments.blood.mistakes import KINDS
 from experiments.blood.summary import BELIEVED, BEST, PHOTOS
-from scenefit.tasks.detection import SURE
+from scenefit.tasks.detection import MIN_CONFIDENCE
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 NAMES = {"naive": "naive grammar", "wide": "wide grammar", "shrunk": "wide, shrunk to a quarter",
@@ -109,8 +109,9 @@ def differences(part: dict[str, Any]) -> list[str]:
         each = [f"{name_of(arm)} {spread(one, digits=0)} %" for arm, one in wrong.items()]
         believed = part.get(f"{BELIEVED} against wide")
         if believed:
-            each.append(f"{name_of(BEST)}, finds believed from a score of {SURE} on, as when it trained itself: "
-                        f"{spread(believed['own'], digits=0)} %, and of the wide grammar's, believed from the same on: "
+            each.append(f"{name_of(BEST)}, finds believed from a score of {MIN_CONFIDENCE} on, as when it trained "
+                        f"itself: {spread(believed['own'], digits=0)} %, and of the wide grammar's, believed from the "
+                        "same on: "
                         f"{spread(believed['same'], digits=0)} %")
         said += [f"False and missed together, of the wide grammar's: {'; '.join(each)}.", ""]
     return said

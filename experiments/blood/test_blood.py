@@ -34,8 +34,8 @@ from scenefit.inference import cma_es as search
 from scenefit.inference.settings import Settings
 from scenefit.metrics.average_precision import average_precision, best_threshold, matched
 from scenefit.nets.centre_network import SmallMaps
-from scenefit.nets.model import Unlearned
-from scenefit.tasks.detection import TURNS
+from scenefit.nets.model import PriorModel
+from scenefit.tasks.detection import ROUNDS
 
 PHOTOS = 12
 
@@ -160,7 +160,7 @@ def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> arms.Cell:
     monkeypatch.setattr(world, "reported", lambda data, report: photos)
     monkeypatch.setattr(world, "labelled", lambda data, label, report, draw: photos.take([draw, 1]))
     monkeypatch.setattr(arms.Cell, "task", property(lambda own: sf.Detect(
-        world.CLASSES, steps=own.steps, views=4, batch=2, enlarge=0.25, backbone=SmallMaps)))
+        world.CLASSES, steps=own.steps, augmented_copies=4, batch=2, upscale=0.25, backbone=SmallMaps)))
     return arms.Cell(tmp_path, tmp_path / "cells", 6, 1.0, 0, "naive", "val", Settings(), steps=3)
 
 
@@ -192,8 +192,8 @@ def test_labels_go_on_from_the_arms_own_detector(cell: arms.Cell, monkeypatch: p
 
 def test_labels_are_gone_on_with_alone(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Renders as the other half would hold the detector at their own boxes."""
-    tune, given = sf.Detect.tune, []
-    monkeypatch.setattr(sf.Detect, "tune", lambda *inputs: (given.append(inputs[2:]), tune(*inputs))[1])
+    tune, given = sf.Detect.fine_tune, []
+    monkeypatch.setattr(sf.Detect, "fine_tune", lambda *inputs: (given.append(inputs[2:]), tune(*inputs))[1])
     arms.run(replace(cell, arm="wide+10"))
     few = world.labelled(cell.data, "10", "val", 0)
     [(images, labels, _)] = given
@@ -211,7 +211,7 @@ def test_relabelled_photos_come_from_the_learned_detector(cell: arms.Cell, monke
 def test_adapted_goes_on_with_photos_and_no_label(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "unlabelled", lambda data: replace(world.reported(data, "val"), boxes=None))
     told = arms.run(replace(cell, arm="wide-adapted"))
-    assert told["cost"]["renders"] == 14 and told["cost"]["trainings"] == 1 + TURNS
+    assert told["cost"]["renders"] == 14 and told["cost"]["trainings"] == 1 + ROUNDS
     first, last = (arms.kept(replace(cell, arm=arm))[0] for arm in ("wide", "wide-adapted"))
     assert not torch.equal(first["last.weight"], last["last.weight"])
     longer = arms.run(replace(cell, arm="wide-longer"))
@@ -219,7 +219,7 @@ def test_adapted_goes_on_with_photos_and_no_label(cell: arms.Cell, monkeypatch: 
     many = arms.run(replace(cell, arm="wide-many"))
     assert many["cost"]["renders"] == 6 * arms.MANY + 8 and many["cost"]["trainings"] == 1
     ten = arms.run(replace(cell, arm="wide-adapted+10"))
-    assert ten["cost"]["trainings"] == 2 + TURNS
+    assert ten["cost"]["trainings"] == 2 + ROUNDS
 
 
 def test_rescaled_finds_are_as_large_as_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,10 +410,10 @@ def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest
 def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a fit with these settings would have from its beginning; stopped, it goes on from its last step."""
     monkeypatch.setattr(fits, "REFINED", {"matched": {"steps": 1}, "rewarded": {"task_steps": 1, "task_renders": 8}})
-    monkeypatch.setattr(fits, "REWARDING", sf.Detect(world.CLASSES, steps=8, views=4, batch=2, enlarge=0.25,
+    monkeypatch.setattr(fits, "REWARDING", sf.Detect(world.CLASSES, steps=8, augmented_copies=4, batch=2, upscale=0.25,
                                                      backbone=SmallMaps))
     for name, more in (("matched", {}), ("rewarded", {"labelled": world.labelled(Path(), "10", "val", 0),
-                                                      "task": fits.REWARDING, "keep": world.KEEP})):
+                                                      "task": fits.REWARDING, "label_policy": world.KEEP})):
         *_, whole = sf.fit_steps(world.wide(1.0), world.renderer, world.unlabelled(Path()), seed=0,
                                  settings=replace(small_fit.settings, **fits.REFINED[name]), **more)
         steps = sf.fit_steps
@@ -437,7 +437,7 @@ def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pyte
 
 
 def test_a_policy_learns_the_counts_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fits, "POLICY", fits.StructureSettings((64,), epochs=1, readings=2, steps=2))
+    monkeypatch.setattr(fits, "POLICY", fits.StructureSettings((64,), epochs=1, samples=2, steps=2))
     model = fits.load(small_fit, fits.STRUCTURED)
     assert model.structure is not None and fits.load(small_fit, "learned").structure is None
     spent, before = (fits.cost(small_fit, name) for name in (fits.STRUCTURED, "learned"))
@@ -458,7 +458,7 @@ def test_recounted_scenes_differ_in_one_count_alone() -> None:
 
 def test_scenes_with_the_platelets_of_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Learned ones, for its detector and for what goes on from that; they read labels, which a report may forbid."""
-    monkeypatch.setattr(fits, "load", lambda fit, name: Unlearned(world.wide(1.0), len(name)))
+    monkeypatch.setattr(fits, "load", lambda fit, name: PriorModel(world.wide(1.0), len(name)))
     few = world.labelled(cell.data, "50", "val", 0).boxes
     assert few is not None
     true = world.count(few)[:, world.CLASSES.index("Platelets")]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
-from scenefit.scenes.attributes import Slab
+from scenefit.scenes.attributes import NodeGroup
 from scenefit.scenes.priors import Prior
-from scenefit.scenes.rng import derive, generator, uniform
+from scenefit.scenes.rng import derive_seed, generator, uniform
 from scenes import smear
 
 SIZE = smear.SIZE
@@ -21,7 +21,7 @@ CLASSES = ("RBC", "WBC", "Platelets")
 COUNTS = {"n_red": "RBC", "n_white": "WBC", "n_platelet": "Platelets"}  # of the scene -> class of the labels
 # What people would see, and draw a box around; the data's own page says that red cells which overlap or touch the
 # border often have none.
-KEEP = sf.Keep(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal")
+KEEP = sf.LabelPolicy(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal")
 FIRST = 10  # labelled photos that the report "rest" leaves to the arms
 MATCHED, FEW = "match", "few"
 ALL = "all"
@@ -67,7 +67,7 @@ def wide(scale: float) -> sf.Grammar:
 
 def naive(seed: int, count: int) -> sf.SceneBatch:
     """Scenes of the naive guess."""
-    def decide(slab: Slab) -> Mapping[str, Any]:
+    def decide(slab: NodeGroup) -> Mapping[str, Any]:
         if slab.kind != "image":
             return {}
         found: dict[str, Any] = {}
@@ -85,7 +85,7 @@ def swapped(tree: sf.Grammar, learned: Sampler, content: bool) -> Sampler:
 
     def sample(seed: int, count: int) -> sf.SceneBatch:
         table = learned(seed, count).tables[tree.start]
-        return decided(tree, derive(seed, "swapped"), count, {name: np.asarray(table[name]) for name in names})
+        return decided(tree, derive_seed(seed, "swapped"), count, {name: np.asarray(table[name]) for name in names})
 
     return sample
 
@@ -96,7 +96,7 @@ def recounted(tree: sf.Grammar, learned: Sampler, name: str, true: np.ndarray) -
         table = learned(seed, count).tables[tree.start]
         values = {own: np.asarray(table[own]) for own in of_images(tree)}
         values[name] = generator(seed, f"true {name}").choice(true, count)
-        return decided(tree, derive(seed, "recounted"), count, values)
+        return decided(tree, derive_seed(seed, "recounted"), count, values)
 
     return sample
 
@@ -119,12 +119,12 @@ def pattern(data: Path) -> np.ndarray:
 
 def unlabelled(data: Path) -> sf.Photos:
     """The photos to match; no label file is opened."""
-    return sf.read_part(data, SIZE, MATCHED).flattened(pattern(data))
+    return sf.read_part(data, SIZE, MATCHED).correct_flat_field(pattern(data))
 
 
 def with_boxes(data: Path, part: str) -> sf.Photos:
     """The photos of a part of the data set, with their labels."""
-    return sf.read_boxes(data, SIZE, part).flattened(pattern(data))
+    return sf.read_boxes(data, SIZE, part).correct_flat_field(pattern(data))
 
 
 def reported(data: Path, report: str) -> sf.Photos:

@@ -25,11 +25,11 @@ from scenefit.files.atomic import write_json
 from scenefit.files.lock import lock
 from scenefit.inference.fit import plan
 from scenefit.renderers.scene_file import SceneFile, load_scene
-from scenefit.report import Arm, Interval, Mistakes, Story, write
+from scenefit.report import Baseline, Interval, Mistakes, ReportContent, write
 from scenefit.report import Table as StoryTable
-from scenefit.run.config import describe
+from scenefit.run.config import make_config
 from scenefit.run.folder import Run, begin, fit_model, fit_run, steps
-from scenefit.run.report import measure, tell
+from scenefit.run.report import measure, report_content
 
 ARMS = {"grammar": "the hand-made grammar", "shrunk": "wide prior, shrunk to a quarter",
         "learned": "learned from the photos", "oracle": "oracle: the true distribution"}
@@ -75,7 +75,7 @@ def repeat(scene: SceneFile, seed: int, folder: Path, tick: Tick) -> dict[str, A
     if not (folder / "run").exists():
         save_photos(match, folder / "photos")
     photos = sf.read_photos(folder / "photos", (scene.renderer.size))  # type: ignore[attr-defined]
-    wanted = describe(scene, seed, sf.Settings(), photos.images.shape[1:3], photos, folder / "photos")
+    wanted = make_config(scene, seed, sf.Settings(), photos.images.shape[1:3], photos, folder / "photos")
     with lock(folder / "run"):
         run = begin(folder / "run", wanted)
         for step in fit_run(run, scene.grammar, scene.renderer, photos):
@@ -102,7 +102,7 @@ def _arm(name: str, run: Run, scene: SceneFile, test: sf.Photos, seed: int, kept
                "learned": lambda seed, n: model.sample(n, seed), "oracle": truth(898).sample}[name]
     task = sf.Classify(CLASSES)
     network = train_on(sampler, scene.renderer, task, TRAIN, seed)
-    found = {"fit": run.record.identity, "accuracy": task.score(network, test.images, test.label),
+    found = {"fit": run.record.identity, "accuracy": task.evaluate(network, test.images, test.label),
              "wrong": wrong(task, network, test), "cpu_seconds": time.process_time() - began}
     write_json(kept, found)
     return found
@@ -130,12 +130,12 @@ def show(result: dict[str, Any]) -> None:
     Console().print(f"Gap closed: {100 * gap['mean']:.1f} % ({100 * gap['low']:.1f} to {100 * gap['high']:.1f})")
 
 
-def story(run: Run, scene: SceneFile, first: dict[str, Any], result: dict[str, Any]) -> Story:
+def story(run: Run, scene: SceneFile, first: dict[str, Any], result: dict[str, Any]) -> ReportContent:
     """The report of the first repeat's fit, with the truth, all repeats' table, and photos told wrong."""
-    told = tell(run, scene)
+    told = report_content(run, scene)
     true = truth(898).sample(result["seed"], 2048).tables["digit"]
     attributes = [replace(a, truth=true[a.name], unit="°" if a.circular else "px") for a in told.attributes]
-    arms = [Arm(name, row["mean"], row["low"], row["high"], row["values"])
+    arms = [Baseline(name, row["mean"], row["low"], row["high"], row["values"])
             for name, row in result["accuracy"].items()]
     gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high")))
     errors = {}

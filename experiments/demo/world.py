@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 import scenefit as sf
-from scenefit.files.atomic import whole_file
-from scenefit.scenes.rng import derive
+from scenefit.files.atomic import atomic_write
+from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
 MATCH = 450  # photos to match; the other digits are the test
@@ -24,11 +24,11 @@ def truth(sprites: int) -> sf.Grammar:
 def take_photos(seed: int) -> tuple[sf.Photos, sf.Photos]:
     """Photos to match (their labels are not looked at) and photos to test on: other digits, the same world."""
     images, classes = digits.digits(slice(digits.HALF, None))
-    order = np.random.default_rng(derive(seed, "split")).permutation(len(images))
+    order = np.random.default_rng(derive_seed(seed, "split")).permutation(len(images))
     parts = []
     for name, rows in (("match", order[:MATCH]), ("test", order[MATCH:])):
         camera = sf.Sprites((digits.SIZE, digits.SIZE), {"digit": images[rows]}, {"digit": classes[rows]}, "digit")
-        scenes = truth(len(rows)).sample(derive(seed, name), len(rows))
+        scenes = truth(len(rows)).sample(derive_seed(seed, name), len(rows))
         scenes = scenes.with_columns({"digit": {"sprite": np.arange(len(rows))}})  # each digit once
         frames = sf.render(camera, scenes)
         parts.append(sf.Photos(frames.images, (Path(),) * len(rows), (), frames.label))
@@ -38,5 +38,5 @@ def take_photos(seed: int) -> tuple[sf.Photos, sf.Photos]:
 def save_photos(photos: sf.Photos, folder: Path) -> None:
     """As PNG files, as a user would have them."""
     for row, image in enumerate(photos.images):
-        with whole_file(folder / f"{row:03d}.png") as file:
+        with atomic_write(folder / f"{row:03d}.png") as file:
             Image.fromarray(image).save(file, "PNG")

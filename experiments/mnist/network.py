@@ -12,7 +12,7 @@ from torch import nn
 
 import scenefit as sf
 from scenefit.metrics.features import to_tensor
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 BATCH = 128
 CHUNK = 1024
@@ -27,7 +27,7 @@ def network(size: int, width: int, seed: int) -> nn.Module:
     stem = block(1, width, 5, 2) + (block(width, width, 3, 2) if size > 32 else [])
     body = block(width, 2 * width, 3, 2) + block(2 * width, 2 * width, 3, 1) + block(2 * width, 4 * width, 3, 2)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "network"))
+        torch.manual_seed(derive_seed(seed, "network"))
         return nn.Sequential(*stem, *body, nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * width * 16, 10))
 
 
@@ -51,12 +51,12 @@ def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites
     total = epochs * sum(-(-min(CHUNK, images - at) // BATCH) for at in range(0, images, CHUNK))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=total, pct_start=0.25)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "dropout"))
+        torch.manual_seed(derive_seed(seed, "dropout"))
         model.train()
         for first in range(0, epochs * images, images):
-            order = first + np.random.default_rng(derive(seed, f"order {first}")).permutation(images)
+            order = first + np.random.default_rng(derive_seed(seed, f"order {first}")).permutation(images)
             for at in range(0, images, CHUNK):
-                frames = sf.render(camera, sample(derive(seed, "train"), np.sort(order[at:at + CHUNK])))
+                frames = sf.render(camera, sample(derive_seed(seed, "train"), np.sort(order[at:at + CHUNK])))
                 pixels, target = to_tensor(frames.images)[:, :1], torch.from_numpy(frames.label.astype(int))
                 if jitter:
                     pixels = jittered(pixels, jitter)

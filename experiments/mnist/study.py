@@ -24,14 +24,14 @@ from experiments.mnist import network as net
 from experiments.mnist.world import WORLDS, Digits, World, camera, grammar, load, take_photos
 from scenefit.files.atomic import write_bytes, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.metrics.mmd import floor
+from scenefit.metrics.mmd import noise_floor
 from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.model import load_model
-from scenefit.report import Arm, Interval, Story, TracePoint
+from scenefit.report import Baseline, Interval, ReportContent, TracePoint
 from scenefit.report import Table as StoryTable
 from scenefit.report.picture import first_view
 from scenefit.run.report import attributes
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 ARMS = ("grammar", "shrunk", "learned", "oracle")
 MATCH = 1000  # photos that are matched; the other 9,000 of MNIST's test part are the report's
@@ -94,7 +94,7 @@ def run(job: Job) -> dict[str, Any]:
     torch.set_num_threads(1)
     world, parts = WORLDS[job.world], load(job.data, job.sprites, MATCH, job.seed)
     fitted = fit(job, world, *parts[:2])
-    test = take_photos(world, parts[2], derive(job.seed, "test"))
+    test = take_photos(world, parts[2], derive_seed(job.seed, "test"))
     return {**fitted, "accuracy": {arm: classify(job, world, arm, parts[0], test) for arm in job.arms}}
 
 
@@ -103,14 +103,14 @@ def fit(job: Job, world: World, sprites: Digits, match: Digits) -> dict[str, Any
     kept, tree = job.folder / "fit.json", grammar(world.prior, sprites)
     if kept.exists():
         return json.loads(kept.read_text())
-    photos = take_photos(world, match, derive(job.seed, "match"))
+    photos = take_photos(world, match, derive_seed(job.seed, "match"))
     trace = []
     for step in sf.fit_steps(tree, camera(world, sprites), replace(photos, label=np.full(len(photos), "")),
                              seed=job.seed):
         trace.append([step.renders, step.distance, step.stage])
-    band = floor(step.objective.photos, job.seed, using=step.objective.kernel)
+    band = noise_floor(step.objective.photos, job.seed, using=step.objective.kernel)
     sets = {"learned": step.model.sample(4096), "prior": tree.sample(job.seed, 4096),
-            "truth": grammar(world.target, sprites).sample(derive(job.seed, "truth"), 4096)}
+            "truth": grammar(world.target, sprites).sample(derive_seed(job.seed, "truth"), 4096)}
     found = {a: {**{name: wasserstein(sets[name].tables["digit"][a], sets["truth"].tables["digit"][a], a == "angle")
                     for name in ("learned", "prior")},
                  **{f"{name} mean and sd": moments(scenes.tables["digit"][a], a == "angle")
@@ -190,15 +190,16 @@ def picture(world: World, job: Job, result: dict[str, Any]) -> bytes:
     fitted = json.loads((job.folder / "fit.json").read_text())
     true = grammar(world.target, sprites).sample(1, 2048).tables["digit"]
     shown = [replace(a, truth=true[a.name], unit="°" if a.circular else "px") for a in attributes(model, {})]
-    rows = [Arm(arm, row["mean"], row["low"], row["high"], row["values"]) for arm, row in result["accuracy"].items()]
+    rows = [Baseline(arm, row["mean"], row["low"], row["high"], row["values"]) for arm,
+            row in result["accuracy"].items()]
     gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high"))) if "gap_closed" in result else None
     view = camera(world, sprites)
-    story = Story(
+    story = ReportContent(
         title=f"MNIST, {world.title}", verdict=result.get("verdict", words(result)),
         subtitle=f"{job.sprites:,} sprites, {MATCH:,} unlabelled photos to match, {result['photos']['test']:,} to test",
         command=f"python -m experiments.mnist_{world.name} --data FOLDER{options(job, result)}" if rows else
                 f"python -m experiments.mnist {world.name} --arms --data FOLDER",
-        photos=take_photos(world, match, derive(job.seed, "match")).images[::40][:24],
+        photos=take_photos(world, match, derive_seed(job.seed, "match")).images[::40][:24],
         prior=sf.render(view, tree.sample(0, 24)).images, learned=sf.render(view, model.sample(24)).images,
         trace=[TracePoint(*point) for point in fitted["trace"]], floor=Interval(*fitted["floor"]), attributes=shown,
         table=StoryTable("accuracy", rows, f"95 % t interval over {result['seeds']} seeds", gap) if rows else None,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 Prior = Any
 
@@ -75,7 +75,7 @@ def load(folder: Path, sprites: int, photos: int, seed: int) -> tuple[Digits, Di
                          "test_images, test_labels)")
     with np.load(path, allow_pickle=False) as file:
         parts = {name: file[name] for name in ("train_images", "train_labels", "test_images", "test_labels")}
-    rng = np.random.default_rng(derive(seed, "mnist split"))
+    rng = np.random.default_rng(derive_seed(seed, "mnist split"))
     train = rng.permutation(len(parts["train_images"]))[:sprites]
     test = rng.permutation(len(parts["test_images"]))
     return (sort_digits(parts["train_images"][train], parts["train_labels"][train]),

@@ -16,9 +16,9 @@ from scenefit.inference.gradients.estimate import leave_one_out
 from scenefit.inference.structure import Draw, by_grammar
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.mmd import median_heuristic, squared_distances
-from scenefit.nets.structure_policy import Structure
+from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.renderers import Renderer, render
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 WIDTH = 0.1  # of the median squared distance between photos: the kernel's
 
@@ -32,7 +32,8 @@ def density_ratio(renders: Tensor, photos: Tensor) -> Tensor:
     return logs - float(np.log(len(photos) / (len(renders) - 1)))
 
 
-def follow_reward(policy: Structure, extractor: Extractor, renderer: Renderer, photos: np.ndarray, *, seed: int = 0,
+def follow_reward(policy: StructurePolicy, extractor: Extractor, renderer: Renderer, photos: np.ndarray, *,
+                  seed: int = 0,
                   draw: Draw = by_grammar, steps: int = 150, batch: int = 256, rate: float = 2e-2) -> int:
     """Move a policy by the reward. photos uint8 [N, H, W, 3]; returns the images rendered."""
     features = compute(extractor, photos)
@@ -41,7 +42,7 @@ def follow_reward(policy: Structure, extractor: Extractor, renderer: Renderer, p
     optimiser = torch.optim.Adam(policy.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.1)
     for step in range(steps):
-        scenes = draw(policy, derive(seed, f"reward {step}"), batch)
+        scenes = draw(policy, derive_seed(seed, f"reward {step}"), batch)
         seen = (compute(extractor, render(renderer, scenes).images) - mean) / spread
         loss = -(leave_one_out(density_ratio(seen, features)) * policy.log_prob(scenes)).mean()
         optimiser.zero_grad()

@@ -28,8 +28,8 @@ from scenefit.files.atomic import write_bytes, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.inference.structure import fit_structure
 from scenefit.nets.model import load_structure
-from scenefit.nets.structure_policy import Structure
-from scenefit.scenes.rng import derive
+from scenefit.nets.structure_policy import StructurePolicy
+from scenefit.scenes.rng import derive_seed
 
 HERE = Path(__file__).parent
 SCENES, DRAWS = 2000, 10  # a total variation is between samples of so many scenes, the mean of so many draws
@@ -89,12 +89,13 @@ def fit(job: Job, tree: sf.Grammar, sprites: Any, digits: Any) -> dict[str, Any]
     if kept.exists():
         return json.loads(kept.read_text())
     view = world.camera(sprites)
-    scenes = world.truth(world.grammar(digits), derive(job.seed, "photos"), world.PHOTOS)
+    scenes = world.truth(world.grammar(digits), derive_seed(job.seed, "photos"), world.PHOTOS)
     photos = sf.render(world.camera(digits), scenes).images
     *_, step = fit_structure(tree, view, photos, seed=job.seed)
-    began, rewarded = time.process_time(), Structure(tree, derive(job.seed, "rewarded"))
-    renders = follow_reward(rewarded, step.recogniser.features, view, photos, seed=job.seed)
-    read = world.counts(step.recogniser.read(photos, 8, derive(job.seed, "look"))).reshape(len(photos), 8, 10)
+    began, rewarded = time.process_time(), StructurePolicy(tree, derive_seed(job.seed, "rewarded"))
+    renders = follow_reward(rewarded, step.posterior.features, view, photos, seed=job.seed)
+    read = world.counts(step.posterior.sample_posterior(photos, 8, derive_seed(job.seed, "look"))).reshape(len(photos),
+                                                                                                           8, 10)
     true = world.counts(scenes)[:, None]
     for name, policy in (("learned", step.structure), ("reward", rewarded)):
         write_tensors(job.folder / f"{name}.safetensors", dict(policy.state_dict()), {})
@@ -118,12 +119,12 @@ def measure(job: Job, tree: sf.Grammar, arm: str) -> dict[str, Any]:
         state = read_tensors(job.folder / f"{arm}.safetensors", "remove it")[0]
         return load_structure(tree, state).sample(seed, count)
 
-    pairs = [(marginals(sample(derive(job.seed, f"{arm} {draw}"), SCENES)),
-              marginals(world.truth(tree, derive(job.seed, f"true {draw}"), SCENES))) for draw in range(DRAWS)]
+    pairs = [(marginals(sample(derive_seed(job.seed, f"{arm} {draw}"), SCENES)),
+              marginals(world.truth(tree, derive_seed(job.seed, f"true {draw}"), SCENES))) for draw in range(DRAWS)]
     out: dict[str, Any] = {name: {
         "tv": float(np.mean([total_variation(ours[name], true[name]) for ours, true in pairs])),
         "kl": float(np.mean([kl(true[name], ours[name]) for ours, true in pairs]))} for name in ("count", "class")}
-    whole, exact = marginals(sample(derive(job.seed, f"{arm} whole"), EXACT)), known()
+    whole, exact = marginals(sample(derive_seed(job.seed, f"{arm} whole"), EXACT)), known()
     for name in ("count", "class", "joint"):
         out.setdefault(name, {})["exact tv"] = total_variation(whole[name], exact[name])
     return {**out, "marginals": whole}

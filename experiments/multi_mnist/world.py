@@ -13,9 +13,9 @@ import numpy as np
 
 import scenefit as sf
 from experiments.mnist.world import Digits, load
-from scenefit.scenes.attributes import Slab
+from scenefit.scenes.attributes import NodeGroup
 from scenefit.scenes.priors import pick
-from scenefit.scenes.rng import mix, uniform
+from scenefit.scenes.rng import fold_in, uniform
 
 SIZE, CELLS = 64, 3
 MOST = 6
@@ -35,7 +35,7 @@ class Placed:
 
     def __call__(self, scenes: sf.SceneBatch) -> sf.Frames:
         table = scenes.tables["digit"]
-        order = np.argsort(uniform(mix(scenes.address[:, None], np.arange(CELLS**2)), "cell"), axis=1)
+        order = np.argsort(uniform(fold_in(scenes.address[:, None], np.arange(CELLS**2)), "cell"), axis=1)
         count = np.bincount(table.scene, minlength=len(scenes))
         by_scene = np.argsort(table.scene, kind="stable")
         rank = np.empty(len(table), np.int64)
@@ -65,7 +65,7 @@ def camera(digits: Digits) -> Placed:
 
 def truth(tree: sf.Grammar, seed: int, count: int) -> sf.SceneBatch:
     """Scenes of the target distribution."""
-    def decide(slab: Slab) -> dict[str, Any]:
+    def decide(slab: NodeGroup) -> dict[str, Any]:
         if slab.kind == "image":
             return {"n_digit": pick(COUNTS, uniform(slab.address, "n_digit"))}
         here = np.bincount(slab.scene, minlength=count)[slab.scene]

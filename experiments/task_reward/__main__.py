@@ -21,7 +21,7 @@ from torch import Tensor
 import scenefit as sf
 from experiments.arms import interval, train_on
 from scenefit.files.atomic import write_json
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
 TRAININGS = 60
@@ -90,8 +90,8 @@ def run(seed: int, arm: str) -> dict[str, Any]:
     task, test = sf.Classify(tuple("0123456789")), photos["test"]
     if arm == "labels alone":
         few = photos["few"].take(np.resize(np.arange(FEW), TRAIN))  # as many steps as on renders
-        network = task.train(few.images, few.label, derive(seed, "few"))
-        result = {"accuracy": task.score(network, test.images, test.label), "angle": None}
+        network = task.train(few.images, few.label, derive_seed(seed, "few"))
+        result = {"accuracy": task.evaluate(network, test.images, test.label), "angle": None}
         write_json(kept, result)
         return result
     sampler: Any = truth.sample
@@ -104,9 +104,9 @@ def run(seed: int, arm: str) -> dict[str, Any]:
 
         def sampler(seed: int, count: int) -> sf.SceneBatch:
             return model.sample(count, seed)
-    angle = np.deg2rad(sampler(derive(seed, "look"), 1024).tables["digit"]["angle"])
+    angle = np.deg2rad(sampler(derive_seed(seed, "look"), 1024).tables["digit"]["angle"])
     network = train_on(sampler, digits.renderer, task, TRAIN, seed)
-    result = {"accuracy": task.score(network, test.images, test.label),
+    result = {"accuracy": task.evaluate(network, test.images, test.label),
               "angle": float(np.rad2deg(np.angle(np.exp(1j * angle).mean())))}
     write_json(kept, result)
     return result
@@ -114,10 +114,10 @@ def run(seed: int, arm: str) -> dict[str, Any]:
 
 def take_photos(images: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, sf.Photos]:
     """Disjoint digits: 400 to match (labels unread), few for the reward, the rest for the test."""
-    order, parts = np.random.default_rng(derive(seed, "split")).permutation(len(images)), {}
+    order, parts = np.random.default_rng(derive_seed(seed, "split")).permutation(len(images)), {}
     for name, rows in (("match", order[:400]), ("few", order[400:400 + FEW]), ("test", order[400 + FEW:])):
         camera = sf.Sprites((digits.SIZE, digits.SIZE), {"digit": images[rows]}, {"digit": classes[rows]}, "digit")
-        scenes = grammar(True, len(rows)).sample(derive(seed, name), len(rows))
+        scenes = grammar(True, len(rows)).sample(derive_seed(seed, name), len(rows))
         frames = sf.render(camera, scenes.with_columns({"digit": {"sprite": np.arange(len(rows))}}))
         parts[name] = sf.Photos(frames.images, (Path(),) * len(rows), (), frames.label)
     return parts

@@ -7,26 +7,106 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to _HOME
+    from scenefit.data.boxes import Boxes as Boxes
+    from scenefit.data.flat_field import correct_flat_field as correct_flat_field
+    from scenefit.data.flat_field import flat_field as flat_field
+    from scenefit.data.frames import Frame as Frame
+    from scenefit.data.frames import Frames as Frames
+    from scenefit.data.frames import make_frames as make_frames
+    from scenefit.data.label_policy import LabelPolicy as LabelPolicy
+    from scenefit.data.label_policy import label_boxes as label_boxes
+    from scenefit.data.photos import Photos as Photos
+    from scenefit.data.photos import read_labelled as read_labelled
+    from scenefit.data.photos import read_photos as read_photos
+    from scenefit.data.photos.labelled import read_boxes as read_boxes
+    from scenefit.data.photos.labelled import read_few as read_few
+    from scenefit.data.photos.labelled import read_part as read_part
+    from scenefit.generation.dataset import generate as generate
+    from scenefit.generation.dataset import generate_steps as generate_steps
+    from scenefit.inference.fit import Step as Step
+    from scenefit.inference.fit import fit as fit
+    from scenefit.inference.fit import fit_steps as fit_steps
+    from scenefit.inference.settings import Settings as Settings
+    from scenefit.metrics.average_precision import average_precision as average_precision
+    from scenefit.nets.model import Model as Model
+    from scenefit.nets.scene_distribution import SceneDistribution as SceneDistribution
+    from scenefit.renderers import RenderError as RenderError
+    from scenefit.renderers import render as render
+    from scenefit.renderers.each import each as each
+    from scenefit.renderers.shapes import Shapes as Shapes
+    from scenefit.renderers.sprites import Sprites as Sprites
+    from scenefit.scenes.grammar import Grammar as Grammar
+    from scenefit.scenes.grammar import Rule as Rule
+    from scenefit.scenes.grammar import repeat as repeat
+    from scenefit.scenes.grammar.domain_randomisation import shrunk as shrunk
+    from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation as uniform_randomisation
+    from scenefit.scenes.priors import Angle as Angle
+    from scenefit.scenes.priors import Choice as Choice
+    from scenefit.scenes.priors import Constant as Constant
+    from scenefit.scenes.priors import Integer as Integer
+    from scenefit.scenes.priors import Normal as Normal
+    from scenefit.scenes.priors import Prior as Prior
+    from scenefit.scenes.priors import Uniform as Uniform
+    from scenefit.scenes.priors import learned as learned
+    from scenefit.scenes.scene import Node as Node
+    from scenefit.scenes.scene import Scene as Scene
+    from scenefit.scenes.scene import SceneBatch as SceneBatch
+    from scenefit.tasks import Classify as Classify
+    from scenefit.tasks import Detect as Detect
+    from scenefit.tasks import Task as Task
 
 # Names are imported when first used, so that `import scenefit` is quick and needs no torch.
 _HOME = {
-    "Angle": "scenes.priors", "Choice": "scenes.priors", "Constant": "scenes.priors", "Integer": "scenes.priors", "Normal": "scenes.priors",
-    "Uniform": "scenes.priors", "Prior": "scenes.priors", "learned": "scenes.priors",
-    "Grammar": "scenes.grammar", "Rule": "scenes.grammar", "repeat": "scenes.grammar",
-    "SceneBatch": "scenes.scene", "Scene": "scenes.scene", "Node": "scenes.scene",
-    "Frame": "data.frames", "Frames": "data.frames", "make_frames": "data.frames",
-    "broad": "scenes.grammar.domain_randomisation", "shrunk": "scenes.grammar.domain_randomisation",
-    "each": "renderers.each", "Sprites": "renderers.sprites", "Shapes": "renderers.shapes",
-    "RenderError": "renderers", "render": "renderers",
-    "Boxes": "data.boxes", "Keep": "data.label_policy", "label_boxes": "data.label_policy",
-    "read_boxes": "data.photos.labelled", "read_part": "data.photos.labelled", "read_few": "data.photos.labelled",
+    "Angle": "scenes.priors",
+    "Boxes": "data.boxes",
+    "Choice": "scenes.priors",
+    "Classify": "tasks",
+    "Constant": "scenes.priors",
+    "Detect": "tasks",
+    "Frame": "data.frames",
+    "Frames": "data.frames",
+    "Grammar": "scenes.grammar",
+    "Integer": "scenes.priors",
+    "LabelPolicy": "data.label_policy",
+    "Model": "nets.model",
+    "Node": "scenes.scene",
+    "Normal": "scenes.priors",
+    "Photos": "data.photos",
+    "Prior": "scenes.priors",
+    "RenderError": "renderers",
+    "Rule": "scenes.grammar",
+    "Scene": "scenes.scene",
+    "SceneBatch": "scenes.scene",
+    "SceneDistribution": "nets.scene_distribution",
+    "Settings": "inference.settings",
+    "Shapes": "renderers.shapes",
+    "Sprites": "renderers.sprites",
+    "Step": "inference.fit",
+    "Task": "tasks",
+    "Uniform": "scenes.priors",
     "average_precision": "metrics.average_precision",
-    "Photos": "data.photos", "read_photos": "data.photos", "read_labelled": "data.photos",
-    "flat_field": "data.flat_field", "flattened": "data.flat_field",
-    "Transformer": "nets.scene_distribution", "Classify": "tasks", "Detect": "tasks", "Task": "tasks",
-    "Settings": "inference.settings", "Step": "inference.fit", "fit": "inference.fit", "fit_steps": "inference.fit",
-    "Model": "nets.model", "generate": "generation.dataset", "generate_steps": "generation.dataset",
+    "correct_flat_field": "data.flat_field",
+    "each": "renderers.each",
+    "fit": "inference.fit",
+    "fit_steps": "inference.fit",
+    "flat_field": "data.flat_field",
+    "generate": "generation.dataset",
+    "generate_steps": "generation.dataset",
+    "label_boxes": "data.label_policy",
+    "learned": "scenes.priors",
+    "make_frames": "data.frames",
+    "read_boxes": "data.photos.labelled",
+    "read_few": "data.photos.labelled",
+    "read_labelled": "data.photos",
+    "read_part": "data.photos.labelled",
+    "read_photos": "data.photos",
+    "render": "renderers",
+    "repeat": "scenes.grammar",
+    "shrunk": "scenes.grammar.domain_randomisation",
+    "uniform_randomisation": "scenes.grammar.domain_randomisation",
 }
 __all__ = sorted(_HOME)
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 from scenefit.cli import options
 from scenefit.data.photos.labelled import read_boxes
-from scenefit.evaluation.evaluate import score_pieces
+from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.generation.dataset import generate
 from scenefit.nets.augmentation import NO_CHANGE, Augment
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import Model
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.scene_file import load_scene
 from scenefit.run.config import hash_photos
 from scenefit.tasks import Detect
@@ -40,7 +40,7 @@ def world(tmp_path_factory):
     (folder / "real").mkdir()
     for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 24)).images):
         Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
-    generate(Model(Transformer(scene.grammar), 1), scene.renderer, 12, folder / "few", "voc", validation=0.3)
+    generate(Model(SceneDistribution(scene.grammar), 1), scene.renderer, 12, folder / "few", "voc", validation=0.3)
     return folder
 
 
@@ -48,14 +48,15 @@ def world(tmp_path_factory):
 def quick(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
-        classes, steps=40, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+        classes, steps=40, batch=8, augmented_copies=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps,
+                                                                                            device=device))
 
 
 @pytest.fixture(scope="module")
 def run(world, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
-            classes, steps=2, batch=8, views=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+            classes, steps=2, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
         folder = tmp_path_factory.mktemp("run") / "run"
         call(*fit_command(world, folder, "--labelled", world / "few", "--box", "amodal"))
     return folder
@@ -71,7 +72,7 @@ def detector(run, tmp_path_factory):
 
 def test_a_fit_with_boxes_knows_them(world, run):
     record = json.loads((run / "settings.json").read_text())
-    assert record["labelled"]["count"] == 12 and record["keep"]["box"] == "amodal"
+    assert record["labelled"]["count"] == 12 and record["label_policy"]["box"] == "amodal"
     steps = [json.loads(line) for line in (run / "steps.jsonl").read_text().splitlines()]
     assert [0 <= step["score"] <= 1 for step in steps if step["stage"] == "task"] == [True, True]
     said = call(*fit_command(world, run, "--labelled", world / "few"), code=1)
@@ -123,12 +124,12 @@ def test_a_score_that_was_stopped_goes_on(world, run, monkeypatch):
 
     def few_pieces(*given, start=None, **more):
         begun.append(None if start is None else start.done)
-        for piece in score_pieces(*given, start=start, **more):
+        for piece in evaluate_steps(*given, start=start, **more):
             yield piece
             if piece.done in (2, 5):
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr("scenefit.evaluation.evaluate.score_pieces", few_pieces)
+    monkeypatch.setattr("scenefit.evaluation.evaluate.evaluate_steps", few_pieces)
     for _ in range(2):
         assert "Stopped. The same command goes on where it stood." in call(*command, code=130)
     call(*command)
@@ -137,25 +138,25 @@ def test_a_score_that_was_stopped_goes_on(world, run, monkeypatch):
 
 
 def test_the_whole_network_is_trained_where_asked_for(world):
-    call("train", world / "few", "--out", "whole.safetensors", "-n", 16, "--steps", 20, "--whole")
+    call("train", world / "few", "--out", "whole.safetensors", "-n", 16, "--steps", 20, "--train-backbone")
     ours, fresh = read_trained("whole.safetensors").network, Detect(("blob",)).fresh(0)
     pairs = zip(ours.backbone.parameters(), fresh.backbone.parameters(), strict=True)
     assert not all(torch.equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("option", ["overhead", "wear"])
+@pytest.mark.parametrize("option", ["vertical_flip", "corruptions"])
 def test_images_are_changed_as_asked_for(world, monkeypatch, option):
     given, fresh = [], Detect.fresh
     monkeypatch.setattr(Detect, "fresh", lambda task, seed: (given.append(task.augment), fresh(task, seed))[1])
     call("train", world / "few", "--out", "d.safetensors", "-n", 16, "--steps", 20, "--backbone", "small",
-         f"--{option}")
+         f"--{option.replace('_', '-')}")
     assert given[0] == Augment(**{option: True}) != Augment()
 
 
 def test_generate_keeps_what_it_is_told(run):
     call("generate", run, "-n", 4, "--format", "voc", "--out", "all")
     call("generate", run, "-n", 4, "--format", "voc", "--out", "none", "--min-side", 31)
-    assert json.loads(Path("none/provenance.json").read_text())["keep"]["min_side"] == 31
+    assert json.loads(Path("none/provenance.json").read_text())["label_policy"]["min_side"] == 31
     assert len(read_boxes("all", (32, 32)).boxes) == 4 and not len(read_boxes("none", (32, 32)).boxes)
     said = " ".join(call("generate", run, "-n", 4, "--out", "x", "--box", "round", code=2).split())
     assert "box='visible' or box='amodal'" in said

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from scenefit.data.flat_field import LEAST, flat_field, flattened
+from scenefit.data.flat_field import LEAST, correct_flat_field, flat_field
 
 SIDE = 60
 
@@ -44,7 +44,7 @@ def test_dust_is_found_and_taken_out_and_nothing_else_is_touched():
     there = dust() < 1
     assert np.median(field[there]) == pytest.approx(np.log(0.6), abs=0.1)
     assert field[50, 10].argmin() == 2 and field[50, 10, 2] < np.log(0.5)
-    back = flattened(soiled, field)
+    back = correct_flat_field(soiled, field)
     before, after = (np.abs(images.astype(float) - pure)[:, there].mean() for images in (soiled, back))
     assert before > 50 and after < 0.3 * before
     far = np.hypot(*(np.mgrid[:SIDE, :SIDE] - np.array([15, 40])[:, None, None])) > 8
@@ -56,7 +56,7 @@ def test_photos_that_were_not_in_view_are_mended_too():
     field = flat_field(as_bytes(photos(60) * dust()))
     clean = photos(10, seed=1)
     soiled, there = as_bytes(clean * dust()), dust() < 1
-    after = np.abs(flattened(soiled, field).astype(float) - as_bytes(clean))[:, there].mean()
+    after = np.abs(correct_flat_field(soiled, field).astype(float) - as_bytes(clean))[:, there].mean()
     assert after < 0.3 * np.abs(soiled.astype(float) - as_bytes(clean))[:, there].mean()
 
 
@@ -65,7 +65,7 @@ def test_a_camera_that_shares_nothing_has_no_field():
     rng = np.random.default_rng(2)
     moved = as_bytes(np.stack([one * np.roll(dust(), tuple(rng.integers(0, SIDE, 2)), (0, 1)) for one in photos(60)]))
     field = flat_field(moved)
-    assert (field != 0).mean() < 0.005 and np.abs(flattened(moved, field).astype(int) - moved).max() <= 6
+    assert (field != 0).mean() < 0.005 and np.abs(correct_flat_field(moved, field).astype(int) - moved).max() <= 6
 
 
 @pytest.mark.parametrize("light", [0.5, 0.7, 1.0, 3.0])
@@ -77,14 +77,14 @@ def test_noise_of_dark_photos_is_no_pattern(light):
         x, y = rng.integers(0, SIDE - 12, 2)
         one[y:y + 12, x:x + 12] = 180
     dark = as_bytes(dark)
-    assert np.abs(flattened(dark, flat_field(dark)).astype(int) - dark).max() <= 8
+    assert np.abs(correct_flat_field(dark, flat_field(dark)).astype(int) - dark).max() <= 8
 
 
 def test_a_pixel_that_sees_nothing_is_not_blown_up():
     dead = as_bytes(photos(60))
     dead[:, 30, 30] = 0
     field = flat_field(dead)
-    assert field[30, 30].max() < -1 and flattened(dead, field)[:, 30, 30].max() <= 3
+    assert field[30, 30].max() < -1 and correct_flat_field(dead, field)[:, 30, 30].max() <= 3
 
 
 def test_large_grains_are_taken_out_in_part_only():
@@ -93,7 +93,7 @@ def test_large_grains_are_taken_out_in_part_only():
     apart = np.hypot(x - 40, y - 15)
     clean = photos(60)
     soiled = as_bytes(clean * np.where(apart < 6, 0.6, 1)[..., None])
-    back, pure = flattened(soiled, flat_field(soiled)).astype(float), as_bytes(clean).astype(float)
+    back, pure = correct_flat_field(soiled, flat_field(soiled)).astype(float), as_bytes(clean).astype(float)
     inside = np.abs(back - pure)[:, apart < 6].mean()
     assert inside < 0.7 * np.abs(soiled - pure)[:, apart < 6].mean()
     assert np.abs(back - pure)[:, (apart > 7) & (apart < 12)].mean() < 10, "a rim, but a faint one"
@@ -108,7 +108,7 @@ def test_many_photos_are_thinned_evenly(monkeypatch):
 def test_black_and_white_stay_in_range():
     extreme = np.zeros((30, 12, 12, 3), np.uint8)
     extreme[:, 6:] = 255
-    back = flattened(extreme, np.full((12, 12, 3), -5.0, np.float32))
+    back = correct_flat_field(extreme, np.full((12, 12, 3), -5.0, np.float32))
     assert (back[:, 6:] == 255).all() and np.isfinite(flat_field(extreme)).all()
 
 
@@ -118,13 +118,13 @@ def test_wrong_use_is_told():
     with pytest.raises(ValueError, match=r"need the shape \[N, H, W, 3\], got \[30, 9, 9\]"):
         flat_field(np.zeros((30, 9, 9), np.uint8))
     with pytest.raises(ValueError, match=r"of \(8, 9\) pixels cannot correct photos of \(60, 60\)"):
-        flattened(as_bytes(photos(1)), np.zeros((8, 9, 3), np.float32))
+        correct_flat_field(as_bytes(photos(1)), np.zeros((8, 9, 3), np.float32))
 
 
 def test_photos_keep_all_but_their_images(tmp_path):
     images = as_bytes(photos(LEAST) * dust())
     some = sf.Photos(images, tuple(tmp_path / f"{i}.png" for i in range(LEAST)), (), np.full(LEAST, "cell"))
-    assert some.flattened(None) is some
-    flat = some.flattened(sf.flat_field(images))
-    assert np.array_equal(flat.images, sf.flattened(images, sf.flat_field(images)))
+    assert some.correct_flat_field(None) is some
+    flat = some.correct_flat_field(sf.flat_field(images))
+    assert np.array_equal(flat.images, sf.correct_flat_field(images, sf.flat_field(images)))
     assert flat.paths == some.paths and flat.label is some.label and flat.hash != some.hash

@@ -15,7 +15,7 @@ from painted import CLASSES, INFO, PARTS, H, W, contents, frames, half_seen, mas
 from pycocotools import mask as reference
 from pycocotools.coco import COCO
 
-from scenefit.data.formats import FORMATS, Keep, coco_format
+from scenefit.data.formats import FORMATS, LabelPolicy, coco_format
 from scenefit.data.formats.coco import encode_mask, finish, save
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # inside pycocotools
@@ -67,7 +67,7 @@ def test_whole_extent_visibility_and_truncation_are_extra_keys(tmp_path):
     assert (star["node"], star["amodal_bbox"], star["visibility"], star["truncation"]) == (
         1, [2.0, -4.5, 12.0, 16.75], 0.5, 0.3)
     assert (star["bbox"], star["visible_bbox"], star["area"]) == ([3, 2, 8, 7], [3, 2, 8, 7], 56)
-    star = write(tmp_path, half_seen(), coco_format(Keep(box="amodal")))["train"].dataset["annotations"][0]
+    star = write(tmp_path, half_seen(), coco_format(LabelPolicy(box="amodal")))["train"].dataset["annotations"][0]
     assert (star["bbox"], star["visible_bbox"], star["area"]) == ([2, 0, 12, 12.25], [3, 2, 8, 7], 56)
     assert (coin["amodal_bbox"], coin["visibility"], coin["truncation"]) == ([20.0, 12.0, 10.0, 8.0], 1.0, 0.0)
 
@@ -76,12 +76,12 @@ def test_keep_decides_what_becomes_a_label(tmp_path):
     def nodes(form, some=None):
         return [label["node"] for row in form.save(some or frames(), tmp_path, PARTS) for label in row["objects"]]
 
-    assert nodes(coco_format(Keep(min_pixels=1, min_visibility=0))) == [1, 3, 5, 1, 2, 3, 5, 1, 2, 5]
-    assert nodes(coco_format(Keep(min_pixels=24))) == [1, 3, 1, 2, 3, 1, 2]
-    assert nodes(coco_format(Keep(min_pixels=25))) == [1, 1, 2, 1, 2]
+    assert nodes(coco_format(LabelPolicy(min_pixels=1, min_visibility=0))) == [1, 3, 5, 1, 2, 3, 5, 1, 2, 5]
+    assert nodes(coco_format(LabelPolicy(min_pixels=24))) == [1, 3, 1, 2, 3, 1, 2]
+    assert nodes(coco_format(LabelPolicy(min_pixels=25))) == [1, 1, 2, 1, 2]
     hidden = frames(amodal={"star": np.tile([0.0, 0, 30, 20], (6, 1))}, area={"star": np.full(6, 560.0)})
-    assert nodes(coco_format(Keep(min_visibility=0.1)), hidden) == [1, 3, 1, 2, 3]
-    assert nodes(coco_format(Keep(min_visibility=0.1001)), hidden) == [3, 2, 3]
+    assert nodes(coco_format(LabelPolicy(min_visibility=0.1)), hidden) == [1, 3, 1, 2, 3]
+    assert nodes(coco_format(LabelPolicy(min_visibility=0.1001)), hidden) == [3, 2, 3]
     assert nodes(coco_format(), frames(classes={"star": np.full(6, "")})) == [3, 3]
 
 
@@ -144,5 +144,5 @@ def test_an_interrupted_finish_writes_no_annotations(tmp_path):
 
 
 def test_a_coco_format_can_be_sent_to_another_process():
-    form = pickle.loads(pickle.dumps(coco_format(Keep(min_pixels=9))))
-    assert form.save.keywords == {"keep": Keep(min_pixels=9)}
+    form = pickle.loads(pickle.dumps(coco_format(LabelPolicy(min_pixels=9))))
+    assert form.save.keywords == {"label_policy": LabelPolicy(min_pixels=9)}

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import scenefit.data.formats
-from scenefit.data.formats import FORMATS, Format, Keep, as_format
+from scenefit.data.formats import FORMATS, Format, LabelPolicy, as_format
 from scenefit.data.formats.folder import finish, save
 from scenefit.data.frames import make_frames
 from scenefit.data.photos import read_labelled
@@ -112,12 +112,13 @@ def test_formats_are_values_and_names():
 
 
 def test_a_format_by_name_takes_what_becomes_a_label():
-    keep = Keep(min_side=3)
+    keep = LabelPolicy(min_side=3)
     for name in ("coco", "yolo", "voc", "kitti"):
-        assert as_format(name, keep).settings["keep"] == {"min_pixels": 4, "min_visibility": 0.05, "min_side": 3,
-                                                          "max_truncation": 1.0, "min_contrast": 0.0,
-                                                          "box": "visible", "margin": 0.0}
-        assert as_format(name, keep).save.keywords["keep"] == keep
+        assert as_format(name, keep).settings["label_policy"] == {"min_pixels": 4, "min_visibility": 0.05,
+                                                                  "min_side": 3,
+                                                                  "max_truncation": 1.0, "min_contrast": 0.0,
+                                                                  "box": "visible", "margin": 0.0}
+        assert as_format(name, keep).save.keywords["label_policy"] == keep
     with pytest.raises(ValueError, match="the format folder has labels of whole images, so keep, which chooses"):
         as_format("folder", keep)
     with pytest.raises(ValueError, match="keep is for a format given by its name; this coco has its own"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from painted import SCENES, H, W, contents, frames, half_seen, write
 
-from scenefit.data.formats import FORMATS, Keep, kitti_format, label_boxes
+from scenefit.data.formats import FORMATS, LabelPolicy, kitti_format, label_boxes
 from scenefit.data.formats.kitti import read_labels
 
 COLUMNS = ("type", "truncated", "occluded", "alpha", "left", "top", "right", "bottom", "height", "width", "length", "x",
@@ -19,9 +19,9 @@ def described(path):
 @pytest.mark.parametrize("box", ["visible", "amodal"])
 def test_an_independent_reader_finds_every_box(tmp_path, box):
     assert H < W, "else x and y could change places unseen"
-    out = write(kitti_format(Keep(box=box)), tmp_path, half_seen())
+    out = write(kitti_format(LabelPolicy(box=box)), tmp_path, half_seen())
     for row, scene in enumerate(SCENES):
-        wanted = label_boxes(half_seen(), Keep(box=box)).take([row])
+        wanted = label_boxes(half_seen(), LabelPolicy(box=box)).take([row])
         found = described(out / f"training/label_2/{scene:06d}.txt")
         assert [o["type"] for o in found] == wanted.name.tolist()
         boxes = np.array([[float(o[side]) for side in ("left", "top", "right", "bottom")] for o in found])

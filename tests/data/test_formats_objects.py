@@ -11,11 +11,11 @@ from painted import CLASSES, INFO, PARTS, SCENES, H, W, contents, frames, half_s
 from PIL import Image
 from toys import bars, dot
 
-from scenefit.data.formats import FORMATS, Keep, as_format, label_boxes, voc_format
+from scenefit.data.formats import FORMATS, LabelPolicy, as_format, label_boxes, voc_format
 from scenefit.data.photos.labelled import read_boxes
 from scenefit.generation.dataset import generate
 from scenefit.nets.model import Model
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.priors import Choice, Uniform
 
 OBJECTS = ["coco", "yolo", "voc", "kitti"]
@@ -30,31 +30,33 @@ def labels(keep, some=None):
 def test_labels_of_frames_without_a_file():
     found = label_boxes(frames())
     assert found.count == 3 and found.name.tolist() == ["star", "coin", "star", "star", "coin", "star", "star"]
-    assert labels(Keep())[:2] == [(3, 3, 2, 11, 9), (3, 20, 12, 30, 20)]
+    assert labels(LabelPolicy())[:2] == [(3, 3, 2, 11, 9), (3, 20, 12, 30, 20)]
     assert len(label_boxes(frames(classes={"star": np.full(6, "")}))) == 2
 
 
 def test_what_is_kept():
-    assert (3, 29, 0, 30, 1) in labels(Keep(min_pixels=1)) and (3, 29, 0, 30, 1) not in labels(Keep(min_pixels=2))
-    assert (4, 15, 0, 18, 20) in labels(Keep(min_side=3)) and (4, 15, 0, 18, 20) not in labels(Keep(min_side=4))
-    assert (3, 3, 2, 11, 9) in labels(Keep(max_truncation=0.301), half_seen())
-    assert (3, 3, 2, 11, 9) not in labels(Keep(max_truncation=0.299), half_seen())
-    assert (3, 3, 2, 11, 9) not in labels(Keep(min_visibility=0.51), half_seen())
+    assert (3, 29, 0, 30, 1) in labels(LabelPolicy(min_pixels=1)) and (3, 29, 0, 30,
+                                                                       1) not in labels(LabelPolicy(min_pixels=2))
+    assert (4, 15, 0, 18, 20) in labels(LabelPolicy(min_side=3)) and (4, 15, 0, 18,
+                                                                      20) not in labels(LabelPolicy(min_side=4))
+    assert (3, 3, 2, 11, 9) in labels(LabelPolicy(max_truncation=0.301), half_seen())
+    assert (3, 3, 2, 11, 9) not in labels(LabelPolicy(max_truncation=0.299), half_seen())
+    assert (3, 3, 2, 11, 9) not in labels(LabelPolicy(min_visibility=0.51), half_seen())
 
 
 def test_the_label_box_is_around_what_is_seen_or_around_all_inside_the_image():
-    assert labels(Keep(), half_seen())[0] == (3, 3, 2, 11, 9)
-    seen, whole = labels(Keep(), half_seen()), labels(Keep(box="amodal"), half_seen())
+    assert labels(LabelPolicy(), half_seen())[0] == (3, 3, 2, 11, 9)
+    seen, whole = labels(LabelPolicy(), half_seen()), labels(LabelPolicy(box="amodal"), half_seen())
     assert whole[0] == (3, 2, 0, 14, 12.25)
     assert whole == [(scene, 2, 0, 14, 12.25) if box == [3, 2, 11, 9] else (scene, *box) for scene, *box in seen]
     wrong = frames(amodal={"star": np.tile([50.0, 0, 60, 20], (6, 1))}, area={"star": np.full(6, 200.0)})
-    assert labels(Keep(box="amodal"), wrong)[0] == (3, 3, 0, 30, 20)  # around what is seen, whatever is said
+    assert labels(LabelPolicy(box="amodal"), wrong)[0] == (3, 3, 0, 30, 20)  # around what is seen, whatever is said
 
 
 def test_a_margin_widens_the_box_but_not_beyond_the_image():
-    wide = [(scene, *np.round(box, 6)) for scene, *box in labels(Keep(margin=0.25))]
+    wide = [(scene, *np.round(box, 6)) for scene, *box in labels(LabelPolicy(margin=0.25))]
     assert wide[0] == (3, 1, 0.25, 13, 10.75) and wide[1] == (3, 17.5, 10, 30, 20)
-    assert labels(Keep(margin=0.25, box="amodal"), half_seen())[0] == (3, 0, 0, 17, 15.3125)
+    assert labels(LabelPolicy(margin=0.25, box="amodal"), half_seen())[0] == (3, 0, 0, 17, 15.3125)
 
 
 @pytest.mark.parametrize("values, reason", [
@@ -68,7 +70,7 @@ def test_a_margin_widens_the_box_but_not_beyond_the_image():
     ({"box": "tight"}, "Keep needs box='visible' or box='amodal', got box='tight'")])
 def test_keep_checks_its_values(values, reason):
     with pytest.raises(ValueError, match=reason):
-        Keep(**values)
+        LabelPolicy(**values)
 
 
 @pytest.mark.parametrize("name", ["yolo", "voc", "kitti"])
@@ -89,7 +91,7 @@ def test_the_table_holds_every_object_kept_or_not(tmp_path, name):
 @pytest.mark.parametrize("box", ["visible", "amodal"])
 @pytest.mark.parametrize("name", OBJECTS)
 def test_what_is_written_is_read_again(tmp_path, name, box):
-    keep = Keep(min_pixels=1, box=box)
+    keep = LabelPolicy(min_pixels=1, box=box)
     write(as_format(name, keep), tmp_path, half_seen())
     rows = {"train": [0, 2], "val": [1], None: [0, 2, 1] if name in ("coco", "yolo") else [0, 1, 2]}
     room = {"coco": 1e-3, "yolo": 1e-5, "voc": 0.5 if box == "amodal" else 0, "kitti": 0.01}[name]
@@ -161,13 +163,13 @@ def test_finish_needs_no_more_memory_for_more_rows(tmp_path, monkeypatch, name):
 
 def test_formats_can_be_sent_to_another_process():
     for name in OBJECTS:
-        form = pickle.loads(pickle.dumps(as_format(name, Keep(min_pixels=9))))
-        assert form.save.keywords["keep"] == Keep(min_pixels=9)
+        form = pickle.loads(pickle.dumps(as_format(name, LabelPolicy(min_pixels=9))))
+        assert form.save.keywords["label_policy"] == LabelPolicy(min_pixels=9)
 
 
 @pytest.mark.parametrize("name", ["yolo", "voc", "kitti"])
 def test_a_run_cut_anywhere_ends_in_the_same_bytes(tmp_path, name):
-    model = Model(Transformer(dot(Uniform(4, 12), sprite=Choice([0, 1]))), 0)
+    model = Model(SceneDistribution(dot(Uniform(4, 12), sprite=Choice([0, 1]))), 0)
 
     def cut(scenes):
         if scenes.index[0] >= 64:
@@ -179,9 +181,9 @@ def test_a_run_cut_anywhere_ends_in_the_same_bytes(tmp_path, name):
         generate(model, cut, 150, tmp_path / "cut", name)
     generate(model, bars(), 150, tmp_path / "cut", name)
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
-    assert json.loads((tmp_path / "cut/provenance.json").read_text())["keep"]["min_pixels"] == 4
-    with pytest.raises(ValueError, match=r"holds another data set \(it differs in: keep\)"):
-        generate(model, bars(), 150, tmp_path / "cut", as_format(name, Keep(min_pixels=5)))
+    assert json.loads((tmp_path / "cut/provenance.json").read_text())["label_policy"]["min_pixels"] == 4
+    with pytest.raises(ValueError, match=r"holds another data set \(it differs in: label_policy\)"):
+        generate(model, bars(), 150, tmp_path / "cut", as_format(name, LabelPolicy(min_pixels=5)))
     assert len(read_boxes(tmp_path / "cut", (16, 16)).boxes) == len(label_boxes(bars()(model.sample(150))))
 
 

@@ -7,7 +7,7 @@ import pytest
 from painted import SCENES, H, W, contents, frames, half_seen, write
 from PIL import Image
 
-from scenefit.data.formats import FORMATS, Keep, label_boxes, voc_format
+from scenefit.data.formats import FORMATS, LabelPolicy, label_boxes, voc_format
 from scenefit.data.formats.voc import read_labels
 
 
@@ -23,9 +23,9 @@ def described(path):
 
 @pytest.mark.parametrize("box", ["visible", "amodal"])
 def test_an_independent_reader_finds_every_box(tmp_path, box):
-    out = write(voc_format(Keep(min_pixels=1, box=box)), tmp_path, half_seen())
+    out = write(voc_format(LabelPolicy(min_pixels=1, box=box)), tmp_path, half_seen())
     for row, scene in enumerate(SCENES):
-        wanted = label_boxes(half_seen(), Keep(min_pixels=1, box=box)).take([row])
+        wanted = label_boxes(half_seen(), LabelPolicy(min_pixels=1, box=box)).take([row])
         found = described(out / f"Annotations/{scene:08d}.xml")
         assert [name for name, *_ in found] == wanted.name.tolist()
         assert np.abs(np.array([box for *_, box in found]) - wanted.box).max() <= (0 if box == "visible" else 0.5)

@@ -8,7 +8,7 @@ import yaml
 from painted import CLASSES, PARTS, SCENES, H, W, contents, frames, half_seen, write
 from PIL import Image
 
-from scenefit.data.formats import FORMATS, Keep, label_boxes, yolo_format
+from scenefit.data.formats import FORMATS, LabelPolicy, label_boxes, yolo_format
 from scenefit.data.formats.data_yaml import read_yaml
 from scenefit.data.formats.yolo import label_file
 from scenefit.data.photos.labelled import read_boxes
@@ -29,8 +29,8 @@ def described(out, part):
 
 @pytest.mark.parametrize("box", ["visible", "amodal"])
 def test_an_independent_reader_finds_every_box(tmp_path, box):
-    out = write(yolo_format(Keep(box=box)), tmp_path, half_seen())
-    wanted = label_boxes(half_seen(), Keep(box=box))
+    out = write(yolo_format(LabelPolicy(box=box)), tmp_path, half_seen())
+    wanted = label_boxes(half_seen(), LabelPolicy(box=box))
     found = {**described(out, "train"), **described(out, "val")}
     for row, scene in enumerate(SCENES):
         mine = wanted.take([row])

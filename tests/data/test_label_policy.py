@@ -3,7 +3,7 @@
 import numpy as np
 
 import scenefit as sf
-from scenefit.data.formats import Keep, label_boxes
+from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.frames import make_frames
 from scenefit.data.label_policy import contrast
 
@@ -29,9 +29,9 @@ def test_contrast_is_to_the_background_or_where_there_is_none_to_what_lies_aroun
 
 def test_what_cannot_be_seen_becomes_no_label():
     assert len(label_boxes(frames())) == 3
-    kept = label_boxes(frames(), Keep(min_contrast=0.06))
+    kept = label_boxes(frames(), LabelPolicy(min_contrast=0.06))
     assert kept.box.tolist() == [[2, 2, 18, 18], [8, 8, 10, 10]]
-    assert len(label_boxes(frames(), Keep(min_contrast=0.2))) == 1
+    assert len(label_boxes(frames(), LabelPolicy(min_contrast=0.2))) == 1
 
 
 def test_one_that_fills_the_image_is_kept():

@@ -7,12 +7,12 @@ from blobs import TRUTH, make
 
 import scenefit as sf
 from scenefit.data.photos import Photos
-from scenefit.evaluation.evaluate import samplers, score, score_pieces
-from scenefit.files.tensors import DamagedFile
+from scenefit.evaluation.evaluate import evaluate, evaluate_steps, samplers
+from scenefit.files.tensors import CorruptFile
 from scenefit.metrics.features import pixels
 from scenefit.nets.model import Model
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.renderers.batches import draw
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers.batches import render_images
 from scenefit.renderers.scene_file import load_scene
 from scenefit.run.folder import RunError
 from scenefit.run.results import read_piece, read_score, write_piece, write_score
@@ -30,17 +30,17 @@ def photos(scene, seed, count):
 
 def moved(scene):
     """A model that has learned the truth: shade 40..60 of 0..60, x 9..12 of 2..13."""
-    transformer = Transformer(scene.grammar)
-    for attribute, low, high in zip(transformer.numbers, (40 / 60, 7 / 11), (1, 10 / 11), strict=True):
+    distribution = SceneDistribution(scene.grammar)
+    for attribute, low, high in zip(distribution.numbers, (40 / 60, 7 / 11), (1, 10 / 11), strict=True):
         z = torch.linspace(-4, 4, 17, dtype=torch.float64)
         u = torch.special.ndtr(z)
-        transformer.set_curve(attribute, (low + u * (high - low) - u).numpy())
-    return Model(transformer)
+        distribution.set_offsets(attribute, (low + u * (high - low) - u).numpy())
+    return Model(distribution)
 
 
 def test_the_learned_arm_beats_grammar_and_control_where_it_should(scene):
-    found = score(moved(scene), scene.renderer, photos(scene, 1, 200), pixels(8), photos(scene, 2, 60), renders=128,
-                  images=128, repeats=2)
+    found = evaluate(moved(scene), scene.renderer, photos(scene, 1, 200), pixels(8), photos(scene, 2, 60), renders=128,
+                     images=128, repeats=2)
     d = found.distances
     assert d["learned"].mmd2 < 0.2 * min(d["grammar"].mmd2, d["shrunk"].mmd2)
     assert d["learned"].kid < 0.2 * min(d["grammar"].kid, d["shrunk"].kid) and d["learned"].kid_error > 0
@@ -52,14 +52,15 @@ def test_the_learned_arm_beats_grammar_and_control_where_it_should(scene):
 
 
 def test_a_model_that_learned_nothing_scores_like_its_grammar(scene):
-    found = score(Model(Transformer(scene.grammar)), scene.renderer, photos(scene, 1, 60), pixels(4), renders=64)
+    found = evaluate(Model(SceneDistribution(scene.grammar)), scene.renderer, photos(scene, 1, 60), pixels(4),
+                     renders=64)
     assert found.distances["learned"].mmd2 == pytest.approx(found.distances["grammar"].mmd2, rel=0.1)
     assert found.accuracy == {} and found.labelled == 0
 
 
 def test_the_same_seed_the_same_score(scene):
-    a, b, c = (score(moved(scene), scene.renderer, photos(scene, 1, 30), pixels(4), photos(scene, 2, 20), renders=32,
-                     images=64, repeats=1, seed=seed) for seed in (0, 0, 1))
+    a, b, c = (evaluate(moved(scene), scene.renderer, photos(scene, 1, 30), pixels(4), photos(scene, 2, 20), renders=32,
+                        images=64, repeats=1, seed=seed) for seed in (0, 0, 1))
     assert a == b != c
 
 
@@ -70,14 +71,14 @@ def test_repeats_train_from_other_weights_and_arms_from_the_same(scene):
         def train(self, images, labels, seed):
             self.seeds += (seed,)
 
-        def score(self, network, images, labels):
+        def evaluate(self, network, images, labels):
             return 0.5
 
     seen = []
     for seed in (0, 1):
         task = Listed()
-        score(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32,
-              images=32, repeats=2, seed=seed, task=task)
+        evaluate(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32,
+                 images=32, repeats=2, seed=seed, task=task)
         seen.append(task.seeds)
     assert seen[0][:2] == seen[0][2:4] == seen[0][4:]
     assert len({*seen[0], *seen[1]}) == 4
@@ -93,7 +94,7 @@ def test_arms_share_their_addresses(scene):
 
 def test_drawing_in_parts_is_drawing_at_once(scene):
     scenes = scene.grammar.sample(0, 300)
-    images, labels = draw(scene.renderer, scenes)
+    images, labels = render_images(scene.renderer, scenes)
     frames = scene.renderer(scenes)
     assert np.array_equal(images, frames.images) and np.array_equal(labels, frames.label)
 
@@ -111,8 +112,8 @@ def test_a_score_that_was_stopped_goes_on_and_ends_in_the_same(scene, tmp_path, 
     task = Counted(tuple(sorted(set(few.label))), epochs=1)
 
     def pieces(start=None):
-        return score_pieces(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), few, renders=32, images=32,
-                            repeats=2, task=task, start=start)
+        return evaluate_steps(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), few, renders=32, images=32,
+                              repeats=2, task=task, start=start)
 
     whole = list(pieces())
     assert [piece.done for piece in whole] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9] and {piece.of for piece in whole} == {9}
@@ -130,13 +131,13 @@ def test_a_damaged_piece_says_what_to_do(scene, tmp_path):
     path = tmp_path / "part"
     assert read_piece(path, {}) is None
     path.write_bytes(b"{}")
-    with pytest.raises(DamagedFile, match=r"part is damaged: .*; delete it: the score begins anew"):
+    with pytest.raises(CorruptFile, match=r"part is damaged: .*; delete it: the score begins anew"):
         read_piece(path, {})
 
 
 def test_too_few_photos(scene):
     with pytest.raises(ValueError, match="score needs at least 10 photos to say anything, got 9"):
-        score(moved(scene), scene.renderer, photos(scene, 1, 9), pixels(4))
+        evaluate(moved(scene), scene.renderer, photos(scene, 1, 9), pixels(4))
 
 
 def test_images_without_labels_cannot_train(scene):
@@ -144,13 +145,13 @@ def test_images_without_labels_cannot_train(scene):
         return sf.make_frames(scenes, scene.renderer(scenes).images)
 
     with pytest.raises(ValueError, match="this task needs a class for every image"):
-        score(moved(scene), blind, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32, images=32)
+        evaluate(moved(scene), blind, photos(scene, 1, 20), pixels(4), photos(scene, 2, 20), renders=32, images=32)
 
 
 def test_a_score_comes_back_from_its_file(scene, tmp_path):
     path = tmp_path / "score.json"
     assert read_score(path) is None
-    found = score(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), renders=32, notes=("seen",))
+    found = evaluate(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), renders=32, notes=("seen",))
     write_score(path, found)
     assert read_score(path) == found and found.notes == ["seen"]
     plain = json.loads(path.read_text())

@@ -2,25 +2,25 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.evaluation.misspecification import FAR, far_from, farness, farthest, standard
+from scenefit.evaluation.misspecification import FAR, farthest, outlier_score, outlier_scores, standard
 
 RENDERS = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
 
 
 def test_one_in_a_hundred_is_far_where_photos_are_as_renders_are():
     like = torch.randn(4000, 3, generator=torch.Generator().manual_seed(1))
-    assert 0 < (farness(like, RENDERS) > FAR).float().mean() < 0.03
+    assert 0 < (outlier_score(like, RENDERS) > FAR).float().mean() < 0.03
     like[7] += torch.tensor([8.0, 0, 0])
-    assert farness(like, RENDERS)[7] > 2
+    assert outlier_score(like, RENDERS)[7] > 2
 
 
 def test_the_unit_is_the_renders_own_distance():
     """Whatever the features are scaled by; and a photo that is a render lies as near as its neighbours are."""
     photos = RENDERS[:20] + 0.5
-    assert torch.allclose(farness(photos, RENDERS), farness(7 * photos, 7 * RENDERS), rtol=1e-4)
+    assert torch.allclose(outlier_score(photos, RENDERS), outlier_score(7 * photos, 7 * RENDERS), rtol=1e-4)
     corners = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
-    assert farness(torch.tensor([[0.0, 5.0]]), corners, near=1).tolist() == [4.0]
-    assert farness(torch.tensor([[0.0, 3.0]]), corners, near=2).tolist() == pytest.approx([(2 + 5**0.5) / 2])
+    assert outlier_score(torch.tensor([[0.0, 5.0]]), corners, near=1).tolist() == [4.0]
+    assert outlier_score(torch.tensor([[0.0, 3.0]]), corners, near=2).tolist() == pytest.approx([(2 + 5**0.5) / 2])
 
 
 def test_numbers_are_weighed_by_the_renders_spread_and_cut():
@@ -36,14 +36,14 @@ def test_images_that_are_drawn_otherwise_are_found():
     images = images.astype(np.uint8).repeat(3, 3)
     photos = images[:40].copy()
     photos[7, 8:24, 8:24], photos[30, ..., 1:] = 255, 0
-    [found] = far_from(photos, images[40:])
+    [found] = outlier_scores(photos, images[40:])
     rows = farthest(found, 6)
     assert set(rows[:2]) == {7, 30} and len(rows) <= 6
     assert (found > FAR).sum() <= 5 and found[rows[0]] >= found[rows[1]] > FAR
-    both = far_from(photos, images[40:140], images[40:])
+    both = outlier_scores(photos, images[40:140], images[40:])
     assert np.array_equal(both[1], found) and not np.array_equal(both[0], found)
 
 
 def test_too_few_renders():
     with pytest.raises(ValueError, match="farness needs more than 5 renders to tell what lies near, got 5"):
-        farness(RENDERS, RENDERS[:5])
+        outlier_score(RENDERS, RENDERS[:5])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from scenefit.files.atomic import (
     DiskFull,
+    atomic_write,
     clear_leftovers,
     content_hash,
-    whole_file,
     write_bytes,
     write_json,
     write_text,
@@ -57,7 +57,7 @@ def test_json_of_a_numpy_value_says_how_to_turn_it(tmp_path):
 def test_an_error_while_writing_leaves_what_was_there_and_nothing_else(tmp_path, error):
     path = tmp_path / "data"
     write_bytes(path, b"before")
-    with pytest.raises(type(error)), whole_file(path) as file:
+    with pytest.raises(type(error)), atomic_write(path) as file:
         file.write(b"half")
         raise error
     assert path.read_bytes() == b"before" and names(tmp_path) == ["data"]
@@ -82,14 +82,14 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path, monkeypatch, number):
 
 
 def test_a_full_disk_inside_a_file_inside_a_file_is_named_once(tmp_path):
-    with pytest.raises(DiskFull, match="inner") as caught, whole_file(tmp_path / "outer"), \
-            whole_file(tmp_path / "inner"):
+    with pytest.raises(DiskFull, match="inner") as caught, atomic_write(tmp_path / "outer"), \
+            atomic_write(tmp_path / "inner"):
         raise OSError(errno.ENOSPC, "no room")
     assert "outer" not in str(caught.value) and names(tmp_path) == []
 
 
 def test_other_errors_of_the_system_pass_unchanged(tmp_path):
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "data"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "data"):
         (tmp_path / "missing").read_bytes()
     (tmp_path / "folder").mkdir()
     with pytest.raises(IsADirectoryError) as found:
@@ -101,8 +101,8 @@ def test_other_errors_of_the_system_pass_unchanged(tmp_path):
 def test_a_killed_writer_leaves_the_old_file_and_a_leftover_that_can_be_cleared(tmp_path):
     path = tmp_path / "inside/data"
     write_bytes(path, b"before")
-    code = ("import sys, time\nfrom scenefit.files.atomic import whole_file\n"
-            "with whole_file(sys.argv[1]) as file:\n    file.write(b'half'); file.flush(); time.sleep(60)")
+    code = ("import sys, time\nfrom scenefit.files.atomic import atomic_write\n"
+            "with atomic_write(sys.argv[1]) as file:\n    file.write(b'half'); file.flush(); time.sleep(60)")
     process = subprocess.Popen([sys.executable, "-c", code, str(path)])
     for _ in range(500):
         if len(names(path.parent)) == 2:

@@ -11,19 +11,19 @@ from toys import bars, dot, randomise
 import scenefit.generation.dataset
 from scenefit.generation.dataset import generate, generate_steps
 from scenefit.nets.model import Model
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import RenderError
 from scenefit.scenes.priors import Choice, Uniform, learned
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 GRAMMAR = dot(learned(Uniform(4, 12)), 8.0, sprite=learned(Choice([0, 1])))
 N = 290  # five chunks
 
 
 def model(seed: int = 0, change: float = 0.05) -> Model:
-    transformer = Transformer(GRAMMAR)
-    randomise(transformer, change)
-    return Model(transformer, seed)
+    distribution = SceneDistribution(GRAMMAR)
+    randomise(distribution, change)
+    return Model(distribution, seed)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -120,7 +120,7 @@ def test_a_folder_that_nothing_was_written_to_is_free_for_another(tmp_path):
 def test_data_of_the_prior_alone(tmp_path):
     generate(GRAMMAR, bars(), 70, tmp_path / "out")
     written = [Image.open(path) for path in sorted((tmp_path / "out").rglob("*.png"))]
-    seed = derive(0, "model")
+    seed = derive_seed(0, "model")
     wanted = sorted(image.tobytes() for image in bars()(GRAMMAR.sample(seed, 70)).images)
     assert sorted(np.asarray(image).tobytes() for image in written) == wanted
     with pytest.raises(ValueError, match=r"it differs in: model"):

@@ -7,8 +7,8 @@ import torch
 import scenefit as sf
 from scenefit.generation.export import correlations, export, form_of, summary
 from scenefit.nets.model import Model
-from scenefit.nets.quantile_offsets import KNOTS
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.quantile_offsets import N_KNOTS
+from scenefit.nets.scene_distribution import SceneDistribution
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +23,13 @@ def found():
         "tree": {}, "moon": {"phase": 1.0}},
         [sf.Rule("road", [sf.repeat("car", sf.learned(sf.Integer(1, 3)))], learned=True),
          sf.Rule("road", [sf.repeat("car", sf.learned(sf.Integer(1, 3))), "tree"], weight=3, learned=True)])
-    transformer = Transformer(grammar)
+    distribution = SceneDistribution(grammar)
     with torch.no_grad():
-        transformer.curves["car/x"].copy_(torch.tensor([0.0, 0.0] + [0.0] * KNOTS))
-        transformer.curves["car/yaw"].copy_(torch.tensor([30 / 360, 0.0] + [0.0] * KNOTS))
-        transformer.logits["car/colour"].copy_(torch.log(torch.tensor([0.9, 0.1])))
-        next(iter(transformer.rules.values())).copy_(torch.log(torch.tensor([0.8, 0.2])))
-    return export(Model(transformer, seed=7), 2000)
+        distribution.curves["car/x"].copy_(torch.tensor([0.0, 0.0] + [0.0] * N_KNOTS))
+        distribution.curves["car/yaw"].copy_(torch.tensor([30 / 360, 0.0] + [0.0] * N_KNOTS))
+        distribution.logits["car/colour"].copy_(torch.log(torch.tensor([0.9, 0.1])))
+        next(iter(distribution.rules.values())).copy_(torch.log(torch.tensor([0.8, 0.2])))
+    return export(Model(distribution, seed=7), 2000)
 
 
 def test_it_is_plain_json_with_the_documented_keys(found):

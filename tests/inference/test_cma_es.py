@@ -9,7 +9,7 @@ from scenefit.inference.cma_es import cost, place, search
 from scenefit.metrics.features import pixels
 from scenefit.metrics.objective import objective
 from scenefit.nets.quantile_offsets import prior_at_knots
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.priors import Angle, Choice, Normal, Uniform, learned
 
 
@@ -27,10 +27,10 @@ class Match:
 def test_a_far_target_is_found_without_a_gradient(seed):
     grammar, target = dot(learned(Normal(3, 1), bounds=(0, 16))), dot(learned(Normal(13, 1), bounds=(0, 16)))
     goal = objective(pixels(16), photos(target, dots(), 128))
-    transformer = Transformer(grammar)
-    best = list(search(transformer, dots(), goal, seed, rounds=10))
+    distribution = SceneDistribution(grammar)
+    best = list(search(distribution, dots(), goal, seed, rounds=10))
     assert len(best) == 10 and best == sorted(best, reverse=True) and best[-1] < 0.05
-    assert abs(transformer.sample(9, 512).tables["dot"]["x"].mean() - 13) < 1.5
+    assert abs(distribution.sample(9, 512).tables["dot"]["x"].mean() - 13) < 1.5
 
 
 def test_it_is_the_same_whatever_the_users_code_does_with_numpys_numbers():
@@ -39,30 +39,30 @@ def test_it_is_the_same_whatever_the_users_code_does_with_numpys_numbers():
     found = []
     for seed in (1, 2):
         np.random.seed(seed)  # noqa: NPY002
-        transformer = Transformer(grammar)
-        for _ in search(transformer, dots(), goal, 0, rounds=3):
+        distribution = SceneDistribution(grammar)
+        for _ in search(distribution, dots(), goal, 0, rounds=3):
             np.random.rand(seed)  # noqa: NPY002
-        found.append(transformer.state_dict())
+        found.append(distribution.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
     np.random.seed(5)  # noqa: NPY002
     expected = np.random.rand()  # noqa: NPY002
     np.random.seed(5)  # noqa: NPY002
-    list(search(Transformer(grammar), dots(), goal, 0, rounds=1))
+    list(search(SceneDistribution(grammar), dots(), goal, 0, rounds=1))
     assert np.random.rand() == expected  # noqa: NPY002
 
 
 @pytest.mark.parametrize("count", [1, 2, 6])
 def test_the_cost_of_a_round_is_what_it_draws(count):
     grammar = dot(learned(Uniform(4, 12)), **{f"z{i}": learned(Uniform(0, 1)) for i in range(count - 1)})
-    renderer, transformer = Plain(dots()), Transformer(grammar)
+    renderer, distribution = Plain(dots()), SceneDistribution(grammar)
     goal = objective(pixels(16), photos(grammar, dots(), 64))
-    next(search(transformer, renderer, goal, 0))
-    assert renderer.drawn == cost(transformer)
+    next(search(distribution, renderer, goal, 0))
+    assert renderer.drawn == cost(distribution)
 
 
 def test_nothing_to_search_for():
-    transformer = Transformer(one(c=learned(Choice([1, 2]))))
-    assert list(search(transformer, dots(), Match(0.5), 0)) == [] and cost(transformer) == 0
+    distribution = SceneDistribution(one(c=learned(Choice([1, 2]))))
+    assert list(search(distribution, dots(), Match(0.5), 0)) == [] and cost(distribution) == 0
 
 
 @pytest.mark.parametrize("start", [Uniform(2, 8), 5.0, Angle(0, 10), lambda node: Uniform(2, 8)],
@@ -70,18 +70,18 @@ def test_nothing_to_search_for():
 def test_a_candidate_is_a_shift_and_a_stretch(start):
     angle = isinstance(start, Angle)
     grammar = one(x=learned(start, bounds=None if angle else (0, 10)))
-    transformer, (a,) = Transformer(grammar), grammar.learned
-    priors = {a.key: prior_at_knots(transformer.grammar, a, grammar.sample(0, 512))}
-    transformer.set_sigma(a, 0)
-    place(transformer, priors, np.array([0.2, -1.0]))
-    x = transformer.sample(3, 4096).tables["dot"]["x"]
+    distribution, (a,) = SceneDistribution(grammar), grammar.learned
+    priors = {a.key: prior_at_knots(distribution.grammar, a, grammar.sample(0, 512))}
+    distribution.set_sigma(a, 0)
+    place(distribution, priors, np.array([0.2, -1.0]))
+    x = distribution.sample(3, 4096).tables["dot"]["x"]
     if angle:
         assert abs(x.mean() - 0.2 * 180) < 1 and x.std() < 1
     else:
         assert abs(x.mean() - 7) < 0.1
         width = 0.5 if start == 5.0 else np.sqrt(3)  # a constant is taken to be a twentieth of its bounds wide
         assert abs(x.std() / (width * np.exp(-3)) - 1) < 0.35
-    place(transformer, priors, np.array([0.0, 0.0]))
+    place(distribution, priors, np.array([0.0, 0.0]))
     if not angle and start != 5.0:
-        x = transformer.sample(3, 4096).tables["dot"]["x"]
+        x = distribution.sample(3, 4096).tables["dot"]["x"]
         assert abs(x.mean() - 5) < 0.2 and abs(x.std() - np.sqrt(3)) < 0.2  # the prior itself

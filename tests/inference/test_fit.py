@@ -12,7 +12,7 @@ from toys import Linear, Plain, bars, dot, dots, one, pattern, photos
 
 import scenefit as sf
 from scenefit.data.boxes import no_boxes
-from scenefit.data.formats import Keep, label_boxes
+from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
 from scenefit.data.photos.sources import as_images, read_real
 from scenefit.inference.fit import Step, fit, fit_steps, plan
@@ -25,7 +25,7 @@ from scenefit.renderers.each import each
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 from scenefit.tasks import Classify, Detect
-from scenefit.tasks.from_labels import choose_task
+from scenefit.tasks.from_labels import task_for_labels
 
 QUICK = {"reads": 1, "reader_renders": 64, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "steps": 3,
          "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
@@ -289,15 +289,15 @@ def test_the_reward_moves_the_scenes_that_earned_it(task):
     class Right:
         """A task whose reward is how far right the light stands."""
 
-        def credit(self, images, labels, few, few_labels, seed):
+        def influence(self, images, labels, few, few_labels, seed):
             across = torch.from_numpy(images[..., 0].astype(np.float32)).sum(1)
             reward = (across * torch.arange(16.0)).sum(1) / across.sum(1)
             return reward, float(reward.mean())
 
         def train(self, images, labels, seed):
-            return self.credit(images, labels, None, None, 0)[1]
+            return self.influence(images, labels, None, None, 0)[1]
 
-        def score(self, network, images, labels):
+        def evaluate(self, network, images, labels):
             return network
 
     real = photos(grammar, bars(), 60)
@@ -372,7 +372,7 @@ def boxed(grammar: Grammar, renderer, n: int = 12, seed: int = 99) -> Photos:
     return Photos(frames.images, tuple(Path(str(i)) for i in range(n)), (), np.full(n, ""), label_boxes(frames))
 
 
-TINY = Detect(("dot",), steps=4, batch=8, views=1, augment=NO_CHANGE, backbone=SmallMaps)
+TINY = Detect(("dot",), steps=4, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps)
 
 
 @pytest.mark.parametrize("task", ["credit", "reinforce"])
@@ -389,11 +389,11 @@ def test_boxes_reward_the_scenes_of_a_detector(task):
 @pytest.mark.parametrize("task", ["credit", "reinforce"])
 def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
     """What the distance cannot see, a task on boxes asks for: dots further right."""
-    grammar, keep = dot(learned(Normal(7, 1, 1, 15)), angle=learned(Angle(0, 5))), Keep(box="amodal")
+    grammar, keep = dot(learned(Normal(7, 1, 1, 15)), angle=learned(Angle(0, 5))), LabelPolicy(box="amodal")
     few = boxed(grammar, dots())
 
     class Right:
-        def credit(self, images, labels, real, real_labels, seed):
+        def influence(self, images, labels, real, real_labels, seed):
             assert real_labels is few.boxes and labels.count == len(images) == len(labels), "one dot an image"
             light = images[..., 0].sum(1) / images[..., 0].sum((1, 2), keepdims=True)[:, 0]
             assert np.abs(labels.box[:, [0, 2]].mean(1) - light @ (np.arange(16) + 0.5)).max() < 1
@@ -401,9 +401,9 @@ def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
             return reward.float(), float(reward.mean())
 
         def train(self, images, labels, seed):
-            return self.credit(images, labels, None, few.boxes, 0)[1]
+            return self.influence(images, labels, None, few.boxes, 0)[1]
 
-        def score(self, network, images, labels):
+        def evaluate(self, network, images, labels):
             assert labels is few.boxes
             return network
 
@@ -411,25 +411,25 @@ def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
                         task_weight=10.0)
     blind = {"features": lambda images: images.sum((1, 3)) @ torch.ones(16, 1) * torch.ones(1, 2)}
     scores = [step.score for step in fit_steps(grammar, dots(), photos(grammar, dots(), 20), few, task=Right(),
-                                               settings=settings, keep=keep, **blind) if step.stage == "task"]
+                                               settings=settings, label_policy=keep, **blind) if step.stage == "task"]
     assert np.mean(scores[-5:]) > np.mean(scores[:5]) + 0.3
 
 
 def test_the_task_is_that_of_the_labels(monkeypatch):
     grammar = dot(learned(Uniform(2, 14)))
     few = boxed(grammar, dots())
-    task = choose_task(few, grammar, dots())
+    task = task_for_labels(few, grammar, dots())
     assert isinstance(task, Detect) and task.classes == ("dot",)
     named = [replace(few, boxes=replace(few.boxes, name=np.full(len(few.boxes), name))) for name in ("spot", "dot")]
     mixed = replace(few, boxes=replace(few.boxes, name=np.array(["spot"] + ["dot"] * (len(few.boxes) - 1))))
     with pytest.raises(ValueError, match=r"of the classes \['spot'\], but the renderer's objects of \['dot'\]; name"):
         fit(grammar, dots(), few.images, named[0], settings=Settings(**QUICK))
     with pytest.warns(UserWarning, match=r"no render has an object of \['spot'\], which labelled photos have"):
-        assert choose_task(mixed, grammar, dots()).classes == ("dot", "spot")
+        assert task_for_labels(mixed, grammar, dots()).classes == ("dot", "spot")
     with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing tells what to find"):
-        choose_task(replace(few, boxes=no_boxes(12)), grammar, dots())
+        task_for_labels(replace(few, boxes=no_boxes(12)), grammar, dots())
     classes = Photos(few.images, (), (), np.array(["b", "a"] * 6))
-    assert choose_task(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")
+    assert task_for_labels(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")
     with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing can be scored on them"):
         fit(grammar, dots(), few.images, replace(few, boxes=no_boxes(12)))
 

@@ -7,15 +7,13 @@ import pytest
 import torch
 from toys import Linear, Plain, Weights, one, pattern, randomise, same_scenes
 
-from scenefit.inference.gradients import GRADIENTS, cost, finite_difference, score_function
-from scenefit.inference.gradients import exact
-from scenefit.inference.gradients import simultaneous
-from scenefit.inference.gradients.estimate import jumps, leave_one_out, moved, smooth
+from scenefit.inference.gradients import GRADIENTS, cost, finite_difference, pathwise, score_function, spsa
+from scenefit.inference.gradients.estimate import is_differentiable, leave_one_out, non_differentiable, perturbed
 from scenefit.inference.gradients.pathwise import attach
 from scenefit.metrics.features import pixels
 from scenefit.metrics.objective import objective
-from scenefit.nets.quantile_offsets import place
-from scenefit.nets.scene_distribution import Edit, Transformer
+from scenefit.nets.quantile_offsets import normal_score
+from scenefit.nets.scene_distribution import Edit, SceneDistribution
 from scenefit.renderers import RenderError
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
@@ -33,13 +31,13 @@ ANALYTIC = {("dot", "x"): 100 * (WEIGHT * X).sum(), ("dot", "y"): 100 * (WEIGHT 
 
 def slopes(surrogate: torch.Tensor, edit: Edit) -> dict[tuple[str, str], np.ndarray]:
     """The estimated gradient to each node's move."""
-    found = torch.autograd.grad(surrogate, list(edit.moves.values()), retain_graph=True, allow_unused=True)
-    return {key: None if g is None else g.numpy() for key, g in zip(edit.moves, found, strict=True)}
+    found = torch.autograd.grad(surrogate, list(edit.offsets.values()), retain_graph=True, allow_unused=True)
+    return {key: None if g is None else g.numpy() for key, g in zip(edit.offsets, found, strict=True)}
 
 
-@pytest.mark.parametrize("estimator", [exact, finite_difference])
+@pytest.mark.parametrize("estimator", [pathwise, finite_difference])
 def test_a_linear_renderer_gives_the_analytic_gradient(estimator):
-    edit = Transformer(GRAMMAR).edit(0, 20)
+    edit = SceneDistribution(GRAMMAR).edit(0, 20)
     estimate = estimator(GRAMMAR, RENDERER, edit, Weights(WEIGHT), 0)
     found = slopes(estimate.surrogate, edit)
     for key, expected in ANALYTIC.items():
@@ -51,20 +49,20 @@ def test_a_linear_renderer_gives_the_analytic_gradient(estimator):
 def test_finite_differences_follow_the_curvature_of_the_distance():
     """With the MMD, where the gradient to the images is not constant, exact and finite agree scene by scene."""
     goal = objective(pixels(4), Plain(RENDERER)(GRAMMAR.sample(5, 100)).images)
-    transformer = Transformer(GRAMMAR)
-    transformer.set_curve(GRAMMAR.attributes["dot"]["x"], np.full(17, 0.1))
-    edit = transformer.edit(0, 64)
+    distribution = SceneDistribution(GRAMMAR)
+    distribution.set_offsets(GRAMMAR.attributes["dot"]["x"], np.full(17, 0.1))
+    edit = distribution.edit(0, 64)
     found = [slopes(estimator(GRAMMAR, RENDERER, edit, goal, 0).surrogate, edit)
-             for estimator in (exact, finite_difference)]
+             for estimator in (pathwise, finite_difference)]
     for key in ANALYTIC:
         assert np.linalg.norm(found[0][key] - found[1][key]) < 0.1 * np.linalg.norm(found[0][key])  # 8 bits
 
 
 def test_simultaneous_perturbation_is_right_in_the_mean():
-    transformer, found = Transformer(GRAMMAR), {key: [] for key in ANALYTIC}
+    distribution, found = SceneDistribution(GRAMMAR), {key: [] for key in ANALYTIC}
     for seed in range(20):
-        edit = transformer.edit(seed, 64)
-        estimate = simultaneous(GRAMMAR, RENDERER, edit, Weights(WEIGHT), seed)
+        edit = distribution.edit(seed, 64)
+        estimate = spsa(GRAMMAR, RENDERER, edit, Weights(WEIGHT), seed)
         for key, values in slopes(estimate.surrogate, edit).items():
             found[key] += (64 * values).tolist()
     for key, expected in ANALYTIC.items():
@@ -74,36 +72,36 @@ def test_simultaneous_perturbation_is_right_in_the_mean():
 
 
 def test_the_score_function_is_right_in_the_mean():
-    transformer = Transformer(GRAMMAR)
+    distribution = SceneDistribution(GRAMMAR)
     for a in GRAMMAR.learned:
-        transformer.set_sigma(a, 0.05)
-    edit = transformer.edit(0, 200 * 64)
+        distribution.set_sigma(a, 0.05)
+    edit = distribution.edit(0, 200 * 64)
     goal = Weights(WEIGHT)
     score_function(GRAMMAR, RENDERER, edit, goal, 0).surrogate.backward()
     witness = leave_one_out(goal.witness(RENDERER.draw(edit.scenes))).numpy()
     for key, expected in ANALYTIC.items():
-        noise = place(edit.scenes.tables["dot"].address, f"{key[1]}/edit")
+        noise = normal_score(edit.scenes.tables["dot"].address, f"{key[1]}/edit")
         error = np.std(witness * noise / 0.05) / np.sqrt(len(witness))
-        found = float(transformer.curves["/".join(key)].grad[0])
+        found = float(distribution.curves["/".join(key)].grad[0])
         assert abs(found - expected) < 4 * error
-    assert abs(float(transformer.curves["dot/x"].grad[0])) > 8 * error
+    assert abs(float(distribution.curves["dot/x"].grad[0])) > 8 * error
 
 
 def test_the_score_function_of_the_mmd_is_the_exact_gradient_in_the_mean():
     grammar = one(x=learned(MIDDLE))
     renderer = Linear({("dot", "x"): X})
     goal = objective(pixels(4), renderer(one(x=Normal(65, 8, 0, 100)).sample(5, 300)).images)
-    found = {exact: [], score_function: []}
+    found = {pathwise: [], score_function: []}
     for estimator, values in found.items():
         for seed in range(24):
-            transformer = Transformer(grammar)
-            transformer.set_sigma(grammar.learned[0], 0.05)
-            estimator(grammar, renderer, transformer.edit(seed, 256), goal, 0).surrogate.backward()
-            values.append(float(transformer.curves["dot/x"].grad[0]))
+            distribution = SceneDistribution(grammar)
+            distribution.set_sigma(grammar.learned[0], 0.05)
+            estimator(grammar, renderer, distribution.edit(seed, 256), goal, 0).surrogate.backward()
+            values.append(float(distribution.curves["dot/x"].grad[0]))
     means = {e: np.mean(v) for e, v in found.items()}
     errors = {e: np.std(v) / np.sqrt(len(v)) for e, v in found.items()}
-    assert abs(means[exact] - means[score_function]) < 4 * np.hypot(*errors.values()) + 0.01 * abs(means[exact])
-    assert means[exact] < -10 * errors[score_function]  # towards the photos
+    assert abs(means[pathwise] - means[score_function]) < 4 * np.hypot(*errors.values()) + 0.01 * abs(means[pathwise])
+    assert means[pathwise] < -10 * errors[score_function]  # towards the photos
 
 
 # --------------------------------------------------------------------------------------- scenes keep to themselves
@@ -122,9 +120,9 @@ class Brighter(Linear):
         return super().draw(scenes) + 0.1 * torch.from_numpy(scenes.index == 7).float()[:, None, None, None]
 
 
-@pytest.mark.parametrize("estimator", [exact, finite_difference, simultaneous])
+@pytest.mark.parametrize("estimator", [pathwise, finite_difference, spsa])
 def test_the_gradient_of_a_scene_does_not_move_when_another_changes(estimator):
-    edit, found = Transformer(GRAMMAR).edit(0, 12), []
+    edit, found = SceneDistribution(GRAMMAR).edit(0, 12), []
     for renderer in (RENDERER, Brighter({("dot", "x"): X, ("dot", "y"): Y, ("dot", "yaw"): YAW})):
         found.append(slopes(estimator(GRAMMAR, renderer, edit, Square(WEIGHT), 0).surrogate, edit))
     for key in ANALYTIC:
@@ -137,17 +135,17 @@ def test_the_gradient_of_a_scene_does_not_move_when_another_changes(estimator):
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_scenes_and_moves_are_as_before(name, street):
-    transformer = Transformer(street)
-    randomise(transformer, 0.1)
-    edit = transformer.edit(0, 8)
+    distribution = SceneDistribution(street)
+    randomise(distribution, 0.1)
+    edit = distribution.edit(0, 8)
     for table in edit.scenes.tables.values():
         for column in table.columns.values():
             column.flags.writeable = False  # a change in place raises
-    before = transformer.edit(0, 8)
+    before = distribution.edit(0, 8)
     renderer = Linear({("car", "side"): X / 255, ("road", "width"): Y / 255})
     GRADIENTS[name](street, renderer, edit, Weights(WEIGHT), 0).surrogate.backward()
     assert same_scenes(edit.scenes, before.scenes)
-    assert all(torch.equal(edit.moves[key], before.moves[key]) for key in edit.moves)
+    assert all(torch.equal(edit.offsets[key], before.offsets[key]) for key in edit.offsets)
 
 
 # --------------------------------------------------------------------------------------- jumps
@@ -160,11 +158,12 @@ def bag() -> Grammar:
 
 
 def test_what_is_smooth_and_what_jumps(street):
-    assert {a.key for a in street.learned if smooth(a)} == {("road", "width"), ("lane", "offset"), ("car", "side"),
+    assert {a.key for a in street.learned if is_differentiable(a)} == {("road", "width"), ("lane", "offset"), ("car",
+                                                                                                               "side"),
                                                             ("car", "yaw")}
-    assert set(jumps(street)) == {("lane", "n_car"), ("car", "doors"), ("car", "colour"), ("lane", "rule")}
+    assert set(non_differentiable(street)) == {("lane", "n_car"), ("car", "doors"), ("car", "colour"), ("lane", "rule")}
     steps = one(n=learned(lambda dot: Integer(0, 3)), x=learned(lambda dot: Uniform(0, 3)))
-    assert jumps(steps) == [("dot", "n")]  # known by what the function returned
+    assert non_differentiable(steps) == [("dot", "n")]  # known by what the function returned
 
 
 def test_every_estimator_learns_jumps_by_the_same_score_function():
@@ -172,11 +171,11 @@ def test_every_estimator_learns_jumps_by_the_same_score_function():
     renderer = Linear({("bag", "n"): 10 * X, ("bag", "c"): 10 * Y, ("coin", "x"): X / 4})
     found = {}
     for name, estimator in GRADIENTS.items():
-        transformer = Transformer(grammar)
-        estimator(grammar, renderer, transformer.edit(0, 64), Weights(WEIGHT), 0).surrogate.backward()
-        found[name] = {"n": transformer.curves["bag/n"].grad[:2], "c": transformer.logits["bag/c"].grad,
-                       "count": transformer.curves["bag/n_coin"].grad[:2],
-                       "rules": next(iter(transformer.rules.values())).grad}
+        distribution = SceneDistribution(grammar)
+        estimator(grammar, renderer, distribution.edit(0, 64), Weights(WEIGHT), 0).surrogate.backward()
+        found[name] = {"n": distribution.curves["bag/n"].grad[:2], "c": distribution.logits["bag/c"].grad,
+                       "count": distribution.curves["bag/n_coin"].grad[:2],
+                       "rules": next(iter(distribution.rules.values())).grad}
     for name in GRADIENTS:
         for part, gradient in found["score"].items():
             assert float(gradient.abs().max()) > 0
@@ -188,10 +187,10 @@ def test_every_estimator_learns_jumps_by_the_same_score_function():
 def test_renders_are_counted_as_they_are_drawn(name, grammar):
     kind = "coin" if "coin" in grammar.kinds else "dot"
     first = next(iter(grammar.symbols[kind]))
-    renderer, edit = Linear({(kind, first): X}), Transformer(grammar).edit(0, 10)
+    renderer, edit = Linear({(kind, first): X}), SceneDistribution(grammar).edit(0, 10)
     estimate = GRADIENTS[name](grammar, renderer, edit, Weights(WEIGHT), 0)
     assert renderer.drawn == estimate.renders == cost(name, grammar, edit)
-    assert cost("exact", grammar, edit) == exact(grammar, renderer, edit, Weights(WEIGHT), 0).renders == 10
+    assert cost("exact", grammar, edit) == pathwise(grammar, renderer, edit, Weights(WEIGHT), 0).renders == 10
 
 
 def test_leave_one_out():
@@ -241,9 +240,9 @@ def measure(scenes, weights) -> torch.Tensor | float:
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_exact_slopes_through_conditional_priors_are_those_of_finite_differences(name, scale):
     grammar = CONDITIONAL[name]
-    transformer = Transformer(grammar)
-    randomise(transformer, scale)
-    edit, rng = transformer.edit(1, 5), np.random.default_rng(0)
+    distribution = SceneDistribution(grammar)
+    randomise(distribution, scale)
+    edit, rng = distribution.edit(1, 5), np.random.default_rng(0)
     weights = {(kind, column): rng.normal(size=len(table)) for kind, table in edit.scenes.tables.items()
                for column in table.columns if np.asarray(table[column]).dtype.kind == "f"}
     found = slopes(measure(attach(grammar, edit), weights), edit)
@@ -251,10 +250,10 @@ def test_exact_slopes_through_conditional_priors_are_those_of_finite_differences
     for a in grammar.learned:
         if a.count:
             continue
-        for row in range(len(edit.moves[a.key])):
-            nudge = np.zeros(len(edit.moves[a.key]))
+        for row in range(len(edit.offsets[a.key])):
+            nudge = np.zeros(len(edit.offsets[a.key]))
             nudge[row] = step
-            sides = [measure(moved(grammar, edit, {a.key: sign * nudge}), weights) for sign in (1, -1)]
+            sides = [measure(perturbed(grammar, edit, {a.key: sign * nudge}), weights) for sign in (1, -1)]
             expected = float(sides[0] - sides[1]) / (2 * step)
             np.testing.assert_allclose(found[a.key][row], expected, rtol=5e-3, atol=5e-3)
             compared += 1
@@ -263,9 +262,9 @@ def test_exact_slopes_through_conditional_priors_are_those_of_finite_differences
 
 def test_a_child_that_steps_over_the_seam_has_no_jump_in_its_slope():
     grammar = chain(a={"yaw": learned(Angle(180, 1e-3))}, b={"yaw": lambda b: Angle(b.parent["yaw"], 1e-3)})
-    transformer = Transformer(grammar)
-    transformer.set_sigma(grammar.learned[0], 0)
-    edit = transformer.edit(0, 200)
+    distribution = SceneDistribution(grammar)
+    distribution.set_sigma(grammar.learned[0], 0)
+    edit = distribution.edit(0, 200)
     yaw = edit.scenes.tables["b"]["yaw"]
     assert np.sum(np.abs(np.abs(yaw) - 180) < 0.03) > 10  # so near that the nudge of the slope crosses
     found = slopes(attach(grammar, edit).tables["b"]["yaw"].sum(), edit)["a", "yaw"]
@@ -274,12 +273,12 @@ def test_a_child_that_steps_over_the_seam_has_no_jump_in_its_slope():
 
 def test_a_folded_value_has_the_slope_of_its_reflection():
     grammar = one(x=learned(MIDDLE))
-    transformer, (a,) = Transformer(grammar), grammar.learned
+    distribution, (a,) = SceneDistribution(grammar), grammar.learned
     for shift, sign in ((0.0, 1), (1.0, -1), (2.0, 1), (-1.0, -1)):
-        transformer.set_curve(a, np.full(17, shift))
-        edit = transformer.edit(0, 10)
+        distribution.set_offsets(a, np.full(17, shift))
+        edit = distribution.edit(0, 10)
         renderer = Linear({("dot", "x"): X})
-        for estimator in (exact, finite_difference):
+        for estimator in (pathwise, finite_difference):
             found = slopes(estimator(grammar, renderer, edit, Weights(WEIGHT), 0).surrogate, edit)["dot", "x"]
             np.testing.assert_allclose(found, sign * ANALYTIC["dot", "x"] / 10, rtol=2e-3)
 
@@ -287,7 +286,7 @@ def test_a_folded_value_has_the_slope_of_its_reflection():
 # --------------------------------------------------------------------------------------- what does not fit
 
 def test_exact_needs_a_draw_that_fits():
-    edit = Transformer(GRAMMAR).edit(0, 4)
+    edit = SceneDistribution(GRAMMAR).edit(0, 4)
 
     class Bad(Linear):
         def __init__(self, change):
@@ -305,6 +304,6 @@ def test_exact_needs_a_draw_that_fits():
                                 (spoil, RenderError, "scene 2 of seed 0: Bad.draw returned NaN or infinity"),
                                 (lambda i: i.detach(), TypeError, "images without a gradient; use torch operations")):
         with pytest.raises(error, match=text):
-            exact(GRAMMAR, Bad(change), edit, Weights(WEIGHT), 0)
+            pathwise(GRAMMAR, Bad(change), edit, Weights(WEIGHT), 0)
     with pytest.raises(TypeError, match=r"has no draw\(scenes\).*\"simultaneous\" or \"score\""):
-        exact(GRAMMAR, Plain(RENDERER), edit, Weights(WEIGHT), 0)
+        pathwise(GRAMMAR, Plain(RENDERER), edit, Weights(WEIGHT), 0)

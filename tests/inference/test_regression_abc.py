@@ -8,13 +8,13 @@ import torch
 from test_aggregate_posterior import GRAMMAR
 
 import scenefit as sf
-from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.data.boxes import make_boxes
-from scenefit.inference.regression_abc import Looking, truth
-from scenefit.metrics.ridge import regress, surest
-from scenefit.metrics.summary_statistics import Summary, of_objects, summary_for
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.renderers.batches import draw_boxes
+from scenefit.inference.regression_abc import Looking, normalised_image_attributes
+from scenefit.metrics.ridge import regress, select_by_r2
+from scenefit.metrics.summary_statistics import SummaryStatistics, object_statistics, summary_statistics_for
+from scenefit.nets.augmentation import NO_CHANGE
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers.batches import render_with_boxes
 
 SIZE = 24
 
@@ -55,17 +55,17 @@ def linear(seed, count, noise):
 def test_what_the_summary_tells_is_read_and_what_it_does_not_keeps_its_spread():
     (x, known), (photos, real) = linear(0, 800, 1.0), linear(1, 100, 1.0)
     reading = regress(x, known, photos)
-    assert reading.told[0] > 0.9 and abs(float(reading.told[1])) < 0.05
-    assert np.abs(reading.centre[:, 0].numpy() - real[:, 0]).mean() < 0.08
-    assert reading.centre[:, 1].std() < 0.05 and abs(float(reading.error[:, 1].std()) - 12**-0.5) < 0.02
-    left = float((reading.error[:, 0] ** 2).mean())
-    assert abs(left / np.mean((reading.centre[:, 0].numpy() - real[:, 0]) ** 2) - 1) < 0.5, "errors are honest"
+    assert reading.r2[0] > 0.9 and abs(float(reading.r2[1])) < 0.05
+    assert np.abs(reading.prediction[:, 0].numpy() - real[:, 0]).mean() < 0.08
+    assert reading.prediction[:, 1].std() < 0.05 and abs(float(reading.residual[:, 1].std()) - 12**-0.5) < 0.02
+    left = float((reading.residual[:, 0] ** 2).mean())
+    assert abs(left / np.mean((reading.prediction[:, 0].numpy() - real[:, 0]) ** 2) - 1) < 0.5, "errors are honest"
 
 
 def test_a_regression_is_not_believed_beyond_its_renders():
     x, known = linear(0, 400, 0.1)
     reading = regress(x, 0.4 + 0.2 * known, 3 * x[:20])
-    assert reading.centre[:, 0].min() >= 0.39 and reading.centre[:, 0].max() <= 0.61
+    assert reading.prediction[:, 0].min() >= 0.39 and reading.prediction[:, 0].max() <= 0.61
 
 
 def test_an_attribute_of_which_little_is_told_is_not_moved_by_photos_that_differ():
@@ -74,11 +74,12 @@ def test_an_attribute_of_which_little_is_told_is_not_moved_by_photos_that_differ
     for share, moved in ((0.03, False), (0.15, True)):
         hint = np.sqrt(12 * share) * (known - 0.5) + np.sqrt(1 - share) * noise
         reading = regress(torch.from_numpy(hint).float(), known, torch.full((50, 1), 4.0))
-        assert reading.told[0] == pytest.approx(share, abs=0.03)
-        assert bool((abs(reading.centre - known.mean()) > 0.1).all()) is moved
+        assert reading.r2[0] == pytest.approx(share, abs=0.03)
+        assert bool((abs(reading.prediction - known.mean()) > 0.1).all()) is moved
         if not moved:
-            assert abs(reading.centre - known.mean()).max() < 1e-6, "the mean itself, and not nearly"
-            assert reading.centre.std() < 1e-6 and float(reading.error.std()) == pytest.approx(known.std(), rel=0.01)
+            assert abs(reading.prediction - known.mean()).max() < 1e-6, "the mean itself, and not nearly"
+            assert reading.prediction.std() < 1e-6 and float(reading.residual.std()) == pytest.approx(known.std(),
+                                                                                                      rel=0.01)
 
 
 def test_each_attribute_is_read_from_what_tells_it_most():
@@ -90,14 +91,14 @@ def test_each_attribute_is_read_from_what_tells_it_most():
     both = torch.cat([known, photos]).float()
     pairs = [(part[:400], part[400:]) for part in (torch.cat([both[:, at:at + 1], noise[:, at]], 1) for at in (0, 1))]
     one, other = (regress(renders, known.numpy(), real) for renders, real in pairs)
-    best = surest(one, other)
-    assert one.told[0] > 0.8 > 0.1 > one.told[1] and other.told[1] > 0.8 > 0.1 > other.told[0]
-    assert torch.equal(best.told, torch.stack([one.told[0], other.told[1]]))
-    assert torch.equal(best.centre, torch.stack([one.centre[:, 0], other.centre[:, 1]], 1))
-    assert torch.equal(best.error, torch.stack([one.error[:, 0], other.error[:, 1]], 1))
-    assert best.centre.mean(0) == pytest.approx([0.2, 0.7], abs=0.1)
-    hardly = replace(one, told=one.told + 0.09, centre=one.centre + 1)
-    assert torch.equal(surest(one, hardly).centre, one.centre), "a little more is not worth fewer numbers"
+    best = select_by_r2(one, other)
+    assert one.r2[0] > 0.8 > 0.1 > one.r2[1] and other.r2[1] > 0.8 > 0.1 > other.r2[0]
+    assert torch.equal(best.r2, torch.stack([one.r2[0], other.r2[1]]))
+    assert torch.equal(best.prediction, torch.stack([one.prediction[:, 0], other.prediction[:, 1]], 1))
+    assert torch.equal(best.residual, torch.stack([one.residual[:, 0], other.residual[:, 1]], 1))
+    assert best.prediction.mean(0) == pytest.approx([0.2, 0.7], abs=0.1)
+    hardly = replace(one, r2=one.r2 + 0.09, prediction=one.prediction + 1)
+    assert torch.equal(select_by_r2(one, hardly).prediction, one.prediction), "a little more is not worth fewer numbers"
 
 
 def test_a_budget_gives_the_looks_their_half():
@@ -113,21 +114,21 @@ def test_what_the_scene_cannot_express_weighs_less():
     x, known = linear(0, 800, 1.0)
     photos, real = linear(1, 100, 1.0)
     photos[:, 6:] += 60  # dust, say
-    blind, robust = (regress(x, known, photos, near).centre[:, 0].numpy() for near in (None, 800))
+    blind, robust = (regress(x, known, photos, near).prediction[:, 0].numpy() for near in (None, 800))
     assert np.abs(robust - real[:, 0]).mean() < 0.5 * np.abs(blind - real[:, 0]).mean()
 
 
 @pytest.mark.parametrize("objects", [False, True])
 def test_rounds_find_the_photos_distribution(objects):
-    photos, _ = draw_boxes(blots, SEEN.sample(9, 40))
+    photos, _ = render_with_boxes(blots, SEEN.sample(9, 40))
     settings = sf.Settings(warm_start="look", looks=4, look_renders=128, look_objects=objects)
-    looking, transformer = Looking(WIDE, blots, photos, settings, 0), Transformer(WIDE)
+    looking, distribution = Looking(WIDE, blots, photos, settings, 0), SceneDistribution(WIDE)
     if objects:
         assert looking.task is not None and looking.task.classes == ("blot",)
-        looking.task = sf.Detect(("blot",), steps=4, views=1, augment=NO_CHANGE)
+        looking.task = sf.Detect(("blot",), steps=4, augmented_copies=1, augment=NO_CHANGE)
     for piece in range(4):
-        transformer.cloud = looking.round(transformer, piece, piece)
-    table, prior = transformer.sample(5, 500).tables["image"], WIDE.sample(5, 500).tables["image"]
+        distribution.cloud = looking.round(distribution, piece, piece)
+    table, prior = distribution.sample(5, 500).tables["image"], WIDE.sample(5, 500).tables["image"]
     assert abs(table["light"].mean() - 0.75) < 0.04 and table["light"].std() < 0.08
     assert abs(table["ink"].mean() - 0.2) < 0.1 and table["ink"].std() < 0.5 * prior["ink"].std()
     assert abs(table["radius"].mean() - 2.5) < 0.8 and table["radius"].std() < 0.7 * prior["radius"].std()
@@ -138,7 +139,7 @@ def test_rounds_find_the_photos_distribution(objects):
 
 
 def test_a_fit_that_looks_resumes_to_the_same_bytes():
-    photos, _ = draw_boxes(blots, SEEN.sample(9, 12))
+    photos, _ = render_with_boxes(blots, SEEN.sample(9, 12))
     settings = sf.Settings(warm_start="look", looks=3, look_renders=64, look_objects=False, steps=2, batch=64,
                            reader_renders=64, check_renders=64)
     steps = list(sf.fit_steps(WIDE, blots, photos, seed=3, settings=settings))
@@ -171,7 +172,7 @@ def test_a_descent_goes_on_from_a_look(gradient):
 
 
 def test_the_finder_is_kept_for_a_resume():
-    photos, _ = draw_boxes(blots, SEEN.sample(9, 8))
+    photos, _ = render_with_boxes(blots, SEEN.sample(9, 8))
     looking, other = (Looking(WIDE, blots, photos, sf.Settings(warm_start="look"), 0) for _ in range(2))
     assert looking.state() == {} and looking.task is not None
     looking.finder = looking.task.fresh(1)
@@ -191,15 +192,15 @@ def test_a_scene_without_root_attributes_is_told_what_to_use():
 
 def test_truth_is_the_place_within_the_bounds():
     scenes = GRAMMAR.sample(0, 5)
-    assert np.allclose(truth(GRAMMAR, scenes)[:, 0], scenes.tables["image"]["light"] / 10)
+    assert np.allclose(normalised_image_attributes(GRAMMAR, scenes)[:, 0], scenes.tables["image"]["light"] / 10)
 
 
 def test_a_summary_is_the_same_in_any_batch_and_tells_colours_apart():
-    images, _ = draw_boxes(blots, WIDE.sample(1, 20))
-    summary = summary_for(images)
+    images, _ = render_with_boxes(blots, WIDE.sample(1, 20))
+    summary = summary_statistics_for(images)
     whole = summary(images)
     assert torch.equal(whole[3:5], summary(images[3:5])) and torch.isfinite(whole).all()
-    plain = Summary(summary.centre, summary.axes, None)
+    plain = SummaryStatistics(summary.centre, summary.axes, None)
     assert plain(images).shape[1] < whole.shape[1]
     grey, other = np.full((1, SIZE, SIZE, 3), 100, np.uint8), np.full((1, SIZE, SIZE, 3), (100, 100, 140), np.uint8)
     assert not torch.allclose(plain(grey), plain(other))
@@ -209,7 +210,7 @@ def test_objects_are_described_by_class():
     images = np.full((3, 20, 30, 3), 50, np.uint8)
     images[0, 4:14, 6:16] = (200, 100, 0)
     found = make_boxes(3, [0, 0, 2], [[6, 4, 16, 14], [0, 0, 4, 2], [0, 0, 4, 2]], ["a", "b", "b"], [0.9, 0.05, 0.6])
-    described = of_objects(images, found, ("a", "b"))
+    described = object_statistics(images, found, ("a", "b"))
     assert described.shape[0] == 3 and torch.isfinite(described).all()
     width = described.shape[1] // 2
     a = described[0, :width]

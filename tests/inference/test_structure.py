@@ -7,21 +7,21 @@ from toys import bars, same_scenes
 
 import scenefit as sf
 from experiments.multi_mnist.structure_reward import density_ratio, follow_reward
-from scenefit.inference.structure import StructureSettings, by_transformer, fit_structure
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.nets.structure_policy import Structure
-from scenefit.nets.structure_posterior import SUMMARY, Recogniser, train
-from scenefit.scenes.attributes import Slab
+from scenefit.inference.structure import StructureSettings, by_distribution, fit_structure
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.nets.structure_policy import StructurePolicy
+from scenefit.nets.structure_posterior import SUMMARY, StructurePosterior, train
+from scenefit.scenes.attributes import NodeGroup
 
 PLACES = sf.Uniform(4, 12)
 GRAMMAR = sf.Grammar("scene", {"scene": {}, "dot": {"sprite": sf.learned(sf.Choice([0, 1])), "x": PLACES, "y": PLACES}},
                      [sf.Rule("scene", [sf.repeat("dot", sf.learned(sf.Integer(0, 2)))])])
-QUICK = StructureSettings(renders=(1024, 512), epochs=4, readings=4, steps=40, rate=2e-2)
+QUICK = StructureSettings(renders=(1024, 512), epochs=4, samples=4, steps=40, rate=2e-2)
 
 
 def truth(seed: int, count: int) -> sf.SceneBatch:
     """Nothing at all (0.3), or two dots (0.7) that are standing."""
-    def decide(slab: Slab) -> dict[str, np.ndarray]:
+    def decide(slab: NodeGroup) -> dict[str, np.ndarray]:
         if slab.kind == "scene":
             return {"n_dot": np.where(np.arange(len(slab)) % 10 < 3, 0, 2)}
         return {"sprite": np.ones(len(slab), np.int64)}
@@ -45,15 +45,15 @@ def test_learns_counts_and_kinds_from_photos(photos: np.ndarray) -> None:
     assert learned.tables["dot"]["sprite"].mean() > 0.9
     assert [(step.done, step.of, step.renders) for step in steps] == [(1, 2, 1024), (2, 2, 1536)]
     assert steps[0].gain > 0.3 and not any(p.requires_grad for p in steps[-1].structure.parameters())
-    read = steps[-1].recogniser.read(photos[:30], 5, 0)
-    standing = steps[-1].recogniser.context(photos)[:, SUMMARY + 1].numpy()  # the sum of the channel of dots
+    read = steps[-1].posterior.sample_posterior(photos[:30], 5, 0)
+    standing = steps[-1].posterior.context(photos)[:, SUMMARY + 1].numpy()  # the sum of the channel of dots
     assert np.corrcoef(standing, truth(99, 300).tables["scene"]["n_dot"])[0, 1] > 0.9
     count = read.tables["scene"]["n_dot"].reshape(30, 5)
     assert (count == truth(99, 300).tables["scene"]["n_dot"][:30, None]).mean() > 0.8
 
 
 def test_same_seed_same_bytes(photos: np.ndarray) -> None:
-    brief = StructureSettings(renders=(128, 64), epochs=1, readings=2, steps=3)
+    brief = StructureSettings(renders=(128, 64), epochs=1, samples=2, steps=3)
     runs = [[*fit_structure(GRAMMAR, bars(), photos, seed=seed, settings=brief)][-1] for seed in (1, 1, 2)]
     states = [run.structure.state_dict() for run in runs]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
@@ -63,18 +63,18 @@ def test_same_seed_same_bytes(photos: np.ndarray) -> None:
 def test_later_rounds_render_what_was_learned(photos: np.ndarray) -> None:
     drawn: list[tuple[float, int]] = []
 
-    def draw(structure: Structure, seed: int, indices: np.ndarray) -> sf.SceneBatch:
+    def draw(structure: StructurePolicy, seed: int, indices: np.ndarray) -> sf.SceneBatch:
         drawn.append((float(structure.leave[0].bias.detach().std()), len(indices)))
         return structure.sample(seed, indices)
 
-    brief = StructureSettings(renders=(64, 64), epochs=1, readings=2, steps=5)
+    brief = StructureSettings(renders=(64, 64), epochs=1, samples=2, steps=5)
     list(fit_structure(GRAMMAR, bars(), photos, draw=draw, settings=brief))
     assert [n for _, n in drawn] == [64, 48, 16] and drawn[0][0] == drawn[2][0] < 1e-3 < drawn[1][0]
 
 
 def test_starts_where_it_is_told_and_leaves_that_alone(photos: np.ndarray) -> None:
-    brief = StructureSettings(renders=(64,), epochs=1, readings=2, steps=1, rate=1e-9)
-    start = Structure(GRAMMAR)
+    brief = StructureSettings(renders=(64,), epochs=1, samples=2, steps=1, rate=1e-9)
+    start = StructurePolicy(GRAMMAR)
     torch.nn.init.constant_(start.leave[0].bias, 1.0)
     (step,) = fit_structure(GRAMMAR, bars(), photos, start=start, settings=brief)
     assert same_scenes(step.structure.sample(0, 64), start.sample(0, 64))
@@ -84,9 +84,9 @@ def test_starts_where_it_is_told_and_leaves_that_alone(photos: np.ndarray) -> No
 def test_draws_with_a_transformer_s_edits() -> None:
     grammar = sf.Grammar("scene", {"scene": {}, "dot": {"x": sf.learned(4.0, bounds=(0, 16))}},
                          [sf.Rule("scene", [sf.repeat("dot", sf.learned(sf.Integer(1, 2)))])])
-    transformer, structure = Transformer(grammar), Structure(grammar)
-    transformer.shift_curve(grammar.learned[1], 0.5)
-    scenes = by_transformer(transformer)(structure, 3, range(10, 40))
+    distribution, structure = SceneDistribution(grammar), StructurePolicy(grammar)
+    distribution.shift_offsets(grammar.learned[1], 0.5)
+    scenes = by_distribution(distribution)(structure, 3, range(10, 40))
     assert scenes.tables["dot"]["x"].mean() == pytest.approx(12, abs=0.2)
     np.testing.assert_array_equal(scenes.tables["scene"]["n_dot"], structure.sample(3, range(10, 40)).tables["scene"][
         "n_dot"])
@@ -103,8 +103,8 @@ def test_what_it_says_when_it_cannot(photos: np.ndarray) -> None:
 
 def test_an_object_stands_in_its_cell_and_channels() -> None:
     scenes = GRAMMAR.sample(0, 40)
-    reader = Recogniser(GRAMMAR, (16, 16), True, 0)
-    lesson = reader.lesson(bars()(scenes))
+    regressor = StructurePosterior(GRAMMAR, (16, 16), True, 0)
+    lesson = regressor.training_batch(bars()(scenes))
     assert lesson.objects.shape == (40, 2 + 2 + 3, 2, 2) and lesson.images.shape == (40, 1, 16, 16)
     table, found = scenes.tables["dot"], bars()(scenes).objects
     lone = np.flatnonzero(np.bincount(table.scene, minlength=40) == 1)
@@ -112,17 +112,17 @@ def test_an_object_stands_in_its_cell_and_channels() -> None:
         (at,), (seen,) = np.flatnonzero(table.scene == row), np.flatnonzero(found.scene == row)
         x0, y0, x1, y1 = found.box[seen]
         wanted = torch.zeros(7, 2, 2)
-        channels = [1, 2 + reader.policy.decisions[1].first + table["sprite"][at]]
+        channels = [1, 2 + regressor.policy.decisions[1].first + table["sprite"][at]]
         wanted[channels, int((y0 + y1) / 16), int((x0 + x1) / 16)] = 1
         assert torch.equal(lesson.objects[row].float(), wanted)
     assert len(lone) > 5 and not lesson.objects[np.flatnonzero(np.bincount(table.scene, minlength=40) == 0)].any()
 
 
 def test_an_image_is_read_the_same_in_any_batch(photos: np.ndarray) -> None:
-    reader = Recogniser(GRAMMAR, (16, 16), True, 0)
-    assert torch.equal(reader.context(photos)[70:75], reader.context(photos[70:75]))
+    regressor = StructurePosterior(GRAMMAR, (16, 16), True, 0)
+    assert torch.equal(regressor.context(photos)[70:75], regressor.context(photos[70:75]))
     with pytest.raises(ValueError, match=r"a recogniser learns from at least 64 renders, got 20"):
-        train(reader, reader.lesson(bars()(GRAMMAR.sample(0, 20))), 0, 1)
+        train(regressor, regressor.training_batch(bars()(GRAMMAR.sample(0, 20))), 0, 1)
 
 
 def test_the_density_ratio_is_that_of_two_normals() -> None:
@@ -137,7 +137,7 @@ def test_the_density_ratio_is_that_of_two_normals() -> None:
 
 
 def test_the_reward_moves_a_policy_to_the_photos(photos: np.ndarray) -> None:
-    policy = Structure(GRAMMAR)
+    policy = StructurePolicy(GRAMMAR)
 
     def bright(images: torch.Tensor) -> torch.Tensor:
         return images.mean((1, 2, 3))[:, None]

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from scenefit.metrics import mmd
-from scenefit.metrics.c2st import two_sample
+from scenefit.metrics.c2st import c2st
 from scenefit.metrics.kid import Estimate, kid
-from scenefit.metrics.mmd import Kernel, floor, kernel, median_heuristic, mmd2, witness
+from scenefit.metrics.mmd import Kernel, kernel, median_heuristic, mmd2, noise_floor, witness
 from scenefit.metrics.wasserstein import wasserstein
 
 
@@ -211,7 +211,7 @@ def test_bad_features_are_named():
 
 def test_the_floor_holds_what_equal_sets_give():
     y = normal(0, 200, 4)
-    found = floor(y, seed=0, draws=40)
+    found = noise_floor(y, seed=0, draws=40)
     assert found.size == 100 and found.low < 0 < found.high and found.low < found.mean < found.high
     fresh = [mmd2(normal(10 + s, 100, 4), kernel(normal(500 + s, 100, 4))).item() for s in range(100)]
     inside = np.mean([found.low <= v <= found.high for v in fresh])
@@ -224,28 +224,28 @@ def test_the_floor_is_mmd2_between_disjoint_parts():
     of_y = kernel(y)
     order = mmd.generator(5, "floor").permutation(20)
     a, b = y[order[:6]].numpy(), y[order[6:12]].numpy()
-    found = floor(y, seed=5, draws=1, size=6)
+    found = noise_floor(y, seed=5, draws=1, size=6)
     expected = naive_mmd2(a, b, lambda p, q: naive_k(p, q, of_y.widths))
     assert (found.mean, found.low, found.high) == pytest.approx((expected,) * 3, abs=1e-12)
 
 
 def test_the_floor_shrinks_with_size_and_repeats_with_its_seed():
     y = normal(0, 200, 4)
-    assert floor(y, 3) == floor(y, 3) != floor(y, 4)
-    small, large = floor(y, 0, draws=30, size=10), floor(y, 0, draws=30)
+    assert noise_floor(y, 3) == noise_floor(y, 3) != noise_floor(y, 4)
+    small, large = noise_floor(y, 0, draws=30, size=10), noise_floor(y, 0, draws=30)
     assert small.high - small.low > 3 * (large.high - large.low)
 
 
 def test_the_floor_takes_the_widths_of_another_kernel():
     y = normal(0, 60, 4)
     wide = kernel(y, pool=normal(1, 60, 4, shift=20.0))
-    assert abs(floor(y, 0, using=wide).high) < 0.2 * abs(floor(y, 0).high)
+    assert abs(noise_floor(y, 0, using=wide).high) < 0.2 * abs(noise_floor(y, 0).high)
 
 
 @pytest.mark.parametrize("draws,size", [(0, None), (8, 1), (8, 11)])
 def test_the_floor_needs_a_possible_size(draws, size):
     with pytest.raises(ValueError, match="a size from 2 to half of the 20 photos used, got draws="):
-        floor(normal(0, 20, 3), 0, draws=draws, size=size)
+        noise_floor(normal(0, 20, 3), 0, draws=draws, size=size)
 
 
 # KID
@@ -281,7 +281,7 @@ def test_kid_repeats_with_its_seed_and_takes_part_of_many():
 
 @pytest.mark.parametrize("width", [5, 200])
 def test_two_sample_cannot_tell_equal_sets_apart(width):
-    found = [two_sample(normal(2 * s, 60, width), normal(2 * s + 1, 80, width), seed=s) for s in range(40)]
+    found = [c2st(normal(2 * s, 60, width), normal(2 * s + 1, 80, width), seed=s) for s in range(40)]
     aucs = np.array([f.auc for f in found])
     assert abs(aucs.mean() - 0.5) < 4 * aucs.std() / np.sqrt(40) < 0.05
     assert np.mean([f.low <= 0.5 <= f.high for f in found]) > 0.85
@@ -290,7 +290,7 @@ def test_two_sample_cannot_tell_equal_sets_apart(width):
 def test_two_sample_reaches_the_best_linear_score():
     x, y = normal(0, 400, 5), normal(1, 400, 5)
     x[:, 0] += 1.0
-    found = two_sample(x, y, seed=0)
+    found = c2st(x, y, seed=0)
     best = 0.760  # P(N(1, 1) > N(0, 1)) = Phi(1 / sqrt(2))
     assert found.auc == pytest.approx(best, abs=0.04) and found.low < best < found.high
 
@@ -298,7 +298,7 @@ def test_two_sample_reaches_the_best_linear_score():
 def test_two_sample_sees_a_difference_among_many_features():
     x, y = normal(0, 50, 300, dtype=torch.float32), normal(1, 50, 300, dtype=torch.float32)
     x[:, 7] += 10.0
-    assert two_sample(x, y, 0).low > 0.5
+    assert c2st(x, y, 0).low > 0.5
 
 
 @pytest.mark.parametrize("feature,shift,least", [(0, 1.0, 0.69), (59, 4.0, 0.94)])
@@ -310,19 +310,19 @@ def test_two_sample_suits_its_ridge_to_the_difference(feature, shift, least):
     for s in range(4):
         x, y = normal(2 * s, 100, 60), normal(2 * s + 1, 100, 60)
         x[:, feature] += shift
-        aucs.append(two_sample(x * sd @ turn, y * sd @ turn, seed=s).auc)
+        aucs.append(c2st(x * sd @ turn, y * sd @ turn, seed=s).auc)
     assert np.mean(aucs) > least
 
 
 def test_two_sample_limits():
     x, y = normal(0, 30, 2, shift=50.0), normal(1, 30, 2)
-    found = two_sample(x, y, seed=0)
+    found = c2st(x, y, seed=0)
     assert found.auc == 1 == pytest.approx(found.high) and 0.8 < found.low < 1
-    same = two_sample(torch.ones(20, 3), torch.ones(20, 3), seed=0)
+    same = c2st(torch.ones(20, 3), torch.ones(20, 3), seed=0)
     assert same.auc == 0.5
-    assert two_sample(x, y, 3, most=12) == two_sample(x, y, 3, most=12)
+    assert c2st(x, y, 3, most=12) == c2st(x, y, 3, most=12)
     with pytest.raises(ValueError, match="at least 2 folds, got folds=1"):
-        two_sample(x, y, 0, folds=1)
+        c2st(x, y, 0, folds=1)
 
 
 # Wasserstein

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import scenefit as sf
-from scenefit.nets.aggregate_posterior import Cloud, empty_cloud, places
+from scenefit.nets.aggregate_posterior import AggregatePosterior, empty_aggregate_posterior, image_attributes
 from scenefit.nets.model import Model, load_model
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 
 GRAMMAR = sf.Grammar("image", {
     "image": {"light": sf.learned(sf.Uniform(0, 10)), "stain": sf.learned(sf.Normal(5, 1, 0, 20)),
@@ -17,20 +17,20 @@ GRAMMAR = sf.Grammar("image", {
 
 
 def without():
-    transformer = Transformer(GRAMMAR)
-    for a in transformer.numbers:
-        transformer.set_sigma(a, 0.0)
-    return transformer
+    distribution = SceneDistribution(GRAMMAR)
+    for a in distribution.numbers:
+        distribution.set_sigma(a, 0.0)
+    return distribution
 
 
 def with_cloud(centre, error=((0.0, 0.0, 0.0),)):
-    transformer = without()
-    transformer.cloud = Cloud(torch.tensor(centre), torch.tensor(error))
-    return transformer
+    distribution = without()
+    distribution.cloud = AggregatePosterior(torch.tensor(centre), torch.tensor(error))
+    return distribution
 
 
 def test_a_cloud_holds_the_roots_learned_numbers_but_no_angles_and_choices():
-    assert [a.name for a in places(GRAMMAR)] == ["light", "stain", "n_cell"]
+    assert [a.name for a in image_attributes(GRAMMAR)] == ["light", "stain", "n_cell"]
 
 
 def test_scenes_stand_where_the_photos_do_and_keep_what_hangs_together():
@@ -60,8 +60,8 @@ def test_the_rest_of_the_scene_keeps_its_prior():
 
 
 def test_a_scene_is_the_same_in_any_batch():
-    transformer = with_cloud(np.random.default_rng(0).random((20, 3)).tolist())
-    whole, part = transformer.sample(1, 200), transformer.sample(1, [7, 150])
+    distribution = with_cloud(np.random.default_rng(0).random((20, 3)).tolist())
+    whole, part = distribution.sample(1, 200), distribution.sample(1, [7, 150])
     for name in ("light", "stain", "n_cell"):
         assert np.array_equal(whole.tables["image"][name][[7, 150]], part.tables["image"][name])
 
@@ -74,12 +74,12 @@ def test_a_model_with_a_cloud_is_saved_and_loaded():
     broken = {**model.state(), "cloud.centre": torch.full((2, 3), float("nan"))}
     with pytest.raises(ValueError, match=r"damaged: cloud\.centre holds NaN"):
         load_model(GRAMMAR, broken, 5)
-    assert empty_cloud(GRAMMAR, 2, 1).centre.shape == (2, 3)
+    assert empty_aggregate_posterior(GRAMMAR, 2, 1).centre.shape == (2, 3)
 
 
 def test_gradients_still_reach_the_curves():
-    transformer = with_cloud([[0.5, 0.5, 0.5]])
-    edit = transformer.edit(0, 64)
-    edit.moves["image", "light"].sum().backward()
-    assert transformer.curves["image/light"].grad[0] == 64
+    distribution = with_cloud([[0.5, 0.5, 0.5]])
+    edit = distribution.edit(0, 64)
+    edit.offsets["image", "light"].sum().backward()
+    assert distribution.curves["image/light"].grad[0] == 64
     assert torch.isfinite(edit.log_prob()).all()

@@ -6,44 +6,45 @@ import torch
 from toys import bars, dot, dots, one
 
 from scenefit.metrics.features import to_tensor
-from scenefit.nets.attribute_regressor import Reader, is_grey, slots, train, truths
+from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, regression_targets, targets, train
 from scenefit.scenes.grammar import Grammar, Rule, repeat
-from scenefit.scenes.grammar.domain_randomisation import broad
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 
 def test_each_learned_attribute_has_its_slot(street):
-    found = {slot.attribute.key: (slot.form, slot.single) for slot in slots(street)}
+    found = {target.attribute.key: (target.form, target.single) for target in targets(street)}
     assert found == {("road", "width"): ("number", True), ("lane", "offset"): ("number", False),
                      ("lane", "n_car"): ("number", False), ("car", "side"): ("number", False),
                      ("car", "yaw"): ("angle", False), ("car", "doors"): ("number", False),
                      ("car", "colour"): ("choice", False)}
-    assert truths(street, slots(street), street.sample(0, 9)).shape == (9, sum(slot.width for slot in slots(street)))
+    width = sum(target.width for target in targets(street))
+    assert regression_targets(street, targets(street), street.sample(0, 9)).shape == (9, width)
 
 
 def test_a_conditional_angle_is_read_as_an_angle():
-    (slot,) = slots(one(yaw=learned(lambda node: Angle(180, 5))))
-    assert slot.form == "angle"
+    (target,) = targets(one(yaw=learned(lambda node: Angle(180, 5))))
+    assert target.form == "angle"
 
 
 def test_truths_are_what_stands_in_the_scenes(street):
     """Each computed anew, node by node."""
-    found, scenes = slots(street), street.sample(4, 40)
-    truth, at = truths(street, found, scenes).numpy(), 0
-    for slot in found:
-        a, part = slot.attribute, truth[:, at:at + slot.width]
-        at += slot.width
+    found, scenes = targets(street), street.sample(4, 40)
+    truth, at = regression_targets(street, found, scenes).numpy(), 0
+    for target in found:
+        a, part = target.attribute, truth[:, at:at + target.width]
+        at += target.width
         for row, scene in enumerate(scenes):
             nodes = scene.of(a.kind)
             if not nodes:
                 assert np.isnan(part[row]).all()
                 continue
             values = [node[a.name] for node in nodes]
-            if slot.form == "choice":
+            if target.form == "choice":
                 expected = [np.mean([v == option for v in values]) for option in a.prior.options]
-            elif slot.form == "angle":
+            elif target.form == "angle":
                 turns = [np.deg2rad(values), 2 * np.deg2rad(values)]
-                expected = [f(turn).mean() for turn in turns for f in (np.sin, np.cos)][:slot.width]
+                expected = [f(turn).mean() for turn in turns for f in (np.sin, np.cos)][:target.width]
             else:
                 low, high = {"width": (6, 12), "side": (-40, 40), "doors": (1.5, 5.5), "n_car": (-0.5, 4.5),
                              "offset": (0, 0)}[a.name]
@@ -51,14 +52,14 @@ def test_truths_are_what_stands_in_the_scenes(street):
                     values = [node["offset"] / node.parent["width"] for node in nodes]
                     low, high = -1, 1
                 place = 2 * (np.array(values) - low) / (high - low) - 1
-                expected = [place.mean(), place.std()][:slot.width]
+                expected = [place.mean(), place.std()][:target.width]
             np.testing.assert_allclose(part[row], expected, atol=1e-6)
     assert at == truth.shape[1]
 
 
 def test_truths_of_a_wide_scene_are_in_the_grammars_own_bounds():
     grammar = one(x=learned(Normal(5, 1), bounds=(0, 10)))
-    truth = truths(grammar, slots(grammar), broad(grammar).sample(0, 1000))
+    truth = regression_targets(grammar, targets(grammar), uniform_randomisation(grammar).sample(0, 1000))
     assert truth.min() < -0.98 and truth.max() > 0.98
 
 
@@ -68,14 +69,14 @@ def test_a_reader_learns_to_read(kind):
         "number": (dot(learned(Uniform(3, 13)), learned(Uniform(3, 13))), dots()),
         "angle": (dot(8.0, angle=learned(Angle(0, width=170))), bars()),
         "class": (dot(8.0, sprite=learned(Choice([0, 1]))), bars())}[kind]
-    found, scenes = slots(grammar), grammar.sample(0, 768)
-    truth = truths(grammar, found, scenes)
-    reader = Reader((16, 16), truth.shape[1], True, 0)
-    train(reader, to_tensor(renderer(scenes).images), truth, 0, epochs=6)
+    found, scenes = targets(grammar), grammar.sample(0, 768)
+    truth = regression_targets(grammar, found, scenes)
+    regressor = AttributeRegressor((16, 16), truth.shape[1], True, 0)
+    train(regressor, to_tensor(renderer(scenes).images), truth, 0, epochs=6)
     fresh = grammar.sample(1, 200)
     with torch.no_grad():
-        readings = reader.readings(to_tensor(renderer(fresh).images))
-    error = (readings - truths(grammar, found, fresh)).square().mean()
+        predictions = regressor.predictions(to_tensor(renderer(fresh).images))
+    error = (predictions - regression_targets(grammar, found, fresh)).square().mean()
     assert error < 0.15 * truth.var(dim=0).mean()
 
 
@@ -83,22 +84,22 @@ def test_what_a_scene_does_not_hold_is_not_learned():
     grammar = Grammar("s", {"s": {}, "dot": {"x": learned(Uniform(3, 13)), "y": 8.0}},
                       [Rule("s", [repeat("dot", Integer(0, 1))])])
     scenes = grammar.sample(0, 128)
-    truth = truths(grammar, slots(grammar), scenes)
+    truth = regression_targets(grammar, targets(grammar), scenes)
     assert bool(truth.isnan().any())
-    reader = Reader((16, 16), truth.shape[1], True, 0)
-    train(reader, to_tensor(dots()(scenes).images), truth, 0, epochs=1)
-    assert all(bool(value.isfinite().all()) for value in reader.state_dict().values())
+    regressor = AttributeRegressor((16, 16), truth.shape[1], True, 0)
+    train(regressor, to_tensor(dots()(scenes).images), truth, 0, epochs=1)
+    assert all(bool(value.isfinite().all()) for value in regressor.state_dict().values())
 
 
 def test_training_is_the_same_each_time_and_leaves_torchs_numbers_alone():
     grammar = dot(learned(Uniform(3, 13)))
     scenes = grammar.sample(0, 128)
-    images, truth = to_tensor(dots()(scenes).images), truths(grammar, slots(grammar), scenes)
+    images, truth = to_tensor(dots()(scenes).images), regression_targets(grammar, targets(grammar), scenes)
     before, states = torch.random.get_rng_state(), []
     for _ in range(2):
-        reader = Reader((16, 16), truth.shape[1], True, 5)
-        train(reader, images, truth, 6, epochs=2)
-        states.append(reader.state_dict())
+        regressor = AttributeRegressor((16, 16), truth.shape[1], True, 5)
+        train(regressor, images, truth, 6, epochs=2)
+        states.append(regressor.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert torch.equal(before, torch.random.get_rng_state())
 
@@ -106,22 +107,22 @@ def test_training_is_the_same_each_time_and_leaves_torchs_numbers_alone():
 def test_gradients_reach_the_images_but_not_the_trained_reader():
     grammar = dot(learned(Uniform(3, 13)))
     scenes = grammar.sample(0, 64)
-    images, truth = to_tensor(dots()(scenes).images), truths(grammar, slots(grammar), scenes)
-    reader = Reader((16, 16), truth.shape[1], True, 5)
-    train(reader, images, truth, 6, epochs=1)
-    for value in reader.parameters():
+    images, truth = to_tensor(dots()(scenes).images), regression_targets(grammar, targets(grammar), scenes)
+    regressor = AttributeRegressor((16, 16), truth.shape[1], True, 5)
+    train(regressor, images, truth, 6, epochs=1)
+    for value in regressor.parameters():
         value.grad = None
     leaf = images.clone().requires_grad_(True)
-    reader.features(leaf).sum().backward()
+    regressor.features(leaf).sum().backward()
     assert float(leaf.grad.abs().max()) > 0
-    assert all(value.grad is None for value in reader.parameters())
+    assert all(value.grad is None for value in regressor.parameters())
 
 
 def test_large_images_are_looked_at_small_and_odd_sizes_fit():
     for size in ((200, 100), (9, 30), (64, 64)):
-        reader = Reader(size, 3, False, 0)
-        features, readings = reader(torch.rand(2, 3, *size))
-        assert features.shape == (2, 32) and readings.shape == (2, 3) and max(reader.look) <= 64
+        regressor = AttributeRegressor(size, 3, False, 0)
+        features, predictions = regressor(torch.rand(2, 3, *size))
+        assert features.shape == (2, 32) and predictions.shape == (2, 3) and max(regressor.look) <= 64
 
 
 def test_grey_is_seen():

@@ -5,17 +5,17 @@ import pytest
 import torch
 from toys import one, randomise, same_scenes
 
-from scenefit.nets.model import Model, load_model, pressed
+from scenefit.nets.model import Model, at_bounds, load_model
 from scenefit.nets.quantile_offsets import prior_at_knots
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 
 def model(grammar: Grammar, scale: float = 0.05, seed: int = 0) -> Model:
-    transformer = Transformer(grammar)
-    randomise(transformer, scale)
-    return Model(transformer, seed)
+    distribution = SceneDistribution(grammar)
+    randomise(distribution, scale)
+    return Model(distribution, seed)
 
 
 def test_scenes_are_the_same_in_any_batch_and_differ_by_seed(street):
@@ -24,7 +24,7 @@ def test_scenes_are_the_same_in_any_batch_and_differ_by_seed(street):
     assert same_scenes(m.sample([3, 149]), whole.take([3, 149]))
     assert same_scenes(m.sample(10, seed=whole.seed), whole.take(range(10)))
     assert whole.seed != 4  # scenes of the model are not those of the fit
-    assert not same_scenes(Model(m.transformer, 5).sample(10), m.sample(10))
+    assert not same_scenes(Model(m.distribution, 5).sample(10), m.sample(10))
 
 
 def test_a_saved_model_is_the_same_model(street):
@@ -36,7 +36,7 @@ def test_a_saved_model_is_the_same_model(street):
 def test_a_copy_stays_when_learning_goes_on(street):
     m = model(street)
     kept, before = m.copy(), m.sample(20)
-    randomise(m.transformer, 0.3, seed=9)
+    randomise(m.distribution, 0.3, seed=9)
     assert same_scenes(kept.sample(20), before) and not same_scenes(m.sample(20), before)
     assert kept.grammar is street
 
@@ -57,30 +57,30 @@ def test_a_model_that_does_not_fit_is_refused(street, change, text):
 def test_what_presses_against_its_bounds_is_named():
     grammar = one(x=learned(Uniform(0, 1)), y=learned(Uniform(0, 1)), z=learned(Uniform(0, 1)),
                   yaw=learned(Angle(0, 5)), c=learned(Choice([1, 2])))
-    transformer = Transformer(grammar)
+    distribution = SceneDistribution(grammar)
     attributes = grammar.attributes["dot"]
-    assert pressed(Model(transformer), transformer.sample(0, 500)) == {}
+    assert at_bounds(Model(distribution), distribution.sample(0, 500)) == {}
     for name, start, end in (("x", 0.9, 1.0), ("y", 0.0, 0.04), ("z", 0.3, 0.7)):
         a = attributes[name]
-        prior = prior_at_knots(transformer.grammar, a, grammar.sample(0, 8))
-        transformer.set_curve(a, start + (end - start) * prior - prior)
-        transformer.set_sigma(a, 0)
-    transformer.set_curve(attributes["yaw"], np.full(17, 0.49))  # an angle has no end
-    assert pressed(Model(transformer), transformer.sample(0, 500)) == {("dot", "x"): "high", ("dot", "y"): "low"}
+        prior = prior_at_knots(distribution.grammar, a, grammar.sample(0, 8))
+        distribution.set_offsets(a, start + (end - start) * prior - prior)
+        distribution.set_sigma(a, 0)
+    distribution.set_offsets(attributes["yaw"], np.full(17, 0.49))  # an angle has no end
+    assert at_bounds(Model(distribution), distribution.sample(0, 500)) == {("dot", "x"): "high", ("dot", "y"): "low"}
 
 
 def test_counts_and_conditional_numbers_press_too():
     grammar = Grammar("s", {"s": {"w": Uniform(2, 9)}, "dot": {"x": learned(lambda d: Uniform(0, d.parent["w"]))}},
                       [Rule("s", [repeat("dot", learned(Integer(1, 5)))])])
-    transformer = Transformer(grammar)
-    transformer.set_curve(grammar.attributes["s"]["n_dot"], np.full(17, 0.45))
-    assert pressed(Model(transformer), transformer.sample(0, 400)) == {("s", "n_dot"): "high"}
+    distribution = SceneDistribution(grammar)
+    distribution.set_offsets(grammar.attributes["s"]["n_dot"], np.full(17, 0.45))
+    assert at_bounds(Model(distribution), distribution.sample(0, 400)) == {("s", "n_dot"): "high"}
     x = grammar.attributes["dot"]["x"]
-    transformer.set_curve(x, -0.97 * prior_at_knots(transformer.grammar, x, transformer.sample(0, 400)))
-    assert pressed(Model(transformer), transformer.sample(0, 400)) == {("s", "n_dot"): "high", ("dot", "x"): "low"}
+    distribution.set_offsets(x, -0.97 * prior_at_knots(distribution.grammar, x, distribution.sample(0, 400)))
+    assert at_bounds(Model(distribution), distribution.sample(0, 400)) == {("s", "n_dot"): "high", ("dot", "x"): "low"}
 
 
 def test_a_kind_that_is_not_there_does_not_press():
     grammar = Grammar("s", {"s": {"y": learned(Normal(0, 1, -9, 9))}, "rare": {"x": learned(Uniform(0, 1))}},
                       [Rule("s", []), Rule("s", ["rare"], 1e-9)])
-    assert pressed(Model(Transformer(grammar)), grammar.sample(0, 50)) == {}
+    assert at_bounds(Model(SceneDistribution(grammar)), grammar.sample(0, 50)) == {}

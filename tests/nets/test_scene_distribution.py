@@ -9,23 +9,23 @@ from scipy import special, stats
 from toys import of_scene, one, randomise, same_scenes
 
 from scenefit.inference.gradients.estimate import leave_one_out
-from scenefit.nets.quantile_offsets import KNOT_PLACES, place
-from scenefit.nets.scene_distribution import CHUNK, NETWORK_SCALE, SIGMA_FLOOR, SIGMA_START, Transformer
+from scenefit.nets.quantile_offsets import KNOTS, normal_score
+from scenefit.nets.scene_distribution import CHUNK, NETWORK_SCALE, SIGMA_FLOOR, SIGMA_START, SceneDistribution
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import SceneBatch
 
 
-def attribute(transformer: Transformer, kind: str, name: str):
-    return transformer.grammar.attributes[kind][name]
+def attribute(distribution: SceneDistribution, kind: str, name: str):
+    return distribution.grammar.attributes[kind][name]
 
 
 # ---------------------------------------------------------------------------------------------- where it starts
 
 def test_an_untouched_edit_is_the_identity_in_the_mean(street):
-    transformer, index = Transformer(street), np.arange(10 * CHUNK)
-    prior, edited = street.sample(7, index), transformer.sample(7, index)
+    distribution, index = SceneDistribution(street), np.arange(10 * CHUNK)
+    prior, edited = street.sample(7, index), distribution.sample(7, index)
     before, after = prior.tables, edited.tables
     assert abs(len(after["car"]) / len(before["car"]) - 1) < 0.02  # a learned count may step over the edge of its bin
     own = {kind: np.intersect1d(before[kind].address, after[kind].address, return_indices=True)[1:] for kind in before}
@@ -48,11 +48,11 @@ def test_an_untouched_edit_is_the_identity_in_the_mean(street):
 
 
 def test_the_network_starts_silent_but_not_deaf(street):
-    transformer = Transformer(street)
-    assert float(transformer.unasked(0, np.arange(CHUNK)).detach()) == 0
-    edit = transformer.edit(0, CHUNK)
+    distribution = SceneDistribution(street)
+    assert float(distribution.reconstruction_loss(0, np.arange(CHUNK)).detach()) == 0
+    edit = distribution.edit(0, CHUNK)
     edit.log_prob().sum().backward()
-    for layer in transformer.network.leave.values():
+    for layer in distribution.network.leave.values():
         assert float(layer.weight.grad.abs().max()) > 0
 
 
@@ -61,9 +61,9 @@ def test_the_network_starts_silent_but_not_deaf(street):
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([0.1, 1.0, 10.0]))
 def test_edits_stay_in_bounds(street, seed, scale):
-    transformer = Transformer(street)
-    randomise(transformer, scale, seed)
-    scenes = transformer.sample(seed, 40)
+    distribution = SceneDistribution(street)
+    randomise(distribution, scale, seed)
+    scenes = distribution.sample(seed, 40)
     tables = scenes.tables
     assert np.all((tables["road"]["width"] >= 6) & (tables["road"]["width"] <= 12))
     width = tables["road"]["width"][tables["lane"].parent_row]
@@ -77,26 +77,26 @@ def test_edits_stay_in_bounds(street, seed, scale):
 
 
 def test_the_spread_has_a_floor():
-    transformer = Transformer(one(x=learned(0.5, bounds=(0, 1))))
-    x = attribute(transformer, "dot", "x")
+    distribution = SceneDistribution(one(x=learned(0.5, bounds=(0, 1))))
+    x = attribute(distribution, "dot", "x")
     for sigma in (0.0, -1.0, SIGMA_FLOOR):
-        transformer.set_sigma(x, sigma)
-        assert SIGMA_FLOOR <= float(transformer.sigma(x).detach()) < 1.01 * SIGMA_FLOOR
+        distribution.set_sigma(x, sigma)
+        assert SIGMA_FLOOR <= float(distribution.sigma(x).detach()) < 1.01 * SIGMA_FLOOR
     with torch.no_grad():
-        next(iter(transformer.log_sigma.values())).fill_(-1e4)
-    assert float(transformer.sigma(x).detach()) == pytest.approx(SIGMA_FLOOR)
-    assert bool(transformer.edit(0, 64).log_prob().isfinite().all())
+        next(iter(distribution.log_sigma.values())).fill_(-1e4)
+    assert float(distribution.sigma(x).detach()) == pytest.approx(SIGMA_FLOOR)
+    assert bool(distribution.edit(0, 64).log_prob().isfinite().all())
 
 
 def test_a_constant_is_widened():
-    transformer = Transformer(one(x=learned(20, bounds=(0, 100))))
-    x = attribute(transformer, "dot", "x")
-    transformer.set_curve(x, 0.1 * KNOT_PLACES + 0.2)
-    values = transformer.sample(0, 20 * CHUNK).tables["dot"]["x"]
+    distribution = SceneDistribution(one(x=learned(20, bounds=(0, 100))))
+    x = attribute(distribution, "dot", "x")
+    distribution.set_offsets(x, 0.1 * KNOTS + 0.2)
+    values = distribution.sample(0, 20 * CHUNK).tables["dot"]["x"]
     assert abs(values.mean() - 40) < 1 and abs(values.std() - 10) < 0.8
-    transformer.set_curve(x, 0 * KNOT_PLACES)
-    transformer.set_sigma(x, 0.05)
-    values = transformer.sample(0, 20 * CHUNK).tables["dot"]["x"]
+    distribution.set_offsets(x, 0 * KNOTS)
+    distribution.set_sigma(x, 0.05)
+    values = distribution.sample(0, 20 * CHUNK).tables["dot"]["x"]
     assert abs(values.mean() - 20) < 1 and abs(values.std() - 5) < 0.4
 
 
@@ -105,14 +105,14 @@ def test_a_constant_is_widened():
 @settings(max_examples=20)
 @given(st.lists(st.floats(-2, 2), min_size=17, max_size=17))
 def test_a_set_curve_is_exact_at_the_knots(moves):
-    transformer = Transformer(one(x=learned(Uniform(0, 1))))
-    x = attribute(transformer, "dot", "x")
-    transformer.set_curve(x, np.array(moves))
-    np.testing.assert_allclose(transformer.curve(x, KNOT_PLACES).detach(), moves, atol=2e-5)
-    between = (KNOT_PLACES[:-1] + KNOT_PLACES[1:]) / 2
+    distribution = SceneDistribution(one(x=learned(Uniform(0, 1))))
+    x = attribute(distribution, "dot", "x")
+    distribution.set_offsets(x, np.array(moves))
+    np.testing.assert_allclose(distribution.offset(x, KNOTS).detach(), moves, atol=2e-5)
+    between = (KNOTS[:-1] + KNOTS[1:]) / 2
     middle = (np.array(moves)[:-1] + moves[1:]) / 2
-    np.testing.assert_allclose(transformer.curve(x, between).detach(), middle, atol=2e-5)
-    beyond = transformer.curve(x, np.array([-6.0, 6.0])).detach().numpy()
+    np.testing.assert_allclose(distribution.offset(x, between).detach(), middle, atol=2e-5)
+    beyond = distribution.offset(x, np.array([-6.0, 6.0])).detach().numpy()
     ends = np.array([moves[0] - 4 * (moves[1] - moves[0]), moves[-1] + 4 * (moves[-1] - moves[-2])])
     np.testing.assert_allclose(beyond, ends, atol=2e-4)
 
@@ -121,40 +121,40 @@ def test_a_set_curve_is_exact_at_the_knots(moves):
 
 def test_log_probs_are_those_of_the_values_chosen(street):
     """Each computed anew, with scipy, from the parameters and the edit alone."""
-    transformer = Transformer(street)
-    randomise(transformer)
-    edit = transformer.edit(3, 2 * CHUNK)
-    counts = {a.key for a in transformer.numbers if a.count}
-    for a in transformer.numbers:
+    distribution = SceneDistribution(street)
+    randomise(distribution)
+    edit = distribution.edit(3, 2 * CHUNK)
+    counts = {a.key for a in distribution.numbers if a.count}
+    for a in distribution.numbers:
         table = edit.scenes.tables[a.kind]
         z = special.ndtri(uniform(table.address, a.name))
         noise = special.ndtri(uniform(table.address, f"{a.name}/edit"))
-        sigma = float(transformer.sigma(a).detach())
+        sigma = float(distribution.sigma(a).detach())
         np.testing.assert_allclose(edit.log_probs[a.key].detach(), stats.norm.logpdf(noise) - np.log(sigma), atol=2e-3)
         if a.key in counts:
             continue
-        mean = edit.moves[a.key].detach().numpy() - sigma * noise  # what the curve and the network say
-        assert np.std(mean - transformer.curve(a, z).detach().numpy()) > 1e-3  # the network says something
-    outputs = transformer._run(street.sample(3, 2 * CHUNK, {a.key: lambda address, a=a: transformer._move(
-        a, 0.0, address)[0].detach().double().numpy() for a in transformer.numbers if a.count},
-        {"lane": torch.softmax(next(iter(transformer.rules.values())).detach().double(), 0).numpy()}))
-    colour = outputs["car"][:, -3:].detach().double() + transformer.logits["car/colour"].detach().double()
+        mean = edit.offsets[a.key].detach().numpy() - sigma * noise  # what the curve and the network say
+        assert np.std(mean - distribution.offset(a, z).detach().numpy()) > 1e-3  # the network says something
+    outputs = distribution._run(street.sample(3, 2 * CHUNK, {a.key: lambda address, a=a: distribution._move(
+        a, 0.0, address)[0].detach().double().numpy() for a in distribution.numbers if a.count},
+        {"lane": torch.softmax(next(iter(distribution.rules.values())).detach().double(), 0).numpy()}))
+    colour = outputs["car"][:, -3:].detach().double() + distribution.logits["car/colour"].detach().double()
     expected = np.log(special.softmax(colour.numpy(), axis=1))[np.arange(len(colour)), edit.codes["car", "colour"]]
     np.testing.assert_allclose(edit.log_probs["car", "colour"].detach(), expected, atol=1e-5)
-    first = next(a for a in transformer._edited("car"))
+    first = next(a for a in distribution._edited("car"))
     np.testing.assert_allclose(
-        edit.moves[first.key].detach(),
-        (transformer.curve(first, place(edit.scenes.tables["car"].address, first.name))
+        edit.offsets[first.key].detach(),
+        (distribution.offset(first, normal_score(edit.scenes.tables["car"].address, first.name))
          + NETWORK_SCALE * outputs["car"][:, 0]).detach().numpy()
-        + float(transformer.sigma(first).detach())
-        * place(edit.scenes.tables["car"].address, f"{first.name}/edit"), atol=1e-5)
-    rules = special.log_softmax(next(iter(transformer.rules.values())).detach().double().numpy())
+        + float(distribution.sigma(first).detach())
+        * normal_score(edit.scenes.tables["car"].address, f"{first.name}/edit"), atol=1e-5)
+    rules = special.log_softmax(next(iter(distribution.rules.values())).detach().double().numpy())
     np.testing.assert_allclose(edit.log_probs["lane", "rule"].detach(), rules[edit.scenes.tables["lane"].rule],
                                atol=1e-6)
 
 
 def test_log_prob_of_a_scene_is_the_sum_over_its_nodes(street):
-    edit = Transformer(street).edit(1, 30)
+    edit = SceneDistribution(street).edit(1, 30)
     total = np.zeros(30)
     for (kind, _), values in edit.log_probs.items():
         for row, value in zip(edit.scenes.tables[kind].scene, values.detach().numpy(), strict=True):
@@ -165,33 +165,33 @@ def test_log_prob_of_a_scene_is_the_sum_over_its_nodes(street):
 
 
 def test_every_parameter_that_chooses_gets_a_gradient(street):
-    transformer = Transformer(street)
-    randomise(transformer, 0.1)
-    edit = transformer.edit(0, 2 * CHUNK)
+    distribution = SceneDistribution(street)
+    randomise(distribution, 0.1)
+    edit = distribution.edit(0, 2 * CHUNK)
     (edit.log_prob() * torch.linspace(-1, 1, 2 * CHUNK)).sum().backward()
-    for name, value in transformer.named_parameters():
+    for name, value in distribution.named_parameters():
         assert value.grad is not None and float(value.grad.abs().max()) > 0, name
 
 
 @pytest.mark.parametrize("target", [0.8, 0.35])
 def test_reinforce_on_a_smooth_reward_is_the_analytic_gradient_in_the_mean(target):
     """E[-(0.5 + a + b z + sigma e - t)^2]: by a -2 (0.5 + a - t), by b -2 b, by sigma -2 sigma."""
-    transformer = Transformer(one(x=learned(0.5, bounds=(0, 1))))
-    x = attribute(transformer, "dot", "x")
-    transformer.set_sigma(x, 0.05)
+    distribution = SceneDistribution(one(x=learned(0.5, bounds=(0, 1))))
+    x = attribute(distribution, "dot", "x")
+    distribution.set_sigma(x, 0.05)
     with torch.no_grad():
-        curve = next(iter(transformer.curves.values()))
+        curve = next(iter(distribution.curves.values()))
         curve[1] = 0.02
-    edit = transformer.edit(1, 200 * CHUNK)
+    edit = distribution.edit(1, 200 * CHUNK)
     value = torch.from_numpy(edit.scenes.tables["dot"]["x"])
     reward = leave_one_out(-(value - target) ** 2).float()
     (reward * edit.log_prob()).mean().backward()
-    z = place(edit.scenes.tables["dot"].address, "x")
-    noise = place(edit.scenes.tables["dot"].address, "x/edit")
+    z = normal_score(edit.scenes.tables["dot"].address, "x")
+    noise = normal_score(edit.scenes.tables["dot"].address, "x/edit")
     each = {"a": noise / 0.05, "b": z * noise / 0.05, "sigma": (noise**2 - 1) / 0.05}
-    rise = float(next(iter(transformer.log_sigma.values())).detach().exp())  # d sigma / d its parameter
+    rise = float(next(iter(distribution.log_sigma.values())).detach().exp())  # d sigma / d its parameter
     found = {"a": float(curve.grad[0]), "b": float(curve.grad[1]),
-             "sigma": float(next(iter(transformer.log_sigma.values())).grad) / rise}
+             "sigma": float(next(iter(distribution.log_sigma.values())).grad) / rise}
     expected = {"a": -2 * (0.5 - target), "b": -2 * 0.02, "sigma": -2 * 0.05}
     for name, value in expected.items():
         error = float((reward.numpy() * each[name]).std() / np.sqrt(len(reward)))
@@ -203,18 +203,18 @@ def test_rules_counts_and_choices_are_learned_by_score_function():
     grammar = Grammar("bag", {"bag": {"colour": learned(Choice(["red", "blue"]))}, "box": {}, "coin": {}},
                       [Rule("bag", [repeat("coin", learned(Integer(0, 4)))], learned=True),
                        Rule("bag", ["box"], learned=True)])
-    transformer = Transformer(grammar)
-    optimiser = torch.optim.Adam([*transformer.curves.parameters(), *transformer.rules.parameters(),
-                                  *transformer.logits.parameters()], 0.05)
+    distribution = SceneDistribution(grammar)
+    optimiser = torch.optim.Adam([*distribution.curves.parameters(), *distribution.rules.parameters(),
+                                  *distribution.logits.parameters()], 0.05)
     for step in range(60):
-        edit = transformer.edit(step, 2 * CHUNK)
+        edit = distribution.edit(step, 2 * CHUNK)
         coins = np.bincount(edit.scenes.tables["coin"].scene, minlength=2 * CHUNK)
         red = edit.scenes.tables["bag"]["colour"] == "red"
         reward = leave_one_out(torch.from_numpy(coins + 2.0 * red).float())
         optimiser.zero_grad()
         (-(reward * edit.log_prob()).mean()).backward()
         optimiser.step()
-    scenes = transformer.sample(1000, 4 * CHUNK)
+    scenes = distribution.sample(1000, 4 * CHUNK)
     assert len(scenes.tables["coin"]) / len(scenes) > 3  # 1 at the start, 4 at best
     assert np.mean(scenes.tables["bag"]["colour"] == "red") > 0.9
     assert len(scenes.tables["box"]) / len(scenes) < 0.2
@@ -223,31 +223,31 @@ def test_rules_counts_and_choices_are_learned_by_score_function():
 # ---------------------------------------------------------------------------------------------- addresses
 
 def test_a_scene_is_the_same_whatever_it_is_asked_with(street):
-    transformer = Transformer(street)
-    randomise(transformer)
-    whole = transformer.edit(5, 200)
+    distribution = SceneDistribution(street)
+    randomise(distribution)
+    whole = distribution.edit(5, 200)
     for indices in ([70], [3, 199, 64], list(range(64, 128)), list(range(130))[::-1]):
-        some = transformer.edit(5, indices)
+        some = distribution.edit(5, indices)
         assert same_scenes(some.scenes.take(np.argsort(indices)), whole.scenes.take(np.sort(indices)))
         for index in indices:
             for key in whole.log_probs:
                 mine, all_ = (of_scene(edit.scenes, key[0], index) for edit in (some, whole))
                 assert torch.equal(some.log_probs[key][mine], whole.log_probs[key][all_])
-                if key in whole.moves:
-                    assert torch.equal(some.moves[key][mine], whole.moves[key][all_])
-                    assert np.array_equal(some.units[key].unit[mine], whole.units[key].unit[all_])
+                if key in whole.offsets:
+                    assert torch.equal(some.offsets[key][mine], whole.offsets[key][all_])
+                    assert np.array_equal(some.normalised[key].unit[mine], whole.normalised[key].unit[all_])
                 if key in whole.codes:
                     assert np.array_equal(some.codes[key][mine], whole.codes[key][all_])
 
 
 def test_a_scene_and_its_gradient_do_not_move_when_another_scene_changes(street):
-    transformer = Transformer(street)
-    randomise(transformer)
+    distribution = SceneDistribution(street)
+    randomise(distribution)
 
     def edit_of(indices: list[int]) -> tuple[SceneBatch, np.ndarray, tuple]:
-        edit = transformer.edit(5, indices)
+        edit = distribution.edit(5, indices)
         (row,) = np.flatnonzero(edit.scenes.index == 70)
-        gradient = torch.autograd.grad(edit.log_prob()[row], list(transformer.parameters()), allow_unused=True)
+        gradient = torch.autograd.grad(edit.log_prob()[row], list(distribution.parameters()), allow_unused=True)
         return edit.scenes.take([row]), edit.log_prob()[row].detach().numpy(), gradient
 
     alone, with_others = edit_of([70]), edit_of([2, 70, 71, 400])
@@ -259,20 +259,20 @@ def test_a_scene_and_its_gradient_do_not_move_when_another_scene_changes(street)
 
 def test_log_prob_touches_only_its_own_scene(street):
     """The gradient of scene i's log-probability to the moves' means of scene j is nothing."""
-    transformer = Transformer(street)
-    randomise(transformer)
-    edit = transformer.edit(0, 6)
-    for move in edit.moves.values():
+    distribution = SceneDistribution(street)
+    randomise(distribution)
+    edit = distribution.edit(0, 6)
+    for move in edit.offsets.values():
         (gradient,) = torch.autograd.grad(edit.log_prob()[2], move, retain_graph=True, allow_unused=True)
         assert gradient is None  # the values chosen are taken as given
 
 
 def test_the_same_seed_gives_the_same_transformer(street):
-    a, b, other = Transformer(street, 3), Transformer(street, 3), Transformer(street, 4)
+    a, b, other = SceneDistribution(street, 3), SceneDistribution(street, 3), SceneDistribution(street, 4)
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
     assert not all(torch.equal(x, y) for x, y in zip(a.parameters(), other.parameters(), strict=True))
     state = torch.random.get_rng_state()
-    Transformer(street, 3)
+    SceneDistribution(street, 3)
     assert torch.equal(state, torch.random.get_rng_state())
 
 
@@ -281,14 +281,14 @@ def test_the_same_seed_gives_the_same_transformer(street):
 def test_kinds_that_no_scene_of_a_chunk_has():
     grammar = Grammar("a", {"a": {}, "rare": {"x": learned(Normal(0, 1, -3, 3)), "c": learned(Choice(["u", "v"]))}},
                       [Rule("a", []), Rule("a", ["rare"], weight=1e-3)])
-    transformer = Transformer(grammar)
+    distribution = SceneDistribution(grammar)
     indices = np.arange(20 * CHUNK)
-    edit = transformer.edit(0, indices)
+    edit = distribution.edit(0, indices)
     chunks = edit.scenes.tables["rare"].scene // CHUNK
     assert 0 < len(set(chunks)) < 20  # some chunks have one, some have none
     without = next(c for c in range(20) if c not in set(chunks))
-    none = transformer.edit(0, np.arange(without * CHUNK, (without + 1) * CHUNK))
-    assert none.moves["rare", "x"].shape == (0,) and not none.log_prob().detach().any()
+    none = distribution.edit(0, np.arange(without * CHUNK, (without + 1) * CHUNK))
+    assert none.offsets["rare", "x"].shape == (0,) and not none.log_prob().detach().any()
 
 
 @pytest.mark.parametrize("kind", ["train", "type", "a.b", "traffic light", "100%", "items", "a/b", ""])
@@ -296,27 +296,27 @@ def test_kinds_may_have_any_name(kind):
     grammar = Grammar("root", {"root": {}, kind: {"x": learned(Uniform(0, 1)), "c": learned(Choice([1, 2]))},
                                "end": {}},
                       [Rule("root", [kind]), Rule(kind, ["end"], learned=True), Rule(kind, [], learned=True)])
-    transformer = Transformer(grammar)
-    assert transformer.edit(0, 10).log_prob().shape == (10,)
-    again = Transformer(grammar, 1)
-    again.load_state_dict(transformer.state_dict())
-    assert same_scenes(again.sample(0, 10), transformer.sample(0, 10))
+    distribution = SceneDistribution(grammar)
+    assert distribution.edit(0, 10).log_prob().shape == (10,)
+    again = SceneDistribution(grammar, 1)
+    again.load_state_dict(distribution.state_dict())
+    assert same_scenes(again.sample(0, 10), distribution.sample(0, 10))
 
 
 def test_kinds_that_differ_only_in_odd_characters_stay_apart():
     names = ["a.b", "a%2Eb", "a%b"]
     grammar = Grammar("root", {"root": {}, **{name: {"x": learned(Uniform(0, 1))} for name in names}},
                       [Rule("root", names)])
-    assert len(Transformer(grammar).curves) == 3
+    assert len(SceneDistribution(grammar).curves) == 3
 
 
 def test_recursive_kinds_with_conditional_angles():
     grammar = Grammar("limb", {"limb": {"yaw": learned(Angle(170, 20)),
                                         "twist": learned(lambda limb: Angle(limb["yaw"], 5))}},
                       [Rule("limb", ["limb"], weight=1), Rule("limb", [], weight=1)])
-    transformer = Transformer(grammar)
-    randomise(transformer, 0.02)
-    scenes = transformer.sample(0, 100)
+    distribution = SceneDistribution(grammar)
+    randomise(distribution, 0.02)
+    scenes = distribution.sample(0, 100)
     assert scenes.tables["limb"].depth.max() > 3
     apart = (scenes.tables["limb"]["twist"] - scenes.tables["limb"]["yaw"] + 180) % 360 - 180
     assert np.median(np.abs(apart)) < 45  # the moved parent's angle, across the seam too

@@ -6,11 +6,11 @@ import torch
 from toys import randomise, same_scenes
 
 import scenefit as sf
-from scenefit.inference.structure import StructureSettings, maximise
+from scenefit.inference.structure import StructureSettings, maximise_likelihood
 from scenefit.nets.model import Model, load_model, load_structure
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.nets.structure_policy import Structure
-from scenefit.scenes.attributes import Slab
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.nets.structure_policy import StructurePolicy
+from scenefit.scenes.attributes import NodeGroup
 
 MOVING = sf.learned(sf.Normal(4, 0.1), bounds=(0, 8))
 
@@ -33,8 +33,8 @@ def deep() -> sf.Grammar:
          sf.Rule("lane", [sf.repeat("car", sf.learned(sf.Integer(0, 2)))], learned=True)])
 
 
-def randomised(grammar: sf.Grammar, scale: float = 0.3) -> Structure:
-    structure = Structure(grammar, 1)
+def randomised(grammar: sf.Grammar, scale: float = 0.3) -> StructurePolicy:
+    structure = StructurePolicy(grammar, 1)
     randomise(structure, scale)
     return structure
 
@@ -47,7 +47,7 @@ def shapes(scenes: sf.SceneBatch) -> list[str]:
 
 @pytest.mark.parametrize("grammar", [small(), deep()])
 def test_starts_as_the_grammar(grammar: sf.Grammar) -> None:
-    assert same_scenes(Structure(grammar, 5).sample(3, 500), grammar.sample(3, 500))
+    assert same_scenes(StructurePolicy(grammar, 5).sample(3, 500), grammar.sample(3, 500))
     assert not same_scenes(randomised(grammar).sample(3, 500), grammar.sample(3, 500))
 
 
@@ -56,7 +56,7 @@ def test_log_prob_at_the_start_is_the_grammar_s() -> None:
     odds = {"": 1 / 3, **{a: p / 3 for a, p in (("a", 0.75), ("b", 0.25))},
             **{a + b: p * q / 3 for a, p in (("a", 0.75), ("b", 0.25)) for b, q in (("a", 0.75), ("b", 0.25))}}
     wanted = np.log([odds[shape] for shape in shapes(scenes)])
-    np.testing.assert_allclose(Structure(small()).log_prob(scenes).detach().numpy(), wanted, atol=1e-4)
+    np.testing.assert_allclose(StructurePolicy(small()).log_prob(scenes).detach().numpy(), wanted, atol=1e-4)
 
 
 def test_a_scene_is_the_same_in_any_batch() -> None:
@@ -85,9 +85,9 @@ def test_what_was_decided_before_changes_what_follows() -> None:
 
 def test_what_a_decision_sees() -> None:
     """Of the scene "ab": the sort, the levels, itself, its parent, the last, how often so far, the place."""
-    structure, scenes = Structure(small()), small().sample(0, 100)
+    structure, scenes = StructurePolicy(small()), small().sample(0, 100)
     row = shapes(scenes).index("ab")
-    trace = structure.trace(scenes)
+    trace = structure.replay(scenes)
     image, first, second = trace.inputs[trace.scene == row]
     count, none, two = structure.options, [0, 0, 0, 0, 0], [0, 0, 1, 0, 0]  # three counts, two kinds
     assert count == 5 and [d.name for d in structure.decisions] == ["n_dot", "kind_of"]
@@ -110,7 +110,7 @@ def test_parts_sum_to_the_whole() -> None:
         assert len(score) == len(scenes.tables[kind])
         total = total.index_add(0, torch.from_numpy(scenes.tables[kind].scene), score)
     torch.testing.assert_close(total, structure.log_prob(scenes))
-    trace = structure.trace(scenes)
+    trace = structure.replay(scenes)
     some = torch.tensor([140, 3, 3, 77])
     torch.testing.assert_close(structure.log_prob(trace.take(some)), structure.log_prob(scenes)[some])
 
@@ -128,15 +128,15 @@ def test_learns_a_joint_distribution_that_odds_cannot_have() -> None:
     """One dot or five, never another count; a lone dot is "a", and of five all but the last are "b"."""
     grammar = small(6)
 
-    def decide(slab: Slab) -> dict[str, np.ndarray]:
+    def decide(slab: NodeGroup) -> dict[str, np.ndarray]:
         if slab.kind == "image":
             return {"n_dot": np.where(np.arange(len(slab)) % 3 == 0, 1, 5)}
         last = np.r_[slab.scene[1:] != slab.scene[:-1], True]
         return {"kind_of": np.where(last, "a", "b")}
 
-    truth, structure = grammar.sample(0, 300, decide=decide), Structure(grammar)
-    settings = StructureSettings(readings=1, steps=60, rate=2e-2)
-    gain = maximise(structure, structure.trace(truth), [(Structure(grammar), 1.0)], settings)
+    truth, structure = grammar.sample(0, 300, decide=decide), StructurePolicy(grammar)
+    settings = StructureSettings(samples=1, steps=60, rate=2e-2)
+    gain = maximise_likelihood(structure, structure.replay(truth), [(StructurePolicy(grammar), 1.0)], settings)
     learned = structure.sample(1, 2000)
     words, count = np.unique(shapes(learned), return_counts=True)
     shares = dict(zip(words.tolist(), count / 2000, strict=True))
@@ -150,9 +150,9 @@ def test_what_photos_do_not_show_stays_as_it_was_rendered() -> None:
     rendered = small()  # three a's to one b
     even = sf.Grammar("image", {**rendered.symbols, "dot": {
         "kind_of": sf.learned(sf.Choice(["a", "b"])), "x": MOVING}}, rendered.rules)
-    policy, settings = Structure(even), StructureSettings(readings=16, steps=60, rate=2e-2)
-    readings = policy.trace(rendered.sample(0, 300 * 16))
-    gain = maximise(policy, readings, [(Structure(rendered), 1.0)], settings)
+    policy, settings = StructurePolicy(even), StructureSettings(samples=16, steps=60, rate=2e-2)
+    samples = policy.replay(rendered.sample(0, 300 * 16))
+    gain = maximise_likelihood(policy, samples, [(StructurePolicy(rendered), 1.0)], settings)
     share = (policy.sample(1, 2000).tables["dot"]["kind_of"] == "a").mean()
     assert share == pytest.approx(0.75, abs=0.07) and abs(gain) < 0.1
 
@@ -177,7 +177,7 @@ def test_given_decisions_replace_the_drawn_ones() -> None:
     grammar = deep()
     given = {"lane": ("rule", 0), "street": ("n_lane", 2)}
 
-    def decide(slab: Slab) -> dict[str, np.ndarray]:
+    def decide(slab: NodeGroup) -> dict[str, np.ndarray]:
         return {name: np.full(len(slab), value) for name, value in [given[slab.kind]]} if slab.kind in given else {}
 
     scenes = grammar.sample(0, 50, decide=decide)
@@ -188,11 +188,11 @@ def test_given_decisions_replace_the_drawn_ones() -> None:
 
 def test_a_model_draws_the_structure_first_and_edits_the_rest() -> None:
     grammar = small()
-    transformer, structure = Transformer(grammar), randomised(grammar)
-    transformer.shift_curve(next(a for a in grammar.learned if a.name == "x"), 0.25)
-    plain = Model(transformer, 0)
+    distribution, structure = SceneDistribution(grammar), randomised(grammar)
+    distribution.shift_offsets(next(a for a in grammar.learned if a.name == "x"), 0.25)
+    plain = Model(distribution, 0)
     model = plain.copy()
-    model.transformer.structure = structure
+    model.distribution.structure = structure
     scenes, drawn = model.sample(200, seed=4), structure.sample(4, 200)
     assert plain.structure is None and shapes(plain.sample(200, seed=4)) != shapes(scenes)
     assert shapes(scenes) == shapes(drawn)
@@ -204,27 +204,27 @@ def test_a_model_draws_the_structure_first_and_edits_the_rest() -> None:
 
 def test_an_edit_carries_the_policy_s_log_probabilities() -> None:
     grammar = small()
-    transformer = Transformer(grammar)
-    transformer.structure = structure = randomised(grammar)
-    edit = transformer.edit(4, 70)
+    distribution = SceneDistribution(grammar)
+    distribution.structure = structure = randomised(grammar)
+    edit = distribution.edit(4, 70)
     keys = [("image", "n_dot"), ("dot", "kind_of")]
     torch.testing.assert_close(edit.log_prob(keys), structure.log_prob(edit.scenes))
     edit.log_prob(keys).sum().backward()
     assert structure.leave[0].weight.grad is not None and float(structure.leave[0].weight.grad.abs().sum()) > 0
-    assert transformer.logits["dot/kind_of"].grad is None
+    assert distribution.logits["dot/kind_of"].grad is None
 
 
 def test_what_it_says_when_it_cannot() -> None:
     bare = sf.Grammar("image", {"image": {"x": MOVING}})
     with pytest.raises(ValueError, match=r"no structure to learn: mark counts of repeats and choices with learned"):
-        Structure(bare)
+        StructurePolicy(bare)
     with pytest.raises(ValueError, match=r"image.n_dot may take 2001 values, and a learned count at most 1000; give"):
-        Structure(small(2000))
-    state = Structure(small()).state_dict()
+        StructurePolicy(small(2000))
+    state = StructurePolicy(small()).state_dict()
     with pytest.raises(ValueError, match=r"the saved structure does not fit the grammar: body.0.weight should be"):
         load_structure(small(3), state)
     state["leave.0.bias"] = torch.full((3,), float("nan"))
     with pytest.raises(ValueError, match=r"the saved structure is damaged: leave.0.bias holds NaN"):
         load_structure(small(), state)
     with pytest.raises(ValueError, match=r"the saved model does not fit the grammar: it has \['structure"):
-        load_model(bare, {**Transformer(bare).state_dict(), "structure.leave.0.bias": torch.zeros(3)}, 0)
+        load_model(bare, {**SceneDistribution(bare).state_dict(), "structure.leave.0.bias": torch.zeros(3)}, 0)

@@ -17,11 +17,11 @@ from PIL import Image, ImageColor
 
 from scenefit import report
 from scenefit.report import (
-    Arm,
-    AttributeStory,
+    AttributeContent,
+    Baseline,
     Interval,
     Mistakes,
-    Story,
+    ReportContent,
     Table,
     TracePoint,
     charts,
@@ -30,7 +30,7 @@ from scenefit.report import (
     style,
 )
 from scenefit.report import detections as pictures
-from scenefit.report.content import Detections, FoundBy, Strangers
+from scenefit.report.content import Detections, FoundBy, Outliers
 
 NAN = float("nan")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & $\\frac \"'"
@@ -42,17 +42,18 @@ def images(k=8, h=32, w=32, seed=0):
 
 def full_story():
     rng = np.random.default_rng(1)
-    return Story(
+    return ReportContent(
         "Digits", "turned", "Learned beats the grammar.", "make demo", {"seed": "0", "renders": "5,792"},
         images(30), images(30, seed=1), images(30, seed=2),
         [TracePoint(100 * i, 0.4 / (i + 1), "search" if i < 5 else "descent") for i in range(20)],
         Interval(0.01, 0.005, 0.02), 0.41,
-        [AttributeStory("digit", "yaw", rng.normal(0, 10, 200), rng.normal(88, 3, 200), np.full(200, 90.0),
+        [AttributeContent("digit", "yaw", rng.normal(0, 10, 200), rng.normal(88, 3, 200), np.full(200, 90.0),
                         circular=True),
-         AttributeStory("digit", "r", rng.uniform(3, 8, 200), np.full(200, 3.0), low=3, high=8, unit="px",
+         AttributeContent("digit", "r", rng.uniform(3, 8, 200), np.full(200, 3.0), low=3, high=8, unit="px",
                         pressed="low")],
-        Table("accuracy", [Arm("grammar", 0.15, 0.12, 0.18, (0.14, 0.16)), Arm("learned", 0.94, NAN, NAN, (0.94,)),
-                           Arm("oracle", 0.96, 0.95, 0.97, (0.95, 0.97))], "95 % t interval",
+        Table("accuracy", [Baseline("grammar", 0.15, 0.12, 0.18, (0.14, 0.16)), Baseline("learned", 0.94, NAN, NAN,
+                                                                                         (0.94,)),
+                           Baseline("oracle", 0.96, 0.95, 0.97, (0.95, 0.97))], "95 % t interval",
               Interval(0.975, 0.9, 1.0)),
         {"learned": Mistakes(images(2), ["7 read as 1", "3 read as 8"])}, ["a.jpg could not be read"])
 
@@ -89,9 +90,9 @@ def has_colour(picture, colour, at_least=30):
 class TestStory:
     def test_names_the_shape_it_needs(self):
         with pytest.raises(ValueError, match=r"photos need to be uint8 \[k, H, W, 3\], got float64 \[2, 4, 4, 3\]"):
-            Story("x", photos=np.zeros((2, 4, 4, 3)))
+            ReportContent("x", photos=np.zeros((2, 4, 4, 3)))
         with pytest.raises(ValueError, match=r"learned need to be uint8 \[k, H, W, 3\], got uint8 \[2, 4, 4\]"):
-            Story("x", learned=np.zeros((2, 4, 4), np.uint8))
+            ReportContent("x", learned=np.zeros((2, 4, 4), np.uint8))
 
     def test_each_mistake_has_a_caption(self):
         with pytest.raises(ValueError, match="one caption each, got 1 captions for 2 images"):
@@ -101,45 +102,46 @@ class TestStory:
         story = full_story()
         assert story.warnings == ("a.jpg could not be read", "digit.r sits at its lower bound (3 px): the photos may "
                                   "lie beyond it, so widen it, if it can be.")
-        upper = AttributeStory("a", "b", [1], [2], high=2.0, pressed="high")
+        upper = AttributeContent("a", "b", [1], [2], high=2.0, pressed="high")
         assert upper.warning.startswith("a.b sits at its upper bound (2):")
         with pytest.raises(ValueError, match=r"a.b: pressed must be '', 'low' or 'high', got 'left'"):
-            AttributeStory("a", "b", [1], [2], pressed="left")
+            AttributeContent("a", "b", [1], [2], pressed="left")
 
     def test_values_that_are_not_finite_are_left_out(self):
-        assert AttributeStory("a", "b", [1.0, NAN], [np.inf]).values["before"].tolist() == [1.0]
+        assert AttributeContent("a", "b", [1.0, NAN], [np.inf]).values["before"].tolist() == [1.0]
 
 
 class TestBars:
     def test_one_repeated_value_is_a_full_bar_at_that_value(self):
-        found = style.bars(AttributeStory("a", "b", np.linspace(0, 10, 500), np.full(500, 7.25), low=0, high=10))
+        found = style.bars(AttributeContent("a", "b", np.linspace(0, 10, 500), np.full(500, 7.25), low=0, high=10))
         (place,) = np.flatnonzero(found.scaled("after"))
         assert found.edges[place] <= 7.25 <= found.edges[place + 1] and found.scaled("after")[place] == 1
         assert found.scaled("before").max() == 1
 
     def test_one_value_everywhere_without_bounds_has_an_axis(self):
-        found = style.bars(AttributeStory("a", "b", np.full(9, 5.0), np.full(9, 5.0)))
+        found = style.bars(AttributeContent("a", "b", np.full(9, 5.0), np.full(9, 5.0)))
         assert found.edges[0] < 5 < found.edges[-1] and found.heights["after"].max() == 1
 
     def test_half_a_turn_stands_at_both_ends(self):
-        found = style.bars(AttributeStory("a", "b", [180.0, -180.0, 540.0], [90.0], circular=True))
+        found = style.bars(AttributeContent("a", "b", [180.0, -180.0, 540.0], [90.0], circular=True))
         assert np.flatnonzero(found.heights["before"]).tolist() == [0, len(found.edges) - 2]
         (place,) = np.flatnonzero(found.heights["after"])
         assert (found.edges[place] + found.edges[place + 1]) / 2 == pytest.approx(90)
 
     def test_whole_numbers_have_a_bar_each(self):
-        found = style.bars(AttributeStory("a", "n", np.array([1, 1, 3]), np.array([4]), low=0, high=5))
+        found = style.bars(AttributeContent("a", "n", np.array([1, 1, 3]), np.array([4]), low=0, high=5))
         assert found.ticks == ("0", "1", "2", "3", "4", "5")
         assert found.heights["before"].tolist() == pytest.approx([0, 2 / 3, 0, 1 / 3, 0, 0])
 
     def test_categories_share_their_bins_and_the_rare_are_one(self):
-        found = style.bars(AttributeStory("a", "n", np.array(["b", "a", "b"]), np.array(["c"])))
+        found = style.bars(AttributeContent("a", "n", np.array(["b", "a", "b"]), np.array(["c"])))
         assert found.ticks == ("a", "b", "c") and found.heights["before"].tolist() == pytest.approx([1 / 3, 2 / 3, 0])
-        many = style.bars(AttributeStory("a", "n", np.array([f"c{i}" for i in range(99)]), np.array(["c1"])))
+        many = style.bars(AttributeContent("a", "n", np.array([f"c{i}" for i in range(99)]), np.array(["c1"])))
         assert many.ticks[-1] == "other" and many.heights["before"].sum() == pytest.approx(1)
 
     def test_wide_bounds_do_not_hide_narrow_values(self):
-        found = style.bars(AttributeStory("a", "b", np.linspace(4, 5, 50), np.linspace(4, 5, 50), low=-1000, high=1000))
+        found = style.bars(AttributeContent("a", "b", np.linspace(4, 5, 50), np.linspace(4, 5, 50), low=-1000,
+                                            high=1000))
         assert found.edges[0] > 3 and found.edges[-1] < 6
 
     def test_names_of_categories_are_cut_before_any_is_left_out(self):
@@ -151,13 +153,13 @@ class TestBars:
     @settings(max_examples=60, deadline=None)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.lists(st.floats(-1e6, 1e6), min_size=1))
     def test_no_value_is_lost(self, before, after):
-        found = style.bars(AttributeStory("a", "b", before, after, low=-5.0, high=5.0))
+        found = style.bars(AttributeContent("a", "b", before, after, low=-5.0, high=5.0))
         assert [found.heights[role].sum() for role in ("before", "after")] == pytest.approx([1, 1])
 
 
 class TestWords:
     def test_summary(self):
-        plain, turning = AttributeStory("a", "b", [0], [0], unit="px"), AttributeStory("a", "b", [0], [0],
+        plain, turning = AttributeContent("a", "b", [0], [0], unit="px"), AttributeContent("a", "b", [0], [0],
                                                                                       circular=True)
         assert style.summary(np.array([15.0, 17.0]), plain) == "16.0 ± 1.0 px"
         assert style.summary(np.full(5, -3.0), plain) == "always \u22123 px"
@@ -218,21 +220,24 @@ class TestContactSheet:
 
 def awkward_stories():
     story = full_story()
-    rows = [Arm("w" * 90, NAN, NAN, NAN), Arm("$\\frac$ " + HOSTILE, 1.0, 1.0, 1.0, (1.0,)), Arm("100", 0.0, NAN, NAN)]
+    rows = [Baseline("w" * 90, NAN, NAN, NAN), Baseline("$\\frac$ " + HOSTILE, 1.0, 1.0, 1.0, (1.0,)), Baseline("100",
+                                                                                                                0.0,
+                                                                                                                NAN,
+                                                                                                                NAN)]
     return {
         "full": story,
-        "title only": Story("Coins"),
+        "title only": ReportContent("Coins"),
         "no table": replace(story, table=None, errors={}, attributes=story.attributes[:1]),
         "no trace": replace(story, trace=(), floor=None, prior_distance=None),
         "one point": replace(story, trace=[(0, NAN, ""), (0, 0.3, "x")], floor=Interval(0.1, NAN, NAN), learned=None),
-        "empty values": replace(story, attributes=[AttributeStory("a", "b", [], []),
-                                                   AttributeStory("a", "b", [], [], circular=True)]),
+        "empty values": replace(story, attributes=[AttributeContent("a", "b", [], []),
+                                                   AttributeContent("a", "b", [], [], circular=True)]),
         "many": replace(story, attributes=story.attributes * 10, notes=["w" * 999] * 9, photos=images(2, 480, 640),
                         prior=images(1, 8, 8), learned=images(3, 40, 300), title="w" * 900, verdict="many words " * 99),
         "hostile": replace(story, title=HOSTILE, subtitle=HOSTILE, verdict=HOSTILE, command=HOSTILE,
                            facts={HOSTILE: HOSTILE}, table=replace(story.table, rows=rows, metric=HOSTILE),
                            trace=[TracePoint(1, 1.0, HOSTILE), TracePoint(2000, 1.0, HOSTILE)], notes=[HOSTILE],
-                           attributes=[AttributeStory(HOSTILE, HOSTILE, np.array([HOSTILE]), np.array(["a"]),
+                           attributes=[AttributeContent(HOSTILE, HOSTILE, np.array([HOSTILE]), np.array(["a"]),
                                                       unit=HOSTILE)],
                            errors={HOSTILE: Mistakes(images(1), [HOSTILE])}),
     }
@@ -248,7 +253,7 @@ class TestFirstView:
 
     def test_chart_text_is_not_clipped(self):
         table = full_story().table
-        rows = [Arm("w" * 90, 1.0, 1.0, 1.0), Arm("grammar", 0.0, 0.0, 0.0)]
+        rows = [Baseline("w" * 90, 1.0, 1.0, 1.0), Baseline("grammar", 0.0, 0.0, 0.0)]
         for drawn in (charts.arms(replace(table, rows=rows), 632, 300), charts.distance(full_story(), 632, 300),
                       *(charts.histogram(a, 305, 150) for a in full_story().attributes)):
             pixels = np.asarray(drawn)
@@ -272,7 +277,7 @@ class TestFirstView:
 
     def test_images_are_shown_pixel_by_pixel(self):
         story = full_story()
-        pixels = np.asarray(picture.first_view(Story("x", photos=story.photos)))
+        pixels = np.asarray(picture.first_view(ReportContent("x", photos=story.photos)))
         first = story.photos[0].repeat(2, 0).repeat(2, 1)
         rows = [y for y in range(len(pixels) - 64) if np.array_equal(pixels[y:y + 64, 51:115], first)]
         assert len(rows) == 1
@@ -297,7 +302,7 @@ class TestPage:
             assert number in text  # readable without the charts
 
     def test_absent_parts_leave_no_heading(self):
-        bare = page.render(Story("Coins"))
+        bare = page.render(ReportContent("Coins"))
         assert len(bare) < 20_000 and "<h2" not in bare and "<script" not in bare and "<img" not in bare
         assert 'id="chart-table"' not in page.render(replace(full_story(), table=None))
 
@@ -323,7 +328,8 @@ class TestPage:
         assert len(sources) == 3 * 24 + 2
         first = Image.open(io.BytesIO(base64.b64decode(sources[0].split(",")[1])))
         assert np.array_equal(np.asarray(first), story.photos[0])
-        (large,) = [a["src"] for t, a in Reader(page.render(Story("x", photos=images(1, 480, 640)))).tags if t == "img"]
+        (large,) = [a["src"] for t, a in Reader(page.render(ReportContent("x", photos=images(1, 480, 640)))).tags
+                    if t == "img"]
         assert Image.open(io.BytesIO(base64.b64decode(large.split(",")[1]))).size == (320, 240)
 
     @pytest.mark.parametrize("name", awkward_stories())
@@ -454,23 +460,24 @@ class TestDetections:
 
 class TestStrangers:
     def test_far_photos_are_shown_with_their_note(self):
-        told = Strangers(images(3), ["3.1 times as far", "2.5 times as far", "2.1 times as far"], "Nothing like it.")
+        told = Outliers(images(3), ["3.1 times as far", "2.5 times as far", "2.1 times as far"], "Nothing like it.")
         text = Reader(page.render(replace(full_story(), strangers=told))).text
         assert "What the scene cannot express" in text and "2.5 times as far" in text and "Nothing like it." in text
-        assert picture.first_view(replace(full_story(), strangers=told)).height > picture.first_view(full_story()).height
+        assert picture.first_view(replace(full_story(),
+                                          strangers=told)).height > picture.first_view(full_story()).height
         with pytest.raises(ValueError, match="far photos need one caption each, got 1 for 3"):
-            Strangers(images(3), ["a"])
+            Outliers(images(3), ["a"])
 
 
 def test_of_many_attributes_the_picture_shows_those_that_changed_most():
     rng = np.random.default_rng(0)
-    same = [AttributeStory("a", f"same{i}", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500)) for i in range(9)]
-    moved = AttributeStory("a", "moved", rng.uniform(0, 1, 500), rng.normal(0.5, 0.01, 500))
-    words = AttributeStory("a", "words", ["x", "y"] * 50, ["x"] * 100)
-    pressed = AttributeStory("a", "pressed", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500), low=0, pressed="low")
+    same = [AttributeContent("a", f"same{i}", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500)) for i in range(9)]
+    moved = AttributeContent("a", "moved", rng.uniform(0, 1, 500), rng.normal(0.5, 0.01, 500))
+    words = AttributeContent("a", "words", ["x", "y"] * 50, ["x"] * 100)
+    pressed = AttributeContent("a", "pressed", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500), low=0, pressed="low")
     assert moved.change > 0.85 and words.change == pytest.approx(0.5) and all(a.change < 0.25 for a in same)
-    assert AttributeStory("a", "b", [], []).change == 0
-    story = Story("x", attributes=[*same, words, moved, pressed])
+    assert AttributeContent("a", "b", [], []).change == 0
+    story = ReportContent("x", attributes=[*same, words, moved, pressed])
     assert [a.name for a in story.most_telling][:3] == ["pressed", "moved", "words"]
     chosen = replace(story, shown_first=["a.same3", "a.words"])
     assert [a.name for a in chosen.most_telling][:4] == ["same3", "words", "pressed", "moved"]

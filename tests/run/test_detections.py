@@ -4,7 +4,7 @@ import pytest
 from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Found
-from scenefit.files.tensors import DamagedFile
+from scenefit.files.tensors import CorruptFile
 from scenefit.run.detections import compare, read_detections, write_detections
 
 TRUTH = make_boxes(4, [0, 0, 1, 3], [[0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 8, 8], [5, 5, 15, 15]], ["a"] * 4)
@@ -47,5 +47,5 @@ def test_it_comes_back_from_its_file(tmp_path):
             assert all(np.array_equal(a, b) for a, b in zip(getattr(one, name), getattr(other, name), strict=True))
     assert read_detections(path, "another") is None
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(DamagedFile, match="delete it, or run scenefit score again"):
+    with pytest.raises(CorruptFile, match="delete it, or run scenefit score again"):
         read_detections(path, "me")

@@ -14,15 +14,15 @@ import scenefit.run.folder
 from scenefit.data.photos import read_photos
 from scenefit.files.atomic import DiskFull
 from scenefit.files.lock import Busy, lock
-from scenefit.files.tensors import DamagedFile, read_tensors, write_tensors
+from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.inference.settings import Settings
 from scenefit.renderers.scene_file import SceneFileError, load_scene
-from scenefit.run.config import describe, differences, grammar_changes
+from scenefit.run.config import differences, grammar_changes, make_config
 from scenefit.run.folder import (
     RunError,
     begin,
     fit_model,
-    fit_reader,
+    fit_regressor,
     fit_run,
     open_run,
     scene_of,
@@ -60,7 +60,7 @@ def broken_off(world, tmp_path):
 def parts(world, seed=0, **changes):
     scene, real = load_scene(world / "scene.py"), read_photos(world / "real", (16, 16))
     chosen = Settings(**{**CHOSEN, "steps": 2, **changes})
-    return scene, real, describe(scene, seed, chosen, (16, 16), real, world / "real")
+    return scene, real, make_config(scene, seed, chosen, (16, 16), real, world / "real")
 
 
 def started(world, folder, count, **changes):
@@ -93,10 +93,11 @@ def test_what_a_finished_run_holds(whole, world):
     model = fit_model(run, scene.grammar)
     assert model.seed == 0 and len(model.sample(3)) == 3
     real = read_photos(world / "real", (16, 16))
-    reader, images = fit_reader(run), torch.rand(2, 3, 16, 16)
-    assert reader.features(images).shape == (2, 32)
-    assert torch.allclose(reader.features(images)[:1], reader.features(images[:1]), atol=1e-6)  # whatever the batch
-    assert run.record.real.hash == describe(scene, 0, Settings(), (16, 16), real, "").real.hash
+    regressor, images = fit_regressor(run), torch.rand(2, 3, 16, 16)
+    assert regressor.features(images).shape == (2, 32)
+    assert torch.allclose(regressor.features(images)[:1], regressor.features(images[:1]),
+                          atol=1e-6)  # whatever the batch
+    assert run.record.real.hash == make_config(scene, 0, Settings(), (16, 16), real, "").real.hash
 
 
 def test_distances_are_measured_in_the_very_features_of_the_fit(world, tmp_path):
@@ -104,7 +105,7 @@ def test_distances_are_measured_in_the_very_features_of_the_fit(world, tmp_path)
     run = begin(tmp_path / "run", record)
     *_, last = fit_run(run, scene.grammar, scene.renderer, real)
     images = torch.rand(5, 3, 16, 16)
-    assert torch.equal(fit_reader(run).features(images), last.objective.extractor(images))
+    assert torch.equal(fit_regressor(run).features(images), last.objective.extractor(images))
 
 
 def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
@@ -112,7 +113,7 @@ def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
     assert begin(whole, record).record.identity == record.identity
     few = real.take(range(10))
     scene, _, other = parts(world, seed=1, steps=5)
-    other = describe(scene, 1, Settings(**{**CHOSEN, "steps": 5}), (16, 16), few, "elsewhere", few, "few")
+    other = make_config(scene, 1, Settings(**{**CHOSEN, "steps": 5}), (16, 16), few, "elsewhere", few, "few")
     with pytest.raises(RunError) as caught:
         begin(whole, other)
     text = str(caught.value)
@@ -232,7 +233,7 @@ def test_a_damaged_checkpoint_says_how_to_go_on(world, whole, broken_off, monkey
     monkeypatch.chdir(broken_off.parent)
     path = broken_off / "checkpoint.safetensors"
     path.write_bytes(DAMAGE[what](path.read_bytes()))
-    with pytest.raises(DamagedFile, match=r"is damaged: .*; delete .*checkpoint\.safetensors and run the same fit "
+    with pytest.raises(CorruptFile, match=r"is damaged: .*; delete .*checkpoint\.safetensors and run the same fit "
                                           "command again: it starts over, and ends in the same"):
         finish(world, broken_off)
     assert not (broken_off.parent / "executed").exists()
@@ -244,7 +245,7 @@ def test_a_damaged_checkpoint_says_how_to_go_on(world, whole, broken_off, monkey
 def test_a_checkpoint_of_another_run(world, broken_off, tmp_path):
     started(world, tmp_path / "other", 4, steps=3)
     shutil.copy(tmp_path / "other" / "checkpoint.safetensors", broken_off)
-    with pytest.raises(DamagedFile, match=r"checkpoint\.safetensors belongs to another run than .*settings\.json"):
+    with pytest.raises(CorruptFile, match=r"checkpoint\.safetensors belongs to another run than .*settings\.json"):
         finish(world, broken_off)
 
 
@@ -252,13 +253,13 @@ def test_steps_beyond_the_checkpoint_are_dropped_and_missing_ones_noticed(world,
     path = broken_off / "steps.jsonl"
     good = path.read_text()
     path.write_text("".join(good.splitlines(keepends=True)[:-2]))
-    with pytest.raises(DamagedFile, match=r"steps\.jsonl lacks steps that came before the checkpoint; delete"):
+    with pytest.raises(CorruptFile, match=r"steps\.jsonl lacks steps that came before the checkpoint; delete"):
         finish(world, broken_off)
     path.write_text("garbage\n" + good)
-    with pytest.raises(DamagedFile, match=r"steps\.jsonl is damaged in line 1 .*delete .*checkpoint\.safetensors"):
+    with pytest.raises(CorruptFile, match=r"steps\.jsonl is damaged in line 1 .*delete .*checkpoint\.safetensors"):
         finish(world, broken_off)
     path.write_text(good.replace('"renders": ', '"renders": "many", "was": ', 1))
-    with pytest.raises(DamagedFile, match=r"steps\.jsonl is damaged in line 1 \(renders should be int\); delete"):
+    with pytest.raises(CorruptFile, match=r"steps\.jsonl is damaged in line 1 \(renders should be int\); delete"):
         finish(world, broken_off)
     path.write_text(good + '{"number": 99, "stage": "x"}\n{"num')
     done = finish(world, broken_off)
@@ -274,14 +275,14 @@ def test_damaged_results_say_how_to_go_on(copy, world, name):
     path.write_bytes(good[:-8] + bytes(8))
 
     def read():
-        return fit_model(run, grammar) if name.startswith("model") else fit_reader(run)
+        return fit_model(run, grammar) if name.startswith("model") else fit_regressor(run)
 
-    with pytest.raises(DamagedFile, match=r"delete .*model\.safetensors and run the same fit command again"):
+    with pytest.raises(CorruptFile, match=r"delete .*model\.safetensors and run the same fit command again"):
         read()
     path.write_bytes(good)
     tensors, facts = read_tensors(path, "")
     write_tensors(path, {key: value for key, value in tensors.items() if "bias" not in key}, facts)
-    with pytest.raises(DamagedFile, match="does not fit"):
+    with pytest.raises(CorruptFile, match="does not fit"):
         read()
 
 
@@ -351,5 +352,5 @@ def test_tensors_come_back_with_their_facts(tmp_path):
     found, facts = read_tensors(tmp_path / "one", "")
     assert facts == {"what": 1, "why": [None]} and list(found) == ["a", "b", "c"]
     assert all(np.array_equal(found[name].numpy(), tensors[name].numpy(), equal_nan=True) for name in tensors)
-    with pytest.raises(DamagedFile, match=r"gone cannot be read .*; buy another"):
+    with pytest.raises(CorruptFile, match=r"gone cannot be read .*; buy another"):
         read_tensors(tmp_path / "gone", "buy another")

@@ -97,7 +97,8 @@ def test_stopped_before_any_file(world, whole, tmp_path, monkeypatch):
         return original(*arguments)
 
     for owner, name in ((scenefit.files.tensors, "write_bytes"), (scenefit.run.folder, "write_json"),
-                        (scenefit.run.folder, "write_text"), (scenefit.run.report, "write_json"), (scenefit.report, "write")):
+                        (scenefit.run.folder, "write_text"), (scenefit.run.report, "write_json"), (scenefit.report,
+                                                                                                   "write")):
         monkeypatch.setattr(owner, name, functools.partial(dying, getattr(owner, name)))
     for tries in range(1, 20):
         left = tries

@@ -12,9 +12,9 @@ from scenefit.evaluation.evaluate import Band
 from scenefit.evaluation.summary import verdict
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.nets.model import Model
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.run.folder import RunError, open_run, scene_of
-from scenefit.run.report import attributes, notes, read_summary, tell
+from scenefit.run.report import attributes, notes, read_summary, report_content
 
 FEW_PHOTOS = "Only 40 photos: a distribution needs some hundreds, and the floor of fewer than 50 tells little."
 FLOOR = Band(mean=0.0, low=-0.01, high=0.01, size=50)
@@ -42,7 +42,7 @@ def test_the_verdict_is_plain(prior, learned, text):
 
 
 def test_the_story_of_a_run(run):
-    story = tell(run, scene_of(run)[0], ("look out",))
+    story = report_content(run, scene_of(run)[0], ("look out",))
     summary = read_summary(run)
     assert story.title == "What scene learned from 40 photos" and story.verdict == summary.verdict
     assert story.photos.shape == story.prior.shape == story.learned.shape == (24, 16, 16, 3)
@@ -76,7 +76,7 @@ def test_what_belongs_to_another_run_is_not_told(run, name, tmp_path):
         tensors, facts = read_tensors(here / kept, "")
         write_tensors(here / kept, tensors, {**facts, "run": other.record.identity})
     with pytest.raises(RunError, match=rf"{name} belongs to another run than .*; run scenefit report on the folder"):
-        tell(other, scene_of(run)[0])
+        report_content(other, scene_of(run)[0])
 
 
 def test_attributes_that_press_and_rules_are_told():
@@ -84,9 +84,9 @@ def test_attributes_that_press_and_rules_are_told():
                                      "y": sf.learned(lambda a: sf.Uniform(0, a["x"] + 1))},
                                "b": {"z": sf.learned(sf.Uniform(0, 1))}},
                          [sf.Rule("a", [], learned=True), sf.Rule("a", ["b"], weight=0, learned=True)])
-    model = Model(Transformer(grammar))
+    model = Model(SceneDistribution(grammar))
     with torch.no_grad():
-        model.transformer.rules["a/"].copy_(torch.tensor([0.0, -30.0]))
+        model.distribution.rules["a/"].copy_(torch.tensor([0.0, -30.0]))
     found = {story.label: story for story in attributes(model, {"a.x": "high"}, 64)}
     assert set(found) == {"a.x", "a.yaw", "a.y", "a.rule"}, "b is never there"
     assert found["a.x"].warning == (
@@ -120,7 +120,7 @@ def test_photos_that_no_render_is_like_are_told(tmp_path):
     Image.fromarray(np.full((16, 16, 3), 255, np.uint8)).save(world / "real" / "007.png")
     call(*fit_command(world, tmp_path / "run"))
     run = open_run(tmp_path / "run")
-    story = tell(run, scene_of(run)[0])
+    story = report_content(run, scene_of(run)[0])
     assert story.strangers is not None and story.strangers.images[0].min() == 255
     assert story.strangers.captions[0].endswith(" times as far")
     assert float(story.strangers.captions[0].split()[0]) > 2

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scenefit.scenes.grammar import Grammar, Rule, Unit, View, fold, repeat
+from scenefit.scenes.grammar import Grammar, NormalisedValues, Rule, View, reflect, repeat
 from scenefit.scenes.priors import Angle, Choice, Constant, Integer, Normal, Prior, Uniform, learned
 
 LEAF: dict[str, Any] = {}
@@ -138,14 +138,14 @@ def test_moves_stay_in_bounds_whatever_they_are(moves: list[float], name: str) -
     if name in ("whole", "held"):
         assert values.dtype == np.int64
         span = unit.high - unit.low + 1
-        expected = unit.low + np.minimum(np.floor(fold(unit.unit + moves) * span), span - 1)
+        expected = unit.low + np.minimum(np.floor(reflect(unit.unit + moves) * span), span - 1)
     elif name == "turn":
         assert np.all(values < 180)
         expected = unit.low + (unit.unit + moves) % 1 * (unit.high - unit.low)
         assert np.abs((values - expected + 180) % 360 - 180).max() <= 1e-9
         return
     else:
-        expected = unit.low + fold(unit.unit + moves) * (unit.high - unit.low)
+        expected = unit.low + reflect(unit.unit + moves) * (unit.high - unit.low)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
 
 
@@ -165,8 +165,8 @@ def test_angles_go_round(move: float) -> None:
 
 @given(st.floats(-20, 20))
 def test_fold(x: float) -> None:
-    y = fold(x)
-    assert 0 <= y <= 1 and fold(-x) == pytest.approx(y, abs=1e-9) and fold(x + 2) == pytest.approx(y, abs=1e-9)
+    y = reflect(x)
+    assert 0 <= y <= 1 and reflect(-x) == pytest.approx(y, abs=1e-9) and reflect(x + 2) == pytest.approx(y, abs=1e-9)
     if 0 <= x <= 1:
         assert y == pytest.approx(x, abs=1e-15)
 
@@ -270,7 +270,7 @@ def test_every_learned_number_has_a_unit_even_without_nodes() -> None:
     grammar = Grammar("a", {"a": LEAF, "b": {"x": learned(Uniform(0, 1))}},
                       [Rule("a", []), Rule("a", ["b"], weight=0)])
     _, units = grammar.decode(grammar.sample(0, 3), {})
-    assert isinstance(units["b", "x"], Unit) and len(units["b", "x"].low) == 0
+    assert isinstance(units["b", "x"], NormalisedValues) and len(units["b", "x"].low) == 0
 
 
 # Conditional priors of one sort

@@ -301,7 +301,8 @@ ERRORS = {
         lambda: learned(Uniform(0, 1), bounds=(5, 1)),
     "learned needs finite bounds (low, high) with low < high, got bounds=(0, inf)":
         lambda: learned(Normal(0, 1), bounds=(0, math.inf)),
-    "learned needs finite bounds (low, high) with low < high, got bounds=5": lambda: learned(3, bounds=5),  # type: ignore[arg-type]
+    "learned needs finite bounds (low, high) with low < high, got bounds=5": lambda: learned(3, bounds=5),
+          # type: ignore[arg-type]
     "learned(Normal(mean=0, sd=1, low=-inf, high=inf)) has no finite bounds with low < high; say how far learning may "
     "go: learned(prior, bounds=(low, high))": lambda: learned(Normal(0, 1)),
     "learned(Constant(value=3)) has no finite bounds with low < high; say how far learning may go: "

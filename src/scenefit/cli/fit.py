@@ -33,7 +33,7 @@ from scenefit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from scenefit.data.formats import Keep
+    from scenefit.data.formats import LabelPolicy
     from scenefit.inference.fit import Step
     from scenefit.inference.settings import Settings
     from scenefit.run.folder import Run
@@ -97,13 +97,13 @@ def fit(
 
 
 def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
-         workers: int, keep: "Keep | None") -> None:
+         workers: int, keep: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.inference.fit import check_learned, frame_size
     from scenefit.nets.structure_policy import decisions
     from scenefit.renderers.scene_file import load_scene
-    from scenefit.run.config import describe
-    from scenefit.run.folder import begin, fit_model, fit_reader, fit_run, version_changes
+    from scenefit.run.config import make_config
+    from scenefit.run.folder import begin, fit_model, fit_regressor, fit_run, version_changes
     from scenefit.run.report import measure, write_report
 
     keep_apart(out, "give --out a folder elsewhere", real, labelled, flat)
@@ -112,8 +112,8 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
         images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
-        wanted = describe(found, seed, chosen, size, images, real, few, labelled, command_line(),
-                          keep, flat_field_hash(flat, size))
+        wanted = make_config(found, seed, chosen, size, images, real, few, labelled, command_line(),
+                             keep, flat_field_hash(flat, size))
         with lock(out):
             run = begin(out, wanted)
             warnings = version_changes(run)
@@ -124,10 +124,10 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                 console.warn(text)
             if run.finished:
                 fit_model(run, found.grammar)  # a damaged one is not finished, and says what to do
-                fit_reader(run)
+                fit_regressor(run)
                 console.say(f"{out} is finished. Report: {run.path('report.html')}")
                 return
-            _watch(run, fit_run(run, found.grammar, renderer, images, few, keep=keep), few is not None,
+            _watch(run, fit_run(run, found.grammar, renderer, images, few, label_policy=keep), few is not None,
                    bool(decisions(found.grammar)))
             with console.busy("Measuring what was learned"):
                 summary = measure(run, found.grammar, renderer, images)
@@ -138,10 +138,10 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
 
 def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:
     """A warning where `look` is all that learns, and some learned attributes are none that it can."""
-    from scenefit.nets.aggregate_posterior import places
+    from scenefit.nets.aggregate_posterior import image_attributes
 
     if chosen.warm_start == "look" and not chosen.descent:
-        found = {a.key for a in places(grammar)}
+        found = {a.key for a in image_attributes(grammar)}
         rest = [f"{a.kind}.{a.name}" for a in grammar.learned if a.key not in found]
         if rest:
             yield (f"look learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} as they "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from scenefit.data.formats import Keep
+    from scenefit.data.formats import LabelPolicy
     from scenefit.data.frames import Frames
     from scenefit.data.photos import Photos, Skipped
     from scenefit.inference.settings import Settings
@@ -143,7 +143,7 @@ def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: P
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
                          "hundreds to be learned well")
-    return found.flattened(flat_field_of(flat, size))
+    return found.correct_flat_field(flat_field_of(flat, size))
 
 
 def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | None = None) -> "Photos | None":
@@ -154,7 +154,7 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
 
     found = read_few(folder, size)
     name_skipped(found.skipped)
-    return found.flattened(flat_field_of(flat, size))
+    return found.correct_flat_field(flat_field_of(flat, size))
 
 
 def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | None = None, flat: Path | None = None,
@@ -208,15 +208,15 @@ def same_camera(run: "Run", flat: Path | None) -> None:
 
 
 def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, min_contrast: float,
-            box: str, margin: float) -> "Keep | None":
+            box: str, margin: float) -> "LabelPolicy | None":
     """Which objects become labels; None where all is the default. BadParameter, naming what is wrong."""
-    from scenefit.data.formats import Keep
+    from scenefit.data.formats import LabelPolicy
 
     try:
-        keep = Keep(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
+        keep = LabelPolicy(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return None if keep == Keep() else keep
+    return None if keep == LabelPolicy() else keep
 
 
 def name_skipped(skipped: "Skipped") -> None:

@@ -34,9 +34,9 @@ from scenefit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from scenefit.evaluation.evaluate import Score
+    from scenefit.evaluation.evaluate import Evaluation
     from scenefit.metrics.features import Extractor
-    from scenefit.nets.model import Model, Unlearned
+    from scenefit.nets.model import Model, PriorModel
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
 
@@ -135,14 +135,14 @@ def score(
     """
     from dataclasses import asdict
 
-    from scenefit.evaluation.evaluate import score_pieces
+    from scenefit.evaluation.evaluate import evaluate_steps
     from scenefit.files.lock import lock
     from scenefit.files.versions import versions
     from scenefit.run.config import hash_photos
     from scenefit.run.detections import ARMS, compare, write_detections
     from scenefit.run.folder import fit_model, open_run
     from scenefit.run.results import read_piece, write_piece, write_score
-    from scenefit.tasks.from_labels import choose_task
+    from scenefit.tasks.from_labels import task_for_labels
 
     if features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
@@ -157,15 +157,16 @@ def score(
     asked = {"run": opened.record.identity, "scene": found.hash, "real": hash_photos(reals),
              "labelled": None if few is None else hash_photos(few), "features": features, "renders": renders,
              "images": images, "repeats": repeats, "seed": seed, "device": where,
-             "keep": None if keep is None else asdict(keep), "versions": versions()}
+             "label_policy": None if keep is None else asdict(keep), "versions": versions()}
     so_far = opened.path("score.part.safetensors")
     with drawing(found, workers, where) as renderer, lock(run):
-        task = None if few is None else choose_task(few, found.grammar, renderer, where)
+        task = None if few is None else task_for_labels(few, found.grammar, renderer, where)
         with console.bar() as progress:
             shown = progress.add_task("measuring", total=None)
-            for piece in score_pieces(model, renderer, reals, _extractor(opened, features), few, features=features,
+            for piece in evaluate_steps(model, renderer, reals, _extractor(opened, features), few, features=features,
                                       seed=seed, renders=renders, images=images, repeats=repeats, task=task,
-                                      notes=_seen(opened, reals, few), keep=keep, start=read_piece(so_far, asked)):
+                                      notes=_seen(opened, reals, few), label_policy=keep, start=read_piece(so_far,
+                                                                                                           asked)):
                 write_piece(so_far, piece, asked)
                 progress.update(shown, completed=piece.done, total=piece.of, description=piece.text)
     opened.path("detections.safetensors").unlink(missing_ok=True)
@@ -228,7 +229,8 @@ def export(
       scenefit export runs/coins --out coins.json
 
     Ranges, quantiles, probabilities, counts and rank correlations of all attributes, learned beside prior. The keys
-    are documented in scenefit/export.py (python -c "import scenefit.generation.export; help(scenefit.generation.export)").
+    are documented in scenefit/export.py (python -c "import scenefit.generation.export;
+    help(scenefit.generation.export)").
     """
     from scenefit.files.atomic import write_json
     from scenefit.generation.export import export as distribution
@@ -242,7 +244,7 @@ def export(
     console.say(f"Distribution: {path}")
 
 
-def _learned(run: Path, scene: Path | None) -> "tuple[Model | Unlearned, SceneFile, dict[str, Any]]":
+def _learned(run: Path, scene: Path | None) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
     """What a run learned, what draws it, and what the record of data made from it says."""
     from scenefit.run.folder import fit_model, open_run
 
@@ -253,22 +255,22 @@ def _learned(run: Path, scene: Path | None) -> "tuple[Model | Unlearned, SceneFi
         "real": {"path": real.path, "hash": real.hash, "count": real.count}}
 
 
-def _prior(scene: Path) -> "tuple[Model | Unlearned, SceneFile, dict[str, Any]]":
+def _prior(scene: Path) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
     """The same of a scene file alone."""
     from scenefit.files.versions import versions
-    from scenefit.nets.model import Unlearned
+    from scenefit.nets.model import PriorModel
     from scenefit.renderers.scene_file import load_scene
 
     found = load_scene(scene)
-    return Unlearned(found.grammar), found, {"scene": str(found.path), "versions": versions()}
+    return PriorModel(found.grammar), found, {"scene": str(found.path), "versions": versions()}
 
 
 def _extractor(run: "Run", features: str) -> "Extractor":
     from scenefit.metrics.features import lite0, pixels
-    from scenefit.run.folder import fit_reader
+    from scenefit.run.folder import fit_regressor
 
     if features == "run":
-        return fit_reader(run).features
+        return fit_regressor(run).features
     return lite0() if features == "lite0" else pixels(8)
 
 
@@ -284,7 +286,7 @@ def _seen(run: "Run", real: Any, few: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _show(found: "Score") -> None:
+def _show(found: "Evaluation") -> None:
     floor = found.floor
     rows = [[name, console.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
              f"{d.auc_high:.3f})", *_accuracy(found, name)] for name, d in found.distances.items()]
@@ -296,7 +298,8 @@ def _show(found: "Score") -> None:
         columns.append(found.metric)
         note += (f"\n{found.metric} on {found.labelled} labelled photos: mean (lowest to highest) of "
                  f"{len(found.values['learned'])} trainings on {found.images} images each")
-    console.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows, note)
+    console.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows,
+                  note)
     if found.ap50:
         names = list(found.ap50["learned"])
         console.table("AP50 per class", ["", *names],
@@ -305,7 +308,7 @@ def _show(found: "Score") -> None:
         console.warn(text)
 
 
-def _accuracy(found: "Score", arm: str) -> list[str]:
+def _accuracy(found: "Evaluation", arm: str) -> list[str]:
     if not found.metric:
         return []
     values = found.values[arm]

@@ -87,8 +87,9 @@ def sample(
     with drawing(found, workers) as renderer:
         frames = render(renderer, scenes.take(range(min(len(scenes), SHOWN))))
     rows = [_row(found.grammar, kind, name) for kind in found.grammar.kinds for name in found.grammar.attributes[kind]]
-    console.table(f"Prior of {scene}", ["attribute", "prior", "learned", "bounds", "5 %", "25 %", "50 %", "75 %", "95 %"],
-              rows)
+    console.table(f"Prior of {scene}", ["attribute", "prior", "learned", "bounds", "5 %", "25 %", "50 %", "75 %",
+                                        "95 %"],
+                  rows)
     if csv is not None:
         _write_csv(csv, scenes)
         console.say(f"Scenes: {csv} ({len(scenes)} scenes, {scenes.node_count} rows)")
@@ -112,10 +113,10 @@ def boxed(frames: "Frames") -> Any:
 
 
 def _sheet(images: Any, path: Path) -> Path:
-    from scenefit.files.atomic import whole_file
+    from scenefit.files.atomic import atomic_write
     from scenefit.report.picture import contact_sheet
 
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         contact_sheet(images, 8).save(file, "PNG")
     return path
 
@@ -153,10 +154,10 @@ def _write_csv(path: Path, scenes: "SceneBatch") -> None:
     import codecs
     import csv
 
-    from scenefit.files.atomic import whole_file
+    from scenefit.files.atomic import atomic_write
 
     rows = scenes.rows()
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         table.writerow(rows)
         table.writerows(zip(*(column.tolist() for column in rows.values()), strict=True))

@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 MOST_DUST = 40  # grains in an image
 GRAIN = 0.002, 0.012  # radius, as a part of the image's shorter side
 QUALITY = 40, 95  # of JPEG
 
 
-def worn(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+def corrupt(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """Images [S, H, W, 3] with dust of any number, colour and density, then compressed. Image i follows seed and i."""
     out = np.empty_like(images)
     for number, image in enumerate(images):
-        out[number] = wear(image, np.random.default_rng(derive(seed, f"wear {number}")))
+        out[number] = corrupt_image(image, np.random.default_rng(derive_seed(seed, f"wear {number}")))
     return out
 
 
-def wear(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def corrupt_image(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """One image [H, W, 3], worn by these random numbers."""
     held = io.BytesIO()
     Image.fromarray(_dusty(image, rng)).save(held, "JPEG", quality=int(rng.integers(*QUALITY, endpoint=True)))

@@ -46,7 +46,7 @@ def flat_field(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.where(shared == 0, 0, field.clip(-most, most)).astype(np.float32)
 
 
-def flattened(photos: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
+def correct_flat_field(photos: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Photos [N, H, W, 3] without the camera's pattern [H, W, 3]. ValueError for photos of another size."""
     if photos.shape[1:] != field.shape:
         raise ValueError(f"a flat field of {field.shape[:2]} pixels cannot correct photos of {photos.shape[1:3]}; "

@@ -41,7 +41,7 @@ BOXES = ("visible", "amodal")
 
 
 @dataclass(frozen=True)
-class Keep:
+class LabelPolicy:
     """Which objects become labels, and which box they get. The rest stay in the image without a label.
 
     min_pixels: seen in at least so many.  min_visibility: at least this share of the extent inside the image is seen.
@@ -96,11 +96,11 @@ class Keep:
 
     def settings(self) -> dict[str, Any]:
         """For `Format.settings`."""
-        return {"keep": asdict(self)}
+        return {"label_policy": asdict(self)}
 
 
-def label_boxes(frames: Frames, keep: Keep | None = None) -> Boxes:
+def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:
     """The labels of frames as boxes alone, without a file: what any of the formats would write."""
-    keep, objects = keep or Keep(), frames.objects
-    kept, box = keep.of(frames), keep.boxes(frames)
+    label_policy, objects = label_policy or LabelPolicy(), frames.objects
+    kept, box = label_policy.of(frames), label_policy.boxes(frames)
     return make_boxes(len(frames), objects.scene[kept], box[kept], objects.name[kept])

@@ -14,21 +14,21 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.formats import Keep
+from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.average_precision import average_precision, best_threshold, matched
-from scenefit.metrics.c2st import two_sample
+from scenefit.metrics.c2st import c2st
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.kid import kid
-from scenefit.metrics.mmd import Kernel, floor, kernel, mmd2
+from scenefit.metrics.mmd import Kernel, kernel, mmd2, noise_floor
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import draw, draw_boxes
+from scenefit.renderers.batches import render_images, render_with_boxes
 from scenefit.scenes.grammar.domain_randomisation import shrunk
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 from scenefit.tasks import Detect, Task
-from scenefit.tasks.from_labels import choose_task
+from scenefit.tasks.from_labels import task_for_labels
 
 LEAST = 10  # photos: fewer say nothing
 ARMS = ("grammar", "shrunk", "learned")
@@ -61,7 +61,7 @@ class Distances(_Plain):
     auc_high: float
 
 
-class Score(_Plain):
+class Evaluation(_Plain):
     """What score.json holds.
 
     features: what the distances are measured in.  distances: arm -> its own.  accuracy: arm -> share of the labelled
@@ -102,33 +102,35 @@ class Found:
     threshold: float
 
 
-class Piece(NamedTuple):
+class Progress(NamedTuple):
     """A piece of the measuring, done. score, found: all so far; found: arm -> of its first detector."""
 
     text: str
     done: int
     of: int
-    score: Score
+    score: Evaluation
     found: Mapping[str, Found]
 
 
-def score(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None, *,
-          features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
-          task: Task | None = None, notes: tuple[str, ...] = (), keep: Keep | None = None) -> Score:
+def evaluate(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None, *,
+             features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
+             task: Task | None = None, notes: tuple[str, ...] = (), label_policy: LabelPolicy
+             | None = None) -> Evaluation:
     """Measure the three arms. renders: for the distances.  images, repeats: for each training of the task, which is
     that of the labelled photos' labels (`choose_task`) if none is given.  keep: which objects get boxes.
 
     ValueError for fewer than 10 photos; for images without labels, where there are labelled photos.
     """
-    *_, last = score_pieces(model, renderer, real, extractor, labelled, features=features, renders=renders,
-                            images=images, repeats=repeats, seed=seed, task=task, notes=notes, keep=keep)
+    *_, last = evaluate_steps(model, renderer, real, extractor, labelled, features=features, renders=renders,
+                              images=images, repeats=repeats, seed=seed, task=task, notes=notes,
+                              label_policy=label_policy)
     return last.score
 
 
-def score_pieces(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
-                 *, features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
-                 task: Task | None = None, notes: tuple[str, ...] = (), keep: Keep | None = None,
-                 start: Piece | None = None) -> Iterator[Piece]:
+def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
+                   *, features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
+                   task: Task | None = None, notes: tuple[str, ...] = (), label_policy: LabelPolicy | None = None,
+                   start: Progress | None = None) -> Iterator[Progress]:
     """Measure piece by piece; see `score`. start: the last piece of a measuring of the same that was stopped."""
     if len(real) < LEAST:
         raise ValueError(f"score needs at least {LEAST} photos to say anything, got {len(real)}")
@@ -136,37 +138,38 @@ def score_pieces(model: Model, renderer: Renderer, real: Photos, extractor: Extr
     photos = compute(extractor, real.images)
     using = kernel(photos)
     if start is None:
-        band = floor(photos, derive(seed, "score floor"))
-        empty = Score(features=features, photos=len(real), renders=renders, distances={}, notes=list(notes),
-                      floor=Band(mean=band.mean, low=band.low, high=band.high, size=band.size),
-                      labelled=0 if labelled is None else len(labelled), images=0 if labelled is None else images)
-        start = Piece("", 0, len(arms) * (1 + (0 if labelled is None else repeats)), empty, {})
+        band = noise_floor(photos, derive_seed(seed, "score floor"))
+        empty = Evaluation(features=features, photos=len(real), renders=renders, distances={}, notes=list(notes),
+                           floor=Band(mean=band.mean, low=band.low, high=band.high, size=band.size),
+                           labelled=0 if labelled is None else len(labelled), images=0 if labelled is None else images)
+        start = Progress("", 0, len(arms) * (1 + (0 if labelled is None else repeats)), empty, {})
     piece = start
     for name, sample in arms.items():
         if name not in piece.score.distances:
-            drawn = compute(extractor, draw(renderer, sample(derive(seed, "score"), renders))[0])
+            drawn = compute(extractor, render_images(renderer, sample(derive_seed(seed, "score"), renders))[0])
             told = _distances(drawn, photos, using, seed)
             piece = _after(piece, f"distances of {name}", distances={**piece.score.distances, name: told})
             yield piece
     if labelled is not None:
-        task = task or choose_task(labelled, model.grammar, renderer)
+        task = task or task_for_labels(labelled, model.grammar, renderer)
         for name, sample in arms.items():
             for number in range(len(piece.score.values.get(name, [])), repeats):
-                trial = _Trial(task, renderer, sample, labelled, keep, images, derive(seed, f"score {number}"))
+                trial = _Trial(task, renderer, sample, labelled, label_policy, images, derive_seed(seed,
+                                                                                                   f"score {number}"))
                 piece = trial.after(piece, name)
                 yield piece
     yield piece._replace(text="done")
 
 
 def _distances(drawn: Tensor, photos: Tensor, using: Kernel, seed: int) -> Distances:
-    found, test = kid(drawn, photos, derive(seed, "kid")), two_sample(drawn, photos, derive(seed, "two sample"))
+    found, test = kid(drawn, photos, derive_seed(seed, "kid")), c2st(drawn, photos, derive_seed(seed, "two sample"))
     return Distances(mmd2=float(mmd2(drawn, using)), kid=found.value, kid_error=found.error, auc=test.auc,
                      auc_low=test.low, auc_high=test.high)
 
 
-def _after(piece: Piece, text: str, found: Mapping[str, Found] | None = None, **more: Any) -> Piece:
+def _after(piece: Progress, text: str, found: Mapping[str, Found] | None = None, **more: Any) -> Progress:
     """The next piece: more is what the score holds now."""
-    return Piece(text, piece.done + 1, piece.of, piece.score.model_copy(update=more), found or piece.found)
+    return Progress(text, piece.done + 1, piece.of, piece.score.model_copy(update=more), found or piece.found)
 
 
 def samplers(model: Model) -> Mapping[str, Sampler]:
@@ -184,21 +187,22 @@ class _Trial:
     renderer: Renderer
     sample: Sampler
     labelled: Photos
-    keep: Keep | None
+    label_policy: LabelPolicy | None
     images: int
     seed: int
 
     def drawn(self, seed: int, count: int) -> tuple[np.ndarray, Any]:
         scenes = self.sample(seed, count)
-        return draw(self.renderer, scenes) if self.labelled.boxes is None else draw_boxes(self.renderer, scenes,
-                                                                                          self.keep)
+        return render_images(self.renderer, scenes) if self.labelled.boxes is None else render_with_boxes(self.renderer,
+                                                                                                          scenes,
+                                                                                                          self.label_policy)
 
-    def after(self, piece: Piece, arm: str) -> Piece:
+    def after(self, piece: Progress, arm: str) -> Progress:
         """piece with one more training of arm, and what it was worth."""
         photos, text, had = self.labelled, f"training on {arm}", piece.score
-        network = self.task.train(*self.drawn(self.seed, self.images), derive(self.seed, "task network"))
+        network = self.task.train(*self.drawn(self.seed, self.images), derive_seed(self.seed, "task network"))
         if photos.boxes is None:
-            accuracy = self.task.score(network, photos.images, photos.label)
+            accuracy = self.task.evaluate(network, photos.images, photos.label)
             return _after(piece, text, accuracy={**had.accuracy, arm: [*had.accuracy.get(arm, []), accuracy]})
         found = piece.found
         if isinstance(self.task, Detect):
@@ -208,7 +212,7 @@ class _Trial:
             if arm not in found:
                 found = {**found, arm: Found(boxes, self.threshold(network))}
         else:
-            values = {"mean": self.task.score(network, photos.images, photos.boxes)}
+            values = {"mean": self.task.evaluate(network, photos.images, photos.boxes)}
         before = had.ap50.get(arm, {})
         own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in values.items()}
         return _after(piece, text, found, ap50={**had.ap50, arm: own})
@@ -216,5 +220,5 @@ class _Trial:
     def threshold(self, network: Any) -> float:
         """From the network's own synthetic validation part."""
         assert isinstance(self.task, Detect)
-        images, labels = self.drawn(derive(self.seed, "validation"), max(self.images // VALIDATION, LEAST))
+        images, labels = self.drawn(derive_seed(self.seed, "validation"), max(self.images // VALIDATION, LEAST))
         return best_threshold(matched(self.task.predict(network, images), labels))

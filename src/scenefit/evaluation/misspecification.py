@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.metrics.summary_statistics import summary_for
+from scenefit.metrics.summary_statistics import summary_statistics_for
 
 NEAR = 5  # neighbours: one alone says little
 INSIDE = 0.99  # of the renders lie nearer to other renders than the unit
@@ -18,7 +18,7 @@ CUT = 4.0  # standard deviations of the renders: no single number decides
 Images = NDArray[np.uint8]
 
 
-def farness(photos: Tensor, renders: Tensor, near: int = NEAR) -> Tensor:
+def outlier_score(photos: Tensor, renders: Tensor, near: int = NEAR) -> Tensor:
     """How far each photo [N, F] lies from its nearest renders [S, F] [N]: 1 is as far as 99 of 100 renders at most lie
     from their nearest other renders.
 
@@ -33,11 +33,11 @@ def farness(photos: Tensor, renders: Tensor, near: int = NEAR) -> Tensor:
     return away.topk(near, largest=False).values.mean(1) / unit.clamp(min=1e-12)
 
 
-def far_from(photos: Images, *renders: Images) -> list[NDArray[np.float32]]:
+def outlier_scores(photos: Images, *renders: Images) -> list[NDArray[np.float32]]:
     """The farness of photos [N, H, W, 3] from each set of renders [S, H, W, 3]: [N] each."""
-    summary = summary_for(photos)
+    summary = summary_statistics_for(photos)
     described = summary(photos)
-    return [farness(*standard(described, summary(part))).numpy() for part in renders]
+    return [outlier_score(*standard(described, summary(part))).numpy() for part in renders]
 
 
 def farthest(found: NDArray[np.float32], most: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from scenefit.evaluation.evaluate import Band
-from scenefit.evaluation.misspecification import FAR, far_from, farthest
+from scenefit.evaluation.misspecification import FAR, farthest, outlier_scores
 
 STRANGERS = 6
 LOOKED_AT = 256  # photos, and renders, to find them
@@ -53,10 +53,10 @@ def verdict(prior: float, learned: float, band: Band, photos: int) -> str:
             "A task on labelled photos is the proof: scenefit score.")
 
 
-def find_strangers(photos: np.ndarray, prior: np.ndarray, learned: np.ndarray) -> dict[str, np.ndarray]:
+def find_outliers(photos: np.ndarray, prior: np.ndarray, learned: np.ndarray) -> dict[str, np.ndarray]:
     """Photos [N, H, W, 3] that no learned render is like: the farthest of them, "far" [k, H, W, 3], with their farness,
     "far_by" [k]; and the shares of all photos that are beyond `FAR` from renders of the grammar and from learned ones,
     "far_share" [2]."""
-    both = far_from(photos, prior, learned)
+    both = outlier_scores(photos, prior, learned)
     rows = farthest(both[1], STRANGERS)
     return {"far": photos[rows], "far_by": both[1][rows], "far_share": np.array([(one > FAR).mean() for one in both])}

@@ -19,7 +19,7 @@ class DiskFull(OSError):
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """A binary file to write to that appears at path, replacing what is there, when the block ends without an error.
 
     Missing folders are made. After an error, Ctrl-C or kill -9 inside the block, path holds what it held before.
@@ -49,7 +49,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write data to path, whole or not at all (see `whole_file`)."""
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(data)
 
 

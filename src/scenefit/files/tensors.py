@@ -14,7 +14,7 @@ from scenefit.files.atomic import content_hash, write_bytes
 KEY = "scenefit"  # the only metadata key: several would be written in a random order
 
 
-class DamagedFile(ValueError):
+class CorruptFile(ValueError):
     """A file that is not what was written."""
 
 
@@ -34,11 +34,11 @@ def read_tensors(path: str | Path, fix: str) -> tuple[dict[str, Tensor], dict[st
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
         check = about.pop("check")
     except OSError as error:
-        raise DamagedFile(f"{path} cannot be read ({error.strerror or error}); {fix}") from error
+        raise CorruptFile(f"{path} cannot be read ({error.strerror or error}); {fix}") from error
     except (safetensors.SafetensorError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged: it is cut short, or no file of scenefit ({error}); {fix}") from error
+        raise CorruptFile(f"{path} is damaged: it is cut short, or no file of scenefit ({error}); {fix}") from error
     if check != _check(tensors):
-        raise DamagedFile(f"{path} is damaged: its numbers are not those that were written; {fix}")
+        raise CorruptFile(f"{path} is damaged: its numbers are not those that were written; {fix}")
     return tensors, about
 
 

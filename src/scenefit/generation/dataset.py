@@ -17,7 +17,7 @@ import numpy as np
 from scenefit.data.formats import Format, as_format
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
 from scenefit.files.lock import NAME as LOCK
-from scenefit.nets.model import Model, Unlearned
+from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import scene_address, uniform
@@ -36,7 +36,7 @@ class Progress:
     of: int
 
 
-def generate(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out: str | Path,
+def generate(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
              format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
              drawn_by: str | None = None) -> Path:
     """Write n labelled images below out; see `generate_steps`."""
@@ -45,7 +45,7 @@ def generate(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out
     return Path(out)
 
 
-def generate_steps(model: Model | Unlearned | Grammar, renderer: Renderer, n: int, out: str | Path,
+def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
                    format: Format | str = "coco", *,
                    validation: float = VALIDATION, info: dict[str, Any] | None = None,
                    drawn_by: str | None = None) -> Iterator[Progress]:
@@ -60,7 +60,7 @@ def generate_steps(model: Model | Unlearned | Grammar, renderer: Renderer, n: in
     if not 0 <= validation < 1:
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
     form, out = as_format(format), Path(out)
-    model = Unlearned(model) if isinstance(model, Grammar) else model
+    model = PriorModel(model) if isinstance(model, Grammar) else model
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
             "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
     taken = sorted(set(plan) & set(info or {}))
@@ -90,7 +90,7 @@ def parts(scenes: SceneBatch, validation: float) -> list[str]:
     return ["val" if is_held else "train" for is_held in held]
 
 
-def _fingerprint(model: Model | Unlearned) -> str:
+def _fingerprint(model: Model | PriorModel) -> str:
     return content_hash(b"".join(value.numpy().tobytes() for value in model.state().values()))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenefit.data.formats import Keep
+from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos.sources import _labelled, as_images
 from scenefit.inference.learning import Learning
 from scenefit.inference.settings import Settings
@@ -25,7 +25,7 @@ from scenefit.nets.structure_policy import decisions
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
 from scenefit.tasks import Task
-from scenefit.tasks.from_labels import LOOKED_AT, choose_task
+from scenefit.tasks.from_labels import LOOKED_AT, task_for_labels
 
 State = Mapping[str, Tensor]
 
@@ -63,11 +63,11 @@ class Step:
 
 def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
         settings: Settings | None = None, task: Task | None = None, features: Extractor | None = None,
-        keep: Keep | None = None) -> Model:
+        label_policy: LabelPolicy | None = None) -> Model:
     """Learn the distribution of scenes whose renders are like the photos; see `fit_steps` for the arguments."""
     step = None
     for step in fit_steps(grammar, renderer, real, labelled, seed=seed, settings=settings, task=task,  # noqa: B007
-                          features=features, keep=keep):
+                          features=features, label_policy=label_policy):
         pass
     assert step is not None
     return step.model
@@ -75,7 +75,7 @@ def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *
 
 def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
               settings: Settings | None = None, task: Task | None = None, features: Extractor | None = None,
-              keep: Keep | None = None, state: State | None = None) -> Iterator[Step]:
+              label_policy: LabelPolicy | None = None, state: State | None = None) -> Iterator[Step]:
     """Fit piece by piece.
 
     real: a folder of photos, a list file inside a data set of boxes, `Photos`, or uint8 images [N, H, W, 3]; no label
@@ -93,9 +93,9 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     few = _labelled(labelled, size)
     looked_at = int(getattr(renderer, "size", None) is None)  # the scene drawn to see its size
     if few is not None and task is None and settings.task != "none":
-        task = choose_task(few, grammar, renderer, settings.device)
+        task = task_for_labels(few, grammar, renderer, settings.device)
         looked_at += LOOKED_AT if few.boxes is not None else 0
-    learning = Learning(grammar, renderer, photos, few, task, features, settings, seed, keep)
+    learning = Learning(grammar, renderer, photos, few, task, features, settings, seed, label_policy)
     learning.renders = looked_at
     return _run(learning, plan(settings, features is None, few is not None, bool(decisions(grammar))), state)
 
@@ -138,7 +138,7 @@ def _run(learning: Learning, pieces: list[tuple[str, int, int]], state: State | 
         saved = {**learning.state(), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds).double(),
                  "seconds": torch.tensor(time.monotonic() - wall).double()}
         yield Step(number, stage, piece + 1, count, learning.renders, learning.trainings, distance, score, seconds,
-                   saved, Model(learning.transformer, learning.seed).copy(), learning.objective)
+                   saved, Model(learning.distribution, learning.seed).copy(), learning.objective)
 
 
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:

@@ -9,28 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenefit.data.formats import Keep
+from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.inference.cma_es import cost as search_cost
 from scenefit.inference.cma_es import search
 from scenefit.inference.gradients import GRADIENTS, Estimate
 from scenefit.inference.gradients import cost as gradient_cost
 from scenefit.inference.gradients.estimate import leave_one_out
-from scenefit.inference.moment_matching import agree, propose, widened
+from scenefit.inference.moment_matching import match_moments, nearest_neighbour_abc, widened
 from scenefit.inference.pretraining import pretrain
 from scenefit.inference.regression_abc import Looking
 from scenefit.inference.settings import Settings
-from scenefit.inference.structure import StructureSettings, by_transformer, fit_structure
+from scenefit.inference.structure import StructureSettings, by_distribution, fit_structure
 from scenefit.metrics.features import Extractor, compute, to_tensor
 from scenefit.metrics.objective import Objective, objective
-from scenefit.nets.aggregate_posterior import places
-from scenefit.nets.attribute_regressor import Reader, is_grey, slots, train, truths
-from scenefit.nets.scene_distribution import Edit, Transformer
+from scenefit.nets.aggregate_posterior import image_attributes
+from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, regression_targets, targets, train
+from scenefit.nets.scene_distribution import Edit, SceneDistribution
 from scenefit.renderers import Renderer, is_differentiable, render
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.domain_randomisation import broad
-from scenefit.scenes.rng import derive
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 from scenefit.tasks import Classify, Detect, Task
 from scenefit.tasks.from_labels import labels_of, photo_labels
@@ -46,25 +46,27 @@ class Learning:
 
     def __init__(self, grammar: Grammar, renderer: Renderer, photos: np.ndarray, few: Photos | None,
                  task: Task | None, features: Extractor | None, settings: Settings, seed: int,
-                 keep: Keep | None = None):
+                 label_policy: LabelPolicy | None = None):
         self.grammar, self.renderer, self.photos, self.few, self.task = grammar, renderer, photos, few, task
-        self.features, self.settings, self.seed, self.keep = features, settings.within_budget(), seed, keep
-        self.transformer = Transformer(grammar, derive(seed, "transformer"))
-        self.average = {name: value.detach().clone() for name, value in self.transformer.named_parameters()}
+        self.features, self.settings, self.seed = features, settings.within_budget(), seed
+        self.label_policy = label_policy
+        self.distribution = SceneDistribution(grammar, derive_seed(seed, "transformer"))
+        self.average = {name: value.detach().clone() for name, value in self.distribution.named_parameters()}
         self.warm = {name: value.clone() for name, value in self.average.items()}
         self.optimiser = torch.optim.Adam([
-            {"params": list(self.transformer.curves.parameters()), "scale": 1.0},
-            {"params": list(self.transformer.log_sigma.parameters()), "scale": 5.0},
-            {"params": [*self.transformer.logits.parameters(), *self.transformer.rules.parameters()], "scale": 5.0},
-            {"params": list(self.transformer.network.parameters()), "scale": 0.1}], betas=(0.8, 0.98), eps=FAINT)
-        self.slots = slots(grammar)
-        readings = sum(slot.width for slot in self.slots)
-        self.reader = Reader((photos.shape[1], photos.shape[2]), readings, is_grey(photos), derive(seed, "reader"))
-        self.looking = Looking(grammar, renderer, photos, self.settings, derive(seed, "looking"))
+            {"params": list(self.distribution.curves.parameters()), "scale": 1.0},
+            {"params": list(self.distribution.log_sigma.parameters()), "scale": 5.0},
+            {"params": [*self.distribution.logits.parameters(), *self.distribution.rules.parameters()], "scale": 5.0},
+            {"params": list(self.distribution.network.parameters()), "scale": 0.1}], betas=(0.8, 0.98), eps=FAINT)
+        self.targets = targets(grammar)
+        predictions = sum(target.width for target in self.targets)
+        self.regressor = AttributeRegressor((photos.shape[1], photos.shape[2]), predictions, is_grey(photos),
+                                            derive_seed(seed, "reader"))
+        self.looking = Looking(grammar, renderer, photos, self.settings, derive_seed(seed, "looking"))
         self.renders, self.trainings, self.baseline = 0, 0, NAN
         self._objective: Objective | None = None
         self._searching: Iterator[float] | None = None
-        if settings.warm_start == "look" and not places(grammar):
+        if settings.warm_start == "look" and not image_attributes(grammar):
             raise ValueError('warm_start="look" finds what belongs to the whole image, and this grammar has no learned '
                              f"number at its root, {grammar.start!r}; use warm_start=\"infer\"")
         name = settings.gradient
@@ -77,7 +79,7 @@ class Learning:
     def objective(self) -> Objective:
         """Made when it is first needed: the reader's features mean nothing before it is trained."""
         if self._objective is None:
-            self._objective = objective(self.features or self.reader.features, self.photos)
+            self._objective = objective(self.features or self.regressor.features, self.photos)
         return self._objective
 
     def work(self, stage: str, piece: int, of: int) -> tuple[float, float]:
@@ -101,10 +103,10 @@ class Learning:
         if stage in ("match", "task"):
             purpose, more = ("match", 0) if stage == "match" else ("task match", self.settings.task_renders)
             with torch.no_grad():
-                edit = self.transformer.edit(self._seed(purpose, piece), np.arange(self.settings.batch))
+                edit = self.distribution.edit(self._seed(purpose, piece), np.arange(self.settings.batch))
             return more + gradient_cost(self.gradient, self.grammar, edit)
         if stage == "search":
-            return search_cost(self.transformer)
+            return search_cost(self.distribution)
         if stage == "look":
             return self.looking.cost(piece)
         if stage == "structure":
@@ -113,34 +115,34 @@ class Learning:
         return {"read": read, "infer": each, "focus": read + 2 * each}.get(stage, 0)
 
     def _seed(self, purpose: str, piece: int) -> int:
-        return derive(self.seed, f"{purpose} {piece}")
+        return derive_seed(self.seed, f"{purpose} {piece}")
 
     def _draw(self, scenes: object) -> Tensor:
         frames = render(self.renderer, scenes)  # type: ignore[arg-type]
         self.renders += len(frames)
         if self.few is not None and isinstance(self.task, Classify | Detect) and self.settings.task != "none":
-            labels = labels_of(frames, self.few, self.keep)
+            labels = labels_of(frames, self.few, self.label_policy)
             self.task.codes(getattr(labels, "name", labels))  # a class without photos is found before the long work
         return to_tensor(frames.images)
 
     def _pretrain(self, piece: int, of: int) -> tuple[float, float]:
-        pretrain(self.transformer, self._seed("pretrain", piece), self.settings.pretrain)
+        pretrain(self.distribution, self._seed("pretrain", piece), self.settings.pretrain)
         return NAN, NAN
 
     def _read(self, piece: int, of: int) -> tuple[float, float]:
         """Train the reader, first on renders of the broad prior, then where the photos seem to lie."""
-        blind = piece == 0 and self.transformer.cloud is None
-        scenes, images = self._train_reader("read", piece, near=None if blind else self.transformer)
+        blind = piece == 0 and self.distribution.cloud is None
+        scenes, images = self._train_reader("read", piece, near=None if blind else self.distribution)
         if piece < of - 1:
-            read = self.reader.readings
-            propose(self.transformer, scenes, compute(read, _bytes(images)), compute(read, self.photos))
+            read = self.regressor.predictions
+            nearest_neighbour_abc(self.distribution, scenes, compute(read, _bytes(images)), compute(read, self.photos))
             self._settled()
         return NAN, NAN
 
     @torch.no_grad()
     def _look(self, piece: int, of: int) -> tuple[float, float]:
         """Find the attributes of each photo, first from renders of the broad prior, then of what was found so far."""
-        self.transformer.cloud = self.looking.round(self.transformer, piece, self._seed("look", piece))
+        self.distribution.cloud = self.looking.round(self.distribution, piece, self._seed("look", piece))
         self.renders, self.trainings = self.renders + self.looking.renders, self.trainings + self.looking.trainings
         self._settled()
         return NAN, NAN
@@ -148,9 +150,9 @@ class Learning:
     def _structure(self, piece: int, of: int) -> tuple[float, float]:
         """How many, and of which kind, with the rest of the scene in view; attributes as they are known so far."""
         *_, step = fit_structure(self.grammar, self.renderer, self.photos, seed=self._seed("structure", piece),
-                                 draw=by_transformer(self.transformer), start=self.transformer.structure,
+                                 draw=by_distribution(self.distribution), start=self.distribution.structure,
                                  settings=self._structure_settings)
-        self.transformer.structure = step.structure
+        self.distribution.structure = step.structure
         self.renders, self.trainings = self.renders + step.renders, self.trainings + step.of
         self._settled()
         return NAN, NAN
@@ -159,26 +161,26 @@ class Learning:
     def _structure_settings(self) -> StructureSettings:
         return StructureSettings(renders=(self.settings.structure,) * 2)
 
-    def _train_reader(self, stage: str, piece: int, near: Transformer | None) -> tuple[SceneBatch, Tensor]:
+    def _train_reader(self, stage: str, piece: int, near: SceneDistribution | None) -> tuple[SceneBatch, Tensor]:
         """Train on the broad prior's renders or, but for a quarter, on those of a distribution near the photos.
 
         The quarter keeps the reader from forgetting what lies far away. Returns the scenes, near ones if any, and
         their images.
         """
-        count, seed, wide = self.settings.reader_renders, self._seed(stage, piece), broad(self.grammar)
+        count, seed, wide = self.settings.reader_renders, self._seed(stage, piece), uniform_randomisation(self.grammar)
         parts = [wide.sample(seed, count)]
         if near is not None:
             parts = [near.sample(seed, count - count // 4), wide.sample(seed, count // 4)]
         images = [self._draw(part) for part in parts]
-        truth = torch.cat([truths(self.grammar, self.slots, part) for part in parts])
-        train(self.reader, torch.cat(images), truth, seed, self.settings.reader_epochs)
+        truth = torch.cat([regression_targets(self.grammar, self.targets, part) for part in parts])
+        train(self.regressor, torch.cat(images), truth, seed, self.settings.reader_epochs)
         self.trainings += 1
         self._objective = None  # the features have changed
         return parts[0], images[0]
 
     def _focus(self, piece: int, of: int) -> tuple[float, float]:
         """Train the reader once more, close to the photos now, and let readings agree again."""
-        self._train_reader("focus", piece, near=widened(self.transformer))
+        self._train_reader("focus", piece, near=widened(self.distribution))
         for number in range(2):
             distance = self._agree(self._seed("focused", number), keep_ends=True)
         self._settled()
@@ -190,27 +192,27 @@ class Learning:
         distance = self._agree(self._seed("infer", piece), keep_ends=piece > 0)
         if piece == of - 1:
             cost = self.settings.rounds * self.settings.round_renders + 2 * self.settings.check_renders
-            for slot in self.slots:
-                if slot.form == "angle" and self._fits(cost):
-                    self._try_other_end(slot.attribute)
+            for target in self.targets:
+                if target.form == "angle" and self._fits(cost):
+                    self._try_other_end(target.attribute)
         self._settled()
         return distance, NAN
 
     @torch.no_grad()
     def _agree(self, seed: int, keep_ends: bool) -> float:
         """One round; returns the distance before it."""
-        scenes = self.transformer.sample(seed, self.settings.round_renders)
+        scenes = self.distribution.sample(seed, self.settings.round_renders)
         images = self._draw(scenes)
-        read = self.reader.readings
-        agree(self.transformer, self.slots, scenes, read(images), compute(read, self.photos),
-              truths(self.grammar, self.slots, scenes), keep_ends)
+        read = self.regressor.predictions
+        match_moments(self.distribution, self.targets, scenes, read(images), compute(read, self.photos),
+                      regression_targets(self.grammar, self.targets, scenes), keep_ends)
         return float(self.objective.loss(images))
 
     def _try_other_end(self, attribute: Attribute) -> None:
         """Readings confuse the ends of an axis; so settle at both, and let the distance say which is right."""
-        here = {name: value.detach().clone() for name, value in self.transformer.named_parameters()}
+        here = {name: value.detach().clone() for name, value in self.distribution.named_parameters()}
         before = self._distance("ends")
-        self.transformer.shift_curve(attribute, 0.5)
+        self.distribution.shift_offsets(attribute, 0.5)
         for piece in range(self.settings.rounds):
             self._agree(self._seed("other end", piece), keep_ends=True)
         if self._distance("ends") > before:
@@ -218,24 +220,24 @@ class Learning:
 
     def _distance(self, purpose: str) -> float:
         """Of fresh scenes of the present distribution; the same purpose has the same scenes."""
-        scenes = self.transformer.sample(self._seed(purpose, 0), self.settings.check_renders)
+        scenes = self.distribution.sample(self._seed(purpose, 0), self.settings.check_renders)
         return float(self.objective.loss(self._draw(scenes)))
 
     def _search(self, piece: int, of: int) -> tuple[float, float]:
         """One generation of CMA-ES; a resume repeats the generations before it, for its state is not kept."""
         if self._searching is None:
-            self._searching = search(self.transformer, self.renderer, self.objective, self._seed("search", 0), of)
+            self._searching = search(self.distribution, self.renderer, self.objective, self._seed("search", 0), of)
             for _ in range(piece):
                 next(self._searching, NAN)
         best = next(self._searching, NAN)  # NaN where there is no number to search for
-        self.renders += search_cost(self.transformer)
+        self.renders += search_cost(self.distribution)
         self._settled()
         return best, NAN
 
     def _match(self, piece: int, of: int) -> tuple[float, float]:
         """One step down the distance."""
         index = np.arange(self.settings.batch)
-        edit = self.transformer.edit(self._seed("match", piece), index)
+        edit = self.distribution.edit(self._seed("match", piece), index)
         estimate = self._estimate(edit, piece)
         self._descend(estimate.surrogate, piece, of)
         return estimate.loss, NAN
@@ -256,7 +258,7 @@ class Learning:
         self.optimiser.step()
         weight = 1 / (max(piece - of // 2, 0) + 1)
         with torch.no_grad():
-            for name, value in self.transformer.named_parameters():
+            for name, value in self.distribution.named_parameters():
                 self.average[name].lerp_(value, weight)
 
     @torch.no_grad()
@@ -274,20 +276,20 @@ class Learning:
     def _task(self, piece: int, of: int) -> tuple[float, float]:
         """One training of the task's network: its reward, and the distance still, move the distribution."""
         assert self.few is not None and self.task is not None
-        edit = self.transformer.edit(self._seed("task", piece), np.arange(self.settings.task_renders))
+        edit = self.distribution.edit(self._seed("task", piece), np.arange(self.settings.task_renders))
         frames = render(self.renderer, edit.scenes)
         self.renders += len(frames)
-        seed = derive(self.seed, "task network")  # the same first weights for every score
-        labels, real = labels_of(frames, self.few, self.keep), photo_labels(self.few)
+        seed = derive_seed(self.seed, "task network")  # the same first weights for every score
+        labels, real = labels_of(frames, self.few, self.label_policy), photo_labels(self.few)
         if self.settings.task == "credit":
-            reward, score = self.task.credit(frames.images, labels, self.few.images, real, seed)
+            reward, score = self.task.influence(frames.images, labels, self.few.images, real, seed)
             advantage = leave_one_out(reward)
         else:
-            score = self.task.score(self.task.train(frames.images, labels, seed), self.few.images, real)
+            score = self.task.evaluate(self.task.train(frames.images, labels, seed), self.few.images, real)
             self.baseline = score if np.isnan(self.baseline) else 0.8 * self.baseline + 0.2 * score
             advantage = torch.full((len(frames),), (score - self.baseline) * len(frames) ** 0.5)
         self.trainings += 1
-        close = self.transformer.edit(self._seed("task match", piece), np.arange(self.settings.batch))
+        close = self.distribution.edit(self._seed("task match", piece), np.arange(self.settings.batch))
         estimate = self._estimate(close, piece)
         gain = (advantage * edit.log_prob()).mean()
         self._descend(estimate.surrogate - self.settings.task_weight * gain, piece, of)
@@ -301,20 +303,20 @@ class Learning:
 
     def _settled(self) -> None:
         """Where the next stage starts from."""
-        for name, value in self.transformer.named_parameters():
+        for name, value in self.distribution.named_parameters():
             self.warm[name] = value.detach().clone()
             self.average[name] = value.detach().clone()
 
     @torch.no_grad()
     def _set(self, weights: Mapping[str, Tensor]) -> None:
-        for name, value in self.transformer.named_parameters():
+        for name, value in self.distribution.named_parameters():
             value.copy_(weights[name])
 
     def state(self) -> dict[str, Tensor]:
         """All that later pieces depend on."""
         out = {"counts": torch.tensor([self.renders, self.trainings]),
                "baseline": torch.tensor(self.baseline, dtype=torch.float64)}
-        for part, values in (("transformer", self.transformer.state_dict()), ("reader", self.reader.state_dict()),
+        for part, values in (("transformer", self.distribution.state_dict()), ("reader", self.regressor.state_dict()),
                              ("average", self.average), ("warm", self.warm)):
             out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
         out |= {f"finder:{name}": value for name, value in self.looking.state().items()}
@@ -330,10 +332,10 @@ class Learning:
         for key, value in state.items():
             part, _, name = key.partition(":")
             parts.setdefault(part, {})[name] = value.clone()
-        self.transformer.make_room(parts["transformer"])
-        self.transformer.load_state_dict(parts["transformer"])
+        self.distribution.allocate(parts["transformer"])
+        self.distribution.load_state_dict(parts["transformer"])
         self.looking.load(parts.get("finder", {}))
-        self.reader.load_state_dict(parts["reader"])
+        self.regressor.load_state_dict(parts["reader"])
         self.average, self.warm = parts["average"], parts["warm"]
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in parts.get("adam", {}).items():

@@ -16,9 +16,9 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from scenefit.nets.attribute_regressor import Slot
-from scenefit.nets.quantile_offsets import KNOT_PLACES, MASS, prior_at_knots
-from scenefit.nets.scene_distribution import SIGMA_FLOOR, SIGMA_START, Transformer
+from scenefit.nets.attribute_regressor import Target
+from scenefit.nets.quantile_offsets import KNOTS, MASS, prior_at_knots
+from scenefit.nets.scene_distribution import SIGMA_FLOOR, SIGMA_START, SceneDistribution
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.priors import Choice
 from scenefit.scenes.scene import SceneBatch
@@ -33,7 +33,7 @@ SLOPE_TRUST = 0.3  # how far a reader's answer to a count may lie from 1 before 
 LEAST_SLOPE = 0.2  # a reader that answers less than this to the truth cannot be inverted; its correction is damped
 
 
-def propose(transformer: Transformer, scenes: SceneBatch, renders: Tensor, photos: Tensor) -> None:
+def nearest_neighbour_abc(distribution: SceneDistribution, scenes: SceneBatch, renders: Tensor, photos: Tensor) -> None:
     """Give every learned attribute the values of those scenes whose readings lie next to a photo's.
 
     scenes: any sample of the grammar or of its broad prior; renders [S, R] and photos [N, R]: readings.
@@ -41,17 +41,18 @@ def propose(transformer: Transformer, scenes: SceneBatch, renders: Tensor, photo
     scale = renders.std(dim=0).clamp(min=1e-6)
     near = torch.cdist(photos / scale, renders / scale).topk(min(NEIGHBOURS, len(renders)), largest=False).indices
     times = torch.bincount(near.flatten(), minlength=len(renders)).numpy()
-    units = transformer.grammar.units(scenes)
-    for a in transformer.grammar.learned:
+    units = distribution.grammar.units(scenes)
+    for a in distribution.grammar.learned:
         table = scenes.tables[a.kind]
         rows = np.repeat(np.arange(len(table)), times[table.scene])
         if len(rows) == 0:
             continue
         if isinstance(a.prior, Choice):
             share = np.bincount(a.prior.codes(table[a.name])[rows], minlength=len(a.prior.options)) / len(rows)
-            transformer.set_odds(a, np.maximum(share, LEAST_SHARE))
+            distribution.set_odds(a, np.maximum(share, LEAST_SHARE))
         else:
-            transformer.set_curve(a, _quantiles(a, units[a.key][rows]) - prior_at_knots(transformer.grammar, a, scenes))
+            distribution.set_offsets(a, _quantiles(a, units[a.key][rows]) - prior_at_knots(distribution.grammar, a,
+                                                                                           scenes))
 
 
 def _quantiles(a: Attribute, unit: np.ndarray) -> np.ndarray:
@@ -62,68 +63,69 @@ def _quantiles(a: Attribute, unit: np.ndarray) -> np.ndarray:
     if a.circular:
         unit = np.concatenate([unit, unit + 0.5])
         centre = float(np.angle(np.exp(4j * np.pi * unit).mean())) / (4 * np.pi) + 0.25
-        return centre + np.quantile((unit - centre + 0.5) % 1.0 - 0.5, special.ndtr(KNOT_PLACES))
-    return np.quantile(unit, special.ndtr(KNOT_PLACES))
+        return centre + np.quantile((unit - centre + 0.5) % 1.0 - 0.5, special.ndtr(KNOTS))
+    return np.quantile(unit, special.ndtr(KNOTS))
 
 
-def widened(transformer: Transformer) -> Transformer:
+def widened(distribution: SceneDistribution) -> SceneDistribution:
     """A copy whose learned numbers spread twice as wide, and at least a little: where a reader should look closely."""
-    wide = deepcopy(transformer)
-    scenes = transformer.sample(0, 64)
-    for a in transformer.numbers:
-        prior = prior_at_knots(transformer.grammar, a, scenes)
+    wide = deepcopy(distribution)
+    scenes = distribution.sample(0, 64)
+    for a in distribution.numbers:
+        prior = prior_at_knots(distribution.grammar, a, scenes)
         with torch.no_grad():
-            now = prior + transformer.curve(a, KNOT_PLACES).double().numpy()
+            now = prior + distribution.offset(a, KNOTS).double().numpy()
         centre = float(MASS @ now)
-        spread = float(np.sqrt(MASS @ (now - centre) ** 2 + float(transformer.sigma(a).detach()) ** 2))
+        spread = float(np.sqrt(MASS @ (now - centre) ** 2 + float(distribution.sigma(a).detach()) ** 2))
         least = max(LEAST_SPREAD, 1 / _bins(a)) if a.discrete and not a.conditional else LEAST_SPREAD
-        wide.set_curve(a, centre + max(2 * spread, least) * KNOT_PLACES - prior)
+        wide.set_offsets(a, centre + max(2 * spread, least) * KNOTS - prior)
     return wide
 
 
-def agree(transformer: Transformer, slots: Sequence[Slot], scenes: SceneBatch, renders: Tensor, photos: Tensor,
-          truth: Tensor, keep_ends: bool = False) -> None:
+def match_moments(distribution: SceneDistribution, targets: Sequence[Target], scenes: SceneBatch, renders: Tensor,
+                  photos: Tensor,
+                  truth: Tensor, keep_ends: bool = False) -> None:
     """One round: move the transformer so that readings of its renders [S, R] come to those of the photos [N, R].
 
     scenes: what was rendered, drawn from the transformer; truth [S, R]: what a perfect reader would say of them.
     keep_ends: angles stay at the end of their axis where they are.
     """
     at = 0
-    for slot in slots:
-        part = slice(at, at + slot.width)
-        at += slot.width
+    for target in targets:
+        part = slice(at, at + target.width)
+        at += target.width
         known = torch.isfinite(truth[:, part]).all(dim=1)
         if int(known.sum()) < 8:
             continue
         r, p, t = (x.double().numpy() for x in (renders[known, part], photos[:, part], truth[known, part]))
-        if isinstance(slot.attribute.prior, Choice):
-            _reweigh(transformer, slot.attribute, r, p)
-        elif slot.single and slot.attribute.discrete and not slot.attribute.conditional:
-            _recount(transformer, slot.attribute, scenes, r[:, 0], p[:, 0], t[:, 0])
-        elif slot.form == "angle":
-            _turn(transformer, slot.attribute, scenes, r, p, t, keep_ends)
+        if isinstance(target.attribute.prior, Choice):
+            _match_choice(distribution, target.attribute, r, p)
+        elif target.single and target.attribute.discrete and not target.attribute.conditional:
+            _match_count(distribution, target.attribute, scenes, r[:, 0], p[:, 0], t[:, 0])
+        elif target.form == "angle":
+            _match_angle(distribution, target.attribute, scenes, r, p, t, keep_ends)
         else:
-            _stretch(transformer, slot, scenes, r, p, t)
+            _match_number(distribution, target, scenes, r, p, t)
 
 
-def _stretch(transformer: Transformer, slot: Slot, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
-             t: np.ndarray) -> None:
+def _match_number(distribution: SceneDistribution, target: Target, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
+                  t: np.ndarray) -> None:
     """Numbers: move the mean by the readings' difference, the variance by the difference of theirs."""
     slope = float(np.clip(np.polyfit(t[:, 0], r[:, 0], 1)[0], LEAST_SLOPE, 1)) if np.ptp(t[:, 0]) > 0.05 else 1.0
     shift = (p[:, 0].mean() - r[:, 0].mean()) / slope / 2  # readings are in -1..1, moves in 0..1
     variance = (_spread(p) - _spread(r)) / slope**2 / 4
-    a, prior = slot.attribute, prior_at_knots(transformer.grammar, slot.attribute, scenes)
+    a, prior = target.attribute, prior_at_knots(distribution.grammar, target.attribute, scenes)
     with torch.no_grad():
-        now = prior + transformer.curve(a, KNOT_PLACES).double().numpy()
-        noise = float(transformer.sigma(a))
+        now = prior + distribution.offset(a, KNOTS).double().numpy()
+        noise = float(distribution.sigma(a))
     centre = float(MASS @ now)
     before = float(MASS @ (now - centre) ** 2)
-    form = (now - centre) / np.sqrt(before) if before > (2 * SIGMA_FLOOR) ** 2 else KNOT_PLACES
-    _reshape(transformer, a, prior, centre + shift, before + noise**2 + variance, form)
+    form = (now - centre) / np.sqrt(before) if before > (2 * SIGMA_FLOOR) ** 2 else KNOTS
+    _reshape(distribution, a, prior, centre + shift, before + noise**2 + variance, form)
 
 
-def _recount(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
-             t: np.ndarray) -> None:
+def _match_count(distribution: SceneDistribution, a: Attribute, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
+                 t: np.ndarray) -> None:
     """Whole numbers: the share of each value that makes the photos' readings likeliest (Saerens et al. 2002).
 
     Mean and spread will not do: a spread narrower than a bin is none, and counts have two peaks as often as one.
@@ -145,9 +147,9 @@ def _recount(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.n
         part = share * likely
         share = (part / part.sum(axis=1, keepdims=True)).mean(axis=0)
     edges = np.arange(bins + 1) / bins
-    unit = np.interp(special.ndtr(KNOT_PLACES), np.concatenate([[0], np.cumsum(share)]), edges)
-    transformer.set_curve(a, unit - prior_at_knots(transformer.grammar, a, scenes))
-    transformer.set_sigma(a, SIGMA_FLOOR)
+    unit = np.interp(special.ndtr(KNOTS), np.concatenate([[0], np.cumsum(share)]), edges)
+    distribution.set_offsets(a, unit - prior_at_knots(distribution.grammar, a, scenes))
+    distribution.set_sigma(a, SIGMA_FLOOR)
 
 
 def _bins(a: Attribute) -> int:
@@ -162,8 +164,8 @@ def _spread(reading: np.ndarray) -> float:
     return float(reading[:, 0].var() + within)
 
 
-def _turn(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
-          t: np.ndarray, keep_end: bool) -> None:
+def _match_angle(distribution: SceneDistribution, a: Attribute, scenes: SceneBatch, r: np.ndarray, p: np.ndarray,
+                 t: np.ndarray, keep_end: bool) -> None:
     """Angles, as complex numbers: reading = answer * truth + error, so the photos' mean over the answer is theirs.
 
     Twice the angle, an axis, is read far better than the angle itself; so it tells where the angles lie and how wide,
@@ -178,8 +180,8 @@ def _turn(transformer: Transformer, a: Attribute, scenes: SceneBatch, r: np.ndar
     else:
         angle, variance = np.angle(once[0]), once[1]
     # A normal form, whatever the present one: a proposal has both ends of the axis.
-    _reshape(transformer, a, prior_at_knots(transformer.grammar, a, scenes), angle / (2 * np.pi) + 0.5,
-             variance / (2 * np.pi) ** 2, KNOT_PLACES)
+    _reshape(distribution, a, prior_at_knots(distribution.grammar, a, scenes), angle / (2 * np.pi) + 0.5,
+             variance / (2 * np.pi) ** 2, KNOTS)
 
 
 def _means(reading: np.ndarray, photo: np.ndarray, true: np.ndarray) -> tuple[complex, float]:
@@ -201,16 +203,16 @@ def _robust(error: np.ndarray) -> float:
     return float(((high - low) / 1.349) ** 2)
 
 
-def _reshape(transformer: Transformer, a: Attribute, prior: np.ndarray, centre: float, variance: float,
+def _reshape(distribution: SceneDistribution, a: Attribute, prior: np.ndarray, centre: float, variance: float,
              form: np.ndarray) -> None:
     """Give an attribute a distribution: its centre and variance in units of the bounds, its form [K] with spread 1."""
     sigma = float(np.clip(0.3 * np.sqrt(max(variance, 0.0)), SIGMA_FLOOR, SIGMA_START))
     width = np.sqrt(max(variance - sigma**2, 0.0))
-    transformer.set_curve(a, centre + width * form - prior)
-    transformer.set_sigma(a, sigma)
+    distribution.set_offsets(a, centre + width * form - prior)
+    distribution.set_sigma(a, sigma)
 
 
-def _reweigh(transformer: Transformer, a: Attribute, r: np.ndarray, p: np.ndarray) -> None:
+def _match_choice(distribution: SceneDistribution, a: Attribute, r: np.ndarray, p: np.ndarray) -> None:
     """Choices: odds times the ratio of the mean readings."""
     ratio = np.clip(p.mean(0), 0.01, None) / np.clip(r.mean(0), 0.01, None)
-    transformer.set_odds(a, transformer.odds(a) * ratio)
+    distribution.set_odds(a, distribution.odds(a) * ratio)

@@ -9,23 +9,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from scenefit.nets.scene_distribution import CHUNK, Transformer
-from scenefit.scenes.rng import derive
+from scenefit.nets.scene_distribution import CHUNK, SceneDistribution
+from scenefit.scenes.rng import derive_seed
 
 
-def pretrain(transformer: Transformer, seed: int, steps: int) -> None:
+def pretrain(distribution: SceneDistribution, seed: int, steps: int) -> None:
     """steps of 64 scenes of the grammar, minimising the mean squared move."""
-    network = transformer.network
+    network = distribution.network
     if len(network.leave) == 0:  # only counts or rules are learned: the network edits nothing
         return
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "pretrain"))
+        torch.manual_seed(derive_seed(seed, "pretrain"))
         for layer in network.leave.values():
             assert isinstance(layer, nn.Linear)
             nn.init.xavier_uniform_(layer.weight)
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     for step in range(steps):
-        loss = transformer.unasked(seed, np.arange(step * CHUNK, (step + 1) * CHUNK))
+        loss = distribution.reconstruction_loss(seed, np.arange(step * CHUNK, (step + 1) * CHUNK))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

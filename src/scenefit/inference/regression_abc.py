@@ -21,32 +21,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.corruptions import worn
-from scenefit.data.formats import Keep
+from scenefit.data.corruptions import corrupt
+from scenefit.data.formats import LabelPolicy
 from scenefit.inference.settings import Settings
-from scenefit.metrics.ridge import regress, surest
-from scenefit.metrics.summary_statistics import Summary, of_objects, summary_for
-from scenefit.nets.aggregate_posterior import Cloud, places
+from scenefit.metrics.ridge import regress, select_by_r2
+from scenefit.metrics.summary_statistics import SummaryStatistics, object_statistics, summary_statistics_for
+from scenefit.nets.aggregate_posterior import AggregatePosterior, image_attributes
 from scenefit.nets.centre_network import Detector
-from scenefit.nets.scene_distribution import Transformer
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import draw_boxes
+from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.domain_randomisation import broad
-from scenefit.scenes.rng import derive
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 from scenefit.tasks.detection import Detect
 
 FAR = 8  # one in so many renders of a later round is of the broad prior
 OBJECTS_FROM = 2  # rounds before: a detector trained on the broad prior alone finds little
 SHOWN = 64  # renders, to see which classes there are
-SEEN = Keep(min_visibility=0.2, box="amodal")  # of an object, for the detector that helps to read
+SEEN = LabelPolicy(min_visibility=0.2, box="amodal")  # of an object, for the detector that helps to read
 
 
-def truth(grammar: Grammar, scenes: SceneBatch) -> NDArray[np.float64]:
+def normalised_image_attributes(grammar: Grammar, scenes: SceneBatch) -> NDArray[np.float64]:
     """Where the roots' attributes stand in their bounds [S, A]."""
     units = grammar.units(scenes)
-    return np.stack([units[a.key] for a in places(grammar)], 1)
+    return np.stack([units[a.key] for a in image_attributes(grammar)], 1)
 
 
 class Looking:
@@ -67,17 +67,18 @@ class Looking:
         return 2 * count if piece == 0 else count + count // FAR + more
 
     @torch.no_grad()
-    def round(self, transformer: Transformer, piece: int, seed: int) -> Cloud:
+    def round(self, distribution: SceneDistribution, piece: int, seed: int) -> AggregatePosterior:
         """What was found in the photos, from renders of the broad prior or of what the transformer holds."""
-        count, wide = self.settings.look_renders, broad(self.grammar)
+        count, wide = self.settings.look_renders, uniform_randomisation(self.grammar)
         parts = [wide.sample(seed, 2 * count)] if piece == 0 else [
-            transformer.sample(seed, count), wide.sample(derive(seed, "far"), count // FAR)]
+            distribution.sample(seed, count), wide.sample(derive_seed(seed, "far"), count // FAR)]
         self.renders, self.trainings = self.cost(piece), 0
         pictures = []
         for number, part in enumerate(parts):
-            images, labels = draw_boxes(self.renderer, part, SEEN)
-            pictures.append((worn(images, derive(seed, f"part {number}")), labels))
-        known, near = np.concatenate([truth(self.grammar, part) for part in parts]), len(parts[0]) if piece else None
+            images, labels = render_with_boxes(self.renderer, part, SEEN)
+            pictures.append((corrupt(images, derive_seed(seed, f"part {number}")), labels))
+        known, near = np.concatenate([normalised_image_attributes(self.grammar, part)
+                                      for part in parts]), len(parts[0]) if piece else None
         photos, summaries = self._of_photos, torch.cat([self.summary(images) for images, _ in pictures])
         if piece >= OBJECTS_FROM and self.settings.look_objects and self.task is not None:
             if self.finder is None:
@@ -87,15 +88,15 @@ class Looking:
             own, theirs = torch.cat([self._objects(images) for images, _ in pictures]), self._of_their_objects
             full = regress(torch.cat([summaries, own], 1), known, torch.cat([photos, theirs], 1), near)
             slim = regress(torch.cat([own, own**2], 1), known, torch.cat([theirs, theirs**2], 1), near)
-            reading = surest(full, slim)
+            reading = select_by_r2(full, slim)
         else:
             reading = regress(summaries, known, photos, near)
-        return Cloud(reading.centre, reading.error[:len(parts[0])])
+        return AggregatePosterior(reading.prediction, reading.residual[:len(parts[0])])
 
     def _objects(self, images: NDArray[np.uint8]) -> Tensor:
         assert self.task is not None and self.finder is not None
         found = self.task.predict(self.finder, images)
-        return of_objects(images, found, self.task.classes)
+        return object_statistics(images, found, self.task.classes)
 
     @cached_property
     def _of_photos(self) -> Tensor:
@@ -106,14 +107,14 @@ class Looking:
         return self._objects(self.photos)  # for good: the finder is trained once
 
     @cached_property
-    def summary(self) -> Summary:
-        return summary_for(self.photos)
+    def summary(self) -> SummaryStatistics:
+        return summary_statistics_for(self.photos)
 
     @cached_property
     def task(self) -> Detect | None:
         """Of the objects that renders show; None without them, or without the network that finds them."""
-        scenes = broad(self.grammar).sample(derive(self.seed, "classes"), SHOWN)
-        _, labels = draw_boxes(self.renderer, scenes, SEEN)
+        scenes = uniform_randomisation(self.grammar).sample(derive_seed(self.seed, "classes"), SHOWN)
+        _, labels = render_with_boxes(self.renderer, scenes, SEEN)
         classes = tuple(sorted(set(labels.name.tolist())))
         if self.summary.maps is None or not classes:
             return None

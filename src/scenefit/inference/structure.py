@@ -8,7 +8,7 @@ them; this is empirical Bayes by importance sampling (cf. Burda et al., ICLR 201
 covers all modes, where a reward under the policy's own samples seeks some. The reward of Meta-Sim2 is in
 `structure_reward`.
 
-Legend: N photos; k readings of each; S scenes.
+Legend: N photos; k posterior samples of each; S scenes.
 """
 
 import time
@@ -21,32 +21,32 @@ import torch
 from torch import Tensor
 
 from scenefit.nets.attribute_regressor import is_grey
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.nets.structure_policy import Structure, Trace
-from scenefit.nets.structure_posterior import LONGEST, Lesson, Recogniser, join, train
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.nets.structure_policy import Decisions, StructurePolicy
+from scenefit.nets.structure_posterior import LONGEST, StructurePosterior, TrainingBatch, join, train
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.domain_randomisation import broad
-from scenefit.scenes.rng import derive
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
 BLOCK = 1024  # scenes rendered at once
 NEAR = 0.75  # of the renders of later rounds are of the policy so far; the rest stay broad
 
-Draw = Callable[[Structure, int, Any], SceneBatch]  # structure, seed, indices -> scenes with all their attributes
+Draw = Callable[[StructurePolicy, int, Any], SceneBatch]  # structure, seed, indices -> scenes with all their attributes
 
 
 @dataclass(frozen=True)
 class StructureSettings:
     """renders: of each round, their number is the number of rounds.  epochs: of the recogniser on them.
 
-    readings: of each photo.  steps, rate: of the policy's likelihood.  longest: pixels of the longer side looked at.
+    samples: of each photo.  steps, rate: of the policy's likelihood.  longest: pixels of the longer side looked at.
     ValueError for fewer than 64 renders a round, or anything not positive.
     """
 
     renders: tuple[int, ...] = (16_000, 16_000)
     epochs: int = 4
-    readings: int = 8
+    samples: int = 8
     steps: int = 100
     rate: float = 1e-2
     longest: int = LONGEST
@@ -54,7 +54,7 @@ class StructureSettings:
     def __post_init__(self) -> None:
         if not self.renders or min(self.renders) < 64:
             raise ValueError(f"renders needs at least 64 for each round, got {self.renders}")
-        for name in ("epochs", "readings", "steps", "rate", "longest"):
+        for name in ("epochs", "samples", "steps", "rate", "longest"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -70,12 +70,13 @@ class StructureStep:
     missed: float
     gain: float
     cpu_seconds: float
-    structure: Structure = field(repr=False)
-    recogniser: Recogniser = field(repr=False)
+    structure: StructurePolicy = field(repr=False)
+    posterior: StructurePosterior = field(repr=False)
 
 
 def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, seed: int = 0, draw: Draw | None = None,
-                  start: Structure | None = None, settings: StructureSettings | None = None) -> Iterator[StructureStep]:
+                  start: StructurePolicy | None = None, settings: StructureSettings
+                  | None = None) -> Iterator[StructureStep]:
     """Learn how many, of which kind: one step a round; the last one's `structure` is the result.
 
     photos uint8 [N, H, W, 3], no label is read.  draw: scenes of a structure, with attributes as they are known so far
@@ -86,79 +87,79 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
     settings, began = settings or StructureSettings(), time.process_time()
     if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[3] != 3 or len(photos) < 2:
         raise ValueError(f"photos need uint8 [N, H, W, 3], at least 2, got {photos.dtype} {list(photos.shape)}")
-    policy = Structure(grammar, derive(seed, "structure"))
+    policy = StructurePolicy(grammar, derive_seed(seed, "structure"))
     if start is not None:
         policy.load_state_dict(start.state_dict())
-    wide = Structure(broad(grammar), derive(seed, "broad structure"))
+    wide = StructurePolicy(uniform_randomisation(grammar), derive_seed(seed, "broad structure"))
     size = (photos.shape[1], photos.shape[2])
-    recogniser = Recogniser(grammar, size, is_grey(photos), seed, settings.longest)
+    posterior = StructurePosterior(grammar, size, is_grey(photos), seed, settings.longest)
     draw, rendered = draw or by_grammar, 0
     for number, count in enumerate(settings.renders):
-        shares: list[tuple[Structure, int]] = [(wide, count)]
+        shares: list[tuple[StructurePolicy, int]] = [(wide, count)]
         if number:
             near = round(NEAR * count)
             shares = [(frozen(policy), near), (wide, count - near)]
         lessons = [lesson for part, (structure, n) in enumerate(shares) for lesson in _lessons(
-            recogniser, renderer, draw, structure, derive(seed, f"structure renders {number} {part}"), n)]
+            posterior, renderer, draw, structure, derive_seed(seed, f"structure renders {number} {part}"), n)]
         rendered += count
-        missed = train(recogniser, join(lessons), derive(seed, f"recogniser {number}"), settings.epochs)
-        readings = recogniser.read(photos, settings.readings, derive(seed, f"readings {number}"))
+        missed = train(posterior, join(lessons), derive_seed(seed, f"recogniser {number}"), settings.epochs)
+        samples = posterior.sample_posterior(photos, settings.samples, derive_seed(seed, f"readings {number}"))
         mixture = [(structure, n / count) for structure, n in shares]
-        gain = maximise(policy, policy.trace(readings), mixture, settings)
+        gain = maximise_likelihood(policy, policy.replay(samples), mixture, settings)
         yield StructureStep(number + 1, len(settings.renders), rendered, missed, gain, time.process_time() - began,
-                            frozen(policy), recogniser)
+                            frozen(policy), posterior)
 
 
-def by_grammar(structure: Structure, seed: int, indices: Any) -> SceneBatch:
+def by_grammar(structure: StructurePolicy, seed: int, indices: Any) -> SceneBatch:
     """Structure by the policy, all else by the grammar."""
     return structure.sample(seed, indices)
 
 
-def by_transformer(transformer: Transformer) -> Draw:
+def by_distribution(distribution: SceneDistribution) -> Draw:
     """Structure by the policy, learned numbers as the transformer edits them."""
-    def draw(structure: Structure, seed: int, indices: Any) -> SceneBatch:
+    def draw(structure: StructurePolicy, seed: int, indices: Any) -> SceneBatch:
         with torch.no_grad():
-            return transformer.edit(seed, indices, structure).scenes
+            return distribution.edit(seed, indices, structure).scenes
 
     return draw
 
 
-def frozen(structure: Structure) -> Structure:
+def frozen(structure: StructurePolicy) -> StructurePolicy:
     """A copy that no longer learns."""
-    copy = Structure(structure.grammar, 0, structure.context)
+    copy = StructurePolicy(structure.grammar, 0, structure.context)
     copy.load_state_dict(structure.state_dict())
     return copy.requires_grad_(False)
 
 
-def _lessons(recogniser: Recogniser, renderer: Renderer, draw: Draw, structure: Structure, seed: int,
-             count: int) -> Iterator[Lesson]:
+def _lessons(posterior: StructurePosterior, renderer: Renderer, draw: Draw, structure: StructurePolicy, seed: int,
+             count: int) -> Iterator[TrainingBatch]:
     for first in range(0, count, BLOCK):
         scenes = draw(structure, seed, np.arange(first, min(first + BLOCK, count)))
-        yield recogniser.lesson(render(renderer, scenes))
+        yield posterior.training_batch(render(renderer, scenes))
 
 
-def maximise(policy: Structure, readings: Trace, rendered: list[tuple[Structure, float]],
-             settings: StructureSettings) -> float:
-    """Climb the likelihood of the photos. readings: of N * k scenes, the k of a photo side by side.
+def maximise_likelihood(policy: StructurePolicy, samples: Decisions, rendered: list[tuple[StructurePolicy, float]],
+                        settings: StructureSettings) -> float:
+    """Climb the likelihood of the photos. samples: of N * k scenes, the k of a photo side by side.
 
     rendered: the distributions that the recogniser was trained on, with their shares.  Returns the mean over the
     photos of log p(photo) / p0(photo).
     """
     with torch.no_grad():
-        base = torch.logsumexp(torch.stack([structure.log_prob(readings) + float(np.log(share))
+        base = torch.logsumexp(torch.stack([structure.log_prob(samples) + float(np.log(share))
                                             for structure, share in rendered]), dim=0)
     optimiser = torch.optim.Adam(policy.parameters(), settings.rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=settings.steps + 1)
     for _ in range(settings.steps):
-        loss = -_gain(policy, readings, base, settings.readings)
+        loss = -_gain(policy, samples, base, settings.samples)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        return float(_gain(policy, readings, base, settings.readings))
+        return float(_gain(policy, samples, base, settings.samples))
 
 
-def _gain(policy: Structure, readings: Trace, base: Tensor, times: int) -> Tensor:
-    ratio = (policy.log_prob(readings) - base).reshape(-1, times)
+def _gain(policy: StructurePolicy, samples: Decisions, base: Tensor, times: int) -> Tensor:
+    ratio = (policy.log_prob(samples) - base).reshape(-1, times)
     return torch.logsumexp(ratio, dim=1).mean() - float(np.log(times))

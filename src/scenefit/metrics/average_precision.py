@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
-from scenefit.metrics.iou_and_nms import overlaps
+from scenefit.metrics.iou_and_nms import iou
 
 NAN = float("nan")
 
@@ -67,13 +67,13 @@ def matched(found: Boxes, truth: Boxes, least: float = 0.5) -> Match:
         some, real = found.rows(image), truth.rows(image)
         if some.start == some.stop or real.start == real.stop:
             continue
-        iou = overlaps(torch.from_numpy(found.box[some]), torch.from_numpy(truth.box[real])).numpy()
-        iou[found.name[some][:, None] != truth.name[real][None]] = -1
+        overlap = iou(torch.from_numpy(found.box[some]), torch.from_numpy(truth.box[real])).numpy()
+        overlap[found.name[some][:, None] != truth.name[real][None]] = -1
         for row in np.argsort(-found.score[some], kind="stable"):
-            best = int(iou[row].argmax())
-            if iou[row, best] >= least:
+            best = int(overlap[row].argmax())
+            if overlap[row, best] >= least:
                 true[some.start + row], hit[real.start + best] = True, True
-                iou[:, best] = -1
+                overlap[:, best] = -1
     return Match(true, hit, found.score)
 
 

@@ -18,7 +18,7 @@ from scenefit.scenes.rng import generator
 
 
 @dataclass(frozen=True)
-class TwoSample:
+class C2ST:
     """How well a classifier tells renders from photos: area under its ROC curve on rows it was not trained on, 0.5
     where it cannot, 1 where it always can, with a 95 % interval."""
 
@@ -28,7 +28,7 @@ class TwoSample:
 
 
 @torch.no_grad()
-def two_sample(x: Tensor, y: Tensor, seed: int, folds: int = 5, most: int = 600) -> TwoSample:
+def c2st(x: Tensor, y: Tensor, seed: int, folds: int = 5, most: int = 600) -> C2ST:
     """Classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017), with a linear ridge classifier on the features.
 
     Of more than `most` rows on a side, that many random ones are used.
@@ -46,7 +46,7 @@ def two_sample(x: Tensor, y: Tensor, seed: int, folds: int = 5, most: int = 600)
     # The variance of an AUC is at most p (1 - p) / min(n, m) (Birnbaum and Klose, 1957), hence Wilson's interval.
     z = float(stats.norm.ppf(0.975))
     middle, half = auc + z * z / (2 * count), z * sqrt(auc * (1 - auc) / count + z * z / (4 * count**2))
-    return TwoSample(auc, (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count))
+    return C2ST(auc, (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count))
 
 
 def _fold_auc(rows: Tensor, side: NDArray[np.float64], held: NDArray[np.bool_]) -> float:

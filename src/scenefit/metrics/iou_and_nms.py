@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-def overlaps(first: Tensor, second: Tensor) -> Tensor:
+def iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of every pair: boxes [m, 4], [n, 4] -> [m, n] in 0..1."""
     low = torch.maximum(first[:, None, :2], second[None, :, :2])
     high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
@@ -16,7 +16,7 @@ def overlaps(first: Tensor, second: Tensor) -> Tensor:
     return shared / (area[0][:, None] + area[1][None] - shared).clamp(min=1e-9)
 
 
-def suppress(box: Tensor, score: Tensor, group: Tensor, most: float) -> Tensor:
+def nms(box: Tensor, score: Tensor, group: Tensor, most: float) -> Tensor:
     """Rows of the boxes [m, 4] that stay, surest first: none overlaps a surer one that stays by more than most.
 
     score [m]; equal scores count in the order given.  group [m]: only boxes of one group suppress each other.
@@ -25,7 +25,7 @@ def suppress(box: Tensor, score: Tensor, group: Tensor, most: float) -> Tensor:
     """
     order = torch.argsort(score, descending=True, stable=True)
     box, group = box[order], group[order]
-    beats = (overlaps(box, box) > most) & (group[:, None] == group[None])
+    beats = (iou(box, box) > most) & (group[:, None] == group[None])
     beats = beats.triu(1)  # row beats column: the surer stands first
     kept = torch.ones(len(box), dtype=torch.bool, device=box.device)
     for _ in range(len(box)):

@@ -105,7 +105,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Floor:
+class NoiseFloor:
     """Squared MMD between photos and other photos: the mean of several draws, the band from 5 to 95 % of them, and
     how many photos stood on each side."""
 
@@ -116,7 +116,8 @@ class Floor:
 
 
 @torch.no_grad()
-def floor(y: Tensor, seed: int, draws: int = 8, size: int | None = None, using: Kernel | None = None) -> Floor:
+def noise_floor(y: Tensor, seed: int, draws: int = 8, size: int | None = None, using: Kernel
+                | None = None) -> NoiseFloor:
     """What `mmd2` gives between two random disjoint parts of the photos y [m, F]: renders inside this band cannot be
     told from photos by it.
 
@@ -137,7 +138,7 @@ def floor(y: Tensor, seed: int, draws: int = 8, size: int | None = None, using: 
         values.append(_off_diagonal(matrix[a][:, a]) + _off_diagonal(matrix[b][:, b]) - 2 * matrix[a][:, b].mean())
     found = torch.stack(values).double().cpu().numpy()
     low, high = np.quantile(found, [0.05, 0.95])
-    return Floor(float(found.mean()), float(low), float(high), size)
+    return NoiseFloor(float(found.mean()), float(low), float(high), size)
 
 
 def _mean_of_pairs(kernel: Kernel) -> Tensor:

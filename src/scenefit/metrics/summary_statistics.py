@@ -28,7 +28,7 @@ SURE = 0.3, 0.5, 0.7  # scores above which detections are counted
 
 
 @dataclass(frozen=True, eq=False)
-class Summary:
+class SummaryStatistics:
     """images uint8 [S, H, W, 3] -> numbers float32 [S, F]: of a network's maps (where the extra `lite0` is installed),
     colours, sharpness and scale.
 
@@ -65,7 +65,7 @@ class Summary:
         return torch.from_numpy(out)
 
 
-def summary_for(photos: Images) -> Summary:
+def summary_statistics_for(photos: Images) -> SummaryStatistics:
     """A summary that tells apart the colours that these photos [N, H, W, 3] have."""
     pixels = photos[:, ::8, ::8].reshape(-1, 3) / 255.0
     spread, axes = np.linalg.eigh(np.cov(pixels.T) + 1e-4 * np.eye(3))
@@ -73,7 +73,7 @@ def summary_for(photos: Images) -> Summary:
         maps: nn.Module | None = Lite0Maps().requires_grad_(False)
     except ImportError:
         maps = None
-    return Summary(pixels.mean(axis=0), axes / np.sqrt(spread), maps)
+    return SummaryStatistics(pixels.mean(axis=0), axes / np.sqrt(spread), maps)
 
 
 def _pooled(maps: nn.Module, pixels: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def _sharpness(pixels: Tensor) -> Tensor:
     return torch.cat([torch.log(torch.stack(rings, 1) + 1e-3) / 3, torch.log(steps + 1e-3)], 1)
 
 
-def of_objects(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor:
+def object_statistics(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor:
     """What a detector found in images [S, H, W, 3], in numbers [S, F]: of each class how many, how sure, how large, and
     their colours inside and at the middle, with their spread. Zeros where a class is absent."""
     found = found.where(found.score > UNSURE)

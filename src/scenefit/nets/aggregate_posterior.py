@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scenefit.scenes.attributes import Attribute, draw, fold
+from scenefit.scenes.attributes import Attribute, draw, reflect
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Choice, Prior
 from scenefit.scenes.rng import uniform
@@ -16,7 +16,7 @@ from scenefit.scenes.rng import uniform
 INSIDE = 1e-9  # keeps a place within its bounds off their very end
 
 
-class Cloud(nn.Module):
+class AggregatePosterior(nn.Module):
     """A photo by lot, at what was found in it, plus errors by lot.
 
     centre [N, A], error [M, A]: in units of the bounds of `places(grammar)`; what leaves them is folded back.
@@ -34,7 +34,7 @@ class Cloud(nn.Module):
         """Where the attributes of roots with these addresses [S] stand in their bounds [S, A], 0..1."""
         photo = np.minimum(uniform(address, "cloud photo") * len(self.centre), len(self.centre) - 1).astype(int)
         place = self.centre.double().numpy().clip(0, 1)[photo] + self._errors(address)
-        return np.clip(fold(place), INSIDE, 1 - INSIDE)
+        return np.clip(reflect(place), INSIDE, 1 - INSIDE)
 
     def _errors(self, address: np.ndarray) -> np.ndarray:
         """Two errors mixed: of the same mean and covariance, but hardly one twice [S, A].
@@ -48,22 +48,22 @@ class Cloud(nn.Module):
             mixed = mixed + weight[:, None] * (error[row] - mean)
         return mixed
 
-    def moves(self, attributes: tuple[Attribute, ...], address: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    def offsets(self, attributes: tuple[Attribute, ...], address: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         """What takes the prior's own values there: (kind, name) -> [S], in units of the bounds."""
         place = self.at(address)
         return {a.key: place[:, number] - _prior(a, address) for number, a in enumerate(attributes)}
 
 
-def places(grammar: Grammar) -> tuple[Attribute, ...]:
+def image_attributes(grammar: Grammar) -> tuple[Attribute, ...]:
     """The attributes that a cloud may hold: learned numbers of the root, each with a prior of its own; no angles."""
     return tuple(a for a in grammar.learned if a.kind == grammar.start and isinstance(a.prior, Prior)
                  and not isinstance(a.prior, Choice) and not a.circular)
 
 
-def empty_cloud(grammar: Grammar, photos: int, errors: int) -> Cloud:
+def empty_aggregate_posterior(grammar: Grammar, photos: int, errors: int) -> AggregatePosterior:
     """To be filled from a saved state."""
-    count = len(places(grammar))
-    return Cloud(torch.zeros(photos, count), torch.zeros(errors, count))
+    count = len(image_attributes(grammar))
+    return AggregatePosterior(torch.zeros(photos, count), torch.zeros(errors, count))
 
 
 def _prior(a: Attribute, address: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Choice
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
 FEATURES = 32
@@ -25,7 +25,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Slot:
+class Target:
     """What is read of one learned attribute. single: each scene holds exactly one node of its kind.
 
     form: "angle" (sin and cos of it and of twice it: an axis is far easier to see than its direction), "number" (place
@@ -45,7 +45,7 @@ class Slot:
         return 1 if self.single else 2
 
 
-def slots(grammar: Grammar) -> tuple[Slot, ...]:
+def targets(grammar: Grammar) -> tuple[Target, ...]:
     """One for each learned attribute, in the grammar's order."""
     sample = grammar.sample(0, 64)
     found = []
@@ -53,20 +53,20 @@ def slots(grammar: Grammar) -> tuple[Slot, ...]:
         scene = sample.tables[a.kind].scene
         single = len(scene) == len(sample) and len(np.unique(scene)) == len(sample)
         form = "choice" if isinstance(a.prior, Choice) else "angle" if a.circular else "number"
-        found.append(Slot(a, form, single))
+        found.append(Target(a, form, single))
     return tuple(found)
 
 
-def truths(grammar: Grammar, slots: Sequence[Slot], scenes: SceneBatch) -> Tensor:
+def regression_targets(grammar: Grammar, targets: Sequence[Target], scenes: SceneBatch) -> Tensor:
     """What a perfect reader would say of these scenes [S, R]; NaN where a scene has no such node."""
     units = grammar.units(scenes)
-    blocks = [_truth(slot, scenes, units) for slot in slots]
+    blocks = [_truth(target, scenes, units) for target in targets]
     return torch.from_numpy(np.concatenate(blocks, axis=1).astype(np.float32))
 
 
-def _truth(slot: Slot, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+def _truth(target: Target, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
     """[S, slot.width]"""
-    a, table = slot.attribute, scenes.tables[slot.attribute.kind]
+    a, table = target.attribute, scenes.tables[target.attribute.kind]
     count = np.bincount(table.scene, minlength=len(scenes)).astype(float)
 
     def mean(values: np.ndarray) -> np.ndarray:
@@ -75,23 +75,23 @@ def _truth(slot: Slot, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarr
 
     if isinstance(a.prior, Choice):
         return np.stack([mean(table[a.name] == option) for option in a.prior.options], axis=1)
-    if slot.form == "angle":
+    if target.form == "angle":
         turn = 2 * np.pi * units[a.key] - np.pi
         return np.stack([mean(f(times * turn)) for times in (1, 2) for f in (np.sin, np.cos)], axis=1)
     place = 2 * units[a.key] - 1
     centre = mean(place)
-    if slot.single:
+    if target.single:
         return centre[:, None]
     return np.stack([centre, np.sqrt(np.maximum(mean(place**2) - centre**2, 0))], axis=1)
 
 
-class Reader(nn.Module):
+class AttributeRegressor(nn.Module):
     """A small convolutional network: images [N, 3, H, W] in 0..1 -> features [N, F] and readings [N, R]."""
 
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, size: tuple[int, int], readings: int, grey: bool, seed: int):
+    def __init__(self, size: tuple[int, int], predictions: int, grey: bool, seed: int):
         super().__init__()
         self.grey = grey
         self.shrink = min(1.0, LONGEST / max(size))
@@ -106,7 +106,7 @@ class Reader(nn.Module):
                 nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.Flatten(),
                 nn.Linear(32 * -(-height // 8) * -(-width // 8), HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU(),
                 nn.Linear(HIDDEN, FEATURES), nn.Tanh())
-            self.out = nn.Linear(FEATURES, readings)
+            self.out = nn.Linear(FEATURES, predictions)
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -126,40 +126,40 @@ class Reader(nn.Module):
         """As a feature extractor: images -> [N, F]."""
         return self(images)[0]
 
-    def readings(self, images: Tensor) -> Tensor:
+    def predictions(self, images: Tensor) -> Tensor:
         """images -> [N, R]."""
         return self(images)[1]
 
 
-def train(reader: Reader, pixels: Tensor, truth: Tensor, seed: int, epochs: int = 5) -> None:
+def train(regressor: AttributeRegressor, pixels: Tensor, truth: Tensor, seed: int, epochs: int = 5) -> None:
     """Fit the readings to the truth [N, R] by squared error; missing truths (NaN) do not count.
 
     pixels [N, 3, H, W] in 0..1.
     """
-    if reader.grey:
+    if regressor.grey:
         pixels = pixels[:, :1].expand(-1, 3, -1, -1)
-    reader.centre.fill_(float(pixels.mean()))
-    reader.scale.fill_(max(float(pixels.std()), 1e-3))
+    regressor.centre.fill_(float(pixels.mean()))
+    regressor.scale.fill_(max(float(pixels.std()), 1e-3))
     known = torch.isfinite(truth)
     target = torch.where(known, truth, torch.zeros(()))
-    reader.requires_grad_(True)
-    order = np.random.default_rng(derive(seed, "reader order"))
+    regressor.requires_grad_(True)
+    order = np.random.default_rng(derive_seed(seed, "reader order"))
     total = epochs * -(-len(pixels) // BATCH)
-    optimiser = torch.optim.Adam(reader.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(regressor.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=total)
-    reader.train()
+    regressor.train()
     for _ in range(epochs):
         for rows in torch.from_numpy(order.permutation(len(pixels))).split(BATCH):
             if len(rows) < 2:
                 continue  # one image has no spread to normalise by
-            readings = reader.readings(pixels[rows])
-            loss = ((readings - target[rows]) ** 2 * known[rows]).mean()
+            predictions = regressor.predictions(pixels[rows])
+            loss = ((predictions - target[rows]) ** 2 * known[rows]).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-    reader.eval()
-    reader.requires_grad_(False)
+    regressor.eval()
+    regressor.requires_grad_(False)
 
 
 def is_grey(*sets: np.ndarray) -> bool:

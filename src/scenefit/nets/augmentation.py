@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from scenefit.data.boxes import Boxes, make_boxes
-from scenefit.data.corruptions import wear
+from scenefit.data.corruptions import corrupt_image
 from scenefit.metrics.features import to_tensor
 from scenefit.scenes.rng import generator, scene_address
 
@@ -29,13 +29,13 @@ class Augment:
     """
 
     flip: bool = True
-    overhead: bool = False
+    vertical_flip: bool = False
     scale: float = 0.2
     light: float = 0.2
     tint: float = 0.1
     blur: float = 0.8
     noise: float = 0.03
-    wear: bool = False
+    corruptions: bool = False
 
 
 NO_CHANGE = Augment(False, False, 0, 0, 0, 0, 0)
@@ -70,7 +70,7 @@ def _one(image: NDArray[np.uint8], box: NDArray[np.float64], augment: Augment, r
     tensor, box = to_tensor(image[None])[0], box.copy()
     if augment.flip and draw[0] > 0:
         tensor, box[:, [0, 2]] = tensor.flip(2), width - box[:, [2, 0]]
-    if augment.overhead and draw[1] > 0:
+    if augment.vertical_flip and draw[1] > 0:
         tensor, box[:, [1, 3]] = tensor.flip(1), height - box[:, [3, 1]]
     tensor, box = _scaled(tensor, box, (1 + augment.scale) ** draw[2], (draw[3:5] + 1) / 2)
     tensor = _coloured(tensor, augment, draw[5:11])
@@ -81,7 +81,7 @@ def _one(image: NDArray[np.uint8], box: NDArray[np.float64], augment: Augment, r
     side, whole = np.maximum(cut[:, 2:] - cut[:, :2], 0), box[:, 2:] - box[:, :2]
     kept = (side.prod(1) >= SEEN * whole.prod(1)) & (side >= np.minimum(LEAST, whole)).all(1)
     back = (tensor.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return wear(back, random) if augment.wear else back, cut[kept], kept
+    return corrupt_image(back, random) if augment.corruptions else back, cut[kept], kept
 
 
 def _scaled(image: torch.Tensor, box: NDArray[np.float64], factor: float, place: NDArray[np.float64],

@@ -184,7 +184,7 @@ def _giou(first: Tensor, second: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def peaks(out: Tensor, classes: int, stride: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
+def decode(out: Tensor, classes: int, stride: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
     """The surest `most` peaks of each image: box [N, most, 4] in pixels, score [N, most], class [N, most]."""
     heat = out[:, :classes].sigmoid()
     heat = heat * (heat == F.max_pool2d(heat, 3, 1, 1))

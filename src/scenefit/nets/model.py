@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scenefit.nets.scene_distribution import Transformer
-from scenefit.nets.structure_policy import Structure
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Choice
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
 PRESSED = 0.05  # of the bounds: closer to an end stands a value that presses against it
@@ -23,34 +23,34 @@ PRESSED_SHARE = 0.2  # of the values
 class Model:
     """A grammar with its learned edits. seed: of the fit; scenes drawn from the model have seeds of their own."""
 
-    transformer: Transformer
+    distribution: SceneDistribution
     seed: int = 0
 
     @property
     def grammar(self) -> Grammar:
-        return self.transformer.grammar
+        return self.distribution.grammar
 
     @property
-    def structure(self) -> Structure | None:
+    def structure(self) -> StructurePolicy | None:
         """The policy that decides rules, counts and choices, where one was learned."""
-        return self.transformer.structure
+        return self.distribution.structure
 
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
         """Scenes of the learned distribution: indices [S], or how many. The same for any batch they are asked in."""
-        return self.transformer.sample(derive(self.seed, "model") if seed is None else seed, indices)
+        return self.distribution.sample(derive_seed(self.seed, "model") if seed is None else seed, indices)
 
     def copy(self) -> "Model":
         """The same, to keep: what is learned later does not change it."""
-        t = self.transformer
+        t = self.distribution
         shared = {id(part): part for part in (t.grammar, t.columns, t.numbers, t.choices)}
         return Model(copy.deepcopy(t, shared), self.seed)
 
     def state(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.transformer.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self.distribution.state_dict().items()}
 
 
 @dataclass(frozen=True, eq=False)
-class Unlearned:
+class PriorModel:
     """A grammar as it stands, in a model's place: data of the prior alone are the baseline of what was learned."""
 
     grammar: Grammar
@@ -58,7 +58,7 @@ class Unlearned:
 
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
         """As `Model.sample`, of the prior."""
-        return self.grammar.sample(derive(self.seed, "model") if seed is None else seed, indices)
+        return self.grammar.sample(derive_seed(self.seed, "model") if seed is None else seed, indices)
 
     def state(self) -> dict[str, Tensor]:
         return {}
@@ -66,15 +66,15 @@ class Unlearned:
 
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
-    transformer = Transformer(grammar)
-    transformer.make_room(state)
-    _fill(transformer, state, "model")
-    return Model(transformer, seed)
+    distribution = SceneDistribution(grammar)
+    distribution.allocate(state)
+    _fill(distribution, state, "model")
+    return Model(distribution, seed)
 
 
-def load_structure(grammar: Grammar, state: Mapping[str, Tensor]) -> Structure:
+def load_structure(grammar: Grammar, state: Mapping[str, Tensor]) -> StructurePolicy:
     """A policy from its `state_dict()`. ValueError if it does not fit the grammar or holds NaN."""
-    structure = Structure(grammar)
+    structure = StructurePolicy(grammar)
     _fill(structure, state, "structure")
     return structure
 
@@ -93,7 +93,7 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     network.load_state_dict(dict(state))
 
 
-def pressed(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
+def at_bounds(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
     """Learned numbers that press against an end of their bounds: (kind, name) -> "low" or "high"."""
     found = {}
     units = model.grammar.units(scenes)

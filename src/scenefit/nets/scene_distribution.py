@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scenefit.nets.aggregate_posterior import Cloud, empty_cloud, places
+from scenefit.nets.aggregate_posterior import AggregatePosterior, empty_aggregate_posterior, image_attributes
 from scenefit.nets.graph_encoding import columns, encode
 from scenefit.nets.graph_network import GraphNetwork, _key
-from scenefit.nets.quantile_offsets import BEND, KNOT_PLACES, KNOTS, REACH, place
-from scenefit.nets.structure_policy import CHUNK, Structure, decisions
-from scenefit.scenes.attributes import Attribute, Unit
+from scenefit.nets.quantile_offsets import BEND, KNOTS, N_KNOTS, REACH, normal_score
+from scenefit.nets.structure_policy import CHUNK, StructurePolicy, decisions
+from scenefit.scenes.attributes import Attribute, NormalisedValues
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Choice, pick
 from scenefit.scenes.rng import uniform
@@ -42,9 +42,9 @@ class Edit:
     """
 
     scenes: SceneBatch
-    moves: Mapping[Key, Tensor]
+    offsets: Mapping[Key, Tensor]
     codes: Mapping[Key, np.ndarray]
-    units: Mapping[Key, Unit]
+    normalised: Mapping[Key, NormalisedValues]
     log_probs: Mapping[Key, Tensor]
 
     def log_prob(self, keys: Iterable[Key] | None = None) -> Tensor:
@@ -55,24 +55,24 @@ class Edit:
         return total
 
 
-class Transformer(nn.Module):
+class SceneDistribution(nn.Module):
     """Edits scenes of one grammar. Its parameters are what `fit` learns.
 
     structure: where there is one, rules, counts and choices are its, and the rest is edited; else each has odds or a
     curve of its own.  cloud: where there is one, the root's numbers start from it instead of from their priors.
     """
 
-    structure: Structure | None
-    cloud: Cloud | None
+    structure: StructurePolicy | None
+    cloud: AggregatePosterior | None
 
     def __init__(self, grammar: Grammar, seed: int = 0):
         super().__init__()
         self.grammar, self.structure, self.cloud = grammar, None, None
-        self.places = places(grammar)
+        self.places = image_attributes(grammar)
         self.columns = columns(grammar)
         self.numbers = tuple(a for a in grammar.learned if not isinstance(a.prior, Choice))
         self.choices = tuple(a for a in grammar.learned if isinstance(a.prior, Choice))
-        self.curves = nn.ParameterDict({_name(a): nn.Parameter(torch.zeros(2 + KNOTS)) for a in self.numbers})
+        self.curves = nn.ParameterDict({_name(a): nn.Parameter(torch.zeros(2 + N_KNOTS)) for a in self.numbers})
         self.log_sigma = nn.ParameterDict({
             _name(a): nn.Parameter(torch.tensor(float(np.log(SIGMA_START - SIGMA_FLOOR)))) for a in self.numbers})
         self.logits = nn.ParameterDict({_name(a): nn.Parameter(_log(_odds(a))) for a in self.choices})
@@ -87,24 +87,24 @@ class Transformer(nn.Module):
         """Standard deviation of an edit's noise, in units of the bounds."""
         return SIGMA_FLOOR + self.log_sigma[_name(attribute)].exp()
 
-    def curve(self, attribute: Attribute, z: np.ndarray) -> Tensor:
+    def offset(self, attribute: Attribute, z: np.ndarray) -> Tensor:
         """The move [n] of values at place z [n] of their prior; beyond the knots it goes on straight."""
-        place = (torch.from_numpy(z) + REACH) * ((KNOTS - 1) / (2 * REACH))
-        left = place.floor().clamp(0, KNOTS - 2).long()
+        place = (torch.from_numpy(z) + REACH) * ((N_KNOTS - 1) / (2 * REACH))
+        left = place.floor().clamp(0, N_KNOTS - 2).long()
         part = (place - left).float()
         curve = self.curves[_name(attribute)]
         bend = curve[2 + left] * (1 - part) + curve[3 + left] * part
         return curve[0] + curve[1] * torch.from_numpy(z).float() + BEND * bend
 
-    def set_curve(self, attribute: Attribute, moves: np.ndarray) -> None:
+    def set_offsets(self, attribute: Attribute, moves: np.ndarray) -> None:
         """Make curve(KNOT_PLACES) equal moves [K]."""
-        weight = np.exp(-0.25 * KNOT_PLACES**2)
-        slope, level = np.polyfit(KNOT_PLACES, moves, 1, w=weight)
-        bend = (moves - level - slope * KNOT_PLACES) / BEND
+        weight = np.exp(-0.25 * KNOTS**2)
+        slope, level = np.polyfit(KNOTS, moves, 1, w=weight)
+        bend = (moves - level - slope * KNOTS) / BEND
         with torch.no_grad():
             self.curves[_name(attribute)].copy_(torch.from_numpy(np.concatenate([[level, slope], bend])))
 
-    def shift_curve(self, attribute: Attribute, move: float) -> None:
+    def shift_offsets(self, attribute: Attribute, move: float) -> None:
         """Add a constant, in units of the bounds, to an attribute's curve."""
         with torch.no_grad():
             self.curves[_name(attribute)][0] += move
@@ -123,14 +123,14 @@ class Transformer(nn.Module):
         with torch.no_grad():
             self.log_sigma[_name(attribute)].fill_(float(np.log(max(sigma - SIGMA_FLOOR, 1e-6))))
 
-    def make_room(self, state: Mapping[str, Tensor]) -> None:
+    def allocate(self, state: Mapping[str, Tensor]) -> None:
         """A structure and a cloud, to be filled, where a saved state holds them."""
         if decisions(self.grammar) and any(name.startswith("structure.") for name in state):
-            self.structure = Structure(self.grammar)
+            self.structure = StructurePolicy(self.grammar)
         if "cloud.centre" in state and "cloud.error" in state:
-            self.cloud = empty_cloud(self.grammar, len(state["cloud.centre"]), len(state["cloud.error"]))
+            self.cloud = empty_aggregate_posterior(self.grammar, len(state["cloud.centre"]), len(state["cloud.error"]))
 
-    def edit(self, seed: int, indices: Any, structure: Structure | None = None) -> Edit:
+    def edit(self, seed: int, indices: Any, structure: StructurePolicy | None = None) -> Edit:
         """Sample scenes of these indices from the learned distribution. structure: instead of its own."""
         index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices, np.int64)
         whole = np.unique(index // CHUNK)[:, None] * CHUNK + np.arange(CHUNK)
@@ -144,12 +144,12 @@ class Transformer(nn.Module):
         with torch.no_grad():
             return self.edit(seed, indices).scenes
 
-    def unasked(self, seed: int, index: np.ndarray) -> Tensor:
+    def reconstruction_loss(self, seed: int, index: np.ndarray) -> Tensor:
         """Mean square of what the network does to scenes of the grammar: 0 for the identity."""
         outputs = self._run(self.grammar.sample(seed, index))
         return torch.cat([out.flatten() for out in outputs.values()]).square().mean()
 
-    def _edit(self, seed: int, index: np.ndarray, structure: Structure | None) -> Edit:
+    def _edit(self, seed: int, index: np.ndarray, structure: StructurePolicy | None) -> Edit:
         moves: dict[Key, Tensor] = {}
         codes: dict[Key, np.ndarray] = {}
         log_probs: dict[Key, Tensor] = {}
@@ -200,14 +200,14 @@ class Transformer(nn.Module):
 
     def _move(self, a: Attribute, out: Any, address: np.ndarray) -> tuple[Tensor, Tensor]:
         """A move [n] with a reparametrised gradient, and the log-probability [n] of the value it took."""
-        mean, sigma = self.curve(a, place(address, a.name)) + out, self.sigma(a)
-        move = mean + sigma * torch.from_numpy(place(address, f"{a.name}/edit").astype(np.float32))
+        mean, sigma = self.offset(a, normal_score(address, a.name)) + out, self.sigma(a)
+        move = mean + sigma * torch.from_numpy(normal_score(address, f"{a.name}/edit").astype(np.float32))
         # Detached: a log-probability of a sample that still follows its mean has no gradient at all.
         return move, _normal(move.detach(), mean, sigma)
 
     def _starts(self, address: np.ndarray) -> Mapping[Key, np.ndarray]:
         """The cloud's moves of the root's numbers [S]; none without one."""
-        return {} if self.cloud is None else self.cloud.moves(self.places, address)
+        return {} if self.cloud is None else self.cloud.offsets(self.places, address)
 
     def _choose(self, a: Attribute, out: Tensor, address: np.ndarray) -> tuple[np.ndarray, Tensor]:
         """Codes [n] of a choice and their log-probability [n]."""
@@ -238,8 +238,9 @@ def _take(edit: Edit, rows: np.ndarray) -> Edit:
     keep = np.zeros(len(edit.scenes), bool)
     keep[rows] = True
     at = {kind: np.flatnonzero(keep[table.scene]) for kind, table in edit.scenes.tables.items()}
-    units = {k: Unit(u.unit[at[k[0]]], u.low[at[k[0]]], u.high[at[k[0]]]) for k, u in edit.units.items()}
-    return Edit(edit.scenes.take(rows), {k: move[torch.from_numpy(at[k[0]])] for k, move in edit.moves.items()},
+    units = {k: NormalisedValues(u.unit[at[k[0]]], u.low[at[k[0]]], u.high[at[k[0]]]) for k,
+             u in edit.normalised.items()}
+    return Edit(edit.scenes.take(rows), {k: move[torch.from_numpy(at[k[0]])] for k, move in edit.offsets.items()},
                 {k: codes[at[k[0]]] for k, codes in edit.codes.items()}, units,
                 {k: score[torch.from_numpy(at[k[0]])] for k, score in edit.log_probs.items()})
 

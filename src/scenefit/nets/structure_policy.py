@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scenefit.scenes.attributes import Array, Attribute, Key, Slab
+from scenefit.scenes.attributes import Array, Attribute, Key, NodeGroup
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.derivation import cut
+from scenefit.scenes.grammar.derivation import node_groups
 from scenefit.scenes.priors import Choice, Prior, pick
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch, Table
@@ -57,7 +57,7 @@ class Decision:
         """Codes [n] -> values [n]: options, counts or rules."""
         return codes + self.low if self.choice is None else np.asarray(self.choice.options)[codes]
 
-    def codes(self, nodes: Slab | Table) -> Ints:
+    def codes(self, nodes: NodeGroup | Table) -> Ints:
         """What was decided for these nodes of its kind [n]."""
         if self.name == "rule":
             return nodes.rule
@@ -94,7 +94,7 @@ def _count_odds(a: Attribute) -> tuple[Array, None, int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Decisions:
     """All decisions of some scenes, scene by scene in their order.
 
     inputs [R, F]; sort [R]: which of `decisions`; code [R]: what was decided; scene [R]; row [R]: of the kind's table.
@@ -102,7 +102,7 @@ class Trace:
     """
 
     inputs: Tensor
-    sort: Tensor
+    kind_of_decision: Tensor
     code: Tensor
     scene: Tensor
     row: Tensor
@@ -111,16 +111,16 @@ class Trace:
     def __len__(self) -> int:
         return self.count
 
-    def take(self, rows: Tensor) -> "Trace":
+    def take(self, rows: Tensor) -> "Decisions":
         """Some of the scenes, in the order of rows; a scene may come more than once."""
         start = torch.searchsorted(self.scene, torch.arange(self.count + 1))
         size = (start[1:] - start[:-1])[rows]
         scene = torch.repeat_interleave(torch.arange(len(rows)), size)
         at = torch.arange(len(scene)) - (size.cumsum(0) - size)[scene] + start[rows][scene]
-        return Trace(self.inputs[at], self.sort[at], self.code[at], scene, self.row[at], len(rows))
+        return Decisions(self.inputs[at], self.kind_of_decision[at], self.code[at], scene, self.row[at], len(rows))
 
 
-class Structure(nn.Module):
+class StructurePolicy(nn.Module):
     """The policy of one grammar. context: numbers that every decision of a scene sees besides, see `reader`.
 
     ValueError if the grammar has no learned rule, count or choice.
@@ -161,7 +161,7 @@ class Structure(nn.Module):
             given[torch.from_numpy(place)] = context
         walk = _Walk(self, whole.size)
 
-        def draw(slab: Slab, sort: int, rows: Ints, inputs: Array) -> Ints:
+        def draw(slab: NodeGroup, sort: int, rows: Ints, inputs: Array) -> Ints:
             full = torch.zeros(whole.size, self.width + self.context)
             scene = torch.from_numpy(slab.scene[rows])
             full[scene] = torch.cat([torch.from_numpy(inputs), given[scene]], dim=1)
@@ -171,41 +171,41 @@ class Structure(nn.Module):
             odds = torch.softmax(logits[scene], dim=1).numpy()
             return pick(odds, uniform(slab.address[rows], self.decisions[sort].name))
 
-        def decide(slab: Slab) -> Mapping[str, Array]:
+        def decide(slab: NodeGroup) -> Mapping[str, Array]:
             codes = walk.slab(slab, draw)
             return {self.decisions[sort].name: self.decisions[sort].values(code) for sort, code in codes.items()}
 
         scenes = self.grammar.sample(seed, whole.ravel(), decide=decide)
         return scenes if len(place) == len(scenes) and np.array_equal(whole.ravel(), index) else scenes.take(place)
 
-    def trace(self, scenes: SceneBatch) -> Trace:
+    def replay(self, scenes: SceneBatch) -> Decisions:
         """The decisions of these scenes, with what the network sees at each."""
         walk, parts = _Walk(self, len(scenes)), []
 
-        def follow(slab: Slab, sort: int, rows: Ints, inputs: Array) -> Ints:
+        def follow(slab: NodeGroup, sort: int, rows: Ints, inputs: Array) -> Ints:
             codes = self.decisions[sort].codes(slab)[rows].astype(np.int64)
             parts.append((inputs, np.full(len(rows), sort), codes, slab.scene[rows], slab.start + rows))
             return codes
 
-        for slab in cut(scenes).values():
+        for slab in node_groups(scenes).values():
             walk.slab(slab, follow)
         inputs, sort, code, scene, row = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
         order = torch.argsort(scene, stable=True)
-        return Trace(inputs[order], sort[order], code[order], scene[order], row[order], len(scenes))
+        return Decisions(inputs[order], sort[order], code[order], scene[order], row[order], len(scenes))
 
-    def score(self, trace: Trace, context: Tensor | None = None) -> Tensor:
+    def score(self, trace: Decisions, context: Tensor | None = None) -> Tensor:
         """Log-probability of each decision of a trace [R], with gradient to the policy and to context [S, C]."""
         inputs = trace.inputs if context is None else torch.cat([trace.inputs, context[trace.scene]], dim=1)
         hidden, out = self.body(inputs), torch.zeros(len(inputs))
         for number, layer in enumerate(self.leave):
-            (rows,) = torch.nonzero(trace.sort == number, as_tuple=True)
+            (rows,) = torch.nonzero(trace.kind_of_decision == number, as_tuple=True)
             logs = torch.log_softmax(layer(hidden[rows]), dim=1)
             out = out.index_put((rows,), logs.gather(1, trace.code[rows, None])[:, 0])
         return out
 
-    def log_prob(self, scenes: SceneBatch | Trace, context: Tensor | None = None) -> Tensor:
+    def log_prob(self, scenes: SceneBatch | Decisions, context: Tensor | None = None) -> Tensor:
         """Log-probability of each scene's structure [S], with gradient."""
-        trace = scenes if isinstance(scenes, Trace) else self.trace(scenes)
+        trace = scenes if isinstance(scenes, Decisions) else self.replay(scenes)
         return torch.zeros(len(trace)).index_add(0, trace.scene, self.score(trace, context))
 
     def log_probs(self, scenes: SceneBatch) -> dict[Key, Tensor]:
@@ -213,17 +213,17 @@ class Structure(nn.Module):
 
         The same to the last bit in any batch of whole chunks of scenes.
         """
-        trace = self.trace(scenes)
+        trace = self.replay(scenes)
         rows = torch.arange(len(scenes)).split(CHUNK)
         score, out = torch.cat([self.score(trace.take(part)) for part in rows]), {}
         for number, decision in enumerate(self.decisions):
-            (mine,) = torch.nonzero(trace.sort == number, as_tuple=True)
+            (mine,) = torch.nonzero(trace.kind_of_decision == number, as_tuple=True)
             empty = torch.zeros(len(scenes.tables[decision.kind]))
             out[decision.key] = empty.index_put((trace.row[mine],), score[mine])
         return out
 
 
-Chooser = Callable[[Slab, int, Ints, Array], Ints]  # slab, sort, rows [r] of it, inputs [r, F] -> codes [r]
+Chooser = Callable[[NodeGroup, int, Ints, Array], Ints]  # slab, sort, rows [r] of it, inputs [r, F] -> codes [r]
 
 
 class _Walk:
@@ -233,14 +233,14 @@ class _Walk:
     the last code among the options, 0..1.  own: kind, depth -> [n, D], what was decided on each node.
     """
 
-    def __init__(self, structure: Structure, scenes: int):
+    def __init__(self, structure: StructurePolicy, scenes: int):
         self.structure, self.decisions = structure, structure.decisions
         self.last = np.zeros((scenes, structure.options), np.float32)
         self.seen = np.zeros((scenes, structure.options), np.float32)
         self.level = np.zeros((scenes, len(self.decisions)), np.float32)
         self.own: dict[tuple[int, int], tuple[int, Array]] = {}
 
-    def slab(self, slab: Slab, choose: Chooser) -> dict[int, Ints]:
+    def slab(self, slab: NodeGroup, choose: Chooser) -> dict[int, Ints]:
         """Decide on every node of a slab: sort -> codes [n]."""
         own = np.zeros((len(slab), self.structure.options), np.float32)
         kinds = self.structure.grammar.kinds
@@ -276,7 +276,7 @@ class _Walk:
         self.last[scene, first + code] = 1
         self.level[scene, sort] = code / max(count - 1, 1)
 
-    def _above(self, slab: Slab) -> Array:
+    def _above(self, slab: NodeGroup) -> Array:
         """What was decided on the parents [n, D]."""
         out = np.zeros((len(slab), self.structure.options), np.float32)
         for kind in np.unique(slab.parent_kind[slab.parent_kind >= 0]):

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from scenefit.data.frames import Frames
 from scenefit.metrics.features import compute, to_tensor
-from scenefit.nets.structure_policy import Structure, Trace, decisions
+from scenefit.nets.structure_policy import Decisions, StructurePolicy, decisions
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
 LONGEST = 64  # pixels of the longer side that the network looks at
@@ -32,18 +32,18 @@ PLACES = 0.3  # weight of the loss of where objects stand
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingBatch:
     """Renders to learn from. images uint8 [N, c, h, w]; objects uint8 [N, K, i, j]: whether one's centre is there."""
 
     images: Tensor
     objects: Tensor
-    trace: Trace
+    trace: Decisions
 
     def __len__(self) -> int:
         return len(self.images)
 
 
-class Recogniser(nn.Module):
+class StructurePosterior(nn.Module):
     """Images of one size -> posterior of the structure. grey: images have no colour, so one channel is enough."""
 
     centre: Tensor
@@ -56,7 +56,7 @@ class Recogniser(nn.Module):
         self.look = (max(STRIDE, round(size[0] * shrink)), max(STRIDE, round(size[1] * shrink)))
         self.cells = (-(-self.look[0] // STRIDE), -(-self.look[1] // STRIDE))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "recogniser"))
+            torch.manual_seed(derive_seed(seed, "recogniser"))
             self.body = nn.Sequential(*_block(1 if grey else 3, 16, 5, 2), *_block(16, 32, 3, 2),
                                       *_block(32, 64, 3, 2), *_block(64, 64, 3, 1))
             self.summary = nn.Linear(64, SUMMARY)
@@ -64,7 +64,7 @@ class Recogniser(nn.Module):
             assert self.objects.bias is not None
             nn.init.constant_(self.objects.bias, -4.0)  # most cells are empty
         context = SUMMARY + self.objects.out_channels
-        self.policy = Structure(grammar, derive(seed, "recogniser policy"), context, HIDDEN)
+        self.policy = StructurePolicy(grammar, derive_seed(seed, "recogniser policy"), context, HIDDEN)
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -92,7 +92,7 @@ class Recogniser(nn.Module):
         """As a feature extractor: images [N, 3, H, W] -> [N, C]."""
         return self(images)[0]
 
-    def read(self, images: np.ndarray, times: int, seed: int) -> SceneBatch:
+    def sample_posterior(self, images: np.ndarray, times: int, seed: int) -> SceneBatch:
         """Scenes drawn from each image's posterior: numbers i * times to (i + 1) * times - 1 are those of image i.
 
         Only their structure means something: all else is the grammar's.
@@ -100,11 +100,11 @@ class Recogniser(nn.Module):
         context = self.context(images).repeat_interleave(times, dim=0)
         return self.policy.sample(seed, len(context), context)
 
-    def lesson(self, frames: Frames) -> Lesson:
+    def training_batch(self, frames: Frames) -> TrainingBatch:
         """What is learned from some renders."""
         with torch.no_grad():
             looked = self._looked_at(to_tensor(frames.images)).mul(255).round().byte()
-        return Lesson(looked, self._standing(frames), self.policy.trace(frames.scenes))
+        return TrainingBatch(looked, self._standing(frames), self.policy.replay(frames.scenes))
 
     def _standing(self, frames: Frames) -> Tensor:
         """[N, K, i, j]: whether the middle of the visible box of an object of a kind, or of an option, lies there."""
@@ -135,34 +135,35 @@ def _block(channels: int, out: int, size: int, stride: int) -> list[nn.Module]:
     return [nn.Conv2d(channels, out, size, stride, size // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
 
-def join(lessons: Sequence[Lesson]) -> Lesson:
+def join(lessons: Sequence[TrainingBatch]) -> TrainingBatch:
     """Lessons one after the other."""
     traces, offset = [lesson.trace for lesson in lessons], np.cumsum([0, *map(len, lessons)])
-    parts = {name: torch.cat([getattr(trace, name) for trace in traces]) for name in ("inputs", "sort", "code", "row")}
+    parts = {name: torch.cat([getattr(trace, name) for trace in traces]) for name in ("inputs", "kind_of_decision",
+                                                                                      "code", "row")}
     scene = torch.cat([trace.scene + int(first) for trace, first in zip(traces, offset, strict=False)])
-    return Lesson(torch.cat([lesson.images for lesson in lessons]), torch.cat([x.objects for x in lessons]),
-                  Trace(scene=scene, count=int(offset[-1]), **parts))
+    return TrainingBatch(torch.cat([lesson.images for lesson in lessons]), torch.cat([x.objects for x in lessons]),
+                         Decisions(scene=scene, count=int(offset[-1]), **parts))
 
 
-def train(recogniser: Recogniser, lesson: Lesson, seed: int, epochs: int, rate: float = 4e-3) -> float:
+def train(posterior: StructurePosterior, lesson: TrainingBatch, seed: int, epochs: int, rate: float = 4e-3) -> float:
     """Learn from renders. Returns the mean negative log-likelihood of the last epoch. ValueError for fewer than 64."""
     if len(lesson) < BATCH:
         raise ValueError(f"a recogniser learns from at least {BATCH} renders, got {len(lesson)}")
-    if not bool(recogniser.centre):
+    if not bool(posterior.centre):
         pixels = lesson.images[:4096].float() / 255
-        recogniser.centre.fill_(max(float(pixels.mean()), 1e-6))
-        recogniser.scale.fill_(max(float(pixels.std()), 1e-3))
+        posterior.centre.fill_(max(float(pixels.mean()), 1e-6))
+        posterior.scale.fill_(max(float(pixels.std()), 1e-3))
     steps = len(lesson) // BATCH
-    optimiser = torch.optim.Adam(recogniser.parameters(), rate / 4)
+    optimiser = torch.optim.Adam(posterior.parameters(), rate / 4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(epochs * steps, 2))
-    order, total = np.random.default_rng(derive(seed, "recogniser order")), 0.0
-    recogniser.train()
+    order, total = np.random.default_rng(derive_seed(seed, "recogniser order")), 0.0
+    posterior.train()
     for _ in range(epochs):
         total = 0.0
         for rows in torch.from_numpy(order.permutation(len(lesson))[:steps * BATCH]).split(BATCH):
             images = (lesson.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
-            context, objects = recogniser(images)
-            missed = -recogniser.policy.log_prob(lesson.trace.take(rows), context).mean()
+            context, objects = posterior(images)
+            missed = -posterior.policy.log_prob(lesson.trace.take(rows), context).mean()
             places = F.binary_cross_entropy_with_logits(objects, lesson.objects[rows].float(), reduction="sum")
             loss = missed + PLACES * places / BATCH
             optimiser.zero_grad()
@@ -170,5 +171,5 @@ def train(recogniser: Recogniser, lesson: Lesson, seed: int, epochs: int, rate: 
             optimiser.step()
             schedule.step()
             total += float(missed.detach())
-    recogniser.eval()
+    posterior.eval()
     return total / steps

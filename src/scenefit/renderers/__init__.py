@@ -8,7 +8,7 @@ import numpy as np
 
 from scenefit.data.frames import Frames
 from scenefit.scenes.scene import SceneBatch
-from scenefit.scenes.suggestions import meant
+from scenefit.scenes.suggestions import did_you_mean
 
 
 class Renderer(Protocol):
@@ -43,7 +43,7 @@ class GrammarMismatch(ValueError):
 def unknown_kind(what: str, kind: str, kinds: Sequence[str]) -> GrammarMismatch:
     """what: where the renderer names the kind, such as "Shapes draws"."""
     return GrammarMismatch(f"{what} {kind!r}, but no symbol of the grammar is named {kind}: there are {list(kinds)}"
-                           f"{meant(kind, kinds)}")
+                           f"{did_you_mean(kind, kinds)}")
 
 
 def check_size(who: str, size: Any) -> None:

@@ -13,10 +13,10 @@ from scenefit.data.frames import Frames
 from scenefit.metrics.features import to_tensor
 from scenefit.renderers import Renderer, RenderError, is_differentiable, name_scenes, render
 from scenefit.renderers.label_checks import Finding, check_labels, without_strangers
-from scenefit.scenes.grammar import Grammar, Unit
+from scenefit.scenes.grammar import Grammar, NormalisedValues
 from scenefit.scenes.priors import Choice
 from scenefit.scenes.scene import SceneBatch
-from scenefit.scenes.suggestions import meant
+from scenefit.scenes.suggestions import did_you_mean
 
 ALONE = 8  # scenes drawn by themselves
 MOVE = 0.37  # of the bounds: how far an attribute is moved to see whether images change
@@ -110,10 +110,10 @@ def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
         for a in own.values():
             if not a.count and a.name not in known and a.key not in grammar.read:
                 yield Finding("warning", f"neither the renderer nor a prior uses {kind}.{a.name}"
-                                         f"{meant(a.name, known - set(own))}")
+                                         f"{did_you_mean(a.name, known - set(own))}")
 
 
-def _cut(values: np.ndarray, unit: Unit) -> float:
+def _cut(values: np.ndarray, unit: NormalisedValues) -> float:
     """Share of the values [n] that stand on an end of their bounds, of numbers that are not whole."""
     return 0.0 if values.dtype.kind in "iu" else float(np.mean((values == unit.low) | (values == unit.high)))
 

@@ -6,23 +6,34 @@ from pathlib import Path
 from scenefit.files import atomic as files
 from scenefit.report import page, picture
 from scenefit.report.content import (
-    Arm,
-    AttributeStory,
+    AttributeContent,
+    Baseline,
     Detections,
     FoundBy,
     Interval,
     Mistakes,
-    Story,
-    Strangers,
+    Outliers,
+    ReportContent,
     Table,
     TracePoint,
 )
 
-__all__ = ["Arm", "AttributeStory", "Detections", "FoundBy", "Interval", "Mistakes", "Story", "Strangers", "Table",
-           "TracePoint", "write"]
+__all__ = [
+    "AttributeContent",
+    "Baseline",
+    "Detections",
+    "FoundBy",
+    "Interval",
+    "Mistakes",
+    "Outliers",
+    "ReportContent",
+    "Table",
+    "TracePoint",
+    "write",
+]
 
 
-def write(story: Story, folder: Path | str) -> tuple[Path, Path]:
+def write(story: ReportContent, folder: Path | str) -> tuple[Path, Path]:
     """Write report.html and report.png into folder, each whole or not at all; returns their paths.
 
     The same story gives the same bytes.

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageFont
 
 from scenefit.report import style
-from scenefit.report.content import AttributeStory, Story, Table
+from scenefit.report.content import AttributeContent, ReportContent, Table
 
 DPI = 100
 STYLE: dict[Any, Any] = {
@@ -82,7 +82,7 @@ def _room(table: Table, factor: float) -> tuple[float, float]:
     return float(ends.min()) - 0.06 * span, float(ends.max()) + 0.06 * span
 
 
-def distance(story: Story, width: int, height: int) -> Image.Image:
+def distance(story: ReportContent, width: int, height: int) -> Image.Image:
     """The distance over renders, with the grammar's and the floor between real photos."""
     def draw(axes: Axes) -> None:
         runs = style.stages(story.trace)
@@ -132,7 +132,7 @@ def _mark_stages(axes: Axes, runs: Any) -> None:
                           fontsize=10)
 
 
-def histogram(attribute: AttributeStory, width: int, height: int) -> Image.Image:
+def histogram(attribute: AttributeContent, width: int, height: int) -> Image.Image:
     """Before and after as filled bars, the truth as an outline; each scaled to its own tallest bin."""
     def draw(axes: Axes) -> None:
         found = style.bars(attribute)

@@ -30,7 +30,7 @@ class TracePoint(NamedTuple):
     stage: str = ""
 
 
-class Arm(NamedTuple):
+class Baseline(NamedTuple):
     """One row of the table: what was trained on, and its metric over repeats. low, high NaN without an interval."""
 
     name: str
@@ -50,14 +50,14 @@ class Table:
     """
 
     metric: str
-    rows: Sequence[Arm]
+    rows: Sequence[Baseline]
     note: str = ""
     gap_closed: Interval | None = None
     percent: bool = True
 
 
 @dataclass(frozen=True, eq=False)
-class AttributeStory:
+class AttributeContent:
     """One attribute's values before and after learning, and the true ones where known. Each [n], numbers or strings.
 
     circular: the values are degrees.  low, high: the bounds of learning, None where there are none.
@@ -172,7 +172,7 @@ class Detections:
 
 
 @dataclass(frozen=True, eq=False)
-class Strangers:
+class Outliers:
     """Photos that are far from every render. images uint8 [k, H, W, 3]; captions: one each; note: what it means."""
 
     images: Images
@@ -186,7 +186,7 @@ class Strangers:
 
 
 @dataclass(frozen=True, eq=False)
-class Story:
+class ReportContent:
     """What one report tells.
 
     command: how to reproduce it.  facts: name -> text (renders, trainings, seed, versions, ...).  verdict: one plain
@@ -208,12 +208,12 @@ class Story:
     trace: Sequence[TracePoint] = ()
     floor: Interval | None = None
     prior_distance: float | None = None
-    attributes: Sequence[AttributeStory] = ()
+    attributes: Sequence[AttributeContent] = ()
     table: Table | None = None
     errors: Mapping[str, Mistakes] = field(default_factory=dict)
     notes: Sequence[str] = ()
     detections: Detections | None = None
-    strangers: Strangers | None = None
+    strangers: Outliers | None = None
     shown_first: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -229,7 +229,7 @@ class Story:
         return tuple((role, title, images) for role, title, images in found if images is not None and len(images))
 
     @property
-    def most_telling(self) -> Sequence[AttributeStory]:
+    def most_telling(self) -> Sequence[AttributeContent]:
         """The attributes: those to be shown first, those that press against a bound, those that changed most."""
         first = {label: place for place, label in enumerate(self.shown_first)}
         return sorted(self.attributes, key=lambda a: (first.get(a.label, len(first)), not a.pressed, -a.change))

@@ -14,7 +14,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from scenefit.report import detections, style
-from scenefit.report.content import AttributeStory, FoundBy, Images, Story, Table
+from scenefit.report.content import AttributeContent, FoundBy, Images, ReportContent, Table
 
 DETECTIONS = 1116  # pixels, of a row of photos with what was found
 LARGEST = 320  # pixels; larger photos are brought down to it
@@ -22,7 +22,7 @@ FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', 
         "color": style.SOFT}
 
 
-def render(story: Story) -> str:
+def render(story: ReportContent) -> str:
     """The whole page. Every string of the story is taken as plain text, whatever it holds."""
     text = resources.files("scenefit.report").joinpath("page.html").read_text("utf-8")
     world = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -42,14 +42,14 @@ def render(story: Story) -> str:
         distances=_distances(story), pixelated=_pixelated)
 
 
-def _detections(story: Story) -> list[tuple[FoundBy, list[str]]]:
+def _detections(story: ReportContent) -> list[tuple[FoundBy, list[str]]]:
     """Each model with its pictures as data URLs, at their full size."""
     told = story.detections
     return [] if told is None else [(found, [_picture(p) for p in pictures])
                                     for found, pictures in detections.rows(told, DETECTIONS)]
 
 
-def _strangers(story: Story) -> list[tuple[str, str]]:
+def _strangers(story: ReportContent) -> list[tuple[str, str]]:
     told = story.strangers
     return [] if told is None else list(zip(map(_source, told.images), told.captions, strict=True))
 
@@ -79,7 +79,7 @@ def _picture(picture: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode("ascii")
 
 
-def _distances(story: Story) -> str:
+def _distances(story: ReportContent) -> str:
     """The distance chart in words, for those who cannot see it."""
     parts = []
     if story.prior_distance is not None and np.isfinite(story.prior_distance):
@@ -122,7 +122,7 @@ def arms(table: Table) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def distance(story: Story) -> dict[str, Any]:
+def distance(story: ReportContent) -> dict[str, Any]:
     """Plotly figure: the distance over renders, the grammar's as a dashed line, the floor as a band."""
     points = [point for _, run in style.stages(story.trace) for point in run]
     x = [point.renders for point in points]
@@ -159,7 +159,7 @@ def distance(story: Story) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def _mark_stages(layout: dict[str, Any], story: Story, ends: Sequence[float]) -> None:
+def _mark_stages(layout: dict[str, Any], story: ReportContent, ends: Sequence[float]) -> None:
     """A dotted line and a name where a stage begins; names only where they find room."""
     runs = style.stages(story.trace)
     starts = [ends[0], *(run[0].renders for _, run in runs[1:]), ends[1]]
@@ -172,7 +172,7 @@ def _mark_stages(layout: dict[str, Any], story: Story, ends: Sequence[float]) ->
                                           "xanchor": "left", "yanchor": "bottom", "showarrow": False})
 
 
-def histogram(attribute: AttributeStory) -> dict[str, Any]:
+def histogram(attribute: AttributeContent) -> dict[str, Any]:
     """Plotly figure: before and after as bars, the truth as an outline, each scaled to its own tallest bin."""
     found = style.bars(attribute)
     centres, widths = (found.edges[:-1] + found.edges[1:]) / 2, np.diff(found.edges)
@@ -193,7 +193,8 @@ def histogram(attribute: AttributeStory) -> dict[str, Any]:
     layout |= {"barmode": "overlay", "bargap": 0}
     layout["yaxis"] |= {"range": [0, 1.06], "visible": False}
     layout["xaxis"] |= {"range": _plain([found.edges[0], found.edges[-1]]), "nticks": 6, "ticks": "outside",
-                        "ticklabeloverflow": "allow", "showline": True, "linecolor": style.SOFT, "tickcolor": style.SOFT}
+                        "ticklabeloverflow": "allow", "showline": True, "linecolor": style.SOFT,
+                        "tickcolor": style.SOFT}
     if attribute.circular:
         layout["xaxis"] |= {"tickvals": list(style.TURN), "ticktext": list(style.TURN.values())}
     elif found.ticks is not None:

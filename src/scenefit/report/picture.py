@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.report import charts, detections, style
 from scenefit.report.charts import fitted, font
-from scenefit.report.content import Images, Story
+from scenefit.report.content import Images, ReportContent
 
 GAP = 3
 WIDTH, MARGIN = 1400, 48
@@ -73,7 +73,7 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
     return sheet
 
 
-def first_view(story: Story) -> Image.Image:
+def first_view(story: ReportContent) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
     blocks = [_header(story), _panels(story), _detections(story), _results(story), _attributes(story),
               _strangers(story), _footer(story)]
@@ -86,7 +86,7 @@ def first_view(story: Story) -> Image.Image:
     return page
 
 
-def _header(story: Story) -> Image.Image:
+def _header(story: ReportContent) -> Image.Image:
     parts = [_text(story.title, 34, style.INK, bold=True, most=2)]
     if story.subtitle:
         parts.append(_text(story.subtitle, 17, style.SOFT, most=2))
@@ -105,7 +105,7 @@ def _framed(text: Image.Image) -> Image.Image:
     return box
 
 
-def _panels(story: Story) -> Image.Image | None:
+def _panels(story: ReportContent) -> Image.Image | None:
     if not story.panels:
         return None
     gap = 28
@@ -134,7 +134,7 @@ def _fit(images: Images, width: int, tallest: int = 330) -> tuple[int, int, floa
     return columns, max(1, min(rows, k // columns)), scale
 
 
-def _detections(story: Story) -> Image.Image | None:
+def _detections(story: ReportContent) -> Image.Image | None:
     """Rows of photos, one a model, with what it found; then false ones at equal recall."""
     told = story.detections
     if told is None or not told.found:
@@ -159,7 +159,7 @@ def _detections(story: Story) -> Image.Image | None:
     return _stack(parts, 10)
 
 
-def _strangers(story: Story) -> Image.Image | None:
+def _strangers(story: ReportContent) -> Image.Image | None:
     told = story.strangers
     if told is None or not len(told.images):
         return None
@@ -169,7 +169,7 @@ def _strangers(story: Story) -> Image.Image | None:
                    _text(told.note, 14, style.SOFT, most=3), shown], 8)
 
 
-def _results(story: Story) -> Image.Image | None:
+def _results(story: ReportContent) -> Image.Image | None:
     """Table and distance, side by side where there are both."""
     both = story.table is not None and bool(style.stages(story.trace))
     width = (INSIDE - 40) // 2 if both else INSIDE
@@ -187,7 +187,7 @@ def _results(story: Story) -> Image.Image | None:
     return _row(parts, 40) if parts else None
 
 
-def _attributes(story: Story) -> Image.Image | None:
+def _attributes(story: ReportContent) -> Image.Image | None:
     many = len(story.attributes) > MOST_ATTRIBUTES
     shown = story.most_telling[:MOST_ATTRIBUTES] if many else story.attributes
     if not shown:
@@ -217,7 +217,7 @@ def _attribute(attribute: Any, width: int) -> Image.Image:
                    _stack(lines, 3)], 4)
 
 
-def _footer(story: Story) -> Image.Image | None:
+def _footer(story: ReportContent) -> Image.Image | None:
     parts = [_text(warning, 15, style.WARN, most=2) for warning in story.warnings[:4]]
     if len(story.warnings) > 4:
         parts.append(_text(f"{len(story.warnings) - 4} more warnings are in report.html.", 15, style.WARN))

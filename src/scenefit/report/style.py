@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.report.content import Arm, AttributeStory, Interval, Story, Table, TracePoint
+from scenefit.report.content import AttributeContent, Baseline, Interval, ReportContent, Table, TracePoint
 from scenefit.scenes.priors import wrap
 
 INK, SOFT, LINE, PALE, WARN = "#20242c", "#5c6573", "#dfe3e8", "#f4f5f7", "#b3261e"
@@ -41,14 +41,14 @@ def paint(role: str) -> Paint:
     return PAINTS.get(words[0], OTHER) if words else OTHER
 
 
-def out_of_sight(story: Story) -> bool:
+def out_of_sight(story: ReportContent) -> bool:
     """Whether the grammar's distance is so far above the curve that, drawn to scale, it would flatten all else."""
     shown = [abs(p.distance) for _, run in stages(story.trace) for p in run]
     prior = story.prior_distance
     return prior is not None and bool(np.isfinite(prior)) and bool(shown) and prior > FAR * max(shown)
 
 
-def above(story: Story) -> str:
+def above(story: ReportContent) -> str:
     """What stands at the top of the chart instead of the grammar's line."""
     return f"\u2191 grammar {number(story.prior_distance or 0.0)}, above this chart"
 
@@ -69,7 +69,7 @@ class Bars:
         return self.heights[role] / max(self.heights[role].max(initial=0.0), 1e-12)
 
 
-def bars(attribute: AttributeStory) -> Bars:
+def bars(attribute: AttributeContent) -> Bars:
     """Histograms of before, after and truth over common bins; a single repeated value fills one bin."""
     values = {role: v for role, v in attribute.values.items() if len(v)}
     if any(v.dtype.kind not in "iufb" for v in values.values()):
@@ -110,7 +110,7 @@ def _categories(values: dict[str, NDArray[Any]]) -> Bars:
     return Bars(np.arange(len(ticks) + 1) - 0.5, heights, tuple(ticks))
 
 
-def _range(attribute: AttributeStory, values: dict[str, NDArray[Any]]) -> tuple[float, float]:
+def _range(attribute: AttributeContent, values: dict[str, NDArray[Any]]) -> tuple[float, float]:
     """Axis of a histogram: the bounds, or nearer in where the values fill less than a fifth of them."""
     joined = np.concatenate(list(values.values())).astype(float) if values else np.zeros(1)
     least, most = float(joined.min()), float(joined.max())
@@ -125,7 +125,7 @@ def _range(attribute: AttributeStory, values: dict[str, NDArray[Any]]) -> tuple[
     return low, high
 
 
-def summary(values: NDArray[Any], attribute: AttributeStory) -> str:
+def summary(values: NDArray[Any], attribute: AttributeContent) -> str:
     """One line: "88.1 ± 3.2 px" (mean and standard deviation), "always 90 px", or the most frequent category."""
     if len(values) == 0:
         return "no node"
@@ -162,7 +162,7 @@ def metric(table: Table, value: float) -> str:
     return f"{100 * value:.1f}" if table.percent else f"{value:.4g}"
 
 
-def interval(table: Table, arm: Arm) -> str:
+def interval(table: Table, arm: Baseline) -> str:
     """ "95.9 to 96.9", or "" where the arm has no interval."""
     if not (np.isfinite(arm.low) and np.isfinite(arm.high)):
         return ""

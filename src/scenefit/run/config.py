@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenefit.data.formats import Keep
+from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
 from scenefit.files.versions import versions
@@ -36,8 +36,9 @@ class PhotoSource(_Plain):
     skipped: list[tuple[str, str]] = Field(default_factory=list)
 
 
-class Record(_Plain):
-    """What settings.json holds. size: (height, width) of the images.  keep: of `scenefit.data.formats.Keep`, where labelled
+class RunConfig(_Plain):
+    """What settings.json holds. size: (height, width) of the images.  keep: of `scenefit.data.formats.Keep`, where
+    labelled
     photos have boxes; None for its defaults, too.  flat_field: hash of the camera's pattern that was taken out of the
     photos; their own hashes are of what is left."""
 
@@ -48,7 +49,7 @@ class Record(_Plain):
     size: tuple[int, int]
     real: PhotoSource
     labelled: PhotoSource | None
-    keep: dict[str, Any] | None = None
+    label_policy: dict[str, Any] | None = None
     flat_field: str | None = None
     versions: dict[str, str]
     command: str
@@ -58,30 +59,32 @@ class Record(_Plain):
         """Of all that decides what is learned, as far as a run folder can tell."""
         decides = self.model_dump(include={"seed", "settings", "grammar", "size"})
         photos = [None if source is None else source.hash for source in (self.real, self.labelled)]
-        kept = [] if self.keep is None else [self.keep]
+        kept = [] if self.label_policy is None else [self.label_policy]
         return content_hash(json.dumps([decides, photos, *kept], sort_keys=True).encode())
 
 
-def describe(scene: SceneFile, seed: int, settings: Settings, size: tuple[int, int], real: Photos, real_path: Any,
+def make_config(scene: SceneFile, seed: int, settings: Settings, size: tuple[int, int], real: Photos, real_path: Any,
              labelled: Photos | None = None, labelled_path: Any = None, command: str = "",
-             keep: Keep | None = None, flat_field: str | None = None) -> Record:
+             label_policy: LabelPolicy | None = None, flat_field: str | None = None) -> RunConfig:
     """The record of a fit to be."""
     few = None if labelled is None else _source(labelled, labelled_path)
-    return Record(seed=seed, settings=settings.record(), scene=SceneSource(path=str(scene.path), hash=scene.hash),
+    return RunConfig(seed=seed, settings=settings.record(), scene=SceneSource(path=str(scene.path), hash=scene.hash),
                   grammar=_plain(scene.grammar.describe()), size=size, real=_source(real, real_path), labelled=few,
-                  keep=None if few is None or keep in (None, Keep()) else asdict(keep), flat_field=flat_field,
+                  label_policy=None if few is None or label_policy in (None, LabelPolicy()) else asdict(label_policy),
+                     flat_field=flat_field,
                   versions=versions(), command=command)
 
 
-def differences(old: Record, new: Record) -> list[str]:
+def differences(old: RunConfig, new: RunConfig) -> list[str]:
     """What keeps a fit from being the same as another, one line each; [] if nothing does."""
     found = [] if old.seed == new.seed else [f"seed: {old.seed} -> {new.seed}"]
     for name in sorted({*old.settings, *new.settings}):
         before, after = old.settings.get(name), new.settings.get(name)
         if before != after:
             found.append(f"{name}: {before} -> {after}")
-    if old.keep != new.keep:
-        found.append(f"which objects become labels: {old.keep or 'the default'} -> {new.keep or 'the default'}")
+    if old.label_policy != new.label_policy:
+        before, after = (one.label_policy or "the default" for one in (old, new))
+        found.append(f"which objects become labels: {before} -> {after}")
     if old.size != new.size:
         found.append(f"size of the images: {old.size} -> {new.size}")
     if old.flat_field != new.flat_field:

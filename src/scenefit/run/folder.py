@@ -24,21 +24,21 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from scenefit.data.formats import Keep
+from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
 from scenefit.files.lock import NAME as LOCK
-from scenefit.files.tensors import DamagedFile, read_tensors, write_tensors
+from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.versions import versions
 from scenefit.inference.fit import Step, fit_steps
 from scenefit.inference.settings import Settings
-from scenefit.nets.attribute_regressor import Reader
+from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.model import Model, load_model
 from scenefit.renderers import Renderer
 from scenefit.renderers.scene_file import SceneFile, SceneFileError, load_scene
-from scenefit.run.config import Record, differences, grammar_changes
+from scenefit.run.config import RunConfig, differences, grammar_changes
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.tasks import Task
 
 STEP = {"stage": (str,), "number": (int,), "done": (int,), "of": (int,), "renders": (int,),
@@ -56,7 +56,7 @@ class Run:
     """An opened run folder."""
 
     folder: Path
-    record: Record
+    record: RunConfig
 
     @property
     def settings(self) -> Settings:
@@ -74,7 +74,7 @@ class Run:
         return self.folder / name
 
 
-def begin(folder: str | Path, wanted: Record) -> Run:
+def begin(folder: str | Path, wanted: RunConfig) -> Run:
     """Make a run folder, or open the one that is there if it is of the same fit.
 
     RunError, naming what differs, if it is of another; or if folder holds something else.
@@ -104,7 +104,7 @@ def open_run(folder: str | Path) -> Run:
     if not path.exists():
         raise RunError(f"{folder} is no run folder: it has no settings.json; make one with: scenefit fit SCENE.py "
                        "--real DIR --out RUN")
-    record = read_json(path, Record, "restore it from a copy, or remove the folder and run the same fit again")
+    record = read_json(path, RunConfig, "restore it from a copy, or remove the folder and run the same fit again")
     try:
         Settings(**record.settings)
     except (TypeError, ValueError) as error:
@@ -159,7 +159,7 @@ def version_changes(run: Run) -> list[str]:
 
 
 def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labelled: Photos | None = None,
-            task: Task | None = None, keep: Keep | None = None) -> Iterator[Step]:
+            task: Task | None = None, label_policy: LabelPolicy | None = None) -> Iterator[Step]:
     """Fit, or go on, keeping steps and checkpoints; at the end write model and features. Yields as `fit_steps` does.
 
     Hold `lock(run.folder)` meanwhile. DamagedFile, RunError and DiskFull say what to do.
@@ -170,7 +170,7 @@ def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labell
     state: Mapping[str, torch.Tensor] | None = _resume(run)
     saved, due = time.monotonic(), False
     for step in fit_steps(grammar, renderer, real, labelled, seed=run.record.seed, settings=run.settings, task=task,
-                          keep=keep, state=state):
+                          label_policy=label_policy, state=state):
         due = step.done == step.of or time.monotonic() - saved >= EVERY
         _append(run.path("steps.jsonl"), json.dumps(step.record()) + "\n", due)
         state = step.state
@@ -194,21 +194,21 @@ def fit_model(run: Run, grammar: Grammar) -> Model:
     try:
         return load_model(grammar, tensors, run.record.seed)
     except ValueError as error:
-        raise DamagedFile(f"{path}: {error}; {_remake(path)}") from error
+        raise CorruptFile(f"{path}: {error}; {_remake(path)}") from error
 
 
-def fit_reader(run: Run) -> Reader:
+def fit_regressor(run: Run) -> AttributeRegressor:
     """The network in whose features the run measured distances. DamagedFile."""
     path = run.path("features.safetensors")
     tensors, facts = read_tensors(path, _remake(path))
     _check_owner(run, path, facts)
     try:
-        reader = Reader(run.record.size, int(facts["readings"]), bool(facts["grey"]),
-                        derive(run.record.seed, "reader"))
-        reader.load_state_dict(tensors)
+        regressor = AttributeRegressor(run.record.size, int(facts["readings"]), bool(facts["grey"]),
+                                       derive_seed(run.record.seed, "reader"))
+        regressor.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise DamagedFile(f"{path} does not fit this version of scenefit: {error}; {_remake(path)}") from error
-    return reader
+        raise CorruptFile(f"{path} does not fit this version of scenefit: {error}; {_remake(path)}") from error
+    return regressor
 
 
 def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
@@ -223,7 +223,7 @@ def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
                 break
             _check_step(step)
         except (ValueError, KeyError, TypeError) as error:
-            raise DamagedFile(f"{path} is damaged in line {number} ({error}); "
+            raise CorruptFile(f"{path} is damaged in line {number} ({error}); "
                               f"{_remake(run.path('model.safetensors') if run.fitted else path)}") from error
         found.append(step)
     return found
@@ -245,19 +245,19 @@ def _resume(run: Run) -> dict[str, torch.Tensor] | None:
     _check_owner(run, path, facts)
     kept = steps(run, int(state["piece"]))
     if not kept or kept[-1]["number"] != int(state["piece"]):
-        raise DamagedFile(f"{run.path('steps.jsonl')} lacks steps that came before the checkpoint; {_remake(path)}")
+        raise CorruptFile(f"{run.path('steps.jsonl')} lacks steps that came before the checkpoint; {_remake(path)}")
     write_text(run.path("steps.jsonl"), "".join(json.dumps(step) + "\n" for step in kept))
     return state
 
 
 def _settle(run: Run, state: Mapping[str, torch.Tensor]) -> None:
     """Write features and model from the last state. Nothing of when or how long goes into them."""
-    reader, model = ({name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
-                     for part in ("reader:", "transformer:"))
+    regressor, model = ({name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
+                        for part in ("reader:", "transformer:"))
     owner = {"run": run.record.identity}
-    grey = reader["body.0.weight"].shape[1] == 1
-    write_tensors(run.path("features.safetensors"), reader,
-                  {**owner, "readings": len(reader["out.bias"]), "grey": grey})
+    grey = regressor["body.0.weight"].shape[1] == 1
+    write_tensors(run.path("features.safetensors"), regressor,
+                  {**owner, "readings": len(regressor["out.bias"]), "grey": grey})
     write_tensors(run.path("model.safetensors"), model, owner)
     run.path("checkpoint.safetensors").unlink(missing_ok=True)
 
@@ -278,7 +278,7 @@ def _append(path: Path, line: str, sync: bool) -> None:
 
 def _check_owner(run: Run, path: Path, facts: Mapping[str, Any]) -> None:
     if facts.get("run") != run.record.identity:
-        raise DamagedFile(f"{path} belongs to another run than {run.path('settings.json')}; {_remake(path)}")
+        raise CorruptFile(f"{path} belongs to another run than {run.path('settings.json')}; {_remake(path)}")
 
 
 def _remake(path: Path) -> str:

@@ -13,25 +13,25 @@ from scenefit import report
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Band
 from scenefit.evaluation.misspecification import NEAR
-from scenefit.evaluation.summary import FEW, LOOKED_AT, Summary, find_strangers, verdict
-from scenefit.files.atomic import whole_file, write_json
+from scenefit.evaluation.summary import FEW, LOOKED_AT, Summary, find_outliers, verdict
+from scenefit.files.atomic import atomic_write, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.metrics.features import compute
-from scenefit.metrics.mmd import floor, mmd2
+from scenefit.metrics.mmd import mmd2, noise_floor
 from scenefit.metrics.objective import objective
-from scenefit.nets.model import Model, pressed
+from scenefit.nets.model import Model, at_bounds
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import draw
+from scenefit.renderers.batches import render_images
 from scenefit.renderers.scene_file import SceneFile
-from scenefit.report import Arm, AttributeStory, Interval, Story, Strangers, Table, TracePoint
+from scenefit.report import AttributeContent, Baseline, Interval, Outliers, ReportContent, Table, TracePoint
 from scenefit.report.picture import contact_sheet
 from scenefit.run.detections import read_detections
-from scenefit.run.folder import Run, RunError, fit_model, fit_reader, read_json, steps
+from scenefit.run.folder import Run, RunError, fit_model, fit_regressor, read_json, steps
 from scenefit.run.results import read_score
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Choice, Prior
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
 SHOWN = 24
@@ -45,28 +45,28 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     Both distances are of as many renders as the fit's own checks, of scenes that it did not see, at the same
     addresses.
     """
-    model, goal = fit_model(run, grammar), objective(fit_reader(run).features, real.images)
-    seed, count = derive(run.record.seed, "summary"), run.settings.check_renders
+    model, goal = fit_model(run, grammar), objective(fit_regressor(run).features, real.images)
+    seed, count = derive_seed(run.record.seed, "summary"), run.settings.check_renders
     sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
     images, distance = {"photos": real.images[_evenly(len(real.images), SHOWN)]}, {}
-    drawn = {name: draw(renderer, scenes)[0] for name, scenes in sets.items()}
+    drawn = {name: render_images(renderer, scenes)[0] for name, scenes in sets.items()}
     for name, part in drawn.items():
         images[name] = part[:SHOWN]
         distance[name] = float(mmd2(compute(goal.extractor, part), goal.kernel))
     if count > NEAR:
-        images |= find_strangers(real.images[_evenly(len(real.images), LOOKED_AT)],
-                                 *(part[:LOOKED_AT] for part in drawn.values()))
+        images |= find_outliers(real.images[_evenly(len(real.images), LOOKED_AT)],
+                                *(part[:LOOKED_AT] for part in drawn.values()))
     band = _floor(goal.photos, seed)
     last = steps(run)[-1]
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band, len(real)),
                       pressed={f"{kind}.{name}": side for (kind, name), side in
-                               pressed(model, model.sample(SAMPLED, seed)).items()},
+                               at_bounds(model, model.sample(SAMPLED, seed)).items()},
                       renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"],
                       run=run.record.identity)
     write_tensors(run.path("samples.safetensors"),
                   {name: torch.from_numpy(part.copy()) for name, part in images.items()}, {"run": run.record.identity})
     for name in ("photos", *sets):
-        with whole_file(run.path(f"{name}.png")) as file:
+        with atomic_write(run.path(f"{name}.png")) as file:
             contact_sheet(images[name], 6).save(file, "PNG")
     write_json(run.path("summary.json"), summary.model_dump(mode="json"))
     return summary
@@ -85,7 +85,7 @@ def _check_owner(run: Run, path: Path, owner: str | None) -> None:
         raise RunError(f"{path} belongs to another run than {run.path('settings.json')}; {REDO}")
 
 
-def tell(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> Story:
+def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> ReportContent:
     """The story of a measured run, from what its folder holds."""
     summary, model = read_summary(run), fit_model(run, scene.grammar)
     path = run.path("samples.safetensors")
@@ -95,22 +95,22 @@ def tell(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> Story:
     trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
              if step["distance"] is not None]
     band = summary.floor
-    return Story(
+    return ReportContent(
         title=f"What {scene.path.stem} learned from {run.record.real.count} photos", verdict=summary.verdict,
         subtitle=f"{run.record.real.path}", command=run.record.command, facts=_facts(run, summary),
         photos=samples.get("photos"), prior=samples.get("prior"), learned=samples.get("learned"),
         trace=trace, floor=Interval(band.mean, band.low, band.high), prior_distance=summary.prior,
-        attributes=attributes(model, summary.pressed), table=_table(run), strangers=tell_strangers(samples),
+        attributes=attributes(model, summary.pressed), table=_table(run), strangers=outlier_content(samples),
         detections=read_detections(run.path("detections.safetensors"), run.record.identity),
         notes=(*warnings, *notes(run)))
 
 
 def write_report(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> tuple[Path, Path]:
     """Write report.html and report.png into the run folder; returns their paths."""
-    return report.write(tell(run, scene, warnings), run.folder)
+    return report.write(report_content(run, scene, warnings), run.folder)
 
 
-def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) -> list[AttributeStory]:
+def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) -> list[AttributeContent]:
     """Each learned attribute, and each learned choice of rules, before and after.
 
     pressed: "kind.name" -> "low" or "high".
@@ -120,7 +120,7 @@ def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) 
     found = [_attribute(a, before, after, pressed.get(f"{a.kind}.{a.name}", "")) for a in model.grammar.learned]
     for kind in model.grammar.learned_heads:
         names = np.array([str(rule) for rule in model.grammar.rules_of(kind)])
-        found.append(AttributeStory(kind, "rule", names[before.tables[kind].rule], names[after.tables[kind].rule]))
+        found.append(AttributeContent(kind, "rule", names[before.tables[kind].rule], names[after.tables[kind].rule]))
     return [story for story in found if len(story.before) and len(story.after)]
 
 
@@ -149,14 +149,14 @@ def notes(run: Run) -> list[str]:
     return found + (score.notes if score is not None and score.metric else [])
 
 
-def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str) -> AttributeStory:
+def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str) -> AttributeContent:
     ends = a.bounds
     if ends is None and isinstance(a.prior, Prior) and not isinstance(a.prior, Choice) and not a.prior.circular:
         ends = a.prior.bounds
     low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
-    return AttributeStory(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
-                          low=None if low is None else float(low), high=None if high is None else float(high),
-                          circular=a.circular, pressed=pressed)
+    return AttributeContent(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
+                            low=None if low is None else float(low), high=None if high is None else float(high),
+                            circular=a.circular, pressed=pressed)
 
 
 def _facts(run: Run, summary: Summary) -> dict[str, str]:
@@ -174,26 +174,26 @@ def _table(run: Run) -> Table | None:
     found = read_score(run.path("score.json"))
     if found is None or not found.metric:
         return None
-    rows = [Arm(name, float(np.mean(values)), min(values), max(values), values)
+    rows = [Baseline(name, float(np.mean(values)), min(values), max(values), values)
             for name, values in found.values.items()]
     return Table(found.metric, rows, note=f"on {found.labelled} labelled photos; lowest to highest of "
                                         f"{len(rows[0].values)} trainings on {found.images} images each; one fit")
 
 
-def tell_strangers(found: Mapping[str, np.ndarray]) -> Strangers | None:
+def outlier_content(found: Mapping[str, np.ndarray]) -> Outliers | None:
     """found: of `find_strangers`, or of a run too small to have any. None where no photo is far."""
     if "far" not in found or not len(found["far"]):
         return None
     before, after = found["far_share"].tolist()
-    return Strangers(found["far"], [f"{one:.2f} times as far" for one in found["far_by"].tolist()],
-                     f"{after:.0%} of the photos lie farther from the learned renders that are nearest to them than 99 "
-                     f"of 100 renders lie from each other, where 1% would if photos were renders; from the grammar's, "
-                     f"{before:.0%} do. Shown are the farthest: what they have and no render has is what the scene "
-                     "lacks.")
+    return Outliers(found["far"], [f"{one:.2f} times as far" for one in found["far_by"].tolist()],
+                    f"{after:.0%} of the photos lie farther from the learned renders that are nearest to them than 99 "
+                    f"of 100 renders lie from each other, where 1% would if photos were renders; from the grammar's, "
+                    f"{before:.0%} do. Shown are the farthest: what they have and no render has is what the scene "
+                    "lacks.")
 
 
 def _floor(photos: torch.Tensor, seed: int) -> Band:
-    found = floor(photos, seed)
+    found = noise_floor(photos, seed)
     return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scenefit.data.boxes import make_boxes
-from scenefit.evaluation.evaluate import ARMS, Found, Piece, Score
+from scenefit.evaluation.evaluate import ARMS, Evaluation, Found, Progress
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.run.folder import RunError, read_json
@@ -16,22 +16,22 @@ from scenefit.run.folder import RunError, read_json
 AGAIN = "delete it, or run scenefit score again"
 
 
-def write_score(path: str | Path, found: Score) -> None:
+def write_score(path: str | Path, found: Evaluation) -> None:
     write_json(path, found.model_dump(mode="json"))
 
 
-def read_score(path: str | Path) -> Score | None:
+def read_score(path: str | Path) -> Evaluation | None:
     """What `write_score` wrote; None if there is no such file. RunError if it is damaged."""
     path = Path(path)
     if not path.exists():
         return None
-    found: Any = read_json(path, Score, AGAIN)
+    found: Any = read_json(path, Evaluation, AGAIN)
     if set(found.distances) != set(ARMS) or set(found.values) - set(ARMS):
         raise RunError(f"{path} is damaged: it needs the arms {', '.join(ARMS)}; {AGAIN}")
     return found
 
 
-def write_piece(path: str | Path, piece: Piece, asked: Any) -> None:
+def write_piece(path: str | Path, piece: Progress, asked: Any) -> None:
     """Keep what is measured so far. asked: all that decides the score, as plain JSON values."""
     boxes = {arm: found.boxes for arm, found in piece.found.items()}
     tensors = {f"{arm} {name}": torch.from_numpy(getattr(of, name)) for arm, of in boxes.items()
@@ -43,7 +43,7 @@ def write_piece(path: str | Path, piece: Piece, asked: Any) -> None:
                                   "score": json.dumps(piece.score.model_dump()), "found": found})
 
 
-def read_piece(path: str | Path, asked: Any) -> Piece | None:
+def read_piece(path: str | Path, asked: Any) -> Progress | None:
     """What `write_piece` wrote last; None if there is nothing, or it was asked something else. DamagedFile."""
     if not Path(path).exists():
         return None
@@ -54,7 +54,8 @@ def read_piece(path: str | Path, asked: Any) -> Piece | None:
     for arm, one in facts["found"].items():
         image, box, score = (tensors[f"{arm} {name}"].numpy() for name in ("image", "box", "score"))
         found[arm] = Found(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
-    return Piece(facts["text"], facts["done"], facts["of"], Score.model_validate(json.loads(facts["score"])), found)
+    return Progress(facts["text"], facts["done"], facts["of"], Evaluation.model_validate(json.loads(facts["score"])),
+                    found)
 
 
 def _hash(asked: Any) -> str:

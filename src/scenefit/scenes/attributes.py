@@ -25,7 +25,7 @@ from scenefit.scenes.priors import (
 )
 from scenefit.scenes.rng import Address
 from scenefit.scenes.scene import Ints
-from scenefit.scenes.suggestions import meant
+from scenefit.scenes.suggestions import did_you_mean
 
 Array = NDArray[Any]
 Key = tuple[str, str]  # kind, attribute
@@ -64,7 +64,7 @@ class Attribute:
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
+class NormalisedValues:
     """What it takes to move a learned attribute: value = low + fold(unit + move) * (high - low). All [n].
 
     An angle goes round instead: value = low + ((unit + move) % 1) * (high - low). A whole number is a bin of the unit
@@ -77,7 +77,7 @@ class Unit:
 
 
 @dataclass(eq=False)
-class Slab:
+class NodeGroup:
     """All nodes of one kind and depth, while they are drawn. start: row of the first in its kind's table."""
 
     kind: str
@@ -101,7 +101,7 @@ class View(Mapping[str, Array]):
     prior asks.  read: takes the keys of what is asked for, where it is given.
     """
 
-    def __init__(self, kinds: Sequence[str], above: Mapping[tuple[str, int], Slab], slab: Slab,
+    def __init__(self, kinds: Sequence[str], above: Mapping[tuple[str, int], NodeGroup], slab: NodeGroup,
                  rows: Ints | None = None, up: int = 0, read: set[Key] | None = None):
         self._kinds, self._above, self._slab, self._rows, self._up, self._read = kinds, above, slab, rows, up, read
 
@@ -117,9 +117,9 @@ class View(Mapping[str, Array]):
         kind, known = self._slab.kind, sorted(self._slab.columns)
         if self._up == 0:
             return (f"{kind} has no attribute {name!r} (yet): a prior may use earlier attributes of its node, {known}, "
-                    f"and all of node.parent{meant(name, known)}")
+                    f"and all of node.parent{did_you_mean(name, known)}")
         who = "the parent" + " of the parent" * (self._up - 1)
-        return f"{kind}, {who}, has no attribute {name!r}: it has {known}{meant(name, known)}"
+        return f"{kind}, {who}, has no attribute {name!r}: it has {known}{did_you_mean(name, known)}"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._slab.columns)
@@ -174,7 +174,7 @@ class Mixed:
         return Mixed([(mask, view.parent) for mask, view in self._views])
 
 
-def _numbers(slab: Slab) -> Ints:
+def _numbers(slab: NodeGroup) -> Ints:
     """Each node's place among those of its parent, in the order in which they are drawn."""
     order = np.lexsort((slab.parent_row, slab.parent_kind, slab.scene))
     parent = np.stack([slab.scene, slab.parent_kind, slab.parent_row])[:, order]
@@ -184,12 +184,12 @@ def _numbers(slab: Slab) -> Ints:
     return found
 
 
-def fold(x: Any) -> Any:
+def reflect(x: Any) -> Any:
     """Brings any number into 0..1 by reflection at both ends; the identity inside. numpy or torch."""
     return 1 - abs(1 - x % 2)
 
 
-def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[Array, Unit | None]:
+def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[Array, NormalisedValues | None]:
     """Values of one attribute [n] and, where it is a learned number, its Unit.
 
     move [n]: None leaves the prior's values exactly; for a learned choice, the chosen codes.
@@ -202,7 +202,7 @@ def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[
         return (values if move is None else np.asarray(prior.options)[np.asarray(move)]), None
     if prior.circular:
         unit, low, high = values / TURN + 0.5, np.full(len(u), -TURN / 2), np.full(len(u), TURN / 2)
-        return (values if move is None else wrap(low + (unit + move) % 1.0 * TURN)), Unit(unit, low, high)
+        return (values if move is None else wrap(low + (unit + move) % 1.0 * TURN)), NormalisedValues(unit, low, high)
     low, high = _ends(attribute, prior, len(u))
     values = np.clip(values, low, high)
     if prior.discrete:
@@ -210,12 +210,12 @@ def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[
         # The draw's own place in its bin keeps the map smooth.
         unit = (values - low + np.clip(u * span % 1.0, EDGE, 1 - EDGE)) / span
         if move is not None:
-            values = low + np.minimum(np.floor(fold(unit + move) * span), span - 1)
-        return values.astype(np.int64), Unit(unit, low, high)
+            values = low + np.minimum(np.floor(reflect(unit + move) * span), span - 1)
+        return values.astype(np.int64), NormalisedValues(unit, low, high)
     unit = (values - low) / (high - low)
     if move is not None:
-        values = np.clip(low + fold(unit + move) * (high - low), low, high)
-    return values, Unit(unit, low, high)
+        values = np.clip(low + reflect(unit + move) * (high - low), low, high)
+    return values, NormalisedValues(unit, low, high)
 
 
 def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:

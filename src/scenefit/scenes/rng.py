@@ -21,7 +21,7 @@ def name_hash(name: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
 
 
-def mix(a: Any, b: Any) -> Address:
+def fold_in(a: Any, b: Any) -> Address:
     """Address of part b inside a; arrays broadcast."""
     with np.errstate(over="ignore"):
         z = np.asarray(a, np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.asarray(b, np.uint64)
@@ -32,23 +32,23 @@ def mix(a: Any, b: Any) -> Address:
 
 def scene_address(seed: int, index: Any) -> Address:
     """Address of each scene [S]. ValueError unless seed is a whole number in 0..2**64 - 1."""
-    return mix(mix(np.uint64(0x5CE7EF17), _seed(seed)), np.asarray(index, np.uint64))
+    return fold_in(fold_in(np.uint64(0x5CE7EF17), _seed(seed)), np.asarray(index, np.uint64))
 
 
 def uniform(address: Address, name: str) -> NDArray[np.float64]:
     """One number in (0, 1) for each address [n]: never 0, never 1."""
-    bits = mix(address, name_hash(name)) >> np.uint64(12)  # 52 bits, so that adding a half is exact
+    bits = fold_in(address, name_hash(name)) >> np.uint64(12)  # 52 bits, so that adding a half is exact
     return (bits.astype(np.float64) + 0.5) * 2.0**-52
 
 
 def generator(address: Any, name: str) -> np.random.Generator:
     """A numpy generator of its own for one address."""
-    return np.random.Generator(np.random.Philox(key=int(mix(address, name_hash(name)))))
+    return np.random.Generator(np.random.Philox(key=int(fold_in(address, name_hash(name)))))
 
 
-def derive(seed: int, name: str) -> int:
+def derive_seed(seed: int, name: str) -> int:
     """A seed for another purpose, e.g. derive(seed, "features"), so that no two purposes share numbers. Below 2**63."""
-    return int(mix(_seed(seed), name_hash(name)) >> np.uint64(1))
+    return int(fold_in(_seed(seed), name_hash(name)) >> np.uint64(1))
 
 
 def _seed(seed: Any) -> np.uint64:

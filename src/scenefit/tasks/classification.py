@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenefit.metrics.features import to_tensor
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 
 Network = Callable[[tuple[int, int], int], nn.Module]
 BATCH = 64
@@ -59,10 +59,10 @@ class Classify:
     def training(self, images: np.ndarray, labels: Any, seed: int) -> Iterator[nn.Module]:
         """The network after each epoch."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "network"))
+            torch.manual_seed(derive_seed(seed, "network"))
             network = self.network((images.shape[1], images.shape[2]), len(self.classes)).to(self.device)
         pixels, target = to_tensor(images), self.codes(labels)
-        order = np.random.default_rng(derive(seed, "order"))
+        order = np.random.default_rng(derive_seed(seed, "order"))
         optimiser = torch.optim.Adam(network.parameters(), self.rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate,
                                                        total_steps=self.epochs * -(-len(images) // BATCH))
@@ -82,12 +82,12 @@ class Classify:
         parts = to_tensor(images).split(CHUNK)
         return torch.cat([network(part.to(self.device)).cpu() for part in parts])
 
-    def score(self, network: nn.Module, images: np.ndarray, labels: Any) -> float:
+    def evaluate(self, network: nn.Module, images: np.ndarray, labels: Any) -> float:
         """Share of images [N, H, W, 3] told right, 0..1."""
         return float((self.predict(network, images).argmax(1) == self.codes(labels)).float().mean())
 
-    def credit(self, images: np.ndarray, labels: Any, photos: np.ndarray, photo_labels: Any,
-               seed: int) -> tuple[Tensor, float]:
+    def influence(self, images: np.ndarray, labels: Any, photos: np.ndarray, photo_labels: Any,
+                  seed: int) -> tuple[Tensor, float]:
         """What each rendered image adds to the task [S], from a single training, and that training's score.
 
         The credit of an image is how far its own gradient of the loss points along that of the labelled photos, at
@@ -101,7 +101,7 @@ class Classify:
             direction = error_p.T @ features_p / len(photos)
             total += ((error_r @ direction) * features_r).sum(1)
         assert network is not None
-        return total / total.std().clamp(min=1e-9), self.score(network, photos, photo_labels)
+        return total / total.std().clamp(min=1e-9), self.evaluate(network, photos, photo_labels)
 
     @torch.no_grad()
     def _last_layer(self, network: nn.Module, images: np.ndarray, labels: Any) -> tuple[Tensor, Tensor]:

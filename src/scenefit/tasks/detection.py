@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.metrics.average_precision import average_precision
 from scenefit.metrics.features import Lite0Maps, to_tensor
-from scenefit.metrics.iou_and_nms import suppress
+from scenefit.metrics.iou_and_nms import nms
 from scenefit.nets.augmentation import Augment, augmented
-from scenefit.nets.centre_network import Backbone, Detector, Targets, balanced, loss, peaks
-from scenefit.scenes.rng import derive
+from scenefit.nets.centre_network import Backbone, Detector, Targets, balanced, decode, loss
+from scenefit.scenes.rng import derive_seed
 
 Images = NDArray[np.uint8]
 CHUNK = 4  # images at once through the backbone: more are slower on a CPU
@@ -31,8 +31,8 @@ MOST_GRADIENT = 10.0  # longer ones are cut
 DAMPING = 0.1  # of the mean second moment
 FLOOR = 0.02  # detections less sure than this are not kept
 SHORTER = 3  # times fewer steps where a network goes on
-TURNS = 2  # of going on with what is found in photos
-SURE = 0.5  # from which score on a find counts as a label then
+ROUNDS = 2  # of going on with what is found in photos
+MIN_CONFIDENCE = 0.5  # from which score on a find counts as a label then
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Detect:
     steps: int = 400
     batch: int = 16
     rate: float = 3e-3
-    enlarge: float = 1.0
-    views: int = 400
+    upscale: float = 1.0
+    augmented_copies: int = 400
     augment: Augment = field(default_factory=Augment)
-    overlap: float = 0.6
-    most: int = 200
+    nms_iou: float = 0.6
+    max_detections: int = 200
     backbone: Backbone = Lite0Maps
-    whole: bool = False
+    train_backbone: bool = False
     device: str = "cpu"
 
     def codes(self, names: Any) -> Tensor:
@@ -87,33 +87,37 @@ class Detect:
         *_, network = self.training(images, labels, seed, start)
         return network
 
-    def tune(self, network: Detector, photos: Images, photo_labels: Boxes, seed: int, images: Images | None = None,
-             labels: Boxes | None = None) -> Detector:
+    def fine_tune(self, network: Detector, photos: Images, photo_labels: Boxes, seed: int, images: Images | None = None,
+                  labels: Boxes | None = None) -> Detector:
         """A copy of network that went on with labelled photos, and with rendered images as the other half, if given."""
         others = None
         if images is not None and labels is not None:
-            others = self._source(network, images, labels, derive(seed, "augment 1"))
+            others = self._source(network, images, labels, derive_seed(seed, "augment 1"))
         *_, network = self.training(photos, photo_labels, seed, network, others)
         return network
 
-    def adapt(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes, turns: int = TURNS,
-              sure: float = SURE) -> Detector:
+    def self_train(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
+                   rounds: int = ROUNDS,
+                   min_confidence: float = MIN_CONFIDENCE) -> Detector:
         """A copy of network that went on with photos that nobody labelled: what it finds in them with a score of at
         least sure counts as their labels, and rendered images are the other half; in each turn it looks again.
 
         Self-training: what it is seldom sure of in photos, it unlearns. A network that finds little gets worse.
         """
-        *_, network = network, *self.adapting(network, photos, seed, images, labels, range(turns), sure)
+        *_, network = network, *self.self_training(network, photos, seed, images, labels, range(rounds), min_confidence)
         return network
 
-    def adapting(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
-                 turns: Sequence[int], sure: float = SURE, parts: int = 1) -> Iterator[Detector]:
+    def self_training(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
+                      rounds: Sequence[int], min_confidence: float = MIN_CONFIDENCE,
+                      parts: int = 1) -> Iterator[Detector]:
         """The network after each of `parts` equal parts of these turns of `adapt`; the turns before gave the one that
         is given."""
-        rendered = self._source(network, images, labels, derive(seed, "rendered")) if turns else None
-        for turn in turns:
+        rendered = self._source(network, images, labels, derive_seed(seed, "rendered")) if rounds else None
+        for turn in rounds:
             found = self.predict(network, photos)
-            for later in self.training(photos, found.where(found.score >= sure), derive(seed, f"turn {turn}"), network,
+            for later in self.training(photos, found.where(found.score >= min_confidence), derive_seed(seed,
+                                                                                                       f"turn {turn}"),
+                                       network,
                                        rendered, parts):
                 network = later
                 yield network
@@ -122,7 +126,7 @@ class Detect:
                  others: _Source | None = None, parts: int = 1) -> Iterator[Detector]:
         """The network after each of `parts` equal parts of the training. others: make up one half of each batch."""
         network = self.fresh(seed) if start is None else copy.deepcopy(start)
-        sources = [self._source(network, images, labels, derive(seed, "augment 0"))]
+        sources = [self._source(network, images, labels, derive_seed(seed, "augment 0"))]
         sources += [] if others is None else [others]
         if start is None and network.backbone.trained:
             network.set_scale(self.maps(network, images[:SCALE]) if self._whole(network)
@@ -132,7 +136,7 @@ class Detect:
         rise = 0.3 if steps == 5 else 0.2  # a fifth of five steps ends where it begins, which PyTorch divides by
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] for g in optimiser.param_groups],
                                                        total_steps=steps, pct_start=rise)
-        draws = [_batches(len(source), max(1, self.batch // len(sources)), derive(seed, f"order {number}"))
+        draws = [_batches(len(source), max(1, self.batch // len(sources)), derive_seed(seed, f"order {number}"))
                  for number, source in enumerate(sources)]
         network.train()
         for step in range(steps):
@@ -169,7 +173,7 @@ class Detect:
     def fresh(self, seed: int) -> Detector:
         """A network before training."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "network"))
+            torch.manual_seed(derive_seed(seed, "network"))
             network = Detector(self.backbone(), len(self.classes))
         return network.to(self.device)
 
@@ -179,7 +183,7 @@ class Detect:
         parts: list[tuple[NDArray[Any], ...]] = []
         for rows in _chunks(len(images)):
             maps = [m.to(self.device) for m in self.maps(network, images[rows.numpy()])]
-            seen = [v.cpu() for v in peaks(network(maps), len(self.classes), network.stride, self.most)]
+            seen = [v.cpu() for v in decode(network(maps), len(self.classes), network.stride, self.max_detections)]
             parts += [self._kept(box, score, code, images.shape[1:3]) for box, score, code in zip(*seen, strict=True)]
         parts = parts[:len(images)]
         if not parts:
@@ -190,18 +194,18 @@ class Detect:
     def _kept(self, box: Tensor, score: Tensor, code: Tensor, size: tuple[int, int]) -> tuple[NDArray[Any], ...]:
         """Box, class name and score of what is left of one image's peaks, cut at its border."""
         height, width = size
-        box = torch.minimum((box / self.enlarge).clamp(min=0), torch.tensor([width, height, width, height]))
+        box = torch.minimum((box / self.upscale).clamp(min=0), torch.tensor([width, height, width, height]))
         good = (score >= FLOOR) & (box[:, 2:] > box[:, :2]).all(1)
         box, score, code = box[good], score[good], code[good]
-        kept = suppress(box, score, code, self.overlap)
+        kept = nms(box, score, code, self.nms_iou)
         return box[kept].numpy(), np.array(self.classes)[code[kept].numpy()], score[kept].numpy()
 
-    def score(self, network: Detector, images: Images, labels: Boxes) -> float:
+    def evaluate(self, network: Detector, images: Images, labels: Boxes) -> float:
         """Mean over the classes of the average precision at IoU 0.5, 0..1."""
         return float(average_precision(self.predict(network, images), labels, self.classes)["mAP50"])
 
-    def credit(self, images: Images, labels: Boxes, photos: Images, photo_labels: Boxes,
-               seed: int) -> tuple[Tensor, float]:
+    def influence(self, images: Images, labels: Boxes, photos: Images, photo_labels: Boxes,
+                  seed: int) -> tuple[Tensor, float]:
         """What each rendered image adds to the task [S], from a single training, and that training's score.
 
         How far an image's own gradient of the loss points along that of the labelled photos, at the last layer, at
@@ -220,7 +224,7 @@ class Detect:
                          for m, (_, targets) in zip(maps, sets, strict=True))
             total += _spread(own @ _straightened(own, real.mean(0)))
         assert network is not None
-        return _spread(total).float(), self.score(network, photos, photo_labels)
+        return _spread(total).float(), self.evaluate(network, photos, photo_labels)
 
     def _last_layer(self, network: Detector, maps: list[Tensor], targets: Targets) -> Tensor:
         """Gradient of each image's loss at the last layer's weights and constants [S, C + 4, F + 1]."""
@@ -254,22 +258,22 @@ class Detect:
         box = torch.zeros(labels.count, max(int(counts.max(initial=0)), 1), 4)
         code = torch.full(box.shape[:2], -1)
         place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-        box[labels.image, place] = torch.from_numpy(labels.box * self.enlarge).float()
+        box[labels.image, place] = torch.from_numpy(labels.box * self.upscale).float()
         code[labels.image, place] = self.codes(labels.name)
         return Targets(box, code, balanced(torch.bincount(code[code >= 0], minlength=len(self.classes))))
 
     def _enlarged(self, images: Images) -> Tensor:
         tensor = to_tensor(images)
-        if self.enlarge == 1:
+        if self.upscale == 1:
             return tensor
-        size = [round(side * self.enlarge) for side in tensor.shape[2:]]
-        return F.interpolate(tensor, size, mode="bilinear", align_corners=False, antialias=self.enlarge < 1)
+        size = [round(side * self.upscale) for side in tensor.shape[2:]]
+        return F.interpolate(tensor, size, mode="bilinear", align_corners=False, antialias=self.upscale < 1)
 
     def _whole(self, network: Detector) -> bool:
-        return self.whole or not network.backbone.trained
+        return self.train_backbone or not network.backbone.trained
 
     def _source(self, network: Detector, images: Images, labels: Boxes, seed: int) -> _Source:
-        images, labels = augmented(images, labels, self.augment, seed, max(1, -(-self.views // len(images))))
+        images, labels = augmented(images, labels, self.augment, seed, max(1, -(-self.augmented_copies // len(images))))
         if self._whole(network):
             parts = [(self._enlarged(images[i:i + CHUNK]) * 255).round().byte() for i in range(0, len(images), CHUNK)]
             return _Source([torch.cat(parts)], self.targets(labels))

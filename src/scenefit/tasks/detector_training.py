@@ -17,9 +17,9 @@ from scenefit.files.atomic import content_hash
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.files.versions import versions
 from scenefit.nets.centre_network import Detector
-from scenefit.scenes.rng import derive
+from scenefit.scenes.rng import derive_seed
 from scenefit.tasks import Detect
-from scenefit.tasks.detection import SHORTER, TURNS
+from scenefit.tasks.detection import ROUNDS, SHORTER
 
 PARTS = 6  # of a stage that goes on, for a bar
 FIRST = SHORTER * PARTS  # of the training on renders
@@ -27,7 +27,7 @@ Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class TrainingData:
     """What a detector learns from, one after the other. rendered: images [S, H, W, 3] and their boxes.  photos
     [N, H, W, 3]: without labels; the rendered are the other half.  labelled: as rendered; alone, for renders would
     hold it at their own boxes."""
@@ -55,36 +55,36 @@ class Stage(NamedTuple):
         return self.done >= FIRST and self.done % PARTS == 0
 
 
-def stages(task: Detect, lessons: Lessons, seed: int, start: Stage | None = None) -> Iterator[Stage]:
+def stages(task: Detect, lessons: TrainingData, seed: int, start: Stage | None = None) -> Iterator[Stage]:
     """The training of a detector, part by part. start: the last whole stage of the same training, which was stopped.
 
     task has at least `FIRST` steps.
     """
-    of = FIRST + PARTS * ((0 if lessons.photos is None else TURNS) + (lessons.labelled is not None))
+    of = FIRST + PARTS * ((0 if lessons.photos is None else ROUNDS) + (lessons.labelled is not None))
     done = 0 if start is None else start.done
     for text, network in _networks(task, lessons, seed, start):
         done += 1
         yield Stage(text, done, of, network)
 
 
-def _networks(task: Detect, lessons: Lessons, seed: int, start: Stage | None) -> Iterator[tuple[str, Detector]]:
+def _networks(task: Detect, lessons: TrainingData, seed: int, start: Stage | None) -> Iterator[tuple[str, Detector]]:
     (images, labels), photos, few = lessons.rendered, lessons.photos, lessons.labelled
     now = None if start is None else start.network
     if start is None:
-        for now in task.training(images, labels, derive(seed, "train"), parts=FIRST):
+        for now in task.training(images, labels, derive_seed(seed, "train"), parts=FIRST):
             yield f"learning from {len(images):,} images", now
     assert now is not None
     if photos is not None:
-        turns = range(0 if start is None else (start.done - FIRST) // PARTS, TURNS)
-        for later in task.adapting(now, photos, derive(seed, "adapt"), images, labels, turns, parts=PARTS):
+        turns = range(0 if start is None else (start.done - FIRST) // PARTS, ROUNDS)
+        for later in task.self_training(now, photos, derive_seed(seed, "adapt"), images, labels, turns, parts=PARTS):
             now = later
             yield f"going on with what is found in {len(photos):,} photos", now
     if few is not None:
-        for later in task.training(*few, derive(seed, "tune"), now, parts=PARTS):
+        for later in task.training(*few, derive_seed(seed, "tune"), now, parts=PARTS):
             yield f"going on with {len(few[0]):,} labelled photos", later
 
 
-def asked(task: Detect, lessons: Lessons, seed: int) -> str:
+def asked(task: Detect, lessons: TrainingData, seed: int) -> str:
     """A hash of all that decides what comes out."""
     return content_hash(f"{task!r} {lessons.hash} {seed} {versions()}".encode())
 

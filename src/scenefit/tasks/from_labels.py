@@ -6,18 +6,18 @@ Legend: S frames.
 import warnings
 from typing import Any
 
-from scenefit.data.formats import Keep, label_boxes
+from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.photos import Photos
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.domain_randomisation import broad
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.tasks import Classify, Detect, Task
 
 LOOKED_AT = 64  # renders, to see which classes there are
 
 
-def choose_task(few: Photos, grammar: Grammar, renderer: Renderer, device: str = "cpu") -> Task:
+def task_for_labels(few: Photos, grammar: Grammar, renderer: Renderer, device: str = "cpu") -> Task:
     """`Detect` over the classes of the photos' boxes and of the renders' objects; without boxes `Classify` over the
     photos' classes. For boxes, 64 scenes of the broad grammar are drawn.
 
@@ -30,7 +30,7 @@ def choose_task(few: Photos, grammar: Grammar, renderer: Renderer, device: str =
     if not real:
         raise ValueError(f"the {len(few)} labelled photos have no box at all, so nothing tells what to find; give "
                          "photos that show objects")
-    drawn = set(render(renderer, broad(grammar).sample(0, LOOKED_AT)).objects.name.tolist()) - {""}
+    drawn = set(render(renderer, uniform_randomisation(grammar).sample(0, LOOKED_AT)).objects.name.tolist()) - {""}
     if not real & drawn:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(real)}, but the renderer's "
                          f"objects of {sorted(drawn)}; name them alike: with Shapes(classes=...), Frame(classes=...), "
@@ -41,9 +41,9 @@ def choose_task(few: Photos, grammar: Grammar, renderer: Renderer, device: str =
     return Detect(tuple(sorted(real | drawn)), device=device)
 
 
-def labels_of(frames: Frames, few: Photos, keep: Keep | None = None) -> Any:
+def labels_of(frames: Frames, few: Photos, label_policy: LabelPolicy | None = None) -> Any:
     """Labels of renders of the kind that the photos have: boxes of the objects that keep chooses, or classes [S]."""
-    return frames.label if few.boxes is None else label_boxes(frames, keep)
+    return frames.label if few.boxes is None else label_boxes(frames, label_policy)
 
 
 def photo_labels(few: Photos) -> Any:

@@ -8,30 +8,30 @@ from scenefit.data.formats.format import Format
 from scenefit.data.formats.kitti import kitti_format
 from scenefit.data.formats.voc import voc_format
 from scenefit.data.formats.yolo import yolo_format
-from scenefit.data.label_policy import Keep, label_boxes
+from scenefit.data.label_policy import LabelPolicy, label_boxes
 
-__all__ = ["FORMATS", "Format", "Keep", "as_format", "coco_format", "kitti_format", "label_boxes", "voc_format",
+__all__ = ["FORMATS", "Format", "LabelPolicy", "as_format", "coco_format", "kitti_format", "label_boxes", "voc_format",
            "yolo_format"]
 
-OF_OBJECTS: dict[str, Callable[[Keep | None], Format]] = {
+OF_OBJECTS: dict[str, Callable[[LabelPolicy | None], Format]] = {
     "coco": coco_format, "yolo": yolo_format, "voc": voc_format, "kitti": kitti_format}
 FORMATS = {form.name: form for form in (FOLDER, *(make(None) for make in OF_OBJECTS.values()))}
 
 
-def as_format(form: Format | str, keep: Keep | None = None) -> Format:
+def as_format(form: Format | str, label_policy: LabelPolicy | None = None) -> Format:
     """A Format as it is, or one of `FORMATS` by its name; keep says which objects become labels.
 
     ValueError for a name that is not among them, and for a keep where there are no objects or the Format has its own.
     """
     if isinstance(form, Format):
-        if keep is not None:
+        if label_policy is not None:
             raise ValueError(f"keep is for a format given by its name; this {form.name} has its own")
         return form
     if form not in FORMATS:
         raise ValueError(f"no format {form!r}; there are {', '.join(FORMATS)}, or pass a scenefit.data.formats.Format")
-    if keep is None:
+    if label_policy is None:
         return FORMATS[form]
     if form not in OF_OBJECTS:
         raise ValueError(f"the format {form} has labels of whole images, so keep, which chooses objects, means nothing "
                          f"to it; formats of objects are {', '.join(OF_OBJECTS)}")
-    return OF_OBJECTS[form](keep)
+    return OF_OBJECTS[form](label_policy)

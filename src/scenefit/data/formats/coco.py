@@ -29,23 +29,23 @@ from scenefit.data.formats.format import PARTS, Format, Row, check_classes, chec
 from scenefit.data.formats.objects import describe, plain
 from scenefit.data.formats.reading import Item, LabelledBox, Labels, Layout, Listing, NoPart, to_number, to_size
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import Keep
-from scenefit.files.atomic import clear_leftovers, to_json, whole_file, write_json
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
 
 HEAD = "instances_"
 
 
-def coco_format(keep: Keep | None = None) -> Format:
+def coco_format(label_policy: LabelPolicy | None = None) -> Format:
     """COCO with a say in which objects become labels."""
-    keep = keep or Keep()
-    return Format("coco", partial(save, keep=keep), finish, keep.settings())
+    label_policy = label_policy or LabelPolicy()
+    return Format("coco", partial(save, label_policy=label_policy), finish, label_policy.settings())
 
 
-def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None) -> list[Row]:
+def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
     """Write the images; the rows hold the labels of the objects that are kept."""
     check_parts(frames, part)
     height, width = frames.images.shape[1:3]
-    found = _labels(frames, keep or Keep())
+    found = _labels(frames, label_policy or LabelPolicy())
     rows = []
     for i, scene in enumerate(frames.scenes.index.tolist()):
         rows.append({"scene": scene, "part": part[i], "file": file_name(scene), "width": width, "height": height,
@@ -96,10 +96,10 @@ def _squeeze(runs: NDArray[np.int64]) -> str:
     return np.stack(letters, 1)[np.stack(used, 1)].astype(np.uint8).tobytes().decode("ascii")
 
 
-def _labels(frames: Frames, keep: Keep) -> list[list[dict[str, Any]]]:
+def _labels(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
     """For each frame the labels of its kept objects, by id."""
     return [[_label(label, frames.instances[row]) for label in labels if label["kept"]]
-            for row, labels in enumerate(describe(frames, keep))]
+            for row, labels in enumerate(describe(frames, label_policy))]
 
 
 def _label(label: dict[str, Any], instances: NDArray[np.int32]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class _File:
 
 
 def _open(stack: ExitStack, path: Path, ids: dict[str, int]) -> _File:
-    images = stack.enter_context(whole_file(path))
+    images = stack.enter_context(atomic_write(path))
     head = {"info": {"description": "synthetic images written by scenefit; see provenance.json"}, "licenses": [],
             "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in ids.items()]}
     images.write(to_json(head, path)[:-1].encode() + b',\n"images": [')

@@ -13,7 +13,7 @@ from typing import Any
 
 from scenefit.data.formats.format import Format, Row, check_classes, check_parts, file_name, write_all, write_png
 from scenefit.data.frames import Frames
-from scenefit.files.atomic import clear_leftovers, whole_file, write_json
+from scenefit.files.atomic import atomic_write, clear_leftovers, write_json
 
 COLUMNS = ("file", "part", "label", "scene")
 
@@ -35,7 +35,7 @@ def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
 def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
     """Write labels.csv and provenance.json."""
     clear_leftovers(out)
-    with whole_file(out / "labels.csv") as file:
+    with atomic_write(out / "labels.csv") as file:
         table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         table.writerow(COLUMNS)
         for row in rows:

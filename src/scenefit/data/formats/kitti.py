@@ -30,7 +30,7 @@ from scenefit.data.formats.reading import (
     unused,
 )
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import Keep
+from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_text
 
 UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
@@ -40,16 +40,17 @@ NOTHING = "DontCare"  # a region that counts neither way
 SEEN = (0.9, 0.5)  # visibility down to which an object is fully, and partly, visible
 
 
-def kitti_format(keep: Keep | None = None) -> Format:
+def kitti_format(label_policy: LabelPolicy | None = None) -> Format:
     """KITTI with a say in which objects become labels."""
-    keep = keep or Keep()
-    return Format("kitti", partial(save, keep=keep), partial(finish_lists, folder="ImageSets"), keep.settings())
+    label_policy = label_policy or LabelPolicy()
+    return Format("kitti", partial(save, label_policy=label_policy), partial(finish_lists, folder="ImageSets"),
+                  label_policy.settings())
 
 
-def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None) -> list[Row]:
+def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
     """Write images and labels. ValueError for a class that cannot be a column, or means something else."""
     check_parts(frames, part)
-    found = describe(frames, keep or Keep())
+    found = describe(frames, label_policy or LabelPolicy())
     rows = [start_row(frames, i, part[i], f"training/image_2/{int(frames.scenes.index[i]):06d}.png", objects)
             for i, objects in enumerate(found)]
     for row in rows:

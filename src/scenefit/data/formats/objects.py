@@ -17,18 +17,18 @@ import numpy as np
 
 from scenefit.data.formats.format import PARTS, Row, check_classes
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import Keep
-from scenefit.files.atomic import clear_leftovers, whole_file, write_json
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.files.atomic import atomic_write, clear_leftovers, write_json
 
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = ("scene", "part", "file", "node", "name", "kept", *CORNERS, *(f"amodal_{c}" for c in CORNERS), "pixels",
            "area", "visibility", "truncation")
 
 
-def describe(frames: Frames, keep: Keep) -> list[list[dict[str, Any]]]:
+def describe(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
     """For each frame its objects by id, as plain JSON values: the columns of `Objects`, kept, and label, its box."""
     o = frames.objects
-    kept, box = keep.of(frames), keep.boxes(frames)
+    kept, box = label_policy.of(frames), label_policy.boxes(frames)
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(frames))]
     for m in range(len(o)):
         found[int(o.scene[m])].append({
@@ -58,7 +58,7 @@ def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: d
     clear_leftovers(out)
     with ExitStack() as stack:
         table = stack.enter_context(object_table(out))
-        lists = {part: stack.enter_context(whole_file(out / folder / f"{part}.txt")) for part in PARTS}
+        lists = {part: stack.enter_context(atomic_write(out / folder / f"{part}.txt")) for part in PARTS}
         for row in tabled(rows, classes, table):
             lists[row["part"]].write(f"{Path(row['file']).stem}\n".encode())
     write_json(out / "provenance.json", info)
@@ -67,7 +67,7 @@ def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: d
 @contextmanager
 def object_table(out: Path) -> Iterator[Any]:
     """A csv writer of out/objects.csv, which appears when the block ends without an error."""
-    with whole_file(out / "objects.csv") as file:
+    with atomic_write(out / "objects.csv") as file:
         table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         table.writerow(COLUMNS)
         yield table

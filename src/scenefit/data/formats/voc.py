@@ -38,27 +38,29 @@ from scenefit.data.formats.reading import (
     unused,
 )
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import Keep
+from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_bytes, write_text
 
 ENDINGS = ("png", "jpg")
 TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object that are outside, hidden, nearly all hidden
 
 
-def voc_format(keep: Keep | None = None, ending: str = "png") -> Format:
+def voc_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """Pascal VOC with a say in which objects become labels, and images as "png" or "jpg" (quality 95)."""
     if ending not in ENDINGS:
         raise ValueError(f"ending needs 'png' or 'jpg', got {ending!r}")
-    keep = keep or Keep()
-    return Format("voc", partial(save, keep=keep, ending=ending), partial(finish_lists, folder="ImageSets/Main"),
-                  {**keep.settings(), "ending": ending})
+    label_policy = label_policy or LabelPolicy()
+    return Format("voc", partial(save, label_policy=label_policy, ending=ending), partial(finish_lists,
+                                                                                          folder="ImageSets/Main"),
+                  {**label_policy.settings(), "ending": ending})
 
 
-def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None, ending: str = "png") -> list[Row]:
+def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,
+         ending: str = "png") -> list[Row]:
     """Write images and annotations. ValueError for a class that cannot be written in XML."""
     check_parts(frames, part)
     rows = [start_row(frames, i, part[i], f"JPEGImages/{int(frames.scenes.index[i]):08d}.{ending}", objects)
-            for i, objects in enumerate(describe(frames, keep or Keep()))]
+            for i, objects in enumerate(describe(frames, label_policy or LabelPolicy()))]
     for row in rows:
         for name in row["classes"]:
             if not name.isprintable() or name != name.strip():

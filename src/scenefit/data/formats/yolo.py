@@ -30,24 +30,24 @@ from scenefit.data.formats.reading import (
     to_number,
 )
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import Keep
+from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json, write_text
 
 AT_ONCE = 256  # label files
 SPLITS = ("train", "val", "test")
 
 
-def yolo_format(keep: Keep | None = None) -> Format:
+def yolo_format(label_policy: LabelPolicy | None = None) -> Format:
     """YOLO with a say in which objects become labels."""
-    keep = keep or Keep()
-    return Format("yolo", partial(save, keep=keep), finish, keep.settings())
+    label_policy = label_policy or LabelPolicy()
+    return Format("yolo", partial(save, label_policy=label_policy), finish, label_policy.settings())
 
 
-def save(frames: Frames, out: Path, part: Sequence[str], keep: Keep | None = None) -> list[Row]:
+def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
     """Write the images; the rows hold the objects. Label files need class numbers, so `finish` writes them."""
     check_parts(frames, part)
     rows = [start_row(frames, i, part[i], f"images/{part[i]}/{file_name(int(frames.scenes.index[i]))}", objects)
-            for i, objects in enumerate(describe(frames, keep or Keep()))]
+            for i, objects in enumerate(describe(frames, label_policy or LabelPolicy()))]
     write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     return rows
 

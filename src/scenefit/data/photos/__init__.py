@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.flat_field import flattened
+from scenefit.data.flat_field import correct_flat_field
 from scenefit.files.atomic import content_hash
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -63,9 +63,9 @@ class Photos:
         return Photos(self.images[rows], tuple(self.paths[row] for row in rows), self.skipped, self.label[rows],
                       None if self.boxes is None else self.boxes.take(rows))
 
-    def flattened(self, field: NDArray[np.float32] | None) -> "Photos":
+    def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
         """The photos without the pattern of their camera, `flat_field`; None leaves them as they are."""
-        return self if field is None else replace(self, images=flattened(self.images, field))
+        return self if field is None else replace(self, images=correct_flat_field(self.images, field))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Photos with labels: boxes of objects in any of the usual layouts, or one class a photo.
 
-Boxes are moved with their photos to the renderer's size (see `scenefit.data.photos`). They are taken to lie in the photo as
+Boxes are moved with their photos to the renderer's size (see `scenefit.data.photos`). They are taken to lie in the
+photo as
 it is shown, that is, after EXIF has turned it. What is left of a box is cut at the edge; a box of which too little is
 left goes. Nothing goes silently: `Photos.skipped` names what was left out, and why.
 Legend: N photos; m boxes; H, W pixels.

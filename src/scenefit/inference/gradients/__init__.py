@@ -1,23 +1,23 @@
 """Gradients through a renderer, side by side behind one choice."""
 
-from scenefit.inference.gradients.estimate import Estimate, Estimator, smooth
+from scenefit.inference.gradients.estimate import Estimate, Estimator, is_differentiable
 from scenefit.inference.gradients.finite_difference import finite_difference
-from scenefit.inference.gradients.pathwise import exact
+from scenefit.inference.gradients.pathwise import pathwise
 from scenefit.inference.gradients.score_function import score_function
-from scenefit.inference.gradients.spsa import simultaneous
+from scenefit.inference.gradients.spsa import spsa
 from scenefit.nets.scene_distribution import Edit
 from scenefit.scenes.grammar import Grammar
 
-GRADIENTS: dict[str, Estimator] = {"exact": exact, "finite": finite_difference, "simultaneous": simultaneous,
+GRADIENTS: dict[str, Estimator] = {"exact": pathwise, "finite": finite_difference, "simultaneous": spsa,
                                    "score": score_function}
 
 
 
 def cost(name: str, grammar: Grammar, edit: Edit) -> int:
     """Images that a gradient takes for an edit."""
-    numbers = [len(edit.moves[a.key]) for a in grammar.learned if smooth(a)]
+    numbers = [len(edit.offsets[a.key]) for a in grammar.learned if is_differentiable(a)]
     more = {"finite": 2 * sum(numbers), "simultaneous": 2 * len(edit.scenes) if numbers else 0}
     return len(edit.scenes) + more.get(name, 0)
 
 
-__all__ = ["GRADIENTS", "Estimate", "Estimator", "cost", "exact", "finite_difference", "score_function", "simultaneous"]
+__all__ = ["GRADIENTS", "Estimate", "Estimator", "cost", "finite_difference", "pathwise", "score_function", "spsa"]

@@ -37,14 +37,15 @@ class Estimate:
 Estimator = Callable[[Grammar, Renderer, Edit, Objective, int], Estimate]
 
 
-def smooth(a: Attribute) -> bool:
+def is_differentiable(a: Attribute) -> bool:
     """Whether images change little when the attribute does: numbers that are not whole, angles."""
     return not a.discrete
 
 
-def jumps(grammar: Grammar) -> list[Key]:
+def non_differentiable(grammar: Grammar) -> list[Key]:
     """Keys of all that is learned and has no gradient through an image: choices, whole numbers, counts, rules."""
-    return [a.key for a in grammar.learned if not smooth(a)] + [(kind, "rule") for kind in grammar.learned_heads]
+    return [a.key for a in grammar.learned if not is_differentiable(a)] + [(kind, "rule")
+                                                                           for kind in grammar.learned_heads]
 
 
 def score_term(edit: Edit, keys: list[Key], witness: Tensor) -> Tensor:
@@ -63,9 +64,9 @@ def leave_one_out(reward: Tensor) -> Tensor:
     return reward - (reward.sum() - reward) / max(len(reward) - 1, 1)
 
 
-def moved(grammar: Grammar, edit: Edit, change: Mapping[Key, Any]) -> SceneBatch:
+def perturbed(grammar: Grammar, edit: Edit, change: Mapping[Key, Any]) -> SceneBatch:
     """The edit's scenes with some moves changed: (kind, name) -> what is added [n]."""
-    moves: dict[Key, Any] = {key: move.detach().numpy().astype(np.float64) for key, move in edit.moves.items()}
+    moves: dict[Key, Any] = {key: move.detach().numpy().astype(np.float64) for key, move in edit.offsets.items()}
     for key, added in change.items():
         moves[key] = moves[key] + added
     return grammar.decode(edit.scenes, {**moves, **edit.codes})[0]

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from scenefit.inference.gradients.estimate import Estimate, image_gradient, images_of, jumps, moved, score_term, smooth
+from scenefit.inference.gradients.estimate import (
+    Estimate,
+    image_gradient,
+    images_of,
+    is_differentiable,
+    non_differentiable,
+    perturbed,
+    score_term,
+)
 from scenefit.metrics.objective import Objective
 from scenefit.nets.scene_distribution import Edit
 from scenefit.renderers import Renderer
@@ -21,18 +29,18 @@ STEP = 0.01  # of the bounds (3.6 degrees): small for the content, large against
 def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
     images = images_of(renderer, edit.scenes)
     loss, gradient, witness = image_gradient(objective, images)
-    surrogate, renders = score_term(edit, jumps(grammar), witness), len(images)
-    for a in (a for a in grammar.learned if smooth(a)):
+    surrogate, renders = score_term(edit, non_differentiable(grammar), witness), len(images)
+    for a in (a for a in grammar.learned if is_differentiable(a)):
         slope = np.zeros(len(edit.scenes.tables[a.kind]))
         for rows in _one_a_scene(edit.scenes, a.kind):
             step = np.zeros(len(slope))
             step[rows] = STEP
             scene = edit.scenes.tables[a.kind].scene[rows]
-            up = images_of(renderer, moved(grammar, edit, {a.key: step}).take(scene))
-            down = images_of(renderer, moved(grammar, edit, {a.key: -step}).take(scene))
+            up = images_of(renderer, perturbed(grammar, edit, {a.key: step}).take(scene))
+            down = images_of(renderer, perturbed(grammar, edit, {a.key: -step}).take(scene))
             renders += 2 * len(rows)
             slope[rows] = (((up - down) * gradient[scene]).sum((1, 2, 3)) / (2 * STEP)).numpy()
-        surrogate = surrogate + (torch.from_numpy(slope).float() * edit.moves[a.key]).sum()
+        surrogate = surrogate + (torch.from_numpy(slope).float() * edit.offsets[a.key]).sum()
     return Estimate(loss, surrogate, renders)
 
 

@@ -10,31 +10,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenefit.inference.gradients.estimate import Estimate, jumps, moved, score_term, smooth
+from scenefit.inference.gradients.estimate import Estimate, is_differentiable, non_differentiable, perturbed, score_term
 from scenefit.metrics.objective import Objective
 from scenefit.nets.scene_distribution import Edit, Key
 from scenefit.renderers import Renderer, RenderError
-from scenefit.scenes.attributes import Attribute, Unit
+from scenefit.scenes.attributes import Attribute, NormalisedValues
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.derivation import cut
+from scenefit.scenes.grammar.derivation import node_groups
 from scenefit.scenes.priors import wrap
 from scenefit.scenes.scene import Ints, SceneBatch
 
 NUDGE = 1e-4  # of the bounds
 
 
-def exact(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
     """TypeError if the renderer has no `draw`, or one without gradients; RenderError if what it draws does not fit."""
     draw = getattr(renderer, "draw", None)
     if draw is None:
         raise TypeError(f"{renderer} has no draw(scenes) -> torch images, which exact gradients need; "
                         'use gradient="simultaneous" or "score"')
     images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
-    if not images.requires_grad and any(smooth(a) and len(edit.moves[a.key]) for a in grammar.learned):
+    if not images.requires_grad and any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned):
         raise TypeError(f"{type(renderer).__name__}.draw returned images without a gradient; use torch operations on "
                         'the columns of the scenes, or gradient="score"')
     loss = objective.loss(images)
-    keys = jumps(grammar)
+    keys = non_differentiable(grammar)
     surrogate = loss
     if keys:
         with torch.no_grad():
@@ -61,13 +61,13 @@ def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
     """The edit's scenes with the columns that depend on its moves as tensors [n], float32, with their gradient."""
     columns: dict[Key, Tensor] = {}
     for a in grammar.learned:
-        if smooth(a):
-            slope = _own_slope(a, edit.units[a.key], edit.moves[a.key].detach().numpy())
-            columns[a.key] = _along(_value(edit, a.key), slope, edit.moves[a.key])
+        if is_differentiable(a):
+            slope = _own_slope(a, edit.normalised[a.key], edit.offsets[a.key].detach().numpy())
+            columns[a.key] = _along(_value(edit, a.key), slope, edit.offsets[a.key])
     conditional = [a.key for attributes in grammar.attributes.values() for a in attributes.values()
                    if a.conditional and _is_number(edit, a.key)]
     if conditional:
-        for source in (a for a in grammar.learned if smooth(a)):
+        for source in (a for a in grammar.learned if is_differentiable(a)):
             _through_parents(grammar, edit, source, conditional, columns)
     grouped: dict[str, dict[str, Any]] = {}
     for (kind, name), column in columns.items():
@@ -75,7 +75,7 @@ def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
     return edit.scenes.with_columns(grouped)
 
 
-def _own_slope(a: Attribute, unit: Unit, move: np.ndarray) -> np.ndarray:
+def _own_slope(a: Attribute, unit: NormalisedValues, move: np.ndarray) -> np.ndarray:
     """d value / d move, with the sign that folding at the bounds gives it [n]."""
     sign = np.ones(len(move)) if a.circular else np.where((unit.unit + move) % 2 < 1, 1.0, -1.0)
     return sign * (unit.high - unit.low)
@@ -84,12 +84,12 @@ def _own_slope(a: Attribute, unit: Unit, move: np.ndarray) -> np.ndarray:
 def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: list[Key],
                      columns: dict[Key, Tensor]) -> None:
     """Add to the targets what they owe to the source of their ancestors, one depth at a time."""
-    for (kind, depth), slab in cut(edit.scenes).items():
+    for (kind, depth), slab in node_groups(edit.scenes).items():
         if kind != source.kind:
             continue
         rows, nudge = slice(slab.start, slab.start + len(slab)), np.zeros(len(edit.scenes.tables[kind]))
         nudge[rows] = NUDGE
-        up, down = moved(grammar, edit, {source.key: nudge}), moved(grammar, edit, {source.key: -nudge})
+        up, down = perturbed(grammar, edit, {source.key: nudge}), perturbed(grammar, edit, {source.key: -nudge})
         for target in targets:
             change = (np.asarray(up.tables[target[0]][target[1]], float) - down.tables[target[0]][target[1]])
             if grammar.attributes[target[0]][target[1]].circular:
@@ -101,7 +101,7 @@ def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: l
                 continue
             above = _ancestors(edit.scenes, target[0], at, depth)
             slope = torch.from_numpy(change[at] / (2 * NUDGE)).float()
-            move = edit.moves[source.key][torch.from_numpy(above)]
+            move = edit.offsets[source.key][torch.from_numpy(above)]
             column = columns.get(target, _value(edit, target))
             columns[target] = column.index_add(0, torch.from_numpy(at), slope * _zero(move))
 

@@ -6,29 +6,37 @@ Each number's slope is the change of the whole, signed by its own step: right in
 import numpy as np
 import torch
 
-from scenefit.inference.gradients.estimate import Estimate, image_gradient, images_of, jumps, moved, score_term, smooth
+from scenefit.inference.gradients.estimate import (
+    Estimate,
+    image_gradient,
+    images_of,
+    is_differentiable,
+    non_differentiable,
+    perturbed,
+    score_term,
+)
 from scenefit.inference.gradients.finite_difference import STEP
 from scenefit.metrics.objective import Objective
 from scenefit.nets.scene_distribution import Edit
 from scenefit.renderers import Renderer
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.rng import derive, mix, uniform
+from scenefit.scenes.rng import derive_seed, fold_in, uniform
 
 
-def simultaneous(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+def spsa(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
     images = images_of(renderer, edit.scenes)
     loss, gradient, witness = image_gradient(objective, images)
-    surrogate = score_term(edit, jumps(grammar), witness)
+    surrogate = score_term(edit, non_differentiable(grammar), witness)
     signs = {}
-    for a in (a for a in grammar.learned if smooth(a)):
-        address = mix(edit.scenes.tables[a.kind].address, np.uint64(derive(seed, "signs")))
+    for a in (a for a in grammar.learned if is_differentiable(a)):
+        address = fold_in(edit.scenes.tables[a.kind].address, np.uint64(derive_seed(seed, "signs")))
         signs[a.key] = np.where(uniform(address, a.name) < 0.5, -1.0, 1.0)
     if not signs:
         return Estimate(loss, surrogate, len(images))
-    up = images_of(renderer, moved(grammar, edit, {key: sign * STEP for key, sign in signs.items()}))
-    down = images_of(renderer, moved(grammar, edit, {key: -sign * STEP for key, sign in signs.items()}))
+    up = images_of(renderer, perturbed(grammar, edit, {key: sign * STEP for key, sign in signs.items()}))
+    down = images_of(renderer, perturbed(grammar, edit, {key: -sign * STEP for key, sign in signs.items()}))
     change = ((up - down) * gradient).sum((1, 2, 3)) / (2 * STEP)
     for key, sign in signs.items():
         of_node = change[torch.from_numpy(edit.scenes.tables[key[0]].scene)]
-        surrogate = surrogate + (of_node * torch.from_numpy(sign).float() * edit.moves[key]).sum()
+        surrogate = surrogate + (of_node * torch.from_numpy(sign).float() * edit.offsets[key]).sum()
     return Estimate(loss, surrogate, 3 * len(images))

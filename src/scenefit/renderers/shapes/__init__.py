@@ -21,7 +21,7 @@ from scenefit.renderers.shapes import camera, outline
 from scenefit.renderers.shapes.layers import Layer, Stack, joined, measure, put, take, without
 from scenefit.renderers.shapes.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scenes.scene import SceneBatch
-from scenefit.scenes.suggestions import meant
+from scenefit.scenes.suggestions import did_you_mean
 
 Array = NDArray[Any]
 TIE = 0.001  # keeps rounding from deciding whether a cover is above `solid`
@@ -119,7 +119,7 @@ def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
         raise ValueError(f"{what} needs attributes with their numbers, as {{'grain': 0.1}}, or {{}}, got {fixed!r}")
     for name, value in fixed.items():
         if name not in known:
-            raise ValueError(f"{what} has no attribute {name!r}{meant(name, known)}; there are {sorted(known)}")
+            raise ValueError(f"{what} has no attribute {name!r}{did_you_mean(name, known)}; there are {sorted(known)}")
         if not isinstance(value, int | float) or not np.isfinite(value):
             raise ValueError(f"{what} needs a finite number for {name}, got {value!r}")
         if name in LEAST and value < LEAST[name][0]:

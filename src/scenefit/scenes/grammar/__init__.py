@@ -15,22 +15,31 @@ from scenefit.scenes.attributes import (
     Array,
     Attribute,
     Key,
-    Unit,
+    NormalisedValues,
     View,
     draw,
-    fold,
     parse,
     parse_count,
     place_in_bounds,
+    reflect,
     resolve,
 )
 from scenefit.scenes.fingerprint import fingerprint
-from scenefit.scenes.grammar.derivation import Decide, Growth, Moves, Repeat, Rule, cut, join_columns, repeat
+from scenefit.scenes.grammar.derivation import (
+    Decide,
+    Derivation,
+    Offsets,
+    Repeat,
+    Rule,
+    join_columns,
+    node_groups,
+    repeat,
+)
 from scenefit.scenes.priors import Choice, Prior, Tabulated
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch
 
-__all__ = ["Attribute", "Grammar", "Moves", "Repeat", "Rule", "Unit", "View", "fold", "repeat"]
+__all__ = ["Attribute", "Grammar", "NormalisedValues", "Offsets", "Repeat", "Rule", "View", "reflect", "repeat"]
 
 TRIED = 32  # scenes sampled when a grammar is made, so that mistakes in conditional priors show there
 
@@ -88,7 +97,7 @@ class Grammar:
         weights = np.array([rule.weight for rule in self.rules_of(kind)], float)
         return weights / weights.sum()
 
-    def sample(self, seed: int, indices: Any, moves: Moves | None = None,
+    def sample(self, seed: int, indices: Any, moves: Offsets | None = None,
                odds: Mapping[str, Array] | None = None, decide: Decide | None = None) -> SceneBatch:
         """Scenes of the given indices: the prior's, or, with moves of counts and odds of rules, an edited structure.
 
@@ -101,10 +110,10 @@ class Grammar:
         chances = {kind: self.rule_probabilities(kind) for kind in self.kinds if rules[kind]}
         for kind, given in (odds or {}).items():
             chances[kind] = _odds(self, kind, given)
-        return Growth(self.start, self.attributes, rules, chances, moves or {}, seed, _indices(indices),
+        return Derivation(self.start, self.attributes, rules, chances, moves or {}, seed, _indices(indices),
                       decide).grow()
 
-    def decode(self, scenes: SceneBatch, moves: Moves) -> tuple[SceneBatch, dict[Key, Unit]]:
+    def decode(self, scenes: SceneBatch, moves: Offsets) -> tuple[SceneBatch, dict[Key, NormalisedValues]]:
         """The same graphs with their learned attributes moved, from the root down.
 
         A conditional prior is asked again with its parents' moved values.  moves: (kind, name) -> [n], in units of
@@ -112,9 +121,9 @@ class Grammar:
         scenes and the `Unit` of every learned number but counts.  ValueError for moves that do not fit.
         """
         _check_moves(self, scenes, moves)
-        found = cut(scenes)
+        found = node_groups(scenes)
         nothing = np.zeros(0)
-        parts = {a.key: [Unit(nothing, nothing, nothing)] for a in self.learned
+        parts = {a.key: [NormalisedValues(nothing, nothing, nothing)] for a in self.learned
                  if not a.count and not isinstance(a.prior, Choice)}
         for slab in found.values():
             view = View(scenes.kinds, found, slab)
@@ -129,7 +138,7 @@ class Grammar:
                     parts[a.key].append(unit)
         grouped = {kind: [slab for slab in found.values() if slab.kind == kind] for kind in scenes.kinds}
         columns = {kind: join_columns(group) for kind, group in grouped.items() if group}
-        units = {key: Unit(*(np.concatenate([getattr(unit, name) for unit in several])
+        units = {key: NormalisedValues(*(np.concatenate([getattr(unit, name) for unit in several])
                              for name in ("unit", "low", "high"))) for key, several in parts.items()}
         return scenes.with_columns(columns), units
 
@@ -138,7 +147,7 @@ class Grammar:
 
         A whole number stands in the middle of its bin.
         """
-        found = cut(scenes)
+        found = node_groups(scenes)
         parts = {a.key: [np.zeros(0)] for a in self.learned if not isinstance(a.prior, Choice)}
         for slab in found.values():
             view = View(scenes.kinds, found, slab)
@@ -198,7 +207,7 @@ def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
 def _resolved(grammar: Grammar, read: set[Key] | None = None) -> Iterator[tuple[Attribute, Prior]]:
     """Each conditional attribute with the prior that it has in a slab of a few scenes. read: see `View`."""
     scenes = grammar.sample(0, TRIED)
-    found = cut(scenes)
+    found = node_groups(scenes)
     for slab in found.values():
         view = View(scenes.kinds, found, slab, read=read)
         for a in grammar.attributes[slab.kind].values():
@@ -260,7 +269,7 @@ def _mean_count(count: Attribute) -> float:
     return float(np.mean(values if count.bounds is None else np.clip(values, *count.bounds)))
 
 
-def _check_moves(grammar: Grammar, scenes: SceneBatch, moves: Moves) -> None:
+def _check_moves(grammar: Grammar, scenes: SceneBatch, moves: Offsets) -> None:
     known = {a.key: a for a in grammar.learned}
     for key, move in moves.items():
         if key not in known:

@@ -11,16 +11,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scenefit.scenes.attributes import Array, Attribute, Key, Slab, View, draw
+from scenefit.scenes.attributes import Array, Attribute, Key, NodeGroup, View, draw
 from scenefit.scenes.priors import pick
-from scenefit.scenes.rng import mix, name_hash, scene_address, uniform
+from scenefit.scenes.rng import fold_in, name_hash, scene_address, uniform
 from scenefit.scenes.scene import Ints, SceneBatch, Table
 
 MOST_NODES = 100_000  # in one scene; a grammar that makes more is taken to be endless
 MOST_DEPTH = 200
 
-Moves = Mapping[Key, Any]  # what to add to an attribute, in units of its bounds
-Decide = Callable[[Slab], Mapping[str, Array]]  # of a slab to be drawn: name -> values [n]; "rule" -> rules [n]
+Offsets = Mapping[Key, Any]  # what to add to an attribute, in units of its bounds
+Decide = Callable[[NodeGroup], Mapping[str, Array]]  # of a slab to be drawn: name -> values [n]; "rule" -> rules [n]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Rule:
 
 
 @dataclass(eq=False)
-class Growth:
+class Derivation:
     """One sampling under way.
 
     attributes, rules, odds: of each kind; odds are the probabilities of its rules.  moves: of counts.
@@ -81,11 +81,11 @@ class Growth:
     attributes: Mapping[str, Mapping[str, Attribute]]
     rules: Mapping[str, Sequence[Rule]]
     odds: Mapping[str, Array]
-    moves: Moves
+    moves: Offsets
     seed: int
     index: Ints
     decide: Decide | None = None
-    slabs: dict[tuple[str, int], Slab] = field(default_factory=dict)
+    slabs: dict[tuple[str, int], NodeGroup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kinds = tuple(self.attributes)
@@ -96,7 +96,7 @@ class Growth:
         """ValueError if a scene grows without end."""
         count = len(self.index)
         nothing = np.full(count, -1)
-        address = mix(scene_address(self.seed, self.index), name_hash(self.start))
+        address = fold_in(scene_address(self.seed, self.index), name_hash(self.start))
         level = {self.start: [{"scene": np.arange(count), "parent_kind": nothing, "parent_row": nothing,
                                "address": address}]}
         self._add(level[self.start][0]["scene"], np.ones(count, np.int64), 0)
@@ -114,11 +114,11 @@ class Growth:
             self._endless(depth + 1)
         return self._finish()
 
-    def _draw(self, kind: str, depth: int, columns: dict[str, Array]) -> Slab:
+    def _draw(self, kind: str, depth: int, columns: dict[str, Array]) -> NodeGroup:
         """The attributes and the rule of every node of a slab."""
         n = len(columns["scene"])
-        slab = Slab(kind, depth, self.sizes[kind], columns["scene"], columns["parent_kind"], columns["parent_row"],
-                    columns["address"], np.full(n, -1))
+        slab = NodeGroup(kind, depth, self.sizes[kind], columns["scene"], columns["parent_kind"], columns["parent_row"],
+                         columns["address"], np.full(n, -1))
         self.sizes[kind] += n
         self.slabs[kind, depth] = slab
         decided = self.decide(slab) if self.decide else {}
@@ -137,7 +137,7 @@ class Growth:
             slab.rule = pick(self.odds[kind], uniform(slab.address, "rule")).astype(np.int64)
         return slab
 
-    def _children(self, slab: Slab) -> Iterator[tuple[str, dict[str, Array]]]:
+    def _children(self, slab: NodeGroup) -> Iterator[tuple[str, dict[str, Array]]]:
         """(kind, columns) of each entry of each rule's right side."""
         for number, rule in enumerate(self.rules[slab.kind]):
             rows = np.flatnonzero(slab.rule == number)
@@ -154,14 +154,14 @@ class Growth:
                     self._add(slab.scene[rows], count, slab.depth + 1)
                     yield child, self._born(slab, rows, child, count, first)
 
-    def _born(self, slab: Slab, rows: Ints, child: str, count: Ints, first: Ints) -> dict[str, Array]:
+    def _born(self, slab: NodeGroup, rows: Ints, child: str, count: Ints, first: Ints) -> dict[str, Array]:
         """count [rows] children of each of these rows, numbered from first [rows]."""
         parent = np.repeat(rows, count)
         ordinal = np.arange(len(parent)) + np.repeat(first - np.cumsum(count) + count, count)
         return {"scene": slab.scene[parent],
                 "parent_kind": np.full(len(parent), self.kinds.index(slab.kind)),
                 "parent_row": slab.start + parent,
-                "address": mix(mix(slab.address[parent], name_hash(child)), ordinal)}
+                "address": fold_in(fold_in(slab.address[parent], name_hash(child)), ordinal)}
 
     def _add(self, scene: Ints, count: Ints, depth: int) -> None:
         """Count new nodes before they are made."""
@@ -186,31 +186,31 @@ class Growth:
             tables[kind] = Table(id=np.zeros(len(depth), np.int64), depth=depth, columns=join_columns(parts), **fields)
         return _number(SceneBatch(int(self.seed), self.index, tables))
 
-    def _empty(self, kind: str) -> Slab:
+    def _empty(self, kind: str) -> NodeGroup:
         """No nodes, but columns of the right type (a conditional prior's is taken to be float)."""
         none = np.zeros(0, np.int64)
-        slab = Slab(kind, 0, 0, none, none, none, none.astype(np.uint64), none)
+        slab = NodeGroup(kind, 0, 0, none, none, none, none.astype(np.uint64), none)
         view = View(self.kinds, self.slabs, slab)
         for a in self.attributes[kind].values():
             slab.columns[a.name] = np.zeros(0) if a.conditional else draw(a, view, np.zeros(0))[0]
         return slab
 
 
-def join_columns(slabs: Sequence[Slab]) -> dict[str, Array]:
+def join_columns(slabs: Sequence[NodeGroup]) -> dict[str, Array]:
     """The columns of one kind's slabs, end to end."""
     return {name: np.concatenate([slab.columns[name] for slab in slabs]) for name in slabs[0].columns}
 
 
-def cut(scenes: SceneBatch) -> dict[tuple[str, int], Slab]:
+def node_groups(scenes: SceneBatch) -> dict[tuple[str, int], NodeGroup]:
     """The slabs of a scene batch by kind and depth, parents before children; columns are its own, not copies."""
     found = {}
     for kind, table in scenes.tables.items():
         edges = np.flatnonzero(np.diff(table.depth, prepend=-1, append=MOST_DEPTH + 1))
         for start, stop in pairwise(edges.tolist()):
             rows, depth = slice(start, stop), int(table.depth[start])
-            found[kind, depth] = Slab(kind, depth, start, table.scene[rows], table.parent_kind[rows],
-                                      table.parent_row[rows], table.address[rows], table.rule[rows],
-                                      {name: column[rows] for name, column in table.columns.items()})
+            found[kind, depth] = NodeGroup(kind, depth, start, table.scene[rows], table.parent_kind[rows],
+                                           table.parent_row[rows], table.address[rows], table.rule[rows],
+                                           {name: column[rows] for name, column in table.columns.items()})
     return dict(sorted(found.items(), key=lambda item: item[0][1]))  # stable: kinds keep their order
 
 

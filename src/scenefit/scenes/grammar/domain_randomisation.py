@@ -15,7 +15,7 @@ from scenefit.scenes.grammar import Grammar, Repeat, Rule
 from scenefit.scenes.priors import TURN, Angle, Choice, Integer, Learned, Prior, Uniform, as_prior
 
 
-def broad(grammar: Grammar) -> Grammar:
+def uniform_randomisation(grammar: Grammar) -> Grammar:
     """Every learned attribute uniform over its bounds, learned rules equally likely.
 
     Rules and counts of kinds that may lead back to themselves stay as they are, for wider ones might never end.
