@@ -15,8 +15,8 @@ from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, lear
 def test_each_learned_attribute_has_its_slot(street):
     found = {target.attribute.key: (target.form, target.single) for target in targets(street)}
     assert found == {("road", "width"): ("number", True), ("lane", "offset"): ("number", False),
-                     ("lane", "n_car"): ("number", False), ("car", "side"): ("number", False),
-                     ("car", "yaw"): ("angle", False), ("car", "doors"): ("number", False),
+                     ("lane", "n_car"): ("integer", False), ("car", "side"): ("number", False),
+                     ("car", "yaw"): ("angle", False), ("car", "doors"): ("integer", False),
                      ("car", "colour"): ("choice", False)}
     width = sum(target.width for target in targets(street))
     assert regression_targets(street, targets(street), street.sample(0, 9)).shape == (9, width)

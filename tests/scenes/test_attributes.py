@@ -275,12 +275,21 @@ def test_every_learned_number_has_a_unit_even_without_nodes() -> None:
 
 # Conditional priors of one sort
 
-def test_what_conditional_priors_were_found_to_be() -> None:
+def test_forms_of_attributes() -> None:
     grammar = Grammar("a", {"a": {"x": Uniform(0, 1), "yaw": learned(lambda a: Angle(a["x"], 5)),
                                   "n": learned(lambda a: Integer(0, np.ceil(a["x"] * 9))),
-                                  "y": lambda a: Constant(a["x"])}})
-    sorts = {name: (a.circular, a.discrete) for name, a in grammar.attributes["a"].items()}
-    assert sorts == {"x": (False, False), "yaw": (True, False), "n": (False, True), "y": (False, False)}
+                                  "y": lambda a: Constant(a["x"]), "colour": Choice(["red", "blue"]),
+                                  "level": Choice([1, 2]), "name": Constant("a"), "copy": lambda a: Constant(a["name"]),
+                                  "either": lambda a: Choice(["x", "yy"]), "twice": lambda a: Constant(2 * a["n"]),
+                                  "fixed": Constant(3), "moving": learned(Constant(3), bounds=(0, 9))}})
+    forms = {name: a.form for name, a in grammar.attributes["a"].items()}
+    assert forms == {"x": "number", "yaw": "angle", "n": "integer", "y": "number", "colour": "choice",
+                     "level": "choice", "name": "text", "copy": "text", "either": "text", "twice": "integer",
+                     "fixed": "integer", "moving": "number"}
+    assert grammar.attributes["a"]["yaw"].circular and not grammar.attributes["a"]["n"].circular
+    assert grammar.attributes["a"]["level"].choice == Choice([1, 2])
+    with pytest.raises(TypeError, match=r"^a\.either is not a choice but of the form 'text'$"):
+        grammar.attributes["a"]["either"].choice  # noqa: B018
 
 
 def test_learned_priors_of_two_sorts_are_refused() -> None:

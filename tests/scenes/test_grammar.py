@@ -235,10 +235,11 @@ def test_attributes_and_what_is_learned(street: Grammar) -> None:
         ("car", "colour")]
     assert street.learned_heads == ("lane",) and street.kinds == ("road", "lane", "verge", "car")
     assert street.attributes["road"]["n_lane"] == Attribute("road", "n_lane", Integer(1, 3), False, None,
-                                                             count=True, discrete=True)
+                                                             count=True, form="integer")
     car = street.attributes["car"]
     assert car["side"].conditional and not car["yaw"].conditional
-    assert car["yaw"].circular and car["doors"].discrete and car["colour"].discrete and not car["side"].circular
+    assert car["yaw"].circular and not car["side"].circular
+    assert [car[name].form for name in ("yaw", "doors", "colour", "side")] == ["angle", "integer", "choice", "number"]
     assert str(street.rules[0]) == "road -> [repeat(lane), verge]"
 
 

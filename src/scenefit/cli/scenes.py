@@ -123,17 +123,16 @@ def _sheet(images: Any, path: Path) -> Path:
 
 def _row(grammar: "Grammar", kind: str, name: str) -> list[str]:
     """One attribute of the prior: what it is and where its values lie, over 2,000 scenes."""
-    from scenefit.generation.export import form_of, summary
-    from scenefit.scenes.priors import Choice
+    from scenefit.generation.export import summary
 
     a, values = grammar.attributes[kind][name], grammar.sample(0, 2000).tables[kind][name]
     prior = "conditional" if a.conditional else re.sub(r", (sd=None|weights=None|low=-inf|high=inf)", "", str(a.prior))
-    bounds = "" if not a.learned or isinstance(a.prior, Choice) else "the circle" if a.circular else \
+    bounds = "" if not a.learned or a.form == "choice" else "the circle" if a.circular else \
         " to ".join(console.number(float(end)) for end in a.bounds) if a.bounds else "the prior's"
     head = [f"{kind}.{name}", prior, "yes" if a.learned else "", bounds]
     if len(values) == 0:
         return [*head, "none", "", "", "", ""]
-    found = summary(values, form_of(a, values))
+    found = summary(values, a.form)
     if "quantiles" not in found:
         likely = sorted(found["probabilities"].items(), key=lambda item: -item[1])[:3]
         return [*head, ", ".join(f"{value} {share:.0%}" for value, share in likely), "", "", "", ""]

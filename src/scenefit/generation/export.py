@@ -4,13 +4,13 @@ The keys of the exported JSON:
 
     scenefit          version of this program;  seed: of the fit;  scenes: how many were sampled for all that follows
     attributes        "kind.name" -> one of, for the learned distribution under "learned", for the prior under "prior":
-      form            "number", "integer", "angle" (degrees), "choice" or "word"
+      form            "number", "integer", "angle" (degrees), "choice" or "text"
       changed         whether fitting could change it;  bounds: [lowest, highest] that fitting may reach, else null
       mean, sd        of numbers, integers and angles (of angles: the mean direction, and the spread about it)
       quantiles       {"1": .., "5": .., "25": .., "50": .., "75": .., "95": .., "99": ..}, by percent; those of angles
                       are not wrapped: they may go beyond 180 degrees
       range           [5 %, 95 %]: the plain range to draw uniformly from, if nothing else can be done
-      probabilities   of choices, words and integers of up to 50 values: value -> share
+      probabilities   of choices, texts and integers of up to 50 values: value -> share
     counts            "parent.child" -> {"prior": {number: share}, "learned": ..}: children of each parent
     rules             kind -> rule -> {"prior": share, "learned": share}, of kinds with a choice of rules
     correlations      list of {"a", "b", "relation", "spearman"}: rank correlations in the learned distribution of at
@@ -25,9 +25,9 @@ import numpy as np
 from scipy import stats
 
 from scenefit.nets.model import Model
-from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.attributes import Attribute, Form
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Choice, Prior, wrap
+from scenefit.scenes.priors import Prior, wrap
 from scenefit.scenes.scene import SceneBatch, Table
 
 PERCENT = (1, 5, 25, 50, 75, 95, 99)
@@ -45,31 +45,19 @@ def export(model: Model, scenes: int = 4096) -> dict[str, Any]:
     for a in (a for several in grammar.attributes.values() for a in several.values()):
         found = {name: batch.tables[a.kind][a.name] for name, batch in sets.items()}
         if min(len(values) for values in found.values()):
-            form = form_of(a, found["prior"])
-            bounds = _bounds(a)
             attributes[f"{a.kind}.{a.name}"] = {
-                "form": form, "changed": a.learned, "bounds": bounds,
-                **{name: summary(values, form) for name, values in found.items()}}
+                "form": a.form, "changed": a.learned, "bounds": _bounds(a),
+                **{name: summary(values, a.form) for name, values in found.items()}}
     return {"scenefit": version("scenefit"), "seed": model.seed, "scenes": scenes, "attributes": attributes,
             "counts": _counts(sets), "rules": _rules(grammar, sets),
             "correlations": [{"a": a, "b": b, "relation": relation, "spearman": _round(value)}
                              for a, b, relation, value in correlations(grammar, learned) if abs(value) >= LEAST]}
 
 
-def form_of(a: Attribute, values: Any) -> str:
-    """ "number", "integer", "angle", "choice" or "word"."""
-    if isinstance(a.prior, Choice):
-        return "choice"
-    kind = np.asarray(values).dtype.kind
-    if a.circular:
-        return "angle"
-    return "word" if kind in "US" else "integer" if kind in "iub" else "number"
-
-
-def summary(values: Any, form: str) -> dict[str, Any]:
+def summary(values: Any, form: Form) -> dict[str, Any]:
     """Values [n] of one attribute in a few numbers."""
     values = np.asarray(values)
-    if form in ("choice", "word"):
+    if form == "choice" or values.dtype.kind in "US":
         return {"probabilities": _shares(values)}
     straight = _unrolled(values) if form == "angle" else values.astype(float)
     quantiles = {str(q): _round(np.quantile(straight, q / 100)) for q in PERCENT}
@@ -100,11 +88,10 @@ def correlations(grammar: Grammar, scenes: SceneBatch) -> Iterator[tuple[str, st
 def _numeric(grammar: Grammar, kind: str, table: Table) -> dict[str, np.ndarray]:
     found = {}
     for a in grammar.attributes[kind].values():
-        form = form_of(a, table[a.name]) if len(table) else "word"
-        if form == "angle":
-            found[a.name] = _unrolled(np.asarray(table[a.name]))
-        elif form in ("number", "integer"):
-            found[a.name] = np.asarray(table[a.name], float)
+        values = np.asarray(table[a.name])
+        if len(values) == 0 or values.dtype.kind in "US" or a.form == "choice":
+            continue
+        found[a.name] = _unrolled(values) if a.form == "angle" else values.astype(float)
     return found
 
 
@@ -148,7 +135,7 @@ def _rules(grammar: Grammar, sets: dict[str, SceneBatch]) -> dict[str, dict[str,
 
 
 def _bounds(a: Attribute) -> list[float] | None:
-    if not a.learned or isinstance(a.prior, Choice):
+    if not a.learned or a.form == "choice":
         return None
     ends = a.bounds or (a.prior.bounds if isinstance(a.prior, Prior) else None)
     if ends is None or any(np.ndim(end) for end in ends):

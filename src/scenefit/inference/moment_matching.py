@@ -20,7 +20,6 @@ from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.quantile_offsets import KNOTS, MASS, prior_at_knots
 from scenefit.nets.scene_distribution import SIGMA_FLOOR, SIGMA_START, SceneDistribution
 from scenefit.scenes.attributes import Attribute
-from scenefit.scenes.priors import Choice
 from scenefit.scenes.scene import SceneBatch
 
 CLOSE = 0.5  # length of a mean direction; a normal spread of 67 degrees has it
@@ -47,8 +46,8 @@ def nearest_neighbour_abc(distribution: SceneDistribution, scenes: SceneBatch, r
         rows = np.repeat(np.arange(len(table)), times[table.scene])
         if len(rows) == 0:
             continue
-        if isinstance(a.prior, Choice):
-            share = np.bincount(a.prior.codes(table[a.name])[rows], minlength=len(a.prior.options)) / len(rows)
+        if a.form == "choice":
+            share = np.bincount(a.choice.codes(table[a.name])[rows], minlength=len(a.choice.options)) / len(rows)
             distribution.set_odds(a, np.maximum(share, LEAST_SHARE))
         else:
             distribution.set_offsets(a, _quantiles(a, units[a.key][rows]) - prior_at_knots(distribution.grammar, a,
@@ -77,7 +76,7 @@ def widened(distribution: SceneDistribution) -> SceneDistribution:
             now = prior + distribution.offset(a, KNOTS).double().numpy()
         centre = float(MASS @ now)
         spread = float(np.sqrt(MASS @ (now - centre) ** 2 + float(distribution.sigma(a).detach()) ** 2))
-        least = max(LEAST_SPREAD, 1 / _bins(a)) if a.discrete and not a.conditional else LEAST_SPREAD
+        least = max(LEAST_SPREAD, 1 / _bins(a)) if a.form == "integer" and not a.conditional else LEAST_SPREAD
         wide.set_offsets(a, centre + max(2 * spread, least) * KNOTS - prior)
     return wide
 
@@ -98,9 +97,9 @@ def match_moments(distribution: SceneDistribution, targets: Sequence[Target], sc
         if int(known.sum()) < 8:
             continue
         r, p, t = (x.double().numpy() for x in (renders[known, part], photos[:, part], truth[known, part]))
-        if isinstance(target.attribute.prior, Choice):
+        if target.form == "choice":
             _match_choice(distribution, target.attribute, r, p)
-        elif target.single and target.attribute.discrete and not target.attribute.conditional:
+        elif target.single and target.form == "integer" and not target.attribute.conditional:
             _match_count(distribution, target.attribute, scenes, r[:, 0], p[:, 0], t[:, 0])
         elif target.form == "angle":
             _match_angle(distribution, target.attribute, scenes, r, p, t, keep_ends)

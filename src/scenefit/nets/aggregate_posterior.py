@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scenefit.scenes.attributes import Attribute, draw, reflect
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Choice, Prior
+from scenefit.scenes.priors import Prior
 from scenefit.scenes.rng import uniform
 
 INSIDE = 1e-9  # keeps a place within its bounds off their very end
@@ -57,7 +57,7 @@ class AggregatePosterior(nn.Module):
 def image_attributes(grammar: Grammar) -> tuple[Attribute, ...]:
     """The attributes that a cloud may hold: learned numbers of the root, each with a prior of its own; no angles."""
     return tuple(a for a in grammar.learned if a.kind == grammar.start and isinstance(a.prior, Prior)
-                 and not isinstance(a.prior, Choice) and not a.circular)
+                 and a.form not in ("choice", "angle"))
 
 
 def empty_aggregate_posterior(grammar: Grammar, photos: int, errors: int) -> AggregatePosterior:

@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.attributes import Attribute, Form
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Choice
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -28,18 +27,21 @@ BATCH = 64
 class Target:
     """What is read of one learned attribute. single: each scene holds exactly one node of its kind.
 
-    form: "angle" (sin and cos of it and of twice it: an axis is far easier to see than its direction), "number" (place
-    in bounds as -1..1; with several nodes their mean and spread) or "choice" (shares of the options).
+    Of an angle: sin and cos of it and of twice it (an axis is far easier to see than its direction). Of a choice: the
+    shares of its options. Of any other: the normalised value as -1..1; with several nodes, their mean and spread.
     """
 
     attribute: Attribute
-    form: str
     single: bool
 
     @property
+    def form(self) -> Form:
+        return self.attribute.form
+
+    @property
     def width(self) -> int:
-        if isinstance(self.attribute.prior, Choice):
-            return len(self.attribute.prior.options)
+        if self.form == "choice":
+            return len(self.attribute.choice.options)
         if self.form == "angle":
             return 4
         return 1 if self.single else 2
@@ -52,8 +54,7 @@ def targets(grammar: Grammar) -> tuple[Target, ...]:
     for a in grammar.learned:
         scene = sample.tables[a.kind].scene
         single = len(scene) == len(sample) and len(np.unique(scene)) == len(sample)
-        form = "choice" if isinstance(a.prior, Choice) else "angle" if a.circular else "number"
-        found.append(Target(a, form, single))
+        found.append(Target(a, single))
     return tuple(found)
 
 
@@ -73,8 +74,8 @@ def _truth(target: Target, scenes: SceneBatch, units: dict[tuple[str, str], np.n
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.bincount(table.scene, values, minlength=len(scenes)) / count
 
-    if isinstance(a.prior, Choice):
-        return np.stack([mean(table[a.name] == option) for option in a.prior.options], axis=1)
+    if target.form == "choice":
+        return np.stack([mean(table[a.name] == option) for option in a.choice.options], axis=1)
     if target.form == "angle":
         turn = 2 * np.pi * units[a.key] - np.pi
         return np.stack([mean(f(times * turn)) for times in (1, 2) for f in (np.sin, np.cos)], axis=1)

@@ -70,11 +70,11 @@ def encode(scenes: SceneBatch, columns: Mapping[str, tuple[Column, ...]]) -> Gra
 
 def _column(a: Attribute, values: np.ndarray) -> Column | None:
     """None for what says nothing: constants, words that depend on other attributes, what the sample never held."""
-    if isinstance(a.prior, Choice):
-        return Column(a.name, "choice", prior=a.prior)
+    if a.form == "choice":
+        return Column(a.name, "choice", prior=a.choice)
     if isinstance(a.prior, Constant) or values.dtype.kind in "US" or len(values) == 0:
         return None
-    if a.circular:
+    if a.form == "angle":
         return Column(a.name, "angle")
     spread = float(np.std(values))
     return Column(a.name, "number", float(np.mean(values)), spread if spread > 0 else 1.0)

@@ -11,7 +11,6 @@ from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Choice
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -99,7 +98,7 @@ def at_bounds(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
     units = model.grammar.units(scenes)
     prior = model.grammar.units(model.grammar.sample(scenes.seed, len(scenes)))
     for a in model.grammar.learned:
-        if isinstance(a.prior, Choice) or a.circular or len(units[a.key]) == 0:
+        if a.form in ("choice", "angle") or len(units[a.key]) == 0:
             continue
         edge = _edge(a)
         for side, now, before in (("low", units[a.key] < edge, prior[a.key] < edge),
@@ -111,7 +110,7 @@ def at_bounds(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
 
 def _edge(a: Attribute) -> float:
     """How close to an end, in units of the bounds, a value presses: of whole numbers, the last one does."""
-    if not a.discrete or a.conditional:
+    if a.form != "integer" or a.conditional:
         return PRESSED
     low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
     return max(PRESSED, 0.75 / (high - low + 1))

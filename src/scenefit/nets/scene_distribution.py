@@ -25,7 +25,7 @@ from scenefit.nets.quantile_offsets import BEND, KNOTS, N_KNOTS, REACH, normal_s
 from scenefit.nets.structure_policy import CHUNK, StructurePolicy, decisions
 from scenefit.scenes.attributes import Attribute, NormalisedValues
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Choice, pick
+from scenefit.scenes.priors import pick
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import SceneBatch
 
@@ -70,8 +70,8 @@ class SceneDistribution(nn.Module):
         self.grammar, self.structure, self.cloud = grammar, None, None
         self.places = image_attributes(grammar)
         self.columns = columns(grammar)
-        self.numbers = tuple(a for a in grammar.learned if not isinstance(a.prior, Choice))
-        self.choices = tuple(a for a in grammar.learned if isinstance(a.prior, Choice))
+        self.numbers = tuple(a for a in grammar.learned if a.form != "choice")
+        self.choices = tuple(a for a in grammar.learned if a.form == "choice")
         self.curves = nn.ParameterDict({_name(a): nn.Parameter(torch.zeros(2 + N_KNOTS)) for a in self.numbers})
         self.log_sigma = nn.ParameterDict({
             _name(a): nn.Parameter(torch.tensor(float(np.log(SIGMA_START - SIGMA_FLOOR)))) for a in self.numbers})
@@ -165,9 +165,9 @@ class SceneDistribution(nn.Module):
             for a in self._edited(kind):
                 out = outputs[kind][:, at:at + _width(a)]
                 at += _width(a)
-                if isinstance(a.prior, Choice) and structure is not None:
-                    codes[a.key] = a.prior.codes(np.asarray(prior.tables[kind][a.name]))
-                elif isinstance(a.prior, Choice):
+                if a.form == "choice" and structure is not None:
+                    codes[a.key] = a.choice.codes(np.asarray(prior.tables[kind][a.name]))
+                elif a.form == "choice":
                     codes[a.key], log_probs[a.key] = self._choose(a, out, address)
                 else:
                     moves[a.key], log_probs[a.key] = self._move(a, NETWORK_SCALE * out[:, 0], address)
@@ -250,12 +250,11 @@ def _name(attribute: Attribute) -> str:
 
 
 def _width(attribute: Attribute) -> int:
-    return len(attribute.prior.options) if isinstance(attribute.prior, Choice) else 1
+    return len(attribute.choice.options) if attribute.form == "choice" else 1
 
 
 def _odds(attribute: Attribute) -> np.ndarray:
-    assert isinstance(attribute.prior, Choice)
-    return attribute.prior.probabilities
+    return attribute.choice.probabilities
 
 
 def _log(probabilities: Any) -> Tensor:

@@ -74,8 +74,8 @@ def decisions(grammar: Grammar) -> tuple[Decision, ...]:
 
     for kind in grammar.kinds:
         for a in grammar.attributes[kind].values():
-            if a.learned and isinstance(a.prior, Choice):
-                add(kind, a.name, a.prior.probabilities, a.prior)
+            if a.learned and a.form == "choice":
+                add(kind, a.name, a.choice.probabilities, a.choice)
             elif a.learned and a.count:
                 add(kind, a.name, *_count_odds(a))
         if kind in grammar.learned_heads:

@@ -14,7 +14,6 @@ from scenefit.metrics.features import to_tensor
 from scenefit.renderers import Renderer, RenderError, is_differentiable, name_scenes, render
 from scenefit.renderers.label_checks import Finding, check_labels, without_strangers
 from scenefit.scenes.grammar import Grammar, NormalisedValues
-from scenefit.scenes.priors import Choice
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
@@ -213,9 +212,9 @@ def _effects(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: F
         if a.count or nodes == 0:
             continue
         move: Any = np.full(nodes, MOVE)
-        if isinstance(a.prior, Choice):
-            codes = a.prior.codes(np.asarray(few.tables[a.kind][a.name]))
-            move = (codes + 1) % len(a.prior.options)
+        if a.form == "choice":
+            codes = a.choice.codes(np.asarray(few.tables[a.kind][a.name]))
+            move = (codes + 1) % len(a.choice.options)
         if np.array_equal(before, render(renderer, grammar.decode(few, {a.key: move})[0]).images):
             blind.append(f"{a.kind}.{a.name}")
     if blind:

@@ -6,7 +6,7 @@ Legend: n nodes of a slab (all nodes of one kind and depth); u in (0, 1).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from scenefit.scenes.suggestions import did_you_mean
 
 Array = NDArray[Any]
 Key = tuple[str, str]  # kind, attribute
+Form = Literal["number", "integer", "angle", "choice", "text"]
 RESERVED = frozenset({"id", "kind", "parent", "values", "rng", "batch", "row", "rule", "scene", "node"})
 EDGE = 1e-9  # a whole number stands at least this far inside its bin, so that rounding cannot move it to the next
 
@@ -37,8 +38,9 @@ EDGE = 1e-9  # a whole number stands at least this far inside its bin, so that r
 class Attribute:
     """One attribute of one kind, as the grammar understands it.
 
-    count: it holds the drawn count of a repeat.  circular, discrete: as its prior's, or, of a conditional prior, as
-    its priors were found to be when the grammar was made.
+    count: it holds the drawn count of a repeat.  form: "choice" is one of fixed options, numbers or text; "text" is a
+    constant text, or one that depends on other attributes; "angle" is in degrees. A conditional prior has the form of
+    the priors that it returned for the scenes that the grammar tried when it was made.
     """
 
     kind: str
@@ -47,8 +49,18 @@ class Attribute:
     learned: bool
     bounds: tuple[float, float] | None
     count: bool = False
-    circular: bool = False
-    discrete: bool = False
+    form: Form = "number"
+
+    @property
+    def circular(self) -> bool:
+        return self.form == "angle"
+
+    @property
+    def choice(self) -> Choice:
+        """The prior of an attribute whose form is "choice". TypeError of any other."""
+        if not isinstance(self.prior, Choice):
+            raise TypeError(f"{self.kind}.{self.name} is not a choice but of the form {self.form!r}")
+        return self.prior
 
     @property
     def key(self) -> Key:
@@ -58,9 +70,20 @@ class Attribute:
     def conditional(self) -> bool:
         return not isinstance(self.prior, Prior)
 
-    def found_to_be(self, prior: Prior) -> "Attribute":
-        """The same, circular or discrete if prior is."""
-        return replace(self, circular=prior.circular, discrete=prior.discrete)
+    def with_form_of(self, prior: Prior) -> "Attribute":
+        """The same attribute with the form of a prior: its own, or one that its conditional prior returned."""
+        return replace(self, form=_form(self, prior))
+
+
+def _form(attribute: Attribute, prior: Prior) -> Form:
+    if isinstance(prior, Choice) and not attribute.conditional:
+        return "choice"
+    if isinstance(prior, Choice | Constant):  # of a conditional prior, options may differ from node to node
+        kind = np.asarray(prior.options if isinstance(prior, Choice) else prior.value).dtype.kind
+        if kind in "US":
+            return "text"
+        return "integer" if kind in "iub" and not attribute.learned else "number"  # a learned constant is moved freely
+    return "angle" if prior.circular else "integer" if prior.discrete else "number"
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +312,7 @@ def parse(kind: str, name: str, value: Any) -> Attribute:
     try:
         given = value if isinstance(value, Learned) else Learned(as_prior(value))
         attribute = Attribute(kind, name, given.prior, given is value, given.bounds)
-        return attribute.found_to_be(given.prior) if isinstance(given.prior, Prior) else attribute
+        return attribute.with_form_of(given.prior) if isinstance(given.prior, Prior) else attribute
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
 
@@ -303,6 +326,6 @@ def parse_count(kind: str, name: str, value: Any) -> Attribute:
     if isinstance(prior, Constant) and not isinstance(prior.value, str) and float(prior.value).is_integer():
         prior = Integer(int(prior.value), int(prior.value))
     low, high = attribute.bounds or prior.bounds
-    if not prior.discrete or isinstance(prior, Choice) or low < 0 or (attribute.bounds and (low % 1 or high % 1)):
+    if not prior.discrete or attribute.form == "choice" or low < 0 or (attribute.bounds and (low % 1 or high % 1)):
         raise ValueError(f"the count of a repeat must be whole numbers >= 0, got {value}")
-    return replace(attribute, prior=prior, count=True, discrete=True)
+    return replace(attribute, prior=prior, count=True, form="integer")

@@ -39,7 +39,7 @@ Estimator = Callable[[Grammar, Renderer, Edit, Objective, int], Estimate]
 
 def is_differentiable(a: Attribute) -> bool:
     """Whether images change little when the attribute does: numbers that are not whole, angles."""
-    return not a.discrete
+    return a.form in ("number", "angle")
 
 
 def non_differentiable(grammar: Grammar) -> list[Key]:

@@ -35,7 +35,7 @@ from scenefit.scenes.grammar.derivation import (
     node_groups,
     repeat,
 )
-from scenefit.scenes.priors import Choice, Prior, Tabulated
+from scenefit.scenes.priors import Prior, Tabulated
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch
 
@@ -124,7 +124,7 @@ class Grammar:
         found = node_groups(scenes)
         nothing = np.zeros(0)
         parts = {a.key: [NormalisedValues(nothing, nothing, nothing)] for a in self.learned
-                 if not a.count and not isinstance(a.prior, Choice)}
+                 if not a.count and a.form != "choice"}
         for slab in found.values():
             view = View(scenes.kinds, found, slab)
             for a in self.attributes[slab.kind].values():
@@ -148,7 +148,7 @@ class Grammar:
         A whole number stands in the middle of its bin.
         """
         found = node_groups(scenes)
-        parts = {a.key: [np.zeros(0)] for a in self.learned if not isinstance(a.prior, Choice)}
+        parts = {a.key: [np.zeros(0)] for a in self.learned if a.form != "choice"}
         for slab in found.values():
             view = View(scenes.kinds, found, slab)
             for a in self.attributes[slab.kind].values():
@@ -190,13 +190,13 @@ def _parse(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
 
 
 def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
-    """Sample a few scenes; every attribute, conditional ones as circular and discrete as their priors are there.
+    """Sample a few scenes; every attribute, conditional ones with the form of the priors that they return there.
 
-    ValueError where the priors of a learned attribute are not of one sort.
+    ValueError where the priors of a learned attribute are not of one form.
     """
     tried = {kind: dict(attributes) for kind, attributes in grammar.attributes.items()}
     for a, prior in _resolved(grammar):
-        now, before = a.found_to_be(prior), tried[a.kind][a.name]
+        now, before = a.with_form_of(prior), tried[a.kind][a.name]
         if a.learned and before is not a and now != before:
             raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one sort (numbers, whole numbers "
                              "or angles) for every node")
