@@ -23,6 +23,7 @@ from scenefit.nets.graph_encoding import columns, encode
 from scenefit.nets.model import Model
 from scenefit.nets.quantile_offsets import normal_score
 from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers import RendererInfo
 from scenefit.scenes.priors import Angle, Choice, Normal, Uniform, learned
 from scenefit.tasks import Classify
 from scenefit.tasks.classification import small_network
@@ -107,7 +108,7 @@ def test_the_reward_of_one_sample_is_credited_to_another(term):
     drawn, trained = [], []
 
     class Renderer:
-        size = (16, 16)
+        info = RendererInfo(size=(16, 16))
 
         def __call__(self, scenes):
             drawn.append(scenes)

@@ -1,6 +1,7 @@
 """Small grammars, renderers and objectives that several test files share."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from scenefit.data.frames import Frames, make_frames
+from scenefit.renderers import RendererInfo, renderer_info
 from scenefit.renderers.sprites import Sprites
 from scenefit.scenes.grammar import Grammar, Rule
 from scenefit.scenes.priors import learned
@@ -28,6 +30,7 @@ class Linear:
         self.size = tuple(next(iter(self.patterns.values())).shape)
         self.base = base
         self.drawn = 0
+        self.info = RendererInfo(self.size, self.draw)
 
     def draw(self, scenes: SceneBatch) -> Tensor:
         image = torch.full((len(scenes), *self.size), self.base, dtype=torch.float64)
@@ -47,7 +50,7 @@ class Plain:
     """Another renderer without its `draw`, and a count of the images drawn."""
 
     def __init__(self, renderer: Any):
-        self.renderer, self.size, self.drawn = renderer, renderer.size, 0
+        self.renderer, self.info, self.drawn = renderer, replace(renderer_info(renderer), draw=None), 0
 
     def __call__(self, scenes: SceneBatch) -> Frames:
         self.drawn += len(scenes)

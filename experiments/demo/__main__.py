@@ -23,7 +23,7 @@ from experiments.arms import gap_closed, interval, train_on, verdict, wrong
 from experiments.demo.world import MATCH, save_photos, take_photos, truth
 from scenefit.files.atomic import write_json
 from scenefit.files.lock import lock
-from scenefit.inference.fit import plan
+from scenefit.inference.fit import frame_size, plan
 from scenefit.renderers.scene_file import SceneFile, load_scene
 from scenefit.report import Baseline, Interval, Mistakes, ReportContent, write
 from scenefit.report import Table as StoryTable
@@ -74,7 +74,7 @@ def repeat(scene: SceneFile, seed: int, folder: Path, tick: Tick) -> dict[str, A
     match, test = take_photos(seed)
     if not (folder / "run").exists():
         save_photos(match, folder / "photos")
-    photos = sf.read_photos(folder / "photos", (scene.renderer.size))  # type: ignore[attr-defined]
+    photos = sf.read_photos(folder / "photos", frame_size(scene.grammar, scene.renderer))
     wanted = make_config(scene, seed, sf.Settings(), photos.images.shape[1:3], photos, folder / "photos")
     with lock(folder / "run"):
         run = begin(folder / "run", wanted)

@@ -26,12 +26,15 @@ HIGH = np.array([0.02, 0.02, 0.03, 0.03, 0.10, 0.20, 0.05, 0.30, 0.05, 0.20])
 CLASSES = np.array([LOW if count <= 3 else HIGH for count in range(MOST + 1)])  # odds of the classes, by count
 
 
+SIZED = sf.RendererInfo(size=(SIZE, SIZE))
+
+
 @dataclass(frozen=True)
 class Placed:
     """Draws the digits of a scene in cells of its own random order; the rest is the sprites'."""
 
     sprites: sf.Sprites
-    size: tuple[int, int] = (SIZE, SIZE)
+    info: sf.RendererInfo = SIZED
 
     def __call__(self, scenes: sf.SceneBatch) -> sf.Frames:
         table = scenes.tables["digit"]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.metrics.average_precision import average_precision as average_precision
     from scenefit.nets.model import Model as Model
     from scenefit.nets.scene_distribution import SceneDistribution as SceneDistribution
+    from scenefit.renderers import RendererInfo as RendererInfo
     from scenefit.renderers import RenderError as RenderError
     from scenefit.renderers import render as render
     from scenefit.renderers.each import each as each
@@ -77,6 +78,7 @@ _HOME = {
     "Photos": "data.photos",
     "Prior": "scenes.priors",
     "RenderError": "renderers",
+    "RendererInfo": "renderers",
     "Rule": "scenes.grammar",
     "Scene": "scenes.scene",
     "SceneBatch": "scenes.scene",

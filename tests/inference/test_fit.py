@@ -200,7 +200,7 @@ class Counting:
     """Sprites that count what they draw."""
 
     def __init__(self, renderer):
-        self.renderer, self.size, self.drawn = renderer, renderer.size, 0
+        self.renderer, self.info, self.drawn = renderer, replace(renderer.info, draw=self.draw), 0
 
     def __call__(self, scenes):
         self.drawn += len(scenes)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scenefit.data.frames import Frame, make_frames
-from scenefit.renderers import RenderError, is_differentiable, render
+from scenefit.renderers import RendererInfo, RenderError, render, renderer_info
 from scenefit.renderers.each import each
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Integer, Uniform
@@ -93,7 +93,7 @@ def test_an_image_alone_is_enough():
 def test_the_function_keeps_its_name_and_can_be_pickled():
     assert drawn.__name__ == "drawn" and drawn.__doc__ == "Boxes on a table."
     assert pickle.loads(pickle.dumps(drawn)) is drawn
-    assert not is_differentiable(drawn)
+    assert renderer_info(drawn).size is None and not renderer_info(drawn).differentiable
 
 
 def broken(value):
@@ -176,7 +176,7 @@ def lie(**change):
 
 
 class Sized:
-    size = (10, 10)
+    info = RendererInfo(size=(10, 10))
 
     def __call__(self, scenes):
         return drawn(scenes)
@@ -193,7 +193,7 @@ class Sized:
     (lie(instances=np.zeros((4, 3, 3), np.int32)), r"instances \[4, 12, 16\] and 4 labels, got \[4, 3, 3\] and 4"),
     (lie(label=np.array(["a"])), r"must return instances \[4, 12, 16\] and 4 labels, got \[4, 12, 16\] and 1"),
     (lie(area={"coin": np.zeros(77)}), r"returned 77 rows of area for the \d+ nodes of coin"),
-    (Sized(), r"renderer Sized says its size is \(10, 10\) \(height, width\), but returned \(12, 16\)")])
+    (Sized(), r"Sized has info.size \(10, 10\) \(height, width\), but returned images of \(12, 16\)")])
 def test_a_renderer_that_lies_is_found_out(renderer, text):
     with pytest.raises(RenderError, match=text) as caught:
         render(renderer, SCENES)

@@ -5,7 +5,7 @@ from blobs import make
 
 import scenefit as sf
 from scenefit.data.frames import Frames, make_frames
-from scenefit.renderers import GrammarMismatch, RenderError
+from scenefit.renderers import GrammarMismatch, RendererInfo, RenderError
 from scenefit.renderers.scene_checks import check
 from scenefit.renderers.scene_file import load_scene
 from scenes import coins, smear
@@ -189,6 +189,7 @@ class Drawn:
 
     def __init__(self, off):
         self.off = off
+        self.info = RendererInfo(draw=self.draw)
 
     def __call__(self, scenes):
         return make_frames(scenes, np.repeat(scenes.tables["a"]["x"], 16).reshape(-1, 4, 4))

@@ -8,7 +8,7 @@ from checks import same_alone
 
 import scenefit as sf
 from benchmarks.shapes import paint, smears
-from scenefit.renderers import is_differentiable, render
+from scenefit.renderers import render, renderer_info
 from scenefit.renderers.scene_file import load_scene
 from scenefit.renderers.shapes import Shapes, camera, outline
 from scenefit.scenes.grammar import Grammar, Rule, repeat
@@ -109,7 +109,7 @@ def test_draw_and_call_agree():
     grammar, renderer = mixed()
     scenes = grammar.sample(1, 20)
     assert np.array_equal((renderer.draw(scenes).permute(0, 2, 3, 1).numpy() * 255).round(), renderer(scenes).images)
-    assert len(render(renderer, scenes)) == 20 and is_differentiable(renderer)
+    assert len(render(renderer, scenes)) == 20 and renderer_info(renderer).differentiable
 
 
 @pytest.mark.parametrize("form", ["lobes", "power", "sides"])

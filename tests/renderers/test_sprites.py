@@ -5,7 +5,7 @@ from checks import same_alone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenefit.renderers import is_differentiable, render
+from scenefit.renderers import render, renderer_info
 from scenefit.renderers.sprites import Sprites
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform
@@ -169,7 +169,7 @@ def test_gradients_are_those_of_finite_differences(colour, scale):
 def test_draw_has_gradients_in_float32_columns_and_each_scene_has_its_own():
     scenes = world(count=2, x=Uniform(6, 14)).sample(0, 5)
     renderer = Sprites((18, 20), {"thing": blob()})
-    assert is_differentiable(renderer) and renderer.size == (18, 20)
+    assert renderer_info(renderer).differentiable and renderer_info(renderer).size == (18, 20)
 
     def gradient(shift):
         x = torch.tensor(scenes.tables["thing"]["x"], dtype=torch.float32)

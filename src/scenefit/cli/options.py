@@ -2,9 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,16 +15,13 @@ from scenefit.cli.console import warn
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from scenefit.data.formats import LabelPolicy
-    from scenefit.data.frames import Frames
     from scenefit.data.photos import Photos, Skipped
     from scenefit.inference.settings import Settings
     from scenefit.renderers import Renderer
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
-    from scenefit.scenes.scene import SceneBatch
 
 DEVICES = ("auto", "cpu", "cuda")
 APART = "give a folder of photos alone, or move the run elsewhere"
@@ -62,42 +58,27 @@ FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", 
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """A renderer whose scenes are drawn elsewhere, and whose gradients, if it has any, come back to the CPU.
-
-    size, parts, attributes: the renderer's own, where it has them.
-    """
-
-    call: Callable[["SceneBatch"], "Frames"]
-    draw: Callable[["SceneBatch"], "Tensor"] | None
-    size: tuple[int, int] | None
-    parts: Sequence[str] = ()
-    attributes: Callable[[str], dict[str, frozenset[str]]] | None = None
-
-    def __call__(self, scenes: "SceneBatch") -> "Frames":
-        return self.call(scenes)
-
-
 @contextmanager
 def drawing(scene: "SceneFile", workers: int = 0, device: str = "cpu") -> Iterator["Renderer"]:
     """The scene file's renderer, on a device (resolved, see `resolve`) or spread over processes."""
     one_thread()
-    renderer: Any = scene.renderer
-    known = getattr(renderer, "size", None), getattr(renderer, "parts", ()), getattr(renderer, "attributes", None)
+    from scenefit.renderers import renderer_info, renderer_name
+
+    info = renderer_info(scene.renderer)
     if device != "cpu":
         if workers:
             raise typer.BadParameter(f"--workers {workers} and --device {device} exclude each other")
-        placed = _placed(renderer, device)
-        draw = getattr(placed, "draw", None)
-        yield Drawing(placed, None if draw is None else lambda scenes: draw(scenes).cpu(), *known)
+        if info.to is None:
+            raise ValueError(f"--device {device}: the scene's {renderer_name(scene.renderer)} cannot choose its "
+                             "device, as its info has no `to`; use --device cpu, or choose it in the scene file")
+        yield info.to(device)
     elif workers:
         from scenefit.renderers.processes import Pool
 
-        with Pool(scene.path, workers) as pool:
-            yield Drawing(pool, getattr(renderer, "draw", None), *known)
+        with Pool(scene.path, workers, info=info) as pool:
+            yield pool
     else:
-        yield renderer
+        yield scene.renderer
 
 
 def one_thread() -> None:
@@ -123,14 +104,6 @@ def resolve(device: str) -> str:
         raise ValueError(f"--device cuda: there is no CUDA here ({built}, version {torch.__version__}); use --device "
                          "cpu, or install PyTorch's CUDA build on a machine with an NVIDIA GPU")
     return "cpu"
-
-
-def _placed(renderer: Any, device: str) -> Any:
-    """The renderer on a device, if it is one that can choose: a dataclass with a field device."""
-    if is_dataclass(renderer) and not isinstance(renderer, type) and "device" in {f.name for f in fields(renderer)}:
-        return replace(renderer, device=device)
-    raise ValueError(f"--device {device}: the scene's {getattr(renderer, '__name__', type(renderer).__name__)} has no "
-                     "`device` to choose; use --device cpu, or let the scene file put it there")
 
 
 def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: Path | None = None) -> "Photos":

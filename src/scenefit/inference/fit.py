@@ -22,7 +22,7 @@ from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective
 from scenefit.nets.model import Model
 from scenefit.nets.structure_policy import decisions
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer, render, renderer_info
 from scenefit.scenes.grammar import Grammar
 from scenefit.tasks import Task
 from scenefit.tasks.from_labels import LOOKED_AT, task_for_labels
@@ -91,7 +91,7 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     size = frame_size(grammar, renderer)
     photos = as_images(real, size, settings.most_photos)
     few = _labelled(labelled, size)
-    looked_at = int(getattr(renderer, "size", None) is None)  # the scene drawn to see its size
+    looked_at = int(renderer_info(renderer).size is None)  # the scene drawn to see its size
     if few is not None and task is None and settings.task != "none":
         task = task_for_labels(few, grammar, renderer, settings.device)
         looked_at += LOOKED_AT if few.boxes is not None else 0
@@ -142,8 +142,8 @@ def _run(learning: Learning, pieces: list[tuple[str, int, int]], state: State | 
 
 
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
-    """(height, width) of the renderer's images: its `size`, or that of one scene drawn to see."""
-    size = getattr(renderer, "size", None)
+    """(height, width) of the renderer's images: its info's `size`, or that of one rendered scene."""
+    size = renderer_info(renderer).size
     if size is None:
         size = render(renderer, grammar.sample(0, 1)).images.shape[1:3]
     return int(size[0]), int(size[1])

@@ -26,7 +26,7 @@ from scenefit.metrics.objective import Objective, objective
 from scenefit.nets.aggregate_posterior import image_attributes
 from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, regression_targets, targets, train
 from scenefit.nets.scene_distribution import Edit, SceneDistribution
-from scenefit.renderers import Renderer, is_differentiable, render
+from scenefit.renderers import Renderer, render, renderer_info
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
@@ -69,11 +69,11 @@ class Learning:
         if settings.warm_start == "look" and not image_attributes(grammar):
             raise ValueError('warm_start="look" finds what belongs to the whole image, and this grammar has no learned '
                              f"number at its root, {grammar.start!r}; use warm_start=\"infer\"")
-        name = settings.gradient
-        self.gradient = ("exact" if is_differentiable(renderer) else "score") if name == "auto" else name
-        if self.gradient == "exact" and not is_differentiable(renderer):
-            raise ValueError('gradient="exact" needs a renderer with draw(scenes) -> torch images, such as Sprites; '
-                             'this one has none, so use "auto", "simultaneous" or "score"')
+        name, differentiable = settings.gradient, renderer_info(renderer).differentiable
+        self.gradient = ("exact" if differentiable else "score") if name == "auto" else name
+        if self.gradient == "exact" and not differentiable:
+            raise ValueError('gradient="exact" needs a renderer whose info has draw(scenes) -> torch images, such as '
+                             'Sprites; this one has none, so use "auto", "simultaneous" or "score"')
 
     @property
     def objective(self) -> Objective:

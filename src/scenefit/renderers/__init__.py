@@ -1,8 +1,9 @@
-"""Renderers: scenes in, images with labels out; and the one place where the loop calls them."""
+"""Renderers: functions from scenes to labelled images, what they state about themselves, and the checked call."""
 
 import operator
-from collections.abc import Sequence
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -10,16 +11,63 @@ from scenefit.data.frames import Frames
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class Renderer(Protocol):
-    """Anything that turns scenes into frames, one frame a scene, in their order.
+    """A callable that turns scenes into frames, one frame a scene, in their order.
 
-    It may also have `draw(scenes) -> torch.Tensor` [S, 3, H, W] float32 in 0..1, differentiable in those columns of
-    the scenes that are torch tensors (`SceneBatch.with_columns` puts them there): then its gradients are exact.
-    And `size`, the (H, W) of its images. And `attributes(root)`, the attributes that it looks at: kind -> names.
+    It may have an attribute `info`, a `RendererInfo`: of a class `self.info` or a property, of a function
+    `renderer.info = RendererInfo(size=(48, 64))` below its definition.
     """
 
     def __call__(self, scenes: SceneBatch) -> Frames: ...
+
+
+@dataclass(frozen=True, eq=False)
+class RendererInfo:
+    """What is known of a renderer without calling it. Everything is optional; read it with `renderer_info`.
+
+    size: (H, W) of its images in pixels; without it one scene is rendered to measure it.
+    draw: scenes -> torch tensor [S, 3, H, W], float32 in 0..1, on the renderer's device, differentiable in those
+    columns of the scenes that are torch tensors (see `SceneBatch.with_columns`); it enables pathwise gradients.
+    attributes: kind of the root -> {kind: names of the attributes that the renderer uses}; it finds misspelt ones.
+    parts: kinds that are drawn as parts of their parent and are no objects of their own.
+    device: where it renders, such as "cpu".  to: device -> the same renderer there; None if it cannot choose.
+    ValueError unless size is two whole numbers >= 1.
+    """
+
+    size: tuple[int, int] | None = None
+    draw: "Callable[[SceneBatch], Tensor] | None" = None
+    attributes: Callable[[str], Mapping[str, frozenset[str]]] | None = None
+    parts: Sequence[str] = ()
+    device: str = "cpu"
+    to: Callable[[str], Renderer] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            check_size("RendererInfo", self.size)
+
+    @property
+    def differentiable(self) -> bool:
+        return self.draw is not None
+
+
+NO_INFO = RendererInfo()
+
+
+def renderer_info(renderer: Renderer) -> RendererInfo:
+    """The `info` of a renderer, an empty one where it has none. TypeError if it is no RendererInfo."""
+    info = getattr(renderer, "info", NO_INFO)
+    if not isinstance(info, RendererInfo):
+        raise TypeError(f"{renderer_name(renderer)}.info must be a scenefit.RendererInfo, got {type(info).__name__}")
+    return info
+
+
+def renderer_name(renderer: Any) -> str:
+    """Name of a function, or of the class of an object, for messages."""
+    return str(getattr(renderer, "__name__", type(renderer).__name__))
 
 
 class RenderError(RuntimeError):
@@ -62,10 +110,6 @@ def name_scenes(seed: int, indices: Any) -> str:
     if len(names) > 6:
         names = [", ".join([*names[:3], "..."]) + f" {names[-1]} ({len(indices)})"]
     return f"scene{'s' if len(indices) != 1 else ''} {', '.join(names)} of seed {seed}"
-
-
-def is_differentiable(renderer: Any) -> bool:
-    return callable(getattr(renderer, "draw", None))
 
 
 def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
@@ -113,9 +157,9 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
                 f"{list(np.shape(images))}; scenefit.make_frames converts and checks")
     if len(images) != count:
         return f"returned {len(images)} images for {count} scenes"
-    size = getattr(renderer, "size", None)
+    size = renderer_info(renderer).size
     if size is not None and tuple(size) != images.shape[1:3]:
-        return f"says its size is {tuple(size)} (height, width), but returned {images.shape[1:3]}"
+        return f"has info.size {tuple(size)} (height, width), but returned images of {images.shape[1:3]}"
     if frames.instances.shape != images.shape[:3] or len(frames.label) != count:
         return (f"must return instances {list(images.shape[:3])} and {count} labels, got "
                 f"{list(frames.instances.shape)} and {len(frames.label)}")
@@ -130,7 +174,7 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
 
 
 def _name(renderer: Any) -> str:
-    name = getattr(renderer, "__name__", type(renderer).__name__)
+    name = renderer_name(renderer)
     return "the renderer" if name == "renderer" else f"renderer {name}"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.frames import Frame, Frames, make_frames, to_uint8
-from scenefit.renderers import Renderer, RenderError
+from scenefit.renderers import Renderer, RenderError, renderer_name
 from scenefit.scenes.scene import Scene, SceneBatch
 
 
@@ -36,7 +36,7 @@ def each(function: Callable[[Scene], Any]) -> Renderer:
 
 
 def _named(function: Callable[..., Any], scene: Scene, text: str) -> RenderError:
-    name = getattr(function, "__name__", function)
+    name = renderer_name(function)
     said = "the renderer" if name == "renderer" else f"renderer {name}"
     return RenderError(f"{said} {text}", scene.seed, [scene.index],
                        scene.batch.take([scene.row]))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.data.frames import Frames
-from scenefit.renderers import Renderer, RenderError, render
+from scenefit.renderers import NO_INFO, Renderer, RendererInfo, RenderError, render
 from scenefit.renderers.chunks import _parts, chunk_rows, join
 from scenefit.renderers.scene_file import load_scene
 from scenefit.scenes.scene import SceneBatch
@@ -44,11 +44,13 @@ class Pool:
     `close`, with an error, with Ctrl-C, or with this process, whichever comes first.
     RenderError, naming the scenes, where the renderer raises, a worker dies or takes too long. A script that uses a
     pool needs `if __name__ == "__main__":`, as each worker imports it.
+    info: the renderer's, `renderer_info(scene.renderer)`; its `draw` runs in this process.
     """
 
     scene_path: str | Path
     workers: int = 0
     timeout: float = 300.0
+    info: RendererInfo = NO_INFO
     _alive: list[_Worker] = field(default_factory=list, init=False, repr=False)
     _renderer: Renderer | None = field(default=None, init=False, repr=False)
 

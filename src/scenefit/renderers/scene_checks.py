@@ -3,7 +3,7 @@
 Legend: S scenes; m objects.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 
 from scenefit.data.frames import Frames
 from scenefit.metrics.features import to_tensor
-from scenefit.renderers import Renderer, RenderError, is_differentiable, name_scenes, render
+from scenefit.renderers import Renderer, RenderError, name_scenes, render, renderer_info
 from scenefit.renderers.label_checks import Finding, check_labels, without_strangers
 from scenefit.scenes.grammar import Grammar, NormalisedValues
 from scenefit.scenes.scene import SceneBatch
@@ -103,8 +103,8 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
 
 def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
     """Attributes that neither the renderer nor a prior looks at: where one is misspelt, the default is drawn."""
-    told = getattr(renderer, "attributes", None)
-    for kind, known in told(grammar.start).items() if callable(told) else ():
+    attributes = renderer_info(renderer).attributes
+    for kind, known in attributes(grammar.start).items() if attributes else ():
         own = grammar.attributes.get(kind, {})
         for a in own.values():
             if not a.count and a.name not in known and a.key not in grammar.read:
@@ -146,7 +146,7 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
                                  "this scene have nothing to train on")
     seen = frames.objects.pixels > 0
     masked = set(zip(frames.objects.scene[seen].tolist(), frames.objects.id[seen].tolist(), strict=True))
-    parts = getattr(renderer, "parts", ())
+    parts = renderer_info(renderer).parts
     for kind, table in scenes.tables.items():
         nodes = set(zip(table.scene.tolist(), table.id.tolist(), strict=True))
         if kind in parts:  # drawn as its parent's
@@ -190,9 +190,9 @@ def _company(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: F
 
 def _gradient(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
     """A differentiable renderer's draw() shows what its frames show."""
-    if not is_differentiable(renderer):
+    draw = renderer_info(renderer).draw
+    if draw is None:
         return
-    draw: Callable[[SceneBatch], torch.Tensor] = renderer.draw  # type: ignore[attr-defined]
     with torch.no_grad():
         gap = (draw(scenes).cpu() - to_tensor(frames.images)).abs().amax(dim=(1, 2, 3)).numpy()
     if gap.max() > 2 / 255:

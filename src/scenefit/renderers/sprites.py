@@ -6,7 +6,7 @@ Legend: S scenes; H, W pixels; N textures of a kind, h, w texels, C channels; n 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from scenefit.data.frames import Frames, make_frames
-from scenefit.renderers import GrammarMismatch, check_size, unknown_kind
+from scenefit.renderers import GrammarMismatch, RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_column, numbers, read_column
 from scenefit.scenes.rng import generator
 from scenefit.scenes.scene import SceneBatch
@@ -66,6 +66,10 @@ class Sprites:
                 raise ValueError(f"labels[{kind!r}] needs one class a texture, got {len(names)} for {have} textures")
         if self.label is not None and self.label not in sheets:
             raise ValueError(f"label names the kind {self.label!r}, but there are textures of {sorted(sheets)} only")
+
+    @property
+    def info(self) -> RendererInfo:
+        return RendererInfo(self.size, self.draw, device=self.device, to=lambda device: replace(self, device=device))
 
     def draw(self, scenes: SceneBatch) -> Tensor:
         """[S, 3, H, W] float32 in 0..1, with gradients."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from scenefit.inference.gradients.estimate import Estimate, is_differentiable, non_differentiable, perturbed, score_term
 from scenefit.metrics.objective import Objective
 from scenefit.nets.scene_distribution import Edit, Key
-from scenefit.renderers import Renderer, RenderError
+from scenefit.renderers import Renderer, RenderError, renderer_info, renderer_name
 from scenefit.scenes.attributes import Attribute, NormalisedValues
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
@@ -24,14 +24,15 @@ NUDGE = 1e-4  # of the bounds
 
 
 def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
-    """TypeError if the renderer has no `draw`, or one without gradients; RenderError if what it draws does not fit."""
-    draw = getattr(renderer, "draw", None)
+    """TypeError if the renderer's info has no `draw`, or one without gradients; RenderError if what it returns does
+    not fit."""
+    draw = renderer_info(renderer).draw
     if draw is None:
-        raise TypeError(f"{renderer} has no draw(scenes) -> torch images, which exact gradients need; "
+        raise TypeError(f"{renderer} has no info.draw(scenes) -> torch images, which exact gradients need; "
                         'use gradient="simultaneous" or "score"')
     images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
     if not images.requires_grad and any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned):
-        raise TypeError(f"{type(renderer).__name__}.draw returned images without a gradient; use torch operations on "
+        raise TypeError(f"{renderer_name(renderer)}.draw returned images without a gradient; use torch operations on "
                         'the columns of the scenes, or gradient="score"')
     loss = objective.loss(images)
     keys = non_differentiable(grammar)
@@ -45,16 +46,16 @@ def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Object
 
 def _check(images: Any, renderer: Renderer, scenes: SceneBatch) -> Tensor:
     """images, if they are what draw(scenes) has to return; else RenderError."""
-    name, reason = f"{type(renderer).__name__}.draw", ""
+    name, reason = f"{renderer_name(renderer)}.draw", ""
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[:2] != (len(scenes), 3):
         got = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
         reason = f"must return a tensor [{len(scenes)}, 3, H, W], got {got}"
     elif not bool(images.isfinite().all()):
-        scenes = scenes.take(np.flatnonzero(~images.detach().isfinite().flatten(1).all(1).numpy()))
+        scenes = scenes.take(np.flatnonzero(~images.detach().isfinite().flatten(1).all(1).cpu().numpy()))
         reason = "returned NaN or infinity"
     if reason:
         raise RenderError(f"{name} {reason}", scenes.seed, scenes.index, scenes)
-    return images
+    return images.cpu()
 
 
 def attach(grammar: Grammar, edit: Edit) -> SceneBatch:

@@ -6,7 +6,7 @@ Legend: S scenes; H, W pixels; n shapes; g shapes looked at together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.data.frames import Frames, make_frames
-from scenefit.renderers import GrammarMismatch, check_size, unknown_kind
+from scenefit.renderers import GrammarMismatch, RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_column, numbers, read_column
 from scenefit.renderers.shapes import camera, outline
 from scenefit.renderers.shapes.layers import Layer, Stack, joined, measure, put, take, without
@@ -78,6 +78,11 @@ class Shapes:
             wrong = sorted(set(kinds) - set(self.shapes))
             if wrong:
                 raise ValueError(f"{name} names the kind {wrong[0]!r}, but the shapes are {list(self.shapes)}")
+
+    @property
+    def info(self) -> RendererInfo:
+        return RendererInfo(self.size, self.draw, self.attributes, self.parts, self.device,
+                            lambda device: replace(self, device=device))
 
     def attributes(self, root: str) -> dict[str, frozenset[str]]:
         """Kind -> the attributes of its nodes that are looked at. root: the kind that scenes start with."""
