@@ -24,8 +24,8 @@ def train_on(sampler: Sampler, renderer: Any, task: sf.Classify, images: int, se
 
 def wrong(task: sf.Classify, network: Any, photos: Photos) -> list[tuple[int, str]]:
     """Photos told wrong: their rows, and what they were taken for."""
-    told = task.predict(network, photos.images).argmax(1).numpy()
-    rows = np.flatnonzero(told != task.codes(photos.label).numpy())
+    told = task.logits(network, photos.images).argmax(1).numpy()
+    rows = np.flatnonzero(told != task.class_indices(photos.label).numpy())
     return [(int(row), task.classes[told[row]]) for row in rows]
 
 

@@ -279,7 +279,7 @@ def detector() -> Labelled:
     for name, (task, network) in networks.items():
         yield from numbered(f"{name}: weights", (value.numpy() for value in network.state_dict().values()))
         yield from numbered(f"{name}: finds", box_arrays(task.predict(network, real.images)))
-        yield f"{name}: score", task.evaluate(network, real.images, sf.label_boxes(real))
+        yield f"{name}: score", task.evaluate(network, real.images, sf.label_boxes(real))["mAP50"]
 
 
 def files() -> Labelled:

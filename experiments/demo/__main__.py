@@ -102,7 +102,7 @@ def _arm(name: str, run: Run, scene: SceneFile, test: sf.Photos, seed: int, kept
                "learned": lambda seed, n: model.sample(n, seed), "oracle": truth(898).sample}[name]
     task = sf.Classify(CLASSES)
     network = train_on(sampler, scene.renderer, task, TRAIN, seed)
-    found = {"fit": run.record.identity, "accuracy": task.evaluate(network, test.images, test.label),
+    found = {"fit": run.record.identity, **task.evaluate(network, test.images, test.label),
              "wrong": wrong(task, network, test), "cpu_seconds": time.process_time() - began}
     write_json(kept, found)
     return found

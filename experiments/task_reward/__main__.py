@@ -91,7 +91,7 @@ def run(seed: int, arm: str) -> dict[str, Any]:
     if arm == "labels alone":
         few = photos["few"].take(np.resize(np.arange(FEW), TRAIN))  # as many steps as on renders
         network = task.train(few.images, few.label, derive_seed(seed, "few"))
-        result = {"accuracy": task.evaluate(network, test.images, test.label), "angle": None}
+        result = {**task.evaluate(network, test.images, test.label), "angle": None}
         write_json(kept, result)
         return result
     sampler: Any = truth.sample
@@ -106,7 +106,7 @@ def run(seed: int, arm: str) -> dict[str, Any]:
             return model.sample(count, seed)
     angle = np.deg2rad(sampler(derive_seed(seed, "look"), 1024).tables["digit"]["angle"])
     network = train_on(sampler, digits.renderer, task, TRAIN, seed)
-    result = {"accuracy": task.evaluate(network, test.images, test.label),
+    result = {**task.evaluate(network, test.images, test.label),
               "angle": float(np.rad2deg(np.angle(np.exp(1j * angle).mean())))}
     write_json(kept, result)
     return result

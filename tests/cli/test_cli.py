@@ -115,7 +115,7 @@ def test_score_prints_and_writes(world, whole):
                  "accuracy on 12 labelled photos", "These are the photos that the fit matched", "The fit was steered"):
         assert text in said
     found = json.loads((whole / "score.json").read_text())
-    assert [len(found["accuracy"][arm]) for arm in ("grammar", "shrunk", "learned")] == [2, 2, 2]
+    assert [len(found["metrics"][arm]["accuracy"]) for arm in ("grammar", "shrunk", "learned")] == [2, 2, 2]
     call("report", whole)
     page = (whole / "report.html").read_text()
     assert "on 12 labelled photos; lowest to highest of 2" in page and "The fit was steered by these very" in page

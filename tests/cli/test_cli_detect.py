@@ -100,14 +100,14 @@ def test_a_list_in_a_data_set_as_photos(world):
 def test_score_gives_ap50_and_the_report_its_picture(world, run):
     said = call("score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
                 "--repeats", 2)
-    for text in ("AP50 on 12 labelled photos: mean (lowest to highest) of 2 trainings on 64 images each",
-                 "AP50 per class", "blob", "at 0.5 or below, renders cannot be told from photos"):
+    for text in ("mAP50 on 12 labelled photos: mean (lowest to highest) of 2 trainings on 64 images each",
+                 "All metrics", "AP50 blob", "at 0.5 or below, renders cannot be told from photos"):
         assert text in said
     found = json.loads((run / "score.json").read_text())
-    assert found["accuracy"] == {} and set(found["ap50"]) == {"grammar", "shrunk", "learned"}
-    assert all(set(classes) == {"mean", "blob"} and len(classes["mean"]) == 2 and classes["mean"] == classes["blob"]
-               for classes in found["ap50"].values())
-    assert max(found["ap50"]["grammar"]["mean"]) > 0.2, "a little is learned in 40 steps"
+    assert found["metric"] == "mAP50" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
+    assert all(set(values) == {"mAP50", "AP50 blob"} and len(values["mAP50"]) == 2
+               and values["mAP50"] == values["AP50 blob"] for values in found["metrics"].values())
+    assert max(found["metrics"]["grammar"]["mAP50"]) > 0.2, "a little is learned in 40 steps"
     before = (run / "report.png").stat().st_size
     call("report", run)
     page = (run / "report.html").read_text()

@@ -46,8 +46,9 @@ def test_the_learned_arm_beats_grammar_and_control_where_it_should(scene):
     assert d["learned"].kid < 0.2 * min(d["grammar"].kid, d["shrunk"].kid) and d["learned"].kid_error > 0
     assert d["learned"].auc < d["grammar"].auc and d["grammar"].auc_low <= d["grammar"].auc <= d["grammar"].auc_high
     assert found.floor.low < found.floor.high and found.floor.size == 100
-    assert {arm: len(values) for arm, values in found.accuracy.items()} == {"grammar": 2, "shrunk": 2, "learned": 2}
-    assert all(0 <= value <= 1 for values in found.accuracy.values() for value in values)
+    assert {arm: len(values) for arm, values in found.values.items()} == {"grammar": 2, "shrunk": 2, "learned": 2}
+    assert all(0 <= value <= 1 for values in found.values.values() for value in values)
+    assert found.metric == "accuracy" and all(set(metrics) == {"accuracy"} for metrics in found.metrics.values())
     assert (found.labelled, found.images, found.photos, found.renders) == (60, 128, 200, 128)
 
 
@@ -55,7 +56,7 @@ def test_a_model_that_learned_nothing_scores_like_its_grammar(scene):
     found = evaluate(Model(SceneDistribution(scene.grammar)), scene.renderer, photos(scene, 1, 60), pixels(4),
                      renders=64)
     assert found.distances["learned"].mmd2 == pytest.approx(found.distances["grammar"].mmd2, rel=0.1)
-    assert found.accuracy == {} and found.labelled == 0
+    assert found.metrics == {} == found.values and found.metric == "" and found.labelled == 0
 
 
 def test_the_same_seed_the_same_score(scene):
@@ -68,11 +69,14 @@ def test_repeats_train_from_other_weights_and_arms_from_the_same(scene):
     class Listed:
         seeds: tuple = ()
 
+        def labels(self, source, label_policy=None):
+            return source.label
+
         def train(self, images, labels, seed):
             self.seeds += (seed,)
 
         def evaluate(self, network, images, labels):
-            return 0.5
+            return {"share": 0.5}
 
     seen = []
     for seed in (0, 1):

@@ -289,6 +289,9 @@ def test_the_reward_moves_the_scenes_that_earned_it(task):
     class Right:
         """A task whose reward is how far right the light stands."""
 
+        def labels(self, source, label_policy=None):
+            return source.label
+
         def influence(self, images, labels, few, few_labels, seed):
             across = torch.from_numpy(images[..., 0].astype(np.float32)).sum(1)
             reward = (across * torch.arange(16.0)).sum(1) / across.sum(1)
@@ -298,7 +301,7 @@ def test_the_reward_moves_the_scenes_that_earned_it(task):
             return self.influence(images, labels, None, None, 0)[1]
 
         def evaluate(self, network, images, labels):
-            return network
+            return {"light": network}
 
     real = photos(grammar, bars(), 60)
     blind = {"features": lambda images: images.sum((1, 3)) @ torch.ones(16, 1) * torch.ones(1, 2)}  # how light it is
@@ -393,6 +396,9 @@ def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
     few = boxed(grammar, dots())
 
     class Right:
+        def labels(self, source, label_policy=None):
+            return source.boxes if source is few else label_boxes(source, label_policy)
+
         def influence(self, images, labels, real, real_labels, seed):
             assert real_labels is few.boxes and labels.count == len(images) == len(labels), "one dot an image"
             light = images[..., 0].sum(1) / images[..., 0].sum((1, 2), keepdims=True)[:, 0]
@@ -405,7 +411,7 @@ def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
 
         def evaluate(self, network, images, labels):
             assert labels is few.boxes
-            return network
+            return {"light": network}
 
     settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0, "task_steps": 25, "rate": 0.02}, task=task,
                         task_weight=10.0)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from toys import bars, dot
 
+from scenefit.data.photos import Photos
 from scenefit.scenes.priors import Choice, Normal, Uniform
 from scenefit.tasks import Classify, Task
 from scenefit.tasks.classification import small_network
@@ -20,20 +21,21 @@ def frames(n: int, seed: int, x: object = None, sprite: object = None):
 def test_it_learns_and_scores():
     train, test = frames(512, 0), frames(128, 1)
     network = TASK.train(train.images, train.label, 0)
-    assert TASK.evaluate(network, test.images, test.label) > 0.95
-    assert TASK.predict(network, test.images).shape == (128, 2)
+    assert TASK.evaluate(network, test.images, test.label)["accuracy"] > 0.95
+    assert TASK.logits(network, test.images).shape == (128, 2)
     wrong = np.where(test.label == "lying", "standing", "lying")
-    assert TASK.evaluate(network, test.images, wrong) < 0.05
+    assert TASK.evaluate(network, test.images, wrong)["accuracy"] < 0.05
     checked: Task = TASK  # fits the protocol
     assert callable(checked.influence)
 
 
-def test_the_score_is_the_share_told_right():
+def test_accuracy_is_the_share_classified_correctly():
     class Always(torch.nn.Module):
         def forward(self, images):
             return torch.tensor([[1.0, 0.0]]).expand(len(images), 2)
 
-    assert TASK.evaluate(Always(), np.zeros((4, 8, 8, 3), np.uint8), ["lying", "standing", "lying", "lying"]) == 0.75
+    images, labels = np.zeros((4, 8, 8, 3), np.uint8), ["lying", "standing", "lying", "lying"]
+    assert TASK.evaluate(Always(), images, labels) == {"accuracy": 0.75}
 
 
 def test_every_training_starts_from_the_same_fresh_weights():
@@ -70,13 +72,13 @@ def test_credit_is_the_alignment_of_the_last_layers_gradients():
     def gradient(images: np.ndarray, labels: np.ndarray) -> torch.Tensor:
         network.zero_grad()
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        torch.nn.functional.cross_entropy(network(pixels), task.codes(labels)).backward()
+        torch.nn.functional.cross_entropy(network(pixels), task.class_indices(labels)).backward()
         return torch.cat([network[-1].weight.grad.flatten(), network[-1].bias.grad])
 
     along = gradient(real.images, real.label).clone()
     expected = torch.stack([gradient(data.images[i:i + 1], data.label[i:i + 1]) @ along for i in range(40)])
     np.testing.assert_allclose(credit, expected / expected.std(), rtol=1e-3, atol=1e-3)
-    assert score == task.evaluate(network, real.images, real.label)
+    assert score == task.evaluate(network, real.images, real.label)["accuracy"]
 
 
 def test_images_like_the_photos_get_more_credit_than_mislabelled_ones():
@@ -93,8 +95,16 @@ def test_images_like_the_photos_get_more_credit_than_mislabelled_ones():
 def test_a_label_that_is_no_class_is_named():
     with pytest.raises(ValueError, match=r"labels \['', 'cat'\] are not among the classes \['lying', 'standing'\]; an "
                                          r"image without a class needs a renderer that gives one \(Frame.label\)"):
-        TASK.codes(["lying", "cat", ""])
-    assert TASK.codes(np.array(["standing", "lying"])).tolist() == [1, 0]
+        TASK.class_indices(["lying", "cat", ""])
+    assert TASK.class_indices(np.array(["standing", "lying"])).tolist() == [1, 0]
+
+
+def test_labels_are_class_names_of_renders_and_of_photos():
+    data = frames(8, 0)
+    photos = Photos(data.images, (), (), data.label)
+    assert TASK.labels(data).tolist() == TASK.labels(photos).tolist() == data.label.tolist()
+    with pytest.raises(ValueError, match=r"labels \['standing'\] are not among the classes \['lying'\]"):
+        Classify(("lying",)).labels(data)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 17), (28, 28)])

@@ -5,12 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from toys import dot, dots
 
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
+from scenefit.data.label_policy import LabelPolicy, label_boxes
+from scenefit.data.photos import Photos
 from scenefit.metrics.features import Lite0Maps, lite0
 from scenefit.metrics.iou_and_nms import iou, nms
 from scenefit.nets.augmentation import NO_CHANGE, Augment, augmented
 from scenefit.nets.centre_network import Detector, SmallMaps, Targets, balanced, decode, loss
+from scenefit.scenes.priors import Uniform
 from scenefit.tasks import Detect, Task
 
 CLASSES = ("red", "blue")
@@ -205,18 +209,37 @@ def test_weights_multiply_the_loss_of_their_class():
 
 # the task
 
+def ap(task: Detect, network: Detector, images: np.ndarray, labels: Boxes) -> float:
+    return task.evaluate(network, images, labels)["mAP50"]
+
+
 def test_it_learns_finds_and_scores(trained):
     images, truth = scenes(32, 1)
-    assert QUICK.evaluate(trained, images, truth) > 0.9
+    assert ap(QUICK, trained, images, truth) > 0.9
     swapped = make_boxes(32, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
-    assert QUICK.evaluate(trained, images, swapped) < 0.4
-    assert QUICK.evaluate(QUICK.fresh(0).eval(), images, truth) < 0.2
+    assert ap(QUICK, trained, images, swapped) < 0.4
+    assert ap(QUICK, QUICK.fresh(0).eval(), images, truth) < 0.2
     found = QUICK.predict(trained, images)
     for row in range(32):
         assert (np.diff(found.score[found.rows(row)]) <= 0).all()
     assert found.box.min() >= 0 and found.box.max() <= SIZE
     checked: Task = QUICK  # fits the protocol
     assert callable(checked.influence)
+
+
+def test_labels_are_the_boxes_of_renders_and_of_photos():
+    frames = dots(labels={"dot": ["red"]})(dot(Uniform(4, 12)).sample(0, 6))
+    policy = LabelPolicy(margin=1.0)
+    boxes = QUICK.labels(frames, policy)
+    assert same(boxes, label_boxes(frames, policy)) and not same(boxes, QUICK.labels(frames)) and len(boxes) == 6
+    photos = Photos(frames.images, (), (), frames.label, boxes)
+    assert QUICK.labels(photos) is boxes
+    with pytest.raises(ValueError, match="the 6 labelled photos have classes of whole photos; a detector needs photos "
+                                         "with boxes"):
+        QUICK.labels(replace(photos, boxes=None))
+    for source in (frames, photos):
+        with pytest.raises(ValueError, match=r"boxes of \['red'\] are not among the classes \['blue'\]"):
+            replace(QUICK, classes=("blue",)).labels(source)
 
 
 def test_detections_do_not_depend_on_the_other_images(trained):
@@ -230,7 +253,7 @@ def test_detections_do_not_depend_on_the_other_images(trained):
 def test_enlarging_brings_boxes_back_to_the_image():
     task = replace(QUICK, upscale=1.5)
     network = task.train(*scenes(128, 0), 0)
-    assert task.evaluate(network, *scenes(32, 1)) > 0.9
+    assert ap(task, network, *scenes(32, 1)) > 0.9
 
 
 @pytest.mark.parametrize("steps", range(1, 8))
@@ -254,7 +277,7 @@ def test_going_on_from_a_network_leaves_that_one_alone(trained):
     swapped = make_boxes(16, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
     tuned = QUICK.fine_tune(trained, images, swapped, 0)
     assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
-    assert QUICK.evaluate(tuned, images, swapped) > 0.5 > QUICK.evaluate(trained, images, swapped)
+    assert ap(QUICK, tuned, images, swapped) > 0.5 > ap(QUICK, trained, images, swapped)
     mixed = replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0, *scenes(16, 8))
     assert not same_weights(mixed, replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0))
 
@@ -266,8 +289,8 @@ def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
     photos = photos.copy()
     photos[:, :2], photos[:, :, -2:] = (160, 60, 60), (60, 60, 160)
     adapted = replace(QUICK, steps=240).self_train(trained, photos, 0, images, truth, 1)
-    assert QUICK.evaluate(adapted, photos, real) >= QUICK.evaluate(trained, photos, real) - 0.02
-    assert QUICK.evaluate(adapted, images, truth) > 0.9
+    assert ap(QUICK, adapted, photos, real) >= ap(QUICK, trained, photos, real) - 0.02
+    assert ap(QUICK, adapted, images, truth) > 0.9
     again = replace(QUICK, steps=240).self_train(trained, photos, 0, images, truth, 1)
     assert same_weights(adapted, again)
 
@@ -317,7 +340,7 @@ def test_credit_is_the_influence_of_the_last_layers_gradients():
         expected += own @ straight / (own @ straight).std(ddof=1)
         network.zero_grad()
     np.testing.assert_allclose(credit, expected / expected.std(ddof=1), rtol=0.02, atol=0.02)
-    assert score == task.evaluate(task.train(*data, 3), *real)
+    assert score == ap(task, task.train(*data, 3), *real)
 
 
 def test_images_with_wrong_labels_get_less_credit():

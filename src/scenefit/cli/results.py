@@ -300,10 +300,10 @@ def _show(found: "Evaluation") -> None:
                  f"{len(found.values['learned'])} trainings on {found.images} images each")
     console.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows,
                   note)
-    if found.ap50:
-        names = list(found.ap50["learned"])
-        console.table("AP50 per class", ["", *names],
-                  [[arm, *(_percent(classes[name]) for name in names)] for arm, classes in found.ap50.items()])
+    names = list(found.metrics.get("learned", ()))
+    if len(names) > 1:
+        console.table("All metrics", ["", *names],
+                      [[arm, *(_percent(metrics[name]) for name in names)] for arm, metrics in found.metrics.items()])
     for text in found.notes:
         console.warn(text)
 
@@ -317,4 +317,4 @@ def _accuracy(found: "Evaluation", arm: str) -> list[str]:
 
 def _percent(values: "list[float | None]") -> str:
     known = [value for value in values if value is not None]
-    return f"{sum(known) / len(known):.1%}" if known else "no box"
+    return f"{sum(known) / len(known):.1%}" if known else "undefined"

@@ -82,3 +82,11 @@ def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -
 
 def no_boxes(count: int) -> Boxes:
     return make_boxes(count, [], [], [])
+
+
+def join_boxes(parts: Sequence[Boxes]) -> Boxes:
+    """Boxes of one set of images after another's, the images numbered through."""
+    starts = np.cumsum([0, *(boxes.count for boxes in parts)])
+    image = np.concatenate([boxes.image + start for boxes, start in zip(parts, starts, strict=False)])
+    return make_boxes(int(starts[-1]), image, np.concatenate([boxes.box for boxes in parts]),
+                      np.concatenate([boxes.name for boxes in parts]), np.concatenate([boxes.score for boxes in parts]))

@@ -16,19 +16,19 @@ from torch import Tensor
 from scenefit.data.boxes import Boxes
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
-from scenefit.metrics.average_precision import average_precision, best_threshold, matched
 from scenefit.metrics.c2st import c2st
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.kid import kid
 from scenefit.metrics.mmd import Kernel, kernel, mmd2, noise_floor
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import render_images, render_with_boxes
+from scenefit.renderers.batches import render_images
 from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
-from scenefit.tasks import Detect, Task
+from scenefit.tasks import Task, predict_boxes
 from scenefit.tasks.from_labels import task_for_labels
+from scenefit.tasks.rendering import render_labelled
 
 LEAST = 10  # photos: fewer say nothing
 ARMS = ("grammar", "shrunk", "learned")
@@ -64,10 +64,10 @@ class Distances(_Plain):
 class Evaluation(_Plain):
     """What score.json holds.
 
-    features: what the distances are measured in.  distances: arm -> its own.  accuracy: arm -> share of the labelled
-    photos told right, one value a repeat (other scenes, other first weights; the same model).  ap50: likewise, where
-    the photos have boxes: arm -> "mean" or a class -> average precision at IoU 0.5; NaN, null in the file, for a class
-    that no photo has.
+    features: what the distances are measured in.  distances: arm -> its own.  metrics: arm -> metric of the task
+    (`Task.evaluate`, its headline first) -> one value a repeat (other scenes, other first weights; the same model);
+    null where undefined, such as average precision of a class that no labelled photo has.  metric: the headline's
+    name, "" where there are no labelled photos.
     """
 
     features: str
@@ -77,20 +77,15 @@ class Evaluation(_Plain):
     distances: dict[str, Distances]
     labelled: int = 0
     images: int = 0
-    accuracy: dict[str, list[float]] = {}
-    ap50: dict[str, dict[str, list[float | None]]] = {}
+    metric: str = ""
+    metrics: dict[str, dict[str, list[float | None]]] = {}
     notes: list[str] = []
 
     @property
-    def metric(self) -> str:
-        """Of the task: "accuracy", "AP50", or "" where there are no labelled photos."""
-        return "accuracy" if self.accuracy else "AP50" if self.ap50 else ""
-
-    @property
     def values(self) -> dict[str, list[float]]:
-        """Arm -> the metric, one value a repeat; of AP50 the mean over the classes."""
-        return self.accuracy or {arm: [float("nan") if value is None else value for value in classes["mean"]]
-                                 for arm, classes in self.ap50.items()}
+        """Arm -> the headline metric, one value a repeat, NaN where undefined."""
+        return {arm: [float("nan") if value is None else value for value in metrics[self.metric]]
+                for arm, metrics in self.metrics.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,34 +186,23 @@ class _Trial:
     images: int
     seed: int
 
-    def drawn(self, seed: int, count: int) -> tuple[np.ndarray, Any]:
-        scenes = self.sample(seed, count)
-        return render_images(self.renderer, scenes) if self.labelled.boxes is None else render_with_boxes(self.renderer,
-                                                                                                          scenes,
-                                                                                                          self.label_policy)
+    def rendered(self, seed: int, count: int) -> tuple[np.ndarray, Any]:
+        return render_labelled(self.task, self.renderer, self.sample(seed, count), self.label_policy)
 
     def after(self, piece: Progress, arm: str) -> Progress:
-        """piece with one more training of arm, and what it was worth."""
-        photos, text, had = self.labelled, f"training on {arm}", piece.score
-        network = self.task.train(*self.drawn(self.seed, self.images), derive_seed(self.seed, "task network"))
-        if photos.boxes is None:
-            accuracy = self.task.evaluate(network, photos.images, photos.label)
-            return _after(piece, text, accuracy={**had.accuracy, arm: [*had.accuracy.get(arm, []), accuracy]})
+        """piece with one more training of arm, and its metrics on the labelled photos."""
+        photos, had = self.labelled, piece.score
+        labels = self.task.labels(photos, self.label_policy)
+        network = self.task.train(*self.rendered(self.seed, self.images), derive_seed(self.seed, "task network"))
         found = piece.found
-        if isinstance(self.task, Detect):
-            boxes = self.task.predict(network, photos.images)
-            judged = average_precision(boxes, photos.boxes, self.task.classes)
-            values = {"mean": judged["mAP50"], **judged["AP50"]}
-            if arm not in found:
-                found = {**found, arm: Found(boxes, self.threshold(network))}
-        else:
-            values = {"mean": self.task.evaluate(network, photos.images, photos.boxes)}
-        before = had.ap50.get(arm, {})
-        own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in values.items()}
-        return _after(piece, text, found, ap50={**had.ap50, arm: own})
+        if arm not in found:
+            predicted = predict_boxes(self.task, network, photos.images, self.validation)
+            found = found if predicted is None else {**found, arm: Found(*predicted)}
+        measured, before = self.task.evaluate(network, photos.images, labels), had.metrics.get(arm, {})
+        own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in measured.items()}
+        return _after(piece, f"training on {arm}", found, metric=next(iter(measured)),
+                      metrics={**had.metrics, arm: own})
 
-    def threshold(self, network: Any) -> float:
-        """From the network's own synthetic validation part."""
-        assert isinstance(self.task, Detect)
-        images, labels = self.drawn(derive_seed(self.seed, "validation"), max(self.images // VALIDATION, LEAST))
-        return best_threshold(matched(self.task.predict(network, images), labels))
+    def validation(self) -> tuple[np.ndarray, Any]:
+        """Renders of the same distribution that the network was not trained on."""
+        return self.rendered(derive_seed(self.seed, "validation"), max(self.images // VALIDATION, LEAST))

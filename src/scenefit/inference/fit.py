@@ -25,7 +25,7 @@ from scenefit.nets.structure_policy import decisions
 from scenefit.renderers import Renderer, render, renderer_info
 from scenefit.scenes.grammar import Grammar
 from scenefit.tasks import Task
-from scenefit.tasks.from_labels import LOOKED_AT, task_for_labels
+from scenefit.tasks.from_labels import renders_to_choose, task_for_labels
 
 State = Mapping[str, Tensor]
 
@@ -94,7 +94,7 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     looked_at = int(renderer_info(renderer).size is None)  # the scene drawn to see its size
     if few is not None and task is None and settings.task != "none":
         task = task_for_labels(few, grammar, renderer, settings.device)
-        looked_at += LOOKED_AT if few.boxes is not None else 0
+        looked_at += renders_to_choose(few)
     learning = Learning(grammar, renderer, photos, few, task, features, settings, seed, label_policy)
     learning.renders = looked_at
     return _run(learning, plan(settings, features is None, few is not None, bool(decisions(grammar))), state)

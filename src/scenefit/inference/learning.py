@@ -32,8 +32,7 @@ from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
-from scenefit.tasks import Classify, Detect, Task
-from scenefit.tasks.from_labels import labels_of, photo_labels
+from scenefit.tasks import Task, headline
 
 NAN = float("nan")
 FAINT = 0.05  # gradient of the distance by a move: what is much weaker is noise, and Adam must not blow it up to a step
@@ -120,9 +119,8 @@ class Learning:
     def _draw(self, scenes: object) -> Tensor:
         frames = render(self.renderer, scenes)  # type: ignore[arg-type]
         self.renders += len(frames)
-        if self.few is not None and isinstance(self.task, Classify | Detect) and self.settings.task != "none":
-            labels = labels_of(frames, self.few, self.label_policy)
-            self.task.codes(getattr(labels, "name", labels))  # a class without photos is found before the long work
+        if self.few is not None and self.task is not None and self.settings.task != "none":
+            self.task.labels(frames, self.label_policy)  # labels that the task cannot use end the fit here, at once
         return to_tensor(frames.images)
 
     def _pretrain(self, piece: int, of: int) -> tuple[float, float]:
@@ -280,12 +278,13 @@ class Learning:
         frames = render(self.renderer, edit.scenes)
         self.renders += len(frames)
         seed = derive_seed(self.seed, "task network")  # the same first weights for every score
-        labels, real = labels_of(frames, self.few, self.label_policy), photo_labels(self.few)
+        labels, real = (self.task.labels(source, self.label_policy) for source in (frames, self.few))
         if self.settings.task == "credit":
             reward, score = self.task.influence(frames.images, labels, self.few.images, real, seed)
             advantage = leave_one_out(reward)
         else:
-            score = self.task.evaluate(self.task.train(frames.images, labels, seed), self.few.images, real)
+            network = self.task.train(frames.images, labels, seed)
+            score = headline(self.task.evaluate(network, self.few.images, real))
             self.baseline = score if np.isnan(self.baseline) else 0.8 * self.baseline + 0.2 * score
             advantage = torch.full((len(frames),), (score - self.baseline) * len(frames) ** 0.5)
         self.trainings += 1

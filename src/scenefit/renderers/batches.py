@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.frames import Frames
 from scenefit.renderers import Renderer, render
@@ -18,21 +18,18 @@ CHUNK = 256  # scenes drawn at once
 
 def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [S, H, W, 3] and labels [S], drawn in parts so that masks of all scenes are never held at once."""
-    drawn = [(frames.images, frames.label) for frames in _parts(renderer, scenes)]
+    drawn = [(frames.images, frames.label) for frames in render_parts(renderer, scenes)]
     return np.concatenate([images for images, _ in drawn]), np.concatenate([label for _, label in drawn])
 
 
 def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy
                       | None = None) -> tuple[np.ndarray, Boxes]:
     """Images uint8 [S, H, W, 3] and the boxes of their objects, drawn likewise."""
-    drawn = [(frames.images, label_boxes(frames, label_policy)) for frames in _parts(renderer, scenes)]
-    starts = np.cumsum([0, *(boxes.count for _, boxes in drawn)])
-    image = np.concatenate([boxes.image + start for (_, boxes), start in zip(drawn, starts, strict=False)])
-    return np.concatenate([images for images, _ in drawn]), make_boxes(
-        int(starts[-1]), image, np.concatenate([boxes.box for _, boxes in drawn]),
-        np.concatenate([boxes.name for _, boxes in drawn]))
+    drawn = [(frames.images, label_boxes(frames, label_policy)) for frames in render_parts(renderer, scenes)]
+    return np.concatenate([images for images, _ in drawn]), join_boxes([boxes for _, boxes in drawn])
 
 
-def _parts(renderer: Renderer, scenes: SceneBatch) -> Iterator[Frames]:
+def render_parts(renderer: Renderer, scenes: SceneBatch) -> Iterator[Frames]:
+    """Frames of at most 256 scenes at a time, in order."""
     for part in np.array_split(np.arange(len(scenes)), -(-len(scenes) // CHUNK)):
         yield render(renderer, scenes.take(part))

@@ -170,7 +170,7 @@ def _facts(run: Run, summary: Summary) -> dict[str, str]:
 
 
 def _table(run: Run) -> Table | None:
-    """The task's accuracy or AP50, if the run has been scored on labelled photos."""
+    """The task's headline metric, if the run has been scored on labelled photos."""
     found = read_score(run.path("score.json"))
     if found is None or not found.metric:
         return None

@@ -1,27 +1,72 @@
-"""Tasks: what a model trained on rendered images has to do on real ones."""
+"""Tasks: what a network trained on renders has to do on photos.
 
-from typing import Any, Protocol
+Legend: S renders; N photos; H, W pixels.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from scenefit.data.boxes import Boxes
+from scenefit.data.frames import Frames
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.photos import Photos
+from scenefit.metrics.average_precision import best_threshold, matched
 from scenefit.tasks.classification import Classify
 from scenefit.tasks.detection import Detect
 
+Images = NDArray[np.uint8]
+
 
 class Task(Protocol):
-    """Train on images uint8 [S, H, W, 3] with their labels, score on labelled photos [N, H, W, 3].
+    """Train a network on rendered images uint8 [S, H, W, 3] and evaluate it on labelled photos [N, H, W, 3].
 
-    Labels are the class names [S] for `Classify`, the `Boxes` of the images for `Detect`. The same seed gives the same
-    fresh first weights to every training. credit: what each of the S images adds to the score, and the score.
+    Labels have one form for renders and photos: an array [S, ...] (class names for `Classify`) or `Boxes` (`Detect`).
     """
 
-    def train(self, images: np.ndarray, labels: Any, seed: int) -> Any: ...
+    def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> Any:
+        """Labels of renders, of the objects that label_policy chooses, or of labelled photos.
 
-    def evaluate(self, network: Any, images: np.ndarray, labels: Any) -> float: ...
+        ValueError for labels that the task cannot use; a fit asks for those of its first renders, so that it stops
+        before the long work.
+        """
 
-    def influence(self, images: np.ndarray, labels: Any, photos: np.ndarray, photo_labels: Any,
-                  seed: int) -> tuple[Tensor, float]: ...
+    def train(self, images: Images, labels: Any, seed: int) -> Any:
+        """A network trained on images. The same seed gives the same first weights, whatever the images."""
+
+    def evaluate(self, network: Any, images: Images, labels: Any) -> Mapping[str, float]:
+        """Metrics by name, higher is better. The first is the headline: see `headline`. NaN where undefined."""
+
+    def influence(self, images: Images, labels: Any, photos: Images, photo_labels: Any,
+                  seed: int) -> tuple[Tensor, float]:
+        """What each rendered image adds to the headline metric on the photos [S], and that metric, of one training."""
 
 
-__all__ = ["Classify", "Detect", "Task"]
+@runtime_checkable
+class PredictsBoxes(Protocol):
+    """What a task may have besides: boxes predicted in images, which the report then shows beside the labels."""
+
+    def predict(self, network: Any, images: Images) -> Boxes: ...
+
+
+def headline(metrics: Mapping[str, float]) -> float:
+    """The metric that a fit rewards and that tables compare: the first of `Task.evaluate`."""
+    return next(iter(metrics.values()))
+
+
+def predict_boxes(task: Task, network: Any, images: Images,
+                  validation: Callable[[], tuple[Images, Boxes]]) -> tuple[Boxes, float] | None:
+    """Boxes predicted in images, and the confidence threshold that maximises F1 on validation images and their labels.
+
+    None for a task that predicts no boxes.
+    """
+    if not isinstance(task, PredictsBoxes):
+        return None
+    held_out, labels = validation()
+    return task.predict(network, images), best_threshold(matched(task.predict(network, held_out), labels))
+
+
+__all__ = ["Classify", "Detect", "PredictsBoxes", "Task", "headline", "predict_boxes"]

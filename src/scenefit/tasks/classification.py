@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from scenefit.data.frames import Frames
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.photos import Photos
 from scenefit.metrics.features import to_tensor
 from scenefit.scenes.rng import derive_seed
 
@@ -39,8 +43,16 @@ class Classify:
     network: Network = small_network
     device: str = "cpu"
 
-    def codes(self, labels: Any) -> Tensor:
-        """Class names [N] -> their places [N]. ValueError for a class that is not among them."""
+    def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> NDArray[np.str_]:
+        """Class names of renders or photos [N]; label_policy chooses objects, so it changes none of them.
+
+        ValueError for a name that is not among the classes.
+        """
+        self.class_indices(source.label)
+        return source.label
+
+    def class_indices(self, labels: Any) -> Tensor:
+        """Class names [N] -> their indices in `classes` [N]. ValueError for a name that is not among them."""
         place = {name: code for code, name in enumerate(self.classes)}
         unknown = sorted(set(map(str, labels)) - set(place))
         if unknown == [""]:
@@ -61,7 +73,7 @@ class Classify:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "network"))
             network = self.network((images.shape[1], images.shape[2]), len(self.classes)).to(self.device)
-        pixels, target = to_tensor(images), self.codes(labels)
+        pixels, target = to_tensor(images), self.class_indices(labels)
         order = np.random.default_rng(derive_seed(seed, "order"))
         optimiser = torch.optim.Adam(network.parameters(), self.rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate,
@@ -77,14 +89,15 @@ class Classify:
             yield network.eval()
 
     @torch.no_grad()
-    def predict(self, network: nn.Module, images: np.ndarray) -> Tensor:
-        """Log-odds [N, C] of images uint8 [N, H, W, 3]."""
+    def logits(self, network: nn.Module, images: np.ndarray) -> Tensor:
+        """Logits [N, C] of images uint8 [N, H, W, 3]."""
         parts = to_tensor(images).split(CHUNK)
         return torch.cat([network(part.to(self.device)).cpu() for part in parts])
 
-    def evaluate(self, network: nn.Module, images: np.ndarray, labels: Any) -> float:
-        """Share of images [N, H, W, 3] told right, 0..1."""
-        return float((self.predict(network, images).argmax(1) == self.codes(labels)).float().mean())
+    def evaluate(self, network: nn.Module, images: np.ndarray, labels: Any) -> dict[str, float]:
+        """{"accuracy": share of images [N, H, W, 3] classified correctly, 0..1}."""
+        correct = self.logits(network, images).argmax(1) == self.class_indices(labels)
+        return {"accuracy": float(correct.float().mean())}
 
     def influence(self, images: np.ndarray, labels: Any, photos: np.ndarray, photo_labels: Any,
                   seed: int) -> tuple[Tensor, float]:
@@ -101,7 +114,7 @@ class Classify:
             direction = error_p.T @ features_p / len(photos)
             total += ((error_r @ direction) * features_r).sum(1)
         assert network is not None
-        return total / total.std().clamp(min=1e-9), self.evaluate(network, photos, photo_labels)
+        return total / total.std().clamp(min=1e-9), self.evaluate(network, photos, photo_labels)["accuracy"]
 
     @torch.no_grad()
     def _last_layer(self, network: nn.Module, images: np.ndarray, labels: Any) -> tuple[Tensor, Tensor]:
@@ -110,5 +123,5 @@ class Classify:
         features = torch.cat([network[:-1](part.to(self.device)).cpu() for part in to_tensor(images).split(CHUNK)])
         odds = torch.softmax(network[-1].cpu()(features), 1) if self.device == "cpu" else torch.softmax(
             network[-1](features.to(self.device)).cpu(), 1)
-        error = odds - F.one_hot(self.codes(labels), len(self.classes))
+        error = odds - F.one_hot(self.class_indices(labels), len(self.classes))
         return torch.cat([features, torch.ones(len(features), 1)], 1), error

@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
+from scenefit.data.frames import Frames
+from scenefit.data.label_policy import LabelPolicy, label_boxes
+from scenefit.data.photos import Photos
 from scenefit.metrics.average_precision import average_precision
 from scenefit.metrics.features import Lite0Maps, to_tensor
 from scenefit.metrics.iou_and_nms import nms
@@ -70,8 +73,23 @@ class Detect:
     train_backbone: bool = False
     device: str = "cpu"
 
-    def codes(self, names: Any) -> Tensor:
-        """Class names [m] -> their places [m]. ValueError for a class that is not among them."""
+    def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> Boxes:
+        """Boxes of the objects in renders that label_policy chooses, or of labelled photos.
+
+        ValueError for a class that is not among the task's, and for photos without boxes.
+        """
+        if isinstance(source, Frames):
+            boxes = label_boxes(source, label_policy)
+        elif source.boxes is None:
+            raise ValueError(f"the {len(source)} labelled photos have classes of whole photos; a detector needs photos "
+                             "with boxes")
+        else:
+            boxes = source.boxes
+        self.class_indices(boxes.name)
+        return boxes
+
+    def class_indices(self, names: Any) -> Tensor:
+        """Class names [m] -> their indices in `classes` [m]. ValueError for a name that is not among them."""
         place = {name: code for code, name in enumerate(self.classes)}
         unknown = sorted(set(map(str, names)) - set(place))
         if unknown:
@@ -200,9 +218,11 @@ class Detect:
         kept = nms(box, score, code, self.nms_iou)
         return box[kept].numpy(), np.array(self.classes)[code[kept].numpy()], score[kept].numpy()
 
-    def evaluate(self, network: Detector, images: Images, labels: Boxes) -> float:
-        """Mean over the classes of the average precision at IoU 0.5, 0..1."""
-        return float(average_precision(self.predict(network, images), labels, self.classes)["mAP50"])
+    def evaluate(self, network: Detector, images: Images, labels: Boxes) -> dict[str, float]:
+        """{"mAP50": mean over the classes of the average precision at IoU 0.5, 0..1, then "AP50 CLASS": of each}."""
+        measured = average_precision(self.predict(network, images), labels, self.classes)
+        return {"mAP50": float(measured["mAP50"]),
+                **{f"AP50 {name}": float(value) for name, value in measured["AP50"].items()}}
 
     def influence(self, images: Images, labels: Boxes, photos: Images, photo_labels: Boxes,
                   seed: int) -> tuple[Tensor, float]:
@@ -224,7 +244,7 @@ class Detect:
                          for m, (_, targets) in zip(maps, sets, strict=True))
             total += _spread(own @ _straightened(own, real.mean(0)))
         assert network is not None
-        return _spread(total).float(), self.evaluate(network, photos, photo_labels)
+        return _spread(total).float(), self.evaluate(network, photos, photo_labels)["mAP50"]
 
     def _last_layer(self, network: Detector, maps: list[Tensor], targets: Targets) -> Tensor:
         """Gradient of each image's loss at the last layer's weights and constants [S, C + 4, F + 1]."""
@@ -259,7 +279,7 @@ class Detect:
         code = torch.full(box.shape[:2], -1)
         place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
         box[labels.image, place] = torch.from_numpy(labels.box * self.upscale).float()
-        code[labels.image, place] = self.codes(labels.name)
+        code[labels.image, place] = self.class_indices(labels.name)
         return Targets(box, code, balanced(torch.bincount(code[code >= 0], minlength=len(self.classes))))
 
     def _enlarged(self, images: Images) -> Tensor:

@@ -1,0 +1,32 @@
+"""Renders with the labels of a task, so that frames of all scenes are never held at once.
+
+Legend: S scenes; H, W pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.boxes import Boxes, join_boxes
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import render_parts
+from scenefit.scenes.scene import SceneBatch
+from scenefit.tasks import Task
+
+
+def render_labelled(task: Task, renderer: Renderer, scenes: SceneBatch,
+                    label_policy: LabelPolicy | None = None) -> tuple[NDArray[np.uint8], Any]:
+    """Images uint8 [S, H, W, 3] and their labels, as `Task.labels` gives them. ValueError as there."""
+    images, labels = [], []
+    for frames in render_parts(renderer, scenes):
+        images.append(frames.images)
+        labels.append(task.labels(frames, label_policy))
+    return np.concatenate(images), join_labels(labels)
+
+
+def join_labels(parts: Sequence[Any]) -> Any:
+    """Labels of one set of images after another's: `Boxes`, or arrays [S, ...]."""
+    return join_boxes(parts) if isinstance(parts[0], Boxes) else np.concatenate(parts)
