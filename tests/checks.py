@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from scenefit.data.frames import Frames
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 
@@ -37,6 +39,14 @@ def likely(found: Any, expected: Any) -> bool:
     """Chi-square test of observed against expected numbers."""
     found, expected = np.asarray(found, float), np.asarray(expected, float)
     return bool(stats.chisquare(found, expected * found.sum() / expected.sum()).pvalue > 1e-3)
+
+
+def altered_frames(frames: Frames, **changes: Any) -> Frames:
+    """Frames with other images, label, pixels (such as instances) or nodes (such as area), by name."""
+    fields = {name: changes.pop(name) for name in ("images", "label") if name in changes}
+    pixels = {name: changes.pop(name) for name in frames.pixels if name in changes}
+    nodes = {"class" if name == "classes" else name: values for name, values in changes.items()}
+    return replace(frames, **fields, pixels={**frames.pixels, **pixels}, nodes={**frames.nodes, **nodes})
 
 
 def in_processes(code: str) -> list[str]:

@@ -146,12 +146,19 @@ def test_take(rows: Any) -> None:
     whole = make_frames(SCENES, rng.integers(0, 255, (4, 5, 7, 3)).astype(np.uint8), mask, label=list("abcd"),
                         classes={"pea": [f"pea {i}" for i in range(n["pea"])]},
                         amodal={"pea": np.arange(4) + np.arange(n["pea"])[:, None] * [[0, 0, 1, 1]]},
-                        area={"pea": 50.0 + np.arange(n["pea"])}, inside={"pea": 40.0 + np.arange(n["pea"])})
+                        area={"pea": 50.0 + np.arange(n["pea"])}, inside={"pea": 40.0 + np.arange(n["pea"])},
+                        pixels={"depth": rng.random((4, 5, 7)), "normals": rng.random((4, 5, 7, 3))},
+                        nodes={"box3d": {"pea": rng.random((n["pea"], 8, 3))}, "colour": {"pea": ["green"] * n["pea"]}})
     part = whole.take(rows)
     order = np.arange(4)[rows if len(rows) else np.zeros(0, int)]
     assert part.scenes.index.tolist() == order.tolist() and part.label.tolist() == [list("abcd")[i] for i in order]
     assert np.array_equal(part.images, whole.images[order]) and np.array_equal(part.instances, whole.instances[order])
+    for name in ("depth", "normals"):
+        assert np.array_equal(part.pixels[name], whole.pixels[name][order])
+    assert part.nodes["box3d"]["pea"].shape[1:] == (8, 3) and set(part.nodes["colour"]["pea"]) <= {"green"}
     for row, index in enumerate(order):
+        ours, theirs = (frames.scenes.tables["pea"].scene == i for frames, i in ((part, row), (whole, index)))
+        assert np.array_equal(part.nodes["box3d"]["pea"][ours], whole.nodes["box3d"]["pea"][theirs])
         mine, its = part.objects.scene == row, whole.objects.scene == index
         for name in ("id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation"):
             assert np.array_equal(getattr(part.objects, name)[mine], getattr(whole.objects, name)[its]), name
@@ -235,6 +242,14 @@ PARTS: dict[str, dict[str, Any]] = {
         {"amodal": {"pea": [[0, 0, 1, 1]]}},
     f"area of pea needs the shape [{len(SCENES.tables['pea'])}], one row a node, got []": {"area": {"pea": 3.0}},
     "inside names the kind 'bean', but there are ['table', 'plate', 'pea']": {"inside": {"bean": [1]}},
+    "pixels 'depth' needs numbers of the shape [4, 5, 7, '...'], one a pixel, got float64 [4, 5, 6]":
+        {"pixels": {"depth": np.zeros((4, 5, 6))}},
+    "pixels names 'instances', which has an argument of its own: instances=": {"pixels": {"instances": blank()}},
+    f"nodes 'box3d' of pea needs the shape [{len(SCENES.tables['pea'])}, 6], one row a node, got [1, 6]":
+        {"nodes": {"box3d": {"pea": np.zeros((1, 6))}}},
+    "nodes 'box3d' of pea needs numbers or texts, got object": {"nodes": {"box3d": {"pea": [None]}}},
+    "nodes 'box3d' names the kind 'bean', but there are ['table', 'plate', 'pea']": {"nodes": {"box3d": {"bean": [1]}}},
+    "nodes names 'class', which has an argument of its own: classes=": {"nodes": {"class": {}}},
 }
 
 

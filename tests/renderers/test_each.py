@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from checks import altered_frames
 
 from scenefit.data.frames import Frame, make_frames
 from scenefit.renderers import RendererInfo, RenderError, render, renderer_info
@@ -57,6 +58,35 @@ def test_frames_of_single_scenes_become_columns():
         for node, place in zip(table.id[table.scene == row], np.flatnonzero(table.scene == row), strict=True):
             assert tuple(frames.amodal["coin"][place]) == want.amodal[node]
             assert frames.area["coin"][place] == want.area[node]
+
+
+def test_more_pixels_and_node_labels():
+    def deep(scene):
+        coins = scene.of("coin")
+        return Frame(np.zeros((6, 8)), pixels={"depth": np.full((6, 8), scene.index)},
+                     nodes={"box3d": {c.id: np.full((8, 3), c.r) for c in coins[:2]},
+                            "colour": {c.id: "red" for c in coins}})
+
+    frames = render(each(deep), SCENES)
+    coins = SCENES.tables["coin"]
+    assert np.array_equal(frames.pixels["depth"][:, 0, 0], SCENES.index) and list(frames.nodes["box3d"]) == ["coin"]
+    assert set(frames.nodes["colour"]["coin"]) == {"red"}
+    rank = np.arange(len(coins)) - np.searchsorted(coins.scene, coins.scene)
+    found = frames.nodes["box3d"]["coin"]
+    assert np.array_equal(found[rank < 2], np.broadcast_to(coins["r"][rank < 2, None, None], found[rank < 2].shape))
+    assert found.shape == (len(coins), 8, 3) and np.all(np.isnan(found[rank >= 2])) and np.any(rank >= 2)
+
+
+@pytest.mark.parametrize(("more", "text"), [
+    (lambda s: {"pixels": {"depth": np.zeros((6, 7))}}, r"pixels 'depth' need the shape of the image, \[6, 8, '...'\]"),
+    (lambda s: {"pixels": {"depth": np.zeros((6, 8))} if s.index == 5 else {}},
+     r"scene 6 .* its pixels are {}, but those of the first scene {'depth': \(6, 8\)}; each scene gives the same"),
+    (lambda s: {"nodes": {"pose": {77: 1.0}}}, r"pose names node 77, but the objects are 1\.\."),
+    (lambda s: {"nodes": {"pose": {1: 1.0 if s.index == 5 else [1.0, 2.0]}}},
+     r"scene 6 .* pose of its nodes have the shapes \[\(\), \(2,\)\]; all nodes need the same")])
+def test_more_pixels_and_node_labels_that_do_not_fit(more, text):
+    with pytest.raises(RenderError, match=text):
+        render(each(lambda scene: Frame(np.zeros((6, 8)), **more(scene))), SCENES)
 
 
 def test_the_part_inside_the_image_follows_the_box():
@@ -172,7 +202,7 @@ def test_a_batch_renderer_that_fails_on_the_whole_only():
 
 
 def lie(**change):
-    return lambda scenes: replace(drawn(scenes), **change)
+    return lambda scenes: altered_frames(drawn(scenes), **change)
 
 
 class Sized:
@@ -190,8 +220,8 @@ class Sized:
     (lambda scenes: make_frames(GRAMMAR.sample(1, scenes.index), np.zeros((4, 3, 3))), "of other scenes: .* of seed 1"),
     (lie(images=np.zeros((4, 12, 16, 3))), r"must return uint8 images \[4, H, W, 3\], got float64 \[4, 12, 16, 3\]"),
     (lie(images=np.zeros((4, 12, 16), np.uint8)), r"must return uint8 images \[4, H, W, 3\], got uint8 \[4, 12, 16\]"),
-    (lie(instances=np.zeros((4, 3, 3), np.int32)), r"instances \[4, 12, 16\] and 4 labels, got \[4, 3, 3\] and 4"),
-    (lie(label=np.array(["a"])), r"must return instances \[4, 12, 16\] and 4 labels, got \[4, 12, 16\] and 1"),
+    (lie(instances=np.zeros((4, 3, 3), np.int32)), r"must return pixels 'instances' \[4, 12, 16\], got \[4, 3, 3\]"),
+    (lie(label=np.array(["a"])), r"must return 4 labels, got 1"),
     (lie(area={"coin": np.zeros(77)}), r"returned 77 rows of area for the \d+ nodes of coin"),
     (Sized(), r"Sized has info.size \(10, 10\) \(height, width\), but returned images of \(12, 16\)")])
 def test_a_renderer_that_lies_is_found_out(renderer, text):

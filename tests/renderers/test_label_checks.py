@@ -1,9 +1,8 @@
 """Every lie about labels is named, and what is true is not."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from checks import altered_frames
 from toys import bars, dot
 
 from scenefit.data.frames import make_frames
@@ -40,8 +39,8 @@ def test_true_labels_have_nothing_against_them():
     drawn = bars()(dot(Uniform(-4, 20), Uniform(-4, 20), sprite=Choice([0, 1])).sample(0, 64))  # cut at every edge
     assert drawn.objects.truncation.max() > 0 and wrong(drawn) == []
     plain = frames()
-    silent = replace(plain, amodal={}, area={}, inside={})
-    assert wrong(silent) == [] and check_labels(replace(silent, instances=0 * plain.instances)) == []
+    silent = altered_frames(plain, amodal={}, area={}, inside={})
+    assert wrong(silent) == [] and check_labels(altered_frames(silent, instances=0 * plain.instances)) == []
 
 
 @pytest.mark.parametrize(("lies", "text"), [
@@ -90,7 +89,7 @@ def test_what_objects_say(column, row, value, text):
 def test_ids_of_no_node():
     good, nothing = without_strangers(frames())
     assert nothing == [] and np.array_equal(good.instances, frames().instances)
-    strange = replace(frames(), instances=frames().instances.copy())
+    strange = altered_frames(frames(), instances=frames().instances.copy())
     strange.instances[1, 5, 5], strange.instances[2, 0, 0] = 7, -1
     cleared, found = without_strangers(strange)
     assert [finding.text for finding in found] == [
@@ -101,6 +100,6 @@ def test_ids_of_no_node():
 
 
 def test_objects_that_are_mostly_hidden_are_a_warning():
-    hidden = replace(frames(), instances=np.where(frames().instances == 1, 0, frames().instances))
+    hidden = altered_frames(frames(), instances=np.where(frames().instances == 1, 0, frames().instances))
     assert [f.text for f in check_labels(hidden) if f.mode == "warning"] == [
         "50% of the objects are not seen at all: they are hidden, or outside the image"]

@@ -11,7 +11,7 @@ import torch
 
 from scenefit.data.frames import make_frames
 from scenefit.renderers import RenderError, render
-from scenefit.renderers.chunks import chunk_rows, join
+from scenefit.renderers.chunks import chunk_rows, join, part_of
 from scenefit.renderers.processes import Pool
 from scenefit.renderers.scene_file import SceneFileError, load_scene
 from scenefit.scenes.grammar import Grammar, Rule, repeat
@@ -225,16 +225,67 @@ def test_parts_that_know_more_or_less_are_joined():
         part = scenes.take(rows)
         x = part.tables["b"]["x"]
         known = {"amodal": {"b": np.repeat(x[:, None], 4, 1)}, "area": {"b": x}} if part.index[0] < 64 else {}
-        parts.append(vars(make_frames(part, np.zeros((2, 3, 3)), **known)))
+        parts.append(part_of(make_frames(part, np.zeros((2, 3, 3)), **known)))
     joined, table = join(scenes, chunks, parts), scenes.tables["b"]
     first = np.isin(table.scene, [1, 3])
     assert np.array_equal(joined.area["b"][first], table["x"][first]) and np.all(np.isnan(joined.area["b"][~first]))
     assert joined.amodal["b"].shape == (len(table), 4)
 
 
+DEEP = """\
+import numpy as np
+import scenefit as sf
+
+grammar = sf.Grammar("image", {"image": {}, "a": {"z": sf.Uniform(1, 9)}},
+                     [sf.Rule("image", [sf.repeat("a", sf.Integer(0, 3))])])
+
+def renderer(scenes):
+    depth = np.full((len(scenes), 4, 5), np.inf)
+    depth[scenes.tables["a"].scene, 1] = scenes.tables["a"]["z"][:, None]
+    return sf.make_frames(scenes, np.zeros((len(scenes), 4, 5)), pixels={"depth": depth},
+                          nodes={"box3d": {"a": scenes.tables["a"]["z"][:, None] + np.arange(6)}})
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_more_pixels_and_node_labels_come_back(tmp_path, workers):
+    path = tmp_path / "deep.py"
+    path.write_text(DEEP)
+    scene = load_scene(path)
+    scenes = scene.grammar.sample(0, [0, 200, 1, 70, 71])
+    want = render(scene.renderer, scenes)
+    with Pool(path, workers=workers) as pool:
+        found = render(pool, scenes)
+    assert list(found.pixels) == ["instances", "depth"] and found.nodes["box3d"]["a"].shape[1:] == (6,)
+    assert np.array_equal(found.pixels["depth"], want.pixels["depth"]) and np.isfinite(want.pixels["depth"]).any()
+    assert np.array_equal(found.nodes["box3d"]["a"], want.nodes["box3d"]["a"])
+
+
+def test_pixels_and_node_labels_that_differ_between_chunks():
+    grammar = Grammar("a", {"a": {}, "b": {}}, [Rule("a", ["b"])])
+    scenes = grammar.sample(0, [1, 70])
+    chunks = chunk_rows(scenes)
+
+    def joined(*given):
+        return join(scenes, chunks, [part_of(make_frames(scenes.take(rows), np.zeros((1, 3, 3)), **more))
+                                     for rows, more in zip(chunks, given, strict=True)])
+
+    flat, deep = np.zeros((1, 3, 3)), np.zeros((1, 3, 3, 2))
+    with pytest.raises(RenderError, match=r"scene 70 of seed 0: they have the pixels \['instances'\], but the other "
+                                          r"scenes \['depth', 'instances'\]"):
+        joined({"pixels": {"depth": flat}}, {})
+    with pytest.raises(RenderError, match=r"their pixels 'depth' have rows of the shape \[3, 3, 2\], but .* \[3, 3\]"):
+        joined({"pixels": {"depth": flat}}, {"pixels": {"depth": deep}})
+    with pytest.raises(RenderError, match=r"their nodes 'pose' of b have rows of the shape \[\], but .* \[2\]"):
+        joined({"nodes": {"pose": {"b": [[1, 2]]}}}, {"nodes": {"pose": {"b": [1]}}})
+    some = joined({"nodes": {"colour": {"b": ["red"]}, "pose": {"b": [[1, 2]]}}}, {})
+    assert some.nodes["colour"]["b"].tolist() == ["red", ""]
+    assert np.array_equal(some.nodes["pose"]["b"], [[1, 2], [np.nan, np.nan]], equal_nan=True)
+
+
 def test_sizes_that_differ_between_chunks():
     scenes = Grammar("a", {"a": {}}).sample(0, [1, 70])
     chunks = chunk_rows(scenes)
-    parts = [vars(make_frames(scenes.take(rows), np.zeros((1, 3 + i, 3)))) for i, rows in enumerate(chunks)]
+    parts = [part_of(make_frames(scenes.take(rows), np.zeros((1, 3 + i, 3)))) for i, rows in enumerate(chunks)]
     with pytest.raises(RenderError, match=r"scene 70 of seed 0: their images are \(4, 3\) .* other scenes \(3, 3\)"):
         join(scenes, chunks, parts)

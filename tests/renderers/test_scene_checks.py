@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from blobs import make
+from checks import altered_frames
 
 import scenefit as sf
-from scenefit.data.frames import Frames, make_frames
+from scenefit.data.frames import make_frames
 from scenefit.renderers import GrammarMismatch, RendererInfo, RenderError
 from scenefit.renderers.scene_checks import check
 from scenefit.renderers.scene_file import load_scene
@@ -25,8 +26,7 @@ def altered(renderer, **changes):
     """The renderer with parts of its frames changed, each by a function of the frames."""
     def other(scenes):
         frames = renderer(scenes)
-        return Frames(**{**{name: getattr(frames, name) for name in Frames.__dataclass_fields__},
-                         **{name: change(frames) for name, change in changes.items()}})
+        return altered_frames(frames, **{name: change(frames) for name, change in changes.items()})
     return other
 
 
@@ -100,6 +100,27 @@ def test_the_same_scene_with_other_labels_is_found(good, part, text):
     assert any(found.startswith("the same scenes drawn twice differ (16 of 16, the first is scene 0 of seed 0 in its "
                                 f"{text});") for found in wrong)
     assert any(f"in its {text}); a scene must not depend" in found for found in wrong)
+
+@pytest.mark.parametrize(("change", "text"), [
+    (lambda n, later: {"pixels": {"depth": np.full((n, 16, 16), float(later))}}, "depth"),
+    (lambda n, later: {"pixels": {"depth": np.zeros((n, 16, 16))} if later else {}}, "depth"),
+    (lambda n, later: {"nodes": {"pose": {"blob": np.full((n, 2), float(later))}}}, "objects' pose of blob"),
+    (lambda n, later: {"nodes": {"pose": {"blob": np.full((n, 2), np.nan)} if later else {}}},
+     "objects' pose of blob")])
+def test_the_same_scene_with_other_pixels_or_node_labels_is_found(good, change, text):
+    grammar, renderer = good
+    calls = []
+
+    def other(scenes):
+        calls.append(0)
+        return make_frames(scenes, renderer(scenes).images, **change(len(scenes), len(calls) > 1))
+
+    wrong = findings(grammar, other, "wrong")
+    assert any(found.startswith("the same scenes drawn twice differ (16 of 16, the first is scene 0 of seed 0 in its "
+                                f"{text});") for found in wrong)
+    assert findings(grammar, lambda scenes: make_frames(
+        scenes, renderer(scenes).images, **change(len(scenes), True)), "wrong") == []  # NaN is not another value
+
 
 def test_another_size_each_time_is_found(good):
     grammar, _ = good

@@ -25,8 +25,10 @@ class Frame:
 
     image: uint8 or float in 0..1, [H, W] or [H, W, 3].  instances: whole numbers [H, W], the id of the node seen in
     each pixel, 0 for none.  label: class of the whole image.  classes: node id -> class of the object (its kind if
-    absent).  amodal: node id -> box of the whole object, hidden or outside parts too.  area: node id -> pixels of
-    the whole object.  Without amodal and area an object is taken to be what is seen of it.
+    absent).  amodal: node id -> box of the whole object, with its hidden parts and those outside the image.  area: node
+    id -> number of pixels of the whole object.  Without amodal and area they are those of the visible pixels.
+    pixels: further images by name, such as "depth": [H, W, ...].  nodes: further labels of nodes by name, such as
+    "box3d": node id -> numbers (all of one shape) or a text.
     """
 
     image: Any
@@ -35,6 +37,8 @@ class Frame:
     classes: Mapping[int, str] | None = None
     amodal: Mapping[int, Sequence[float]] | None = None
     area: Mapping[int, float] | None = None
+    pixels: Mapping[str, Any] | None = None
+    nodes: Mapping[str, Mapping[int, Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,20 +68,40 @@ class Objects:
 class Frames:
     """Many images with labels.
 
-    scenes: what was drawn.  images uint8 [S, H, W, 3].  instances int32 [S, H, W], node ids, 0 for none.
-    label: class of each whole image [S], "" for none.  classes, amodal, area: kind -> class [n], box [n, 4],
-    whole area [n] and area inside the image [n] of each node of the scenes (see `Frame`); a missing kind or NaN where
-    the renderer does not know, and then the area inside is the whole area, and the rest what the mask shows.
+    scenes: what was rendered.  images: uint8 [S, H, W, 3].  label: class of each whole image [S], "" for none.
+    pixels: name -> one value a pixel [S, H, W, ...]. "instances", always there, is int32, node ids, 0 for none; a
+    renderer may add others, such as "depth".
+    nodes: name -> kind -> one value a node [n, ...]. "class" has every kind. "amodal" (box [n, 4]), "area" (of the
+    whole object, in pixels) and "inside" (the part of the area inside the image) lack a kind, or hold NaN, where the
+    renderer does not give them: then the visible pixels count as the whole object, or the whole area as inside. A
+    renderer may add others, such as "box3d".
     """
 
     scenes: SceneBatch
     images: NDArray[np.uint8]
-    instances: NDArray[np.int32]
     label: NDArray[np.str_]
-    classes: Mapping[str, NDArray[np.str_]]
-    amodal: Mapping[str, Floats]
-    area: Mapping[str, Floats]
-    inside: Mapping[str, Floats]
+    pixels: Mapping[str, NDArray[Any]]
+    nodes: Mapping[str, Mapping[str, NDArray[Any]]]
+
+    @property
+    def instances(self) -> NDArray[np.int32]:
+        return self.pixels["instances"]
+
+    @property
+    def classes(self) -> Mapping[str, NDArray[np.str_]]:
+        return self.nodes["class"]
+
+    @property
+    def amodal(self) -> Mapping[str, Floats]:
+        return self.nodes["amodal"]
+
+    @property
+    def area(self) -> Mapping[str, Floats]:
+        return self.nodes["area"]
+
+    @property
+    def inside(self) -> Mapping[str, Floats]:
+        return self.nodes["inside"]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -95,20 +119,22 @@ class Frames:
         place = np.zeros(len(self), bool)
         place[rows] = True
         keep = {kind: place[table.scene] for kind, table in self.scenes.tables.items()}
-
-        def kept(parts: Mapping[str, Any]) -> dict[str, Any]:
-            return {kind: part[keep[kind]] for kind, part in parts.items()}
-
-        return Frames(self.scenes.take(rows), self.images[rows], self.instances[rows], self.label[rows],
-                      kept(self.classes), kept(self.amodal), kept(self.area), kept(self.inside))
+        return Frames(self.scenes.take(rows), self.images[rows], self.label[rows],
+                      {name: values[rows] for name, values in self.pixels.items()},
+                      {name: {kind: values[keep[kind]] for kind, values in columns.items()}
+                       for name, columns in self.nodes.items()})
 
 
 def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label: Any = None,
                 classes: Mapping[str, Any] | None = None, amodal: Mapping[str, Any] | None = None,
-                area: Mapping[str, Any] | None = None, inside: Mapping[str, Any] | None = None) -> Frames:
-    """Frames from what a renderer drew, checked.
+                area: Mapping[str, Any] | None = None, inside: Mapping[str, Any] | None = None,
+                pixels: Mapping[str, Any] | None = None,
+                nodes: Mapping[str, Mapping[str, Any]] | None = None) -> Frames:
+    """Frames from the images and labels of a renderer, checked.
 
-    images uint8 or float 0..1 [S, H, W] or [S, H, W, 1 or 3]; instances [S, H, W].
+    images: uint8 or float in 0..1, [S, H, W] or [S, H, W, 1 or 3].  instances: [S, H, W].  label: [S].  classes,
+    amodal, area, inside: kind -> one row a node, [n] or, for boxes, [n, 4].
+    pixels: further names -> [S, H, W, ...].  nodes: further names -> kind -> [n, ...]. See `Frames`.
     ValueError where shapes, values or ids do not fit the scenes.
     """
     images = to_uint8(images)
@@ -126,10 +152,31 @@ def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label
         raise ValueError(f"instances need whole numbers (node ids, 0 for none), got {masks.dtype}")
     _check_ids(scenes, masks)
     kinds: dict[str, Any] = {kind: np.full(len(table), kind) for kind, table in scenes.tables.items()}
-    kinds.update(_by_kind(scenes, "classes", classes, str, 1))
-    return Frames(scenes, images, masks.astype(np.int32), _labels(label, len(scenes)), kinds,
-                  _by_kind(scenes, "amodal", amodal, float, 2), _by_kind(scenes, "area", area, float, 1),
-                  _by_kind(scenes, "inside", inside, float, 1))
+    kinds.update(_by_kind(scenes, "classes", classes, str, ()))
+    known = {"class": kinds, "amodal": _by_kind(scenes, "amodal", amodal, float, (4,)),
+             "area": _by_kind(scenes, "area", area, float, ()), "inside": _by_kind(scenes, "inside", inside, float, ())}
+    return Frames(scenes, images, _labels(label, len(scenes)),
+                  {"instances": masks.astype(np.int32), **_more_pixels(pixels or {}, images.shape[:3])},
+                  {**known, **_more_nodes(scenes, nodes or {}, known)})
+
+
+def _more_pixels(given: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    if "instances" in given:
+        raise ValueError("pixels names 'instances', which has an argument of its own: instances=")
+    more = {name: np.asarray(values) for name, values in given.items()}
+    for name, values in more.items():
+        if values.shape[:3] != shape or values.dtype.kind not in "biuf":
+            raise ValueError(f"pixels {name!r} needs numbers of the shape {[*shape, '...']}, one a pixel, got "
+                             f"{values.dtype} {list(values.shape)}")
+    return more
+
+
+def _more_nodes(scenes: SceneBatch, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    for name in given:
+        if name in known:
+            raise ValueError(f"nodes names {name!r}, which has an argument of its own: "
+                             f"{'classes' if name == 'class' else name}=")
+    return {name: _by_kind(scenes, f"nodes {name!r}", columns) for name, columns in given.items()}
 
 
 def _labels(label: Any, count: int) -> NDArray[np.str_]:
@@ -141,14 +188,17 @@ def _labels(label: Any, count: int) -> NDArray[np.str_]:
     return names
 
 
-def _by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dtype: type, ndim: int) -> dict[str, Any]:
-    """kind -> values [n] or, for boxes, [n, 4], checked."""
+def _by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dtype: type | None = None,
+             row: tuple[int, ...] | None = None) -> dict[str, Any]:
+    """kind -> values [n, *row], checked. None: any numbers or texts; rows of any shape."""
     found = {}
     for kind, values in (given or {}).items():
         if kind not in scenes.tables:
             raise ValueError(f"{name} names the kind {kind!r}, but there are {list(scenes.tables)}")
-        values = np.asarray(values).astype(dtype)
-        need = (len(scenes.tables[kind]), 4)[:ndim]
+        values = np.asarray(values) if dtype is None else np.asarray(values).astype(dtype)
+        if values.dtype.kind not in "biufU":
+            raise ValueError(f"{name} of {kind} needs numbers or texts, got {values.dtype}")
+        need = (len(scenes.tables[kind]), *(values.shape[1:] if row is None else row))
         if values.shape != need:
             raise ValueError(f"{name} of {kind} needs the shape {list(need)}, one row a node, got {list(values.shape)}")
         found[kind] = values
@@ -184,7 +234,7 @@ def _check_ids(scenes: SceneBatch, masks: NDArray[Any]) -> None:
 
 
 def _objects(frames: Frames) -> Objects:
-    """Measure the masks, then join what the renderer knows of each node's whole extent."""
+    """The masks measured, joined with what the renderer gives of each node's whole extent."""
     scene, node, name, whole, area, inside = _nodes(frames)
     pixels, box = _measure(frames.instances, np.searchsorted(scene, np.arange(len(frames))), len(scene))
     with np.errstate(invalid="ignore"):
@@ -201,7 +251,8 @@ def _objects(frames: Frames) -> Objects:
 
 
 def _nodes(frames: Frames) -> tuple[Any, ...]:
-    """All nodes, by scene and id: scene, id, class, amodal box, area, area inside; NaN where the renderer is silent."""
+    """All nodes, by scene and id: scene, id, class, amodal box, area, area inside; NaN where the renderer gives
+    nothing."""
     parts = []
     for kind, table in frames.scenes.tables.items():
         n = len(table)
@@ -214,9 +265,9 @@ def _nodes(frames: Frames) -> tuple[Any, ...]:
 
 
 def _measure(instances: NDArray[np.int32], start: Ints, count: int) -> tuple[Ints, Floats]:
-    """Pixels [count] and visible box [count, 4] of each node, where a root gets the pixels that show nothing.
+    """Pixels [count] and visible box [count, 4] of each node; a root gets the pixels of no object.
 
-    start [S]: where the nodes of each scene begin.
+    start: number of the first node of each scene [S].
     """
     label = (instances + start[:, None, None]).astype(np.int32)
     pixels = np.bincount(label.ravel(), minlength=count)

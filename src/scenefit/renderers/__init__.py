@@ -160,16 +160,18 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
     size = renderer_info(renderer).size
     if size is not None and tuple(size) != images.shape[1:3]:
         return f"has info.size {tuple(size)} (height, width), but returned images of {images.shape[1:3]}"
-    if frames.instances.shape != images.shape[:3] or len(frames.label) != count:
-        return (f"must return instances {list(images.shape[:3])} and {count} labels, got "
-                f"{list(frames.instances.shape)} and {len(frames.label)}")
+    if len(frames.label) != count:
+        return f"must return {count} labels, got {len(frames.label)}"
+    for name, values in frames.pixels.items():
+        if np.shape(values)[:3] != images.shape[:3]:
+            return f"must return pixels {name!r} {list(images.shape[:3])}, got {list(np.shape(values))}"
     if frames.scenes.seed != scenes.seed or not np.array_equal(frames.scenes.index, scenes.index):
         return f"returned frames of other scenes: {name_scenes(frames.scenes.seed, frames.scenes.index)}"
-    for part in ("classes", "amodal", "area", "inside"):
-        for kind, values in getattr(frames, part).items():
+    for name, columns in frames.nodes.items():
+        for kind, values in columns.items():
             nodes = len(scenes.tables[kind]) if kind in scenes.tables else 0
             if len(values) != nodes:
-                return f"returned {len(values)} rows of {part} for the {nodes} nodes of {kind}"
+                return f"returned {len(values)} rows of {name} for the {nodes} nodes of {kind}"
     return ""
 
 

@@ -47,7 +47,7 @@ class _Misfit(ValueError):
 
 
 def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
-    """result as a Frame: image uint8 [H, W, 3], instances int32 [H, W], the rest dictionaries."""
+    """result as a Frame: image uint8 [H, W, 3], instances int32 [H, W], arrays in pixels, the rest dictionaries."""
     frame = result if isinstance(result, Frame) else Frame(result)
     image = _image(frame.image, earlier)
     masks = np.zeros(image.shape[:2], np.int32) if frame.instances is None else np.asarray(frame.instances)
@@ -60,12 +60,38 @@ def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
         raise _Misfit(f"instances hold {int(masks.min())}..{int(masks.max())}, but the nodes are 0..{nodes - 1}; use "
                       "node.id, and 0 where there is none")
     classes, amodal, area = frame.classes or {}, frame.amodal or {}, frame.area or {}
-    for name, part in (("classes", classes), ("amodal", amodal), ("area", area)):
+    more = frame.nodes or {}
+    for name, part in (("classes", classes), ("amodal", amodal), ("area", area), *more.items()):
         wrong = [key for key in part if key not in range(1, nodes)]
         if wrong:
             raise _Misfit(f"{name} names node {wrong[0]}, but the objects are 1..{nodes - 1}; use node.id")
     _check_extents(amodal, area)
-    return Frame(image, masks.astype(np.int32), frame.label, classes, amodal, area)
+    pixels = {name: np.asarray(values) for name, values in (frame.pixels or {}).items()}
+    checked = Frame(image, masks.astype(np.int32), frame.label, classes, amodal, area, pixels, more)
+    _check_pixels(checked, earlier)
+    _check_nodes(checked, earlier)
+    return checked
+
+
+def _check_pixels(frame: Frame, earlier: list[Frame]) -> None:
+    """Each scene gives the same further images, in the same shapes."""
+    shapes, first = ({name: np.shape(values) for name, values in (one.pixels or {}).items()}
+                     for one in (frame, earlier[0] if earlier else frame))
+    for name, shape in shapes.items():
+        if shape[:2] != frame.image.shape[:2]:
+            raise _Misfit(f"pixels {name!r} need the shape of the image, {[*frame.image.shape[:2], '...']}, got "
+                          f"{list(shape)}")
+    if shapes != first:
+        raise _Misfit(f"its pixels are {shapes}, but those of the first scene {first}; each scene gives the same ones")
+
+
+def _check_nodes(frame: Frame, earlier: list[Frame]) -> None:
+    """Each node has values of the same shape."""
+    for name, values in (frame.nodes or {}).items():
+        before = next((one.nodes[name] for one in earlier if one.nodes and one.nodes.get(name)), {})
+        shapes = {np.shape(value) for value in (*values.values(), *list(before.values())[:1])}
+        if len(shapes) > 1:
+            raise _Misfit(f"{name} of its nodes have the shapes {sorted(shapes)}; all nodes need the same")
 
 
 def _image(image: Any, earlier: list[Frame]) -> NDArray[np.uint8]:
@@ -112,9 +138,25 @@ def _stack(scenes: SceneBatch, drawn: list[Frame]) -> Frames:
         amodal[kind] = np.array([(drawn[s].amodal or {}).get(i, none) for s, i in nodes], float).reshape(-1, 4)
         area[kind] = np.array([(drawn[s].area or {}).get(i, np.nan) for s, i in nodes], float)
         inside[kind] = area[kind] * _share(amodal[kind], height, width)
+    pixels = {name: np.stack([(f.pixels or {})[name] for f in drawn]) for name in drawn[0].pixels or {}}
     return make_frames(scenes, np.stack([f.image for f in drawn]), np.stack([f.instances for f in drawn]),
-                       label=["" if f.label is None else f.label for f in drawn],
-                       classes=classes, amodal=amodal, area=area, inside=inside)
+                       label=["" if f.label is None else f.label for f in drawn], classes=classes, amodal=amodal,
+                       area=area, inside=inside, pixels=pixels, nodes=_more_nodes(scenes, drawn))
+
+
+def _more_nodes(scenes: SceneBatch, drawn: list[Frame]) -> dict[str, dict[str, NDArray[Any]]]:
+    """name -> kind -> one row a node [n, ...]; NaN, or "" of texts, for nodes without a value."""
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for name in dict.fromkeys(name for frame in drawn for name in frame.nodes or {}):
+        found[name] = {}
+        for kind, table in scenes.tables.items():
+            rows = [(drawn[s].nodes or {}).get(name, {}).get(i)
+                    for s, i in zip(table.scene.tolist(), table.id.tolist(), strict=True)]
+            given = [np.asarray(row) for row in rows if row is not None]
+            if given:
+                missing = np.full(given[0].shape, "" if given[0].dtype.kind == "U" else np.nan)
+                found[name][kind] = np.stack([missing if row is None else np.asarray(row) for row in rows])
+    return found
 
 
 def _share(box: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:

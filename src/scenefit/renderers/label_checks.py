@@ -38,7 +38,8 @@ def without_strangers(frames: Frames) -> tuple[Frames, list[Finding]]:
         return frames, []
     first = int(frames.instances[rows[0]][strange[rows[0]]][0])
     scenes = frames.scenes
-    return replace(frames, instances=np.where(strange, 0, frames.instances).astype(np.int32)), [Finding(
+    cleared = np.where(strange, 0, frames.instances).astype(np.int32)
+    return replace(frames, pixels={**frames.pixels, "instances": cleared}), [Finding(
         "wrong", f"masks of {len(rows)} images hold ids that no node of their scene has, the first is {first} in "
                  f"{name_scenes(scenes.seed, scenes.index[rows[:1]])}; use node.id, and 0 where there is none")]
 

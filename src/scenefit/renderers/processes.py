@@ -21,7 +21,7 @@ from typing import Any
 
 from scenefit.data.frames import Frames
 from scenefit.renderers import NO_INFO, Renderer, RendererInfo, RenderError, render
-from scenefit.renderers.chunks import _parts, chunk_rows, join
+from scenefit.renderers.chunks import chunk_rows, join, part_of
 from scenefit.renderers.scene_file import load_scene
 from scenefit.scenes.scene import SceneBatch
 
@@ -79,7 +79,7 @@ class Pool:
         if not self.workers:
             if self._renderer is None:
                 self._renderer = load_scene(self.scene_path).renderer
-            return join(scenes, chunks, [_parts(render(self._renderer, scenes.take(rows))) for rows in chunks])
+            return join(scenes, chunks, [part_of(render(self._renderer, scenes.take(rows))) for rows in chunks])
         try:
             return join(scenes, chunks, self._spread([_plain(scenes.take(rows)) for rows in chunks]))
         except BaseException:  # Ctrl-C too: no worker outlives a call that failed
@@ -183,7 +183,7 @@ def _work(path: str, pipe: Connection) -> None:
 
 def _draw(renderer: Renderer, scenes: SceneBatch) -> Any:
     try:
-        return _parts(render(renderer, scenes))
+        return part_of(render(renderer, scenes))
     except RenderError as error:
         error.add_note("in a worker:\n" + traceback.format_exc())
         return error

@@ -240,16 +240,35 @@ def _differences(a: Frames, b: Frames) -> dict[int, str]:
         return dict.fromkeys(range(len(a)), "size")
     b, strange = without_strangers(b)
     found: dict[int, str] = dict.fromkeys(range(len(a)), "masks") if strange else {}
-    for name, text in (("images", "image"), ("instances", "masks"), ("label", "label")):
-        same = (getattr(a, name) == getattr(b, name)).reshape(len(a), -1).all(axis=1)
-        found = {**dict.fromkeys(np.flatnonzero(~same).tolist(), text), **found}
+    more = sorted((a.pixels.keys() | b.pixels.keys()) - {"instances"})
+    for text, one, other in (("image", a.images, b.images), ("masks", a.instances, b.instances),
+                             *((name, a.pixels.get(name), b.pixels.get(name)) for name in more),
+                             ("label", a.label, b.label)):
+        found = {**_differing(text, one, other), **found}
     for row in set(range(len(a))) - set(found):
-        ours, theirs = (f.objects.scene == row for f in (a, b))
-        for name in LABELS:
-            one, other = getattr(a.objects, name)[ours], getattr(b.objects, name)[theirs]
-            if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
+        ours, theirs = _labels_of(a, row), _labels_of(b, row)
+        for name in {**ours, **theirs}:
+            if _differing(name, ours.get(name), theirs.get(name)):
                 found.setdefault(row, f"objects' {name}")
     return found
+
+
+def _labels_of(frames: Frames, row: int) -> dict[str, np.ndarray]:
+    """Labels of the objects of one scene, and what else its renderer gives of its nodes."""
+    mine = frames.objects.scene == row
+    more = {f"{name} of {kind}": values[frames.scenes.tables[kind].scene == row]
+            for name in sorted(frames.nodes.keys() - {"class", "amodal", "area", "inside"})
+            for kind, values in frames.nodes[name].items()}
+    return {**{name: getattr(frames.objects, name)[mine] for name in LABELS}, **more}
+
+
+def _differing(text: str, one: Any, other: Any) -> dict[int, str]:
+    """Row -> text, for the rows in which two arrays [S, ...] differ; NaN equals NaN. An array that is missing, or of
+    another shape, differs in all rows."""
+    if one is None or other is None or one.shape != other.shape:
+        return dict.fromkeys(range(max(len(array) for array in (one, other) if array is not None)), text)
+    same = (one == other) | ((one != one) & (other != other))
+    return dict.fromkeys(np.flatnonzero(~same.all(axis=tuple(range(1, same.ndim)))).tolist(), text)
 
 
 def _first(scenes: SceneBatch, which: np.ndarray) -> str:
