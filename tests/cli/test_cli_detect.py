@@ -193,8 +193,8 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         (Path("found") / name).unlink()
     call("detect", detector, "photos", "--out", "found")
     assert contents(Path("found")) == whole
-    assert "another search (it differs in: threshold)" in call("detect", detector, "photos", "--out", "found",
-                                                               "--threshold", 0.9, code=1)
+    said = call("detect", detector, "photos", "--out", "found", "--threshold", 0.9, code=1)
+    assert "the detections of another command (it differs in: threshold)" in said
     for place in ("photos", "."):
         assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
 
@@ -215,7 +215,7 @@ def test_detect_finds_the_photos_that_fit_finds_and_names_the_others(world, dete
         assert "d.png: not a file (a link that leads nowhere?)" in said
     assert sorted(path.name for path in (tmp_path / "photos/found").rglob("*.png")) == ["a.bmp.png", "b.png.png"]
     image.rotate(180).save(tmp_path / "photos/a.bmp")
-    assert "another search (it differs in: photos)" in call(*command, code=1)
+    assert "the detections of another command (it differs in: photos)" in call(*command, code=1)
 
 
 def test_detect_draws_what_was_searched(detector, tmp_path):
@@ -252,7 +252,7 @@ def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, 
     clean, kept, out = (np.concatenate(seen[at:at + 2])[:, 2:4, 2:4].astype(float) for at in (0, 2, 4))
     assert len(clean) == 24 and np.abs(kept - clean).mean() > 2 * np.abs(out - clean).mean()
     said = call("detect", detector, dusty, "--out", "out", code=1)
-    assert "out holds what was found in another search (it differs in: flat field)" in said
+    assert "out holds the detections of another command (it differs in: flat field)" in said
     said = call("detect", detector, dusty, "--out", dusty / "found", "--flat-field", dusty, code=2)
     assert "would count as photos; give --out a folder elsewhere" in " ".join(said.replace("│", " ").split())
     assert not (dusty / "found").exists()

@@ -27,12 +27,12 @@ from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 from scenefit.tasks import Task, predict_boxes
+from scenefit.tasks.detector_data import VALIDATION
 from scenefit.tasks.from_labels import task_for_labels
 from scenefit.tasks.rendering import render_labelled
 
 LEAST = 10  # photos: fewer say nothing
 ARMS = ("grammar", "shrunk", "learned")
-VALIDATION = 8  # one render for so many that a detector was trained on sets its threshold
 
 Sampler = Callable[[int, int], SceneBatch]  # of a seed and a number of scenes
 

@@ -17,6 +17,7 @@ import numpy as np
 from scenefit.data.formats import Format, as_format
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
 from scenefit.files.lock import NAME as LOCK
+from scenefit.files.plan import holds_plan
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
@@ -98,17 +99,11 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
     """Make out this data set's folder. True if it is complete already. ValueError if it is another's."""
     provenance, claim = out / "provenance.json", out / ROWS / "plan.json"
     for path in (provenance, claim):
-        if path.exists():
-            found = json.loads(path.read_text())
-            differing = [key for key, value in plan.items() if found.get(key) != json.loads(json.dumps(value))]
-            if differing:
-                raise ValueError(f"{out} holds another data set (it differs in: {', '.join(differing)}); give another "
-                                 "folder, or remove this one")
+        if holds_plan(path, plan, out, "another data set"):
             clear_leftovers(out)
             if path is provenance:
                 _tidy(out)
-                return True
-            return False
+            return path is provenance
     if out.exists() and any(path.name != LOCK for path in out.iterdir()) and not (out / ROWS).exists():
         raise ValueError(f"{out} is not empty, and what it holds is no data set of scenefit; give another folder")
     write_json(claim, plan)

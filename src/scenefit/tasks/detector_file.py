@@ -10,7 +10,7 @@ from typing import Any
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.metrics.features import Lite0Maps
 from scenefit.nets.centre_network import Detector, SmallMaps
-from scenefit.tasks import Detect
+from scenefit.tasks.detection import Detect
 
 BACKBONES: dict[str, Any] = {"lite0": Lite0Maps, "small": SmallMaps}
 AGAIN = "make it again with scenefit train"

@@ -1,7 +1,7 @@
-"""A detector's training, stage after stage: on renders, on photos without labels, on labelled ones. The network of
-each stage that is done is kept in a file, so that a stopped training goes on after it.
+"""Training a detector in stages: on renders, on photos without labels (self-training), on labelled photos.
 
-Legend: S images; N photos; H, W pixels.
+The network of the last finished stage is kept in a file, so that a training that was stopped goes on after it.
+Legend: S renders; N photos; H, W pixels.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,18 @@ from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.files.versions import versions
 from scenefit.nets.centre_network import Detector
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks import Detect
-from scenefit.tasks.detection import ROUNDS, SHORTER
+from scenefit.tasks.detection import ROUNDS, SHORTER, Detect
 
-PARTS = 6  # of a stage that goes on, for a bar
-FIRST = SHORTER * PARTS  # of the training on renders
+PARTS = 6  # of a stage of self-training or fine-tuning, each a step of the progress bar
+FIRST = SHORTER * PARTS  # the same of the training on renders
 Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What a detector learns from, one after the other. rendered: images [S, H, W, 3] and their boxes.  photos
-    [N, H, W, 3]: without labels; the rendered are the other half.  labelled: as rendered; alone, for renders would
-    hold it at their own boxes."""
+    """The data of a detector's training stages. rendered: images [S, H, W, 3] and their boxes.  photos [N, H, W, 3]:
+    for self-training, where renders fill the other half of each batch.  labelled: images and boxes for fine-tuning,
+    without renders, which would keep the predicted boxes at the renders' annotation policy."""
 
     rendered: tuple[Images, Boxes]
     photos: Images | None
@@ -42,7 +41,7 @@ class TrainingData:
 
 
 class Stage(NamedTuple):
-    """Some of the training, done."""
+    """A part of the training, done. done, of: parts so far and in all."""
 
     text: str
     done: int
@@ -50,60 +49,75 @@ class Stage(NamedTuple):
     network: Detector
 
     @property
-    def whole(self) -> bool:
-        """A stage ended here, so another can follow."""
+    def finished(self) -> bool:
+        """Whether a stage ends with this part, so that a training can go on from here."""
         return self.done >= FIRST and self.done % PARTS == 0
 
 
-def stages(task: Detect, lessons: TrainingData, seed: int, start: Stage | None = None) -> Iterator[Stage]:
-    """The training of a detector, part by part. start: the last whole stage of the same training, which was stopped.
+def train_stages(task: Detect, data: TrainingData, seed: int, kept: Path) -> Iterator[Stage]:
+    """Train a detector part by part, keeping each finished stage but the last at kept; goes on after the stage that is
+    kept there, if it belongs to this very training.
 
-    task has at least `FIRST` steps.
+    CorruptFile, saying what to do, for a damaged file.
     """
-    of = FIRST + PARTS * ((0 if lessons.photos is None else ROUNDS) + (lessons.labelled is not None))
+    identity = training_hash(task, data, seed)
+    for stage in stages(task, data, seed, read_stage(kept, task, identity)):
+        if stage.finished and stage.done < stage.of:
+            write_stage(kept, stage, identity)
+        yield stage
+
+
+def stages(task: Detect, data: TrainingData, seed: int, start: Stage | None = None) -> Iterator[Stage]:
+    """The training of a detector, part by part. start: the last finished stage of the same training.
+
+    task needs at least `FIRST` steps.
+    """
+    of = FIRST + PARTS * ((0 if data.photos is None else ROUNDS) + (data.labelled is not None))
     done = 0 if start is None else start.done
-    for text, network in _networks(task, lessons, seed, start):
+    for text, network in _networks(task, data, seed, start):
         done += 1
         yield Stage(text, done, of, network)
 
 
-def _networks(task: Detect, lessons: TrainingData, seed: int, start: Stage | None) -> Iterator[tuple[str, Detector]]:
-    (images, labels), photos, few = lessons.rendered, lessons.photos, lessons.labelled
-    now = None if start is None else start.network
+def _networks(task: Detect, data: TrainingData, seed: int, start: Stage | None) -> Iterator[tuple[str, Detector]]:
+    (images, labels), photos, labelled = data.rendered, data.photos, data.labelled
+    network = None if start is None else start.network
     if start is None:
-        for now in task.training(images, labels, derive_seed(seed, "train"), parts=FIRST):
-            yield f"learning from {len(images):,} images", now
-    assert now is not None
+        for network in task.training(images, labels, derive_seed(seed, "train"), parts=FIRST):
+            yield f"training on {len(images):,} images", network
+    assert network is not None
     if photos is not None:
-        turns = range(0 if start is None else (start.done - FIRST) // PARTS, ROUNDS)
-        for later in task.self_training(now, photos, derive_seed(seed, "adapt"), images, labels, turns, parts=PARTS):
-            now = later
-            yield f"going on with what is found in {len(photos):,} photos", now
-    if few is not None:
-        for later in task.training(*few, derive_seed(seed, "tune"), now, parts=PARTS):
-            yield f"going on with {len(few[0]):,} labelled photos", later
+        rounds = range(0 if start is None else (start.done - FIRST) // PARTS, ROUNDS)
+        for later in task.self_training(network, photos, derive_seed(seed, "adapt"), images, labels, rounds,
+                                        parts=PARTS):
+            network = later
+            yield f"self-training on {len(photos):,} photos", network
+    if labelled is not None:
+        for later in task.training(*labelled, derive_seed(seed, "tune"), network, parts=PARTS):
+            yield f"fine-tuning on {len(labelled[0]):,} labelled photos", later
 
 
-def asked(task: Detect, lessons: TrainingData, seed: int) -> str:
-    """A hash of all that decides what comes out."""
-    return content_hash(f"{task!r} {lessons.hash} {seed} {versions()}".encode())
+def training_hash(task: Detect, data: TrainingData, seed: int) -> str:
+    """A hash of all that decides the trained network."""
+    return content_hash(f"{task!r} {data.hash} {seed} {versions()}".encode())
 
 
-def write_stage(path: str | Path, stage: Stage, asked: str) -> None:
-    write_tensors(path, stage.network.state_dict(), {"asked": asked, "text": stage.text, "done": stage.done,
+def write_stage(path: str | Path, stage: Stage, identity: str) -> None:
+    """Keep a finished stage. identity: the `training_hash` of its training."""
+    write_tensors(path, stage.network.state_dict(), {"identity": identity, "text": stage.text, "done": stage.done,
                                                      "of": stage.of})
 
 
-def read_stage(path: str | Path, task: Detect, asked: str) -> Stage | None:
-    """What `write_stage` wrote last; None if there is nothing, or it was asked something else. DamagedFile."""
+def read_stage(path: str | Path, task: Detect, identity: str) -> Stage | None:
+    """The stage that `write_stage` kept; None where there is none, or one of another training. CorruptFile."""
     if not Path(path).exists():
         return None
-    tensors, facts = read_tensors(path, "delete it: the training begins anew")
-    if facts.get("asked") != asked:
+    tensors, metadata = read_tensors(path, "delete it: the training begins anew")
+    if metadata.get("identity") != identity:
         return None
     network = task.fresh(0)
     network.load_state_dict(tensors)
-    return Stage(facts["text"], facts["done"], facts["of"], network.eval())
+    return Stage(metadata["text"], metadata["done"], metadata["of"], network.eval())
 
 
 def _hash(part: Images | tuple[Images, Boxes] | None) -> str:

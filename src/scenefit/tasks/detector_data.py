@@ -1,0 +1,46 @@
+"""What a detector is trained on, read from files: a written data set, and labelled photos.
+
+Legend: N photos; H, W pixels.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.boxes import Boxes
+from scenefit.data.formats.reading import NoPart
+from scenefit.data.photos import Photos
+from scenefit.data.photos.labelled import first_size, matching, read_boxes
+
+VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
+
+
+def read_data_set(source: Path, max_images: int) -> tuple[Photos, Photos]:
+    """At most max_images images with boxes to train on, and those held out: the parts train and val of a data set in
+    any layout of boxes, at the size of its first image; or seven eighths of a data set without parts, and the rest.
+
+    ValueError for what is no such data set, or holds a single image.
+    """
+    if not source.is_dir() or not matching(source):
+        raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
+                         "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
+    try:
+        size = first_size(source, "train")
+        return read_boxes(source, size, "train", most=max_images), read_boxes(source, size, "val")
+    except NoPart:
+        every = read_boxes(source, first_size(source), most=max_images)
+    if len(every) < 2:
+        raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
+    held_out = np.arange(len(every)) % VALIDATION == 1
+    return every.take(np.flatnonzero(~held_out)), every.take(np.flatnonzero(held_out))
+
+
+def images_with_boxes(photos: Photos, place: Path | None) -> tuple[NDArray[np.uint8], Boxes]:
+    """Images uint8 [N, H, W, 3] and boxes of labelled photos that were read from place. ValueError without a box."""
+    if photos.boxes is None:
+        raise ValueError(f"{place} has classes of whole photos; a detector needs photos with boxes")
+    if not len(photos.boxes):
+        raise ValueError(f"the {len(photos)} labelled photos in {place} have no box at all; leave them out, or give "
+                         "photos that show objects")
+    return photos.images, photos.boxes

@@ -1,0 +1,124 @@
+"""Detection in a folder of photos, chunk by chunk.
+
+Each chunk's detections are kept in a file of their own, and chunks that have one are skipped: a detection that was
+stopped goes on with the next chunk.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.boxes import Boxes
+from scenefit.data.flat_field import correct_flat_field
+from scenefit.data.photos import Fitted, fit_photo, whole_photo
+from scenefit.files.atomic import atomic_write, content_hash, write_json
+from scenefit.files.lock import NAME as LOCK
+from scenefit.files.plan import holds_plan
+from scenefit.report.detections import plain
+from scenefit.tasks.detector_file import TrainedDetector
+
+CHUNK = 16  # photos
+WORK = ".found"  # folder of the chunks' files
+COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
+
+
+@dataclass(frozen=True)
+class FolderDetections:
+    """Detections of the photos so far. photos: how many are done.  rows: one a detection, as `detect_steps` writes
+    them.  skipped: files that could not be read, each with the reason.  faint: photos that are `Fitted.faint`."""
+
+    photos: int
+    rows: list[dict[str, Any]]
+    skipped: list[tuple[Path, str]]
+    faint: int
+
+
+def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], out: Path, *, threshold: float,
+                 flat_field: NDArray[np.float32] | None = None, plan: Mapping[str, Any]) -> Iterator[FolderDetections]:
+    """Detect objects in the photos at paths, which lie below folder; yields after each chunk.
+
+    Writes each photo with its boxes drawn below out, as PNG, and at the end out/found.json, a list like COCO's results:
+    file_name, image_id (the photo's index in paths), category_id (from 1, in the order of the task's classes),
+    category, bbox (x, y, width, height in pixels of the whole photo) and score, at least threshold.
+    plan: what decides the result besides the paths, as plain JSON values.  Hold `lock(out)` meanwhile.
+    ValueError where out holds anything else, or the detections of another plan.
+    """
+    plan = {**plan, "threshold": threshold, "photos": _content(folder, paths)}
+    if not holds_plan(out / WORK / "plan.json", plan, out, "the detections of another command"):
+        if any(entry.name != LOCK for entry in out.iterdir()):
+            raise ValueError(f"{out} is not empty; give another folder with --out")
+        write_json(out / WORK / "plan.json", plan)
+    done = FolderDetections(0, [], [], 0)
+    for first in range(0, len(paths), CHUNK):
+        kept = out / WORK / f"{first:08d}.json"
+        if not kept.exists():
+            write_json(kept, _detect_chunk(trained, folder, paths, first, out, threshold, flat_field))
+        chunk = json.loads(kept.read_text())
+        done = FolderDetections(
+            min(first + CHUNK, len(paths)), done.rows + chunk["rows"],
+            done.skipped + [(Path(path), reason) for path, reason in chunk["skipped"]], done.faint + chunk["faint"])
+        yield done
+    write_json(out / "found.json", done.rows)
+
+
+def _content(folder: Path, paths: Sequence[Path]) -> str:
+    """A hash of all photos and their names."""
+    return content_hash("\n".join(f"{path.relative_to(folder)} {_file_hash(path)}" for path in paths).encode())
+
+
+def _file_hash(path: Path) -> str:
+    """Of a file's content; "" where there is no file, such as at the end of a broken link."""
+    try:
+        return content_hash(path.read_bytes()) if path.is_file() else ""
+    except OSError:  # such photos are skipped and named when their turn comes
+        return ""
+
+
+def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path], first: int, out: Path,
+                  threshold: float, flat_field: NDArray[np.float32] | None) -> dict[str, Any]:
+    """Rows, skipped files and number of faint photos of one chunk, as plain JSON values. Draws its photos."""
+    fitted, kept, skipped = [], [], []
+    for number in range(first, min(first + CHUNK, len(paths))):
+        try:
+            fitted.append(fit_photo(paths[number], trained.size))
+            kept.append(number)
+        except Exception as error:  # decoders raise nearly anything on a broken file
+            skipped.append((str(paths[number]), str(error) or type(error).__name__))
+    if not kept:
+        return {"rows": [], "skipped": skipped, "faint": 0}
+    images = np.stack([photo.image for photo in fitted])
+    images = images if flat_field is None else correct_flat_field(images, flat_field)
+    predicted = trained.task.predict(trained.network, images)
+    predicted = predicted.where(predicted.score >= threshold)
+    rows: list[dict[str, Any]] = []
+    for position, number in enumerate(kept):
+        boxes, name = _in_whole_photo(predicted.take([position]), fitted[position]), paths[number].relative_to(folder)
+        _draw(paths[number], out / name.with_name(name.name + ".png"), boxes, trained.task.classes)
+        rows += _rows(boxes, name, number, trained.task.classes)
+    return {"rows": rows, "skipped": skipped, "faint": sum(photo.faint for photo in fitted)}
+
+
+def _in_whole_photo(boxes: Boxes, photo: Fitted) -> Boxes:
+    """Boxes of one fitted photo in pixels of the photo as it was, cut at its border."""
+    box = (boxes.box - np.tile(photo.shift, 2)) / np.tile(photo.factor, 2)
+    return Boxes(1, boxes.image, np.clip(box, 0, np.tile(photo.whole[::-1], 2)), boxes.name, boxes.score)
+
+
+def _rows(boxes: Boxes, name: Path, number: int, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for (x0, y0, x1, y1), label, score in zip(boxes.box.tolist(), boxes.name.tolist(), boxes.score.tolist(),
+                                              strict=True):
+        yield {"file_name": name.as_posix(), "image_id": number, "category_id": classes.index(label) + 1,
+               "category": label, "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)}
+
+
+def _draw(source: Path, path: Path, boxes: Boxes, classes: tuple[str, ...]) -> None:
+    names = boxes.name.tolist()
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, boxes.score.tolist(), strict=True)]
+    colours = [COLOURS[classes.index(name) % len(COLOURS)] for name in names]
+    with atomic_write(path) as file:
+        plain(whole_photo(source), boxes.box.tolist(), texts, colours).save(file, "PNG")
