@@ -136,7 +136,7 @@ def test_a_worker_that_dies_names_its_scenes(odd_pool):
 def test_a_worker_that_hangs_is_ended(odd_pool):
     render(odd_pool, odd([1, 70], 0))
     odd_pool.timeout = 0.5
-    processes = [worker.process for worker in odd_pool._alive]
+    processes = [worker.process for worker in odd_pool._processes.alive]
     with pytest.raises(RenderError, match=r"scene 70 of seed 2: .* took more than 0.5 s; .* Pool"):
         render(odd_pool, odd([1, 70], 3, [70]))
     odd_pool.timeout = 300
@@ -145,7 +145,7 @@ def test_a_worker_that_hangs_is_ended(odd_pool):
 
 def test_ctrl_c_ends_the_workers_through_their_parent_only(odd_pool):
     render(odd_pool, odd([1, 70], 0))
-    processes = [worker.process for worker in odd_pool._alive]
+    processes = [worker.process for worker in odd_pool._processes.alive]
     for process in processes:
         os.kill(process.pid, signal.SIGINT)  # a terminal sends it to all
     assert len(render(odd_pool, odd([1, 70], 0))) == 2
@@ -179,7 +179,7 @@ if __name__ == "__main__":
     scenes = Grammar("image", {{"image": {{"then": 0.0}}}}).sample(0, [1, 70])
     with Pool({str(odd_path)!r}, workers=2) as pool:
         pool(scenes)
-        print(*[worker.process.pid for worker in pool._alive], flush=True)
+        print(*[worker.process.pid for worker in pool._processes.alive], flush=True)
         pool(scenes.with_columns({{"image": {{"then": np.array([0.0, 3.0])}}}}))  # one hangs, one waits
 """)
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
