@@ -19,11 +19,11 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.data.label_policy import LabelPolicy as LabelPolicy
     from scenefit.data.label_policy import label_boxes as label_boxes
     from scenefit.data.photos import Photos as Photos
+    from scenefit.data.photos import read_boxes as read_boxes
+    from scenefit.data.photos import read_few as read_few
     from scenefit.data.photos import read_labelled as read_labelled
+    from scenefit.data.photos import read_part as read_part
     from scenefit.data.photos import read_photos as read_photos
-    from scenefit.data.photos.labelled import read_boxes as read_boxes
-    from scenefit.data.photos.labelled import read_few as read_few
-    from scenefit.data.photos.labelled import read_part as read_part
     from scenefit.generation.dataset import generate as generate
     from scenefit.generation.dataset import generate_steps as generate_steps
     from scenefit.inference.fit import Step as Step
@@ -100,10 +100,10 @@ _HOME = {
     "label_boxes": "data.label_policy",
     "learned": "scenes.priors",
     "make_frames": "data.frames",
-    "read_boxes": "data.photos.labelled",
-    "read_few": "data.photos.labelled",
+    "read_boxes": "data.photos",
+    "read_few": "data.photos",
     "read_labelled": "data.photos",
-    "read_part": "data.photos.labelled",
+    "read_part": "data.photos",
     "read_photos": "data.photos",
     "render": "renderers",
     "repeat": "scenes.grammar",

@@ -262,7 +262,7 @@ def test_photos_that_read_nearly_black_are_named(world, tmp_path):
         Image.fromarray(values).save(tmp_path / "photos" / path.name)
     said = call("fit", world / "scene.py", "--real", "photos", "--out", "run", *QUICK, "--steps", 1,
                 "--max-renders", 200)
-    assert said.count("warning: 40 16-bit photos of photos hold no value above 4,095") == 1
+    assert said.count("warning: 40 16-bit photos of photos have no value above 4,095") == 1
 
 
 def test_a_run_among_the_photos_is_refused(world, whole, tmp_path):

@@ -13,7 +13,7 @@ from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
 from scenefit.cli import options
-from scenefit.data.photos.labelled import read_boxes
+from scenefit.data.photos import read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.generation.dataset import generate
 from scenefit.nets.augmentation import NO_CHANGE, Augment

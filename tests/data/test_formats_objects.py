@@ -12,7 +12,7 @@ from PIL import Image
 from toys import bars, dot
 
 from scenefit.data.formats import FORMATS, LabelPolicy, as_format, label_boxes, voc_format
-from scenefit.data.photos.labelled import read_boxes
+from scenefit.data.photos import read_boxes
 from scenefit.generation.dataset import generate
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution

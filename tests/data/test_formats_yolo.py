@@ -11,7 +11,7 @@ from PIL import Image
 from scenefit.data.formats import FORMATS, LabelPolicy, label_boxes, yolo_format
 from scenefit.data.formats.data_yaml import read_yaml
 from scenefit.data.formats.yolo import label_file
-from scenefit.data.photos.labelled import read_boxes
+from scenefit.data.photos import read_boxes
 
 
 def described(out, part):

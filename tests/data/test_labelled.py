@@ -10,7 +10,8 @@ from PIL import Image
 
 from scenefit.data.formats import kitti, voc
 from scenefit.data.formats.reading import NoPart
-from scenefit.data.photos.labelled import Cut, first_size, matching, read_boxes, read_few, read_part
+from scenefit.data.photos import read_boxes, read_few, read_part
+from scenefit.data.photos.labelled import CropPolicy, first_size, matching_layouts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (48, 64)
@@ -68,7 +69,7 @@ def test_boxes_are_cut_at_the_crop_and_go_where_too_little_is_left(tmp_path):
     annotate(tmp_path, "a", [(40, 0, 60, 9), (22, 5, 42, 15), (18, 5, 38, 15), (0, 0, 30, 30), (95, 0, 99, 9)])
 
     def boxes(**cut):
-        return read_boxes(tmp_path, SIZE, cut=Cut(**cut))
+        return read_boxes(tmp_path, SIZE, crop_policy=CropPolicy(**cut))
 
     assert boxes().boxes.box.tolist() == [[8, 0, 28, 9], [0, 5, 10, 15], [0, 5, 6, 15], [63, 0, 64, 9]]
     assert boxes().skipped == ((tmp_path, "1 boxes left out: at 64 x 48 pixels less than 25% of their area, or of 1 "
@@ -76,8 +77,8 @@ def test_boxes_are_cut_at_the_crop_and_go_where_too_little_is_left(tmp_path):
     assert boxes(min_share=0.5).boxes.box.tolist() == [[8, 0, 28, 9], [0, 5, 10, 15]]
     assert len(boxes(min_share=0.0, min_side=7.0).boxes) == 2
     for wrong in ({"min_share": 1.5}, {"min_side": 0}, {"min_share": float("nan")}):
-        with pytest.raises(ValueError, match="Cut needs min_"):
-            Cut(**wrong)
+        with pytest.raises(ValueError, match="CropPolicy needs min_"):
+            CropPolicy(**wrong)
 
 
 def test_boxes_that_are_none_are_named_and_others_are_cut_at_the_photo(tmp_path):
@@ -107,7 +108,7 @@ def test_photos_that_do_not_fit_their_labels_are_named(tmp_path):
     assert [path.name for path in found.paths] == ["a.png"] and len(found.boxes) == 1
     said = {path.name: reason for path, reason in found.skipped}
     assert said["b.png"] == f"is 64 x 64 pixels, but {tmp_path}/Annotations/b.xml labels one of 64 x 48"
-    assert said["c.png"].endswith("labels one of 64 x 48 before EXIF turns it; label it as it is shown")
+    assert said["c.png"].endswith("labels one of 64 x 48 before EXIF rotation; label it as it is shown")
     assert "cannot identify" in said["d.png"] and said["e.png"] == f"has no annotation {tmp_path}/Annotations/e.xml"
     assert said["f.xml"] == f"there is no photo f in {home}" and len(said) == 5
 
@@ -122,7 +123,7 @@ def test_the_first_size_is_of_the_first_photo_that_is_read(tmp_path):
     (home / "a.jpg").write_bytes((home / "a.jpg").read_bytes()[:300])
     assert first_size(tmp_path) == (300, 200)
     (home / "c.jpg").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(4 were looked at\); 4 skipped: "):
+    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(4 were tried\); 4 skipped: "):
         first_size(tmp_path)
     with pytest.raises(NoPart, match="there is no part 'train'"):
         first_size(tmp_path, "train")
@@ -134,7 +135,7 @@ def test_12_bit_photos_with_boxes_are_named(tmp_path):
         annotate(tmp_path, stem, [(5, 5, 9, 9)])
     Image.fromarray(np.full(SIZE, 4000, np.uint16)).save(tmp_path / "JPEGImages/b.png")
     for read in (read_boxes, read_part):
-        with pytest.warns(UserWarning, match="^1 16-bit photos of .* hold no value above 4,095") as said:
+        with pytest.warns(UserWarning, match="^1 16-bit photos of .* have no value above 4,095") as said:
             read(tmp_path, SIZE)
         assert len(said) == 1
 
@@ -164,7 +165,7 @@ def test_a_list_chooses_the_photos_in_its_order(tmp_path):
 
     assert stems(tmp_path, SIZE) == ["p0", "p1", "p2", "p3", "p4", "p5"]
     assert stems(tmp_path, SIZE, "few") == ["p4", "p1", "p2"] == stems(tmp_path, SIZE, "few.txt")
-    assert stems(tmp_path, SIZE, "few", most=2) == ["p4", "p1"]
+    assert stems(tmp_path, SIZE, "few", max_photos=2) == ["p4", "p1"]
     assert stems(tmp_path / "ImageSets/Main/few.txt", SIZE) == ["p4", "p1", "p2"]
     assert stems(tmp_path, SIZE, tmp_path / "ImageSets/Main/few.txt", layout="voc") == ["p4", "p1", "p2"]
     assert stems(tmp_path, SIZE, "cell_val") == ["p0", "p3"]
@@ -180,8 +181,8 @@ def test_a_list_chooses_the_photos_in_its_order(tmp_path):
         read_boxes(tmp_path, SIZE, "none")
     with pytest.raises(ValueError, match=r"few\.txt is a list of photos, which is a part of its own"):
         read_boxes(tmp_path / "ImageSets/Main/few.txt", SIZE, "few")
-    with pytest.raises(ValueError, match="most needs at least 1 photo, got 0"):
-        read_boxes(tmp_path, SIZE, most=0)
+    with pytest.raises(ValueError, match="max_photos needs at least 1 photo, got 0"):
+        read_boxes(tmp_path, SIZE, max_photos=0)
     (tmp_path / "other").mkdir()
     photo(tmp_path / "JPEGImages/p1.bmp")
     with pytest.raises(ValueError, match=r"holds both p1.bmp and p1.png, so that p1 names two photos"):
@@ -197,10 +198,10 @@ def test_photos_of_a_part_are_read_without_opening_labels(tmp_path, monkeypatch,
     opened = []
     real = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
-    found = read_part(tmp_path, SIZE, "few", most=2, layout="kitti" if module is kitti else None)
+    found = read_part(tmp_path, SIZE, "few", max_photos=2, layout="kitti" if module is kitti else None)
     assert [path.stem for path in found.paths] == ["p4", "p1"] and found.boxes is None and opened == ["few.txt"]
     if module is voc:
-        read_boxes(tmp_path, SIZE, "few", most=2)
+        read_boxes(tmp_path, SIZE, "few", max_photos=2)
         assert opened[2:] == ["p4.xml", "p1.xml"]
 
 
@@ -212,12 +213,12 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
     (tmp_path / "yolo/data.yaml").write_text("names: [a]")
     (tmp_path / "coco/annotations").mkdir(parents=True)
     (tmp_path / "coco/annotations/instances_train2017.json").write_text("{}")
-    assert {name: matching(tmp_path / name) for name in ("voc", "kitti", "yolo", "coco")} == {
+    assert {name: matching_layouts(tmp_path / name) for name in ("voc", "kitti", "yolo", "coco")} == {
         name: [name] for name in ("voc", "kitti", "yolo", "coco")}
     with pytest.raises(ValueError, match=r"is no data set of photos with boxes: looked for COCO: annotations/instances_"
                                          r".*; YOLO: a data.yaml .*; Pascal VOC: Annotations.*; KITTI: the folders"):
         read_boxes(tmp_path, SIZE)
-    with pytest.raises(ValueError, match=r"is not that layout: looked for KITTI: the folders image_2 and label_2"):
+    with pytest.raises(ValueError, match="does not have that layout: looked for KITTI: the folders image_2 and"):
         read_boxes(tmp_path / "voc", SIZE, layout="kitti")
     with pytest.raises(ValueError, match="no layout 'dota'; there are coco, yolo, voc, kitti"):
         read_boxes(tmp_path / "voc", SIZE, layout="dota")
@@ -236,7 +237,7 @@ def test_classes_or_boxes(tmp_path):
     some_voc(tmp_path / "voc")
     photo(tmp_path / "classes/cat/1.png")
     assert len(read_few(tmp_path / "voc", SIZE).boxes) == 6
-    assert len(read_few(tmp_path / "voc", SIZE, "few", most=1)) == 1
+    assert len(read_few(tmp_path / "voc", SIZE, "few", max_photos=1)) == 1
     assert len(read_few(tmp_path / "voc/ImageSets/Main/few.txt", SIZE)) == 3
     found = read_few(tmp_path / "classes", SIZE)
     assert found.label.tolist() == ["cat"] and found.boxes is None
@@ -319,7 +320,7 @@ def test_real_kitti_labels():
 
 @pytest.mark.skipif(not (DATA / "bccd").is_dir(), reason="SCENEFIT_DATA names no folder with bccd")
 def test_real_voc_labels():
-    found = read_boxes(DATA / "bccd", (240, 320), "few", most=10)
+    found = read_boxes(DATA / "bccd", (240, 320), "few", max_photos=10)
     assert len(found) == 10 and found.paths[0].name == "BloodImage_00257.jpg"
     assert set(found.boxes.name) == {"Platelets", "RBC", "WBC"}
     assert found.boxes.box[0].tolist() == [212.5, 176, 271, 228]

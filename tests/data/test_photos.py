@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scenefit.data.photos import Photos, find_photos, read_labelled, read_photos, split, whole_photo
+from scenefit.data.image_files import find_photos, full_photo
+from scenefit.data.photos import Photos, read_labelled, read_photos, split
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (6, 8)
@@ -110,8 +111,8 @@ def test_photos_of_another_shape_are_told(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(scene(480, 640)).save(tmp_path / "all/c.jpg", exif=exif)
-    text = (r"^38% of the photos' area in .*all is cut off, as they are brought to the renderer's 6 x 8 pixels "
-            r"\(height x width\); give it their ratio of height to width")
+    text = (r"^38% of the photos' area in .*all is cut off when they are brought to the renderer's 6 x 8 pixels "
+            r"\(height x width\); give the renderer their ratio of height to width")
     with pytest.warns(UserWarning, match=text):
         read_photos(tmp_path / "all", SIZE)
     (tmp_path / "all/b.png").unlink()
@@ -141,7 +142,7 @@ def test_a_whole_photo_is_the_one_that_is_brought_to_size(tmp_path):
     exif[0x0112] = 6
     clear = np.dstack([scene(48, 64), np.full((48, 64), 51, np.uint8)])
     for name, image in (("a.png", scene(48, 64)), ("b.png", clear), ("c.png", np.full((48, 64), 99 * 257, np.uint16))):
-        whole = whole_photo(store(tmp_path / name, image, exif=exif))
+        whole = full_photo(store(tmp_path / name, image, exif=exif))
         assert whole.shape == (64, 48, 3) and np.array_equal(whole, read_photos(tmp_path, (64, 48)).images[-1])
 
 
@@ -181,12 +182,12 @@ def test_12_bit_values_in_16_bit_grey_are_named_once_for_a_folder(tmp_path):
     store(tmp_path / "dark/1.png", np.zeros(SIZE, np.uint8))
     store(tmp_path / "dark/2.tif", np.zeros(SIZE, np.float32))
     assert read_photos(tmp_path / "dark", SIZE).images.max() == 0
-    text = (r"3 16-bit photos of .*all hold no value above 4,095: they look like 12-bit ones, and read nearly black "
-            r"\(at most 16 of 255\); multiply their values by 16 when writing them")
+    text = (r"3 16-bit photos of .*all have no value above 4,095: they look like 12-bit photos, and become nearly "
+            r"black \(at most 16 of 255\); multiply their values by 16 when you write them")
     with pytest.warns(UserWarning, match=text) as said:
         found = read_photos(tmp_path / "all", SIZE)
     assert len(said) == 1 and len(found) == 4 and found.images.max() == 16 and found.skipped == ()
-    with pytest.warns(UserWarning, match=r"^1 16-bit photos of .*classes hold") as said:
+    with pytest.warns(UserWarning, match=r"^1 16-bit photos of .*classes have") as said:
         store(tmp_path / "classes/a/1.png", np.full(SIZE, 9, np.uint16))
         read_labelled(tmp_path / "classes", SIZE)
     assert len(said) == 1
@@ -346,19 +347,19 @@ def test_a_missing_folder_and_a_bad_size(tmp_path, read):
 def test_most_takes_an_even_spread(tmp_path):
     for i in range(20):
         store(tmp_path / f"{i:02d}.png", noise(seed=i))
-    taken = read_photos(tmp_path, SIZE, most=4)
+    taken = read_photos(tmp_path, SIZE, max_photos=4)
     assert [path.stem for path in taken.paths] == ["02", "07", "12", "17"]
     assert np.array_equal(taken.images, [noise(seed=i) for i in (2, 7, 12, 17)])
-    assert len(read_photos(tmp_path, SIZE, most=50)) == 20
-    with pytest.raises(ValueError, match="most needs at least 1 photo, got 0"):
-        read_photos(tmp_path, SIZE, most=0)
+    assert len(read_photos(tmp_path, SIZE, max_photos=50)) == 20
+    with pytest.raises(ValueError, match="max_photos needs at least 1 photo, got 0"):
+        read_photos(tmp_path, SIZE, max_photos=0)
 
 
 def test_others_stand_in_for_broken_photos_when_most_is_given(tmp_path):
     for i in range(6):
         store(tmp_path / f"{i}.png", noise(seed=i))
     (tmp_path / "4.png").write_bytes(b"broken")
-    taken = read_photos(tmp_path, SIZE, most=2)
+    taken = read_photos(tmp_path, SIZE, max_photos=2)
     assert [path.stem for path in taken.paths] == ["0", "1"]
     assert np.array_equal(taken.images, [noise(seed=0), noise(seed=1)])
     assert [path.stem for path, _ in taken.skipped] == ["4"]

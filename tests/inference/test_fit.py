@@ -13,8 +13,7 @@ from toys import Linear, Plain, bars, dot, dots, one, pattern, photos
 import scenefit as sf
 from scenefit.data.boxes import no_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
-from scenefit.data.photos import Photos
-from scenefit.data.photos.sources import as_images, read_real
+from scenefit.data.photos import Photos, as_photos, read_photos
 from scenefit.inference.fit import Step, fit, fit_steps, plan
 from scenefit.inference.settings import Settings
 from scenefit.metrics.features import pixels
@@ -345,17 +344,17 @@ def test_photos_from_a_folder(tmp_path):
     images = photos(dot(Uniform(2, 14)), dots(), 5)
     for number, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
-    assert np.array_equal(as_images(tmp_path, (16, 16)), images)
-    thinned = as_images(str(tmp_path), (16, 16), 4)
+    assert np.array_equal(as_photos(tmp_path, (16, 16)).images, images)
+    thinned = as_photos(str(tmp_path), (16, 16), 4).images
     assert len(thinned) == 4 and all(any(np.array_equal(a, b) for b in images) for a in thinned)
-    assert np.array_equal(as_images(images, (16, 16), 4), images[[0, 1, 2, 4]])
+    assert np.array_equal(as_photos(images, (16, 16), 4).images, images[[0, 1, 2, 4]])
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
     with pytest.warns(UserWarning, match=r"1 files were skipped, the first: .*broken.jpg"):
-        as_images(tmp_path, (16, 16))
+        as_photos(tmp_path, (16, 16))
     for number in range(1, 5):
         (tmp_path / f"{number}.png").unlink()
     with pytest.raises(ValueError, match="at least 4"), pytest.warns(UserWarning):
-        as_images(tmp_path, (16, 16))
+        as_photos(tmp_path, (16, 16))
 
 
 def test_labelled_photos_that_do_not_fit():
@@ -436,7 +435,8 @@ def test_the_task_is_that_of_the_labels(monkeypatch):
         task_for_labels(replace(few, boxes=no_boxes(12)), grammar, dots())
     classes = Photos(few.images, (), (), np.array(["b", "a"] * 6))
     assert task_for_labels(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")
-    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing can be scored on them"):
+    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so no detector can be "
+                                         "evaluated on them"):
         fit(grammar, dots(), few.images, replace(few, boxes=no_boxes(12)))
 
 
@@ -450,8 +450,8 @@ def test_a_list_in_a_data_set_names_the_photos_and_no_label_is_opened(tmp_path):
         (tmp_path / "Annotations" / f"{number}.xml").write_text("<no label")
     listed = tmp_path / "ImageSets" / "match.txt"
     listed.write_text("5\n0\n2\n3\n")
-    assert np.array_equal(as_images(listed, (16, 16)), images[[5, 0, 2, 3]])
-    found = read_real(listed, (16, 16), 2)
+    assert np.array_equal(as_photos(listed, (16, 16)).images, images[[5, 0, 2, 3]])
+    found = read_photos(listed, (16, 16), 2)
     assert np.array_equal(found.images, images[[5, 3]]) and found.boxes is None
     with pytest.raises(ValueError, match=r"5\.xml is no XML"):
         fit(dot(learned(Uniform(2, 14))), dots(), listed, listed)

@@ -169,7 +169,7 @@ def detect(
     photo), score; and each photo with its boxes drawn, as PNG, small ones enlarged. Photos are brought to the size that
     the detector was trained on, the centre cropped: what the crop cuts off is not searched.
     """
-    from scenefit.data.photos import ENDINGS, check_folder, find_photos, say_skipped, warn_faint
+    from scenefit.data.image_files import ENDINGS, check_folder, describe_skipped, find_photos, warn_12_bit
     from scenefit.files.atomic import content_hash
     from scenefit.files.lock import lock
     from scenefit.tasks.detector_file import read_trained
@@ -187,7 +187,7 @@ def detect(
     paths, others = find_photos(photos, out)  # what was found is not searched
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
-                         f"{', '.join(ENDINGS)}; {say_skipped(others)}")
+                         f"{', '.join(ENDINGS)}; {describe_skipped(others)}")
     plan = {"detector": content_hash(detector.read_bytes()), "flat field": flat_field_hash(flat_field, trained.size)}
     with lock(out), console.bar() as progress:
         shown = progress.add_task("photos", total=len(paths))
@@ -195,7 +195,7 @@ def detect(
             progress.update(shown, completed=done.photos)
     skipped = (*others, *done.skipped)
     name_skipped(skipped)
-    warn_faint(photos, done.faint)
+    warn_12_bit(photos, done.n_12_bit)
     more = f" ({len(skipped):,} skipped)" if skipped else ""
     console.say(f"{len(done.rows):,} objects in {len(paths) - len(done.skipped):,} photos{more}: {out / 'found.json'}")
 

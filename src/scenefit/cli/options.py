@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scenefit.data.formats import LabelPolicy
-    from scenefit.data.photos import Photos, Skipped
+    from scenefit.data.image_files import Skipped
+    from scenefit.data.photos import Photos
     from scenefit.inference.settings import Settings
     from scenefit.renderers import Renderer
     from scenefit.renderers.scene_file import SceneFile
@@ -109,9 +110,9 @@ def resolve(device: str) -> str:
 def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: Path | None = None) -> "Photos":
     """Photos of a folder, or of a list file in a data set, at size, with a warning for each that was skipped; without
     what the photos in flat share. ValueError for fewer than four."""
-    from scenefit.data.photos.sources import read_real
+    from scenefit.data.photos import read_photos
 
-    found = read_real(folder, size, most)
+    found = read_photos(folder, size, most)
     name_skipped(found.skipped)
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
@@ -123,7 +124,7 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
     """Photos with classes or boxes, without what the photos in flat share; None where none are given."""
     if folder is None:
         return None
-    from scenefit.data.photos.labelled import read_few
+    from scenefit.data.photos import read_few
 
     found = read_few(folder, size)
     name_skipped(found.skipped)
@@ -133,11 +134,11 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
 def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | None = None, flat: Path | None = None,
                ) -> None:
     """BadParameter, ending in fix, where a run's pictures lie among photos, and would count as such."""
-    from scenefit.data.photos import looks_into
-    from scenefit.data.photos.labelled import matching
+    from scenefit.data.image_files import is_searched
+    from scenefit.data.photos.labelled import matching_layouts
 
     for name, folder in (("real", real), ("labelled", labelled), ("flat-field", flat)):
-        if folder is None or not looks_into(folder, run) or (name == "labelled" and matching(folder)):
+        if folder is None or not is_searched(folder, run) or (name == "labelled" and matching_layouts(folder)):
             continue  # of a data set of boxes only the photos that it names are read
         raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its pictures would count as "
                                  f"photos; {fix}")
@@ -151,10 +152,10 @@ def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.flo
 @cache  # a command asks for it once for each kind of photos
 def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
     from scenefit.data.flat_field import MOST, flat_field
-    from scenefit.data.photos.sources import read_real
+    from scenefit.data.photos import read_photos
 
     try:
-        found = read_real(folder, size, MOST)
+        found = read_photos(folder, size, MOST)
         name_skipped(found.skipped)
         field = flat_field(found.images)
     except ValueError as error:
@@ -192,7 +193,7 @@ def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncatio
     return None if keep == LabelPolicy() else keep
 
 
-def name_skipped(skipped: "Skipped") -> None:
+def name_skipped(skipped: "Sequence[Skipped]") -> None:
     """A warning for each file that was skipped, up to some."""
     for path, reason in skipped[:SKIPPED]:
         warn(f"skipped {path}: {reason}")

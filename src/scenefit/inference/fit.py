@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scenefit.data.formats import LabelPolicy
-from scenefit.data.photos.sources import _labelled, as_images
+from scenefit.data.photos import as_labelled, as_photos
 from scenefit.inference.learning import Learning
 from scenefit.inference.settings import Settings
 from scenefit.metrics.features import Extractor
@@ -89,8 +89,8 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     settings = settings or Settings()
     check_learned(grammar)
     size = frame_size(grammar, renderer)
-    photos = as_images(real, size, settings.most_photos)
-    few = _labelled(labelled, size)
+    photos = as_photos(real, size, settings.most_photos).images
+    few = as_labelled(labelled, size)
     looked_at = int(renderer_info(renderer).size is None)  # the scene drawn to see its size
     if few is not None and task is None and settings.task != "none":
         task = task_for_labels(few, grammar, renderer, settings.device)

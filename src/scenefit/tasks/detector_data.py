@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
 from scenefit.data.formats.reading import NoPart
-from scenefit.data.photos import Photos
-from scenefit.data.photos.labelled import first_size, matching, read_boxes
+from scenefit.data.photos import Photos, read_boxes
+from scenefit.data.photos.labelled import first_size, matching_layouts
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 
@@ -22,14 +22,14 @@ def read_data_set(source: Path, max_images: int) -> tuple[Photos, Photos]:
 
     ValueError for what is no such data set, or holds a single image.
     """
-    if not source.is_dir() or not matching(source):
+    if not source.is_dir() or not matching_layouts(source):
         raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
                          "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
     try:
         size = first_size(source, "train")
-        return read_boxes(source, size, "train", most=max_images), read_boxes(source, size, "val")
+        return read_boxes(source, size, "train", max_photos=max_images), read_boxes(source, size, "val")
     except NoPart:
-        every = read_boxes(source, first_size(source), most=max_images)
+        every = read_boxes(source, first_size(source), max_photos=max_images)
     if len(every) < 2:
         raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
     held_out = np.arange(len(every)) % VALIDATION == 1

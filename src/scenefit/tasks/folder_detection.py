@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
 from scenefit.data.flat_field import correct_flat_field
-from scenefit.data.photos import Fitted, fit_photo, whole_photo
+from scenefit.data.image_files import Fitted, Skipped, full_photo, try_photo
 from scenefit.files.atomic import atomic_write, content_hash, write_json
 from scenefit.files.lock import NAME as LOCK
 from scenefit.files.plan import holds_plan
@@ -30,12 +30,12 @@ COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5
 @dataclass(frozen=True)
 class FolderDetections:
     """Detections of the photos so far. photos: how many are done.  rows: one a detection, as `detect_steps` writes
-    them.  skipped: files that could not be read, each with the reason.  faint: photos that are `Fitted.faint`."""
+    them.  skipped: files that could not be read, each with the reason.  n_12_bit: photos that are `Fitted.is_12_bit`."""
 
     photos: int
     rows: list[dict[str, Any]]
-    skipped: list[tuple[Path, str]]
-    faint: int
+    skipped: list[Skipped]
+    n_12_bit: int
 
 
 def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], out: Path, *, threshold: float,
@@ -61,7 +61,8 @@ def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], 
         chunk = json.loads(kept.read_text())
         done = FolderDetections(
             min(first + CHUNK, len(paths)), done.rows + chunk["rows"],
-            done.skipped + [(Path(path), reason) for path, reason in chunk["skipped"]], done.faint + chunk["faint"])
+            done.skipped + [Skipped(Path(path), reason) for path, reason in chunk["skipped"]],
+            done.n_12_bit + chunk["n_12_bit"])
         yield done
     write_json(out / "found.json", done.rows)
 
@@ -81,32 +82,33 @@ def _file_hash(path: Path) -> str:
 
 def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path], first: int, out: Path,
                   threshold: float, flat_field: NDArray[np.float32] | None) -> dict[str, Any]:
-    """Rows, skipped files and number of faint photos of one chunk, as plain JSON values. Draws its photos."""
+    """Rows, skipped files and number of 12-bit photos of one chunk, as plain JSON values. Draws its photos."""
     fitted, kept, skipped = [], [], []
     for number in range(first, min(first + CHUNK, len(paths))):
-        try:
-            fitted.append(fit_photo(paths[number], trained.size))
+        photo = try_photo(paths[number], trained.size)
+        if isinstance(photo, Skipped):
+            skipped.append((str(photo.path), photo.reason))
+        else:
+            fitted.append(photo)
             kept.append(number)
-        except Exception as error:  # decoders raise nearly anything on a broken file
-            skipped.append((str(paths[number]), str(error) or type(error).__name__))
     if not kept:
-        return {"rows": [], "skipped": skipped, "faint": 0}
+        return {"rows": [], "skipped": skipped, "n_12_bit": 0}
     images = np.stack([photo.image for photo in fitted])
     images = images if flat_field is None else correct_flat_field(images, flat_field)
     predicted = trained.task.predict(trained.network, images)
     predicted = predicted.where(predicted.score >= threshold)
     rows: list[dict[str, Any]] = []
     for position, number in enumerate(kept):
-        boxes, name = _in_whole_photo(predicted.take([position]), fitted[position]), paths[number].relative_to(folder)
+        boxes, name = _in_full_photo(predicted.take([position]), fitted[position]), paths[number].relative_to(folder)
         _draw(paths[number], out / name.with_name(name.name + ".png"), boxes, trained.task.classes)
         rows += _rows(boxes, name, number, trained.task.classes)
-    return {"rows": rows, "skipped": skipped, "faint": sum(photo.faint for photo in fitted)}
+    return {"rows": rows, "skipped": skipped, "n_12_bit": sum(photo.is_12_bit for photo in fitted)}
 
 
-def _in_whole_photo(boxes: Boxes, photo: Fitted) -> Boxes:
+def _in_full_photo(boxes: Boxes, photo: Fitted) -> Boxes:
     """Boxes of one fitted photo in pixels of the photo as it was, cut at its border."""
-    box = (boxes.box - np.tile(photo.shift, 2)) / np.tile(photo.factor, 2)
-    return Boxes(1, boxes.image, np.clip(box, 0, np.tile(photo.whole[::-1], 2)), boxes.name, boxes.score)
+    box = (boxes.box - np.tile(photo.shift, 2)) / np.tile(photo.scale, 2)
+    return Boxes(1, boxes.image, np.clip(box, 0, np.tile(photo.full_size[::-1], 2)), boxes.name, boxes.score)
 
 
 def _rows(boxes: Boxes, name: Path, number: int, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -121,4 +123,4 @@ def _draw(source: Path, path: Path, boxes: Boxes, classes: tuple[str, ...]) -> N
     texts = [f"{name} {score:.2f}" for name, score in zip(names, boxes.score.tolist(), strict=True)]
     colours = [COLOURS[classes.index(name) % len(COLOURS)] for name in names]
     with atomic_write(path) as file:
-        plain(whole_photo(source), boxes.box.tolist(), texts, colours).save(file, "PNG")
+        plain(full_photo(source), boxes.box.tolist(), texts, colours).save(file, "PNG")

@@ -29,6 +29,7 @@ from scenefit.data.formats.format import PARTS, Format, Row, check_classes, chec
 from scenefit.data.formats.objects import describe, plain
 from scenefit.data.formats.reading import Item, LabelledBox, Labels, Layout, Listing, NoPart, to_number, to_size
 from scenefit.data.frames import Frames
+from scenefit.data.image_files import Skipped
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
 
@@ -172,7 +173,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     if not chosen:
         raise NoPart(f"{folder} has no part {str(part)!r}; its parts: {', '.join(files)}")
     items: list[Item] = []
-    skipped: list[tuple[Path, str]] = []
+    skipped: list[Skipped] = []
     for name in chosen:
         more, missing = _read_file(files[name], _places(folder, name, files[name]))
         items += more
@@ -186,7 +187,7 @@ def _places(folder: Path, part: str, path: Path) -> list[Path]:
     return [*places, folder / "images", path.parent, folder]
 
 
-def _read_file(path: Path, places: Sequence[Path]) -> tuple[list[Item], list[tuple[Path, str]]]:
+def _read_file(path: Path, places: Sequence[Path]) -> tuple[list[Item], list[Skipped]]:
     data = _load(path)
     names = _classes(_entries(data, "categories", ("id", "name"), path), path)
     images = _entries(data, "images", ("id", "file_name"), path)
@@ -206,8 +207,8 @@ def _read_file(path: Path, places: Sequence[Path]) -> tuple[list[Item], list[tup
         name = str(image["file_name"])
         photo = next((place / name for place in places if (place / name).is_file()), None)
         if photo is None:
-            skipped.append((path, f"image {image['id']}: there is no photo {name} in "
-                                  f"{', '.join(str(place) for place in places)}"))
+            skipped.append(Skipped(path, f"image {image['id']}: there is no photo {name} in "
+                                   f"{', '.join(str(place) for place in places)}"))
         else:
             items.append(Item(photo, partial(_labels_of, path, image, tuple(rows[image["id"]]), names)))
     return items, skipped

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenefit.data.photos import ENDINGS
+from scenefit.data.image_files import ENDINGS, Skipped
 
 LISTS = ("ImageSets/Main", "ImageSets", ".")  # where a data set keeps its lists of names
 BESIDE = ("-1", "0", "1")  # what VOC's lists of one class have in their second column
@@ -58,7 +58,7 @@ class Listing:
     """items: in the order of the data set.  skipped: what is named but missing, and the like, each with the reason."""
 
     items: tuple[Item, ...]
-    skipped: tuple[tuple[Path, str], ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def find_list(folders: Sequence[Path], part: str | Path) -> Path:
                  f"; lists that are there: {', '.join(there) or 'none'}")
 
 
-def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[Skipped]]:
     """Photos whose names a list file holds, in its order; and what it names but is not there.
 
     ValueError where a name comes twice.
@@ -128,19 +128,20 @@ def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path
         if name in photos:
             found[name] = photos[name]
         else:
-            skipped.append((path, f"line {number}: there is no photo {name} in {where}"))
+            skipped.append(Skipped(path, f"line {number}: there is no photo {name} in {where}"))
     return list(found.values()), skipped
 
 
 def choose(photos: Mapping[str, Path], where: Path, lists: Sequence[Path], part: str | Path | None,
-           ) -> tuple[list[Path], list[tuple[Path, str]]]:
+           ) -> tuple[list[Path], list[Skipped]]:
     """All photos of a folder, or those of a part."""
     return (list(photos.values()), []) if part is None else pick(find_list(lists, part), photos, where)
 
 
-def unused(labels: Iterable[Path], photos: Mapping[str, Path], where: Path) -> list[tuple[Path, str]]:
+def unused(labels: Iterable[Path], photos: Mapping[str, Path], where: Path) -> list[Skipped]:
     """Label files without a photo, each with the reason to skip it."""
-    return [(path, f"there is no photo {path.stem} in {where}") for path in sorted(labels) if path.stem not in photos]
+    return [Skipped(path, f"there is no photo {path.stem} in {where}")
+            for path in sorted(labels) if path.stem not in photos]
 
 
 def to_number(text: str | None, path: Path, where: str, what: str) -> float:

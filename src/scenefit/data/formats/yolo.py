@@ -30,6 +30,7 @@ from scenefit.data.formats.reading import (
     to_number,
 )
 from scenefit.data.frames import Frames
+from scenefit.data.image_files import Skipped
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json, write_text
 
@@ -108,7 +109,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     if part is not None and str(part) not in there:
         raise NoPart(f"{path} has no part {str(part)!r}; its parts: {', '.join(there) or 'none'}")
     items: list[Item] = []
-    skipped: list[tuple[Path, str]] = []
+    skipped: list[Skipped] = []
     for name in there if part is None else [str(part)]:
         given = found[name]
         for entry in given if isinstance(given, list) else [given]:
@@ -118,7 +119,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     return Listing(tuple(items), tuple(skipped))
 
 
-def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[Skipped]]:
     """Photos of a folder, or of a list file of paths; and labels without a photo, and names without one."""
     place = root / entry
     if not place.exists() and entry.startswith("../"):  # as some exports have it; Ultralytics takes them so too
@@ -129,7 +130,7 @@ def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[tuple[
         if found and not labels.is_dir():
             raise ValueError(f"{path} names the photos in {place}, but their labels' folder {labels} is missing")
         spare = [label for label in sorted(labels.glob("*.txt")) if label.stem not in found and label.parent != place]
-        return list(found.values()), [(label, f"there is no photo {label.stem} in {place}") for label in spare]
+        return list(found.values()), [Skipped(label, f"there is no photo {label.stem} in {place}") for label in spare]
     if place.suffix != ".txt" or not place.is_file():
         raise ValueError(f"{path} names the photos in {entry}, but {place} is neither a folder nor a list of photos")
     photos, missing = [], []
@@ -138,7 +139,7 @@ def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[tuple[
         if photo.is_file():
             photos.append(photo)
         else:
-            missing.append((place, f"line {number}: there is no photo {photo}"))
+            missing.append(Skipped(place, f"line {number}: there is no photo {photo}"))
     return photos, missing
 
 

@@ -1,0 +1,219 @@
+"""Photo files: which files are photos, and one photo decoded and brought to the renderer's size.
+
+A photo is scaled so that it just covers the size (its short side fits), antialiased, and the centre is cropped. A photo
+that already has the size keeps its pixels bit for bit. Every photo becomes 8-bit RGB: EXIF rotation is applied;
+transparency is composited on white; 16-bit grey is divided by 257; of several frames the first is taken; colour
+profiles are ignored. 12-bit values stored in 16-bit grey therefore become nearly black, which a warning says.
+Legend: H, W pixels; m boxes.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dds", ".exr", ".psd",
+          ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
+DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
+MAX_12_BIT = 4095  # cameras also write 12-bit values into 16-bit files
+ORIENTATION = 0x0112  # EXIF tag; 5 to 8 exchange width and height
+Size = tuple[int, int]  # (height, width)
+
+
+class Skipped(NamedTuple):
+    """A file, or a part of one, that was not used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBoxes:
+    """The labelled boxes of one photo at the renderer's size.
+
+    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].  cropped: boxes that the crop removed.  regions: labelled
+    regions that are no objects (DontCare, crowds).
+    """
+
+    box: NDArray[np.float64]
+    name: tuple[str, ...]
+    cropped: int
+    regions: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One photo brought to the renderer's size, and the transform of its points.
+
+    image uint8 [H, W, 3].  full_size: (height, width) of the photo before, upright.  stored_size: that of the file,
+    before EXIF rotation.  scale, shift [2]: the point p = (x, y) of the full photo lies at p * scale + shift.
+    is_12_bit: 16-bit grey without a value above 12 bits.  boxes: where they were read.
+    """
+
+    path: Path
+    image: NDArray[np.uint8]
+    full_size: Size
+    stored_size: Size
+    scale: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    is_12_bit: bool = False
+    boxes: FittedBoxes | None = None
+
+    @property
+    def cropped_share(self) -> float:
+        """The share of the photo's area that was cropped."""
+        shown = np.prod(np.array(self.image.shape[1::-1]) / self.scale)
+        return 1 - float(shown) / (self.full_size[0] * self.full_size[1])
+
+
+def fit_photo(path: Path, size: Size) -> Fitted:
+    """One photo at size (height, width). Decoders raise nearly any exception on a broken file."""
+    height, width = size
+    with _opened(path) as image:
+        stored_size = (image.height, image.width)
+        # JPEG can be decoded at a fraction of its size; twice the longer side loses nothing, however EXIF turns it.
+        drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
+        turned = ImageOps.exif_transpose(image)
+        full_size = (turned.height, turned.width)
+        if drafted:
+            full_size = stored_size[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored_size
+        fitted, factor, corner = _cover(_to_rgb(turned), width, height)
+        scale = factor * np.array([turned.width / full_size[1], turned.height / full_size[0]])
+        is_12_bit = turned.mode.startswith("I") and int(np.asarray(turned).max()) <= MAX_12_BIT
+        return Fitted(path, np.asarray(fitted), full_size, stored_size, scale, -factor * np.array(corner), is_12_bit)
+
+
+def try_photo(path: Path, size: Size) -> Fitted | Skipped:
+    """As `fit_photo`, but a file that cannot be decoded is returned as skipped, with the reason."""
+    try:
+        return fit_photo(path, size)
+    except Exception as error:  # decoders raise nearly anything on a broken file
+        return Skipped(path, str(error) or type(error).__name__)
+
+
+def full_photo(path: Path) -> NDArray[np.uint8]:
+    """One photo upright and in RGB, at its full size [H, W, 3]. Raises what `fit_photo` raises."""
+    with _opened(path) as image:
+        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    if not path.is_file():
+        raise ValueError("not a file (a link that leads nowhere?)" if path.is_symlink() or path.exists() else "missing")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
+        with Image.open(path, formats=DECODERS) as image:
+            yield image
+
+
+def warn_12_bit(folder: Path, count: int, stacklevel: int = 2) -> None:
+    """A warning where some photos of a folder are `Fitted.is_12_bit`."""
+    if count:
+        warnings.warn(f"{count} 16-bit photos of {folder} have no value above {MAX_12_BIT:,}: they look like 12-bit "
+                      f"photos, and become nearly black (at most {_to_grey(np.array([MAX_12_BIT]))[0]} of 255); "
+                      "multiply their values by 16 when you write them", stacklevel=stacklevel + 1)
+
+
+def check_folder(folder: str | Path) -> Path:
+    """The folder as a path. ValueError where it is missing or not a folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; give a folder of photos "
+                         f"({', '.join(ENDINGS)})")
+    return folder
+
+
+def check_size(size: Size) -> None:
+    """ValueError unless size is (height, width), both at least 1."""
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"size needs (height, width), both at least 1 pixel, got {size}")
+
+
+def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
+    """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
+    cannot be listed. Hidden files and folders are ignored; links to folders are followed, each folder once.
+
+    exclude: a folder that is not searched, unless it is `folder` itself.
+    """
+    skipped = []
+
+    def unlisted(error: OSError) -> None:
+        skipped.append(Skipped(Path(error.filename), f"cannot be listed: {error.strerror}"))
+
+    found = []
+    visited = set() if exclude is None else {os.path.realpath(exclude)} - {os.path.realpath(folder)}
+    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
+        if real not in visited:
+            names = [name for name in names if not name.startswith(".")]
+            found += [Path(place, name) for name in names if name.lower().endswith(ENDINGS)]
+            skipped += [Skipped(Path(place, name), f"images ending in {Path(name).suffix} are not read; convert them "
+                                "to PNG, or to JPEG") for name in sorted(names) if name.lower().endswith(OTHERS)]
+        visited.add(real)
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
+
+
+def is_searched(folder: Path, path: Path) -> bool:
+    """Whether `find_photos(folder)` would find photos in path, which need not exist."""
+    folder, path = folder.resolve(), path.resolve()
+    return (folder.is_dir() and path.is_relative_to(folder)
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def describe_skipped(skipped: Sequence[Skipped]) -> str:
+    """How many files were skipped, and the first few with their reasons."""
+    if not skipped:
+        return "no file was skipped"
+    return f"{len(skipped)} skipped: " + first_few([f"{path} ({reason})" for path, reason in skipped])
+
+
+def first_few(names: Sequence[str], n: int = 3) -> str:
+    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
+
+
+def _cover(image: Image.Image, width: int, height: int) -> tuple[Image.Image, float, tuple[float, float]]:
+    """Scale the image (antialiased) to cover width x height and crop the centre.
+
+    Returns the result, the scale, and the upper left corner (x, y) of the crop in pixels of the image.
+    """
+    scale = max(width / image.width, height / image.height)
+    if scale == 1:
+        x, y = (image.width - width) // 2, (image.height - height) // 2
+        return image.crop((x, y, x + width, y + height)), scale, (x, y)
+    wide, high = min(image.width, width / scale), min(image.height, height / scale)
+    left, top = (image.width - wide) / 2, (image.height - high) / 2
+    small = image.resize((width, height), Image.Resampling.LANCZOS, (left, top, left + wide, top + high),
+                         reducing_gap=3.0)
+    return small, scale, (left, top)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB from any mode. ValueError where the range of the values is unknown."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return Image.fromarray(_to_grey(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_grey(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """16-bit integers, or floats in 0..1, as 8-bit grey [H, W]."""
+    if values.dtype.kind == "f":
+        if not (np.all(np.isfinite(values)) and values.min() >= 0 and values.max() <= 1):
+            raise ValueError("a photo of floats needs values in 0..1")
+        return np.rint(values * 255).astype(np.uint8)
+    values = values.astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"whole numbers from {values.min()} to {values.max()} are beyond 16 bits")
+    return ((values + 128) // 257).astype(np.uint8)

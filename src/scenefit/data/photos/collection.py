@@ -1,0 +1,116 @@
+"""`Photos`: images at the renderer's size with their files and labels, collected from a reader's photos.
+
+Legend: N photos; H, W pixels.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.flat_field import correct_flat_field
+from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, warn_12_bit
+from scenefit.files.atomic import content_hash
+
+MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without a warning
+CALLER = 4  # frames from `collect` up to the caller of a public reader, to whom warnings point
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """images uint8 [N, H, W, 3].  paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
+
+    skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
+    where they are labelled.
+    """
+
+    images: NDArray[np.uint8]
+    paths: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    label: NDArray[np.str_]
+    boxes: Boxes | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the images alone: the same photos under other names have the same hash."""
+        return content_hash(self.images)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Photos":
+        """Some of the photos, in the order of rows."""
+        rows = np.asarray(rows, np.int64)
+        paths = tuple(self.paths[row] for row in rows) if self.paths else ()
+        return Photos(self.images[rows], paths, self.skipped, self.label[rows],
+                      None if self.boxes is None else self.boxes.take(rows))
+
+    def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
+        """The photos after flat-field correction (see `scenefit.data.flat_field`); None leaves them as they are."""
+        return self if field is None else replace(self, images=correct_flat_field(self.images, field))
+
+
+def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_photos: int) -> Photos:
+    """The photos of a folder in the order of entries, of which at most max_photos are fitted; there may be none.
+
+    Warns where the crop cuts off much, and of 12-bit photos. Holds one full photo at a time.
+    """
+    images = np.empty((max_photos, *size, 3), np.uint8)
+    paths: list[Path] = []
+    skipped: list[Skipped] = []
+    boxes: list[FittedBoxes] = []
+    cropped_shares: list[float] = []
+    n_12_bit = 0
+    for entry in entries:
+        if isinstance(entry, Skipped):
+            skipped.append(entry)
+            continue
+        images[len(paths)] = entry.image
+        paths.append(entry.path)
+        cropped_shares.append(entry.cropped_share)
+        n_12_bit += entry.is_12_bit
+        boxes += [] if entry.boxes is None else [entry.boxes]
+    warn_12_bit(folder, n_12_bit, CALLER)
+    _warn_cropped(folder, cropped_shares, size)
+    return Photos(images[:len(paths)], tuple(paths), tuple(skipped), np.full(len(paths), ""),
+                  _join(boxes) if boxes else None)
+
+
+def _join(boxes: Sequence[FittedBoxes]) -> Boxes:
+    """The boxes of all photos, each of which has some entry."""
+    rows = np.repeat(np.arange(len(boxes)), [len(own.box) for own in boxes])
+    return make_boxes(len(boxes), rows, np.concatenate([own.box for own in boxes]),
+                      [name for own in boxes for name in own.name])
+
+
+def _warn_cropped(folder: Path, shares: Sequence[float], size: Size) -> None:
+    share = float(np.median(shares)) if len(shares) else 0.0
+    if share > MAX_CROPPED:
+        warnings.warn(f"{share:.0%} of the photos' area in {folder} is cut off when they are brought to the renderer's "
+                      f"{size[0]} x {size[1]} pixels (height x width); give the renderer their ratio of height to "
+                      "width", stacklevel=CALLER + 1)
+
+
+def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Photos]:
+    """Random parts that share no image: duplicates (by content) always go to the same part.
+
+    parts: name -> share (> 0, of their sum). A photo's part depends on seed and on the images, not on names or order.
+    ValueError where a part would be empty.
+    """
+    shares = np.array(list(parts.values()), float)
+    if not (len(shares) and np.all(np.isfinite(shares)) and np.all(shares > 0)):
+        raise ValueError(f"split needs a share > 0 for each part, got {dict(parts)}")
+    hashes = np.array([content_hash(image) for image in photos.images])
+    order = sorted(set(hashes.tolist()), key=lambda name: content_hash(f"{seed} {name}".encode()))
+    edges = np.rint(np.cumsum(shares) / shares.sum() * len(order)).astype(int)
+    found = {}
+    for name, start, stop in zip(parts, [0, *edges], edges, strict=False):
+        if start == stop:
+            raise ValueError(f"{len(order)} different photos are too few for the parts {dict(parts)}: {name} is empty")
+        found[name] = photos.take(np.flatnonzero(np.isin(hashes, order[start:stop])))
+    return found
