@@ -29,8 +29,8 @@ COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5
 
 @dataclass(frozen=True)
 class FolderDetections:
-    """Detections of the photos so far. photos: how many are done.  rows: one a detection, as `detect_steps` writes
-    them.  skipped: files that could not be read, each with the reason.  n_12_bit: photos that are `Fitted.is_12_bit`."""
+    """Detections so far. photos: how many are done.  rows: one for each detection, as `detect_steps` writes them.
+    skipped: files that could not be read, each with the reason.  n_12_bit: photos that are `Fitted.is_12_bit`."""
 
     photos: int
     rows: list[dict[str, Any]]
