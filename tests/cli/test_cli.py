@@ -43,7 +43,7 @@ def scene_file(folder, old, new):
     return path
 
 
-@pytest.mark.parametrize("command", ["check", "sample", "fit", "generate", "score", "report", "export", "train",
+@pytest.mark.parametrize("command", ["check", "sample", "fit", "generate", "evaluate", "report", "export", "train",
                                      "detect"])
 def test_help_has_an_example(command):
     assert f"  scenefit {command} " in call(command, "--help")
@@ -108,22 +108,22 @@ def test_a_lost_summary_is_measured_again(world, whole):
     assert path.read_bytes() == good
 
 
-def test_score_prints_and_writes(world, whole):
-    said = call("score", whole, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
-                "--repeats", 2)
+def test_evaluate_prints_and_writes(world, whole):
+    said = call("evaluate", whole, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images",
+                64, "--repeats", 2)
     for text in ("40 photos, 32 renders each, features: run", "grammar", "shrunk", "learned", "floor", "KID", "AUC",
-                 "accuracy on 12 labelled photos", "These are the photos that the fit matched", "The fit was steered"):
+                 "accuracy on 12 labelled photos", "The fit was made with these photos", "The fit optimised its task"):
         assert text in said
-    found = json.loads((whole / "score.json").read_text())
+    found = json.loads((whole / "evaluation.json").read_text())
     assert [len(found["metrics"][arm]["accuracy"]) for arm in ("grammar", "shrunk", "learned")] == [2, 2, 2]
     call("report", whole)
     page = (whole / "report.html").read_text()
-    assert "on 12 labelled photos; lowest to highest of 2" in page and "The fit was steered by these very" in page
-    said = call("score", whole, "--real", world / "real", "--renders", 32, "--features", "pixels")
+    assert "on 12 labelled photos; lowest to highest of 2" in page and "The fit optimised its task on these" in page
+    said = call("evaluate", whole, "--real", world / "real", "--renders", 32, "--features", "pixels")
     assert "features: pixels" in said and "accuracy" not in said
     assert "--features must be one of run, lite0, pixels, got inception" in call(
-        "score", whole, "--real", world / "real", "--features", "inception", code=2)
-    (whole / "score.json").unlink()
+        "evaluate", whole, "--real", world / "real", "--features", "inception", code=2)
+    (whole / "evaluation.json").unlink()
     call("report", whole)
 
 
@@ -180,7 +180,7 @@ def test_check_passes_a_good_scene(world, tmp_path):
 def test_check_fails_a_bad_scene(tmp_path):
     path = scene_file(tmp_path, "image[place]", "image += np.random.rand() / 100\n    image[place]")
     said = call("check", path, code=1)
-    assert "WRONG   the same scenes drawn twice differ" in said and "3 things are wrong, see above" in said
+    assert "WRONG   the same scenes drawn twice differ" in said and "has 3 errors, see above" in said
 
 
 BROKEN = {
@@ -197,12 +197,12 @@ def test_a_renderer_that_fails_is_named_with_seed_and_index(world, tmp_path, wha
     old, new, reason = BROKEN[what]
     path = scene_file(tmp_path, old, new)
     said = call("check", path, code=1)
-    assert "WRONG   scene 3 of seed 0 cannot be drawn" in said and "wrong, see above" in said
+    assert "WRONG   scene 3 of seed 0 cannot be drawn" in said and ", see above" in said
     assert "Contact sheet: changed_check.png" in said and (tmp_path / "changed_check.png").exists()
     if what != "shape":
         said = call("sample", path, "--index", 3, code=1)
         assert said.startswith("error: scene 3 of seed 0: ") and reason in said and "Traceback" not in said
-        assert "scenefit sample SCENE.py --seed 0 --index 3 draws that scene alone, as the grammar has it" in said
+        assert "To render this scene alone: scenefit sample SCENE.py --seed 0 --index 3 (it samples the prior" in said
         call("sample", path, "--index", 4)
     said = call("fit", path, "--real", world / "real", "--out", "run", *QUICK, code=1)
     assert "error: scene 3 of seed " in said and reason in said
@@ -239,7 +239,7 @@ def test_an_empty_photo_folder(world, tmp_path):
     assert not (tmp_path / "run").exists()
     Image.new("L", (20, 20)).save(tmp_path / "empty" / "one.png")
     said = call("fit", world / "scene.py", "--real", "empty", "--out", "run", *QUICK, code=1)
-    assert "error: empty holds 1 readable photos; a distribution needs at least 4" in said
+    assert "error: empty holds 1 readable photos; learning a distribution needs at least 4" in said
 
 
 def test_a_broken_photo_among_good_ones(world, tmp_path):
@@ -270,15 +270,15 @@ def test_a_run_among_the_photos_is_refused(world, whole, tmp_path):
         shutil.copytree(world / name, tmp_path / name)
     shutil.copytree(whole, tmp_path / "real/runs/one")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    score, report = ["score", "link/runs/one", "--real"], ["report", "real/runs/one", "--real"]
+    evaluate, report = ["evaluate", "link/runs/one", "--real"], ["report", "real/runs/one", "--real"]
     fit = ["fit", world / "scene.py", *QUICK, "--real"]
-    elsewhere, alone = "give --out a folder elsewhere", "give a folder of photos alone, or move the run elsewhere"
+    elsewhere, alone = "give --out a folder elsewhere", "give a folder that holds only photos, or move the"
     for command, fix in (([*fit, "real", "--out", "real/run"], elsewhere), ([*fit, "link", "--out", "real"], elsewhere),
                          ([*fit, "real", "--labelled", "few", "--out", "few/small/a"], elsewhere),
-                         ([*score, "real"], alone), ([*score, world / "real", "--labelled", "."], alone),
+                         ([*evaluate, "real"], alone), ([*evaluate, world / "real", "--labelled", "."], alone),
                          ([*report, "real"], alone), ([*report, world / "real", "--flat-field", "real"], alone)):
         said = " ".join(call(*command, code=2).replace("│", " ").split())
-        assert "where its pictures would count as photos" in said and fix in said
+        assert "where its images would be read as photos" in said and fix in said
     assert not (tmp_path / "real/run").exists()
     call(*fit, "real", "--out", "real/.run", "--steps", 1, "--max-renders", 200)
 
@@ -347,7 +347,7 @@ def test_other_wrong_usage(whole):
 def test_a_missing_gpu(world, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     said = call(*fit_command(world, "run", "--device", "cuda"), code=1)
-    assert "error: --device cuda: there is no CUDA here (" in said and "use --device cpu" in said
+    assert "error: --device cuda: CUDA is not available (" in said and "use --device cpu" in said
     assert options.resolve("auto") == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert options.resolve("auto") == options.resolve("cuda") == "cuda"
@@ -420,10 +420,10 @@ def test_a_log_is_told_now_and_then_how_far_it_is(capsys, monkeypatch):
         assert [line for line in said if "━" not in line and line.strip()] == lines
 
 
-def test_what_was_not_foreseen_says_so():
+def test_an_internal_error_asks_for_a_report():
     assert console.explain(ZeroDivisionError("division by zero")) == (
-        "ZeroDivisionError: division by zero\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "
-        "where it comes from")
+        "ZeroDivisionError: division by zero\nInternal error; please report it. Set SCENEFIT_DEBUG=1 to see the "
+        "traceback.")
 
 
 def test_a_finished_run_with_a_damaged_model_is_not_finished(world, whole, tmp_path):

@@ -1,4 +1,4 @@
-"""Boxes through the command line: fit, score, report, train, detect. Scenes of 32 pixels, detectors of a few steps."""
+"""Boxes through the command line: fit, evaluate, report, train, detect. Scenes of 32 pixels, few training steps."""
 
 import json
 import re
@@ -16,6 +16,7 @@ from scenefit.cli import options
 from scenefit.data.photos import read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.generation.dataset import generate
+from scenefit.metrics.average_precision import average_precision, matched
 from scenefit.nets.augmentation import NO_CHANGE, Augment
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import Model
@@ -66,7 +67,7 @@ def run(world, tmp_path_factory):
 def detector(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("detector") / "d.safetensors"
     said = call("train", run, "--out", path, "-n", 128, "--backbone", "small", "--steps", 150)
-    assert "finds blob" in said and "On 16 images like those it learned from: " in said
+    assert "detects blob" in said and "On 16 validation images: " in said
     return path
 
 
@@ -97,13 +98,13 @@ def test_a_list_in_a_data_set_as_photos(world):
     assert record["real"]["path"] == str(listed) and record["real"]["count"] == len(listed.read_text().split())
 
 
-def test_score_gives_ap50_and_the_report_its_picture(world, run):
-    said = call("score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
+def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
+    said = call("evaluate", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 64,
                 "--repeats", 2)
     for text in ("mAP50 on 12 labelled photos: mean (lowest to highest) of 2 trainings on 64 images each",
-                 "All metrics", "AP50 blob", "at 0.5 or below, renders cannot be told from photos"):
+                 "All metrics", "AP50 blob", "at 0.5 or below, a classifier cannot tell renders from photos"):
         assert text in said
-    found = json.loads((run / "score.json").read_text())
+    found = json.loads((run / "evaluation.json").read_text())
     assert found["metric"] == "mAP50" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
     assert all(set(values) == {"mAP50", "AP50 blob"} and len(values["mAP50"]) == 2
                and values["mAP50"] == values["AP50 blob"] for values in found["metrics"].values())
@@ -115,26 +116,53 @@ def test_score_gives_ap50_and_the_report_its_picture(world, run):
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
 
 
-def test_a_score_that_was_stopped_goes_on(world, run, monkeypatch):
-    command = ["score", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 32,
+def test_an_evaluation_that_was_stopped_goes_on(world, run, monkeypatch):
+    command = ["evaluate", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 32,
                "--repeats", 1]
     call(*command)
-    whole = [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")]
+    whole = [(run / name).read_bytes() for name in ("evaluation.json", "detections.safetensors")]
     begun = []
 
-    def few_pieces(*given, start=None, **more):
+    def few_steps(*given, start=None, **more):
         begun.append(None if start is None else start.done)
-        for piece in evaluate_steps(*given, start=start, **more):
-            yield piece
-            if piece.done in (2, 5):
+        for step in evaluate_steps(*given, start=start, **more):
+            yield step
+            if step.done in (2, 5):
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr("scenefit.evaluation.evaluate.evaluate_steps", few_pieces)
+    monkeypatch.setattr("scenefit.evaluation.evaluate.evaluate_steps", few_steps)
     for _ in range(2):
-        assert "Stopped. The same command goes on where it stood." in call(*command, code=130)
+        assert "Stopped. Run the same command again to resume." in call(*command, code=130)
     call(*command)
-    assert begun == [None, 2, 5] and not (run / "score.part.safetensors").exists()
-    assert [(run / name).read_bytes() for name in ("score.json", "detections.safetensors")] == whole
+    assert begun == [None, 2, 5] and not (run / "evaluation.part.safetensors").exists()
+    assert [(run / name).read_bytes() for name in ("evaluation.json", "detections.safetensors")] == whole
+
+
+def test_evaluate_measures_a_detector_without_training(world, detector, monkeypatch):
+    monkeypatch.setattr(Detect, "train", None)
+    said = call("evaluate", detector, "--labelled", world / "few")
+    trained, few = read_trained(detector), read_boxes(world / "few", (32, 32))
+    found = trained.task.predict(trained.network, few.images)
+    ap50 = average_precision(found, few.boxes, ("blob",))["mAP50"]
+    true, false, missed = matched(found, few.boxes).counts(trained.threshold)
+    assert "AP50 on 12 labelled photos" in said and ap50 > 0.2 and said.count(f"{ap50:.1%}") == 2
+    assert f"{true} found, {false} false, {missed} missed, at confidence {trained.threshold:.2f} or more" in said
+    assert true + missed == len(few.boxes) and true > 0
+
+
+def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
+    (tmp_path / "cut.safetensors").write_bytes(detector.read_bytes()[:-9])
+    for source, options, code, text in (
+            (run, [], 2, "a run is evaluated on photos; give some with --real"),
+            (detector, [], 2, "a detector is evaluated on labelled photos; give some with --labelled"),
+            (detector, ["--real", world / "real", "--labelled", world / "few", "--min-pixels", 9], 2,
+             "--real, --min-pixels: only for runs, and"),
+            (detector, ["--labelled", world / "real"], 1, "holds 24 photos outside any class"),
+            (run / "model.safetensors", ["--labelled", world / "few"], 1, "is no detector of this version of scenefit"),
+            (tmp_path / "cut.safetensors", ["--labelled", world / "few"], 1, "cut.safetensors is damaged"),
+            (world / "real", ["--real", world / "real"], 1, "is neither a run folder (it has no settings.json) nor a "
+             "detector"), ("nowhere", ["--real", world / "real"], 1, "nowhere is neither a run folder")):
+        assert text in " ".join(call("evaluate", source, *options, code=code).replace("│", " ").split()), text
 
 
 def test_the_whole_network_is_trained_where_asked_for(world):
@@ -254,7 +282,7 @@ def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, 
     said = call("detect", detector, dusty, "--out", "out", code=1)
     assert "out holds the detections of another command (it differs in: flat field)" in said
     said = call("detect", detector, dusty, "--out", dusty / "found", "--flat-field", dusty, code=2)
-    assert "would count as photos; give --out a folder elsewhere" in " ".join(said.replace("│", " ").split())
+    assert "would be read as photos; give --out a folder elsewhere" in " ".join(said.replace("│", " ").split())
     assert not (dusty / "found").exists()
     said = call("detect", detector, dusty, "--out", "other", "--flat-field", world / "few", code=1)
     assert "--flat-field" in said and "12 are too few; give at least 20" in said
@@ -264,8 +292,8 @@ def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
     call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty,
          "--flat-field", dusty)
     said = " ".join(call("detect", "d.safetensors", dusty, "--out", "a").split())
-    assert "learned from photos without their camera's pattern, and these keep theirs" in said
-    assert "keep theirs" not in call("detect", "d.safetensors", dusty, "--out", "b", "--flat-field", dusty)
+    assert "was trained on flat-field corrected photos, and these are not corrected" in said
+    assert "not corrected" not in call("detect", "d.safetensors", dusty, "--out", "b", "--flat-field", dusty)
     call("train", world / "few", "--out", "e.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty)
     assert Path("d.safetensors").read_bytes() != Path("e.safetensors").read_bytes()
 
@@ -292,13 +320,13 @@ def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
     call(*command, "--flat-field", dusty)
     assert json.loads(Path("flat/settings.json").read_text())["flat_field"]
     assert "camera's pattern (--flat-field): " in call(*command, code=1)
-    score = ["score", "flat", "--real", dusty, "--renders", 32]
-    said = " ".join(call(*score, "--flat-field", dusty).split())
-    assert "the photos that the fit matched" in said and "--flat-field is not what it was" not in said
+    evaluate = ["evaluate", "flat", "--real", dusty, "--renders", 32]
+    said = " ".join(call(*evaluate, "--flat-field", dusty).split())
+    assert "The fit was made with these photos" in said and "--flat-field differs" not in said
     assert "--flat-field is for photos; give some with --real" in " ".join(
         call("report", "flat", "--flat-field", dusty, code=2).replace("│", " ").split())
-    for given in (score, ["report", "flat", "--real", dusty]):
-        assert "--flat-field is not what it was for the fit (given then, not given now" in " ".join(
+    for given in (evaluate, ["report", "flat", "--real", dusty]):
+        assert "--flat-field differs from the fit's (given then, not given now" in " ".join(
             call(*given).split())
 
 
@@ -306,7 +334,7 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
     said = call("train", world / "few", "--out", "b.safetensors", "--backbone", "small", "--steps", 20, "--labelled",
                 world / "few")
-    assert "On 12 labelled photos, which it learned from: " in said
+    assert "On 12 labelled photos, which it was trained on: " in said
     a, b = (Path(name).read_bytes() for name in ("a.safetensors", "b.safetensors"))
     assert a != b
     call("train", world / "few", "--out", "c.safetensors", "--backbone", "small", "--steps", 20)
@@ -333,7 +361,7 @@ def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
     monkeypatch.setattr("scenefit.tasks.detector_training.stages", some_stages)
     for stop_at[:] in ([17], [19], [26], [33]):
         said = call(*command, "a.safetensors", code=130)
-        assert "Stopped. The same command goes on after the last stage that was done." in said
+        assert "Stopped. Run the same command again to resume after the last finished stage." in said
         assert not Path("a.safetensors").exists()
     stop_at[:] = []
     call(*command[:-1], "--seed", 1, "--out", "b.safetensors")
@@ -388,14 +416,14 @@ def test_a_run_among_the_boxes_of_a_data_set_is_none_of_its_photos(world, run, t
     options.keep_apart(tmp_path / "few/run", "", labelled=tmp_path / "few")
     options.keep_apart(tmp_path / "few/run", "", real=tmp_path / "few/ImageSets/Main/train.txt")
     said = call("train", tmp_path / "few/run", "--real", tmp_path / "few", "--out", "d.safetensors", code=2)
-    assert "would count as photos; give a folder of photos alone, or move" in " ".join(said.replace("│", " ").split())
+    assert "be read as photos; give a folder that holds only photos, or" in " ".join(said.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [
     (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), and no data set of bo"),
     (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
     (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
-    (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: which objects have labels was"),
+    (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: its labels were chosen when"),
     (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
     (["few", "--out", "a.safetensors", "--real", ".", "--flat-field", "nowhere"], 2, "--flat-field nowhere does not"),
     (["few", "--out", "a.safetensors", "--flat-field", "."], 2, "--flat-field is for photos; give some with --real or"),
@@ -412,10 +440,10 @@ def test_wrong_usage_of_detect(world, detector, tmp_path):
     assert "no photo in " in call("detect", detector, tmp_path / "empty", "--out", "found", code=1)
 
 
-@pytest.mark.parametrize("command", ["fit", "generate", "score", "train"])
+@pytest.mark.parametrize("command", ["fit", "generate", "evaluate", "train"])
 def test_each_say_in_what_becomes_a_label_is_heard(world, command):
     start = {"fit": ["scene.py", "--real", world / "real", "--out", "run"], "train": ["run", "--out", "a.safetensors"],
-             "generate": ["run", "-n", 4, "--out", "set"], "score": ["run", "--real", world / "real"]}[command]
+             "generate": ["run", "-n", 4, "--out", "set"], "evaluate": ["run", "--real", world / "real"]}[command]
     for option, name in (("--min-visibility", "min_visibility"), ("--max-truncation", "max_truncation"),
                          ("--min-contrast", "min_contrast"), ("--margin", "a margin")):
         said = call(command, *start, option, 1.5, code=2).replace("│", " ")

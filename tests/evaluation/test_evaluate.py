@@ -15,7 +15,7 @@ from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.batches import render_images
 from scenefit.renderers.scene_file import load_scene
 from scenefit.run.folder import RunError
-from scenefit.run.results import read_piece, read_score, write_piece, write_score
+from scenefit.run.results import read_evaluation, read_progress, write_evaluation, write_progress
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +123,9 @@ def test_a_score_that_was_stopped_goes_on_and_ends_in_the_same(scene, tmp_path, 
     assert [piece.done for piece in whole] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9] and {piece.of for piece in whole} == {9}
     path, asked, kept = tmp_path / "part", {"seed": 0}, None
     if done:
-        write_piece(path, whole[done - 1], asked)
-        kept = read_piece(path, asked)
-        assert kept == whole[done - 1] and read_piece(path, {"seed": 1}) is None
+        write_progress(path, whole[done - 1], asked)
+        kept = read_progress(path, asked)
+        assert kept == whole[done - 1] and read_progress(path, {"seed": 1}) is None
     Counted.trained = 0
     rest = list(pieces(kept))
     assert rest == whole[done:] and Counted.trained == min(6, 9 - done)
@@ -133,10 +133,10 @@ def test_a_score_that_was_stopped_goes_on_and_ends_in_the_same(scene, tmp_path, 
 
 def test_a_damaged_piece_says_what_to_do(scene, tmp_path):
     path = tmp_path / "part"
-    assert read_piece(path, {}) is None
+    assert read_progress(path, {}) is None
     path.write_bytes(b"{}")
-    with pytest.raises(CorruptFile, match=r"part is damaged: .*; delete it: the score begins anew"):
-        read_piece(path, {})
+    with pytest.raises(CorruptFile, match=r"part is damaged: .*; delete it: the evaluation starts over"):
+        read_progress(path, {})
 
 
 def test_too_few_photos(scene):
@@ -153,16 +153,16 @@ def test_images_without_labels_cannot_train(scene):
 
 
 def test_a_score_comes_back_from_its_file(scene, tmp_path):
-    path = tmp_path / "score.json"
-    assert read_score(path) is None
+    path = tmp_path / "evaluation.json"
+    assert read_evaluation(path) is None
     found = evaluate(moved(scene), scene.renderer, photos(scene, 1, 20), pixels(4), renders=32, notes=("seen",))
-    write_score(path, found)
-    assert read_score(path) == found and found.notes == ["seen"]
+    write_evaluation(path, found)
+    assert read_evaluation(path) == found and found.notes == ["seen"]
     plain = json.loads(path.read_text())
     del plain["distances"]["shrunk"]
     path.write_text(json.dumps(plain))
-    with pytest.raises(RunError, match=r"score\.json is damaged: it needs the arms grammar, shrunk, learned; delete"):
-        read_score(path)
+    with pytest.raises(RunError, match=r"evaluation\.json is damaged: it needs the arms grammar, shrunk, learned"):
+        read_evaluation(path)
     path.write_text('{"features": "run"}')
-    with pytest.raises(RunError, match=r"score\.json is damaged: photos: Field required; delete it, or run scenefit"):
-        read_score(path)
+    with pytest.raises(RunError, match=r"evaluation\.json is damaged: photos: Field required; delete it, or"):
+        read_evaluation(path)

@@ -47,5 +47,5 @@ def test_it_comes_back_from_its_file(tmp_path):
             assert all(np.array_equal(a, b) for a, b in zip(getattr(one, name), getattr(other, name), strict=True))
     assert read_detections(path, "another") is None
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(CorruptFile, match="delete it, or run scenefit score again"):
+    with pytest.raises(CorruptFile, match="delete it, or run scenefit evaluate again"):
         read_detections(path, "me")

@@ -35,7 +35,7 @@ def run(tmp_path_factory):
     (0.008, 0.0, "Nothing to learn by this distance: renders of the grammar already cannot be told from photos ")])
 def test_the_verdict_is_plain(prior, learned, text):
     assert verdict(prior, learned, FLOOR, 50).startswith(text)
-    assert ("scenefit score" in verdict(prior, learned, FLOOR, 50)) == (learned < 0.2 and prior == 0.5)
+    assert ("scenefit evaluate" in verdict(prior, learned, FLOOR, 50)) == (learned < 0.2 and prior == 0.5)
     assert verdict(prior, learned, FLOOR, 13) == (
         f"13 photos are too few to tell how close the renders are: MMD² {learned:.3g}, grammar {prior:.3g}, where "
         "photos are -0.01 to 0.01 from photos. Give some hundreds, and look at the images.")

@@ -1,18 +1,18 @@
-"""The command line. What is slow to import is imported inside the commands, so that --help answers at once."""
+"""The command line: one file per command. Slow imports are inside the commands, so that --help answers at once."""
 
 import os
 from typing import Annotated
 
 import typer
 
-from scenefit.cli import detecting, fit, results, scenes
+from scenefit.cli import check, detect, evaluate, export, fit, generate, report, sample, train
 
 __all__ = ["app"]
 
 app = typer.Typer(name="scenefit", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
                   pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
-for command in (scenes.check, scenes.sample, fit.fit, results.generate, results.score, results.report,
-                results.export, detecting.train, detecting.detect):
+for command in (check.check, sample.sample, fit.fit, generate.generate, evaluate.evaluate, report.report,
+                export.export, train.train, detect.detect):
     app.command()(command)
 
 
@@ -27,9 +27,9 @@ def _version(asked: bool) -> None:
 @app.callback()
 def scenefit(
     debug: Annotated[bool, typer.Option("--debug", envvar="SCENEFIT_DEBUG",
-                                        help="Show where an error comes from.")] = False,
+                                        help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
-                                          help="Say the version.")] = False,
+                                          help="Print the version.")] = False,
 ) -> None:
     """Learn the distribution of synthetic scenes from unlabelled photos, then write labelled data (Meta-Sim).
 
@@ -37,10 +37,10 @@ def scenefit(
     A scene is a Python file that defines `grammar` and `renderer`. From a scene to a data set:
       scenefit check scenes/coins.py
       scenefit fit scenes/coins.py --real photos/ --out runs/coins
+      scenefit evaluate runs/coins --real held_out_photos/
       scenefit generate runs/coins -n 10000 --format coco --out dataset/
-      scenefit score runs/coins --real held_out_photos/
 
-    scenefit COMMAND --help says more about each.
+    scenefit COMMAND --help explains each command.
     """
     if debug:
         os.environ["SCENEFIT_DEBUG"] = "1"

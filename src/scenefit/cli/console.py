@@ -1,4 +1,4 @@
-"""What the commands say: results on standard output, the rest on standard error, errors as one message."""
+"""Output of the commands: results on standard output, the rest on standard error, errors as one message."""
 
 import functools
 import os
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from scenefit.renderers import RenderError
 
 STOPPED = 130  # exit code after Ctrl-C
-PLAIN_WIDTH = 120  # of tables, where the output is no terminal
-EVERY = 30.0  # seconds between two lines there that say how far it is
+PLAIN_WIDTH = 120  # of tables, if the output is not a terminal
+EVERY = 30.0  # seconds between two lines of progress there
 
 
 def say(text: str) -> None:
-    """A line for the user, never wrapped, so that paths in it can be copied."""
+    """Print a line, never wrapped, so that paths in it can be copied."""
     _console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -33,37 +33,40 @@ def warn(text: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
     """Print a table; the first column is text, the others are numbers."""
-    shown = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
-    for place, name in enumerate(columns):
-        shown.add_column(name, justify="right" if place else "left")
+    shown = Table()
+    for column, name in enumerate(columns):
+        shown.add_column(name, justify="right" if column else "left")
     for row in rows:
         shown.add_row(*row)
+    say(title)  # not the table's own title and caption, which are broken at its width
     _console().print(shown, markup=False)
+    if note:
+        say(note)
 
 
-class _Told(Progress):
-    """A bar; where no terminal shows it, as in a log, a line says now and then how far it is."""
+class _Bar(Progress):
+    """A progress bar; if the output is not a terminal but, say, a log, prints a line of progress now and then."""
 
     def __init__(self, *columns: Any, **more: Any):
         super().__init__(*columns, **more)
-        self.said = time.monotonic()
+        self.printed = time.monotonic()
 
     def update(self, task_id: TaskID, **changes: Any) -> None:
         super().update(task_id, **changes)
-        if self.console.is_terminal or time.monotonic() - self.said < EVERY:
+        if self.console.is_terminal or time.monotonic() - self.printed < EVERY:
             return
-        self.said = time.monotonic()
+        self.printed = time.monotonic()
         task = next(task for task in self.tasks if task.id == task_id)
-        said = [task.description, f"{task.percentage:.0f}%", *(str(text) for text in task.fields.values() if text)]
-        self.console.print("  ".join(said), markup=False, highlight=False, soft_wrap=True)
+        parts = [task.description, f"{task.percentage:.0f}%", *(str(text) for text in task.fields.values() if text)]
+        self.console.print("  ".join(parts), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def bar(fields: Sequence[str] = ()) -> Iterator[Progress]:
-    """A progress bar with time left; fields are shown after it."""
+    """A progress bar with the time left, followed by the fields."""
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
                *(TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in fields)]
-    with _Told(*columns, console=_console(error=True)) as progress:
+    with _Bar(*columns, console=_console(error=True)) as progress:
         try:
             yield progress
         except Exception:
@@ -74,13 +77,13 @@ def bar(fields: Sequence[str] = ()) -> Iterator[Progress]:
 
 @contextmanager
 def busy(text: str) -> Iterator[None]:
-    """A sign of life while something takes long."""
+    """A spinner with a text, for work of unknown length."""
     with _console(error=True).status(text):
         yield
 
 
 def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator of commands: an error becomes one message and exit code 1, Ctrl-C the text `stopped` and 130.
+    """Decorator of commands: an error prints one message, exit code 1; Ctrl-C prints `stopped`, exit code 130.
 
     With SCENEFIT_DEBUG set, errors keep their traceback.
     """
@@ -110,7 +113,7 @@ def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 def explain(error: Exception) -> str:
-    """An error in one message. Errors that scenefit did not foresee say so."""
+    """An error as one message. Errors that scenefit does not raise itself are internal errors."""
     from scenefit.files.atomic import DiskFull
     from scenefit.renderers import RenderError
 
@@ -121,17 +124,17 @@ def explain(error: Exception) -> str:
     if isinstance(error, RenderError | ValueError | OSError | ImportError) or type(error).__module__.startswith(
             "scenefit"):
         return str(error)
-    return (f"{type(error).__name__}: {error}\nscenefit did not expect this; SCENEFIT_DEBUG=1 before the command shows "
-            "where it comes from")
+    return (f"{type(error).__name__}: {error}\nInternal error; please report it. Set SCENEFIT_DEBUG=1 to see the "
+            "traceback.")
 
 
 def _unrendered(error: "RenderError") -> str:
-    """Which scene could not be drawn, why, and how to look at it alone."""
+    """The scene that could not be rendered, why, and how to render it alone."""
     from scenefit.renderers import name_scenes
 
     place = f"--seed {error.seed} --index {error.indices[0]}" if error.indices else ""
-    return (f"{name_scenes(error.seed, error.indices)}: {error.reason}\nscenefit sample SCENE.py {place} draws that "
-            "scene alone, as the grammar has it (what a fit learned is not in it)")
+    return (f"{name_scenes(error.seed, error.indices)}: {error.reason}\nTo render this scene alone: scenefit "
+            f"sample SCENE.py {place} (it samples the prior, not what a fit learned)")
 
 
 def number(value: float) -> str:
@@ -140,6 +143,6 @@ def number(value: float) -> str:
 
 
 def _console(error: bool = False) -> Console:
-    """Made anew each time, for the streams may be replaced."""
+    """Made anew each time, because the streams may be replaced."""
     stream = sys.stderr if error else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH)

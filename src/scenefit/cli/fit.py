@@ -1,4 +1,4 @@
-"""scenefit fit"""
+"""scenefit fit: learns the distribution of scenes from photos."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,24 +8,18 @@ import typer
 
 from scenefit.cli import console
 from scenefit.cli.options import (
-    BoxOption,
-    ContrastOption,
-    CutOption,
+    ELSEWHERE,
     DeviceOption,
     FlatOption,
     LabelledOption,
-    MarginOption,
-    PixelsOption,
     SceneArgument,
     SeedOption,
-    SeenOption,
-    SideOption,
     WorkersOption,
     command_line,
     drawing,
     flat_field_hash,
     keep_apart,
-    keep_of,
+    label_options,
     labelled_photos,
     photos,
     resolve,
@@ -40,20 +34,21 @@ if TYPE_CHECKING:
     from scenefit.scenes.grammar import Grammar
 
 
-@console.command("Stopped. Nothing up to the last second or so is lost: the same command goes on from there.")
+@console.command("Stopped. All but the last second or so is saved; run the same command again to resume.")
+@label_options
 def fit(
     scene: SceneArgument,
-    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in any depth of folders, or a list "
-                                       "file in a data set of boxes; no label of theirs is read.",
+    real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in subfolders too, or a list "
+                                       "file in a data set of boxes; their labels are not read.",
                                        show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make, or to go on with.",
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to create or resume.",
                                       show_default=False)],
     labelled: LabelledOption = None,
     flat_field: FlatOption = None,
     seed: SeedOption = 0,
-    max_renders: Annotated[int | None, typer.Option("--max-renders", help="Draw at most so many images.",
+    max_renders: Annotated[int | None, typer.Option("--max-renders", help="Render at most this many images.",
                                                     show_default=False)] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new work after so long. What is learned "
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new step after this time. The result "
                                                   "then depends on the machine's speed.", show_default=False)] = None,
     device: DeviceOption = "cpu",
     gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|exact|finite|simultaneous|score", help=
@@ -66,13 +61,7 @@ def fit(
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.",
                                               show_default="60; 0 after look")] = None,
     workers: WorkersOption = 0,
-    min_pixels: PixelsOption = 4,
-    min_visibility: SeenOption = 0.05,
-    min_side: SideOption = 1,
-    max_truncation: CutOption = 1.0,
-    min_contrast: ContrastOption = 0.0,
-    box: BoxOption = "visible",
-    margin: MarginOption = 0.0,
+    label_policy: "LabelPolicy | None" = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
                                                    "scenefit.Settings, such as batch=256; may be repeated.",
                                                    show_default=False)] = None,
@@ -83,21 +72,21 @@ def fit(
       scenefit fit scenes/coins.py --real photos/ --out runs/coins
       scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
 
-    Labelled photos steer the fit towards what a classifier, or with boxes a detector, needs; each of the task_steps
-    trains one. Which of the renders' objects get boxes, and which, say --min-pixels to --box.
+    With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
+    that is trained on renders; each of the task_steps trains one. The options from --min-pixels to --margin define
+    which rendered objects get boxes, and what boxes.
 
-    Photos are brought to the renderer's size: the short side is fitted, the centre cropped. The run folder then holds
-    what was learned (model.safetensors) and report.html, which shows it. Stopped or killed, the same command goes on
-    where it stood, and ends in the same bytes.
+    Photos are resized to the renderer's size: the short side is fitted, the centre cropped. The run folder holds the
+    learned distribution (model.safetensors) and report.html. If stopped or killed, run the same command again to
+    resume: the result is the same.
     """
     chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
                        "steps": steps, "device": resolve(device)}, set_ or [])
-    keep = keep_of(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
-    _fit(scene, real, labelled, flat_field, out, seed, chosen, workers, keep)
+    _fit(scene, real, labelled, flat_field, out, seed, chosen, workers, label_policy)
 
 
 def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
-         workers: int, keep: "LabelPolicy | None") -> None:
+         workers: int, label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.inference.fit import check_learned, frame_size
     from scenefit.nets.structure_policy import decisions
@@ -106,14 +95,14 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     from scenefit.run.folder import begin, fit_model, fit_regressor, fit_run, version_changes
     from scenefit.run.report import measure, write_report
 
-    keep_apart(out, "give --out a folder elsewhere", real, labelled, flat)
+    keep_apart(out, ELSEWHERE, real, labelled, flat)
     found = load_scene(scene)
     check_learned(found.grammar)
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
         images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled, command_line(),
-                             keep, flat_field_hash(flat, size))
+                             label_policy, flat_field_hash(flat, size))
         with lock(out):
             run = begin(out, wanted)
             warnings = version_changes(run)
@@ -127,7 +116,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                 fit_regressor(run)
                 console.say(f"{out} is finished. Report: {run.path('report.html')}")
                 return
-            _watch(run, fit_run(run, found.grammar, renderer, images, few, label_policy=keep), few is not None,
+            _watch(run, fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy), few is not None,
                    bool(decisions(found.grammar)))
             with console.busy("Measuring what was learned"):
                 summary = measure(run, found.grammar, renderer, images)

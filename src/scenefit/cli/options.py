@@ -1,16 +1,17 @@
-"""What commands are given, turned into what the library takes."""
+"""Options that several commands share, and how their values become arguments of the library."""
 
+import functools
+import inspect
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from scenefit.cli.console import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,38 +26,86 @@ if TYPE_CHECKING:
     from scenefit.run.folder import Run
 
 DEVICES = ("auto", "cpu", "cuda")
-APART = "give a folder of photos alone, or move the run elsewhere"
-SKIPPED = 20  # photos, or boxes, that are named each
+APART = "give a folder that holds only photos, or move the run elsewhere"
+ELSEWHERE = "give --out a folder elsewhere"
+RESUME = "Stopped. Run the same command again to resume."
+MAX_NAMED = 20  # skipped files that are named each
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Python file that defines grammar and "
-                                               "renderer. It is run.", show_default=False)]
+                                               "renderer. It is executed.", show_default=False)]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished fit.", show_default=False)]
-SceneOption = Annotated[Path | None, typer.Option("--scene", metavar="FILE", help="The scene file, if it is no longer "
-                                                  "where the run found it.", show_default=False)]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that draw; 0 draws in this one, where "
-                                            "nothing can end a renderer that hangs. The images are the same.")]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where the renderer draws, if it "
-                                           "can choose. Results differ between devices in their last digits.")]
-LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False, help=
-                                                     "A few labelled photos: one subfolder a class; or a data set of "
+SceneOption = Annotated[Path | None, typer.Option("--scene", metavar="FILE", help="The scene file, if it has moved "
+                                                  "since the fit.", show_default=False)]
+CountOption = Annotated[int, typer.Option("-n", "--n", min=2, help="Scenes to render.")]
+SheetOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the contact sheet.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that render; 0 renders in this "
+                                            "process, which cannot stop a renderer that hangs. The images are the "
+                                            "same.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of the renderer, if it "
+                                           "supports one. Results differ between devices in their last digits.")]
+LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False, help="A few "
+                                                     "labelled photos: one subfolder per class; or a data set of "
                                                      "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
-PixelsOption = Annotated[int, typer.Option("--min-pixels", help="Label objects seen in at least so many pixels.")]
-SeenOption = Annotated[float, typer.Option("--min-visibility", help="... of which at least this share is seen.")]
-SideOption = Annotated[int, typer.Option("--min-side", help="... seen at least so many pixels wide and high.")]
-CutOption = Annotated[float, typer.Option("--max-truncation", help="... of which at most this share lies outside the "
-                                          "image.")]
-ContrastOption = Annotated[float, typer.Option("--min-contrast", help="... and which stand out from what is around "
-                                               "them by at least this, 0 to 1; 0.06 leaves out what hardly shows.")]
-BoxOption = Annotated[str, typer.Option("--box", metavar="visible|amodal", help="Boxes around what is seen, or around "
-                                        "the whole object; take what those who labelled your photos did.")]
-MarginOption = Annotated[float, typer.Option("--margin", help="Boxes are wider at each side by this share of their "
-                                             "width, and higher; people who draw them leave some 0.05.")]
-FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="Photos of "
-                                                 "the same camera, 20 or more (the same folder will do): what they "
-                                                 "share at the same place, as dust on a lens, is taken out of all "
-                                                 "photos. Give it to every command that reads photos.")]
+FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
+                                                 "photos of the same camera (the same folder will do), to correct "
+                                                 "the flat field: what all of them show at the same place, such as "
+                                                 "dust on the lens, is removed from every photo. Give it to every "
+                                                 "command that reads photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
+
+LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type and default
+    "min_pixels": (Annotated[int, typer.Option("--min-pixels", help="Label objects with at least this many visible "
+                                               "pixels.")], 4),
+    "min_visibility": (Annotated[float, typer.Option("--min-visibility", help="... of which at least this fraction "
+                                                     "is visible.")], 0.05),
+    "min_side": (Annotated[int, typer.Option("--min-side", help="... whose visible part is at least this many pixels "
+                                             "wide and high.")], 1),
+    "max_truncation": (Annotated[float, typer.Option("--max-truncation", help="... of which at most this fraction "
+                                                     "lies outside the image.")], 1.0),
+    "min_contrast": (Annotated[float, typer.Option("--min-contrast", help="... with at least this contrast to their "
+                                                   "surroundings, 0 to 1; 0.06 leaves out objects that are hard to "
+                                                   "see.")], 0.0),
+    "box": (Annotated[str, typer.Option("--box", metavar="visible|amodal", help="Boxes around the visible part, or "
+                                        "around the whole object; choose what the labels of your photos do.")],
+            "visible"),
+    "margin": (Annotated[float, typer.Option("--margin", help="Widen boxes on each side by this fraction of their "
+                                             "width, and heighten them likewise; hand-drawn boxes have about 0.05.")],
+               0.0)}
+
+
+def label_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorator of commands: adds the options of `LabelPolicy`, and hands them over as one argument, label_policy.
+
+    It is None where all options have their defaults. BadParameter, naming the option that is wrong.
+    """
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name != "label_policy":
+            parameters.append(parameter)
+            continue
+        parameters += [inspect.Parameter(name, parameter.KEYWORD_ONLY, default=default, annotation=type_)
+                       for name, (type_, default) in LABEL_OPTIONS.items()]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        policy = _label_policy({name: given.pop(name) for name in LABEL_OPTIONS})
+        command(**given, label_policy=policy)
+
+    ordered = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+    run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in ordered}
+    return run
+
+
+def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
+    from scenefit.data.formats import LabelPolicy
+
+    try:
+        policy = LabelPolicy(**values)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return None if policy == LabelPolicy() else policy
 
 
 @contextmanager
@@ -83,15 +132,15 @@ def drawing(scene: "SceneFile", workers: int = 0, device: str = "cpu") -> Iterat
 
 
 def one_thread() -> None:
-    """Sums of several threads differ in their last digits with the number of cores, and small networks gain nothing
-    from them; `--workers` is the way to use more cores."""
+    """Run PyTorch on one thread: sums over several threads depend on their number in the last digits, and small
+    networks gain nothing from more; `--workers` is the way to use more cores."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def resolve(device: str) -> str:
-    """ "cpu" or "cuda". ValueError where CUDA is asked for and is not there."""
+    """ "cpu" or "cuda". ValueError if CUDA was asked for and is not available."""
     if device not in DEVICES:
         raise typer.BadParameter(f"--device must be one of {', '.join(DEVICES)}, got {device}")
     if device == "cpu":
@@ -101,27 +150,27 @@ def resolve(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if device == "cuda":
-        built = "this PyTorch is a CPU build" if torch.version.cuda is None else "PyTorch finds no GPU"
-        raise ValueError(f"--device cuda: there is no CUDA here ({built}, version {torch.__version__}); use --device "
+        reason = "this PyTorch is a CPU build" if torch.version.cuda is None else "PyTorch finds no GPU"
+        raise ValueError(f"--device cuda: CUDA is not available ({reason}, version {torch.__version__}); use --device "
                          "cpu, or install PyTorch's CUDA build on a machine with an NVIDIA GPU")
     return "cpu"
 
 
 def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: Path | None = None) -> "Photos":
-    """Photos of a folder, or of a list file in a data set, at size, with a warning for each that was skipped; without
-    what the photos in flat share. ValueError for fewer than four."""
+    """Photos of a folder, or of a list file in a data set, resized to size (height, width), flat-field corrected by
+    the photos in flat. Warns of each file that was skipped. ValueError for fewer than four photos."""
     from scenefit.data.photos import read_photos
 
     found = read_photos(folder, size, most)
     name_skipped(found.skipped)
     if len(found) < 4:
-        raise ValueError(f"{folder} holds {len(found)} readable photos; a distribution needs at least 4, and some "
-                         "hundreds to be learned well")
+        raise ValueError(f"{folder} holds {len(found)} readable photos; learning a distribution needs at least 4, and "
+                         "a few hundred to do it well")
     return found.correct_flat_field(flat_field_of(flat, size))
 
 
 def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | None = None) -> "Photos | None":
-    """Photos with classes or boxes, without what the photos in flat share; None where none are given."""
+    """Photos with classes or boxes, resized and flat-field corrected likewise; None if folder is None."""
     if folder is None:
         return None
     from scenefit.data.photos import read_few
@@ -133,23 +182,23 @@ def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | Non
 
 def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | None = None, flat: Path | None = None,
                ) -> None:
-    """BadParameter, ending in fix, where a run's pictures lie among photos, and would count as such."""
+    """BadParameter, ending in fix, if a run folder lies in a folder of photos, where its images would be read too."""
     from scenefit.data.image_files import is_searched
     from scenefit.data.photos.labelled import matching_layouts
 
     for name, folder in (("real", real), ("labelled", labelled), ("flat-field", flat)):
         if folder is None or not is_searched(folder, run) or (name == "labelled" and matching_layouts(folder)):
-            continue  # of a data set of boxes only the photos that it names are read
-        raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its pictures would count as "
+            continue  # of a data set of boxes, only the photos that it lists are read
+        raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its images would be read as "
                                  f"photos; {fix}")
 
 
 def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.float32] | None":
-    """The pattern of the camera that took a folder's photos, at size; None for no folder."""
+    """The flat field of the camera that took a folder's photos, float32 [H, W, 3] at size; None for no folder."""
     return None if folder is None else _flat_field(folder.resolve(), size)
 
 
-@cache  # a command asks for it once for each kind of photos
+@cache  # a command needs it for each of its folders of photos
 def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
     from scenefit.data.flat_field import MOST, flat_field
     from scenefit.data.photos import read_photos
@@ -165,49 +214,37 @@ def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
 
 
 def flat_field_hash(folder: Path | None, size: tuple[int, int]) -> str | None:
-    """Of the pattern: tells whether two commands took out the same one."""
+    """Hash of the flat field, by which two commands can tell whether they corrected the same one."""
     from scenefit.files.atomic import content_hash
 
     field = flat_field_of(folder, size)
     return None if field is None else content_hash(field)
 
 
-def same_camera(run: "Run", flat: Path | None) -> None:
-    """A warning where photos are not treated as the fit's were."""
+def check_flat_field(run: "Run", flat: Path | None) -> None:
+    """Warns if photos are not flat-field corrected as those of the fit were."""
     fitted = run.record.flat_field
     if fitted != flat_field_hash(flat, run.record.size):
         then, now = ("given" if some else "not given" for some in (fitted, flat))
-        warn(f"--flat-field is not what it was for the fit ({then} then, {now} now, or of other photos), so distances "
-             "measure the camera's dust too; give what the fit was given")
-
-
-def keep_of(min_pixels: int, min_visibility: float, min_side: int, max_truncation: float, min_contrast: float,
-            box: str, margin: float) -> "LabelPolicy | None":
-    """Which objects become labels; None where all is the default. BadParameter, naming what is wrong."""
-    from scenefit.data.formats import LabelPolicy
-
-    try:
-        keep = LabelPolicy(min_pixels, min_visibility, min_side, max_truncation, min_contrast, box, margin)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    return None if keep == LabelPolicy() else keep
+        _warn(f"--flat-field differs from the fit's ({then} then, {now} now, or of other photos), so distances also "
+              "measure the camera's dust; give the option as it was given to fit")
 
 
 def name_skipped(skipped: "Sequence[Skipped]") -> None:
-    """A warning for each file that was skipped, up to some."""
-    for path, reason in skipped[:SKIPPED]:
-        warn(f"skipped {path}: {reason}")
-    if len(skipped) > SKIPPED:
-        warn(f"{len(skipped) - SKIPPED} more were skipped")
+    """Warns of each file that was skipped, up to `MAX_NAMED`."""
+    for path, reason in skipped[:MAX_NAMED]:
+        _warn(f"skipped {path}: {reason}")
+    if len(skipped) > MAX_NAMED:
+        _warn(f"{len(skipped) - MAX_NAMED} more were skipped")
 
 
 def open_scene(run: "Run", given: Path | None) -> "SceneFile":
-    """The run's scene file, its warnings said."""
+    """The run's scene file; warns if it has changed since the fit."""
     from scenefit.run.folder import scene_of
 
-    scene, warnings = scene_of(run, given)
-    for text in warnings:
-        warn(text)
+    scene, changes = scene_of(run, given)
+    for text in changes:
+        _warn(text)
     return scene
 
 
@@ -235,5 +272,10 @@ def settings(options: dict[str, Any], others: Sequence[str]) -> "Settings":
 
 
 def command_line() -> str:
-    """The command as it was typed, to be typed again."""
+    """The command as it was typed, for the report."""
     return shlex.join(["scenefit", *sys.argv[1:]])
+
+
+def _warn(text: str) -> None:
+    """A warning, which `console.command` prints."""
+    warnings.warn(text, stacklevel=3)

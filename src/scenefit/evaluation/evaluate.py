@@ -62,7 +62,7 @@ class Distances(_Plain):
 
 
 class Evaluation(_Plain):
-    """What score.json holds.
+    """What evaluation.json holds.
 
     features: what the distances are measured in.  distances: arm -> its own.  metrics: arm -> metric of the task
     (`Task.evaluate`, its headline first) -> one value a repeat (other scenes, other first weights; the same model);

@@ -48,9 +48,9 @@ def verdict(prior: float, learned: float, band: Band, photos: int) -> str:
     closed = (prior - learned) / (prior - band.mean)
     if learned <= band.high:
         return (f"By this distance, renders of the learned distribution cannot be told from photos ({known}). "
-                "A task on labelled photos is the proof: scenefit score.")
+                "A task on labelled photos is the proof: scenefit evaluate.")
     return (f"Closer, but not there: {closed:.0%} of the way from the grammar to the photos ({known}). "
-            "A task on labelled photos is the proof: scenefit score.")
+            "A task on labelled photos is the proof: scenefit evaluate.")
 
 
 def find_outliers(photos: np.ndarray, prior: np.ndarray, learned: np.ndarray) -> dict[str, np.ndarray]:

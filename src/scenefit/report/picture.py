@@ -1,11 +1,13 @@
 """Pictures without a browser: contact sheets, and the first view of a report."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from scenefit.files.atomic import atomic_write
 from scenefit.report import charts, detections, style
 from scenefit.report.charts import fitted, font
 from scenefit.report.content import Images, ReportContent
@@ -35,6 +37,12 @@ def contact_sheet(images: Any, columns: int, scale: float | None = None,
     cells = [_resized(image, _scale(image, scale)) for image in images]
     columns = min(columns, len(cells))
     return _grid(cells, columns, captions)
+
+
+def write_contact_sheet(images: Any, path: Path, columns: int) -> None:
+    """Write a `contact_sheet` as a PNG file, whole or not at all."""
+    with atomic_write(path) as file:
+        contact_sheet(images, columns).save(file, "PNG")
 
 
 def _scale(image: Images, scale: float | None) -> float:

@@ -61,7 +61,7 @@ def read_detections(path: str | Path, owner: str) -> Detections | None:
     """What `write_detections` wrote; None where there is none, or one of another run. DamagedFile."""
     if not Path(path).exists():
         return None
-    tensors, facts = read_tensors(path, "delete it, or run scenefit score again")
+    tensors, facts = read_tensors(path, "delete it, or run scenefit evaluate again")
     if facts.get("run") != owner:
         return None
     found = [FoundBy(f["arm"], [_boxes(part) for part in f["box"]], [np.array(part, bool) for part in f["true"]],

@@ -5,7 +5,7 @@
     checkpoint.safetensors   where a fit that was stopped goes on; removed at its end
     model.safetensors        what was learned; features.safetensors: the network in whose features distances are
                              measured
-    samples.safetensors, prior.png, learned.png, photos.png, summary.json, report.html, report.png, score.json
+    samples.safetensors, prior.png, learned.png, photos.png, summary.json, report.html, report.png, evaluation.json
 
 Every file appears whole or not at all (lines of steps.jsonl beyond the checkpoint are dropped when a fit goes on).
 Nothing in a run folder is ever executed, and nothing in it is a pickle.

@@ -27,7 +27,7 @@ from scenefit.report import AttributeContent, Baseline, Interval, Outliers, Repo
 from scenefit.report.picture import contact_sheet
 from scenefit.run.detections import read_detections
 from scenefit.run.folder import Run, RunError, fit_model, fit_regressor, read_json, steps
-from scenefit.run.results import read_score
+from scenefit.run.results import read_evaluation
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Prior
@@ -145,7 +145,7 @@ def notes(run: Run) -> list[str]:
         done = stages.get(stage, (0, of))[0]
         if done < of:
             found.append(f"The budget ended the stage {stage} after {done} of {of} pieces.")
-    score = read_score(run.path("score.json"))
+    score = read_evaluation(run.path("evaluation.json"))
     return found + (score.notes if score is not None and score.metric else [])
 
 
@@ -170,8 +170,8 @@ def _facts(run: Run, summary: Summary) -> dict[str, str]:
 
 
 def _table(run: Run) -> Table | None:
-    """The task's headline metric, if the run has been scored on labelled photos."""
-    found = read_score(run.path("score.json"))
+    """The task's headline metric, if the run has been evaluated on labelled photos."""
+    found = read_evaluation(run.path("evaluation.json"))
     if found is None or not found.metric:
         return None
     rows = [Baseline(name, float(np.mean(values)), min(values), max(values), values)

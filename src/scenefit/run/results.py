@@ -13,15 +13,15 @@ from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.run.folder import RunError, read_json
 
-AGAIN = "delete it, or run scenefit score again"
+AGAIN = "delete it, or run scenefit evaluate again"
 
 
-def write_score(path: str | Path, found: Evaluation) -> None:
+def write_evaluation(path: str | Path, found: Evaluation) -> None:
     write_json(path, found.model_dump(mode="json"))
 
 
-def read_score(path: str | Path) -> Evaluation | None:
-    """What `write_score` wrote; None if there is no such file. RunError if it is damaged."""
+def read_evaluation(path: str | Path) -> Evaluation | None:
+    """What `write_evaluation` wrote; None if there is no such file. RunError if it is damaged."""
     path = Path(path)
     if not path.exists():
         return None
@@ -31,7 +31,7 @@ def read_score(path: str | Path) -> Evaluation | None:
     return found
 
 
-def write_piece(path: str | Path, piece: Progress, asked: Any) -> None:
+def write_progress(path: str | Path, piece: Progress, asked: Any) -> None:
     """Keep what is measured so far. asked: all that decides the score, as plain JSON values."""
     boxes = {arm: found.boxes for arm, found in piece.found.items()}
     tensors = {f"{arm} {name}": torch.from_numpy(getattr(of, name)) for arm, of in boxes.items()
@@ -43,11 +43,11 @@ def write_piece(path: str | Path, piece: Progress, asked: Any) -> None:
                                   "score": json.dumps(piece.score.model_dump()), "found": found})
 
 
-def read_piece(path: str | Path, asked: Any) -> Progress | None:
-    """What `write_piece` wrote last; None if there is nothing, or it was asked something else. DamagedFile."""
+def read_progress(path: str | Path, asked: Any) -> Progress | None:
+    """What `write_progress` wrote last; None if there is nothing, or it was asked something else. DamagedFile."""
     if not Path(path).exists():
         return None
-    tensors, facts = read_tensors(path, "delete it: the score begins anew")
+    tensors, facts = read_tensors(path, "delete it: the evaluation starts over")
     if facts.get("asked") != _hash(asked):
         return None
     found = {}

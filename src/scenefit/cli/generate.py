@@ -1,0 +1,89 @@
+"""scenefit generate: writes a labelled data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenefit.cli import console
+from scenefit.cli.options import (
+    RESUME,
+    DeviceOption,
+    SceneOption,
+    WorkersOption,
+    drawing,
+    label_options,
+    open_scene,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    from scenefit.data.formats import LabelPolicy
+    from scenefit.nets.model import Model, PriorModel
+    from scenefit.renderers.scene_file import SceneFile
+
+
+@console.command(RESUME)
+@label_options
+def generate(
+    source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
+                                           "file, to sample its prior.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.", show_default=False)],
+    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti", help="folder: one subfolder "
+                                        "per class. coco: boxes and masks. yolo, voc, kitti: boxes.")] = "coco",
+    validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Fraction in the val part.")] = 0.1,
+    scene: SceneOption = None,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "cpu",
+    label_policy: "LabelPolicy | None" = None,
+) -> None:
+    """Write a labelled data set.
+
+    \b
+      scenefit generate runs/coins -n 10000 --format coco --out dataset/
+      scenefit generate runs/digits -n 60000 --format folder --out dataset/ --workers 8
+      scenefit generate runs/smear -n 2000 --format voc --box amodal --min-visibility 0.3 --out dataset/
+      scenefit generate coins.py -n 10000 --out baseline/
+
+    Fails if the grammar of the scene file has changed since the fit. If stopped or killed, run the same command again
+    to resume: the data set is the same, whatever the number of workers. provenance.json records where the data come
+    from.
+    """
+    from scenefit.data.formats import FORMATS, as_format
+    from scenefit.files.lock import lock
+    from scenefit.generation.dataset import generate_steps
+
+    if format not in FORMATS:
+        raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
+    form = as_format(format, label_policy)
+    if scene is not None and source.suffix == ".py":
+        raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
+    model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
+    with drawing(found, workers, resolve(device)) as renderer, lock(out), console.bar() as progress:
+        shown = progress.add_task("images", total=n)
+        for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
+                                   drawn_by=found.hash):
+            progress.update(shown, completed=step.written, description=f"{step.written:,} images")
+    console.say(f"{n:,} images in {out}")
+
+
+def _learned(run: Path, scene: Path | None) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
+    """A run's learned distribution, its scene file, and what the provenance of data sampled from it records."""
+    from scenefit.run.folder import fit_model, open_run
+
+    opened = open_run(run)
+    found, real = open_scene(opened, scene), opened.record.real
+    return fit_model(opened, found.grammar), found, {
+        "run": str(run), "scene": str(found.path), "versions": opened.record.versions,
+        "real": {"path": real.path, "hash": real.hash, "count": real.count}}
+
+
+def _prior(scene: Path) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
+    """The same for the prior of a scene file."""
+    from scenefit.files.versions import versions
+    from scenefit.nets.model import PriorModel
+    from scenefit.renderers.scene_file import load_scene
+
+    found = load_scene(scene)
+    return PriorModel(found.grammar), found, {"scene": str(found.path), "versions": versions()}
