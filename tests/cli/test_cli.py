@@ -325,7 +325,7 @@ def test_what_cannot_work_is_said_before_the_work(world, tmp_path):
     said = call("fit", bare, "--real", world / "real", "--labelled", world / "few", "--out", "bare", *QUICK, code=1)
     assert "error: this task needs a class for every image, and some renders have none; let the renderer" in said
     said = call(*fit_command(world, "run", "--gradient", "exact"), code=1)
-    assert 'error: gradient="exact" needs a renderer with draw(scenes) -> torch images' in said
+    assert 'error: gradient="exact" needs a renderer whose info has draw(scenes) -> torch images' in said
     assert not (tmp_path / "run" / "steps.jsonl").exists() and not (tmp_path / "bare" / "steps.jsonl").exists()
 
 

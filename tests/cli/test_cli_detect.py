@@ -152,7 +152,7 @@ def test_evaluate_measures_a_detector_without_training(world, detector, monkeypa
 
 def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(detector.read_bytes()[:-9])
-    for source, options, code, text in (
+    for source, given, code, text in (
             (run, [], 2, "a run is evaluated on photos; give some with --real"),
             (detector, [], 2, "a detector is evaluated on labelled photos; give some with --labelled"),
             (detector, ["--real", world / "real", "--labelled", world / "few", "--min-pixels", 9], 2,
@@ -162,7 +162,7 @@ def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
             (tmp_path / "cut.safetensors", ["--labelled", world / "few"], 1, "cut.safetensors is damaged"),
             (world / "real", ["--real", world / "real"], 1, "is neither a run folder (it has no settings.json) nor a "
              "detector"), ("nowhere", ["--real", world / "real"], 1, "nowhere is neither a run folder")):
-        assert text in " ".join(call("evaluate", source, *options, code=code).replace("│", " ").split()), text
+        assert text in " ".join(call("evaluate", source, *given, code=code).replace("│", " ").split()), text
 
 
 def test_the_whole_network_is_trained_where_asked_for(world):

@@ -154,7 +154,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(world, whole, tmp_pat
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == STOPPED
-    assert "Stopped. Nothing up to the last second or so is lost: the same command goes on from there." in error
+    assert "Stopped. All but the last second or so is saved; run the same command again to resume." in error
     assert "Traceback" not in error
     assert not (run / "model.safetensors").exists() and not (run / ".lock").exists()
     call(*fit_command(world, run))
