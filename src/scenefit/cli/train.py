@@ -115,7 +115,8 @@ def train(
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
                   device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
-    data, unfinished = TrainingData((images, labels), None if seen is None else seen.images, few), out.with_suffix(".part.safetensors")
+    data = TrainingData((images, labels), None if seen is None else seen.images, few)
+    unfinished = out.with_suffix(".part.safetensors")
     network, (held, truth) = _train(task, data, seed, unfinished), few or (held, truth)
     match = matched(task.predict(network, held), truth)
     threshold = best_threshold(match)
