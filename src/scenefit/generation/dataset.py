@@ -75,13 +75,15 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
         if not kept.exists():
             try:
                 scenes = model.sample(np.arange(first, min(first + CHUNK, n)))
-                write_json(kept, form.save(render(renderer, scenes), out, parts(scenes, validation)))
+                rows = form.save(render(renderer, scenes), out, parts(scenes, validation))
+                write_json(out / ROWS / f"classes-{first:08d}.json", sorted({name for row in rows
+                                                                             for name in row["classes"]}))
+                write_json(kept, rows)  # after the classes: a chunk with rows is complete
             except Exception:
                 _let_go(out)
                 raise
         yield Progress(min(first + CHUNK, n), n)
-    classes = sorted({name for row in _rows(out) for name in row["classes"]})
-    form.finish(out, _rows(out), classes, {**plan, "versions": {"scenefit": version("scenefit")}, **(info or {})})
+    form.finish(out, _rows(out), _classes(out), {**plan, "versions": {"scenefit": version("scenefit")}, **(info or {})})
     _tidy(out)
 
 
@@ -119,6 +121,11 @@ def _let_go(out: Path) -> None:
 def _rows(out: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((out / ROWS).glob("[0-9]*.json")):
         yield from json.loads(path.read_text())
+
+
+def _classes(out: Path) -> list[str]:
+    """All classes of the data set, sorted. They lie beside the rows, so that these are parsed once."""
+    return sorted({name for path in (out / ROWS).glob("classes-*.json") for name in json.loads(path.read_text())})
 
 
 def _tidy(out: Path) -> None:

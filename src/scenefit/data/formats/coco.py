@@ -25,8 +25,18 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.formats.format import PARTS, Format, Row, check_classes, check_parts, file_name, write_all, write_png
-from scenefit.data.formats.objects import describe, plain
+from scenefit.data.formats.format import (
+    PARTS,
+    Format,
+    Row,
+    check_classes,
+    check_parts,
+    describe_objects,
+    file_name,
+    round_pixels,
+    write_all,
+    write_png,
+)
 from scenefit.data.formats.reading import Item, LabelledBox, Labels, Layout, Listing, NoPart, to_number, to_size
 from scenefit.data.frames import Frames
 from scenefit.data.image_files import Skipped
@@ -100,18 +110,18 @@ def _squeeze(runs: NDArray[np.int64]) -> str:
 def _labels(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
     """For each frame the labels of its kept objects, by id."""
     return [[_label(label, frames.instances[row]) for label in labels if label["kept"]]
-            for row, labels in enumerate(describe(frames, label_policy))]
+            for row, labels in enumerate(describe_objects(frames, label_policy))]
 
 
 def _label(label: dict[str, Any], instances: NDArray[np.int32]) -> dict[str, Any]:
-    return {"node": label["node"], "name": label["name"], "bbox": _xywh(label["label"]), "area": label["pixels"],
+    return {"node": label["node"], "name": label["name"], "bbox": _xywh(label["label_box"]), "area": label["pixels"],
             "segmentation": encode_mask(instances == label["node"]), "visible_bbox": _xywh(label["box"]),
             "amodal_bbox": _xywh(label["amodal"]), "visibility": label["visibility"],
             "truncation": label["truncation"]}
 
 
 def _xywh(box: list[float]) -> list[float]:
-    return plain([*box[:2], box[2] - box[0], box[3] - box[1]])
+    return round_pixels([*box[:2], box[2] - box[0], box[3] - box[1]])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scenefit.data.formats.reading import read_lines
+from scenefit.files.text import read_text
 
 OPENED_BY = ",[{:-"  # a quote after one of these, or at the start, opens a quoted text; others are apostrophes
 
@@ -36,9 +36,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _joined(path: Path) -> list[tuple[int, str]]:
     """(number, text) of the lines that say something, without comments; an open bracket takes the next ones in."""
-    read_lines(path)  # that it is text
     found: list[tuple[int, str]] = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         comment = [i for i in _bare(line) if line[i] == "#" and (i == 0 or line[i - 1].isspace())]
         text = (line[:comment[0]] if comment else line).rstrip()
         if not text.strip() or text == "---":

@@ -1,11 +1,19 @@
-"""What a data-set format is, and what the formats share.
+"""What a data-set format is, and what the formats share: images, rows of objects, and the table of all objects.
 
+objects.csv has one line for each object of the data set, whether it became a label or not, so that what is known of an
+object does not depend on the label format: scene, part, file, node (its id in the scene), name, kept (1 if it became a
+label), x0, y0, x1, y1 around the visible part, amodal_x0 .. amodal_y1 around the whole object, pixels, area,
+visibility, truncation (see `scenefit.data.frames.Objects`). Boxes are in pixels from the top left corner, x1 and y1
+just outside.
 Legend: m objects; H, W pixels.
 """
 
+import codecs
+import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +23,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scenefit.data.frames import Frames
-from scenefit.files.atomic import write_bytes
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.files.atomic import atomic_write, clear_leftovers, write_bytes, write_json
 
 PARTS = ("train", "val")
 WRITERS = 8  # threads: a disk takes many flushes at once in the time of a few
+CORNERS = ("x0", "y0", "x1", "y1")
+COLUMNS = ("scene", "part", "file", "node", "name", "kept", *CORNERS, *(f"amodal_{c}" for c in CORNERS), "pixels",
+           "area", "visibility", "truncation")
 
 Row = dict[str, Any]
 Save = Callable[[Frames, Path, Sequence[str]], list[Row]]
@@ -27,7 +39,7 @@ Finish = Callable[[Path, Iterator[Row], Sequence[str], dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Format:
-    """How a data set is written: chunk by chunk, so that one that was killed can go on where it stood.
+    """How a data set is written: chunk by chunk, so that one that was killed can be resumed.
 
     save(frames, out, part) writes the images of one chunk below the folder out (and the labels, where each image has a
     file of its own that needs no class numbers) and returns a row for each frame: plain JSON values, all that finish
@@ -81,3 +93,61 @@ def check_classes(row: Row, classes: Sequence[str]) -> None:
         if name not in classes:
             raise ValueError(f"scene {row['scene']} has the class {name!r}, which is not among the data set's classes "
                              f"{list(classes)}")
+
+
+def describe_objects(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
+    """For each frame its objects by id, as plain JSON values: the columns of `Objects`, kept, and label_box."""
+    o = frames.objects
+    kept, box = label_policy.of(frames), label_policy.boxes(frames)
+    found: list[list[dict[str, Any]]] = [[] for _ in range(len(frames))]
+    for m in range(len(o)):
+        found[int(o.scene[m])].append({
+            "node": int(o.id[m]), "name": str(o.name[m]), "kept": bool(kept[m]),
+            "label_box": round_pixels(box[m]), "box": round_pixels(o.box[m]), "amodal": round_pixels(o.amodal[m]),
+            "pixels": int(o.pixels[m]), "area": round_pixels(o.area[m:m + 1])[0],
+            "visibility": round(float(o.visibility[m]), 4), "truncation": round(float(o.truncation[m]), 4)})
+    return found
+
+
+def round_pixels(values: Any) -> list[float]:
+    """Numbers rounded to a thousandth of a pixel; whole ones as int."""
+    rounded = np.round(np.asarray(values, float), 3).tolist()
+    return [int(value) if value == int(value) else value for value in rounded]
+
+
+def object_row(frames: Frames, i: int, part: str, file: str, objects: list[dict[str, Any]]) -> Row:
+    """The row of frame i, with all that the finish of a format of objects needs."""
+    height, width = frames.images.shape[1:3]
+    names = sorted({label["name"] for label in objects if label["kept"]})
+    return {"scene": int(frames.scenes.index[i]), "part": part, "file": file, "width": width, "height": height,
+            "classes": names, "objects": objects}
+
+
+def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any], folder: str) -> None:
+    """Write out/folder/{train,val}.txt, a line for each image, and objects.csv, then provenance.json."""
+    clear_leftovers(out)
+    with ExitStack() as stack:
+        table = stack.enter_context(object_table(out))
+        lists = {part: stack.enter_context(atomic_write(out / folder / f"{part}.txt")) for part in PARTS}
+        for row in write_table(rows, classes, table):
+            lists[row["part"]].write(f"{Path(row['file']).stem}\n".encode())
+    write_json(out / "provenance.json", info)
+
+
+@contextmanager
+def object_table(out: Path) -> Iterator[Any]:
+    """A csv writer of out/objects.csv, which appears when the block ends without an error."""
+    with atomic_write(out / "objects.csv") as file:
+        table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+        table.writerow(COLUMNS)
+        yield table
+
+
+def write_table(rows: Iterator[Row], classes: Sequence[str], table: Any) -> Iterator[Row]:
+    """Yields the rows, after checking their classes and adding their objects to the table."""
+    for row in rows:
+        check_classes(row, classes)
+        for o in row["objects"]:
+            table.writerow([row["scene"], row["part"], row["file"], o["node"], o["name"], int(o["kept"]), *o["box"],
+                            *o["amodal"], o["pixels"], o["area"], o["visibility"], o["truncation"]])
+        yield row

@@ -6,7 +6,7 @@
 Columns: type, truncated (0..1), occluded (0 seen to at least 90 %, 1 to at least half, 2 less), alpha, then left, top,
 right, bottom in pixels (right and bottom just outside, so that right - left is the width, as KITTI's evaluation takes
 them), then height, width, length, x, y, z and rotation_y of a 3D box. What needs a third dimension is unknown here:
--10, -1, -1000 and -10, as KITTI marks it. objects.csv is that of `scenefit.data.formats.objects`.
+-10, -1, -1000 and -10, as KITTI marks it. objects.csv is that of `scenefit.data.formats.format`.
 Format: the readme of KITTI's object development kit, https://www.cvlibs.net/datasets/kitti/eval_object.php
 """
 
@@ -14,8 +14,16 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from scenefit.data.formats.format import Format, Row, check_parts, write_all, write_png
-from scenefit.data.formats.objects import describe, finish_lists, start_row
+from scenefit.data.formats.format import (
+    Format,
+    Row,
+    check_parts,
+    describe_objects,
+    finish_lists,
+    object_row,
+    write_all,
+    write_png,
+)
 from scenefit.data.formats.reading import (
     Item,
     LabelledBox,
@@ -25,13 +33,13 @@ from scenefit.data.formats.reading import (
     NoLabels,
     choose,
     photos_in,
-    read_lines,
     to_number,
     unused,
 )
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_text
+from scenefit.files.text import read_lines
 
 UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
 NUMBERS = ("truncated (a class has no blanks)", "occluded", "alpha", "left", "top", "right", "bottom", "height",
@@ -50,8 +58,8 @@ def kitti_format(label_policy: LabelPolicy | None = None) -> Format:
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
     """Write images and labels. ValueError for a class that cannot be a column, or means something else."""
     check_parts(frames, part)
-    found = describe(frames, label_policy or LabelPolicy())
-    rows = [start_row(frames, i, part[i], f"training/image_2/{int(frames.scenes.index[i]):06d}.png", objects)
+    found = describe_objects(frames, label_policy or LabelPolicy())
+    rows = [object_row(frames, i, part[i], f"training/image_2/{int(frames.scenes.index[i]):06d}.png", objects)
             for i, objects in enumerate(found)]
     for row in rows:
         for name in row["classes"]:
@@ -68,7 +76,7 @@ def _lines(row: Row) -> str:
     for o in row["objects"]:
         if o["kept"]:
             occluded = sum(o["visibility"] < least for least in SEEN)
-            corners = " ".join(f"{value:.2f}" for value in o["label"])
+            corners = " ".join(f"{value:.2f}" for value in o["label_box"])
             lines.append(f"{o['name']} {o['truncation']:.2f} {occluded} -10 {corners} {UNKNOWN_3D}\n")
     return "".join(lines)
 

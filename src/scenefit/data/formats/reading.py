@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.data.image_files import ENDINGS, Skipped
+from scenefit.files.text import read_lines
 
 LISTS = ("ImageSets/Main", "ImageSets", ".")  # where a data set keeps its lists of names
 BESIDE = ("-1", "0", "1")  # what VOC's lists of one class have in their second column
@@ -86,15 +87,6 @@ def photos_in(folder: Path) -> dict[str, Path]:
                              "two photos; remove or rename one")
         found[path.stem] = path
     return found
-
-
-def read_lines(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of each line that is not blank, without outer spaces. ValueError where it is no text."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8: {error}") from error
-    return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
 def find_list(folders: Sequence[Path], part: str | Path) -> Path:

@@ -7,7 +7,7 @@ xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax sti
 where more than 15 % of the object lie outside the image, occluded where more than 5 % of what is inside are hidden
 (both as VOC told its annotators), difficult where less than a fifth of what is inside is seen: VOC's evaluation leaves
 those out. Images are PNG, and exact; some readers insist on .jpg, for which there is `voc_format(ending="jpg")`.
-objects.csv is that of `scenefit.data.formats.objects`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
+objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 """
 
 import io
@@ -22,8 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scenefit.data.formats.format import Format, Row, check_parts, write_all, write_png
-from scenefit.data.formats.objects import describe, finish_lists, start_row
+from scenefit.data.formats.format import (
+    Format,
+    Row,
+    check_parts,
+    describe_objects,
+    finish_lists,
+    object_row,
+    write_all,
+    write_png,
+)
 from scenefit.data.formats.reading import (
     Item,
     LabelledBox,
@@ -59,8 +67,8 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
          ending: str = "png") -> list[Row]:
     """Write images and annotations. ValueError for a class that cannot be written in XML."""
     check_parts(frames, part)
-    rows = [start_row(frames, i, part[i], f"JPEGImages/{int(frames.scenes.index[i]):08d}.{ending}", objects)
-            for i, objects in enumerate(describe(frames, label_policy or LabelPolicy()))]
+    rows = [object_row(frames, i, part[i], f"JPEGImages/{int(frames.scenes.index[i]):08d}.{ending}", objects)
+            for i, objects in enumerate(describe_objects(frames, label_policy or LabelPolicy()))]
     for row in rows:
         for name in row["classes"]:
             if not name.isprintable() or name != name.strip():
@@ -91,7 +99,7 @@ def _xml(row: Row) -> str:
             place = _part(root, "object")
             _add(place, name=o["name"], pose="Unspecified", truncated=int(o["truncation"] > TRUNCATED),
                  difficult=int(hidden > DIFFICULT), occluded=int(hidden > OCCLUDED))
-            x0, y0, x1, y1 = (round(value) for value in o["label"])
+            x0, y0, x1, y1 = (round(value) for value in o["label_box"])
             _add(_part(place, "bndbox"), xmin=x0 + 1, ymin=y0 + 1, xmax=max(x1, x0 + 1), ymax=max(y1, y0 + 1))
     ElementTree.indent(root, "\t")
     return ElementTree.tostring(root, "unicode") + "\n"

@@ -4,7 +4,7 @@
     data.yaml    objects.csv    provenance.json
 
 A line is: class number from 0, centre x, centre y, width, height, all in shares of the image. An image without objects
-has an empty file. data.yaml names the parts and the classes; objects.csv is that of `scenefit.data.formats.objects`.
+has an empty file. data.yaml names the parts and the classes; objects.csv is that of `scenefit.data.formats.format`.
 Format: https://docs.ultralytics.com/datasets/detect/
 """
 
@@ -16,8 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.data.formats.data_yaml import read_yaml
-from scenefit.data.formats.format import PARTS, Format, Row, check_parts, file_name, write_all, write_png
-from scenefit.data.formats.objects import describe, object_table, start_row, tabled
+from scenefit.data.formats.format import (
+    PARTS,
+    Format,
+    Row,
+    check_parts,
+    describe_objects,
+    file_name,
+    object_row,
+    object_table,
+    write_all,
+    write_png,
+    write_table,
+)
 from scenefit.data.formats.reading import (
     Item,
     LabelledBox,
@@ -26,13 +37,13 @@ from scenefit.data.formats.reading import (
     Listing,
     NoPart,
     photos_in,
-    read_lines,
     to_number,
 )
 from scenefit.data.frames import Frames
 from scenefit.data.image_files import Skipped
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json, write_text
+from scenefit.files.text import read_lines
 
 AT_ONCE = 256  # label files
 SPLITS = ("train", "val", "test")
@@ -47,8 +58,8 @@ def yolo_format(label_policy: LabelPolicy | None = None) -> Format:
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
     """Write the images; the rows hold the objects. Label files need class numbers, so `finish` writes them."""
     check_parts(frames, part)
-    rows = [start_row(frames, i, part[i], f"images/{part[i]}/{file_name(int(frames.scenes.index[i]))}", objects)
-            for i, objects in enumerate(describe(frames, label_policy or LabelPolicy()))]
+    rows = [object_row(frames, i, part[i], f"images/{part[i]}/{file_name(int(frames.scenes.index[i]))}", objects)
+            for i, objects in enumerate(describe_objects(frames, label_policy or LabelPolicy()))]
     write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     return rows
 
@@ -58,7 +69,7 @@ def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[st
     clear_leftovers(out)
     numbers = {name: number for number, name in enumerate(classes)}
     with object_table(out) as table:
-        checked = tabled(rows, classes, table)
+        checked = write_table(rows, classes, table)
         while chunk := list(islice(checked, AT_ONCE)):
             write_all(write_text, [(out / label_file(row["file"]), _lines(row, numbers)) for row in chunk])
     for part in PARTS:  # a part without images is an empty folder, not a missing one
@@ -79,7 +90,7 @@ def _lines(row: Row, numbers: dict[str, int]) -> str:
     lines = []
     for o in row["objects"]:
         if o["kept"]:
-            x0, y0, x1, y1 = o["label"]
+            x0, y0, x1, y1 = o["label_box"]
             shares = ((x0 + x1) / 2 / row["width"], (y0 + y1) / 2 / row["height"], (x1 - x0) / row["width"],
                       (y1 - y0) / row["height"])
             lines.append(f"{numbers[o['name']]} " + " ".join(f"{share:.7f}" for share in shares) + "\n")
