@@ -3,7 +3,7 @@
 Legend: S images; H, W pixels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 import scenefit as sf
 from scenefit.metrics.features import to_tensor
+from scenefit.nets.optimise import minimise
 from scenefit.scenes.rng import derive_seed
 
 BATCH = 128
@@ -47,12 +48,8 @@ def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites
           seed: int, jitter: float = 0.0) -> nn.Module:
     """Train on `images` new renders an epoch. All arms share first weights, order, schedule and jitter."""
     model = network(camera.size[0], width, seed).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
-    total = epochs * sum(-(-min(CHUNK, images - at) // BATCH) for at in range(0, images, CHUNK))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=total, pct_start=0.25)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "dropout"))
-        model.train()
+
+    def losses() -> Iterator[torch.Tensor]:
         for first in range(0, epochs * images, images):
             order = first + np.random.default_rng(derive_seed(seed, f"order {first}")).permutation(images)
             for at in range(0, images, CHUNK):
@@ -61,11 +58,13 @@ def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites
                 if jitter:
                     pixels = jittered(pixels, jitter)
                 for rows in torch.randperm(len(pixels)).split(BATCH):
-                    loss = F.cross_entropy(model(pixels[rows]), target[rows], label_smoothing=0.05)
-                    optimiser.zero_grad()
-                    loss.backward()
-                    optimiser.step()
-                    schedule.step()
+                    yield F.cross_entropy(model(pixels[rows]), target[rows], label_smoothing=0.05)
+
+    total = epochs * sum(-(-min(CHUNK, images - at) // BATCH) for at in range(0, images, CHUNK))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "dropout"))
+        model.train()
+        minimise(losses(), torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2), total, warm_up=0.25)
     return model.eval()
 
 

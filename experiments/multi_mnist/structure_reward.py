@@ -16,6 +16,7 @@ from scenefit.inference.gradients.estimate import leave_one_out
 from scenefit.inference.structure import Draw, by_grammar
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.mmd import median_heuristic, squared_distances
+from scenefit.nets.optimise import minimise
 from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.rng import derive_seed
@@ -39,14 +40,11 @@ def follow_reward(policy: StructurePolicy, extractor: Extractor, renderer: Rende
     features = compute(extractor, photos)
     mean, spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-3)
     features = (features - mean) / spread
-    optimiser = torch.optim.Adam(policy.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.1)
-    for step in range(steps):
+
+    def loss(step: int) -> Tensor:
         scenes = draw(policy, derive_seed(seed, f"reward {step}"), batch)
-        seen = (compute(extractor, render(renderer, scenes).images) - mean) / spread
-        loss = -(leave_one_out(density_ratio(seen, features)) * policy.log_prob(scenes)).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+        rendered = (compute(extractor, render(renderer, scenes).images) - mean) / spread
+        return -(leave_one_out(density_ratio(rendered, features)) * policy.log_prob(scenes)).mean()
+
+    minimise(map(loss, range(steps)), torch.optim.Adam(policy.parameters(), rate), steps + 1, warm_up=0.1)
     return steps * batch

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import CHUNK, SceneDistribution
 from scenefit.scenes.rng import derive_seed
+
+LEARNING_RATE = 3e-3
 
 
 def pretrain(distribution: SceneDistribution, seed: int, steps: int) -> None:
@@ -23,9 +26,6 @@ def pretrain(distribution: SceneDistribution, seed: int, steps: int) -> None:
         for layer in network.leave.values():
             assert isinstance(layer, nn.Linear)
             nn.init.xavier_uniform_(layer.weight)
-    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
-    for step in range(steps):
-        loss = distribution.reconstruction_loss(seed, np.arange(step * CHUNK, (step + 1) * CHUNK))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    losses = (distribution.reconstruction_loss(seed, np.arange(step * CHUNK, (step + 1) * CHUNK))
+              for step in range(steps))
+    minimise(losses, torch.optim.Adam(network.parameters(), LEARNING_RATE))

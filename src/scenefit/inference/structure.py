@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from scenefit.nets.attribute_regressor import is_grey
+from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import Decisions, StructurePolicy
 from scenefit.nets.structure_posterior import LONGEST, StructurePosterior, TrainingBatch, join, train
@@ -148,14 +149,8 @@ def maximise_likelihood(policy: StructurePolicy, samples: Decisions, rendered: l
     with torch.no_grad():
         base = torch.logsumexp(torch.stack([structure.log_prob(samples) + float(np.log(share))
                                             for structure, share in rendered]), dim=0)
-    optimiser = torch.optim.Adam(policy.parameters(), settings.rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=settings.steps + 1)
-    for _ in range(settings.steps):
-        loss = -_gain(policy, samples, base, settings.samples)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+    losses = (-_gain(policy, samples, base, settings.samples) for _ in range(settings.steps))
+    minimise(losses, torch.optim.Adam(policy.parameters(), settings.rate), settings.steps + 1)
     with torch.no_grad():
         return float(_gain(policy, samples, base, settings.samples))
 

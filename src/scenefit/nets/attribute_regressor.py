@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scenefit.nets.optimise import minimise, shuffled_batches
 from scenefit.scenes.attributes import Attribute, Form
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
@@ -21,6 +22,7 @@ FEATURES = 32
 HIDDEN = 64
 LONGEST = 64  # pixels of the longer side that the network looks at
 BATCH = 64
+LEARNING_RATE = 6e-3
 
 
 @dataclass(frozen=True)
@@ -144,21 +146,11 @@ def train(regressor: AttributeRegressor, pixels: Tensor, truth: Tensor, seed: in
     known = torch.isfinite(truth)
     target = torch.where(known, truth, torch.zeros(()))
     regressor.requires_grad_(True)
-    order = np.random.default_rng(derive_seed(seed, "reader order"))
-    total = epochs * -(-len(pixels) // BATCH)
-    optimiser = torch.optim.Adam(regressor.parameters(), 1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=total)
+    # A batch of one image has no variance for batch normalisation.
+    batches = shuffled_batches(len(pixels), BATCH, epochs, derive_seed(seed, "reader order"), min_size=2)
+    losses = (((regressor.predictions(pixels[rows]) - target[rows]) ** 2 * known[rows]).mean() for rows in batches)
     regressor.train()
-    for _ in range(epochs):
-        for rows in torch.from_numpy(order.permutation(len(pixels))).split(BATCH):
-            if len(rows) < 2:
-                continue  # one image has no spread to normalise by
-            predictions = regressor.predictions(pixels[rows])
-            loss = ((predictions - target[rows]) ** 2 * known[rows]).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+    minimise(losses, torch.optim.Adam(regressor.parameters(), LEARNING_RATE), epochs * -(-len(pixels) // BATCH))
     regressor.eval()
     regressor.requires_grad_(False)
 

@@ -10,6 +10,8 @@ Legend: N images; h, w pixels looked at; i, j cells of 8 pixels; K channels of o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from scenefit.data.frames import Frames
 from scenefit.metrics.features import compute, to_tensor
+from scenefit.nets.optimise import minimise, shuffled_batches
 from scenefit.nets.structure_policy import Decisions, StructurePolicy, decisions
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
@@ -28,7 +31,7 @@ STRIDE = 8
 SUMMARY = 32  # numbers of the context besides the sums of objects
 HIDDEN = 128
 BATCH = 64
-PLACES = 0.3  # weight of the loss of where objects stand
+CENTRES = 0.3  # weight of the loss of the objects' centres
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,22 +157,18 @@ def train(posterior: StructurePosterior, lesson: TrainingBatch, seed: int, epoch
         posterior.centre.fill_(max(float(pixels.mean()), 1e-6))
         posterior.scale.fill_(max(float(pixels.std()), 1e-3))
     steps = len(lesson) // BATCH
-    optimiser = torch.optim.Adam(posterior.parameters(), rate / 4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(epochs * steps, 2))
-    order, total = np.random.default_rng(derive_seed(seed, "recogniser order")), 0.0
+    losses: list[float] = []
+
+    def loss(rows: Tensor) -> Tensor:
+        images = (lesson.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
+        context, objects = posterior(images)
+        structure = -posterior.policy.log_prob(lesson.trace.take(rows), context).mean()
+        losses.append(float(structure.detach()))
+        centres = F.binary_cross_entropy_with_logits(objects, lesson.objects[rows].float(), reduction="sum")
+        return structure + CENTRES * centres / BATCH
+
+    batches = shuffled_batches(len(lesson), BATCH, epochs, derive_seed(seed, "recogniser order"), min_size=BATCH)
     posterior.train()
-    for _ in range(epochs):
-        total = 0.0
-        for rows in torch.from_numpy(order.permutation(len(lesson))[:steps * BATCH]).split(BATCH):
-            images = (lesson.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
-            context, objects = posterior(images)
-            missed = -posterior.policy.log_prob(lesson.trace.take(rows), context).mean()
-            places = F.binary_cross_entropy_with_logits(objects, lesson.objects[rows].float(), reduction="sum")
-            loss = missed + PLACES * places / BATCH
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(missed.detach())
+    minimise(map(loss, batches), torch.optim.Adam(posterior.parameters(), rate), max(epochs * steps, 2))
     posterior.eval()
-    return total / steps
+    return reduce(add, losses[-steps:]) / steps

@@ -17,6 +17,7 @@ from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.features import to_tensor
+from scenefit.nets.optimise import minimise_steps, shuffled_batches
 from scenefit.scenes.rng import derive_seed
 
 Network = Callable[[tuple[int, int], int], nn.Module]
@@ -74,19 +75,16 @@ class Classify:
             torch.manual_seed(derive_seed(seed, "network"))
             network = self.network((images.shape[1], images.shape[2]), len(self.classes)).to(self.device)
         pixels, target = to_tensor(images), self.class_indices(labels)
-        order = np.random.default_rng(derive_seed(seed, "order"))
+
+        def loss(rows: Tensor) -> Tensor:
+            return F.cross_entropy(network.train()(pixels[rows].to(self.device)), target[rows].to(self.device))
+
+        batches = shuffled_batches(len(images), BATCH, self.epochs, derive_seed(seed, "order"))
+        each = -(-len(images) // BATCH)  # steps of an epoch
         optimiser = torch.optim.Adam(network.parameters(), self.rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate,
-                                                       total_steps=self.epochs * -(-len(images) // BATCH))
-        for _ in range(self.epochs):
-            network.train()
-            for rows in torch.from_numpy(order.permutation(len(images))).split(BATCH):
-                loss = F.cross_entropy(network(pixels[rows].to(self.device)), target[rows].to(self.device))
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-            yield network.eval()
+        for step in minimise_steps(map(loss, batches), optimiser, self.epochs * each):
+            if step % each == 0:
+                yield network.eval()
 
     @torch.no_grad()
     def logits(self, network: nn.Module, images: np.ndarray) -> Tensor:

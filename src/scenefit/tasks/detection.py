@@ -6,6 +6,7 @@ Legend: S rendered images; N photos; H, W pixels; h, w places of a map; C classe
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from scenefit.metrics.features import Lite0Maps, to_tensor
 from scenefit.metrics.iou_and_nms import nms
 from scenefit.nets.augmentation import Augment, augmented
 from scenefit.nets.centre_network import Backbone, Detector, Targets, balanced, decode, loss
+from scenefit.nets.optimise import minimise_steps
 from scenefit.scenes.rng import derive_seed
 
 Images = NDArray[np.uint8]
@@ -30,7 +32,7 @@ CHUNK = 4  # images at once through the backbone: more are slower on a CPU
 PREDICT = 16
 SCALE = 128  # images that tell how the features vary
 MOMENTS = 4  # of a training, at which credit is given
-MOST_GRADIENT = 10.0  # longer ones are cut
+MAX_GRADIENT = 10.0  # norm; longer gradients are scaled down
 DAMPING = 0.1  # of the mean second moment
 FLOOR = 0.02  # detections less sure than this are not kept
 SHORTER = 3  # times fewer steps where a network goes on
@@ -150,34 +152,26 @@ class Detect:
             network.set_scale(self.maps(network, images[:SCALE]) if self._whole(network)
                               else [m[:SCALE] for m in sources[0].maps])
         steps = self.steps if start is None else -(-self.steps // SHORTER)
+        batches = [_batches(len(source), max(1, self.batch // len(sources)), derive_seed(seed, f"order {number}"))
+                   for number, source in enumerate(sources)]
+        losses = (self._loss(network.train(), list(zip(sources, rows, strict=True)))
+                  for rows in islice(zip(*batches, strict=True), steps))
         optimiser = self._optimiser(network, self.rate if start is None else self.rate / 4)
-        rise = 0.3 if steps == 5 else 0.2  # a fifth of five steps ends where it begins, which PyTorch divides by
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] for g in optimiser.param_groups],
-                                                       total_steps=steps, pct_start=rise)
-        draws = [_batches(len(source), max(1, self.batch // len(sources)), derive_seed(seed, f"order {number}"))
-                 for number, source in enumerate(sources)]
-        network.train()
-        for step in range(steps):
-            error = self._error(network, [(source, next(draw)) for source, draw in zip(sources, draws, strict=True)])
-            optimiser.zero_grad()
-            error.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
-            optimiser.step()
-            schedule.step()
-            if (step + 1) * parts // steps > step * parts // steps:
+        warm_up = 0.3 if steps == 5 else 0.2  # PyTorch would divide by 0: a fifth of five steps is one, the first
+        for step in minimise_steps(losses, optimiser, steps, warm_up, MAX_GRADIENT):
+            if step * parts // steps > (step - 1) * parts // steps:
                 yield network.eval()
-                network.train()
         network.eval()
 
     def _optimiser(self, network: Detector, rate: float) -> torch.optim.Optimizer:
-        head = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
-        groups: list[dict[str, Any]] = [{"params": head, "lr": rate}]
+        groups: list[dict[str, Any]] = []  # in the network's own order, so that the gradients' norm is summed in it
         if self._whole(network):
-            slower = 0.1 if network.backbone.trained else 1.0  # so that what ImageNet taught is not lost
+            slower = 0.1 if network.backbone.trained else 1.0  # fine-tuning must not undo the ImageNet training
             groups.append({"params": list(network.backbone.parameters()), "lr": rate * slower})
-        return torch.optim.AdamW(groups, weight_decay=1e-3)
+        head = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
+        return torch.optim.AdamW([*groups, {"params": head, "lr": rate}], weight_decay=1e-3)
 
-    def _error(self, network: Detector, parts: Sequence[tuple[_Source, Tensor]]) -> Tensor:
+    def _loss(self, network: Detector, parts: Sequence[tuple[_Source, Tensor]]) -> Tensor:
         """The loss of some rows of each source, an object."""
         total, count = torch.zeros((), device=self.device), 0
         for source, rows in parts:
