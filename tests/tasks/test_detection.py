@@ -363,10 +363,15 @@ def test_errors_say_what_to_do():
 
 
 @pytest.mark.parametrize("size", [(16, 16), (37, 50), (64, 48)])
-def test_any_size_of_image(size):
-    images = np.random.default_rng(0).integers(0, 255, (3, *size, 3)).astype(np.uint8)
-    found = QUICK.predict(QUICK.fresh(0).eval(), images)
+def test_any_size_of_image(trained, size):
+    images = np.random.default_rng(0).integers(90, 130, (3, *size, 3)).astype(np.uint8)
+    images[1, 3:13, 4:14], images[2, 2:12, 5:15] = (220, 30, 30), (30, 30, 220)
+    found = QUICK.predict(trained, images)
     assert found.count == 3
+    sure = found.where(found.score > 0.4)
+    assert list(zip(sure.image.tolist(), sure.name.tolist(), strict=True)) == [(1, "red"), (2, "blue")]
+    wanted = torch.tensor([[4.0, 3, 14, 13], [5, 2, 15, 12]])
+    assert iou(torch.from_numpy(sure.box).float(), wanted).diagonal().min() > 0.5
 
 
 def test_lite0_stays_frozen_or_learns_too():
