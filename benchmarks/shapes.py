@@ -87,7 +87,7 @@ def _stamp(renderer: Shapes, node: Node, blur: float, image: Array, instances: A
     get = {"x": width / 2, "y": height / 2, **_defaults(outline.ATTRIBUTES), **renderer.shapes[node.kind],
            **node.values}
     root = math.sqrt(get["elongation"])
-    seen_edge = math.hypot(get["edge"], math.sqrt(outline.BLURRED) * blur)
+    seen_edge = math.hypot(get["edge"], math.sqrt(outline.BLUR_FACTOR) * blur)
     far = get["radius"] * root * (1.3 if get["wobble"] else 1.0) + seen_edge * root
     left, top = int(np.floor(get["x"] - far)), int(np.floor(get["y"] - far))
     right, bottom = int(np.ceil(get["x"] + far)), int(np.ceil(get["y"] + far))
@@ -133,7 +133,7 @@ def _wave(u: Array, v: Array, get: dict[str, float], node: Node) -> Any:
         for k in outline.WOBBLES:
             cos, sin = (float(special.ndtri(uniform(address, f"wobble {name} {k}"))[0]) for name in ("cos", "sin"))
             wave += get["wobble"] / (k * scale) * (cos * np.cos(k * direction) + sin * np.sin(k * direction))
-    return np.maximum(wave, outline.LEAST)
+    return np.maximum(wave, outline.MIN_RADIUS)
 
 
 def _tile() -> Array:

@@ -216,7 +216,7 @@ def test_check_knows_of_a_renderer_in_workers_what_it_knows_without(tmp_path):
                     "renderer = sf.Shapes((32, 32), {'tablet': {}, 'mark': {'radius': 2}}, parts=['mark'])\n")
     said = call("check", path, "-n", 2)
     assert "warning neither the renderer nor a prior uses tablet.raduis; did you mean 'radius'?" in said
-    assert "no mark is ever seen" not in said and call("check", path, "-n", 2, "--workers", 1) == said
+    assert "no mark is ever visible" not in said and call("check", path, "-n", 2, "--workers", 1) == said
 
 
 def test_a_kind_that_the_grammar_lacks_is_named_and_no_scene_is(world, tmp_path):

@@ -6,7 +6,7 @@ from checks import altered_frames
 from toys import bars, dot
 
 from scenefit.data.frames import make_frames
-from scenefit.renderers.label_checks import check_labels, without_strangers
+from scenefit.renderers.label_checks import check_labels, clear_unknown_ids
 from scenefit.scenes.grammar import Grammar, Rule
 from scenefit.scenes.priors import Choice, Uniform
 
@@ -44,14 +44,14 @@ def test_true_labels_have_nothing_against_them():
 
 
 @pytest.mark.parametrize(("lies", "text"), [
-    ({"amodal": [3.5, 3, 12, 13]}, "are seen outside of their amodal box"),
-    ({"amodal": [2, 3, 12, 11.5]}, "are seen outside of their amodal box"),
+    ({"amodal": [3.5, 3, 12, 13]}, "have visible pixels outside of their amodal box"),
+    ({"amodal": [2, 3, 12, 11.5]}, "have visible pixels outside of their amodal box"),
     ({"amodal": [12.0, 3, 2, 13]}, "are given an amodal box that needs four numbers, x0 <= x1 and y0 <= y1"),
     ({"amodal": [2.0, 3, np.nan, 13]}, "are given an amodal box that needs four numbers, x0 <= x1 and y0 <= y1"),
-    ({"amodal": [2.0, 3, np.inf, 13]}, "have an amodal box that is no box"),
-    ({"area": 40.0, "inside": np.nan}, "are seen in more pixels than their area has"),
-    ({"inside": 40.0}, "are seen in more pixels than their area inside the image has"),
-    ({"inside": 110.0}, "have more area inside the image than in all"),
+    ({"amodal": [2.0, 3, np.inf, 13]}, "have an amodal box that is infinite or empty"),
+    ({"area": 40.0, "inside": np.nan}, "have more visible pixels than area"),
+    ({"inside": 40.0}, "have more visible pixels than area inside the image"),
+    ({"inside": 110.0}, "have more area inside the image than in total"),
     ({"inside": -1.0}, "are given a negative area"),
     ({"area": -1.0}, "are given a negative area"),
     ({"area": 150.0, "inside": 150.0}, "have more area than their amodal box"),
@@ -70,13 +70,13 @@ def changed(column, row, value):
 @pytest.mark.parametrize(("column", "row", "value", "text"), [
     ("id", 1, 1, "2 objects have an id that another object of their scene has, the first is node 1 of scene 0"),
     ("box", 0, (2, 3, 8, 13), "1 objects have a box that is not around their mask, the first is node 1 of scene 0"),
-    ("pixels", 2, 51, "1 objects count other pixels than their mask has, the first is node 1 of scene 1"),
+    ("pixels", 2, 51, "1 objects have another number of pixels than their mask, the first is node 1 of scene 1"),
     ("box", 3, (9, 0, 9, 13), "1 objects have an empty box, the first is node 2 of scene 1"),
     ("box", 3, (7, np.nan, 17, 13), "1 objects have an empty box, the first is node 2 of scene 1"),
     ("box", 0, (-1, 3, 7, 13), "1 objects have a box beyond the image"),
     ("box", 0, (2, 3, W + 1, 13), "1 objects have a box beyond the image"),
     ("box", 0, (2, 3, 7, H + 1), "1 objects have a box beyond the image"),
-    ("amodal", 0, (0, 0, 0, 0), "1 objects have an amodal box that is no box"),
+    ("amodal", 0, (0, 0, 0, 0), "1 objects have an amodal box that is infinite or empty"),
     ("visibility", 0, 1.5, "1 objects have a visibility outside of 0..1"),
     ("visibility", 0, np.nan, "1 objects have a visibility outside of 0..1"),
     ("truncation", 5, -0.1, "1 objects have a truncation outside of 0..1, the first is node 2 of scene 2"),
@@ -87,11 +87,11 @@ def test_what_objects_say(column, row, value, text):
 
 
 def test_ids_of_no_node():
-    good, nothing = without_strangers(frames())
+    good, nothing = clear_unknown_ids(frames())
     assert nothing == [] and np.array_equal(good.instances, frames().instances)
     strange = altered_frames(frames(), instances=frames().instances.copy())
     strange.instances[1, 5, 5], strange.instances[2, 0, 0] = 7, -1
-    cleared, found = without_strangers(strange)
+    cleared, found = clear_unknown_ids(strange)
     assert [finding.text for finding in found] == [
         "masks of 2 images hold ids that no node of their scene has, the first is 7 in scene 1 of seed 0; use node.id, "
         "and 0 where there is none"]
@@ -102,4 +102,4 @@ def test_ids_of_no_node():
 def test_objects_that_are_mostly_hidden_are_a_warning():
     hidden = altered_frames(frames(), instances=np.where(frames().instances == 1, 0, frames().instances))
     assert [f.text for f in check_labels(hidden) if f.mode == "warning"] == [
-        "50% of the objects are not seen at all: they are hidden, or outside the image"]
+        "50% of the objects have no visible pixel: they are hidden, or outside the image"]

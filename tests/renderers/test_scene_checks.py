@@ -7,7 +7,7 @@ from checks import altered_frames
 import scenefit as sf
 from scenefit.data.frames import make_frames
 from scenefit.renderers import GrammarMismatch, RendererInfo, RenderError
-from scenefit.renderers.scene_checks import check
+from scenefit.renderers.scene_checks import check_scene
 from scenefit.renderers.scene_file import load_scene
 from scenes import coins, smear
 
@@ -19,7 +19,7 @@ def good(tmp_path_factory):
 
 
 def findings(grammar, renderer, mode, n=16):
-    return [finding.text for finding in check(grammar, renderer, n)[1] if finding.mode == mode]
+    return [finding.text for finding in check_scene(grammar, renderer, n)[1] if finding.mode == mode]
 
 
 def altered(renderer, **changes):
@@ -31,7 +31,7 @@ def altered(renderer, **changes):
 
 
 def test_a_good_scene_has_nothing_against_it(good):
-    frames, found = check(*good, 16)
+    frames, found = check_scene(*good, 16)
     assert len(frames) == 16 and {finding.mode for finding in found} == {"ok"}
     texts = [finding.text for finding in found]
     for text in ("2 learned attributes, all values in bounds", "16 images of 16 x 16 pixels (height x width)",
@@ -149,8 +149,8 @@ def test_dull_images_are_named(good):
     grammar, _ = good
     warnings = findings(grammar, lambda scenes: make_frames(scenes, np.zeros((len(scenes), 8, 8))), "warning")
     assert "all images are the same" in warnings
-    assert "16 images show one plain colour, the first is scene 0 of seed 0" in warnings
-    assert "moving image.shade, blob.x changes no image, so photos say nothing about it" in warnings
+    assert "16 images are of one plain colour, the first is scene 0 of seed 0" in warnings
+    assert "changing image.shade, blob.x changes no image, so it cannot be learned" in warnings
 
 
 def test_labels_that_do_not_conform_are_named(good):
@@ -161,7 +161,8 @@ def test_labels_that_do_not_conform_are_named(good):
         return {"blob": np.tile([0.0, 0.0, 1.0, 1.0], (len(frames), 1))}
 
     wrong = findings(grammar, altered(renderer, amodal=small), "wrong")
-    assert wrong == ["16 objects are seen outside of their amodal box, the first is node 1 of scene 0 of seed 0"]
+    assert wrong == ["16 objects have visible pixels outside of their amodal box, the first is node 1 of scene 0 of "
+                     "seed 0"]
     strange = findings(grammar, altered(renderer, instances=lambda f: f.instances * 9), "wrong")
     assert strange[0].startswith("masks of 16 images hold ids that no node of their scene has, the first is 9 in scene "
                                  "0 of seed 0")
@@ -172,13 +173,13 @@ def test_objects_that_are_never_seen_are_named(good):
     more = sf.Grammar("image", {**grammar.symbols, "ghost": {}, "moon": {"x": sf.learned(sf.Uniform(0, 1))}},
                       [sf.Rule("image", ["blob", "ghost"])])
     warnings = findings(more, renderer, "warning")
-    assert "no ghost is ever seen: none has a pixel in the masks" in warnings
+    assert "no ghost is ever visible: none has a pixel in the masks" in warnings
     assert "moon.x: none of the 16 scenes has a moon" in warnings
 
     def whole(frames):
         return {"ghost": np.full(len(frames), 9.0)}
 
-    assert "50% of the objects are not seen at all: they are hidden, or outside the image" in findings(
+    assert "50% of the objects have no visible pixel: they are hidden, or outside the image" in findings(
         more, altered(renderer, area=whole), "warning")
 
 
@@ -201,8 +202,8 @@ def test_nothing_learned_and_learned_choices(good):
                                             "tilt": sf.learned(sf.Angle())}, "blob": {"x": 4.0, "half": 2}},
                         [sf.Rule("image", [sf.repeat("blob", sf.learned(sf.Integer(1, 1 + 1)))])])
     assert findings(chosen, renderer, "warning") == [
-        "no blob is ever seen: none has a pixel in the masks"] * 0 + [
-        "moving image.tilt changes no image, so photos say nothing about it"]
+        "no blob is ever visible: none has a pixel in the masks"] * 0 + [
+        "changing image.tilt changes no image, so it cannot be learned"]
 
 
 class Drawn:
@@ -235,9 +236,9 @@ def test_what_cannot_be_drawn_at_all_is_an_error(good):
         raise ValueError("no")
 
     with pytest.raises(RenderError, match="scene 0 of seed 0"):
-        check(grammar, broken)
-    with pytest.raises(ValueError, match="check needs at least 2 scenes, got 1"):
-        check(*good, 1)
+        check_scene(grammar, broken)
+    with pytest.raises(ValueError, match="a check needs at least 2 scenes, got 1"):
+        check_scene(*good, 1)
 
 
 def failing(renderer, bad, least=1):
@@ -251,7 +252,7 @@ def failing(renderer, bad, least=1):
 
 def test_scenes_that_cannot_be_drawn_do_not_hide_the_others(good):
     grammar, renderer = good
-    frames, found = check(grammar, failing(renderer, [0, 3, 4, 9]), 16)
+    frames, found = check_scene(grammar, failing(renderer, [0, 3, 4, 9]), 16)
     assert frames.scenes.index.tolist() == [1, 2, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15]
     assert np.array_equal(frames.images, renderer(grammar.sample(0, frames.scenes.index)).images)
     wrong = [finding.text for finding in found if finding.mode == "wrong"]
@@ -265,7 +266,7 @@ def test_scenes_that_cannot_be_drawn_do_not_hide_the_others(good):
 def test_scenes_of_another_size_do_not_hide_the_others(good):
     grammar, renderer = good
     small = sf.each(lambda scene: renderer(scene.batch.take([scene.row])).images[0, :8 if scene.index == 0 else 16])
-    frames, found = check(grammar, small, 16)
+    frames, found = check_scene(grammar, small, 16)
     assert frames.scenes.index.tolist() == list(range(1, 16))
     assert found[0].text == "scene 0 of seed 0 cannot be drawn with the others: its image is [8, 16], but theirs are " \
                             "[16, 16]"
@@ -273,7 +274,7 @@ def test_scenes_of_another_size_do_not_hide_the_others(good):
 
 def test_scenes_that_cannot_be_drawn_together(good):
     grammar, renderer = good
-    frames, found = check(grammar, failing(renderer, [5], least=4), 16)
+    frames, found = check_scene(grammar, failing(renderer, [5], least=4), 16)
     assert len(frames) == 1 and found[0].text.startswith(
         "scenes that can be drawn alone cannot be drawn together: scene")
     assert "renderer other raised ValueError: too dark" in found[0].text
@@ -289,7 +290,7 @@ def test_a_later_failure_is_a_finding_too(good):
 def test_a_kind_that_the_grammar_lacks_blames_no_scene():
     grammar = sf.Grammar("tray", {"tray": {}, "tablet": {"radius": 3.0}}, [sf.Rule("tray", ["tablet"])])
     with pytest.raises(GrammarMismatch) as error:
-        check(grammar, sf.Shapes((16, 16), {"tabblet": {}}), 4)
+        check_scene(grammar, sf.Shapes((16, 16), {"tabblet": {}}), 4)
     assert str(error.value) == ("Shapes draws 'tabblet', but no symbol of the grammar is named tabblet: there are "
                                 "['tray', 'tablet']; did you mean 'tablet'?")
 

@@ -42,7 +42,7 @@ def check(
     The exit code is 1 if there is an error. A warning is something that works but may not be intended, such as a
     learned attribute that changes no image. Writes a contact sheet, SCENE_check.png, with the objects' boxes.
     """
-    from scenefit.renderers.scene_checks import check as check_scene
+    from scenefit.renderers.scene_checks import check_scene
     from scenefit.renderers.scene_file import load_scene
     from scenefit.report.picture import write_contact_sheet
 

@@ -1,4 +1,4 @@
-"""Frames: rendered images with their labels, which all derive from instance masks, here and nowhere else.
+"""Frames: rendered images with their labels. All labels of objects are derived from instance masks, only here.
 
 Legend: S frames; H, W pixels; n nodes of a kind; m objects. Boxes are x0, y0, x1, y1 in pixels from the top left
 corner of the image, x1 and y1 just outside, so that x1 - x0 is the width.
@@ -43,10 +43,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """What stands in the images, one row an object, sorted by scene and id. All [m], boxes [m, 4].
+    """The objects of the images, one row each, sorted by scene and id. All [m], boxes [m, 4].
 
-    pixels: how many show it.  area: how many would, were nothing in the way and the image endless.  visibility:
-    pixels / those of its area inside the image (0..1).  truncation: the part of its area outside the image (0..1).
+    pixels: number of visible ones.  area: number of pixels of the whole object, with hidden parts and those outside the
+    image.  visibility: pixels / area inside the image (0..1).  truncation: share of the area outside the image (0..1).
     box: around the visible pixels (all zero if none).  amodal: around the whole object.
     """
 

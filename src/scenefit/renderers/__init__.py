@@ -71,25 +71,25 @@ def renderer_name(renderer: Any) -> str:
 
 
 class RenderError(RuntimeError):
-    """Scenes that could not be drawn: seed and indices say which; scenes holds them, where this process has them."""
+    """Scenes that could not be drawn. seed, indices: which.  scenes: the scenes, None if another process has them."""
 
     def __init__(self, reason: str, seed: int, indices: Any, scenes: SceneBatch | None = None):
         self.reason, self.seed, self.indices = reason, int(seed), tuple(int(i) for i in indices)
         self.scenes = scenes
         super().__init__(f"{name_scenes(self.seed, self.indices)}: {reason}; replay with: "
-                         f"grammar.sample({self.seed}, {list(self.indices)}), or, with what learning changed, "
-                         "error.scenes")
+                         f"grammar.sample({self.seed}, {list(self.indices)}), or, for scenes of a learned "
+                         "distribution, error.scenes")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RenderError, (self.reason, self.seed, self.indices), {"__notes__": getattr(self, "__notes__", [])}
 
 
 class GrammarMismatch(ValueError):
-    """A renderer that does not fit the grammar: no scene is to blame, so none is named."""
+    """A renderer that does not fit the grammar, whatever the scene."""
 
 
 def unknown_kind(what: str, kind: str, kinds: Sequence[str]) -> GrammarMismatch:
-    """what: where the renderer names the kind, such as "Shapes draws"."""
+    """An error for a kind that the grammar lacks. what: where the renderer names it, such as "Shapes draws"."""
     return GrammarMismatch(f"{what} {kind!r}, but no symbol of the grammar is named {kind}: there are {list(kinds)}"
                            f"{did_you_mean(kind, kinds)}")
 
@@ -130,7 +130,7 @@ def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
 
 
 def _blame(renderer: Renderer, scenes: SceneBatch, error: BaseException) -> NoReturn:
-    """Halve the batch until one scene that fails alone is left; then raise."""
+    """Halve the batch until one scene that fails is left; then raise RenderError."""
     while len(scenes) > 1:
         rows = np.arange(len(scenes))
         for part in np.array_split(rows, 2):
@@ -147,7 +147,7 @@ def _blame(renderer: Renderer, scenes: SceneBatch, error: BaseException) -> NoRe
 
 
 def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
-    """What is wrong with a renderer's answer, "" if nothing."""
+    """What is wrong with the frames that a renderer returned, "" if nothing."""
     if not isinstance(frames, Frames):
         return (f"must return Frames (scenefit.make_frames makes them), got {type(frames).__name__}; if it draws one "
                 "scene at a time, decorate it with @scenefit.each")

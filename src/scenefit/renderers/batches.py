@@ -1,4 +1,4 @@
-"""Many scenes drawn in parts: images with their labels, so that masks of all scenes are never held at once.
+"""Images and labels of many scenes, rendered in chunks: the masks of all scenes are never in memory at once.
 
 Legend: S scenes; H, W pixels.
 """
@@ -13,11 +13,11 @@ from scenefit.data.frames import Frames
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.scene import SceneBatch
 
-CHUNK = 256  # scenes drawn at once
+CHUNK = 256  # scenes rendered at once
 
 
 def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [S, H, W, 3] and labels [S], drawn in parts so that masks of all scenes are never held at once."""
+    """Images uint8 [S, H, W, 3] and labels of whole images [S]."""
     drawn = [(frames.images, frames.label) for frames in render_parts(renderer, scenes)]
     return np.concatenate([images for images, _ in drawn]), np.concatenate([label for _, label in drawn])
 

@@ -1,4 +1,4 @@
-"""Columns of a scene batch as a torch renderer reads them: as tensors whose gradient is kept, checked.
+"""Columns of a scene batch as checked tensors that keep their gradient, for renderers in torch.
 
 Legend: n nodes of a kind.
 """
@@ -15,15 +15,15 @@ from scenefit.scenes.scene import SceneBatch
 Array = NDArray[Any]
 
 
-def numbers(column: Tensor) -> Array:
-    """A column without its gradient."""
+def to_numpy(column: Tensor) -> Array:
+    """A column as an array, without its gradient."""
     return column.detach().cpu().numpy()
 
 
 def read_column(scenes: SceneBatch, kind: str, name: str, device: str, who: str) -> Tensor | None:
     """A column as a float64 tensor [n]; None where the kind has no such attribute.
 
-    ValueError, in the name of the renderer `who`, for what is not a finite number.
+    ValueError, naming the renderer `who`, for a value that is not a finite number.
     """
     values = scenes.tables[kind].columns.get(name)
     if values is None:
@@ -31,7 +31,7 @@ def read_column(scenes: SceneBatch, kind: str, name: str, device: str, who: str)
     if not isinstance(values, Tensor) and np.asarray(values).dtype.kind not in "iufb":
         raise ValueError(f"{who} needs {kind}.{name} to be a number, got {np.asarray(values).dtype} values")
     column = torch.as_tensor(values, device=device).to(torch.float64)
-    check_column(scenes, kind, name, column, np.isfinite(numbers(column)), "a finite number", who)
+    check_column(scenes, kind, name, column, np.isfinite(to_numpy(column)), "a finite number", who)
     return column
 
 

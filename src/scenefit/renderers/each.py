@@ -1,4 +1,4 @@
-"""Any Python function that draws one scene, as a renderer."""
+"""A Python function that draws one scene, as a renderer of batches."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ from scenefit.scenes.scene import Scene, SceneBatch
 
 
 def each(function: Callable[[Scene], Any]) -> Renderer:
-    """Decorator: function(scene) -> Frame, or just an image, becomes a renderer of batches.
+    """Decorator: function(scene) -> `Frame`, or just an image, becomes a renderer of batches.
 
-    Of an object whose whole box and area the function gives, the part inside the image is taken to be the part of
-    its box inside the image.  RenderError, naming the scene, where the function raises, or returns something else, or
-    NaN, or masks, boxes or a size that do not fit.
+    The area of an object inside the image is estimated from the amodal box and area that the function gives, as the
+    share of the box inside the image.  RenderError, naming the scene, where the function raises, or returns something
+    else, NaN, or masks, boxes or a size that do not fit.
     """
 
     @functools.wraps(function)
@@ -37,9 +37,8 @@ def each(function: Callable[[Scene], Any]) -> Renderer:
 
 def _named(function: Callable[..., Any], scene: Scene, text: str) -> RenderError:
     name = renderer_name(function)
-    said = "the renderer" if name == "renderer" else f"renderer {name}"
-    return RenderError(f"{said} {text}", scene.seed, [scene.index],
-                       scene.batch.take([scene.row]))
+    who = "the renderer" if name == "renderer" else f"renderer {name}"
+    return RenderError(f"{who} {text}", scene.seed, [scene.index], scene.batch.take([scene.row]))
 
 
 class _Misfit(ValueError):

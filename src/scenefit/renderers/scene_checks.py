@@ -1,4 +1,4 @@
-"""Whether a scene file does what the rest relies on: bounds, labels, the same scene the same picture.
+"""Checks of a grammar and a renderer: bounds, labels, and that a scene has the same image in any batch.
 
 Legend: S scenes; m objects.
 """
@@ -7,35 +7,33 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 
 from scenefit.data.frames import Frames
-from scenefit.metrics.features import to_tensor
 from scenefit.renderers import Renderer, RenderError, name_scenes, render, renderer_info
-from scenefit.renderers.label_checks import Finding, check_labels, without_strangers
+from scenefit.renderers.label_checks import Finding, check_labels, clear_unknown_ids
 from scenefit.scenes.grammar import Grammar, NormalisedValues
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
-ALONE = 8  # scenes drawn by themselves
-MOVE = 0.37  # of the bounds: how far an attribute is moved to see whether images change
-SHOWN = 3  # scenes that cannot be drawn, each with its reason
+N_ALONE = 8  # scenes rendered one by one
+OFFSET = 0.37  # of the bounds: an attribute is changed by this to test whether images change
+N_SHOWN = 3  # scenes that cannot be drawn, named with their reasons
 LABELS = ("scene", "id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")  # of objects
 
 
-def check(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0) -> tuple[Frames, list[Finding]]:
-    """Draw n scenes and look them over: the frames of those that can be drawn, and what was found.
+def check_scene(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0) -> tuple[Frames, list[Finding]]:
+    """Render n scenes and check them: the frames of those that can be drawn, and the findings.
 
-    RenderError where none can be drawn.
+    ValueError for fewer than two scenes; RenderError where none can be drawn.
     """
     if n < 2:
-        raise ValueError(f"check needs at least 2 scenes, got {n}")
+        raise ValueError(f"a check needs at least 2 scenes, got {n}")
     frames, findings = _draw(renderer, grammar.sample(seed, n))
     if len(frames) < 2:
         return frames, findings
-    for look in (_bounds, _unused, _images, _labels, _again, _alone, _company, _gradient, _effects):
+    for check in (_bounds, _unused, _images, _labels, _again, _alone, _in_another_batch, _gradient, _effects):
         try:
-            findings += look(grammar, renderer, frames.scenes, frames)
+            findings += check(grammar, renderer, frames.scenes, frames)
         except RenderError as error:
             findings.append(Finding("wrong", f"scenes that could be drawn could not be drawn again: {error}"))
     return frames, findings
@@ -44,7 +42,7 @@ def check(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0) -> t
 def _draw(renderer: Renderer, scenes: SceneBatch) -> tuple[Frames, list[Finding]]:
     """Frames of the scenes that can be drawn, at least one, and a finding for each of the first that cannot."""
     try:
-        frames, found = without_strangers(render(renderer, scenes))
+        frames, found = clear_unknown_ids(render(renderer, scenes))
         return frames, found + check_labels(frames)
     except RenderError as error:
         whole = error
@@ -52,16 +50,16 @@ def _draw(renderer: Renderer, scenes: SceneBatch) -> tuple[Frames, list[Finding]
     if not rows:
         raise whole
     try:
-        frames, strange = without_strangers(render(renderer, scenes.take(rows)))
+        frames, unknown = clear_unknown_ids(render(renderer, scenes.take(rows)))
     except RenderError as error:
         found.append(Finding("wrong", f"scenes that can be drawn alone cannot be drawn together: {error}"))
-        frames, strange = without_strangers(render(renderer, scenes.take(rows[:1])))
-    return frames, found + strange + check_labels(frames)
+        frames, unknown = clear_unknown_ids(render(renderer, scenes.take(rows[:1])))
+    return frames, found + unknown + check_labels(frames)
 
 
 def _alone_each(renderer: Renderer, scenes: SceneBatch) -> tuple[list[Finding], list[int]]:
-    """Each scene drawn by itself: a finding for each of the first that fail, and the rows of those that can be drawn,
-    at the size that most of them have."""
+    """Each scene rendered on its own: findings for the first that fail, and the rows of those that can be drawn at the
+    most frequent size."""
     texts: dict[int, str] = {}
     sizes: dict[int, tuple[int, ...]] = {}
     for row in range(len(scenes)):
@@ -69,19 +67,19 @@ def _alone_each(renderer: Renderer, scenes: SceneBatch) -> tuple[list[Finding], 
             sizes[row] = render(renderer, scenes.take([row])).images.shape[1:3]
         except RenderError as error:
             texts[row] = f"cannot be drawn: {error}"
-    most = max(sizes.values(), key=list(sizes.values()).count, default=())
+    usual = max(sizes.values(), key=list(sizes.values()).count, default=())
     for row, size in sizes.items():
-        if size != most:
-            texts[row] = f"cannot be drawn with the others: its image is {list(size)}, but theirs are {list(most)}"
+        if size != usual:
+            texts[row] = f"cannot be drawn with the others: its image is {list(size)}, but theirs are {list(usual)}"
     found = [Finding("wrong", f"{name_scenes(scenes.seed, scenes.index[[row]])} {texts[row]}")
-             for row in sorted(texts)[:SHOWN]]
-    if len(texts) > SHOWN:
-        found.append(Finding("wrong", f"{len(texts)} of {len(scenes)} scenes cannot be drawn, {SHOWN} are named"))
+             for row in sorted(texts)[:N_SHOWN]]
+    if len(texts) > N_SHOWN:
+        found.append(Finding("wrong", f"{len(texts)} of {len(scenes)} scenes cannot be drawn, {N_SHOWN} are named"))
     return found, [row for row in sizes if row not in texts]
 
 
 def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Learned values inside their bounds; priors not cut by them."""
+    """Learned values lie inside their bounds, and the bounds cut off little of the prior."""
     _, units = grammar.decode(scenes, {})
     for a in grammar.learned:
         if a.key not in units or a.circular:
@@ -92,8 +90,8 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
         elif np.any(values < unit.low) or np.any(values > unit.high):
             yield Finding("wrong", f"{a.kind}.{a.name}: values reach {values.min():.4g}..{values.max():.4g}, beyond "
                                    f"the bounds {np.min(unit.low):.4g}..{np.max(unit.high):.4g}")
-        elif _cut(values, unit) > 0.1:
-            yield Finding("warning", f"{a.kind}.{a.name}: {_cut(values, unit):.0%} of the prior lies beyond the bounds "
+        elif (share := _share_at_bounds(values, unit)) > 0.1:
+            yield Finding("warning", f"{a.kind}.{a.name}: {share:.0%} of the prior lies beyond the bounds "
                                      f"{np.min(unit.low):.4g}..{np.max(unit.high):.4g}; widen the bounds, or narrow "
                                      "the prior")
     yield Finding("ok", f"{len(grammar.learned) + len(grammar.learned_heads)} learned attributes, all values in bounds"
@@ -102,7 +100,7 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
 
 
 def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Attributes that neither the renderer nor a prior looks at: where one is misspelt, the default is drawn."""
+    """Attributes that neither the renderer nor a prior uses, which may be misspelt."""
     attributes = renderer_info(renderer).attributes
     for kind, known in attributes(grammar.start).items() if attributes else ():
         own = grammar.attributes.get(kind, {})
@@ -112,8 +110,8 @@ def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
                                          f"{did_you_mean(a.name, known - set(own))}")
 
 
-def _cut(values: np.ndarray, unit: NormalisedValues) -> float:
-    """Share of the values [n] that stand on an end of their bounds, of numbers that are not whole."""
+def _share_at_bounds(values: np.ndarray, unit: NormalisedValues) -> float:
+    """Share of values [n] at an end of their bounds, where values beyond are moved to; 0 for whole numbers."""
     return 0.0 if values.dtype.kind in "iu" else float(np.mean((values == unit.low) | (values == unit.high)))
 
 
@@ -123,13 +121,13 @@ def _images(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
         yield Finding("warning", "all images are the same")
     blank = [row for row, image in enumerate(frames.images) if np.ptp(image) == 0]
     if blank:
-        yield Finding("warning", f"{len(blank)} images show one plain colour, the first is "
+        yield Finding("warning", f"{len(blank)} images are of one plain colour, the first is "
                                  f"{name_scenes(scenes.seed, scenes.index[blank[:1]])}")
     yield Finding("ok", f"{len(frames)} images of {height} x {width} pixels (height x width)")
 
 
 def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """What there is to train on."""
+    """Labels exist, of all images or none, and every kind has a visible node."""
     named = frames.label != ""
     if named.any() and not named.all():
         row = int(np.flatnonzero(~named)[0])
@@ -138,9 +136,9 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     classes = sorted(set(frames.objects.name.tolist()) - {""})
     if named.any():
         labels = sorted(set(frames.label[named].tolist()))
-        yield Finding("ok", f"labels of whole images: {_few(labels)}")
+        yield Finding("ok", f"labels of whole images: {_shortened(labels)}")
     if len(frames.objects):
-        yield Finding("ok", f"{len(frames.objects)} objects of the classes {_few(classes)}")
+        yield Finding("ok", f"{len(frames.objects)} objects of the classes {_shortened(classes)}")
     if not named.any() and not len(frames.objects):
         yield Finding("warning", "no labels: neither classes of whole images nor masks of objects; data sets made from "
                                  "this scene have nothing to train on")
@@ -149,10 +147,10 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     parts = renderer_info(renderer).parts
     for kind, table in scenes.tables.items():
         nodes = set(zip(table.scene.tolist(), table.id.tolist(), strict=True))
-        if kind in parts:  # drawn as its parent's
+        if kind in parts:  # its pixels are its parent's
             continue
         if masked and kind != grammar.start and nodes and not nodes & masked:
-            yield Finding("warning", f"no {kind} is ever seen: none has a pixel in the masks")
+            yield Finding("warning", f"no {kind} is ever visible: none has a pixel in the masks")
 
 
 def _again(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
@@ -173,15 +171,15 @@ def _same(a: SceneBatch, b: SceneBatch) -> bool:
 
 
 def _alone(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    rows = np.unique(np.linspace(0, len(scenes) - 1, min(ALONE, len(scenes))).astype(int))
+    rows = np.unique(np.linspace(0, len(scenes) - 1, min(N_ALONE, len(scenes))).astype(int))
     differ = {int(row): _differences(frames.take([row]), render(renderer, scenes.take([row]))) for row in rows}
-    yield _told({row: names[0] for row, names in differ.items() if names}, len(rows), scenes,
-                "a scene alone gives the same image and labels as in a batch, byte for byte",
-                "scenes drawn alone differ from those drawn in a batch", "a scene must not depend on its neighbours")
+    yield _verdict({row: names[0] for row, names in differ.items() if names}, len(rows), scenes,
+                   "a scene alone gives the same image and labels as in a batch, byte for byte",
+                   "scenes drawn alone differ from those drawn in a batch", "a scene must not depend on its neighbours")
 
 
-def _company(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Every other scene: other neighbours, another place, another number of scenes."""
+def _in_another_batch(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Every second scene: in a batch of another size, with other neighbours, in other rows."""
     rows = np.arange(1, len(scenes), 2)
     yield _compared(frames.take(rows), render(renderer, scenes.take(rows)),
                     "scenes in another batch give the same images and labels, byte for byte",
@@ -189,43 +187,46 @@ def _company(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: F
 
 
 def _gradient(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """A differentiable renderer's draw() shows what its frames show."""
+    """The draw() of a differentiable renderer gives the same images as its frames."""
     draw = renderer_info(renderer).draw
     if draw is None:
         return
+    import torch  # only here: a renderer without draw() needs none
+
     with torch.no_grad():
-        gap = (draw(scenes).cpu() - to_tensor(frames.images)).abs().amax(dim=(1, 2, 3)).numpy()
+        drawn = draw(scenes).cpu().numpy()
+    gap = np.abs(drawn - frames.images.transpose(0, 3, 1, 2) / np.float32(255)).max(axis=(1, 2, 3))
     if gap.max() > 2 / 255:
         yield Finding("wrong", f"draw() and the frames differ by {gap.max() * 255:.0f} grey levels of 255, most in "
                                f"{_first(scenes, gap == gap.max())}")
     else:
-        yield Finding("ok", "draw(), which gradients go through, shows the same images")
+        yield Finding("ok", "draw(), which gradients are taken of, gives the same images")
 
 
 def _effects(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Whether each learned attribute changes any image; one that does not cannot be learned from photos."""
-    few = scenes.take(np.arange(min(ALONE, len(scenes))))
+    """Each learned attribute changes some image; one that does not cannot be learned from photos."""
+    few = scenes.take(np.arange(min(N_ALONE, len(scenes))))
     before = render(renderer, grammar.decode(few, {})[0]).images
-    blind = []
+    without_effect = []
     for a in grammar.learned:
         nodes = len(few.tables[a.kind])
         if a.count or nodes == 0:
             continue
-        move: Any = np.full(nodes, MOVE)
+        offset: Any = np.full(nodes, OFFSET)
         if a.form == "choice":
             codes = a.choice.codes(np.asarray(few.tables[a.kind][a.name]))
-            move = (codes + 1) % len(a.choice.options)
-        if np.array_equal(before, render(renderer, grammar.decode(few, {a.key: move})[0]).images):
-            blind.append(f"{a.kind}.{a.name}")
-    if blind:
-        yield Finding("warning", f"moving {_few(blind)} changes no image, so photos say nothing about it")
+            offset = (codes + 1) % len(a.choice.options)
+        if np.array_equal(before, render(renderer, grammar.decode(few, {a.key: offset})[0]).images):
+            without_effect.append(f"{a.kind}.{a.name}")
+    if without_effect:
+        yield Finding("warning", f"changing {_shortened(without_effect)} changes no image, so it cannot be learned")
 
 
 def _compared(ours: Frames, theirs: Frames, good: str, bad: str, fix: str) -> Finding:
-    return _told(_differences(ours, theirs), len(ours), ours.scenes, good, bad, fix)
+    return _verdict(_differences(ours, theirs), len(ours), ours.scenes, good, bad, fix)
 
 
-def _told(differ: dict[int, str], of: int, scenes: SceneBatch, good: str, bad: str, fix: str) -> Finding:
+def _verdict(differ: dict[int, str], of: int, scenes: SceneBatch, good: str, bad: str, fix: str) -> Finding:
     """differ: row of the scene -> what differs."""
     if not differ:
         return Finding("ok", good)
@@ -238,8 +239,8 @@ def _differences(a: Frames, b: Frames) -> dict[int, str]:
     """Row -> what differs; renders of another shape differ in every row."""
     if a.images.shape != b.images.shape:
         return dict.fromkeys(range(len(a)), "size")
-    b, strange = without_strangers(b)
-    found: dict[int, str] = dict.fromkeys(range(len(a)), "masks") if strange else {}
+    b, unknown = clear_unknown_ids(b)
+    found: dict[int, str] = dict.fromkeys(range(len(a)), "masks") if unknown else {}
     more = sorted((a.pixels.keys() | b.pixels.keys()) - {"instances"})
     for text, one, other in (("image", a.images, b.images), ("masks", a.instances, b.instances),
                              *((name, a.pixels.get(name), b.pixels.get(name)) for name in more),
@@ -275,5 +276,5 @@ def _first(scenes: SceneBatch, which: np.ndarray) -> str:
     return name_scenes(scenes.seed, scenes.index[np.flatnonzero(which)[:1]])
 
 
-def _few(names: list[str], shown: int = 8) -> str:
+def _shortened(names: list[str], shown: int = 8) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -19,8 +19,8 @@ class SceneFileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class SceneFile:
-    """path is absolute; hash: BLAKE2b, 32 hex digits, of the file's bytes, and of those of the modules beside it that
-    it imports at its top."""
+    """path: absolute.  hash: BLAKE2b, 32 hex digits, of the file and of the modules beside it that it imports at its
+    top."""
 
     path: Path
     hash: str
@@ -30,7 +30,7 @@ class SceneFile:
 
 
 def load_scene(path: str | Path) -> SceneFile:
-    """Run a scene file, always from its source, and take `grammar` and `renderer` from it.
+    """Import a scene file, always from its source, and take `grammar` and `renderer` from it.
 
     Modules beside it can be imported at its top; they are loaded anew for each scene file, so that those of two
     folders never mix.  SceneFileError, naming the file and the line, where it cannot be read, raises, or does not
@@ -81,13 +81,13 @@ def _run(path: Path, source: bytes) -> tuple[ModuleType, list[Path]]:
         raise SceneFileError(_explain(path, error)) from error
     finally:
         sys.path.remove(folder)
-        for other, file in _siblings(before, path).items():
+        for other, file in _imported_beside(before, path).items():
             del sys.modules[other]
             beside.append(file)
     return module, sorted(file for file in beside if file.is_file())
 
 
-def _siblings(before: dict[str, ModuleType], path: Path) -> dict[str, Path]:
+def _imported_beside(before: dict[str, ModuleType], path: Path) -> dict[str, Path]:
     """Modules imported since, from the folder of path, with their files: another folder may hold others of the same
     names."""
     found = {}

@@ -1,8 +1,8 @@
-"""Sprites: textures with position, rotation, scale and opacity on a plain background, drawn in batches by torch.
+"""Sprites: textures with position, rotation, scale and opacity on a plain background, rendered in batches by torch.
 
-Every sprite is sampled on a window just large enough to hold it, so the cost follows the sprites, not the canvas.
+Every sprite is sampled on a window just large enough to hold it, so the cost depends on the sprites, not on the image.
 The arithmetic of a pixel does not depend on the window or the batch: a scene has the same bytes in any batch.
-Legend: S scenes; H, W pixels; N textures of a kind, h, w texels, C channels; n sprites; g sprites drawn at once.
+Legend: S scenes; H, W pixels; N textures of a kind, h, w texels, C channels; n sprites; g sprites painted at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +17,15 @@ from torch.nn.functional import grid_sample
 
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import GrammarMismatch, RendererInfo, check_size, unknown_kind
-from scenefit.renderers.column import check_column, numbers, read_column
+from scenefit.renderers.column import check_column, read_column, to_numpy
+from scenefit.renderers.masks import measure
 from scenefit.scenes.rng import generator
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
-SOLID = 0.501  # an object is where its texture's alpha is above one half; the rest keeps rounding from deciding ties
-LEAST_SCALE = 1e-3
-RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images stay in the cache, large ones in memory
+SOLID = 0.501  # an object covers pixels of alpha above one half; the margin keeps ties out of reach of rounding
+MIN_SCALE = 1e-3  # pixels a texel
+RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images fit into the cache, large into memory
 DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
 
 
@@ -33,7 +34,7 @@ class Sprites:
     """Renderer of textured sprites; differentiable in x, y, angle, scale, opacity, ink and shade.
 
     size: (H, W).  textures: kind -> [N, h, w] (grey: white ink whose alpha is the value) or [N, h, w, 4] (RGBA,
-    straight alpha), uint8 or float in 0..1.  labels: kind -> N class names; a kind without is its own class.
+    straight alpha), uint8 or float in 0..1.  labels: kind -> N class names; otherwise the kind is the class.
     label: the kind whose class is the label of the whole image, where a scene has exactly one of it.
     background: the kind that holds the background's attributes, the root's kind if None.
 
@@ -43,9 +44,9 @@ class Sprites:
     multiplies the colour), sprite (which texture).  Of the background: shade (grey level 0..255, default 0), noise
     (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink and shade are clipped.
 
-    Later ids are painted over earlier ones. A sprite covers, in masks, boxes and areas, the pixels where its texture's
-    alpha is above one half, whatever its opacity and ink (none at opacity 0); hidden and outside parts count too in
-    its amodal box and area.
+    Later ids are painted over earlier ones. In masks, boxes and areas a sprite covers the pixels where its texture's
+    alpha is above one half, whatever its opacity and ink (none at opacity 0); its amodal box and area include hidden
+    parts and those outside the image.
     """
 
     size: tuple[int, int]
@@ -111,8 +112,8 @@ class Sprites:
 
 @dataclass(frozen=True, eq=False)
 class _Sheet:
-    """ink: [N, C, h, w], premultiplied; the last channel is alpha (C = 1 for grey).  reach: [N], how far the texture
-    goes from its centre, in texels."""
+    """ink: [N, C, h, w], premultiplied; the last channel is alpha (C = 1 for grey).  reach: distance of the farthest
+    visible texel from the centre, in texels [N]."""
 
     ink: Tensor
     reach: Array
@@ -141,10 +142,10 @@ def _sheet(kind: str, values: Any, device: str) -> _Sheet:
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """The sprites of a batch by scene and id, all [n].
+    """The sprites of a batch, sorted by scene and id, all [n].
 
-    kind: position among the sheets.  row: in the kind's table.  rank: how many sprites of its scene come before.
-    window: pixels a side of a square that holds it.  fine: samples a pixel and axis.  half: from its centre to its
+    kind: number of its sheet.  row: in the kind's table.  rank: number of sprites of its scene below it.  window: side
+    of a square that holds it, in pixels.  fine: samples a pixel on each axis.  half: distance from its centre to its
     farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity, ink; float64 tensor [6, n].
     """
 
@@ -160,7 +161,7 @@ class _Placed:
     where: Tensor
 
     def groups(self, step: int) -> Iterator[Array]:
-        """Sprites that can be drawn at once: of one run of `step` scenes, rank, kind and window; bottom ones first."""
+        """Sprites that can be painted at once: of one run of `step` scenes, rank, kind and window; the lowest first."""
         keys = np.stack([self.fine, self.window, self.kind, self.rank, self.scene // step])
         order = np.lexsort(keys)
         edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
@@ -190,12 +191,12 @@ def _place_kind(renderer: Sprites, scenes: SceneBatch, code: int, kind: str) -> 
     x, y, angle, scale, opacity, ink, sprite = (
         _column(scenes, kind, name, default, renderer.device)
         for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
-    check_column(scenes, kind, "scale", scale, numbers(scale) >= 0, "a number >= 0", "Sprites")
-    number, most = numbers(sprite), len(sheet.ink) - 1
-    check_column(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= most),
-                 f"a whole number in 0..{most}, as there are {most + 1} textures", "Sprites")
-    number, scale = number.astype(np.int64), scale.clamp(min=LEAST_SCALE)
-    size = numbers(scale)
+    check_column(scenes, kind, "scale", scale, to_numpy(scale) >= 0, "a number >= 0", "Sprites")
+    number, last = to_numpy(sprite), len(sheet.ink) - 1
+    check_column(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= last),
+                 f"a whole number in 0..{last}, as there are {last + 1} textures", "Sprites")
+    number, scale = number.astype(np.int64), scale.clamp(min=MIN_SCALE)
+    size = to_numpy(scale)
     columns = {"kind": np.full(len(table), code), "row": np.arange(len(table)), "scene": table.scene, "id": table.id,
                "sprite": number, "half": sheet.reach[number] * size,
                "window": _round_up(np.floor(2 * size * sheet.reach.max()) + 2),
@@ -205,7 +206,7 @@ def _place_kind(renderer: Sprites, scenes: SceneBatch, code: int, kind: str) -> 
 
 
 def _round_up(side: Array) -> Array:
-    """To the next of four sizes an octave, so that sprites fall into few groups."""
+    """Up to the next of four sizes an octave, so that sprites form few groups."""
     step = 2.0 ** np.maximum(np.floor(np.log2(side)) - 2, 0)
     return (np.ceil(side / step) * step).astype(np.int64)
 
@@ -218,16 +219,16 @@ def _column(scenes: SceneBatch, kind: str, name: str, default: float, device: st
 
 
 class _Painting:
-    """One batch being painted, bottom to top.
+    """Paints one batch, bottom to top.
 
-    canvases: [S, H, W, C], and ids: instance masks [S, H, W], both in runs of `step` scenes.  extent: amodal box, area
-    and area inside the image of each sprite [n, 6]. ids and extent only with masks.
+    canvases: images [S, H, W, C], and ids: instance masks [S, H, W], both in runs of `step` scenes.  extent: amodal
+    box, area and area inside the image of each sprite [n, 6]. ids and extent are computed only with masks.
     """
 
     def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
         self.placed = _place(renderer, scenes)
-        self.centre = numbers(self.placed.where[:2])
+        self.centre = to_numpy(self.placed.where[:2])
         height, width = renderer.size
         self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (height * width)))
         channels = 3 if any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values()) else 1
@@ -264,12 +265,12 @@ class _Painting:
             self.extent[group] = self._extent(group, mask, left, top)
 
     def _corner(self, group: Array) -> tuple[Array, Array]:
-        """Column and row of the first pixel that a sprite may touch [g], inside the image or not."""
+        """Column and row of the first pixel that each sprite may cover [g], inside the image or not."""
         left, top = np.ceil(self.centre[:, group] - self.placed.half[group] - 0.5)
         return left, top
 
     def _sample(self, group: Array, left: Array, top: Array, across: int, down: int) -> Tensor:
-        """Premultiplied texture, alpha last, on the window [g, down, across, C] whose first pixel is (left, top)."""
+        """Premultiplied texture, alpha last, on windows [g, down, across, C] whose first pixels are (left, top)."""
         sheet = list(self.renderer.sheets.values())[self.placed.kind[group[0]]]
         texture = sheet.ink.index_select(0, self._tensor(self.placed.sprite[group])).to(self.dtype)
         x, y, cos, sin = self.placed.where[:4, self._tensor(group)][..., None]
@@ -288,7 +289,7 @@ class _Painting:
 
     def _pixels(self, rows: Array, left: Array, top: Array, across: int, down: int,
                 count: int) -> tuple[Tensor, ...] | None:
-        """Index of the windows in a canvas of count scenes; None where they are all of it."""
+        """Index of the windows in a canvas of count scenes; None if they cover all of it."""
         if (down, across) == self.renderer.size and len(rows) == count:
             return None
         y = self._tensor(top)[:, None].long() + torch.arange(down, device=self.renderer.device)
@@ -296,16 +297,17 @@ class _Painting:
         return self._tensor(rows)[:, None, None], y[:, :, None], x[:, None, :]
 
     def _extent(self, group: Array, mask: Tensor, left: Array, top: Array) -> Array:
-        """Measure whole sprites [g, 6]: on their mask [g, down, across] at (left, top); anew if the image cuts them."""
+        """Box, area and area inside the image of whole sprites [g, 6]: of their mask [g, down, across] at (left, top),
+        or of a second one on a larger window if the image cuts them."""
         (x, y), half, size = self.centre[:, group], self.placed.half[group], self.renderer.size
-        extent = _measure(mask, left, top, size)
+        extent = measure(mask, left, top, size)
         cut = (x - half < 0) | (y - half < 0) | (x + half > size[1]) | (y + half > size[0])
         if cut.any():
             side, group = int(self.placed.window[group[0]]), group[cut]
             left, top = self._corner(group)
             cover = self._sample(group, left, top, side, side)[..., -1]
             opaque = self.placed.where[4, self._tensor(group)] > 0
-            extent[cut] = _measure((cover > SOLID) & opaque[:, None, None], left, top, size)
+            extent[cut] = measure((cover > SOLID) & opaque[:, None, None], left, top, size)
         return extent
 
     def _tensor(self, values: Array) -> Tensor:
@@ -316,30 +318,8 @@ def _put(canvas: Tensor, place: tuple[Tensor, ...] | None, values: Tensor) -> Te
     return values if place is None else canvas.index_put_(place, values)
 
 
-def _measure(mask: Tensor, left: Array, top: Array, size: tuple[int, int]) -> Array:
-    """Box, area and area inside an image of this size, of masks [g, down, across] at (left, top): [g, 6]."""
-    ones = mask.to(torch.float32)  # sums are exact below 2**24
-    down, across = numbers(ones.sum(2)), numbers(ones.sum(1))
-    area = down.sum(axis=1)
-    row, column = top[:, None] + np.arange(down.shape[1]), left[:, None] + np.arange(across.shape[1])
-    row_in, column_in = (row >= 0) & (row < size[0]), (column >= 0) & (column < size[1])
-    inside = area
-    if not (row_in.all() and column_in.all()):
-        seen = numbers(ones) * row_in[:, :, None] * column_in[:, None, :]
-        inside = seen.sum(axis=(1, 2))
-    x0, x1 = _ends(across > 0, left)
-    y0, y1 = _ends(down > 0, top)
-    box = np.stack([x0, y0, x1, y1], axis=1) * (area > 0)[:, None]
-    return np.concatenate([box, area[:, None], inside[:, None]], axis=1)
-
-
-def _ends(hit: Array, start: Array) -> tuple[Array, Array]:
-    """First hit and one past the last, of hits [g, length] counted from start [g]."""
-    return start + hit.argmax(axis=1), start + hit.shape[1] - hit[:, ::-1].argmax(axis=1)
-
-
 def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
-    """An attribute of each scene's background [S], 0 where there is none."""
+    """An attribute of each scene's background [S]; 0 where it has none."""
     roots = [kind for kind, table in scenes.tables.items() if np.any(table.depth == 0)]
     kind = renderer.background or (roots[0] if roots else "")
     out = torch.zeros(len(scenes), dtype=torch.float64, device=renderer.device)
@@ -354,8 +334,8 @@ def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
 
 
 def _noisy(canvas: Tensor, sd: Tensor, scenes: SceneBatch) -> Tensor:
-    """canvas [S, H, W, C] with normal noise of sd [S] grey levels, from each scene's own random numbers."""
-    noisy = np.flatnonzero(numbers(sd) > 0)
+    """canvas [S, H, W, C] with normal noise of standard deviation sd [S], in grey levels, addressed by scene."""
+    noisy = np.flatnonzero(to_numpy(sd) > 0)
     if len(noisy) == 0:
         return canvas
     normal = np.zeros(canvas.shape[:3], np.float32)

@@ -1,8 +1,8 @@
 """Layered soft shapes on a background, seen by a camera: a batched, differentiable 2D renderer in torch.
 
-Only the window around each shape is computed. Shapes with windows of one size are looked at together, whatever their
-scenes; then each scene's layers are put on it, bottom to top.
-Legend: S scenes; H, W pixels; n shapes; g shapes looked at together.
+Only the window around each shape is computed. Shapes with windows of one size are rasterised together, also those of
+different scenes; then the layers of each scene are composited, bottom to top.
+Legend: S scenes; H, W pixels; n shapes; g shapes rasterised together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,21 +16,23 @@ from torch import Tensor
 
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import GrammarMismatch, RendererInfo, check_size, unknown_kind
-from scenefit.renderers.column import check_column, numbers, read_column
+from scenefit.renderers.column import check_column, read_column, to_numpy
+from scenefit.renderers.masks import measure
 from scenefit.renderers.shapes import camera, outline
-from scenefit.renderers.shapes.layers import Layer, Stack, joined, measure, put, take, without
+from scenefit.renderers.shapes.layers import Layer, Stack, composite, subtract, union, write_ids
 from scenefit.renderers.shapes.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
 Array = NDArray[Any]
-TIE = 0.001  # keeps rounding from deciding whether a cover is above `solid`
-RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows painted, and looked at, at once: more takes more memory
-LARGEST = 8  # a window may be this many times the image's longer side
-WAYS = ("red", "green", "blue")
-ANYWHERE: Limits = (0.0, -np.inf, np.inf)
+TIE = 0.001  # margin above `solid` that keeps ties out of reach of rounding
+RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows composited, and rasterised, at once; they bound the memory
+MAX_WINDOW = 8  # side of the largest window, in units of the image's longer side
+CHANNELS = ("red", "green", "blue")
+UNBOUNDED: Limits = (0.0, -np.inf, np.inf)
 
-LEAST = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}  # others are clipped
+# Below these a value is an error; values of other attributes are clipped.
+MIN_VALUES = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +40,20 @@ class Shapes:
     """Renderer of layered soft shapes; differentiable in every attribute but sides, lobes and layer.
 
     size: (H, W).  shapes: kind -> attributes that all shapes of the kind share ({} for none); kinds not named are not
-    drawn.  camera: attributes that all images share.  classes: kind -> class name; a kind without is its own class.
-    parts: kinds that belong to their parent, as a nucleus to its cell: painted with it, its pixels are the parent's, in
-    box and area too, and it is no object of its own.  background: the kind that holds the background's and the
-    camera's attributes, the root's kind if None.
+    drawn.  camera: attributes that all images share.  classes: kind -> class name; otherwise the kind is the class.
+    parts: kinds that are parts of their parent, as a nucleus of its cell: painted with it, their pixels are the
+    parent's, in its box and area too, and they are no objects.  background: the kind that holds the background's and
+    the camera's attributes, the root's kind if None.
 
-    An attribute of a node goes before that of its kind, and that before the default. docs/shapes.md lists all of them
-    with units, ranges and defaults. Values that a node draws outside their range are clipped to it. ValueError for
-    those that are fixed here, for a negative radius, an elongation below 1, and whatever is not a finite number;
+    An attribute of a node overrides that of its kind, which overrides the default. docs/shapes.md lists all of them
+    with units, ranges and defaults. Sampled values outside their range are clipped to it. ValueError for values outside
+    their range that are given here, for a negative radius, an elongation below 1 and numbers that are not finite;
     GrammarMismatch for kinds that the grammar lacks.
 
-    Shapes are painted by layer, then by id, each followed by its parts. A shape covers, in masks, boxes and areas, the
-    pixels where its outline, blurred as the image is, does by more than `solid`, whatever its opacity and colour (none
-    at opacity 0), and its hole does not; hidden and outside parts count too in its amodal box and area. People who draw
-    boxes take in a soft shape's halo: for labels like theirs let solid be about 0.1.
+    Shapes are painted by layer, then by id, each followed by its parts. In masks, boxes and areas a shape covers the
+    pixels where the cover of its outline without its hole, blurred like the image, is above `solid`, whatever its
+    opacity and colour (none at opacity 0); its amodal box and area include hidden parts and those outside the image.
+    People who draw boxes include a soft shape's halo: for labels like theirs set solid to about 0.1.
     """
 
     size: tuple[int, int]
@@ -72,7 +74,7 @@ class Shapes:
             raise ValueError(f"Shapes needs solid above 0 and below 1, the cover at which a pixel is a shape's, got "
                              f"{self.solid}")
         for kind, fixed in self.shapes.items():
-            _check_fixed(f"shapes[{kind!r}]", fixed, {"x": ANYWHERE, "y": ANYWHERE, **outline.ATTRIBUTES})
+            _check_fixed(f"shapes[{kind!r}]", fixed, {"x": UNBOUNDED, "y": UNBOUNDED, **outline.ATTRIBUTES})
         _check_fixed("camera", self.camera, camera.ATTRIBUTES)
         for name, kinds in (("classes", self.classes), ("parts", self.parts)):
             wrong = sorted(set(kinds) - set(self.shapes))
@@ -85,7 +87,7 @@ class Shapes:
                             lambda device: replace(self, device=device))
 
     def attributes(self, root: str) -> dict[str, frozenset[str]]:
-        """Kind -> the attributes of its nodes that are looked at. root: the kind that scenes start with."""
+        """Kind -> names of the attributes of its nodes that are used. root: the kind of the root."""
         return {self.background or root: frozenset(camera.ATTRIBUTES),
                 **dict.fromkeys(self.shapes, frozenset({"x", "y", *outline.ATTRIBUTES}))}
 
@@ -103,8 +105,8 @@ class Shapes:
         images = np.empty((len(scenes), *self.size, 3), np.uint8)
         for number, image in enumerate(painting.paint()):
             levels = np.rint(image.cpu().numpy() * np.float32(255)).astype(np.uint8)
-            for way in range(3):
-                images[number, ..., way] = levels[way]
+            for channel in range(3):
+                images[number, ..., channel] = levels[channel]
         placed, extents = painting.placed, {}
         for code, kind in enumerate(self.shapes):
             mine = np.flatnonzero(placed.kind == code)
@@ -119,7 +121,8 @@ class Shapes:
 
 
 def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
-    """What a node draws is clipped to its range; what is written once for all of them is a mistake beyond it."""
+    """ValueError for a value outside its range: one that is given for all nodes is a mistake, while sampled ones are
+    clipped."""
     if not isinstance(fixed, Mapping):
         raise ValueError(f"{what} needs attributes with their numbers, as {{'grain': 0.1}}, or {{}}, got {fixed!r}")
     for name, value in fixed.items():
@@ -127,22 +130,22 @@ def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
             raise ValueError(f"{what} has no attribute {name!r}{did_you_mean(name, known)}; there are {sorted(known)}")
         if not isinstance(value, int | float) or not np.isfinite(value):
             raise ValueError(f"{what} needs a finite number for {name}, got {value!r}")
-        if name in LEAST and value < LEAST[name][0]:
-            raise ValueError(f"{what} needs {LEAST[name][1]} for {name}, got {value!r}")
+        if name in MIN_VALUES and value < MIN_VALUES[name][0]:
+            raise ValueError(f"{what} needs {MIN_VALUES[name][1]} for {name}, got {value!r}")
         _, low, high = known[name]
         if not low <= value <= high:
             fit = f"a number >= {low:g}" if high == np.inf else f"a number from {low:g} to {high:g}"
-            levels = " (0 is dark, 1 is light)" if name in ("shade", *WAYS) else ""
+            levels = " (0 is dark, 1 is light)" if name in ("shade", *CHANNELS) else ""
             raise ValueError(f"{what} needs {fit} for {name}{levels}, got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """The shapes of a batch in the order in which they are painted, all [n].
+    """The shapes of a batch in painting order, all [n].
 
-    kind: its number among the shapes'.  row: of its table.  side: of its window, a square.  left, top: its first pixel.
-    order: its highest wave.  used: which optional parts its look has, as bits.  values: those of `outline.prepared`,
-    one row a name.  series: of `outline.waves`.  through, own: of `layers.Stack`.
+    kind: number of its kind.  row: in the kind's table.  side: of its window, a square.  left, top: the first pixel of
+    the window.  order: its highest wave.  used: which optional attributes it has, as bits.  values: of
+    `outline.prepare`, one row a name.  series: of `outline.waves`.  through, own: of `layers.Stack`.
     """
 
     kind: Array
@@ -164,7 +167,7 @@ class _Placed:
     own: Tensor
 
     def runs(self, count: int) -> Iterator[tuple[int, int]]:
-        """First scene and one past the last of what is painted at once."""
+        """First scene and one past the last of those painted at once."""
         pixels = np.bincount(self.scene, self.side.astype(float) ** 2, count)
         first, total = 0, 0.0
         for scene in range(count):
@@ -176,13 +179,13 @@ class _Placed:
             yield first, count
 
     def groups(self, rows: Array) -> Iterator[Array]:
-        """Of some shapes (their rows), those that can be looked at together."""
+        """The given rows in groups that can be rasterised together."""
         keys = np.stack([self.side, self.order, self.sides, self.used])[:, rows]
         order = np.lexsort(keys)
         edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
         for group in np.split(rows[order], edges):
-            most = max(1, STACK_PIXELS // int(self.side[group[0]]) ** 2) if len(group) else 1
-            yield from (group[at:at + most] for at in range(0, len(group), most))
+            count = max(1, STACK_PIXELS // int(self.side[group[0]]) ** 2) if len(group) else 1
+            yield from (group[at:at + count] for at in range(0, len(group), count))
 
 
 def _place(renderer: Shapes, scenes: SceneBatch, blur: Tensor) -> _Placed:
@@ -194,7 +197,7 @@ def _place(renderer: Shapes, scenes: SceneBatch, blur: Tensor) -> _Placed:
     tables = [scenes.tables[kind] for kind in renderer.shapes]
     scene, number, address = (np.concatenate([getattr(table, name) for table in tables])
                               for name in ("scene", "id", "address"))
-    owner, layer = _owners(renderer, scenes, numbers(values["layer"]))
+    owner, layer = _owners(renderer, scenes, to_numpy(values["layer"]))
     order = np.lexsort((number, owner, layer, scene))
     at = torch.as_tensor(order, device=renderer.device)
     values = {name: column[at] for name, column in values.items()}
@@ -202,25 +205,25 @@ def _place(renderer: Shapes, scenes: SceneBatch, blur: Tensor) -> _Placed:
     values["blur"] = blur[torch.as_tensor(scene[order], device=renderer.device)]
     series = outline.waves(values, address)
     reach = outline.reach(values, series)
-    x, y = numbers(values["x"]), numbers(values["y"])
+    x, y = to_numpy(values["x"]), to_numpy(values["y"])
     side = _round_up(2 * reach + 1)
     _check_reach(renderer, scenes, side, scene[order])
     bits = [_is_used(values[name], none) << bit for bit, (name, none) in enumerate(OPTIONAL.items())]
-    lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(numbers(values["lobes"])), 0)
-    prepared = outline.prepared(values, address)
-    colour, absorb = torch.stack([values[way] for way in WAYS], 1), values["absorb"][:, None]
+    lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(to_numpy(values["lobes"])), 0)
+    prepared = outline.prepare(values, address)
+    colour, absorb = torch.stack([values[channel] for channel in CHANNELS], 1), values["absorb"][:, None]
     return _Placed(
         kind=np.repeat(np.arange(len(tables)), [len(table) for table in tables])[order],
         row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
         side=side, left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
         order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
-        sides=np.rint(numbers(values["sides"])).astype(np.int64), used=np.bitwise_or.reduce(bits),
+        sides=np.rint(to_numpy(values["sides"])).astype(np.int64), used=np.bitwise_or.reduce(bits),
         x=values["x"], y=values["y"], names=tuple(prepared), values=torch.stack(list(prepared.values())), series=series,
         through=absorb * colour, own=(1 - absorb) * colour)
 
 
 def _owners(renderer: Shapes, scenes: SceneBatch, layer: Array) -> tuple[Array, Array]:
-    """Whose pixels each shape paints, and its layer [n]: its own, or, of a part, its parent's."""
+    """Id of the node that owns the pixels of each shape, and its layer [n]: its own or, of a part, its parent's."""
     starts = np.concatenate([[0], np.cumsum([len(scenes.tables[kind]) for kind in renderer.shapes])])
     start = dict(zip(renderer.shapes, starts.tolist(), strict=False))
     owner = np.concatenate([scenes.tables[kind].id for kind in renderer.shapes])
@@ -255,38 +258,38 @@ def _column(scenes: SceneBatch, kind: str, name: str, fixed: Mapping[str, float]
             device: str) -> Tensor:
     table = scenes.tables[kind]
     default, low, high = limits[name]
-    if name in WAYS and name not in table.columns and name not in fixed:
+    if name in CHANNELS and name not in table.columns and name not in fixed:
         name = "shade"  # grey
     column = read_column(scenes, kind, name, device, "Shapes")
     if column is None:
         return torch.full((len(table),), float(fixed.get(name, default)), dtype=torch.float64,
                           device=device).clamp(low, high)
-    if name in LEAST:
-        check_column(scenes, kind, name, column, numbers(column) >= LEAST[name][0], LEAST[name][1], "Shapes")
+    if name in MIN_VALUES:
+        check_column(scenes, kind, name, column, to_numpy(column) >= MIN_VALUES[name][0], MIN_VALUES[name][1], "Shapes")
     return column.clamp(low, high)
 
 
 def _check_reach(renderer: Shapes, scenes: SceneBatch, side: Array, scene: Array) -> None:
-    most = LARGEST * max(renderer.size)
-    if side.max(initial=0) > most:
+    largest = MAX_WINDOW * max(renderer.size)
+    if side.max(initial=0) > largest:
         row = int(np.argmax(side))
         raise ValueError(f"a shape of scene {int(scenes.index[scene[row]])} of seed {scenes.seed} is {int(side[row])} "
-                         f"pixels across, more than {LARGEST} times the image ({most}); bound its radius, elongation "
-                         "and edge")
+                         f"pixels across, more than {MAX_WINDOW} times the image ({largest}); bound its radius, "
+                         "elongation and edge")
 
 
 def _is_used(column: Tensor, default: float) -> Array:
-    return np.full(len(column), True) if column.requires_grad else numbers(column) != default
+    return np.full(len(column), True) if column.requires_grad else to_numpy(column) != default
 
 
 def _round_up(side: Array) -> Array:
-    """To a multiple of 4, then to one of four sizes an octave, so that shapes fall into few groups."""
+    """Up to a multiple of 4, then to one of four sizes an octave, so that shapes form few groups."""
     step = np.maximum(2.0 ** np.floor(np.log2(np.maximum(side, 4)) - 2), 4)
     return (np.ceil(side / step) * step).astype(np.int64)
 
 
 class _Painting:
-    """One batch being painted. With masks: ids [S, H, W], whose pixels are whose, and extent: amodal box, area and area
+    """Paints one batch. With masks: ids, the owner of each pixel [S, H, W], and extent, amodal box, area and area
     inside the image of each shape [n, 6]."""
 
     def __init__(self, renderer: Shapes, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
@@ -309,21 +312,21 @@ class _Painting:
         place = np.zeros((2, len(rows)), np.int64)
         for group in self.placed.groups(rows):
             place[0, group - rows[0]], place[1, group - rows[0]] = len(stacks), np.arange(len(group))
-            stacks.append(self._look(group))
+            stacks.append(self._rasterise(group))
         p = self.placed
         layers = [Layer(*one) for one in zip((p.scene[rows] - first).tolist(), *place.tolist(), p.top[rows].tolist(),
                                              p.left[rows].tolist(), p.owner[rows].tolist(), strict=True)]
         values = {name: column[first:last] for name, column in self.camera.items()}
         address = self.scenes.address[first:last]
-        canvas = put(camera.background(values, address, self.renderer.size, self.dtype), layers, stacks)
+        canvas = composite(camera.background(values, address, self.renderer.size, self.dtype), layers, stacks)
         if self.masks:
-            take(self.ids[first:last], layers, [stack.solid for stack in stacks])
+            write_ids(self.ids[first:last], layers, [stack.solid for stack in stacks])
             if len(rows):
                 self._add_parts(rows, layers, stacks)
-        return camera.see(canvas, values, address)
+        return camera.apply_camera(canvas, values, address)
 
     def _add_parts(self, rows: Array, layers: list[Layer], stacks: list[Stack]) -> None:
-        """What parts cover beside their parent counts as the parent's, as its pixels do; no pixel counts twice."""
+        """Add the pixels that parts cover beyond their parent to the parent's box and areas; each pixel counts once."""
         p, size = self.placed, self.renderer.size
         whose = np.stack([p.scene[rows], p.owner[rows]])
         first = np.flatnonzero(np.append(True, (np.diff(whose) != 0).any(axis=0)))  # a parent, then its parts
@@ -333,10 +336,10 @@ class _Painting:
                 one, (left, top) = layers[at], (np.array([layers[at].left]), np.array([layers[at].top]))
                 more = stacks[one.stack].solid[one.row].clone()
                 for other in layers[start:at]:
-                    without(more, one, stacks[other.stack].solid[other.row], other)
-                whole[:] = joined(whole, measure(more[None], left, top, size)[0])
+                    subtract(more, one, stacks[other.stack].solid[other.row], other)
+                whole[:] = union(whole, measure(more[None], left, top, size)[0])
 
-    def _look(self, group: Array) -> Stack:
+    def _rasterise(self, group: Array) -> Stack:
         p, device = self.placed, self.renderer.device
         at = torch.as_tensor(group, device=device)
         side, order = int(p.side[group[0]]), int(p.order[group[0]])
@@ -344,10 +347,10 @@ class _Painting:
         dx = (torch.as_tensor(p.left[group], device=device)[:, None] + span - p.x[at][:, None]).to(self.dtype)
         dy = (torch.as_tensor(p.top[group], device=device)[:, None] + span - p.y[at][:, None]).to(self.dtype)
         used = {name: bool(int(p.used[group[0]]) >> bit & 1) for bit, name in enumerate(OPTIONAL)}
-        used["blur"] &= self.masks  # it changes nothing that is painted here
+        used["blur"] &= self.masks  # it changes the masks alone
         one = dict(zip(p.names, self.plain[:, at, None, None].unbind(0), strict=True))
-        seen, keep, ink = outline.look(one, self.series[at] if order else None, order, int(p.sides[group[0]]), used,
-                                        dx[:, None, :], dy[:, :, None])
+        seen, keep, ink = outline.rasterise(one, self.series[at] if order else None, order, int(p.sides[group[0]]),
+                                            used, dx[:, None, :], dy[:, :, None])
         solid = (seen > self.renderer.solid + TIE) & (one["opacity"] > 0)
         if self.masks:
             self.extent[group] = measure(solid, p.left[group], p.top[group], self.renderer.size)
@@ -355,11 +358,11 @@ class _Painting:
 
 
 def _camera(renderer: Shapes, scenes: SceneBatch) -> dict[str, Tensor]:
-    """Every attribute of each scene's background and camera [S]; defaults where a scene has none."""
+    """All attributes of each scene's background and camera [S]; defaults where a scene has none."""
     roots = [kind for kind, table in scenes.tables.items() if np.any(table.depth == 0)]
     kind, limits = renderer.background or (roots[0] if roots else ""), camera.ATTRIBUTES
     out = {name: torch.full((len(scenes),), float(renderer.camera.get(name, renderer.camera.get("shade", default)
-                            if name in WAYS else default)), dtype=torch.float64, device=renderer.device)
+                            if name in CHANNELS else default)), dtype=torch.float64, device=renderer.device)
            for name, (default, _, _) in limits.items()}
     if not len(scenes):
         return out

@@ -1,6 +1,6 @@
-"""The background that shapes lie on, and the camera that sees them: light, blur, colour cast, contrast and noise.
+"""The background behind the shapes, and the camera: light, blur, colour cast, contrast and noise.
 
-Each scene is treated alone, so that it has the same bytes in any batch. Legend: S scenes; H, W pixels.
+Each scene is computed alone, so that it has the same bytes in any batch. Legend: S scenes; H, W pixels.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "light_angle": (0.0, -np.inf, np.inf), "vignette": (0.0, 0.0, 1.0), "blur": (0.0, 0.0, np.inf),
     "red_gain": (1.0, 0.0, 4.0), "green_gain": (1.0, 0.0, 4.0), "blue_gain": (1.0, 0.0, 4.0),
     "contrast": (1.0, 0.0, 4.0), "noise": (0.0, 0.0, np.inf)}
-FAINT_BLUR = 0.05  # pixels: less changes nothing
+MIN_BLUR = 0.05  # pixels; less is not computed
 
 
 def background(values: Mapping[str, Tensor], address: Address, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
@@ -44,15 +44,15 @@ def background(values: Mapping[str, Tensor], address: Address, size: tuple[int, 
     return canvas
 
 
-def see(canvas: Tensor, values: Mapping[str, Tensor], address: Address) -> Iterator[Tensor]:
-    """Each image of canvas [S, 3, H, W] as the camera sees it, in 0..1: [3, H, W]."""
+def apply_camera(canvas: Tensor, values: Mapping[str, Tensor], address: Address) -> Iterator[Tensor]:
+    """Each image of canvas [S, 3, H, W] as the camera records it, in 0..1: [3, H, W]. canvas may be changed."""
     across, down = _coordinates(canvas)
     for row, image in enumerate(canvas):
-        yield _see(image, {name: column[row] for name, column in values.items()}, address[row], across, down)
+        yield _record(image, {name: column[row] for name, column in values.items()}, address[row], across, down)
 
 
 def _coordinates(canvas: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the pixels, from the middle: across [W] and down [H, 1]; a corner is at distance 1."""
+    """Of the pixels, from the middle: across [W] and down [H, 1], where a corner is at distance 1."""
     height, width = canvas.shape[2:]
     half = float(np.hypot(height, width)) / 2
     across = (torch.arange(width, device=canvas.device, dtype=canvas.dtype) + 0.5 - width / 2) / half
@@ -60,11 +60,11 @@ def _coordinates(canvas: Tensor) -> tuple[Tensor, Tensor]:
     return across, down[:, None]
 
 
-def _see(image: Tensor, one: Mapping[str, Tensor], address: np.uint64, across: Tensor, down: Tensor) -> Tensor:
-    """One image [3, H, W]; it may be changed."""
+def _record(image: Tensor, one: Mapping[str, Tensor], address: np.uint64, across: Tensor, down: Tensor) -> Tensor:
+    """One image [3, H, W], which may be changed."""
     dtype = image.dtype
-    if _is_used(one["blur"], FAINT_BLUR):
-        image = blurred(image, one["blur"].to(dtype))
+    if _is_used(one["blur"], MIN_BLUR):
+        image = gaussian_blur(image, one["blur"].to(dtype))
     if _is_used(one["light"]) or _is_used(one["vignette"]):
         turn = torch.deg2rad(one["light_angle"])
         slope_x, slope_y = (one["light"] * turn.cos()).to(dtype), (one["light"] * -turn.sin()).to(dtype)
@@ -82,7 +82,7 @@ def _see(image: Tensor, one: Mapping[str, Tensor], address: np.uint64, across: T
 
 
 def noise(address: np.uint64, height: int, width: int) -> NDArray[np.float32]:
-    """Nearly normal numbers of unit variance [H, W], none beyond 3.5: sums of four bytes, which are quickly drawn."""
+    """Nearly normal numbers of unit variance [H, W], none beyond 3.5: sums of four random bytes, which are fast."""
     four = np.frombuffer(generator(address, "noise").bytes(4 * height * width), np.uint8).reshape(4, height, width)
     total = four[0].astype(np.int16)
     for part in four[1:]:
@@ -90,8 +90,8 @@ def noise(address: np.uint64, height: int, width: int) -> NDArray[np.float32]:
     return (total.astype(np.float32) - np.float32(510)) * np.float32(1 / np.sqrt((256**2 - 1) / 3))
 
 
-def blurred(image: Tensor, sd: Tensor) -> Tensor:
-    """image [C, H, W] blurred by a Gaussian of sd pixels; the border is repeated."""
+def gaussian_blur(image: Tensor, sd: Tensor) -> Tensor:
+    """image [C, H, W] convolved with a Gaussian of sd pixels; the border is repeated."""
     taps = min(int(np.ceil(3 * float(sd.detach()))), 3 * max(image.shape[1:]))
     at = torch.arange(taps + 1, device=image.device, dtype=image.dtype)
     weight = torch.exp(-0.5 * (at / sd) ** 2)
@@ -111,7 +111,7 @@ def _pass(image: Tensor, weight: Tensor, axis: int) -> Tensor:
 
 
 def _times(image: Tensor, factor: Tensor) -> Tensor:
-    """In place where no gradient is needed: the same numbers, with less memory to go through."""
+    """In place where no gradient is needed: the same numbers with less memory traffic."""
     return image * factor if image.requires_grad or factor.requires_grad else image.mul_(factor)
 
 
@@ -119,6 +119,6 @@ def _plus(image: Tensor, term: Tensor) -> Tensor:
     return image + term if image.requires_grad or term.requires_grad else image.add_(term)
 
 
-def _is_used(value: Tensor, least: float = 0.0) -> bool:
-    return value.requires_grad or abs(float(value)) > least
+def _is_used(value: Tensor, threshold: float = 0.0) -> bool:
+    return value.requires_grad or abs(float(value)) > threshold
 

@@ -1,7 +1,7 @@
-"""Layers put on images one after the other, each on its own window, with exact gradients.
+"""Compositing of layers, each on its own window, one over the other, with exact gradients.
 
-A layer turns the light of a pixel into `light * keep + ink * (through * light + own)`: paint that covers has no
-`through`, a stain has no `own`. Legend: S images; H, W pixels; g layers of one stack; h, w their windows.
+A layer turns the light of a pixel into `light * keep + ink * (through * light + own)`: opaque paint has no `through`, a
+stain that absorbs has no `own`. Legend: S images; H, W pixels; g layers of one stack; h, w their windows.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Layer:
-    """Where a layer goes: image, stack and row of it, first row and column of its window; and whose its pixels are."""
+    """image: row of its image.  stack, row: where its pixels are.  top, left: first pixel of its window.  owner: id of
+    the node whose pixels they are."""
 
     image: int
     stack: int
@@ -39,8 +40,8 @@ class Stack:
     own: Tensor
 
 
-def cut(layer: Layer, size: tuple[int, int], window: tuple[int, int]) -> tuple[slice, slice, slice, slice] | None:
-    """Rows and columns of the image, and of the window, where both meet; None if nowhere."""
+def overlap(layer: Layer, size: tuple[int, int], window: tuple[int, int]) -> tuple[slice, slice, slice, slice] | None:
+    """Rows and columns of the image, and of the window, where the two overlap; None if they do not."""
     (height, width), (h, w) = size, window
     y0, y1 = max(layer.top, 0), min(layer.top + h, height)
     x0, x1 = max(layer.left, 0), min(layer.left + w, width)
@@ -50,8 +51,8 @@ def cut(layer: Layer, size: tuple[int, int], window: tuple[int, int]) -> tuple[s
     return slice(y0, y1), slice(x0, x1), down, across
 
 
-def put(canvas: Tensor, layers: list[Layer], stacks: list[Stack]) -> Tensor:
-    """canvas [S, 3, H, W] with the layers on it, in their order; painted in place where no gradient is needed."""
+def composite(canvas: Tensor, layers: list[Layer], stacks: list[Stack]) -> Tensor:
+    """canvas [S, 3, H, W] with the layers over it, in their order; in place where no gradient is needed."""
     flat = [part for stack in stacks for part in (stack.keep, stack.ink, stack.through, stack.own)]
     if torch.is_grad_enabled() and any(part.requires_grad for part in (canvas, *flat)):
         return _Put.apply(canvas, layers, *flat)
@@ -63,11 +64,12 @@ def put(canvas: Tensor, layers: list[Layer], stacks: list[Stack]) -> Tensor:
 
 
 def _paint(canvas: Any, layers: list[Layer], flat: Sequence[Any], below: list[Any] | None = None) -> None:
-    """Into canvas, a tensor or an array, like flat. below: takes what each layer covers, None outside the image."""
+    """Paint into canvas; it and flat are tensors or arrays. below: a list that collects the light below each layer,
+    None for one outside the image."""
     size = (canvas.shape[2], canvas.shape[3])
     for layer in layers:
         keep, ink, through, own = flat[4 * layer.stack:4 * layer.stack + 4]
-        place = cut(layer, size, (keep.shape[1], keep.shape[2]))
+        place = overlap(layer, size, (keep.shape[1], keep.shape[2]))
         if place is None:
             if below is not None:
                 below.append(None)
@@ -83,14 +85,14 @@ def _paint(canvas: Any, layers: list[Layer], flat: Sequence[Any], below: list[An
         light += added
 
 
-def take(ids: Tensor, layers: list[Layer], solid: list[Tensor]) -> None:
-    """Write the owner of each layer into ids [S, H, W] where it is solid; solid: a mask [g, h, w] for each stack."""
+def write_ids(ids: Tensor, layers: list[Layer], solid: list[Tensor]) -> None:
+    """Write the owner of each layer into ids [S, H, W] where it is solid. solid: a mask [g, h, w] for each stack."""
     size, on_cpu = (ids.shape[1], ids.shape[2]), ids.device.type == "cpu"
     into: Any = ids.numpy() if on_cpu else ids
     masks: list[Any] = [mask.numpy() for mask in solid] if on_cpu else solid
     for layer in layers:
         mask = masks[layer.stack]
-        place = cut(layer, size, (mask.shape[1], mask.shape[2]))
+        place = overlap(layer, size, (mask.shape[1], mask.shape[2]))
         if place is None:
             continue
         rows, columns, down, across = place
@@ -119,7 +121,7 @@ class _Put(torch.autograd.Function):
                 continue
             at, row = 4 * layer.stack, layer.row
             keep, ink, through, own = flat[at:at + 4]
-            place = cut(layer, size, (keep.shape[1], keep.shape[2]))
+            place = overlap(layer, size, (keep.shape[1], keep.shape[2]))
             assert place is not None
             rows, columns, down, across = place
             g = slope[layer.image, :, rows, columns]
@@ -133,39 +135,17 @@ class _Put(torch.autograd.Function):
         return slope, None, *found
 
 
-def measure(solid: Tensor, left: Array, top: Array, size: tuple[int, int]) -> Array:
-    """Box, area and area inside an image of this size, of masks [g, h, w] that start at (left, top): [g, 6]."""
-    ones = solid.to(torch.float32)  # sums are exact below 2**24
-    down, across = (ones @ ones.new_ones(ones.shape[2])).cpu().numpy(), ones.sum(1).cpu().numpy()
-    area = down.sum(axis=1)
-    row, column = top[:, None] + np.arange(down.shape[1]), left[:, None] + np.arange(across.shape[1])
-    row_in, column_in = (row >= 0) & (row < size[0]), (column >= 0) & (column < size[1])
-    inside, out = area.copy(), np.flatnonzero(~(row_in.all(axis=1) & column_in.all(axis=1)))
-    if len(out):
-        seen = ones[torch.as_tensor(out, device=ones.device)].cpu().numpy()
-        inside[out] = (seen * row_in[out][:, :, None] * column_in[out][:, None, :]).sum(axis=(1, 2))
-    x0, x1 = _ends(across > 0, left)
-    y0, y1 = _ends(down > 0, top)
-    box = np.stack([x0, y0, x1, y1], axis=1) * (area > 0)[:, None]
-    return np.concatenate([box, area[:, None], inside[:, None]], axis=1)
-
-
-def without(mask: Tensor, layer: Layer, other: Tensor, below: Layer) -> None:
-    """Clear the mask of one layer, in place, where that of another is set: both [h, w], wherever their windows lie."""
-    place = cut(Layer(0, 0, 0, below.top - layer.top, below.left - layer.left, 0), (mask.shape[0], mask.shape[1]),
+def subtract(mask: Tensor, layer: Layer, other: Tensor, below: Layer) -> None:
+    """Clear the mask [h, w] of a layer, in place, where that of another, below, is set."""
+    place = overlap(Layer(0, 0, 0, below.top - layer.top, below.left - layer.left, 0), (mask.shape[0], mask.shape[1]),
                 (other.shape[0], other.shape[1]))
     if place is not None:
         rows, columns, down, across = place
         mask[rows, columns] &= ~other[down, across]
 
 
-def joined(one: Array, other: Array) -> Array:
-    """Box, area and area inside [6], as `measure` gives them, of two masks that share no pixel."""
+def union(one: Array, other: Array) -> Array:
+    """Box, area and area inside [6], as `masks.measure` gives them, of two masks that share no pixel."""
     if not (one[4] and other[4]):
         return one + other  # one of them is all zero
     return np.concatenate([np.minimum(one[:2], other[:2]), np.maximum(one[2:4], other[2:4]), one[4:] + other[4:]])
-
-
-def _ends(hit: Array, start: Array) -> tuple[Array, Array]:
-    """First hit and one past the last, of hits [g, length] counted from start [g]."""
-    return start + hit.argmax(axis=1), start + hit.shape[1] - hit[:, ::-1].argmax(axis=1)

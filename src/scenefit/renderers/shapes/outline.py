@@ -1,7 +1,8 @@
-"""The look of one soft shape: its outline, its edge, and how strongly it colours each pixel.
+"""Rasterisation of soft shapes: outline, edge, and how strongly a shape colours each pixel.
 
-Only sums, products, quotients and square roots are used on pixels: those are rounded alike whatever the batch, so a
-scene has the same bytes in any batch. Legend: n shapes; g shapes looked at together; h, w pixels of their windows.
+Pixels are computed by sums, products, quotients and square roots alone, which are rounded in the same way whatever the
+batch, so a scene has the same bytes in any batch. Legend: n shapes; g shapes rasterised together; h, w pixels of their
+windows.
 """
 
 from collections.abc import Mapping
@@ -29,13 +30,13 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
     "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
     "grain_size": (3.0, 0.5, np.inf), "layer": (0.0, -np.inf, np.inf)}
-# Left out where a shape has none of it: at this value. The blur is the camera's.
+# Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
 OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain")}, "blur": 0.0}
-WOBBLES = (2, 3, 4)  # waves along the outline that make it irregular
-LEAST = 0.05  # of the radius: how near to its centre an outline may come
+WOBBLES = (2, 3, 4)  # waves along the outline with random phases, which make it irregular
+MIN_RADIUS = 0.05  # of the radius: the smallest distance of an outline from its centre
 TINY = 1e-6
-BLURRED = 4.4  # an edge blurred by s pixels is like one whose square is so many s**2 more
-GRAIN = 256  # cells of the grain pattern, each way
+BLUR_FACTOR = 4.4  # an edge e blurred by a Gaussian of s pixels is like one of sqrt(e**2 + BLUR_FACTOR s**2)
+GRAIN = 256  # cells of the grain pattern on each axis
 
 
 def waves(values: Mapping[str, Tensor], address: Address) -> Tensor:
@@ -54,7 +55,7 @@ def waves(values: Mapping[str, Tensor], address: Address) -> Tensor:
 
 
 def reach(values: Mapping[str, Tensor], series: Tensor) -> Array:
-    """How far from its centre a shape may colour a pixel, or own one after the blur, in pixels [n]."""
+    """Largest distance from its centre at which a shape colours a pixel, or owns one after the blur, in pixels [n]."""
     number = {name: column.detach().cpu().numpy() for name, column in values.items()}
     root = np.sqrt(number["elongation"])
     corner = np.where(number["power"] > 2, np.hypot(root, 1 / root), root)
@@ -62,16 +63,16 @@ def reach(values: Mapping[str, Tensor], series: Tensor) -> Array:
     corner *= np.where(number["sides"] > 0, apothem(sides) / np.cos(np.pi / sides), 1.0)
     wave = series.detach().square().sum(1).sqrt().sum(1).cpu().numpy()
     valley = np.where(number["lobes"] > 0, number["lobe"] / 2, 0.0)
-    return number["radius"] * corner * (1 - valley + wave) + seen_edge(values).detach().cpu().numpy() * root
+    return number["radius"] * corner * (1 - valley + wave) + blurred_edge(values).detach().cpu().numpy() * root
 
 
-def seen_edge(values: Mapping[str, Tensor]) -> Tensor:
-    """`edge` after the camera's blur, in pixels [n]: of a straight outline, the cover is right to within 0.02."""
-    return (values["edge"].square() + BLURRED * values["blur"].square()).sqrt()
+def blurred_edge(values: Mapping[str, Tensor]) -> Tensor:
+    """`edge` after the camera's blur, in pixels [n]; the cover of a straight outline is exact to within 0.02."""
+    return (values["edge"].square() + BLUR_FACTOR * values["blur"].square()).sqrt()
 
 
-def prepared(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor]:
-    """values with what `look` needs of each shape worked out once, in float64, all [n]."""
+def prepare(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor]:
+    """values, and what `rasterise` needs of each shape computed from them in float64, all [n]."""
     turn, root = torch.deg2rad(values["angle"]), values["elongation"].sqrt()
     cos, sin = turn.cos(), turn.sin()
     corner = 2 ** (-2 / values["power"])
@@ -79,29 +80,30 @@ def prepared(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor
     return {**values, "u_across": cos / root, "u_down": -sin / root, "v_across": sin * root, "v_down": cos * root,
             "bend": 4 * (2 * corner - 1) / (corner * corner), "middle": 1 - valley,
             "steep": _steep(values["edge"], values["radius"]),
-            "seen_steep": _steep(seen_edge(values), values["radius"]),
+            "seen_steep": _steep(blurred_edge(values), values["radius"]),
             "cells": 2 / GRAIN / values["grain_size"],
             **{f"grain_{way}": torch.as_tensor(uniform(address, f"grain {way}") - 0.5, device=root.device)
                for way in "uv"}}
 
 
 def _steep(edge: Tensor, radius: Tensor) -> Tensor:
-    """How fast the cover rises, per pixel: no edge is softer than the radius."""
+    """Slope of the cover, per pixel: no edge is softer than the radius."""
     return 0.5 / torch.minimum(edge, radius.clamp(min=0.1))
 
 
 def apothem(sides: Any) -> Any:
-    """Of the polygon that has the area of the unit circle."""
+    """Of the regular polygon of the unit circle's area."""
     return np.sqrt(np.pi / (sides * np.tan(np.pi / sides)))
 
 
-def look(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides: int, used: Mapping[str, bool],
+def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides: int, used: Mapping[str, bool],
          dx: Tensor, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """seen, keep and ink [g, h, w] of shapes with the same number of sides and waves.
 
-    values: of `prepared`, [g, 1, 1].  series: [g, 2, 12] or None.  dx [g, 1, w], dy [g, h, 1]: from the centre, pixels.
-    seen: how much it covers after the camera's blur, 0 outside, 1 inside.  keep: how much of what lies below is left.
-    ink: how much colour is put on it.
+    values: of `prepare`, [g, 1, 1].  series: [g, 2, 12] or None.  used: which of `OPTIONAL` have an effect.  dx [g, 1,
+    w], dy [g, h, 1]: from the centre, in pixels.
+    seen: the cover after the camera's blur, 0 outside, 1 inside.  keep: the part of the light below that remains.
+    ink: the amount of colour that is added.
     """
     u = dx * values["u_across"] + dy * values["u_down"]
     v = dx * values["v_across"] + dy * values["v_down"]
@@ -157,23 +159,23 @@ def _wave(u: Tensor, v: Tensor, series: Tensor, order: int, values: Mapping[str,
     total = c * cos + s * sin
     if cos_last is not None:
         total = total - cos_last
-    return (total + values["middle"]).clamp(min=LEAST)
+    return (total + values["middle"]).clamp(min=MIN_RADIUS)
 
 
 def _cover(away: Tensor, radius: Tensor, hole: Tensor | None, steep: Tensor) -> Tensor:
-    """0 outside the outline and inside the hole, 1 between them."""
+    """0 outside the outline and inside the hole, 1 between them, with soft edges."""
     cover = _soft((radius - away) * steep)
     return cover if hole is None else cover * _soft((away - hole) * steep)
 
 
 def _soft(share: Tensor) -> Tensor:
-    """0 to 1 while share goes from -0.5 to 0.5, without kinks; 0.5 at 0."""
+    """Smoothstep: from 0 to 1 as share goes from -0.5 to 0.5."""
     t = (share + 0.5).clamp(0, 1)
     return t * t * (3 - 2 * t)
 
 
 def _light(values: Mapping[str, Tensor], used: Mapping[str, bool], away: Tensor, radius: Tensor) -> Tensor | None:
-    """What the colour is multiplied by for the rim and the bulge; None for 1 everywhere."""
+    """Factor of the colour by the rim and the bulge; None for 1 everywhere."""
     if not (used["rim"] or used["bulge"]):
         return None
     near, light = away / (radius + TINY), None
@@ -187,20 +189,20 @@ def _light(values: Mapping[str, Tensor], used: Mapping[str, bool], away: Tensor,
 
 
 def pattern(u: Tensor, v: Tensor) -> Tensor:
-    """Random grain at u, v [g, h, w], from -1 to 1 in the tile, of about unit variance."""
+    """Random grain of about unit variance at u, v [g, h, w], which go from -1 to 1 across the tile."""
     grid = torch.stack([u, v], -1)
     tile = torch.as_tensor(_tile(), dtype=u.dtype, device=u.device).expand(len(u), 1, GRAIN, GRAIN)
     return grid_sample(tile, grid, "bilinear", "reflection", align_corners=False)[:, 0]
 
 
 def straight_pattern(u: Tensor, v: Tensor) -> Tensor:
-    """The same grain, going round at its ends, at the crossings of columns u [w] and rows v [h]: [h, w]."""
+    """The same grain, periodic, on the grid of columns u [w] and rows v [h], in cells: [h, w]."""
     tile = torch.as_tensor(_tile()[0, 0], dtype=u.dtype, device=u.device)
     return _along(_along(tile, v).T.contiguous(), u).T
 
 
 def _along(tile: Tensor, at: Tensor) -> Tensor:
-    """Rows of tile at [k], linearly between them."""
+    """Rows of tile at [k], interpolated linearly."""
     first = at.detach().floor()
     share, row = (at - first)[:, None], first.long()
     return tile[row % GRAIN] * (1 - share) + tile[(row + 1) % GRAIN] * share
