@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from toys import Linear, Plain, bars, dot, dots, one, pattern, photos
 
-import scenefit as sf
 from scenefit.data.boxes import no_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos, as_photos, read_photos
@@ -517,7 +516,3 @@ def test_settings_that_make_no_sense(given, text):
 def test_settings_as_plain_values():
     assert Settings(**Settings(steps=3).record()) == Settings(steps=3)
     assert Settings(max_renders=10**6).within_budget() == Settings(max_renders=10**6)
-
-
-def test_the_names_a_user_imports():
-    assert sf.fit is fit and sf.fit_steps is fit_steps and sf.Settings is Settings and sf.Step is Step

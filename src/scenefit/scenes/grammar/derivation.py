@@ -40,6 +40,7 @@ class Repeat:
 
 
 def repeat(child: str, count: Any) -> Repeat:
+    """`count` children of one kind in a rule; count is an Integer prior, possibly learned, or a number."""
     return Repeat(child, count)
 
 
