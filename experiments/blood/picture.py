@@ -18,7 +18,7 @@ import scenefit as sf
 from experiments.blood import arms, fits, world
 from experiments.blood.summary import BEST, CONTROLS
 from experiments.blood.tables import NAMES
-from scenefit.evaluation.evaluate import Found
+from scenefit.evaluation.evaluate import Predictions
 from scenefit.evaluation.summary import find_outliers
 from scenefit.nets.model import at_bounds
 from scenefit.report import Baseline, Interval, Outliers, ReportContent, Table
@@ -58,7 +58,7 @@ def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> R
     if not set(own) <= set(cells):
         return None
     photos = world.reported(first.data, first.report)
-    found = {SIDES[cell.arm]: Found(*arms.finds(cell)) for cell in own}
+    found = {SIDES[cell.arm]: Predictions(*arms.finds(cell)) for cell in own}
     scenes = {cell.arm: arms.sampler(cell)(derive_seed(cell.seed, "shown"), SHOWN) for cell in own}
     part = result[f"prior {first.prior:g}"]
     rows = [Baseline(told, *(part["arms"][arm]["mAP50"][key] for key in ("mean", "low", "high", "values")))
@@ -70,7 +70,7 @@ def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> R
         subtitle=f"{result['photos']} held-out photos, {result['seeds']} seeds; all that is found, the renders and the "
                  f"attributes below are of seed {first.seed}. The method was developed on 50 other photos with "
                  "labels.",
-        command=command, attributes=attributes(model, bounds_pressed(model)), strangers=strangers(first),
+        command=command, attributes=attributes(model, bounds_pressed(model)), outliers=strangers(first),
         shown_first=[f"image.{name}" for name in ATTRIBUTES],
         facts={"Red cells that overlap or touch the border": "often have no label: such finds count as false"},
         photos=world.unlabelled(first.data).images[::6][:SHOWN], prior=arms.rendered(scenes["wide"])[0],

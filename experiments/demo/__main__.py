@@ -84,7 +84,7 @@ def repeat(scene: SceneFile, seed: int, folder: Path, tick: Tick) -> dict[str, A
             measure(run, scene.grammar, scene.renderer, photos)
     last = steps(run)[-1]
     arms = {name: _arm(name, run, scene, test, seed, folder / f"{name}.json", tick) for name in ARMS}
-    return {"record": run.record, "arms": arms, "test": test, "trainings": last["trainings"] + len(ARMS),
+    return {"record": run.config, "arms": arms, "test": test, "trainings": last["trainings"] + len(ARMS),
             "renders": last["renders"] + len(ARMS) * TRAIN,
             "cpu_seconds": last["cpu_seconds"] + sum(arm["cpu_seconds"] for arm in arms.values())}
 
@@ -94,7 +94,7 @@ def _arm(name: str, run: Run, scene: SceneFile, test: sf.Photos, seed: int, kept
     tick(f"train on {name}")
     if kept.exists():
         found = json.loads(kept.read_text())
-        if found["fit"] == run.record.identity:
+        if found["fit"] == run.config.identity:
             return found
     began = time.process_time()
     model = fit_model(run, scene.grammar)
@@ -102,7 +102,7 @@ def _arm(name: str, run: Run, scene: SceneFile, test: sf.Photos, seed: int, kept
                "learned": lambda seed, n: model.sample(n, seed), "oracle": truth(898).sample}[name]
     task = sf.Classify(CLASSES)
     network = train_on(sampler, scene.renderer, task, TRAIN, seed)
-    found = {"fit": run.record.identity, **task.evaluate(network, test.images, test.label),
+    found = {"fit": run.config.identity, **task.evaluate(network, test.images, test.label),
              "wrong": wrong(task, network, test), "cpu_seconds": time.process_time() - began}
     write_json(kept, found)
     return found

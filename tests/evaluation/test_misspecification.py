@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.evaluation.misspecification import FAR, farthest, outlier_score, outlier_scores, standard
+from scenefit.evaluation.misspecification import THRESHOLD, farthest, outlier_score, outlier_scores, standard
 
 RENDERS = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
 
 
 def test_one_in_a_hundred_is_far_where_photos_are_as_renders_are():
     like = torch.randn(4000, 3, generator=torch.Generator().manual_seed(1))
-    assert 0 < (outlier_score(like, RENDERS) > FAR).float().mean() < 0.03
+    assert 0 < (outlier_score(like, RENDERS) > THRESHOLD).float().mean() < 0.03
     like[7] += torch.tensor([8.0, 0, 0])
     assert outlier_score(like, RENDERS)[7] > 2
 
@@ -19,8 +19,8 @@ def test_the_unit_is_the_renders_own_distance():
     photos = RENDERS[:20] + 0.5
     assert torch.allclose(outlier_score(photos, RENDERS), outlier_score(7 * photos, 7 * RENDERS), rtol=1e-4)
     corners = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
-    assert outlier_score(torch.tensor([[0.0, 5.0]]), corners, near=1).tolist() == [4.0]
-    assert outlier_score(torch.tensor([[0.0, 3.0]]), corners, near=2).tolist() == pytest.approx([(2 + 5**0.5) / 2])
+    assert outlier_score(torch.tensor([[0.0, 5.0]]), corners, n_neighbours=1).tolist() == [4.0]
+    assert outlier_score(torch.tensor([[0.0, 3.0]]), corners, 2).tolist() == pytest.approx([(2 + 5**0.5) / 2])
 
 
 def test_numbers_are_weighed_by_the_renders_spread_and_cut():
@@ -39,7 +39,7 @@ def test_images_that_are_drawn_otherwise_are_found():
     [found] = outlier_scores(photos, images[40:])
     rows = farthest(found, 6)
     assert set(rows[:2]) == {7, 30} and len(rows) <= 6
-    assert (found > FAR).sum() <= 5 and found[rows[0]] >= found[rows[1]] > FAR
+    assert (found > THRESHOLD).sum() <= 5 and found[rows[0]] >= found[rows[1]] > THRESHOLD
     both = outlier_scores(photos, images[40:140], images[40:])
     assert np.array_equal(both[1], found) and not np.array_equal(both[0], found)
 

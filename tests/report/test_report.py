@@ -24,13 +24,12 @@ from scenefit.report import (
     ReportContent,
     Table,
     TracePoint,
-    charts,
     page,
     picture,
-    style,
 )
 from scenefit.report import detections as pictures
-from scenefit.report.content import Detections, FoundBy, Outliers
+from scenefit.report.charts import histograms, interactive, static, style
+from scenefit.report.content import BaselineDetections, Detections, Outliers
 
 NAN = float("nan")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & $\\frac \"'"
@@ -40,7 +39,7 @@ def images(k=8, h=32, w=32, seed=0):
     return np.random.default_rng(seed).integers(0, 255, (k, h, w, 3)).astype(np.uint8)
 
 
-def full_story():
+def full_content():
     rng = np.random.default_rng(1)
     return ReportContent(
         "Digits", "turned", "Learned beats the grammar.", "make demo", {"seed": "0", "renders": "5,792"},
@@ -50,7 +49,7 @@ def full_story():
         [AttributeContent("digit", "yaw", rng.normal(0, 10, 200), rng.normal(88, 3, 200), np.full(200, 90.0),
                         circular=True),
          AttributeContent("digit", "r", rng.uniform(3, 8, 200), np.full(200, 3.0), low=3, high=8, unit="px",
-                        pressed="low")],
+                        at_bound="low")],
         Table("accuracy", [Baseline("grammar", 0.15, 0.12, 0.18, (0.14, 0.16)), Baseline("learned", 0.94, NAN, NAN,
                                                                                          (0.94,)),
                            Baseline("oracle", 0.96, 0.95, 0.97, (0.95, 0.97))], "95 % t interval",
@@ -87,7 +86,7 @@ def has_colour(picture, colour, at_least=30):
     return (np.asarray(picture) == ImageColor.getrgb(colour)).all(axis=2).sum() >= at_least
 
 
-class TestStory:
+class TestContent:
     def test_names_the_shape_it_needs(self):
         with pytest.raises(ValueError, match=r"photos need to be uint8 \[k, H, W, 3\], got float64 \[2, 4, 4, 3\]"):
             ReportContent("x", photos=np.zeros((2, 4, 4, 3)))
@@ -98,14 +97,14 @@ class TestStory:
         with pytest.raises(ValueError, match="one caption each, got 1 captions for 2 images"):
             Mistakes(images(2), ["7 read as 1"])
 
-    def test_pressed_attribute_names_its_bound_and_the_fix(self):
-        story = full_story()
-        assert story.warnings == ("a.jpg could not be read", "digit.r sits at its lower bound (3 px): the photos may "
-                                  "lie beyond it, so widen it, if it can be.")
-        upper = AttributeContent("a", "b", [1], [2], high=2.0, pressed="high")
-        assert upper.warning.startswith("a.b sits at its upper bound (2):")
-        with pytest.raises(ValueError, match=r"a.b: pressed must be '', 'low' or 'high', got 'left'"):
-            AttributeContent("a", "b", [1], [2], pressed="left")
+    def test_an_attribute_at_its_bound_names_it_and_the_fix(self):
+        content = full_content()
+        assert content.warnings == ("a.jpg could not be read", "digit.r is at its lower bound (3 px): the photos may "
+                                    "lie beyond it, so widen the bound if you can.")
+        upper = AttributeContent("a", "b", [1], [2], high=2.0, at_bound="high")
+        assert upper.warning.startswith("a.b is at its upper bound (2):")
+        with pytest.raises(ValueError, match=r"a.b: at_bound must be '', 'low' or 'high', got 'left'"):
+            AttributeContent("a", "b", [1], [2], at_bound="left")
 
     def test_values_that_are_not_finite_are_left_out(self):
         assert AttributeContent("a", "b", [1.0, NAN], [np.inf]).values["before"].tolist() == [1.0]
@@ -113,47 +112,47 @@ class TestStory:
 
 class TestBars:
     def test_one_repeated_value_is_a_full_bar_at_that_value(self):
-        found = style.bars(AttributeContent("a", "b", np.linspace(0, 10, 500), np.full(500, 7.25), low=0, high=10))
+        found = histograms.bars(AttributeContent("a", "b", np.linspace(0, 10, 500), np.full(500, 7.25), low=0, high=10))
         (place,) = np.flatnonzero(found.scaled("after"))
         assert found.edges[place] <= 7.25 <= found.edges[place + 1] and found.scaled("after")[place] == 1
         assert found.scaled("before").max() == 1
 
     def test_one_value_everywhere_without_bounds_has_an_axis(self):
-        found = style.bars(AttributeContent("a", "b", np.full(9, 5.0), np.full(9, 5.0)))
+        found = histograms.bars(AttributeContent("a", "b", np.full(9, 5.0), np.full(9, 5.0)))
         assert found.edges[0] < 5 < found.edges[-1] and found.heights["after"].max() == 1
 
     def test_half_a_turn_stands_at_both_ends(self):
-        found = style.bars(AttributeContent("a", "b", [180.0, -180.0, 540.0], [90.0], circular=True))
+        found = histograms.bars(AttributeContent("a", "b", [180.0, -180.0, 540.0], [90.0], circular=True))
         assert np.flatnonzero(found.heights["before"]).tolist() == [0, len(found.edges) - 2]
         (place,) = np.flatnonzero(found.heights["after"])
         assert (found.edges[place] + found.edges[place + 1]) / 2 == pytest.approx(90)
 
     def test_whole_numbers_have_a_bar_each(self):
-        found = style.bars(AttributeContent("a", "n", np.array([1, 1, 3]), np.array([4]), low=0, high=5))
+        found = histograms.bars(AttributeContent("a", "n", np.array([1, 1, 3]), np.array([4]), low=0, high=5))
         assert found.ticks == ("0", "1", "2", "3", "4", "5")
         assert found.heights["before"].tolist() == pytest.approx([0, 2 / 3, 0, 1 / 3, 0, 0])
 
     def test_categories_share_their_bins_and_the_rare_are_one(self):
-        found = style.bars(AttributeContent("a", "n", np.array(["b", "a", "b"]), np.array(["c"])))
+        found = histograms.bars(AttributeContent("a", "n", np.array(["b", "a", "b"]), np.array(["c"])))
         assert found.ticks == ("a", "b", "c") and found.heights["before"].tolist() == pytest.approx([1 / 3, 2 / 3, 0])
-        many = style.bars(AttributeContent("a", "n", np.array([f"c{i}" for i in range(99)]), np.array(["c1"])))
+        many = histograms.bars(AttributeContent("a", "n", np.array([f"c{i}" for i in range(99)]), np.array(["c1"])))
         assert many.ticks[-1] == "other" and many.heights["before"].sum() == pytest.approx(1)
 
     def test_wide_bounds_do_not_hide_narrow_values(self):
-        found = style.bars(AttributeContent("a", "b", np.linspace(4, 5, 50), np.linspace(4, 5, 50), low=-1000,
+        found = histograms.bars(AttributeContent("a", "b", np.linspace(4, 5, 50), np.linspace(4, 5, 50), low=-1000,
                                             high=1000))
         assert found.edges[0] > 3 and found.edges[-1] < 6
 
     def test_names_of_categories_are_cut_before_any_is_left_out(self):
-        found = style.Bars(np.arange(5) - 0.5, {}, ("a", "b", "a very long name", "d"))
-        assert style.bin_labels(found, 40) == ([0, 1, 2, 3], ["a", "b", "a very l…", "d"])
-        crowded = style.Bars(np.arange(25) - 0.5, {}, tuple(f"name{i}" for i in range(24)))
-        assert len(style.bin_labels(crowded, 40)[1]) <= 6
+        found = histograms.Bars(np.arange(5) - 0.5, {}, ("a", "b", "a very long name", "d"))
+        assert histograms.bin_labels(found, 40) == ([0, 1, 2, 3], ["a", "b", "a very l…", "d"])
+        crowded = histograms.Bars(np.arange(25) - 0.5, {}, tuple(f"name{i}" for i in range(24)))
+        assert len(histograms.bin_labels(crowded, 40)[1]) <= 6
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.lists(st.floats(-1e6, 1e6), min_size=1))
     def test_no_value_is_lost(self, before, after):
-        found = style.bars(AttributeContent("a", "b", before, after, low=-5.0, high=5.0))
+        found = histograms.bars(AttributeContent("a", "b", before, after, low=-5.0, high=5.0))
         assert [found.heights[role].sum() for role in ("before", "after")] == pytest.approx([1, 1])
 
 
@@ -169,7 +168,7 @@ class TestWords:
         assert style.summary(np.zeros(0), plain) == "no node"
 
     def test_table(self):
-        table = full_story().table
+        table = full_content().table
         assert style.metric_title(table) == "Accuracy (%) on labelled photos, by training data"
         assert style.interval(table, table.rows[0]) == "12.0 to 18.0" and style.interval(table, table.rows[1]) == ""
         assert style.gap_text(Interval(0.975, 0.9, 1.0)).endswith("closed: 97.5 % (90 to 100 %)")
@@ -211,31 +210,31 @@ class TestContactSheet:
         ((np.zeros((2, 4, 4)), 2), r"got float64 \[2, 4, 4\]"),
         ((images(2), 0), "columns >= 1, got 0"),
         ((images(2), 2, 1.5), "must be a whole number or lie between 0 and 1, got 1.5"),
-        ((images(2), 2, None, ["x"]), "one caption an image, got 1 for 2"),
+        ((images(2), 2, None, ["x"]), "one caption per image, got 1 for 2"),
     ])
     def test_errors(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             picture.contact_sheet(*arguments)
 
 
-def awkward_stories():
-    story = full_story()
+def awkward_contents():
+    content = full_content()
     rows = [Baseline("w" * 90, NAN, NAN, NAN), Baseline("$\\frac$ " + HOSTILE, 1.0, 1.0, 1.0, (1.0,)), Baseline("100",
                                                                                                                 0.0,
                                                                                                                 NAN,
                                                                                                                 NAN)]
     return {
-        "full": story,
+        "full": content,
         "title only": ReportContent("Coins"),
-        "no table": replace(story, table=None, errors={}, attributes=story.attributes[:1]),
-        "no trace": replace(story, trace=(), floor=None, prior_distance=None),
-        "one point": replace(story, trace=[(0, NAN, ""), (0, 0.3, "x")], floor=Interval(0.1, NAN, NAN), learned=None),
-        "empty values": replace(story, attributes=[AttributeContent("a", "b", [], []),
+        "no table": replace(content, table=None, errors={}, attributes=content.attributes[:1]),
+        "no trace": replace(content, trace=(), floor=None, prior_distance=None),
+        "one point": replace(content, trace=[(0, NAN, ""), (0, 0.3, "x")], floor=Interval(0.1, NAN, NAN), learned=None),
+        "empty values": replace(content, attributes=[AttributeContent("a", "b", [], []),
                                                    AttributeContent("a", "b", [], [], circular=True)]),
-        "many": replace(story, attributes=story.attributes * 10, notes=["w" * 999] * 9, photos=images(2, 480, 640),
+        "many": replace(content, attributes=content.attributes * 10, notes=["w" * 999] * 9, photos=images(2, 480, 640),
                         prior=images(1, 8, 8), learned=images(3, 40, 300), title="w" * 900, verdict="many words " * 99),
-        "hostile": replace(story, title=HOSTILE, subtitle=HOSTILE, verdict=HOSTILE, command=HOSTILE,
-                           facts={HOSTILE: HOSTILE}, table=replace(story.table, rows=rows, metric=HOSTILE),
+        "hostile": replace(content, title=HOSTILE, subtitle=HOSTILE, verdict=HOSTILE, command=HOSTILE,
+                           facts={HOSTILE: HOSTILE}, table=replace(content.table, rows=rows, metric=HOSTILE),
                            trace=[TracePoint(1, 1.0, HOSTILE), TracePoint(2000, 1.0, HOSTILE)], notes=[HOSTILE],
                            attributes=[AttributeContent(HOSTILE, HOSTILE, np.array([HOSTILE]), np.array(["a"]),
                                                       unit=HOSTILE)],
@@ -244,58 +243,58 @@ def awkward_stories():
 
 
 class TestFirstView:
-    @pytest.mark.parametrize("name", awkward_stories())
+    @pytest.mark.parametrize("name", awkward_contents())
     def test_nothing_reaches_the_margin(self, name):
-        view = picture.first_view(awkward_stories()[name])
+        view = picture.first_view(awkward_contents()[name])
         assert view.width == 1400
         pixels = np.asarray(view)
         assert all((edge == 255).all() for edge in (pixels[:, :40], pixels[:, -40:], pixels[:40], pixels[-40:]))
 
     def test_chart_text_is_not_clipped(self):
-        table = full_story().table
+        table = full_content().table
         rows = [Baseline("w" * 90, 1.0, 1.0, 1.0), Baseline("grammar", 0.0, 0.0, 0.0)]
-        for drawn in (charts.arms(replace(table, rows=rows), 632, 300), charts.distance(full_story(), 632, 300),
-                      *(charts.histogram(a, 305, 150) for a in full_story().attributes)):
+        for drawn in (static.baselines(replace(table, rows=rows), 632, 300), static.distance(full_content(), 632, 300),
+                      *(static.histogram(a, 305, 150) for a in full_content().attributes)):
             pixels = np.asarray(drawn)
             assert all((edge == 255).all() for edge in (pixels[:, :1], pixels[:, -1:], pixels[:1], pixels[-1:]))
 
     def test_long_words_are_broken_and_long_texts_cut(self):
-        type_ = charts.font(14)
+        type_ = static.font(14)
         lines = picture._broken("see /data/" + "x" * 300 + " for more", type_, 500)
         assert "".join(lines).replace(" ", "") == "see/data/" + "x" * 300 + "formore"
         assert all(type_.getlength(line) <= 500 for line in lines)
-        short = charts.fitted("w" * 300, type_, 200)
+        short = static.fitted("w" * 300, type_, 200)
         assert short.endswith("w…") and type_.getlength(short) <= 200
 
     def test_parts_that_are_there_add_to_it(self):
-        story = full_story()
-        whole = picture.first_view(story)
+        content = full_content()
+        whole = picture.first_view(content)
         assert has_colour(whole, style.paint("learned").fill) and has_colour(whole, style.paint("grammar").fill)
         for gone in ({"photos": None, "prior": None, "learned": None}, {"table": None, "trace": ()},
                      {"attributes": ()}, {"verdict": ""}):
-            assert picture.first_view(replace(story, **gone)).height < whole.height
+            assert picture.first_view(replace(content, **gone)).height < whole.height
 
     def test_images_are_shown_pixel_by_pixel(self):
-        story = full_story()
-        pixels = np.asarray(picture.first_view(ReportContent("x", photos=story.photos)))
-        first = story.photos[0].repeat(2, 0).repeat(2, 1)
+        content = full_content()
+        pixels = np.asarray(picture.first_view(ReportContent("x", photos=content.photos)))
+        first = content.photos[0].repeat(2, 0).repeat(2, 1)
         rows = [y for y in range(len(pixels) - 64) if np.array_equal(pixels[y:y + 64, 51:115], first)]
         assert len(rows) == 1
 
     def test_global_settings_are_left_alone(self):
         with matplotlib.rc_context({"font.size": 31, "axes.facecolor": "red"}):
             before = dict(matplotlib.rcParams)
-            view = picture.first_view(full_story())
+            view = picture.first_view(full_content())
             assert dict(matplotlib.rcParams) == before
-        assert np.array_equal(np.asarray(view), np.asarray(picture.first_view(full_story())))
+        assert np.array_equal(np.asarray(view), np.asarray(picture.first_view(full_content())))
 
 
 class TestPage:
     def test_sections_in_order_of_importance(self):
-        text = Reader(page.render(full_story())).text
+        text = Reader(page.render(full_content())).text
         places = [text.index(part) for part in (
             "Learned beats", "Photos", "Grammar, before", "Learned, after", "Accuracy (%)", "Learned attributes",
-            "Distance to the photos", "What goes wrong", "7 read as 1", "Warnings", "so widen it", "make demo",
+            "Distance to the photos", "Errors", "7 read as 1", "Warnings", "so widen the bound", "make demo",
             "5,792")]
         assert places == sorted(places)
         for number in ("15.0", "12.0 to 18.0", "97.5 %", "always 90°", "at its lower bound", "0.41", "0.01"):
@@ -304,12 +303,12 @@ class TestPage:
     def test_absent_parts_leave_no_heading(self):
         bare = page.render(ReportContent("Coins"))
         assert len(bare) < 20_000 and "<h2" not in bare and "<script" not in bare and "<img" not in bare
-        assert 'id="chart-table"' not in page.render(replace(full_story(), table=None))
+        assert 'id="chart-table"' not in page.render(replace(full_content(), table=None))
 
     def test_strings_are_text(self):
-        story = awkward_stories()["hostile"]
-        text = page.render(story)
-        plain = Reader(page.render(full_story()))
+        content = awkward_contents()["hostile"]
+        text = page.render(content)
+        plain = Reader(page.render(full_content()))
         found = Reader(text)
         assert [t for t, _ in found.tags].count("script") == [t for t, _ in plain.tags].count("script") == 3
         assert not [a for _, a in found.tags if any(name.startswith("on") for name in a)]
@@ -318,23 +317,23 @@ class TestPage:
         assert "<script" not in shown and "&lt;script" in shown  # Plotly reads tags in labels
 
     def test_nothing_is_loaded_from_elsewhere(self):
-        for tag, attributes in Reader(page.render(full_story())).tags:
+        for tag, attributes in Reader(page.render(full_content())).tags:
             for name in ("src", "href"):
                 assert attributes.get(name, "#").startswith(("data:image/png;base64,", "#")), (tag, attributes)
 
     def test_images_arrive_unchanged_and_large_ones_smaller(self):
-        story = full_story()
-        sources = [a["src"] for t, a in Reader(page.render(story)).tags if t == "img"]
+        content = full_content()
+        sources = [a["src"] for t, a in Reader(page.render(content)).tags if t == "img"]
         assert len(sources) == 3 * 24 + 2
         first = Image.open(io.BytesIO(base64.b64decode(sources[0].split(",")[1])))
-        assert np.array_equal(np.asarray(first), story.photos[0])
+        assert np.array_equal(np.asarray(first), content.photos[0])
         (large,) = [a["src"] for t, a in Reader(page.render(ReportContent("x", photos=images(1, 480, 640)))).tags
                     if t == "img"]
         assert Image.open(io.BytesIO(base64.b64decode(large.split(",")[1]))).size == (320, 240)
 
-    @pytest.mark.parametrize("name", awkward_stories())
+    @pytest.mark.parametrize("name", awkward_contents())
     def test_charts_are_valid_and_have_a_place(self, name):
-        text = page.render(awkward_stories()[name])
+        text = page.render(awkward_contents()[name])
         if name == "title only":
             return
         places = {a.get("id") for _, a in Reader(text).tags}
@@ -343,7 +342,7 @@ class TestPage:
             assert place in places
 
     def test_charts_hold_the_numbers(self):
-        drawn = chart_data(page.render(full_story()))
+        drawn = chart_data(page.render(full_content()))
         curve = drawn["chart-distance"]["data"][0]
         assert curve["x"][:2] == [0, 100] and curve["y"][:2] == [0.4, 0.2]
         assert [a["text"] for a in drawn["chart-distance"]["layout"]["annotations"]] == ["search", "descent"]
@@ -355,7 +354,7 @@ class TestPage:
 
 class TestWrite:
     def test_same_story_same_bytes(self, tmp_path):
-        first, second = (report.write(full_story(), tmp_path / name) for name in "ab")
+        first, second = (report.write(full_content(), tmp_path / name) for name in "ab")
         assert [p.name for p in first] == ["report.html", "report.png"]
         for one, other in zip(first, second, strict=True):
             assert one.read_bytes() == other.read_bytes()
@@ -366,34 +365,35 @@ class TestWrite:
         for name in ("report.html", "report.png"):
             (tmp_path / name).write_text("old")
 
-        def fail(story):
+        def fail(content):
             raise RuntimeError("no")
 
         module, name = part.split(".")
         monkeypatch.setattr(getattr(report, module), name, fail)
         with pytest.raises(RuntimeError):
-            report.write(full_story(), tmp_path)
+            report.write(full_content(), tmp_path)
         assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"report.html": "old", "report.png": "old"}
 
 
 def test_a_grammar_far_above_the_curve_is_told_in_words_and_not_drawn_to_scale():
-    near, far = full_story(), replace(full_story(), prior_distance=9.0)
-    assert not style.out_of_sight(near) and style.out_of_sight(far)
-    assert not style.out_of_sight(replace(far, trace=())) and not style.out_of_sight(replace(far, prior_distance=NAN))
-    drawn = page.distance(far)
+    near, far = full_content(), replace(full_content(), prior_distance=9.0)
+    assert not style.is_off_chart(near) and style.is_off_chart(far)
+    assert not style.is_off_chart(replace(far, trace=())) and not style.is_off_chart(replace(far, prior_distance=NAN))
+    drawn = interactive.distance(far)
     assert "grammar" not in [trace["name"] for trace in drawn["data"]]
     assert "grammar 9" in drawn["layout"]["annotations"][-1]["text"]
-    assert "grammar" in [trace["name"] for trace in page.distance(near)["data"]]
-    assert np.asarray(charts.distance(far, 600, 300)).shape == (300, 600, 3)
+    assert "grammar" in [trace["name"] for trace in interactive.distance(near)["data"]]
+    assert np.asarray(static.distance(far, 600, 300)).shape == (300, 600, 3)
 
 
 def detections(k=2):
     """In each photo a found, a missed and, by the grammar alone, a false object, far from each other."""
     truth = [np.array([[2.0, 2, 12, 12], [30, 2, 44, 16]])] * k
-    grammar = FoundBy("grammar", [np.array([[2.0, 2, 12, 12], [4, 28, 18, 44]])] * k, [np.array([True, False])] * k,
-                      [np.array([True, False])] * k, (57, 412, 30), (412, None), 0.3)
-    learned = FoundBy("learned", [np.array([[2.0, 2, 12, 12]])] * k, [np.array([True])] * k,
-                      [np.array([True, False])] * k, (70, 155, 17), (155, 200), 0.3)
+    grammar = BaselineDetections(
+        "grammar", [np.array([[2.0, 2, 12, 12], [4, 28, 18, 44]])] * k, [np.array([True, False])] * k,
+        [np.array([True, False])] * k, (57, 412, 30), (412, None), 0.3)
+    learned = BaselineDetections("learned", [np.array([[2.0, 2, 12, 12]])] * k, [np.array([True])] * k,
+                                 [np.array([True, False])] * k, (70, 155, 17), (155, 200), 0.3)
     return Detections(np.full((k, 48, 48, 3), 200, np.uint8), truth, [grammar, learned], 87, (0.8, 0.9), "By IoU.")
 
 
@@ -419,18 +419,18 @@ class TestDetections:
 
     def test_counts_and_equal_recall_are_said(self):
         told = detections()
-        assert pictures.counted(told.found[0]) == "57 found, 412 false, 30 missed"
+        assert pictures.counted(told.baselines[0]) == "57 found, 412 false, 30 missed"
         assert pictures.equal_recall(told) == ["At equal recall 0.8:  412 false  \u2192  155 false",
                                             "At equal recall 0.9:  never reached  \u2192  200 false"]
-        text = Reader(page.render(replace(full_story(), detections=told))).text
+        text = Reader(page.render(replace(full_content(), detections=told))).text
         for part in ("in 87 labelled photos", "trained on grammar: 57 found, 412 false, 30 missed", "never reached",
                      "By IoU."):
             assert part in text
-        assert len([tag for tag, more in Reader(page.render(replace(full_story(), detections=told))).tags
+        assert len([tag for tag, more in Reader(page.render(replace(full_content(), detections=told))).tags
                     if tag == "img" and more["alt"] in ("grammar", "learned")]) == 4
 
     def test_the_first_view_shows_them(self):
-        plain, more = (picture.first_view(replace(full_story(), detections=told)) for told in (None, detections()))
+        plain, more = (picture.first_view(replace(full_content(), detections=told)) for told in (None, detections()))
         assert more.width == 1400 and more.height > plain.height + 800
         assert all(count > 500 for count in colours(more).values()) and colours(plain)["missed"] == 0
 
@@ -458,14 +458,14 @@ class TestDetections:
         assert red[:196].sum() < 0.3 * 100 * 100 and not red[:, :195].any() and not red[:, 305:].any()
 
 
-class TestStrangers:
-    def test_far_photos_are_shown_with_their_note(self):
+class TestOutliers:
+    def test_outliers_are_shown_with_their_note(self):
         told = Outliers(images(3), ["3.1 times as far", "2.5 times as far", "2.1 times as far"], "Nothing like it.")
-        text = Reader(page.render(replace(full_story(), strangers=told))).text
-        assert "What the scene cannot express" in text and "2.5 times as far" in text and "Nothing like it." in text
-        assert picture.first_view(replace(full_story(),
-                                          strangers=told)).height > picture.first_view(full_story()).height
-        with pytest.raises(ValueError, match="far photos need one caption each, got 1 for 3"):
+        text = Reader(page.render(replace(full_content(), outliers=told))).text
+        assert "Photos unlike every render" in text and "2.5 times as far" in text and "Nothing like it." in text
+        assert picture.first_view(replace(full_content(),
+                                          outliers=told)).height > picture.first_view(full_content()).height
+        with pytest.raises(ValueError, match="outliers need one caption each, got 1 for 3"):
             Outliers(images(3), ["a"])
 
 
@@ -474,12 +474,12 @@ def test_of_many_attributes_the_picture_shows_those_that_changed_most():
     same = [AttributeContent("a", f"same{i}", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500)) for i in range(9)]
     moved = AttributeContent("a", "moved", rng.uniform(0, 1, 500), rng.normal(0.5, 0.01, 500))
     words = AttributeContent("a", "words", ["x", "y"] * 50, ["x"] * 100)
-    pressed = AttributeContent("a", "pressed", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500), low=0, pressed="low")
+    bounded = AttributeContent("a", "bounded", rng.uniform(0, 1, 500), rng.uniform(0, 1, 500), low=0, at_bound="low")
     assert moved.change > 0.85 and words.change == pytest.approx(0.5) and all(a.change < 0.25 for a in same)
     assert AttributeContent("a", "b", [], []).change == 0
-    story = ReportContent("x", attributes=[*same, words, moved, pressed])
-    assert [a.name for a in story.most_telling][:3] == ["pressed", "moved", "words"]
-    chosen = replace(story, shown_first=["a.same3", "a.words"])
-    assert [a.name for a in chosen.most_telling][:4] == ["same3", "words", "pressed", "moved"]
-    text = page.render(story)
-    assert all(a.label in text for a in story.attributes) and "at its lower bound: widen it, if it can be" in text
+    content = ReportContent("x", attributes=[*same, words, moved, bounded])
+    assert [a.name for a in content.ranked_attributes][:3] == ["bounded", "moved", "words"]
+    chosen = replace(content, shown_first=["a.same3", "a.words"])
+    assert [a.name for a in chosen.ranked_attributes][:4] == ["same3", "words", "bounded", "moved"]
+    text = page.render(content)
+    assert all(a.label in text for a in content.attributes) and "at its lower bound: widen it if you can" in text

@@ -3,23 +3,23 @@ import pytest
 
 from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import Photos
-from scenefit.evaluation.evaluate import Found
+from scenefit.evaluation.evaluate import Predictions
 from scenefit.files.tensors import CorruptFile
 from scenefit.run.detections import compare, read_detections, write_detections
 
 TRUTH = make_boxes(4, [0, 0, 1, 3], [[0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 8, 8], [5, 5, 15, 15]], ["a"] * 4)
 PHOTOS = Photos(np.arange(4, dtype=np.uint8)[:, None, None, None].repeat(40, 1).repeat(40, 2).repeat(3, 3), (), (),
                 np.full(4, ""), TRUTH)
-GOOD = Found(make_boxes(4, [0, 0, 1, 2, 3], [[0, 0, 10, 10], [20, 0, 30, 9], [0, 0, 8, 8], [0, 0, 5, 5],
+GOOD = Predictions(make_boxes(4, [0, 0, 1, 2, 3], [[0, 0, 10, 10], [20, 0, 30, 9], [0, 0, 8, 8], [0, 0, 5, 5],
                                              [5, 5, 15, 15]], ["a"] * 5, [0.9, 0.2, 0.8, 0.7, 0.6]), 0.5)
-POOR = Found(make_boxes(4, [0, 0, 2], [[0, 0, 10, 10], [30, 30, 40, 40], [0, 0, 5, 5]], ["a"] * 3, [0.3, 0.9, 0.8]),
-             0.1)
+POOR = Predictions(make_boxes(4, [0, 0, 2], [[0, 0, 10, 10], [30, 30, 40, 40], [0, 0, 5, 5]], ["a"] * 3,
+                             [0.3, 0.9, 0.8]), 0.1)
 
 
 def test_each_model_is_counted_from_its_own_threshold_on():
     told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD})
-    poor, good = told.found
-    assert (poor.arm, poor.counts, good.counts) == ("grammar", (1, 2, 3), (3, 1, 1))
+    poor, good = told.baselines
+    assert (poor.baseline, poor.counts, good.counts) == ("grammar", (1, 2, 3), (3, 1, 1))
     assert told.photos == 4 and told.images[:, 0, 0, 0].tolist() == [0, 1, 3], "photos without a box are not shown"
     assert [len(part) for part in good.box] == [1, 1, 1]
     assert [sorted(part.tolist()) for part in poor.true] == [[False, True], [], []]
@@ -30,18 +30,18 @@ def test_each_model_is_counted_from_its_own_threshold_on():
 def test_equal_recall_looks_at_all_detections():
     told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD})
     assert told.recalls == (0.5, 0.8, 0.9)
-    assert told.found[0].false_at == [None, None, None] and told.found[1].false_at == [0, 1, 1]
+    assert told.baselines[0].false_at == [None, None, None] and told.baselines[1].false_at == [0, 1, 1]
 
 
 def test_it_comes_back_from_its_file(tmp_path):
     path = tmp_path / "detections.safetensors"
     assert read_detections(path, "me") is None
-    told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD}, shown=2)
+    told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD}, n_shown=2)
     write_detections(path, told, "me")
     back = read_detections(path, "me")
     assert back is not None and np.array_equal(back.images, told.images) and len(told.images) == 2
-    assert back.found[0].counts == (1, 2, 3) and back.found[1].false_at == [0, 1, 1] and back.note == told.note
-    for one, other in zip(back.found, told.found, strict=True):
+    assert back.baselines[0].counts == (1, 2, 3) and back.baselines[1].false_at == [0, 1, 1] and back.note == told.note
+    for one, other in zip(back.baselines, told.baselines, strict=True):
         assert one.threshold == other.threshold
         for name in ("box", "true", "hit"):
             assert all(np.array_equal(a, b) for a, b in zip(getattr(one, name), getattr(other, name), strict=True))

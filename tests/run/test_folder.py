@@ -83,10 +83,10 @@ def test_what_a_finished_run_holds(whole, world):
         "features.safetensors", "learned.png", "model.safetensors", "photos.png", "prior.png", "report.html",
         "report.png", "samples.safetensors", "settings.json", "steps.jsonl", "summary.json"]
     run = open_run(whole)
-    assert run.finished and run.record.seed == 0 and run.record.size == (16, 16)
-    assert run.record.real.count == 40 and run.record.labelled is None
-    assert run.record.scene.path == str(world / "scene.py")
-    assert set(run.record.versions) == {"scenefit", "torch", "numpy", "python", "threads"}
+    assert run.finished and run.config.seed == 0 and run.config.size == (16, 16)
+    assert run.config.real.count == 40 and run.config.labelled is None
+    assert run.config.scene.path == str(world / "scene.py")
+    assert set(run.config.versions) == {"scenefit", "torch", "numpy", "python", "threads"}
     assert [step["number"] for step in steps(run)] == list(range(len(steps(run))))
     scene, warnings = scene_of(run)
     assert warnings == []
@@ -97,7 +97,7 @@ def test_what_a_finished_run_holds(whole, world):
     assert regressor.features(images).shape == (2, 32)
     assert torch.allclose(regressor.features(images)[:1], regressor.features(images[:1]),
                           atol=1e-6)  # whatever the batch
-    assert run.record.real.hash == make_config(scene, 0, Settings(), (16, 16), real, "").real.hash
+    assert run.config.real.hash == make_config(scene, 0, Settings(), (16, 16), real, "").real.hash
 
 
 def test_distances_are_measured_in_the_very_features_of_the_fit(world, tmp_path):
@@ -110,7 +110,7 @@ def test_distances_are_measured_in_the_very_features_of_the_fit(world, tmp_path)
 
 def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
     _, real, record = parts(world)
-    assert begin(whole, record).record.identity == record.identity
+    assert begin(whole, record).config.identity == record.identity
     few = real.take(range(10))
     scene, _, other = parts(world, seed=1, steps=5)
     other = make_config(scene, 1, Settings(**{**CHOSEN, "steps": 5}), (16, 16), few, "elsewhere", few, "few")
@@ -182,7 +182,7 @@ def test_a_changed_grammar_is_refused_with_what_changed(moved):
         scene_of(run)
     assert ("It differs in:\n  image.shade: learned Uniform(low=0, high=60) -> learned Uniform(low=0, high=61)\n"
             "undo the change, or fit again into another folder") in str(caught.value)
-    other = run.record.model_copy(update={"versions": {"python": "3.9.1"}})
+    other = run.config.model_copy(update={"versions": {"python": "3.9.1"}})
     with pytest.raises(RunError, match=r"begun with Python 3\.9\.1 .* compiled code, so another Python may be"):
         scene_of(scenefit.run.folder.Run(run.folder, other))
 
@@ -202,14 +202,14 @@ def test_a_scene_file_that_is_gone_or_lies_in_the_run_folder(moved, world):
     assert scene_of(run, world / "scene.py")[1] == []
     inside = run.path("evil.py")
     inside.write_text("raise SystemExit('this ran')")
-    record = run.record.model_copy(update={"scene": run.record.scene.model_copy(update={"path": str(inside)})})
+    record = run.config.model_copy(update={"scene": run.config.scene.model_copy(update={"path": str(inside)})})
     with pytest.raises(RunError, match="nothing in a run folder is executed unasked: give --scene FILE if you trust"):
         scene_of(scenefit.run.folder.Run(run.folder, record))
 
 
 def test_another_version_is_a_warning(whole):
     run = open_run(whole)
-    old = run.record.model_copy(update={"versions": {**run.record.versions, "torch": "1.0"}})
+    old = run.config.model_copy(update={"versions": {**run.config.versions, "torch": "1.0"}})
     assert version_changes(run) == []
     assert version_changes(scenefit.run.folder.Run(whole, old)) == [
         f"{whole} was begun with torch 1.0, and this is {torch.__version__}: results may differ in their last digits"]

@@ -42,17 +42,17 @@ def test_the_verdict_is_plain(prior, learned, text):
 
 
 def test_the_story_of_a_run(run):
-    story = report_content(run, scene_of(run)[0], ("look out",))
+    content = report_content(run, scene_of(run)[0], ("look out",))
     summary = read_summary(run)
-    assert story.title == "What scene learned from 40 photos" and story.verdict == summary.verdict
-    assert story.photos.shape == story.prior.shape == story.learned.shape == (24, 16, 16, 3)
-    assert len(np.unique(story.photos.reshape(24, -1), axis=0)) > 20, "photos are spread over the folder"
-    assert story.prior_distance == summary.prior and story.floor.value == summary.floor.mean
-    assert [a.label for a in story.attributes] == ["image.shade", "blob.x"]
-    assert [(a.low, a.high) for a in story.attributes] == [(0, 60), (2, 13)]
-    assert {point.stage for point in story.trace} == {"infer", "focus", "match", "settle", "check"}
-    assert story.notes == ("look out", FEW_PHOTOS) and story.table is None
-    assert story.facts["renders"] == f"{summary.renders:,}" and story.facts["seed"] == "0"
+    assert content.title == "What scene learned from 40 photos" and content.verdict == summary.verdict
+    assert content.photos.shape == content.prior.shape == content.learned.shape == (24, 16, 16, 3)
+    assert len(np.unique(content.photos.reshape(24, -1), axis=0)) > 20, "photos are spread over the folder"
+    assert content.prior_distance == summary.prior and content.floor.value == summary.floor.mean
+    assert [a.label for a in content.attributes] == ["image.shade", "blob.x"]
+    assert [(a.low, a.high) for a in content.attributes] == [(0, 60), (2, 13)]
+    assert {point.stage for point in content.trace} == {"infer", "focus", "match", "settle", "check"}
+    assert content.notes == ("look out", FEW_PHOTOS) and content.table is None
+    assert content.facts["renders"] == f"{summary.renders:,}" and content.facts["seed"] == "0"
 
 
 def test_a_lost_summary_says_what_to_do(run):
@@ -71,10 +71,10 @@ def test_what_belongs_to_another_run_is_not_told(run, name, tmp_path):
     other = open_run(here)
     if name == "samples.safetensors":
         told = json.loads((here / "summary.json").read_text())
-        (here / "summary.json").write_text(json.dumps({**told, "run": other.record.identity}))
+        (here / "summary.json").write_text(json.dumps({**told, "run": other.config.identity}))
     for kept in ("model.safetensors", "features.safetensors"):
         tensors, facts = read_tensors(here / kept, "")
-        write_tensors(here / kept, tensors, {**facts, "run": other.record.identity})
+        write_tensors(here / kept, tensors, {**facts, "run": other.config.identity})
     with pytest.raises(RunError, match=rf"{name} belongs to another run than .*; run scenefit report on the folder"):
         report_content(other, scene_of(run)[0])
 
@@ -87,23 +87,23 @@ def test_attributes_that_press_and_rules_are_told():
     model = Model(SceneDistribution(grammar))
     with torch.no_grad():
         model.distribution.rules["a/"].copy_(torch.tensor([0.0, -30.0]))
-    found = {story.label: story for story in attributes(model, {"a.x": "high"}, 64)}
+    found = {content.label: content for content in attributes(model, {"a.x": "high"}, 64)}
     assert set(found) == {"a.x", "a.yaw", "a.y", "a.rule"}, "b is never there"
     assert found["a.x"].warning == (
-        "a.x sits at its upper bound (1): the photos may lie beyond it, so widen it, if it can be.")
+        "a.x is at its upper bound (1): the photos may lie beyond it, so widen the bound if you can.")
     assert found["a.yaw"].circular and found["a.yaw"].low is None and found["a.y"].low is None
     assert set(found["a.rule"].before) == {"a -> []"}
 
 
 def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     skipped = [(f"/x/{name}.jpg", "broken") for name in "abcde"]
-    record = run.record.model_copy(update={"real": run.record.real.model_copy(update={"skipped": skipped}),
-                                           "settings": {**run.record.settings, "steps": 9, "rounds": 5}})
+    record = run.config.model_copy(update={"real": run.config.real.model_copy(update={"skipped": skipped}),
+                                           "settings": {**run.config.settings, "steps": 9, "rounds": 5}})
     assert notes(type(run)(run.folder, record)) == [
         FEW_PHOTOS, "5 real photos were left out: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
         "The budget ended the stage match after 2 of 9 pieces.",
         "The budget ended the stage infer after 1 of 5 pieces."]
-    many = run.record.model_copy(update={"real": run.record.real.model_copy(update={"count": 50})})
+    many = run.config.model_copy(update={"real": run.config.real.model_copy(update={"count": 50})})
     assert notes(run) == [FEW_PHOTOS] and notes(type(run)(run.folder, many)) == []
 
 
@@ -120,16 +120,16 @@ def test_photos_that_no_render_is_like_are_told(tmp_path):
     Image.fromarray(np.full((16, 16, 3), 255, np.uint8)).save(world / "real" / "007.png")
     call(*fit_command(world, tmp_path / "run"))
     run = open_run(tmp_path / "run")
-    story = report_content(run, scene_of(run)[0])
-    assert story.strangers is not None and story.strangers.images[0].min() == 255
-    assert story.strangers.captions[0].endswith(" times as far")
-    assert float(story.strangers.captions[0].split()[0]) > 2
-    assert story.strangers.note.startswith("2% of the photos lie farther from the learned renders")
+    content = report_content(run, scene_of(run)[0])
+    assert content.outliers is not None and content.outliers.images[0].min() == 255
+    assert content.outliers.captions[0].endswith(" times as far")
+    assert float(content.outliers.captions[0].split()[0]) > 2
+    assert content.outliers.note.startswith("2% of the photos lie farther from the learned renders")
 
 
 def test_left_out_labels_are_told_as_such(run):
     skipped = [("/x/a.xml", "object 2: is empty"), ("/x/b.jpg", "broken")]
-    labelled = run.record.real.model_copy(update={"skipped": skipped})
-    record = run.record.model_copy(update={"labelled": labelled})
+    labelled = run.config.real.model_copy(update={"skipped": skipped})
+    record = run.config.model_copy(update={"labelled": labelled})
     assert notes(type(run)(run.folder, record))[1] == (
         "2 labelled photos or labels were left out: a.xml (object 2: is empty); b.jpg (broken).")

@@ -118,10 +118,10 @@ def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path
     opened = open_run(run)
     keep_apart(run, APART, real, labelled, flat_field)
     found = open_scene(opened, scene)
-    model, size = fit_model(opened, found.grammar), opened.record.size
+    model, size = fit_model(opened, found.grammar), opened.config.size
     check_flat_field(opened, flat_field)
     reals, few = photos(real, size, flat=flat_field), labelled_photos(labelled, size, flat_field)
-    asked = {"run": opened.record.identity, "scene": found.hash, "real": hash_photos(reals),
+    asked = {"run": opened.config.identity, "scene": found.hash, "real": hash_photos(reals),
              "labelled": None if few is None else hash_photos(few), "features": features, "renders": renders,
              "images": images, "repeats": repeats, "seed": seed, "device": device,
              "label_policy": None if label_policy is None else asdict(label_policy), "versions": versions()}
@@ -137,12 +137,12 @@ def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path
                 write_progress(so_far, step, asked)
                 progress.update(shown, completed=step.done, total=step.of, description=step.text)
     opened.path("detections.safetensors").unlink(missing_ok=True)
-    if few is not None and step.found:
-        detections = compare(few, {arm: step.found[arm] for arm in ARMS})
-        write_detections(opened.path("detections.safetensors"), detections, opened.record.identity)
-    write_evaluation(opened.path("evaluation.json"), step.score)
+    if few is not None and step.predictions:
+        detections = compare(few, {arm: step.predictions[arm] for arm in ARMS})
+        write_detections(opened.path("detections.safetensors"), detections, opened.config.identity)
+    write_evaluation(opened.path("evaluation.json"), step.evaluation)
     so_far.unlink(missing_ok=True)
-    _show(step.score)
+    _show(step.evaluation)
     console.say(f"Written to {opened.path('evaluation.json')}")
 
 
@@ -180,9 +180,9 @@ def _notes(run: "Run", real: Any, few: Any) -> tuple[str, ...]:
     from scenefit.run.config import hash_photos
 
     found = []
-    if hash_photos(real) == run.record.real.hash:
+    if hash_photos(real) == run.config.real.hash:
         found.append("The fit was made with these photos; photos that it has not seen are a fairer test.")
-    if few is not None and run.record.labelled is not None and hash_photos(few) == run.record.labelled.hash:
+    if few is not None and run.config.labelled is not None and hash_photos(few) == run.config.labelled.hash:
         found.append("The fit optimised its task on these labelled photos; others are a fairer test.")
     return tuple(found)
 

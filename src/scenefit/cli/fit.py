@@ -106,7 +106,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
         with lock(out):
             run = begin(out, wanted)
             warnings = version_changes(run)
-            if run.record.scene.hash != found.hash:
+            if run.config.scene.hash != found.hash:
                 warnings.append(f"{found.path}, or what it imports, has changed since {out} was begun; its grammar has "
                                 f"not, but what it draws may have: to fit anew, remove {out}")
             for text in (*warnings, *_left_alone(found.grammar, run.settings)):

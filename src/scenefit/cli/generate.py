@@ -73,9 +73,9 @@ def _learned(run: Path, scene: Path | None) -> "tuple[Model | PriorModel, SceneF
     from scenefit.run.folder import fit_model, open_run
 
     opened = open_run(run)
-    found, real = open_scene(opened, scene), opened.record.real
+    found, real = open_scene(opened, scene), opened.config.real
     return fit_model(opened, found.grammar), found, {
-        "run": str(run), "scene": str(found.path), "versions": opened.record.versions,
+        "run": str(run), "scene": str(found.path), "versions": opened.config.versions,
         "real": {"path": real.path, "hash": real.hash, "count": real.count}}
 
 

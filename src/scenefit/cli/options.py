@@ -223,8 +223,8 @@ def flat_field_hash(folder: Path | None, size: tuple[int, int]) -> str | None:
 
 def check_flat_field(run: "Run", flat: Path | None) -> None:
     """Warns if photos are not flat-field corrected as those of the fit were."""
-    fitted = run.record.flat_field
-    if fitted != flat_field_hash(flat, run.record.size):
+    fitted = run.config.flat_field
+    if fitted != flat_field_hash(flat, run.config.size):
         then, now = ("given" if some else "not given" for some in (fitted, flat))
         _warn(f"--flat-field differs from the fit's ({then} then, {now} now, or of other photos), so distances also "
               "measure the camera's dust; give the option as it was given to fit")

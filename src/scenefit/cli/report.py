@@ -47,6 +47,6 @@ def report(
         if real is not None:
             check_flat_field(opened, flat_field)
             measure(opened, found.grammar, found.renderer, photos(
-                real, opened.record.size, opened.settings.most_photos, flat_field))
+                real, opened.config.size, opened.settings.most_photos, flat_field))
         page, picture = write_report(opened, found)
     console.say(f"Report: {page} (as a picture: {picture})")

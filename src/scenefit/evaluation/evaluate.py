@@ -31,8 +31,8 @@ from scenefit.tasks.detector_data import VALIDATION
 from scenefit.tasks.from_labels import task_for_labels
 from scenefit.tasks.rendering import render_labelled
 
-LEAST = 10  # photos: fewer say nothing
-ARMS = ("grammar", "shrunk", "learned")
+MIN_PHOTOS = 10  # photos: fewer say nothing
+BASELINES = ("grammar", "shrunk", "learned")
 
 Sampler = Callable[[int, int], SceneBatch]  # of a seed and a number of scenes
 
@@ -89,7 +89,7 @@ class Evaluation(_Plain):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Predictions:
     """What a detector found in the labelled photos, and from which score on it is to be believed: the threshold that
     maximises F1 on renders of its own distribution that it was not trained on."""
 
@@ -103,8 +103,8 @@ class Progress(NamedTuple):
     text: str
     done: int
     of: int
-    score: Evaluation
-    found: Mapping[str, Found]
+    evaluation: Evaluation
+    predictions: Mapping[str, Predictions]
 
 
 def evaluate(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None, *,
@@ -119,7 +119,7 @@ def evaluate(model: Model, renderer: Renderer, real: Photos, extractor: Extracto
     *_, last = evaluate_steps(model, renderer, real, extractor, labelled, features=features, renders=renders,
                               images=images, repeats=repeats, seed=seed, task=task, notes=notes,
                               label_policy=label_policy)
-    return last.score
+    return last.evaluation
 
 
 def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
@@ -127,8 +127,8 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
                    task: Task | None = None, notes: tuple[str, ...] = (), label_policy: LabelPolicy | None = None,
                    start: Progress | None = None) -> Iterator[Progress]:
     """Measure piece by piece; see `score`. start: the last piece of a measuring of the same that was stopped."""
-    if len(real) < LEAST:
-        raise ValueError(f"score needs at least {LEAST} photos to say anything, got {len(real)}")
+    if len(real) < MIN_PHOTOS:
+        raise ValueError(f"score needs at least {MIN_PHOTOS} photos to say anything, got {len(real)}")
     arms = samplers(model)
     photos = compute(extractor, real.images)
     using = kernel(photos)
@@ -140,15 +140,15 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
         start = Progress("", 0, len(arms) * (1 + (0 if labelled is None else repeats)), empty, {})
     piece = start
     for name, sample in arms.items():
-        if name not in piece.score.distances:
+        if name not in piece.evaluation.distances:
             drawn = compute(extractor, render_images(renderer, sample(derive_seed(seed, "score"), renders))[0])
             told = _distances(drawn, photos, using, seed)
-            piece = _after(piece, f"distances of {name}", distances={**piece.score.distances, name: told})
+            piece = _after(piece, f"distances of {name}", distances={**piece.evaluation.distances, name: told})
             yield piece
     if labelled is not None:
         task = task or task_for_labels(labelled, model.grammar, renderer)
         for name, sample in arms.items():
-            for number in range(len(piece.score.values.get(name, [])), repeats):
+            for number in range(len(piece.evaluation.values.get(name, [])), repeats):
                 trial = _Trial(task, renderer, sample, labelled, label_policy, images, derive_seed(seed,
                                                                                                    f"score {number}"))
                 piece = trial.after(piece, name)
@@ -162,9 +162,10 @@ def _distances(drawn: Tensor, photos: Tensor, using: Kernel, seed: int) -> Dista
                      auc_low=test.low, auc_high=test.high)
 
 
-def _after(piece: Progress, text: str, found: Mapping[str, Found] | None = None, **more: Any) -> Progress:
+def _after(piece: Progress, text: str, found: Mapping[str, Predictions] | None = None, **more: Any) -> Progress:
     """The next piece: more is what the score holds now."""
-    return Progress(text, piece.done + 1, piece.of, piece.score.model_copy(update=more), found or piece.found)
+    evaluation = piece.evaluation.model_copy(update=more)
+    return Progress(text, piece.done + 1, piece.of, evaluation, found or piece.predictions)
 
 
 def samplers(model: Model) -> Mapping[str, Sampler]:
@@ -191,13 +192,13 @@ class _Trial:
 
     def after(self, piece: Progress, arm: str) -> Progress:
         """piece with one more training of arm, and its metrics on the labelled photos."""
-        photos, had = self.labelled, piece.score
+        photos, had = self.labelled, piece.evaluation
         labels = self.task.labels(photos, self.label_policy)
         network = self.task.train(*self.rendered(self.seed, self.images), derive_seed(self.seed, "task network"))
-        found = piece.found
+        found = piece.predictions
         if arm not in found:
             predicted = predict_boxes(self.task, network, photos.images, self.validation)
-            found = found if predicted is None else {**found, arm: Found(*predicted)}
+            found = found if predicted is None else {**found, arm: Predictions(*predicted)}
         measured, before = self.task.evaluate(network, photos.images, labels), had.metrics.get(arm, {})
         own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in measured.items()}
         return _after(piece, f"training on {arm}", found, metric=next(iter(measured)),
@@ -205,4 +206,4 @@ class _Trial:
 
     def validation(self) -> tuple[np.ndarray, Any]:
         """Renders of the same distribution that the network was not trained on."""
-        return self.rendered(derive_seed(self.seed, "validation"), max(self.images // VALIDATION, LEAST))
+        return self.rendered(derive_seed(self.seed, "validation"), max(self.images // VALIDATION, MIN_PHOTOS))

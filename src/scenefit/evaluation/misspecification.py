@@ -11,26 +11,26 @@ from torch import Tensor
 
 from scenefit.metrics.summary_statistics import summary_statistics_for
 
-NEAR = 5  # neighbours: one alone says little
-INSIDE = 0.99  # of the renders lie nearer to other renders than the unit
-FAR = 1.0  # in that unit: one photo in a hundred lies beyond it if photos are as renders are
-CUT = 4.0  # standard deviations of the renders: no single number decides
+N_NEIGHBOURS = 5  # neighbours: one alone says little
+QUANTILE = 0.99  # of the renders lie nearer to other renders than the unit
+THRESHOLD = 1.0  # in that unit: one photo in a hundred lies beyond it if photos are as renders are
+MAX_DEVIATION = 4.0  # standard deviations of the renders: no single number decides
 Images = NDArray[np.uint8]
 
 
-def outlier_score(photos: Tensor, renders: Tensor, near: int = NEAR) -> Tensor:
+def outlier_score(photos: Tensor, renders: Tensor, n_neighbours: int = N_NEIGHBOURS) -> Tensor:
     """How far each photo [N, F] lies from its nearest renders [S, F] [N]: 1 is as far as 99 of 100 renders at most lie
     from their nearest other renders.
 
     Distances are means over the `near` nearest. ValueError for fewer than near + 1 renders.
     """
-    if len(renders) <= near:
-        raise ValueError(f"farness needs more than {near} renders to tell what lies near, got {len(renders)}")
+    if len(renders) <= n_neighbours:
+        raise ValueError(f"farness needs more than {n_neighbours} renders to tell what lies near, got {len(renders)}")
     own = torch.cdist(renders, renders, compute_mode="donot_use_mm_for_euclid_dist")
     own.fill_diagonal_(float("inf"))  # a render is no neighbour of its own
-    unit = own.topk(near, largest=False).values.mean(1).quantile(INSIDE)
+    unit = own.topk(n_neighbours, largest=False).values.mean(1).quantile(QUANTILE)
     away = torch.cdist(photos, renders, compute_mode="donot_use_mm_for_euclid_dist")
-    return away.topk(near, largest=False).values.mean(1) / unit.clamp(min=1e-12)
+    return away.topk(n_neighbours, largest=False).values.mean(1) / unit.clamp(min=1e-12)
 
 
 def outlier_scores(photos: Images, *renders: Images) -> list[NDArray[np.float32]]:
@@ -40,15 +40,16 @@ def outlier_scores(photos: Images, *renders: Images) -> list[NDArray[np.float32]
     return [outlier_score(*standard(described, summary(part))).numpy() for part in renders]
 
 
-def farthest(found: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+def farthest(found: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     """Rows of at most so many photos whose farness [N] is beyond `FAR`, the farthest first."""
-    order = np.argsort(-found, kind="stable")[:most]
-    return order[found[order] > FAR]
+    order = np.argsort(-found, kind="stable")[:n]
+    return order[found[order] > THRESHOLD]
 
 
 def standard(photos: Tensor, renders: Tensor) -> tuple[Tensor, Tensor]:
     """Both in standard deviations of the renders, without the numbers in which renders do not differ."""
     middle, spread = renders.mean(0), renders.std(0)
     used = spread > 1e-5
-    photos, renders = (((part - middle)[:, used] / spread[used]).clamp(-CUT, CUT) for part in (photos, renders))
+    photos, renders = (((part - middle)[:, used] / spread[used]).clamp(-MAX_DEVIATION, MAX_DEVIATION)
+                       for part in (photos, renders))
     return photos, renders

@@ -7,11 +7,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from scenefit.evaluation.evaluate import Band
-from scenefit.evaluation.misspecification import FAR, farthest, outlier_scores
+from scenefit.evaluation.misspecification import THRESHOLD, farthest, outlier_scores
 
-STRANGERS = 6
-LOOKED_AT = 256  # photos, and renders, to find them
-FEW = 50  # photos
+N_OUTLIERS = 6
+MAX_IMAGES = 256  # photos, and renders, to find them
+MIN_PHOTOS = 50  # photos
 
 
 class Summary(BaseModel):
@@ -25,7 +25,7 @@ class Summary(BaseModel):
     learned: float
     floor: Band
     verdict: str
-    pressed: dict[str, str]
+    at_bound: dict[str, str]
     renders: int
     trainings: int
     cpu_seconds: float
@@ -34,7 +34,7 @@ class Summary(BaseModel):
 
 def verdict(prior: float, learned: float, band: Band, photos: int) -> str:
     """The distances in one or two plain sentences. Squared MMDs; band: their floor, of so many photos."""
-    if photos < FEW:
+    if photos < MIN_PHOTOS:
         return (f"{photos} photos are too few to tell how close the renders are: MMD² {learned:.3g}, grammar "
                 f"{prior:.3g}, where photos are {band.low:.3g} to {band.high:.3g} from photos. Give some hundreds, and "
                 "look at the images.")
@@ -58,5 +58,6 @@ def find_outliers(photos: np.ndarray, prior: np.ndarray, learned: np.ndarray) ->
     "far_by" [k]; and the shares of all photos that are beyond `FAR` from renders of the grammar and from learned ones,
     "far_share" [2]."""
     both = outlier_scores(photos, prior, learned)
-    rows = farthest(both[1], STRANGERS)
-    return {"far": photos[rows], "far_by": both[1][rows], "far_share": np.array([(one > FAR).mean() for one in both])}
+    rows = farthest(both[1], N_OUTLIERS)
+    return {"far": photos[rows], "far_by": both[1][rows],
+            "far_share": np.array([(one > THRESHOLD).mean() for one in both])}

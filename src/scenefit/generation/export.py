@@ -31,8 +31,8 @@ from scenefit.scenes.priors import Prior, wrap
 from scenefit.scenes.scene import SceneBatch, Table
 
 PERCENT = (1, 5, 25, 50, 75, 95, 99)
-LISTED = 50  # values of an integer whose shares are listed one by one
-LEAST = 0.1  # correlations that are listed
+MAX_LISTED = 50  # values of an integer whose shares are listed one by one
+MIN_CORRELATION = 0.1  # correlations that are listed
 DIGITS = 6
 
 
@@ -51,7 +51,8 @@ def export(model: Model, scenes: int = 4096) -> dict[str, Any]:
     return {"scenefit": version("scenefit"), "seed": model.seed, "scenes": scenes, "attributes": attributes,
             "counts": _counts(sets), "rules": _rules(grammar, sets),
             "correlations": [{"a": a, "b": b, "relation": relation, "spearman": _round(value)}
-                             for a, b, relation, value in correlations(grammar, learned) if abs(value) >= LEAST]}
+                             for a, b, relation, value in correlations(grammar, learned)
+                             if abs(value) >= MIN_CORRELATION]}
 
 
 def summary(values: Any, form: Form) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def summary(values: Any, form: Form) -> dict[str, Any]:
     quantiles = {str(q): _round(np.quantile(straight, q / 100)) for q in PERCENT}
     out: dict[str, Any] = {"mean": _round(straight.mean()), "sd": _round(straight.std()), "quantiles": quantiles,
                            "range": [quantiles["5"], quantiles["95"]]}
-    if form == "integer" and len(np.unique(values)) <= LISTED:
+    if form == "integer" and len(np.unique(values)) <= MAX_LISTED:
         out["probabilities"] = _shares(values)
     return out
 

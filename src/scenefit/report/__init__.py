@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that opens offline, and its first view as a picture."""
+"""The report of a run: an HTML file that opens offline, and a picture of its first view."""
 
 import io
 from pathlib import Path
@@ -8,8 +8,8 @@ from scenefit.report import page, picture
 from scenefit.report.content import (
     AttributeContent,
     Baseline,
+    BaselineDetections,
     Detections,
-    FoundBy,
     Interval,
     Mistakes,
     Outliers,
@@ -21,8 +21,8 @@ from scenefit.report.content import (
 __all__ = [
     "AttributeContent",
     "Baseline",
+    "BaselineDetections",
     "Detections",
-    "FoundBy",
     "Interval",
     "Mistakes",
     "Outliers",
@@ -33,14 +33,14 @@ __all__ = [
 ]
 
 
-def write(story: ReportContent, folder: Path | str) -> tuple[Path, Path]:
+def write(content: ReportContent, folder: Path | str) -> tuple[Path, Path]:
     """Write report.html and report.png into folder, each whole or not at all; returns their paths.
 
-    The same story gives the same bytes.
+    The same content gives the same bytes.
     """
     held = io.BytesIO()
-    picture.first_view(story).save(held, "PNG")
-    text = page.render(story)
+    picture.first_view(content).save(held, "PNG")
+    text = page.render(content)
     html_path, png_path = Path(folder) / "report.html", Path(folder) / "report.png"
     files.write_text(html_path, text)
     files.write_bytes(png_path, held.getvalue())

@@ -1,4 +1,4 @@
-"""The picture of what detectors find in labelled photos: true, false and missed objects, told apart by colour and line.
+"""Pictures of detections on labelled photos: true, false and missed objects, distinguished by colour and line.
 
 Legend: k photos; d detections; t true boxes.
 """
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from scenefit.report.charts import font
-from scenefit.report.content import Detections, FoundBy, Images
+from scenefit.report.charts.static import font
+from scenefit.report.content import BaselineDetections, Detections, Images
 
-TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # told apart by those who cannot see red, or green, too
-MOST = 3  # photos a row
+TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # distinguishable for colour-blind readers too
+MAX_PHOTOS = 3  # per row
 GAP = 14
 Rows = Any  # boxes [d, 4]
 DASH = (9, 6)
@@ -22,9 +22,9 @@ SMALL, LARGE = 480, 1920  # pixels a photo's shorter side is enlarged to, and it
 
 def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
           hit: Any, width: int) -> Image.Image:
-    """One photo, width pixels wide. Thin: found and true. Thick with a cross: false. Dashed: an object that was missed.
+    """One photo, width pixels wide. Thin: a true detection. Thick with a cross: a false one. Dashed: a missed object.
 
-    truth [t, 4], hit [t]: whether it was found.  boxes [d, 4], true [d]: whether it is one of the truth.
+    truth [t, 4], hit [t]: whether a detection matches.  boxes [d, 4], true [d]: whether a true box matches.
     """
     scale = width / image.shape[1]
     picture = Image.fromarray(image).resize((width, round(image.shape[0] * scale)), Image.Resampling.BICUBIC)
@@ -54,36 +54,36 @@ def plain(image: Images, boxes: Rows, texts: Sequence[str], colours: Sequence[st
     return picture
 
 
-def counted(found: FoundBy) -> str:
+def counted(found: BaselineDetections) -> str:
     true, false, missed = found.counts
     return f"{true:,} found, {false:,} false, {missed:,} missed"
 
 
-def equal_recall(story: Detections) -> list[str]:
-    """One sentence a recall: how many false detections each model makes for it."""
-    said = []
-    for place, recall in enumerate(story.recalls):
-        numbers = [f.false_at[place] for f in story.found]
-        texts = ["never reached" if number is None else f"{number:,} false" for number in numbers]
-        said.append(f"At equal recall {recall:g}:  " + "  \u2192  ".join(texts))
-    return said
+def equal_recall(shown: Detections) -> list[str]:
+    """One sentence per recall: how many false detections each detector makes to reach it."""
+    sentences = []
+    for number, recall in enumerate(shown.recalls):
+        counts = [one.false_at[number] for one in shown.baselines]
+        texts = ["never reached" if count is None else f"{count:,} false" for count in counts]
+        sentences.append(f"At equal recall {recall:g}:  " + "  \u2192  ".join(texts))
+    return sentences
 
 
-def names(story: Detections) -> str:
-    return "  \u2192  ".join(found.arm for found in story.found)
+def names(shown: Detections) -> str:
+    return "  \u2192  ".join(one.baseline for one in shown.baselines)
 
 
-def rows(story: Detections, width: int) -> Iterator[tuple[FoundBy, list[Image.Image]]]:
-    """Each model with its pictures, that fill so many pixels in a row."""
-    count = min(len(story.images), MOST)
+def rows(shown: Detections, width: int) -> Iterator[tuple[BaselineDetections, list[Image.Image]]]:
+    """The detections on each baseline, with its pictures, which fill width pixels in a row."""
+    count = min(len(shown.images), MAX_PHOTOS)
     each = (width - GAP * (count - 1)) // count if count > 1 else min(width, 640)
-    for found in story.found:
-        yield found, [photo(story.images[i], story.truth[i], found.box[i], found.true[i], found.hit[i], each)
-                      for i in range(count)]
+    for one in shown.baselines:
+        yield one, [photo(shown.images[i], shown.truth[i], one.box[i], one.true[i], one.hit[i], each)
+                    for i in range(count)]
 
 
 def sample(kind: str) -> Image.Image:
-    """A small box as it is drawn for "true", "false" or "missed"."""
+    """A small box as drawn for "true", "false" or "missed"."""
     picture = Image.new("RGB", (30, 22), "white")
     draw, box = ImageDraw.Draw(picture), (4.0, 3.0, 26.0, 18.0)
     if kind == "true":
@@ -116,7 +116,7 @@ def _crossed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) 
 
 
 def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) -> None:
-    """Dashes on a white ground, so that they are seen on anything."""
+    """Dashes on white, visible on any image."""
     draw.rectangle(box, outline="white", width=4)
     x0, y0, x1, y1 = box
     colour, (on, off) = ImageColor.getrgb(MISSED), DASH

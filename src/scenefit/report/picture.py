@@ -1,4 +1,4 @@
-"""Pictures without a browser: contact sheets, and the first view of a report."""
+"""Pictures drawn without a browser: contact sheets, and the first view of a report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,15 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.files.atomic import atomic_write
-from scenefit.report import charts, detections, style
-from scenefit.report.charts import fitted, font
+from scenefit.report import detections
+from scenefit.report.charts import static, style
+from scenefit.report.charts.static import fitted, font
 from scenefit.report.content import Images, ReportContent
 
 GAP = 3
 WIDTH, MARGIN = 1400, 48
 INSIDE = WIDTH - 2 * MARGIN
-MOST_ATTRIBUTES = 8
+MAX_ATTRIBUTES = 8
 
 
 def contact_sheet(images: Any, columns: int, scale: float | None = None,
@@ -23,8 +24,8 @@ def contact_sheet(images: Any, columns: int, scale: float | None = None,
     """Images in a grid, row by row.
 
     images: uint8 [k, H, W, 3] or [k, H, W].  scale: a whole number repeats pixels, a fraction below 1 shrinks with
-    antialiasing, None brings small images to about 96 pixels and large ones to 320.  captions: one an image.
-    ValueError without images, or on another shape, scale or number of captions.
+    antialiasing, None scales small images to about 96 pixels and large ones to 320.  captions: one per image.
+    ValueError without images, or for a wrong shape, scale or number of captions.
     """
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
@@ -33,7 +34,7 @@ def contact_sheet(images: Any, columns: int, scale: float | None = None,
     if columns < 1:
         raise ValueError(f"a contact sheet needs columns >= 1, got {columns}")
     if captions is not None and len(captions) != len(images):
-        raise ValueError(f"a contact sheet needs one caption an image, got {len(captions)} for {len(images)}")
+        raise ValueError(f"a contact sheet needs one caption per image, got {len(captions)} for {len(images)}")
     cells = [_resized(image, _scale(image, scale)) for image in images]
     columns = min(columns, len(cells))
     return _grid(cells, columns, captions)
@@ -67,24 +68,24 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
     pitch = max(width, min(140, max(int(type_.getlength(text)) + 8 for text in texts))) if captions else width
     step = height + (22 if captions else 0)
     rows = -(-len(cells) // columns)
-    sheet = Image.new("RGB", (columns * (pitch + GAP) + GAP, rows * (step + GAP) + GAP),
+    page = Image.new("RGB", (columns * (pitch + GAP) + GAP, rows * (step + GAP) + GAP),
                       "white" if captions else style.LINE)
-    draw = ImageDraw.Draw(sheet)
+    draw = ImageDraw.Draw(page)
     for i, (cell, text) in enumerate(zip(cells, texts, strict=True)):
         x, y = GAP + (i % columns) * (pitch + GAP), GAP + (i // columns) * (step + GAP)
-        sheet.paste(cell, (x + (pitch - width) // 2, y))
+        page.paste(cell, (x + (pitch - width) // 2, y))
         if captions:
             draw.text((x + pitch / 2, y + height + 3), fitted(text, type_, pitch), style.INK, type_, anchor="ma")
     if not captions and len(cells) % columns:  # no grey where the last row has no image
         used = (len(cells) % columns) * (pitch + GAP) + GAP
-        draw.rectangle((used, (rows - 1) * (step + GAP) + GAP, sheet.width, sheet.height), fill="white")
-    return sheet
+        draw.rectangle((used, (rows - 1) * (step + GAP) + GAP, page.width, page.height), fill="white")
+    return page
 
 
-def first_view(story: ReportContent) -> Image.Image:
+def first_view(content: ReportContent) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
-    blocks = [_header(story), _panels(story), _detections(story), _results(story), _attributes(story),
-              _strangers(story), _footer(story)]
+    blocks = [_header(content), _panels(content), _detections(content), _results(content), _attributes(content),
+              _outliers(content), _footer(content)]
     kept = [block for block in blocks if block is not None]
     page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
     y = 48
@@ -94,12 +95,12 @@ def first_view(story: ReportContent) -> Image.Image:
     return page
 
 
-def _header(story: ReportContent) -> Image.Image:
-    parts = [_text(story.title, 34, style.INK, bold=True, most=2)]
-    if story.subtitle:
-        parts.append(_text(story.subtitle, 17, style.SOFT, most=2))
-    if story.verdict:
-        parts += [_blank(6), _framed(_text(story.verdict, 20, style.INK, INSIDE - 40, most=4))]
+def _header(content: ReportContent) -> Image.Image:
+    parts = [_text(content.title, 34, style.INK, bold=True, max_lines=2)]
+    if content.subtitle:
+        parts.append(_text(content.subtitle, 17, style.SOFT, max_lines=2))
+    if content.verdict:
+        parts += [_blank(6), _framed(_text(content.verdict, 20, style.INK, INSIDE - 40, max_lines=4))]
     return _stack(parts, 8)
 
 
@@ -113,21 +114,21 @@ def _framed(text: Image.Image) -> Image.Image:
     return box
 
 
-def _panels(story: ReportContent) -> Image.Image | None:
-    if not story.panels:
+def _panels(content: ReportContent) -> Image.Image | None:
+    if not content.panels:
         return None
     gap = 28
     width = (INSIDE - gap * 2) // 3
     blocks = []
-    for role, title, images in story.panels:
+    for role, title, images in content.panels:
         columns, rows, scale = _fit(images, width)
         shown = contact_sheet(images[: columns * rows], columns, scale)
         blocks.append(_stack([_label(title, role, width), shown], 8))
     return _row(blocks, gap)
 
 
-def _fit(images: Images, width: int, tallest: int = 330) -> tuple[int, int, float]:
-    """Columns, rows and scale that fill a panel with cells of about 72 pixels, large photos with three a row."""
+def _fit(images: Images, width: int, max_height: int = 330) -> tuple[int, int, float]:
+    """Columns, rows and scale that fill a panel with cells of about 72 pixels, or three per row of large photos."""
     k, h, w = images.shape[:3]
     best: tuple[float, int, float] | None = None
     for columns in range(3, 9):
@@ -137,67 +138,67 @@ def _fit(images: Images, width: int, tallest: int = 330) -> tuple[int, int, floa
             score = scale * w / room - abs(scale * w - 72) / 400
             best = max(best, (score, columns, scale)) if best else (score, columns, scale)
     _, columns, scale = best or (0.0, 3, (width - 4 * GAP) / 3 / w)
-    rows = max(1, min(int((tallest - GAP) // (h * scale + GAP)), 6))
+    rows = max(1, min(int((max_height - GAP) // (h * scale + GAP)), 6))
     columns = min(columns, k)
     return columns, max(1, min(rows, k // columns)), scale
 
 
-def _detections(story: ReportContent) -> Image.Image | None:
-    """Rows of photos, one a model, with what it found; then false ones at equal recall."""
-    told = story.detections
-    if told is None or not told.found:
+def _detections(content: ReportContent) -> Image.Image | None:
+    """Rows of photos with detections, one per baseline; then false detections at equal recall."""
+    shown = content.detections
+    if shown is None or not shown.baselines:
         return None
-    parts = [_text(f"What detectors find in {told.photos} labelled photos, by what they were trained on", 20, style.INK,
+    parts = [_text(f"Detections in {shown.photos} labelled photos, by training data", 20, style.INK,
                    bold=True)]
     key = [part for kind, text in detections.LEGEND.items()
            for part in (detections.sample(kind), _text(text, 15, style.INK, round(font(15).getlength(text)) + 20))]
     parts.append(_row(key, 6, middle=True))
-    for found, pictures in detections.rows(told, INSIDE):
-        name = f"trained on: {found.arm}"
-        head = _row([_label(name, found.arm, round(font(18).getlength(name)) + 40, 18),
-                     _text(detections.counted(found), 20, style.INK, 700, bold=True)], 4, middle=True)
+    for one, pictures in detections.rows(shown, INSIDE):
+        name = f"trained on: {one.baseline}"
+        head = _row([_label(name, one.baseline, round(font(18).getlength(name)) + 40, 18),
+                     _text(detections.counted(one), 20, style.INK, 700, bold=True)], 4, middle=True)
         parts += [head, _row(pictures, detections.GAP)]
-    said = detections.equal_recall(told)
-    if said:
-        parts.append(_framed(_stack([_text(f"{detections.names(told)}, false detections where both find as many:", 15,
+    texts = detections.equal_recall(shown)
+    if texts:
+        parts.append(_framed(_stack([_text(f"{detections.names(shown)}, false detections at equal recall:", 15,
                                            style.SOFT, INSIDE - 40),
-                                     *(_text(text, 18, style.INK, INSIDE - 40, bold=True) for text in said)], 4)))
-    if told.note:
-        parts.append(_text(told.note, 14, style.SOFT, most=2))
+                                     *(_text(text, 18, style.INK, INSIDE - 40, bold=True) for text in texts)], 4)))
+    if shown.note:
+        parts.append(_text(shown.note, 14, style.SOFT, max_lines=2))
     return _stack(parts, 10)
 
 
-def _strangers(story: ReportContent) -> Image.Image | None:
-    told = story.strangers
-    if told is None or not len(told.images):
+def _outliers(content: ReportContent) -> Image.Image | None:
+    outliers = content.outliers
+    if outliers is None or not len(outliers.images):
         return None
-    scale = min(1.0, 200 / told.images.shape[2]) if told.images.shape[2] > 64 else None
-    shown = contact_sheet(told.images[:6], 6, scale, told.captions[:6])
-    return _stack([_text("What the scene cannot express", 17, style.INK, bold=True),
-                   _text(told.note, 14, style.SOFT, most=3), shown], 8)
+    width = outliers.images.shape[2]
+    shown = contact_sheet(outliers.images[:6], 6, min(1.0, 200 / width) if width > 64 else None, outliers.captions[:6])
+    return _stack([_text("Photos unlike every render", 17, style.INK, bold=True),
+                   _text(outliers.note, 14, style.SOFT, max_lines=3), shown], 8)
 
 
-def _results(story: ReportContent) -> Image.Image | None:
+def _results(content: ReportContent) -> Image.Image | None:
     """Table and distance, side by side where there are both."""
-    both = story.table is not None and bool(style.stages(story.trace))
+    both = content.table is not None and bool(style.stages(content.trace))
     width = (INSIDE - 40) // 2 if both else INSIDE
-    height = max(300, 110 + 46 * len(story.table.rows)) if story.table else 320
+    height = max(300, 110 + 46 * len(content.table.rows)) if content.table else 320
     parts = []
-    if story.table is not None:
-        notes = [style.gap_text(story.table.gap_closed)] if story.table.gap_closed else []
-        notes += [story.table.note] if story.table.note else []
-        parts.append(_stack([_text(style.metric_title(story.table), 17, style.INK, width, bold=True),
-                             charts.arms(story.table, width, height),
-                             *(_text(note, 14, style.SOFT, width, most=2) for note in notes)], 6))
-    if style.stages(story.trace):
+    if content.table is not None:
+        notes = [style.gap_text(content.table.gap_closed)] if content.table.gap_closed else []
+        notes += [content.table.note] if content.table.note else []
+        parts.append(_stack([_text(style.metric_title(content.table), 17, style.INK, width, bold=True),
+                             static.baselines(content.table, width, height),
+                             *(_text(note, 14, style.SOFT, width, max_lines=2) for note in notes)], 6))
+    if style.stages(content.trace):
         parts.append(_stack([_text("Distance to the photos, over renders", 17, style.INK, width, bold=True),
-                             charts.distance(story, width, height)], 6))
+                             static.distance(content, width, height)], 6))
     return _row(parts, 40) if parts else None
 
 
-def _attributes(story: ReportContent) -> Image.Image | None:
-    many = len(story.attributes) > MOST_ATTRIBUTES
-    shown = story.most_telling[:MOST_ATTRIBUTES] if many else story.attributes
+def _attributes(content: ReportContent) -> Image.Image | None:
+    many = len(content.attributes) > MAX_ATTRIBUTES
+    shown = content.ranked_attributes[:MAX_ATTRIBUTES] if many else content.attributes
     if not shown:
         return None
     columns = max(3, min(4, len(shown)))
@@ -205,7 +206,7 @@ def _attributes(story: ReportContent) -> Image.Image | None:
     width = (INSIDE - gap * (columns - 1)) // columns
     cells = [_attribute(a, width) for a in shown]
     rows = [_row(cells[i:i + columns], gap) for i in range(0, len(cells), columns)]
-    more = len(story.attributes) - len(shown)
+    more = len(content.attributes) - len(shown)
     tail = [_text(f"{more} more attributes are in report.html.", 14, style.SOFT)] if more else []
     roles = [r for r in ("before", "after", "truth") if any(r in a.values for a in shown)]
     note = _text("each scaled to its own tallest bar; mean ± standard deviation", 14, style.SOFT, 700)
@@ -218,29 +219,30 @@ def _attribute(attribute: Any, width: int) -> Image.Image:
     name = attribute.label + (f", {attribute.unit}" if attribute.unit else "")
     lines = [_label(f"{role}  {style.summary(values, attribute)}", role, width, 14)
              for role, values in attribute.values.items()]
-    if attribute.pressed:
-        side = "lower" if attribute.pressed == "low" else "upper"
+    if attribute.at_bound:
+        side = "lower" if attribute.at_bound == "low" else "upper"
         lines.append(_text(f"at its {side} bound: widen it?", 14, style.WARN, width, bold=True))
-    return _stack([_text(name, 15, style.INK, width, bold=True), charts.histogram(attribute, width, 150),
+    return _stack([_text(name, 15, style.INK, width, bold=True), static.histogram(attribute, width, 150),
                    _stack(lines, 3)], 4)
 
 
-def _footer(story: ReportContent) -> Image.Image | None:
-    parts = [_text(warning, 15, style.WARN, most=2) for warning in story.warnings[:4]]
-    if len(story.warnings) > 4:
-        parts.append(_text(f"{len(story.warnings) - 4} more warnings are in report.html.", 15, style.WARN))
-    command = f"To reproduce: {story.command}" if story.command else ""
-    facts = " · ".join(f"{name} {value}" for name, value in story.facts.items())
-    parts += [_text(text, 14, style.SOFT, most=2) for text in (command, facts) if text]
+def _footer(content: ReportContent) -> Image.Image | None:
+    parts = [_text(warning, 15, style.WARN, max_lines=2) for warning in content.warnings[:4]]
+    if len(content.warnings) > 4:
+        parts.append(_text(f"{len(content.warnings) - 4} more warnings are in report.html.", 15, style.WARN))
+    command = f"To reproduce: {content.command}" if content.command else ""
+    facts = " · ".join(f"{name} {value}" for name, value in content.facts.items())
+    parts += [_text(text, 14, style.SOFT, max_lines=2) for text in (command, facts) if text]
     return _stack(parts, 6) if parts else None
 
 
-def _text(text: str, size: int, colour: str, width: int = INSIDE, bold: bool = False, most: int = 1) -> Image.Image:
-    """Text broken into at most `most` lines of width pixels, cut with an ellipsis."""
+def _text(text: str, size: int, colour: str, width: int = INSIDE, bold: bool = False,
+          max_lines: int = 1) -> Image.Image:
+    """Text broken into at most max_lines lines of width pixels, cut with an ellipsis."""
     type_ = font(size, bold)
     lines = _broken(_one_line(text), type_, width)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], fitted(" ".join(lines[most - 1:]), type_, width)]
+    if len(lines) > max_lines:
+        lines = [*lines[: max_lines - 1], fitted(" ".join(lines[max_lines - 1:]), type_, width)]
     step = round(size * 1.4)
     picture = Image.new("RGB", (width, step * len(lines)), "white")
     draw = ImageDraw.Draw(picture)

@@ -56,11 +56,11 @@ class Run:
     """An opened run folder."""
 
     folder: Path
-    record: RunConfig
+    config: RunConfig
 
     @property
     def settings(self) -> Settings:
-        return Settings(**self.record.settings)
+        return Settings(**self.config.settings)
 
     @property
     def fitted(self) -> bool:
@@ -82,7 +82,7 @@ def begin(folder: str | Path, wanted: RunConfig) -> Run:
     folder = Path(folder)
     if (folder / "settings.json").exists():
         run = open_run(folder)
-        differing = differences(run.record, wanted)
+        differing = differences(run.config, wanted)
         if differing:
             raise RunError(f"{folder} holds a run of another fit. It differs in:\n  " + "\n  ".join(differing)
                            + "\ngive another folder with --out, or remove this one")
@@ -132,7 +132,7 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
 
     RunError if it is not there, lies in the run folder, or has another grammar than the run, saying what changed.
     """
-    path = Path(given) if given else Path(run.record.scene.path)
+    path = Path(given) if given else Path(run.config.scene.path)
     if not given and path.resolve().is_relative_to(run.folder.resolve()):
         raise RunError(f"{run.path('settings.json')} names a scene file in the run folder itself, {path}; nothing in a "
                        "run folder is executed unasked: give --scene FILE if you trust that file")
@@ -140,12 +140,12 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
         raise SceneFileError(f"{path}, the scene file of {run.folder}, is not there; give --scene FILE" if not given
                              else f"{path} is not there")
     scene = load_scene(path)
-    changed = grammar_changes(run.record.grammar, scene.grammar.describe())
+    changed = grammar_changes(run.config.grammar, scene.grammar.describe())
     if changed:
         raise RunError(f"the grammar of {path} is not the one that {run.folder} was fitted with. It differs in:\n  "
                        + "\n  ".join(changed) + f"\n{_other_python(run)}undo the change, or fit again into another "
                        "folder")
-    if scene.hash == run.record.scene.hash:
+    if scene.hash == run.config.scene.hash:
         return scene, []
     return scene, [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar has not, but "
                    "what it draws may have"]
@@ -155,7 +155,7 @@ def version_changes(run: Run) -> list[str]:
     """Warnings where this program is not the one that began the run."""
     now = versions()
     return [f"{run.folder} was begun with {name} {before}, and this is {now.get(name)}: results may differ in their "
-            "last digits" for name, before in run.record.versions.items() if now.get(name) != before]
+            "last digits" for name, before in run.config.versions.items() if now.get(name) != before]
 
 
 def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labelled: Photos | None = None,
@@ -169,13 +169,13 @@ def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labell
         return
     state: Mapping[str, torch.Tensor] | None = _resume(run)
     saved, due = time.monotonic(), False
-    for step in fit_steps(grammar, renderer, real, labelled, seed=run.record.seed, settings=run.settings, task=task,
+    for step in fit_steps(grammar, renderer, real, labelled, seed=run.config.seed, settings=run.settings, task=task,
                           label_policy=label_policy, state=state):
         due = step.done == step.of or time.monotonic() - saved >= EVERY
         _append(run.path("steps.jsonl"), json.dumps(step.record()) + "\n", due)
         state = step.state
         if due:
-            write_tensors(run.path("checkpoint.safetensors"), state, {"run": run.record.identity})
+            write_tensors(run.path("checkpoint.safetensors"), state, {"run": run.config.identity})
             saved = time.monotonic()
         yield step
     assert state is not None
@@ -192,7 +192,7 @@ def fit_model(run: Run, grammar: Grammar) -> Model:
     tensors, facts = read_tensors(path, _remake(path))
     _check_owner(run, path, facts)
     try:
-        return load_model(grammar, tensors, run.record.seed)
+        return load_model(grammar, tensors, run.config.seed)
     except ValueError as error:
         raise CorruptFile(f"{path}: {error}; {_remake(path)}") from error
 
@@ -203,8 +203,8 @@ def fit_regressor(run: Run) -> AttributeRegressor:
     tensors, facts = read_tensors(path, _remake(path))
     _check_owner(run, path, facts)
     try:
-        regressor = AttributeRegressor(run.record.size, int(facts["readings"]), bool(facts["grey"]),
-                                       derive_seed(run.record.seed, "reader"))
+        regressor = AttributeRegressor(run.config.size, int(facts["readings"]), bool(facts["grey"]),
+                                       derive_seed(run.config.seed, "reader"))
         regressor.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:
         raise CorruptFile(f"{path} does not fit this version of scenefit: {error}; {_remake(path)}") from error
@@ -254,7 +254,7 @@ def _settle(run: Run, state: Mapping[str, torch.Tensor]) -> None:
     """Write features and model from the last state. Nothing of when or how long goes into them."""
     regressor, model = ({name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
                         for part in ("reader:", "transformer:"))
-    owner = {"run": run.record.identity}
+    owner = {"run": run.config.identity}
     grey = regressor["body.0.weight"].shape[1] == 1
     write_tensors(run.path("features.safetensors"), regressor,
                   {**owner, "readings": len(regressor["out.bias"]), "grey": grey})
@@ -277,7 +277,7 @@ def _append(path: Path, line: str, sync: bool) -> None:
 
 
 def _check_owner(run: Run, path: Path, facts: Mapping[str, Any]) -> None:
-    if facts.get("run") != run.record.identity:
+    if facts.get("run") != run.config.identity:
         raise CorruptFile(f"{path} belongs to another run than {run.path('settings.json')}; {_remake(path)}")
 
 
@@ -288,7 +288,7 @@ def _remake(path: Path) -> str:
 
 
 def _other_python(run: Run) -> str:
-    before, now = run.record.versions.get("python", ""), platform.python_version()
+    before, now = run.config.versions.get("python", ""), platform.python_version()
     if before.split(".")[:2] == now.split(".")[:2]:
         return ""
     return (f"the run was begun with Python {before} and this is {now}: functions in a grammar are known by their "

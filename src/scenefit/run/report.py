@@ -12,8 +12,8 @@ import torch
 from scenefit import report
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Band
-from scenefit.evaluation.misspecification import NEAR
-from scenefit.evaluation.summary import FEW, LOOKED_AT, Summary, find_outliers, verdict
+from scenefit.evaluation.misspecification import N_NEIGHBOURS
+from scenefit.evaluation.summary import MAX_IMAGES, MIN_PHOTOS, Summary, find_outliers, verdict
 from scenefit.files.atomic import atomic_write, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.metrics.features import compute
@@ -34,9 +34,9 @@ from scenefit.scenes.priors import Prior
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
-SHOWN = 24
-SAMPLED = 2048  # scenes behind the histograms
-REDO = "run scenefit report on the folder with --real DIR, which measures it again"
+N_SHOWN = 24
+N_SAMPLES = 2048  # scenes behind the histograms
+EVALUATE_AGAIN = "run scenefit report on the folder with --real DIR, which measures it again"
 
 
 def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Summary:
@@ -46,25 +46,25 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     addresses.
     """
     model, goal = fit_model(run, grammar), objective(fit_regressor(run).features, real.images)
-    seed, count = derive_seed(run.record.seed, "summary"), run.settings.check_renders
+    seed, count = derive_seed(run.config.seed, "summary"), run.settings.check_renders
     sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
-    images, distance = {"photos": real.images[_evenly(len(real.images), SHOWN)]}, {}
+    images, distance = {"photos": real.images[_evenly(len(real.images), N_SHOWN)]}, {}
     drawn = {name: render_images(renderer, scenes)[0] for name, scenes in sets.items()}
     for name, part in drawn.items():
-        images[name] = part[:SHOWN]
+        images[name] = part[:N_SHOWN]
         distance[name] = float(mmd2(compute(goal.extractor, part), goal.kernel))
-    if count > NEAR:
-        images |= find_outliers(real.images[_evenly(len(real.images), LOOKED_AT)],
-                                *(part[:LOOKED_AT] for part in drawn.values()))
+    if count > N_NEIGHBOURS:
+        images |= find_outliers(real.images[_evenly(len(real.images), MAX_IMAGES)],
+                                *(part[:MAX_IMAGES] for part in drawn.values()))
     band = _floor(goal.photos, seed)
     last = steps(run)[-1]
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band, len(real)),
-                      pressed={f"{kind}.{name}": side for (kind, name), side in
-                               at_bounds(model, model.sample(SAMPLED, seed)).items()},
+                      at_bound={f"{kind}.{name}": side for (kind, name), side in
+                               at_bounds(model, model.sample(N_SAMPLES, seed)).items()},
                       renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"],
-                      run=run.record.identity)
+                      run=run.config.identity)
     write_tensors(run.path("samples.safetensors"),
-                  {name: torch.from_numpy(part.copy()) for name, part in images.items()}, {"run": run.record.identity})
+                  {name: torch.from_numpy(part.copy()) for name, part in images.items()}, {"run": run.config.identity})
     for name in ("photos", *sets):
         with atomic_write(run.path(f"{name}.png")) as file:
             contact_sheet(images[name], 6).save(file, "PNG")
@@ -75,33 +75,33 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
 def read_summary(run: Run) -> Summary:
     """RunError where it is missing, damaged, or of another run."""
     path = run.path("summary.json")
-    found: Summary = read_json(path, Summary, REDO)
+    found: Summary = read_json(path, Summary, EVALUATE_AGAIN)
     _check_owner(run, path, found.run)
     return found
 
 
 def _check_owner(run: Run, path: Path, owner: str | None) -> None:
-    if owner != run.record.identity:
-        raise RunError(f"{path} belongs to another run than {run.path('settings.json')}; {REDO}")
+    if owner != run.config.identity:
+        raise RunError(f"{path} belongs to another run than {run.path('settings.json')}; {EVALUATE_AGAIN}")
 
 
 def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> ReportContent:
     """The story of a measured run, from what its folder holds."""
     summary, model = read_summary(run), fit_model(run, scene.grammar)
     path = run.path("samples.safetensors")
-    tensors, facts = read_tensors(path, REDO)
+    tensors, facts = read_tensors(path, EVALUATE_AGAIN)
     _check_owner(run, path, facts.get("run"))
     samples = {name: value.numpy() for name, value in tensors.items()}
     trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
              if step["distance"] is not None]
     band = summary.floor
     return ReportContent(
-        title=f"What {scene.path.stem} learned from {run.record.real.count} photos", verdict=summary.verdict,
-        subtitle=f"{run.record.real.path}", command=run.record.command, facts=_facts(run, summary),
+        title=f"What {scene.path.stem} learned from {run.config.real.count} photos", verdict=summary.verdict,
+        subtitle=f"{run.config.real.path}", command=run.config.command, facts=_facts(run, summary),
         photos=samples.get("photos"), prior=samples.get("prior"), learned=samples.get("learned"),
         trace=trace, floor=Interval(band.mean, band.low, band.high), prior_distance=summary.prior,
-        attributes=attributes(model, summary.pressed), table=_table(run), strangers=outlier_content(samples),
-        detections=read_detections(run.path("detections.safetensors"), run.record.identity),
+        attributes=attributes(model, summary.at_bound), table=_table(run), outliers=outlier_content(samples),
+        detections=read_detections(run.path("detections.safetensors"), run.config.identity),
         notes=(*warnings, *notes(run)))
 
 
@@ -110,14 +110,14 @@ def write_report(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> 
     return report.write(report_content(run, scene, warnings), run.folder)
 
 
-def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) -> list[AttributeContent]:
+def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLES) -> list[AttributeContent]:
     """Each learned attribute, and each learned choice of rules, before and after.
 
     pressed: "kind.name" -> "low" or "high".
     """
     after = model.sample(scenes)
     before = model.grammar.sample(after.seed, scenes)
-    found = [_attribute(a, before, after, pressed.get(f"{a.kind}.{a.name}", "")) for a in model.grammar.learned]
+    found = [_attribute(a, before, after, at_bound.get(f"{a.kind}.{a.name}", "")) for a in model.grammar.learned]
     for kind in model.grammar.learned_heads:
         names = np.array([str(rule) for rule in model.grammar.rules_of(kind)])
         found.append(AttributeContent(kind, "rule", names[before.tables[kind].rule], names[after.tables[kind].rule]))
@@ -127,11 +127,11 @@ def attributes(model: Model, pressed: Mapping[str, str], scenes: int = SAMPLED) 
 def notes(run: Run) -> list[str]:
     """What a reader of the report has to know: photos left out, work left undone."""
     found = []
-    if run.record.real.count < FEW:
-        found.append(f"Only {run.record.real.count} photos: a distribution needs some hundreds, and the floor of fewer "
-                     f"than {FEW} tells little.")
+    if run.config.real.count < MIN_PHOTOS:
+        found.append(f"Only {run.config.real.count} photos: a distribution needs some hundreds, and the floor of fewer "
+                     f"than {MIN_PHOTOS} tells little.")
     for name in ("real", "labelled"):
-        source = getattr(run.record, name)
+        source = getattr(run.config, name)
         if source is not None and source.skipped:
             first = "; ".join(f"{Path(path).name} ({reason})" for path, reason in source.skipped[:3])
             more = f"; and {len(source.skipped) - 3} more" if len(source.skipped) > 3 else ""
@@ -156,11 +156,11 @@ def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str
     low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
     return AttributeContent(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
                             low=None if low is None else float(low), high=None if high is None else float(high),
-                            circular=a.circular, pressed=pressed)
+                            circular=a.circular, at_bound=pressed)
 
 
 def _facts(run: Run, summary: Summary) -> dict[str, str]:
-    record = run.record
+    record = run.config
     return {"renders": f"{summary.renders:,}", "trainings": f"{summary.trainings:,}",
             "CPU time": f"{summary.cpu_seconds:.1f} s", "seed": str(record.seed),
             "photos": f"{record.real.count} from {record.real.path}",
@@ -197,6 +197,6 @@ def _floor(photos: torch.Tensor, seed: int) -> Band:
     return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
 
 
-def _evenly(count: int, most: int) -> np.ndarray:
+def _evenly(count: int, n: int) -> np.ndarray:
     """At most so many rows, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, most).astype(int))
+    return np.unique(np.linspace(0, count - 1, n).astype(int))

@@ -1,4 +1,4 @@
-"""Charts of the first view, drawn by matplotlib without a display. Sizes are in pixels."""
+"""Charts of the picture, drawn by matplotlib without a display. Sizes are in pixels."""
 
 import warnings
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageFont
 
-from scenefit.report import style
+from scenefit.report.charts import histograms, style
 from scenefit.report.content import AttributeContent, ReportContent, Table
 
 DPI = 100
@@ -28,7 +28,7 @@ STYLE: dict[Any, Any] = {
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib, so that every machine draws the same."""
+    """DejaVu Sans, which comes with matplotlib, so that the picture is the same on every machine."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     return ImageFont.truetype(str(folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")), size)
 
@@ -42,24 +42,24 @@ def fitted(text: str, type_: ImageFont.FreeTypeFont, width: int) -> str:
     return text.rstrip() + "…"
 
 
-def arms(table: Table, width: int, height: int) -> Image.Image:
-    """Dots with intervals, one row an arm, the numbers at the right."""
+def baselines(table: Table, width: int, height: int) -> Image.Image:
+    """Dots with intervals, one row per baseline, the numbers at the right."""
     type_ = font(17)  # 12 points
-    names = [fitted(" ".join(arm.name.split()), type_, 190) for arm in table.rows]
+    names = [fitted(" ".join(row.name.split()), type_, 190) for row in table.rows]
 
     def draw(axes: Axes) -> None:
         factor = 100.0 if table.percent else 1.0
-        for place, arm in enumerate(table.rows):
-            fill, edge = style.paint(arm.name)
-            if np.isfinite(arm.low) and np.isfinite(arm.high):
-                axes.plot([factor * arm.low, factor * arm.high], [place, place], color=edge, lw=3,
+        for place, row in enumerate(table.rows):
+            fill, edge = style.paint(row.name)
+            if np.isfinite(row.low) and np.isfinite(row.high):
+                axes.plot([factor * row.low, factor * row.high], [place, place], color=edge, lw=3,
                           solid_capstyle="round", zorder=2)
-            values = np.asarray(arm.values, float) * factor
+            values = np.asarray(row.values, float) * factor
             axes.plot(values, np.full(len(values), place + 0.27), "|", color=edge, ms=6, alpha=0.7, zorder=2)
-            axes.plot([factor * arm.mean], [place], "o", ms=9.5, color=fill, mec=edge, mew=2, zorder=3, clip_on=False)
-            axes.annotate(style.metric(table, arm.mean), (1, place), (16, 0), ("axes fraction", "data"),
+            axes.plot([factor * row.mean], [place], "o", ms=9.5, color=fill, mec=edge, mew=2, zorder=3, clip_on=False)
+            axes.annotate(style.metric(table, row.mean), (1, place), (16, 0), ("axes fraction", "data"),
                           "offset points", va="center", fontsize=12, fontweight="bold")
-            axes.annotate(style.interval(table, arm), (1, place), (66, 0), ("axes fraction", "data"), "offset points",
+            axes.annotate(style.interval(table, row), (1, place), (66, 0), ("axes fraction", "data"), "offset points",
                           va="center", fontsize=10, color=style.SOFT)
         axes.set_yticks(range(len(names)), names, fontsize=12, color=style.INK)
         axes.set_ylim(len(table.rows) - 0.4, -0.6)
@@ -69,12 +69,12 @@ def arms(table: Table, width: int, height: int) -> Image.Image:
         axes.spines["left"].set_visible(False)
 
     longest = max(map(type_.getlength, names), default=0)
-    return _drawn(draw, width, height, (24 + 1.03 * longest, 200, 12, 30))
+    return _figure(draw, width, height, (24 + 1.03 * longest, 200, 12, 30))
 
 
 def _room(table: Table, factor: float) -> tuple[float, float]:
-    """Ends of the axis: all values with some room."""
-    ends = np.array([x for arm in table.rows for x in (arm.mean, arm.low, arm.high, *arm.values)], float) * factor
+    """Limits of the axis: all values with a margin."""
+    ends = np.array([x for row in table.rows for x in (row.mean, row.low, row.high, *row.values)], float) * factor
     ends = ends[np.isfinite(ends)]
     if not len(ends):
         return 0.0, factor
@@ -82,10 +82,10 @@ def _room(table: Table, factor: float) -> tuple[float, float]:
     return float(ends.min()) - 0.06 * span, float(ends.max()) + 0.06 * span
 
 
-def distance(story: ReportContent, width: int, height: int) -> Image.Image:
-    """The distance over renders, with the grammar's and the floor between real photos."""
+def distance(content: ReportContent, width: int, height: int) -> Image.Image:
+    """The distance over renders, with that of the grammar, and the noise floor between photos."""
     def draw(axes: Axes) -> None:
-        runs = style.stages(story.trace)
+        runs = style.stages(content.trace)
         x = np.array([p.renders for _, run in runs for p in run], float)
         y = np.array([p.distance for _, run in runs for p in run])
         learned = style.paint("learned").fill
@@ -94,17 +94,18 @@ def distance(story: ReportContent, width: int, height: int) -> Image.Image:
             axes.plot(x, y, "o", color=learned, ms=4.5, zorder=4, clip_on=False)
         axes.set_xlim(min(0.0, x.min()), x.max() * 1.02 or 1)
         axes.margins(y=0.12)
-        if style.out_of_sight(story):
+        if style.is_off_chart(content):
             low, high = axes.get_ylim()
             axes.set_ylim(low, high + 0.16 * (high - low))  # room for the text
-            axes.annotate(style.above(story), (1, 1), (-4, -14), "axes fraction", "offset points", ha="right",
-                          color=style.paint("grammar").edge, fontweight="bold", zorder=5,
+            axes.annotate(style.off_chart_text(content), (1, 1), (-4, -14), "axes fraction", "offset points",
+                          ha="right", color=style.paint("grammar").edge, fontweight="bold", zorder=5,
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
-        elif story.prior_distance is not None and np.isfinite(story.prior_distance):
-            axes.axhline(story.prior_distance, color=style.paint("grammar").edge, lw=2, ls=(0, (5, 3)), label="grammar")
-        if story.floor is not None and np.isfinite(story.floor.value):
-            axes.axhspan(story.floor.low, story.floor.high, color=style.DARK, alpha=0.13, lw=0)
-            axes.axhline(story.floor.value, color=style.DARK, lw=1.4, label="photos against photos (floor)")
+        elif content.prior_distance is not None and np.isfinite(content.prior_distance):
+            axes.axhline(content.prior_distance, color=style.paint("grammar").edge, lw=2, ls=(0, (5, 3)),
+                         label="grammar")
+        if content.floor is not None and np.isfinite(content.floor.value):
+            axes.axhspan(content.floor.low, content.floor.high, color=style.DARK, alpha=0.13, lw=0)
+            axes.axhline(content.floor.value, color=style.DARK, lw=1.4, label="photos against photos (noise floor)")
         _mark_stages(axes, runs)
         axes.grid(axis="y", color=style.LINE)
         axes.tick_params(length=0, pad=6)
@@ -115,11 +116,11 @@ def distance(story: ReportContent, width: int, height: int) -> Image.Image:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.10), ncols=3, frameon=False, fontsize=10.5,
                     handlelength=1.6, columnspacing=1.4, borderaxespad=0)
 
-    return _drawn(draw, width, height, (64, 14, 62, 52))
+    return _figure(draw, width, height, (64, 14, 62, 52))
 
 
 def _mark_stages(axes: Axes, runs: Any) -> None:
-    """A dotted line and a name where a stage begins; names only where they find room."""
+    """A dotted line and a name where a stage begins; names only if they fit."""
     left, right = axes.get_xlim()
     for place, (stage, run) in enumerate(runs):
         start = run[0].renders if place else left
@@ -135,15 +136,15 @@ def _mark_stages(axes: Axes, runs: Any) -> None:
 def histogram(attribute: AttributeContent, width: int, height: int) -> Image.Image:
     """Before and after as filled bars, the truth as an outline; each scaled to its own tallest bin."""
     def draw(axes: Axes) -> None:
-        found = style.bars(attribute)
+        bars = histograms.bars(attribute)
         for role, alpha in (("before", 0.55), ("after", 0.75)):
-            if role in found.heights:
-                axes.stairs(found.scaled(role), found.edges, fill=True, color=style.paint(role).fill, alpha=alpha, lw=0)
-        if "before" in found.heights:  # its edge again, where what was learned hides it
-            axes.stairs(found.scaled("before"), found.edges, color=style.paint("before").edge, lw=1)
-        if "truth" in found.heights:
-            axes.stairs(found.scaled("truth"), found.edges, color=style.DARK, lw=1.6)
-        axes.set_xlim(found.edges[0], found.edges[-1])
+            if role in bars.heights:
+                axes.stairs(bars.scaled(role), bars.edges, fill=True, color=style.paint(role).fill, alpha=alpha, lw=0)
+        if "before" in bars.heights:  # its edge again, which the learned bars hide
+            axes.stairs(bars.scaled("before"), bars.edges, color=style.paint("before").edge, lw=1)
+        if "truth" in bars.heights:
+            axes.stairs(bars.scaled("truth"), bars.edges, color=style.DARK, lw=1.6)
+        axes.set_xlim(bars.edges[0], bars.edges[-1])
         axes.set_ylim(0, 1.06)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
@@ -151,21 +152,21 @@ def histogram(attribute: AttributeContent, width: int, height: int) -> Image.Ima
         axes.tick_params(length=3, color=style.SOFT)
         if attribute.circular:
             axes.set_xticks(list(style.TURN), list(style.TURN.values()))
-        elif found.ticks is not None:
-            axes.set_xticks(*style.bin_labels(found, (width - 40) // 8))
+        elif bars.ticks is not None:
+            axes.set_xticks(*histograms.bin_labels(bars, (width - 40) // 8))
         else:
             axes.locator_params(axis="x", nbins=5)
         for mark, end in (("low", 0), ("high", 1)):
-            if attribute.pressed == mark:
-                axes.axvline(found.edges[-end], color=style.WARN, lw=3, clip_on=False)
+            if attribute.at_bound == mark:
+                axes.axvline(bars.edges[-end], color=style.WARN, lw=3, clip_on=False)
 
-    return _drawn(draw, width, height, (20, 20, 6, 28))
+    return _figure(draw, width, height, (20, 20, 6, 28))
 
 
-def _drawn(draw: Callable[[Axes], None], width: int, height: int,
-           edges: tuple[float, float, float, float]) -> Image.Image:
-    """A figure with one axes inside edges (left, right, top, bottom), as an image. Global settings are left alone."""
-    left, right, top, bottom = edges
+def _figure(draw: Callable[[Axes], None], width: int, height: int,
+           margins: tuple[float, float, float, float]) -> Image.Image:
+    """A figure with one axes inside margins (left, right, top, bottom), as an image. Global settings do not change."""
+    left, right, top, bottom = margins
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         matplotlib.rcdefaults()
