@@ -133,7 +133,7 @@ def structured(fit: Fit) -> None:
     *_, step = fit_structure(
         model.grammar, world.renderer, world.unlabelled(fit.data).images, seed=derive_seed(fit.seed, "structure"),
         draw=by_distribution(model.distribution), settings=POLICY)
-    model.distribution.structure = step.structure
+    model = sf.Model(model.distribution.with_structure(step.structure), model.seed)
     write_tensors(fit.path(STRUCTURED), model.state(), {"cost": {
         "renders": before["renders"] + step.renders, "trainings": before["trainings"] + step.of,
         "cpu_seconds": before["cpu_seconds"] + round(step.cpu_seconds, 1)}})
@@ -220,13 +220,13 @@ def drawn(distribution: SceneDistribution, renderer: Any, aim: Objective, seed: 
 def read_counts(fit: Fit, names: tuple[str, ...]) -> dict[str, list[float]] | None:
     """What the fit's last look found in each photo: the counts of these names; None where it holds no cloud."""
     tree = world.wide(fit.prior)
-    cloud = load(fit, "learned").distribution.cloud
-    if cloud is None:
+    posterior = load(fit, "learned").distribution.aggregate_posterior
+    if posterior is None:
         return None
     found = {}
     for number, a in enumerate(image_attributes(tree)):
         if a.name in names:
             low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-            count = low + cloud.centre[:, number].clamp(0, 1).numpy() * (high - low + 1) - 0.5
+            count = low + posterior.centre[:, number].clamp(0, 1).numpy() * (high - low + 1) - 0.5
             found[a.name] = np.clip(count, low, high).tolist()
     return found

@@ -12,8 +12,9 @@ from scenefit.inference.gradients.estimate import is_differentiable, leave_one_o
 from scenefit.inference.gradients.pathwise import attach
 from scenefit.metrics.features import pixels
 from scenefit.metrics.objective import objective
+from scenefit.nets.edit import Edit
 from scenefit.nets.quantile_offsets import normal_score
-from scenefit.nets.scene_distribution import Edit, SceneDistribution
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import RenderError
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned

@@ -127,7 +127,7 @@ def test_rounds_find_the_photos_distribution(objects):
         assert looking.task is not None and looking.task.classes == ("blot",)
         looking.task = sf.Detect(("blot",), steps=4, augmented_copies=1, augment=NO_CHANGE)
     for piece in range(4):
-        distribution.cloud = looking.round(distribution, piece, piece)
+        distribution = distribution.with_aggregate_posterior(looking.round(distribution, piece, piece))
     table, prior = distribution.sample(5, 500).tables["image"], WIDE.sample(5, 500).tables["image"]
     assert abs(table["light"].mean() - 0.75) < 0.04 and table["light"].std() < 0.08
     assert abs(table["ink"].mean() - 0.2) < 0.1 and table["ink"].std() < 0.5 * prior["ink"].std()

@@ -1,8 +1,9 @@
-"""Clouds: what hangs together in the photos hangs together in the scenes."""
+"""Correlations of the photos' attributes are those of the scenes."""
 
 import numpy as np
 import pytest
 import torch
+from toys import same_scenes
 
 import scenefit as sf
 from scenefit.nets.aggregate_posterior import AggregatePosterior, empty_aggregate_posterior, image_attributes
@@ -23,18 +24,16 @@ def without():
     return distribution
 
 
-def with_cloud(centre, error=((0.0, 0.0, 0.0),)):
-    distribution = without()
-    distribution.cloud = AggregatePosterior(torch.tensor(centre), torch.tensor(error))
-    return distribution
+def around(centre, error=((0.0, 0.0, 0.0),)):
+    return without().with_aggregate_posterior(AggregatePosterior(torch.tensor(centre), torch.tensor(error)))
 
 
-def test_a_cloud_holds_the_roots_learned_numbers_but_no_angles_and_choices():
+def test_its_attributes_are_the_roots_learned_numbers_but_no_angles():
     assert [a.name for a in image_attributes(GRAMMAR)] == ["light", "stain", "n_cell"]
 
 
-def test_scenes_stand_where_the_photos_do_and_keep_what_hangs_together():
-    table = with_cloud([[0.1, 0.2, 0.25], [0.9, 0.8, 0.85]]).sample(0, 600).tables["image"]
+def test_scenes_have_the_photos_values_and_their_correlations():
+    table = around([[0.1, 0.2, 0.25], [0.9, 0.8, 0.85]]).sample(0, 600).tables["image"]
     first = table["light"] < 5
     assert 0.4 < first.mean() < 0.6
     for rows, light, stain, count in ((first, 1, 4, 2), (~first, 9, 16, 8)):
@@ -43,8 +42,8 @@ def test_scenes_stand_where_the_photos_do_and_keep_what_hangs_together():
         assert set(table["n_cell"][rows]) == {count}
 
 
-def test_errors_spread_the_photos_and_fold_back_at_the_bounds():
-    table = with_cloud([[0.95, 0.5, 0.55]], [[0.1, 0.2, 0.0], [-0.1, -0.2, 0.0]]).sample(0, 400).tables["image"]
+def test_residuals_spread_the_photos_and_are_reflected_at_the_bounds():
+    table = around([[0.95, 0.5, 0.55]], [[0.1, 0.2, 0.0], [-0.1, -0.2, 0.0]]).sample(0, 400).tables["image"]
     place = table["stain"] / 20 - 0.5
     assert abs(place.std() - 0.2) < 0.02 and abs(place.mean()) < 0.03, "the spread of the errors"
     assert len(set(place)) > 300, "hardly one twice"
@@ -53,21 +52,21 @@ def test_errors_spread_the_photos_and_fold_back_at_the_bounds():
 
 
 def test_the_rest_of_the_scene_keeps_its_prior():
-    plain, moved = without().sample(3, 300), with_cloud([[0.5, 0.5, 0.3]]).sample(3, 300)
+    plain, moved = without().sample(3, 300), around([[0.5, 0.5, 0.3]]).sample(3, 300)
     for name in ("turn", "noise", "film"):
         assert np.array_equal(plain.tables["image"][name], moved.tables["image"][name])
     assert 0.4 < moved.tables["cell"]["x"].mean() < 0.6
 
 
 def test_a_scene_is_the_same_in_any_batch():
-    distribution = with_cloud(np.random.default_rng(0).random((20, 3)).tolist())
+    distribution = around(np.random.default_rng(0).random((20, 3)).tolist())
     whole, part = distribution.sample(1, 200), distribution.sample(1, [7, 150])
     for name in ("light", "stain", "n_cell"):
         assert np.array_equal(whole.tables["image"][name][[7, 150]], part.tables["image"][name])
 
 
-def test_a_model_with_a_cloud_is_saved_and_loaded():
-    model = Model(with_cloud([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]), 5)
+def test_a_model_with_an_aggregate_posterior_is_saved_and_loaded():
+    model = Model(around([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]), 5)
     again = load_model(GRAMMAR, model.state(), 5)
     assert np.array_equal(again.sample(50).tables["image"]["stain"], model.sample(50).tables["image"]["stain"])
     assert np.array_equal(model.copy().sample(9).tables["image"]["light"], model.sample(9).tables["image"]["light"])
@@ -78,8 +77,20 @@ def test_a_model_with_a_cloud_is_saved_and_loaded():
 
 
 def test_gradients_still_reach_the_curves():
-    distribution = with_cloud([[0.5, 0.5, 0.5]])
+    distribution = around([[0.5, 0.5, 0.5]])
     edit = distribution.edit(0, 64)
     edit.offsets["image", "light"].sum().backward()
     assert distribution.curves["image/light"].grad[0] == 64
     assert torch.isfinite(edit.log_prob()).all()
+
+
+def test_a_distribution_with_a_posterior_shares_its_parameters_and_leaves_the_first_as_it_was():
+    first = without()
+    before = first.sample(0, 40)
+    second = first.with_aggregate_posterior(AggregatePosterior(torch.tensor([[0.9, 0.1, 0.4]]), torch.zeros(1, 3)))
+    assert first.aggregate_posterior is None and second.aggregate_posterior is not None and second.structure is None
+    assert same_scenes(first.sample(0, 40), before) and not same_scenes(second.sample(0, 40), before)
+    assert all(one is other for one, other in zip(first.parameters(), second.parameters(), strict=True))
+    assert set(second.state_dict()) - set(first.state_dict()) == {"cloud.centre", "cloud.error"}
+    empty = first.with_parts_of(second.state_dict()).aggregate_posterior
+    assert empty is not None and empty.centre.tolist() == [[0, 0, 0]]

@@ -135,7 +135,7 @@ def test_log_probs_are_those_of_the_values_chosen(street):
             continue
         mean = edit.offsets[a.key].detach().numpy() - sigma * noise  # what the curve and the network say
         assert np.std(mean - distribution.offset(a, z).detach().numpy()) > 1e-3  # the network says something
-    outputs = distribution._run(street.sample(3, 2 * CHUNK, {a.key: lambda address, a=a: distribution._move(
+    outputs = distribution._run(street.sample(3, 2 * CHUNK, {a.key: lambda address, a=a: distribution._sample_offset(
         a, 0.0, address)[0].detach().double().numpy() for a in distribution.numbers if a.count},
         {"lane": torch.softmax(next(iter(distribution.rules.values())).detach().double(), 0).numpy()}))
     colour = outputs["car"][:, -3:].detach().double() + distribution.logits["car/colour"].detach().double()

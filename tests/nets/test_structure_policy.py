@@ -192,7 +192,7 @@ def test_a_model_draws_the_structure_first_and_edits_the_rest() -> None:
     distribution.shift_offsets(next(a for a in grammar.learned if a.name == "x"), 0.25)
     plain = Model(distribution, 0)
     model = plain.copy()
-    model.distribution.structure = structure
+    model = Model(model.distribution.with_structure(structure), model.seed)
     scenes, drawn = model.sample(200, seed=4), structure.sample(4, 200)
     assert plain.structure is None and shapes(plain.sample(200, seed=4)) != shapes(scenes)
     assert shapes(scenes) == shapes(drawn)
@@ -204,8 +204,8 @@ def test_a_model_draws_the_structure_first_and_edits_the_rest() -> None:
 
 def test_an_edit_carries_the_policy_s_log_probabilities() -> None:
     grammar = small()
-    distribution = SceneDistribution(grammar)
-    distribution.structure = structure = randomised(grammar)
+    structure = randomised(grammar)
+    distribution = SceneDistribution(grammar).with_structure(structure)
     edit = distribution.edit(4, 70)
     keys = [("image", "n_dot"), ("dot", "kind_of")]
     torch.testing.assert_close(edit.log_prob(keys), structure.log_prob(edit.scenes))

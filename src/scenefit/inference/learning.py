@@ -25,7 +25,8 @@ from scenefit.metrics.features import Extractor, compute, to_tensor
 from scenefit.metrics.objective import Objective, objective
 from scenefit.nets.aggregate_posterior import image_attributes
 from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, regression_targets, targets, train
-from scenefit.nets.scene_distribution import Edit, SceneDistribution
+from scenefit.nets.edit import Edit
+from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer, render, renderer_info
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
@@ -129,7 +130,7 @@ class Learning:
 
     def _read(self, piece: int, of: int) -> tuple[float, float]:
         """Train the reader, first on renders of the broad prior, then where the photos seem to lie."""
-        blind = piece == 0 and self.distribution.cloud is None
+        blind = piece == 0 and self.distribution.aggregate_posterior is None
         scenes, images = self._train_reader("read", piece, near=None if blind else self.distribution)
         if piece < of - 1:
             read = self.regressor.predictions
@@ -140,7 +141,8 @@ class Learning:
     @torch.no_grad()
     def _look(self, piece: int, of: int) -> tuple[float, float]:
         """Find the attributes of each photo, first from renders of the broad prior, then of what was found so far."""
-        self.distribution.cloud = self.looking.round(self.distribution, piece, self._seed("look", piece))
+        posterior = self.looking.round(self.distribution, piece, self._seed("look", piece))
+        self.distribution = self.distribution.with_aggregate_posterior(posterior)
         self.renders, self.trainings = self.renders + self.looking.renders, self.trainings + self.looking.trainings
         self._settled()
         return NAN, NAN
@@ -150,7 +152,7 @@ class Learning:
         *_, step = fit_structure(self.grammar, self.renderer, self.photos, seed=self._seed("structure", piece),
                                  draw=by_distribution(self.distribution), start=self.distribution.structure,
                                  settings=self._structure_settings)
-        self.distribution.structure = step.structure
+        self.distribution = self.distribution.with_structure(step.structure)
         self.renders, self.trainings = self.renders + step.renders, self.trainings + step.of
         self._settled()
         return NAN, NAN
@@ -331,7 +333,7 @@ class Learning:
         for key, value in state.items():
             part, _, name = key.partition(":")
             parts.setdefault(part, {})[name] = value.clone()
-        self.distribution.allocate(parts["transformer"])
+        self.distribution = self.distribution.with_parts_of(parts["transformer"])
         self.distribution.load_state_dict(parts["transformer"])
         self.looking.load(parts.get("finder", {}))
         self.regressor.load_state_dict(parts["reader"])

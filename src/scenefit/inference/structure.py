@@ -119,8 +119,7 @@ def by_grammar(structure: StructurePolicy, seed: int, indices: Any) -> SceneBatc
 def by_distribution(distribution: SceneDistribution) -> Draw:
     """Structure by the policy, learned numbers as the transformer edits them."""
     def draw(structure: StructurePolicy, seed: int, indices: Any) -> SceneBatch:
-        with torch.no_grad():
-            return distribution.edit(seed, indices, structure).scenes
+        return distribution.with_structure(structure).sample(seed, indices)
 
     return draw
 

@@ -1,12 +1,12 @@
-"""Message passing between parents and children of a scene graph.
+"""Message passing between parents and children of scene graphs.
+
+Legend: n nodes of a kind; N nodes of all kinds, kind after kind; d input columns of a kind.
 """
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-
-from scenefit.nets.graph_encoding import Graph
 
 HIDDEN = 32
 ROUNDS = 2
@@ -17,26 +17,27 @@ class GraphNetwork(nn.Module):
 
     def __init__(self, inputs: Mapping[str, int], outputs: Mapping[str, int]):
         super().__init__()
-        self.enter = nn.ModuleDict({_key(kind): nn.Linear(width, HIDDEN) for kind, width in inputs.items()})
+        self.enter = nn.ModuleDict({parameter_name(kind): nn.Linear(width, HIDDEN) for kind, width in inputs.items()})
         self.rounds = nn.ModuleList(nn.Sequential(nn.Linear(3 * HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN))
                                     for _ in range(ROUNDS))
-        self.leave = nn.ModuleDict({_key(kind): nn.Linear(HIDDEN, width) for kind, width in outputs.items() if width})
+        self.leave = nn.ModuleDict({parameter_name(kind): nn.Linear(HIDDEN, width)
+                                    for kind, width in outputs.items() if width})
         for parameter in self.leave.parameters():  # the edit starts as the identity
             nn.init.zeros_(parameter)
 
-    def forward(self, graph: Graph) -> dict[str, Tensor]:
-        """kind -> [n, outputs]"""
-        h = torch.cat([torch.tanh(self.enter[_key(kind)](x)) for kind, x in graph.inputs.items()])
-        child = graph.parent != torch.arange(len(h))
-        count = torch.zeros(len(h)).index_add(0, graph.parent[child], torch.ones(int(child.sum())))
+    def forward(self, inputs: Mapping[str, Tensor], parent: Tensor) -> dict[str, Tensor]:
+        """kind -> [n, d] and each node's parent [N], the node itself at roots; returns kind -> [n, outputs]."""
+        h = torch.cat([torch.tanh(self.enter[parameter_name(kind)](x)) for kind, x in inputs.items()])
+        child = parent != torch.arange(len(h))
+        count = torch.zeros(len(h)).index_add(0, parent[child], torch.ones(int(child.sum())))
         for layer in self.rounds:
-            below = torch.zeros_like(h).index_add(0, graph.parent[child], h[child]) / count.clamp(min=1)[:, None]
-            h = h + layer(torch.cat([h, h[graph.parent], below], dim=1))
-        parts = dict(zip(graph.inputs, h.split([len(x) for x in graph.inputs.values()]), strict=True))
-        return {kind: self.leave[_key(kind)](part) if _key(kind) in self.leave else part[:, :0]
+            below = torch.zeros_like(h).index_add(0, parent[child], h[child]) / count.clamp(min=1)[:, None]
+            h = h + layer(torch.cat([h, h[parent], below], dim=1))
+        parts = dict(zip(inputs, h.split([len(x) for x in inputs.values()]), strict=True))
+        return {kind: self.leave[parameter_name(kind)](part) if parameter_name(kind) in self.leave else part[:, :0]
                 for kind, part in parts.items()}
 
 
-def _key(kind: str, name: str = "") -> str:
+def parameter_name(kind: str, name: str = "") -> str:
     """A name that torch takes for a parameter or module: without dots, and none of its own, such as "train"."""
     return f"{kind}/{name}".replace("%", "%25").replace(".", "%2E")

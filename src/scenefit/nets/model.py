@@ -41,7 +41,7 @@ class Model:
     def copy(self) -> "Model":
         """The same, to keep: what is learned later does not change it."""
         t = self.distribution
-        shared = {id(part): part for part in (t.grammar, t.columns, t.numbers, t.choices)}
+        shared = {id(part): part for part in (t.grammar, t.columns, t.numbers, t.choices, t.image_attributes)}
         return Model(copy.deepcopy(t, shared), self.seed)
 
     def state(self) -> dict[str, Tensor]:
@@ -65,8 +65,7 @@ class PriorModel:
 
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
-    distribution = SceneDistribution(grammar)
-    distribution.allocate(state)
+    distribution = SceneDistribution(grammar).with_parts_of(state)
     _fill(distribution, state, "model")
     return Model(distribution, seed)
 

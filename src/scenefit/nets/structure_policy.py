@@ -34,6 +34,12 @@ MOST_OPTIONS = 1000  # of one decision
 GRID = 1 << 16  # quantiles that a count's odds are read from
 
 
+def whole_chunks(indices: Any) -> tuple[Ints, Ints]:
+    """Scene indices [S], or how many, as an array, and the indices of all chunks that hold them, rising."""
+    index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices, np.int64)
+    return index, (np.unique(index // CHUNK)[:, None] * CHUNK + np.arange(CHUNK)).ravel()
+
+
 @dataclass(frozen=True, eq=False)
 class Decision:
     """One sort of decision. name: of the count or the choice, or "rule".
@@ -153,9 +159,8 @@ class StructurePolicy(nn.Module):
         context [S, C], where the policy has one. A scene is the same in any batch. ValueError if a scene grows without
         end.
         """
-        index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices, np.int64)
-        whole = np.unique(index // CHUNK)[:, None] * CHUNK + np.arange(CHUNK)
-        place = np.searchsorted(whole.ravel(), index)
+        index, whole = whole_chunks(indices)
+        place = np.searchsorted(whole, index)
         given = torch.zeros(whole.size, self.context)
         if context is not None:
             given[torch.from_numpy(place)] = context
@@ -175,8 +180,8 @@ class StructurePolicy(nn.Module):
             codes = walk.slab(slab, draw)
             return {self.decisions[sort].name: self.decisions[sort].values(code) for sort, code in codes.items()}
 
-        scenes = self.grammar.sample(seed, whole.ravel(), decide=decide)
-        return scenes if len(place) == len(scenes) and np.array_equal(whole.ravel(), index) else scenes.take(place)
+        scenes = self.grammar.sample(seed, whole, decide=decide)
+        return scenes if np.array_equal(whole, index) else scenes.take(place)
 
     def replay(self, scenes: SceneBatch) -> Decisions:
         """The decisions of these scenes, with what the network sees at each."""

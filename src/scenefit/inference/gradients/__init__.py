@@ -5,7 +5,7 @@ from scenefit.inference.gradients.finite_difference import finite_difference
 from scenefit.inference.gradients.pathwise import pathwise
 from scenefit.inference.gradients.score_function import score_function
 from scenefit.inference.gradients.spsa import spsa
-from scenefit.nets.scene_distribution import Edit
+from scenefit.nets.edit import Edit
 from scenefit.scenes.grammar import Grammar
 
 GRADIENTS: dict[str, Estimator] = {"exact": pathwise, "finite": finite_difference, "simultaneous": spsa,

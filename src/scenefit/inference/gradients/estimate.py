@@ -15,9 +15,9 @@ from torch import Tensor
 
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective
-from scenefit.nets.scene_distribution import Edit, Key
+from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer, render
-from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.attributes import Attribute, Key
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 

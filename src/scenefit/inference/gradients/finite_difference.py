@@ -18,7 +18,7 @@ from scenefit.inference.gradients.estimate import (
     score_term,
 )
 from scenefit.metrics.objective import Objective
-from scenefit.nets.scene_distribution import Edit
+from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import Ints, SceneBatch

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from scenefit.inference.gradients.estimate import Estimate, is_differentiable, non_differentiable, perturbed, score_term
 from scenefit.metrics.objective import Objective
-from scenefit.nets.scene_distribution import Edit, Key
+from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer, RenderError, renderer_info, renderer_name
-from scenefit.scenes.attributes import Attribute, NormalisedValues
+from scenefit.scenes.attributes import Attribute, Key, NormalisedValues
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
 from scenefit.scenes.priors import wrap

@@ -7,7 +7,7 @@ import torch
 
 from scenefit.inference.gradients.estimate import Estimate, images_of, score_term
 from scenefit.metrics.objective import Objective
-from scenefit.nets.scene_distribution import Edit
+from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
 from scenefit.scenes.grammar import Grammar
 

@@ -17,7 +17,7 @@ from scenefit.inference.gradients.estimate import (
 )
 from scenefit.inference.gradients.finite_difference import STEP
 from scenefit.metrics.objective import Objective
-from scenefit.nets.scene_distribution import Edit
+from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed, fold_in, uniform
