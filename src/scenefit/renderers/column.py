@@ -20,7 +20,7 @@ def to_numpy(column: Tensor) -> Array:
     return column.detach().cpu().numpy()
 
 
-def read_column(scenes: SceneBatch, kind: str, name: str, device: str, who: str) -> Tensor | None:
+def read_column(scenes: SceneBatch, kind: str, name: str, device: str | torch.device, who: str) -> Tensor | None:
     """A column as a float64 tensor [n]; None where the kind has no such attribute.
 
     ValueError, naming the renderer `who`, for a value that is not a finite number.

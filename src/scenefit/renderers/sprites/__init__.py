@@ -5,7 +5,7 @@ The arithmetic of a pixel does not depend on the window or the batch: a scene ha
 Legend: S scenes; H, W pixels; N textures of a kind, h, w texels, C channels; n sprites; g sprites painted at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,17 +16,16 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from scenefit.data.frames import Frames, make_frames
-from scenefit.renderers import GrammarMismatch, RendererInfo, check_size, unknown_kind
-from scenefit.renderers.column import check_column, read_column, to_numpy
+from scenefit.renderers import RendererInfo, check_size, unknown_kind
+from scenefit.renderers.column import to_numpy
 from scenefit.renderers.masks import measure
+from scenefit.renderers.sprites.placement import Sheet, column_of, make_sheet, place_sprites
 from scenefit.scenes.rng import generator
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
 SOLID = 0.501  # an object covers pixels of alpha above one half; the margin keeps ties out of reach of rounding
-MIN_SCALE = 1e-3  # pixels a texel
 RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images fit into the cache, large into memory
-DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +54,11 @@ class Sprites:
     label: str | None = None
     background: str | None = None
     device: str = "cpu"
-    sheets: Mapping[str, "_Sheet"] = field(init=False, repr=False)
+    sheets: Mapping[str, "Sheet"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_size("Sprites", self.size)
-        sheets = {kind: _sheet(kind, values, self.device) for kind, values in self.textures.items()}
+        sheets = {kind: make_sheet(kind, values, self.device) for kind, values in self.textures.items()}
         object.__setattr__(self, "sheets", sheets)
         for kind, names in self.labels.items():
             if kind not in sheets or len(names) != len(sheets[kind].ink):
@@ -110,114 +109,6 @@ class Sprites:
         return np.where(np.bincount(scene, minlength=len(scenes)) == 1, out, "")
 
 
-@dataclass(frozen=True, eq=False)
-class _Sheet:
-    """ink: [N, C, h, w], premultiplied; the last channel is alpha (C = 1 for grey).  reach: distance of the farthest
-    visible texel from the centre, in texels [N]."""
-
-    ink: Tensor
-    reach: Array
-
-
-def _sheet(kind: str, values: Any, device: str) -> _Sheet:
-    array = np.asarray(values)
-    if not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 4)) or array.size == 0:
-        raise ValueError(f"textures[{kind!r}] need the shape [N, h, w] or [N, h, w, 4], got {list(array.shape)}")
-    if array.dtype == np.uint8:
-        array = array.astype(np.float32) / 255
-    array = array.astype(np.float32)
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-        raise ValueError(f"textures[{kind!r}] need uint8, or float in 0..1, got {array.min():.4g}..{array.max():.4g}")
-    if array.ndim == 3:
-        ink = array[:, None]
-    else:
-        ink = np.concatenate([array[..., :3] * array[..., 3:], array[..., 3:]], axis=3).transpose(0, 3, 1, 2)
-    height, width = ink.shape[2:]
-    # Bilinear sampling spreads a texel to one texel from its centre, on each axis.
-    across = np.abs(np.arange(width) + 0.5 - width / 2) + 1
-    down = np.abs(np.arange(height) + 0.5 - height / 2) + 1
-    reach = np.where(ink[:, -1] > 0, np.hypot(across, down[:, None]), 0).max(axis=(1, 2))
-    return _Sheet(torch.as_tensor(np.ascontiguousarray(ink), device=device), reach)
-
-
-@dataclass(frozen=True, eq=False)
-class _Placed:
-    """The sprites of a batch, sorted by scene and id, all [n].
-
-    kind: number of its sheet.  row: in the kind's table.  rank: number of sprites of its scene below it.  window: side
-    of a square that holds it, in pixels.  fine: samples a pixel on each axis.  half: distance from its centre to its
-    farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity, ink; float64 tensor [6, n].
-    """
-
-    kind: Array
-    row: Array
-    scene: Array
-    id: Array
-    rank: Array
-    sprite: Array
-    window: Array
-    fine: Array
-    half: Array
-    where: Tensor
-
-    def groups(self, step: int) -> Iterator[Array]:
-        """Sprites that can be painted at once: of one run of `step` scenes, rank, kind and window; the lowest first."""
-        keys = np.stack([self.fine, self.window, self.kind, self.rank, self.scene // step])
-        order = np.lexsort(keys)
-        edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
-        return (group for group in np.split(order, edges) if len(group))
-
-
-def _place(renderer: Sprites, scenes: SceneBatch) -> _Placed:
-    if not renderer.sheets:
-        raise ValueError("Sprites needs textures of at least one kind")
-    parts = [_place_kind(renderer, scenes, code, kind) for code, kind in enumerate(renderer.sheets)]
-    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
-    order = np.lexsort((columns["id"], columns["scene"]))
-    columns = {name: column[order] for name, column in columns.items()}
-    rank = np.arange(len(order)) - np.searchsorted(columns["scene"], columns["scene"])
-    where = torch.cat([part for _, part in parts], 1)[:, torch.as_tensor(order, device=renderer.device)]
-    return _Placed(rank=rank, where=where, **columns)
-
-
-def _place_kind(renderer: Sprites, scenes: SceneBatch, code: int, kind: str) -> tuple[dict[str, Array], Tensor]:
-    """The columns of _Placed for the sprites of one kind, in the order of its table."""
-    if kind not in scenes.tables:
-        raise unknown_kind("Sprites has textures of", kind, scenes.kinds)
-    table, sheet, (height, width) = scenes.tables[kind], renderer.sheets[kind], renderer.size
-    if np.any(table.depth == 0):
-        raise GrammarMismatch(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a "
-                              "child")
-    x, y, angle, scale, opacity, ink, sprite = (
-        _column(scenes, kind, name, default, renderer.device)
-        for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
-    check_column(scenes, kind, "scale", scale, to_numpy(scale) >= 0, "a number >= 0", "Sprites")
-    number, last = to_numpy(sprite), len(sheet.ink) - 1
-    check_column(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= last),
-                 f"a whole number in 0..{last}, as there are {last + 1} textures", "Sprites")
-    number, scale = number.astype(np.int64), scale.clamp(min=MIN_SCALE)
-    size = to_numpy(scale)
-    columns = {"kind": np.full(len(table), code), "row": np.arange(len(table)), "scene": table.scene, "id": table.id,
-               "sprite": number, "half": sheet.reach[number] * size,
-               "window": _round_up(np.floor(2 * size * sheet.reach.max()) + 2),
-               "fine": 2 ** np.clip(np.ceil(np.log2(0.7 / size)), 0, 4).astype(np.int64)}
-    turn = torch.deg2rad(angle)
-    return columns, torch.stack([x, y, turn.cos() / scale, turn.sin() / scale, opacity.clamp(0, 1), ink.clamp(0, 1)])
-
-
-def _round_up(side: Array) -> Array:
-    """Up to the next of four sizes an octave, so that sprites form few groups."""
-    step = 2.0 ** np.maximum(np.floor(np.log2(side)) - 2, 0)
-    return (np.ceil(side / step) * step).astype(np.int64)
-
-
-def _column(scenes: SceneBatch, kind: str, name: str, default: float, device: str) -> Tensor:
-    """A column as a float64 tensor [n]; its gradient is kept."""
-    column = read_column(scenes, kind, name, device, "Sprites")
-    return torch.full((len(scenes.tables[kind]),), default, dtype=torch.float64, device=device) if column is None \
-        else column
-
-
 class _Painting:
     """Paints one batch, bottom to top.
 
@@ -227,7 +118,7 @@ class _Painting:
 
     def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
-        self.placed = _place(renderer, scenes)
+        self.placed = place_sprites(renderer.sheets, renderer.size, scenes, renderer.device)
         self.centre = to_numpy(self.placed.where[:2])
         height, width = renderer.size
         self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (height * width)))
@@ -330,7 +221,8 @@ def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
     scene = scenes.tables[kind].scene
     if len(np.unique(scene)) != len(scene):
         raise ValueError(f"background {kind!r}: a scene has one at most, but one of these has more")
-    return out.index_put((torch.as_tensor(scene, device=out.device),), _column(scenes, kind, name, 0, renderer.device))
+    values = column_of(scenes, kind, name, 0, renderer.device)
+    return out.index_put((torch.as_tensor(scene, device=out.device),), values)
 
 
 def _noisy(canvas: Tensor, sd: Tensor, scenes: SceneBatch) -> Tensor:

@@ -1,0 +1,179 @@
+"""Where shapes lie and what they are like: the attributes of a batch, checked, clipped and in painting order.
+
+Legend: S scenes; n shapes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.renderers import GrammarMismatch, unknown_kind
+from scenefit.renderers.column import check_column, read_column, to_numpy
+from scenefit.renderers.shapes import outline
+from scenefit.renderers.shapes.outline import OPTIONAL, WOBBLES, Limits
+from scenefit.scenes.scene import SceneBatch
+
+Array = NDArray[Any]
+Fixed = Mapping[str, Mapping[str, float]]  # kind -> attributes that all its shapes share
+RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows composited, and rasterised, at once; they bound the memory
+MAX_WINDOW = 8  # side of the largest window, in units of the image's longer side
+CHANNELS = ("red", "green", "blue")
+# Below these a value is an error; values of other attributes are clipped.
+MIN_VALUES = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The shapes of a batch in painting order, all [n].
+
+    kind: number of its kind.  row: in the kind's table.  side: of its window, a square.  left, top: the first pixel of
+    the window.  order: its highest wave.  used: which optional attributes it has, as bits.  values: of
+    `outline.prepare`, one row a name.  series: of `outline.waves`.  through, own: of `layers.Stack`.
+    """
+
+    kind: Array
+    row: Array
+    scene: Array
+    owner: Array
+    side: Array
+    left: Array
+    top: Array
+    order: Array
+    sides: Array
+    used: Array
+    x: Tensor
+    y: Tensor
+    names: Sequence[str]
+    values: Tensor
+    series: Tensor
+    through: Tensor
+    own: Tensor
+
+    def runs(self, count: int) -> Iterator[tuple[int, int]]:
+        """First scene and one past the last of those painted at once."""
+        pixels = np.bincount(self.scene, self.side.astype(float) ** 2, count)
+        first, total = 0, 0.0
+        for scene in range(count):
+            if scene > first and total + pixels[scene] > RUN_PIXELS:
+                yield first, scene
+                first, total = scene, 0.0
+            total += pixels[scene]
+        if count:
+            yield first, count
+
+    def groups(self, rows: Array) -> Iterator[Array]:
+        """The given rows in groups that can be rasterised together."""
+        keys = np.stack([self.side, self.order, self.sides, self.used])[:, rows]
+        order = np.lexsort(keys)
+        edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
+        for group in np.split(rows[order], edges):
+            count = max(1, STACK_PIXELS // int(self.side[group[0]]) ** 2) if len(group) else 1
+            yield from (group[at:at + count] for at in range(0, len(group), count))
+
+
+def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], scenes: SceneBatch,
+                 blur: Tensor) -> Placed:
+    """The shapes of scenes. shapes, parts, size: of `Shapes`.  blur: of each scene [S], on the renderer's device."""
+    (height, width), device = size, blur.device
+    limits = {"x": (width / 2, -np.inf, np.inf), "y": (height / 2, -np.inf, np.inf), **outline.ATTRIBUTES}
+    columns = [_columns(scenes, kind, shapes[kind], limits, device) for kind in shapes]
+    values = {name: torch.cat([column[name] for column in columns]) for name in limits}
+    tables = [scenes.tables[kind] for kind in shapes]
+    scene, number, address = (np.concatenate([getattr(table, name) for table in tables])
+                              for name in ("scene", "id", "address"))
+    owner, layer = _owners(shapes, parts, scenes, to_numpy(values["layer"]))
+    order = np.lexsort((number, owner, layer, scene))
+    at = torch.as_tensor(order, device=device)
+    values = {name: column[at] for name, column in values.items()}
+    address = address[order]
+    values["blur"] = blur[torch.as_tensor(scene[order], device=device)]
+    series = outline.waves(values, address)
+    reach = outline.reach(values, series)
+    x, y = to_numpy(values["x"]), to_numpy(values["y"])
+    side = _round_up(2 * reach + 1)
+    _check_side(size, scenes, side, scene[order])
+    bits = [_is_used(values[name], none) << bit for bit, (name, none) in enumerate(OPTIONAL.items())]
+    lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(to_numpy(values["lobes"])), 0)
+    prepared = outline.prepare(values, address)
+    colour, absorb = torch.stack([values[channel] for channel in CHANNELS], 1), values["absorb"][:, None]
+    return Placed(
+        kind=np.repeat(np.arange(len(tables)), [len(table) for table in tables])[order],
+        row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
+        side=side, left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
+        order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
+        sides=np.rint(to_numpy(values["sides"])).astype(np.int64), used=np.bitwise_or.reduce(bits),
+        x=values["x"], y=values["y"], names=tuple(prepared), values=torch.stack(list(prepared.values())), series=series,
+        through=absorb * colour, own=(1 - absorb) * colour)
+
+
+def _owners(shapes: Fixed, parts: Sequence[str], scenes: SceneBatch, layer: Array) -> tuple[Array, Array]:
+    """Id of the node that owns the pixels of each shape, and its layer [n]: its own or, of a part, its parent's."""
+    starts = np.concatenate([[0], np.cumsum([len(scenes.tables[kind]) for kind in shapes])])
+    start = dict(zip(shapes, starts.tolist(), strict=False))
+    owner = np.concatenate([scenes.tables[kind].id for kind in shapes])
+    layer = layer.copy()
+    by_depth = [(int(depth), kind) for kind in parts for depth in np.unique(scenes.tables[kind].depth)]
+    for depth, kind in sorted(by_depth):
+        table = scenes.tables[kind]
+        for code in np.unique(table.parent_kind[table.depth == depth]):
+            above = scenes.kinds[code]
+            if above not in start:
+                raise GrammarMismatch(f"{kind!r} is a part of its parent, but its parent {above!r} is not drawn; name "
+                                      "it in shapes, or take the kind out of parts")
+            mine = np.flatnonzero((table.depth == depth) & (table.parent_kind == code))
+            to, of = start[kind] + mine, start[above] + table.parent_row[mine]
+            owner[to], layer[to] = owner[of], layer[of]
+    return owner, layer
+
+
+def _columns(scenes: SceneBatch, kind: str, fixed: Mapping[str, float], limits: Mapping[str, Limits],
+             device: torch.device) -> dict[str, Tensor]:
+    """Every attribute of one kind, float64 [n], checked and clipped."""
+    if kind not in scenes.tables:
+        raise unknown_kind("Shapes draws", kind, scenes.kinds)
+    table = scenes.tables[kind]
+    if np.any(table.depth == 0):
+        raise GrammarMismatch(f"the root {kind!r} cannot be a shape, as 0 means 'nothing here' in a mask; make it a "
+                              "child")
+    return {name: column_of(scenes, kind, name, fixed, limits, device) for name in limits}
+
+
+def column_of(scenes: SceneBatch, kind: str, name: str, fixed: Mapping[str, float], limits: Mapping[str, Limits],
+              device: torch.device) -> Tensor:
+    """An attribute of the nodes of a kind, float64 [n], clipped to its limits: their own value, or that in fixed, or
+    the default."""
+    table = scenes.tables[kind]
+    default, low, high = limits[name]
+    if name in CHANNELS and name not in table.columns and name not in fixed:
+        name = "shade"  # grey
+    column = read_column(scenes, kind, name, device, "Shapes")
+    if column is None:
+        return torch.full((len(table),), float(fixed.get(name, default)), dtype=torch.float64,
+                          device=device).clamp(low, high)
+    if name in MIN_VALUES:
+        check_column(scenes, kind, name, column, to_numpy(column) >= MIN_VALUES[name][0], MIN_VALUES[name][1], "Shapes")
+    return column.clamp(low, high)
+
+
+def _check_side(size: tuple[int, int], scenes: SceneBatch, side: Array, scene: Array) -> None:
+    largest = MAX_WINDOW * max(size)
+    if side.max(initial=0) > largest:
+        row = int(np.argmax(side))
+        raise ValueError(f"a shape of scene {int(scenes.index[scene[row]])} of seed {scenes.seed} is {int(side[row])} "
+                         f"pixels across, more than {MAX_WINDOW} times the image ({largest}); bound its radius, "
+                         "elongation and edge")
+
+
+def _is_used(column: Tensor, default: float) -> Array:
+    return np.full(len(column), True) if column.requires_grad else to_numpy(column) != default
+
+
+def _round_up(side: Array) -> Array:
+    """Up to a multiple of 4, then to one of four sizes an octave, so that shapes form few groups."""
+    step = np.maximum(2.0 ** np.floor(np.log2(np.maximum(side, 4)) - 2), 4)
+    return (np.ceil(side / step) * step).astype(np.int64)
