@@ -150,7 +150,7 @@ def detector(cell: Cell) -> tuple[Detector, dict[str, Any]]:
 @cache
 def code() -> str:
     """Hash of all source that a cell may depend on: what was made by other code is told apart."""
-    own = [file for file in Path(__file__).parent.glob("*.py") if file.stem not in REPORTERS]
+    own = [file for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith(("test_", *REPORTERS))]
     files = sorted([*Path(sf.__file__).parent.rglob("*.py"), *own, Path(smear.__file__)])
     return content_hash("\n".join(content_hash(file.read_bytes()) for file in files).encode())
 

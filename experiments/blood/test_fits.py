@@ -1,0 +1,148 @@
+"""experiments/blood: fits that go on where they were stopped, what goes on from them, and searches."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import scenefit as sf
+from experiments.blood import arms, fits, summary, world
+from scenefit.inference import cma_es as search
+from scenefit.inference.settings import Settings
+from scenefit.nets.centre_network import SmallMaps
+from scenes import smear
+
+SMALLER = 3
+
+
+def test_a_fit_of_other_settings_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "fit.json").write_text('{"settings": {"looks": 3}}')
+    with pytest.raises(ValueError, match="learned with other settings; remove it"):
+        fits.load(fits.Fit(tmp_path, tmp_path, 1.0, 0, Settings(warm_start="look")), "learned")
+
+
+def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = fits.Fit(tmp_path, tmp_path / "fit", 1.0, 0, Settings(warm_start="look", looks=2))
+    plan = [("look", 1), ("look", 2), ("read", 1), ("check", 1)]
+    begun: list[int] = []
+
+    def steps(*args: Any, state: Any, stop: int = 3, **more: Any) -> Iterator[Any]:
+        begun.append(0 if state is None else int(state["piece"]) + 1)
+        for number, (stage, done) in list(enumerate(plan))[begun[-1]:]:
+            if number == stop:
+                raise KeyboardInterrupt
+            told = {"renders": 10 * (number + 1), "trainings": 1, "cpu_seconds": 1.0, "number": number}
+            yield SimpleNamespace(
+                stage=stage, done=done, record=lambda told=told: told,
+                model=SimpleNamespace(state=lambda number=number: {"at": torch.tensor(number)}),
+                state={"piece": torch.tensor(number), "reader:weight": torch.tensor(7.0)})
+
+    monkeypatch.setattr(world, "unlabelled", lambda data: None)
+    monkeypatch.setattr(sf, "fit_steps", steps)
+    with pytest.raises(KeyboardInterrupt):
+        fits.learned(fit)
+    monkeypatch.setattr(sf, "fit_steps", partial(steps, stop=99))
+    assert fits.cost(fit, "learned")["renders"] == 40 and begun == [0, 3]
+    assert fits.cost(fit, "look-1")["renders"] == 10 and fits.cost(fit, "reader")["renders"] == 30
+    assert [one["number"] for one in fits.record(fit)["trace"]] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="a fit of 2 looks has no distribution 'look-3'; it has learned, random"):
+        fits.cost(fit, "look-3")
+    assert begun == [0, 3], "a fit that is done is not begun again"
+
+
+@contextmanager
+def smaller(factor: int) -> Iterator[pytest.MonkeyPatch]:
+    """Images of so many times fewer pixels a side, and sizes of cells in the grammar with them."""
+    with pytest.MonkeyPatch.context() as now:
+        height, width = (side // factor for side in smear.SIZE)
+        for name, value in {"HEIGHT": height, "WIDTH": width}.items():
+            now.setattr(smear, name, value)
+        now.setattr(world, "SIZE", (height, width))
+        now.setattr(world, "renderer", replace(smear.renderer, size=(height, width)))
+        yield now
+
+
+@pytest.fixture(scope="module")
+def small_fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fits.Fit]:
+    """A fit of few renders to 8 small photos, which are renders of the naive guess."""
+    settings = Settings(warm_start="look", steps=0, looks=1, look_renders=64, look_objects=False, reader_renders=16,
+                        reader_epochs=1, check_renders=8, batch=64, gradient="score")
+    with smaller(SMALLER) as now:
+        images, labels = arms.rendered(world.naive(5, 8))
+        photos = sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(8)), (), np.full(8, ""), labels)
+        now.setattr(world, "unlabelled", lambda data: replace(photos, boxes=None))
+        now.setattr(world, "labelled", lambda data, label, report, draw: photos)
+        yield fits.Fit(Path("data"), tmp_path_factory.mktemp("fit"), 1.0, 0, settings)
+
+
+@pytest.mark.parametrize("name", fits.SEARCHES)
+def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch,
+                                                    name: str) -> None:
+    """Of its own: what the reader's training took comes on top."""
+    for module in (fits, search):
+        monkeypatch.setattr(module, "IMAGES", 8)
+    read, whole, drawn = fits.cost(small_fit, "reader"), fits.cost(small_fit, "learned"), []
+    render = sf.Shapes.__call__
+    monkeypatch.setattr(sf.Shapes, "__call__", lambda own, scenes: (drawn.append(len(scenes)), render(own, scenes))[1])
+    spent = fits.cost(small_fit, name)
+    assert sum(drawn) >= whole["renders"] > read["renders"] > 0
+    assert spent["renders"] == read["renders"] + sum(drawn) and spent["trainings"] == read["trainings"]
+
+
+def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that changes nothing stands at the prior's."""
+    for module in (fits, search):
+        monkeypatch.setattr(module, "IMAGES", 8)
+    told = summary.distances([SimpleNamespace(arm=arm, fit=small_fit) for arm in ("wide", "learned", *fits.SEARCHES)])
+    assert set(told) == {"wide", "learned", "random", "cma", "photos"} and told["random"] <= told["wide"]
+    assert told["photos"] < told["wide"]
+    assert told["learned"] == fits.record(small_fit)["trace"][-1]["distance"]
+    assert told["wide"] == fits.facts_of(small_fit, "random")["trace"][0]
+
+
+@pytest.mark.parametrize("name", ["matched", "rewarded"])
+def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As a fit with these settings would have from its beginning; stopped, it goes on from its last step."""
+    monkeypatch.setattr(fits, "REFINED", {"matched": {"steps": 1}, "rewarded": {"task_steps": 1, "task_renders": 8}})
+    monkeypatch.setattr(fits, "REWARDING", sf.Detect(world.CLASSES, steps=8, augmented_copies=4, batch=2,
+                                                     backbone=SmallMaps))
+    more = {} if name == "matched" else {"labelled": world.labelled(Path(), "10", "val", 0), "task": fits.REWARDING,
+                                         "label_policy": world.KEEP}
+    *_, whole = sf.fit_steps(world.wide(1.0), world.renderer, world.unlabelled(Path()), seed=0,
+                             settings=replace(small_fit.settings, **fits.REFINED[name]), **more)
+    steps = sf.fit_steps
+
+    def stopped(*given: Any, **more: Any) -> Iterator[sf.Step]:
+        for number, step in enumerate(steps(*given, **more)):
+            if number == 1:
+                raise KeyboardInterrupt
+            yield step
+
+    fits.learned(small_fit)
+    monkeypatch.setattr(sf, "fit_steps", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        fits.load(small_fit, name)
+    monkeypatch.setattr(sf, "fit_steps", steps)
+    ours, theirs = fits.load(small_fit, name).state(), whole.model.state()
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    before = fits.load(small_fit, "learned").state()
+    moved = any(not torch.equal(ours[key], value) for key, value in before.items())
+    assert moved or name == "matched", "a step that leads away from the photos is not kept"
+    assert fits.cost(small_fit, name)["renders"] == whole.renders
+
+
+def test_a_policy_learns_the_counts_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits, "POLICY", fits.StructureSettings((64,), epochs=1, samples=2, steps=2))
+    model = fits.load(small_fit, fits.STRUCTURED)
+    assert model.structure is not None and fits.load(small_fit, "learned").structure is None
+    spent, before = (fits.cost(small_fit, name) for name in (fits.STRUCTURED, "learned"))
+    assert [spent[name] - before[name] for name in ("renders", "trainings")] == [64, 1]
+    ours, theirs = (fits.load(small_fit, name).sample(4, 0).tables["image"] for name in (fits.STRUCTURED, "learned"))
+    assert np.array_equal(ours["red"], theirs["red"]), "what is no count stays as it was learned"
