@@ -87,7 +87,7 @@ def to_goal(model: sf.Model, view: sf.Sprites, test: sf.Photos, seed: int) -> fl
     began, measuring = time.process_time(), 0.0
     frames = sf.render(view, model.sample(6000))
     task = sf.Classify(tuple("0123456789"), epochs=6)
-    for network in task.training(frames.images, frames.label, seed):
+    for network in task.train_steps(frames.images, frames.label, seed):
         pause = time.process_time()
         reached = task.evaluate(network, test.images[:2000], test.label[:2000])["accuracy"] >= GOAL
         measuring += time.process_time() - pause

@@ -49,7 +49,7 @@ def world(tmp_path_factory):
 def quick(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
-        classes, steps=40, batch=8, augmented_copies=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps,
+        classes, steps=40, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps,
                                                                                             device=device))
 
 
@@ -299,14 +299,14 @@ def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
 
 
 def test_labelled_photos_come_last_alone_and_without_dust(world, dusty, monkeypatch, tmp_path):
-    training, given = Detect.training, []
+    training, given = Detect.train_steps, []
 
     def noted(task, images, labels, seed, start=None, **more):
         if start is not None:
             given.append((images, labels))
         return training(task, images, labels, seed, start, **more)
 
-    monkeypatch.setattr(Detect, "training", noted)
+    monkeypatch.setattr(Detect, "train_steps", noted)
     for more in ([], ["--flat-field", dusty]):
         call("train", world / "few", "--out", tmp_path / "d.safetensors", "--backbone", "small", "--steps", 20,
              "--labelled", world / "few", *more)

@@ -383,8 +383,9 @@ TINY = Detect(("dot",), steps=4, batch=8, augmented_copies=1, augment=NO_CHANGE,
 
 def test_boxes_reward_the_scenes_of_a_detector():
     """Labelled photos show standing bars alone: renders of standing bars are what helps a detector there."""
-    place, task = Uniform(6, 10), Detect(("lying", "standing"), steps=20, batch=8, augmented_copies=1, rate=1e-2,
-                                         augment=NO_CHANGE, backbone=SmallMaps)
+    place = Uniform(6, 10)
+    task = Detect(("lying", "standing"), steps=20, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
+                  backbone=SmallMaps)
     grammar, few = dot(place, sprite=learned(Choice([0, 1]))), boxed(dot(place, sprite=Choice([1])), bars())
     settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0, "task_steps": 6, "rate": 0.05}, task="credit",
                         task_weight=10.0)
@@ -450,9 +451,9 @@ def test_the_task_is_that_of_the_labels(monkeypatch):
     mixed = replace(few, boxes=replace(few.boxes, name=np.array(["spot"] + ["dot"] * (len(few.boxes) - 1))))
     with pytest.raises(ValueError, match=r"of the classes \['spot'\], but the renderer's objects of \['dot'\]; name"):
         fit(grammar, dots(), few.images, named[0], settings=Settings(**QUICK))
-    with pytest.warns(UserWarning, match=r"no render has an object of \['spot'\], which labelled photos have"):
+    with pytest.warns(UserWarning, match=r"no render has an object of \['spot'\], classes of the labelled photos"):
         assert task_for_labels(mixed, grammar, dots()).classes == ("dot", "spot")
-    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so nothing tells what to find"):
+    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so there is no class to detect"):
         task_for_labels(replace(few, boxes=no_boxes(12)), grammar, dots())
     classes = Photos(few.images, (), (), np.array(["b", "a"] * 6))
     assert task_for_labels(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")

@@ -10,7 +10,7 @@ from experiments.multi_mnist.structure_reward import density_ratio, follow_rewar
 from scenefit.inference.structure import StructureSettings, by_distribution, fit_structure
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
-from scenefit.nets.structure_posterior import SUMMARY, StructurePosterior, train
+from scenefit.nets.structure_posterior import N_SUMMARY, StructurePosterior, train
 from scenefit.scenes.attributes import NodeGroup
 
 PLACES = sf.Uniform(4, 12)
@@ -46,7 +46,7 @@ def test_learns_counts_and_kinds_from_photos(photos: np.ndarray) -> None:
     assert [(step.done, step.of, step.renders) for step in steps] == [(1, 2, 1024), (2, 2, 1536)]
     assert steps[0].gain > 0.3 and not any(p.requires_grad for p in steps[-1].structure.parameters())
     read = steps[-1].posterior.sample_posterior(photos[:30], 5, 0)
-    standing = steps[-1].posterior.context(photos)[:, SUMMARY + 1].numpy()  # the sum of the channel of dots
+    standing = steps[-1].posterior.context(photos)[:, N_SUMMARY + 1].numpy()  # the sum of the channel of dots
     assert np.corrcoef(standing, truth(99, 300).tables["scene"]["n_dot"])[0, 1] > 0.9
     count = read.tables["scene"]["n_dot"].reshape(30, 5)
     assert (count == truth(99, 300).tables["scene"]["n_dot"][:30, None]).mean() > 0.8
@@ -121,7 +121,7 @@ def test_an_object_stands_in_its_cell_and_channels() -> None:
 def test_an_image_is_read_the_same_in_any_batch(photos: np.ndarray) -> None:
     regressor = StructurePosterior(GRAMMAR, (16, 16), True, 0)
     assert torch.equal(regressor.context(photos)[70:75], regressor.context(photos[70:75]))
-    with pytest.raises(ValueError, match=r"a recogniser learns from at least 64 renders, got 20"):
+    with pytest.raises(ValueError, match=r"the structure posterior is trained on at least 64 renders, got 20"):
         train(regressor, regressor.training_batch(bars()(GRAMMAR.sample(0, 20))), 0, 1)
 
 

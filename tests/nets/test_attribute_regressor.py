@@ -122,7 +122,7 @@ def test_large_images_are_looked_at_small_and_odd_sizes_fit():
     for size in ((200, 100), (9, 30), (64, 64)):
         regressor = AttributeRegressor(size, 3, False, 0)
         features, predictions = regressor(torch.rand(2, 3, *size))
-        assert features.shape == (2, 32) and predictions.shape == (2, 3) and max(regressor.look) <= 64
+        assert features.shape == (2, 32) and predictions.shape == (2, 3) and max(regressor.input_size) <= 64
 
 
 def test_grey_is_seen():

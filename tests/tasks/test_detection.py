@@ -13,12 +13,13 @@ from scenefit.data.photos import Photos
 from scenefit.metrics.features import Lite0Maps, lite0
 from scenefit.metrics.iou_and_nms import iou, nms
 from scenefit.nets.augmentation import NO_CHANGE, Augment, augmented
-from scenefit.nets.centre_network import Detector, SmallMaps, Targets, balanced, decode, loss
+from scenefit.nets.centre_network import Detector, SmallMaps, Targets, class_weights, decode, loss
 from scenefit.scenes.priors import Uniform
 from scenefit.tasks import Detect, Task
 
 CLASSES = ("red", "blue")
-QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps)
+QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
+               backbone=SmallMaps)
 SIZE = 48
 EVEN = torch.ones(2)
 
@@ -191,12 +192,12 @@ def test_a_place_shared_by_two_objects_learns_one_box():
 
 
 def test_a_rare_class_weighs_more_and_an_absent_one_no_less():
-    weight = balanced(torch.tensor([90, 10, 0]))
+    weight = class_weights(torch.tensor([90, 10, 0]))
     assert torch.isclose(weight[1] / weight[0], torch.tensor(3.0)) and weight[2] == 1
     assert torch.isclose((weight * torch.tensor([90, 10, 0])).sum(), torch.tensor(100.0))
-    assert balanced(torch.zeros(2, dtype=torch.long)).tolist() == [1, 1]
+    assert class_weights(torch.zeros(2, dtype=torch.long)).tolist() == [1, 1]
     labels = make_boxes(2, [0, 0, 0, 0, 1], [[3.0, 5, 25, 20]] * 5, ["red"] * 4 + ["blue"])
-    assert torch.allclose(QUICK.targets(labels).weight, balanced(torch.tensor([4, 1])))
+    assert torch.allclose(QUICK.targets(labels).weight, class_weights(torch.tensor([4, 1])))
 
 
 def test_weights_multiply_the_loss_of_their_class():
@@ -312,7 +313,7 @@ def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatc
 
     other = QUICK.fresh(3)
     monkeypatch.setattr(Detect, "_source", source)
-    monkeypatch.setattr(Detect, "training", training)
+    monkeypatch.setattr(Detect, "train_steps", training)
     assert QUICK.self_train(trained, photos, 5, images, truth, min_confidence=0.4) is other
     for labels, found, _ in seen:
         assert labels.score.tolist() == found.score[found.score >= 0.4].tolist()
@@ -325,7 +326,7 @@ def test_credit_is_the_influence_of_the_last_layers_gradients():
     task, data, real = replace(QUICK, steps=8), scenes(20, 0), scenes(6, 1)
     credit, score = task.influence(*data, *real, 3)
     expected = np.zeros(20)
-    for network in task.training(*data, 3, parts=4):
+    for network in task.train_steps(*data, 3, parts=4):
         def gradient(images: np.ndarray, labels: Boxes, row: int, network: Detector = network) -> torch.Tensor:
             network.zero_grad()
             out = network(task.maps(network, images[row:row + 1]))
@@ -348,7 +349,7 @@ def test_images_with_wrong_labels_get_less_credit():
     images, truth = scenes(160, 0)
     bad = truth.image < 40
     name = np.where(bad & (truth.name == "red"), "blue", np.where(bad, "red", truth.name))
-    task = replace(QUICK, rate=5e-3)
+    task = replace(QUICK, learning_rate=5e-3)
     credit, _ = task.influence(images, make_boxes(160, truth.image, truth.box, name), *scenes(24, 1), 0)
     assert credit.std() == pytest.approx(1, abs=0.01)
     assert credit[:40].mean() < credit[40:].mean() - 0.5

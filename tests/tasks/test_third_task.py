@@ -19,7 +19,7 @@ from scenefit.inference.settings import Settings
 from scenefit.metrics.features import pixels
 from scenefit.run.folder import open_run, scene_of
 from scenefit.run.report import report_content
-from scenefit.run.results import read_score, write_score
+from scenefit.run.results import read_evaluation, write_evaluation
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Integer, Uniform, learned
 from scenefit.tasks import Task, headline, predict_boxes
@@ -83,8 +83,8 @@ def test_it_goes_through_fit_evaluation_and_report(reward, tmp_path):
 
     call(*fit_command(make(tmp_path), tmp_path / "run", steps=1))
     run = open_run(tmp_path / "run")
-    write_score(run.path("score.json"), found)
-    assert read_score(run.path("score.json")) == found
+    write_evaluation(run.path("evaluation.json"), found)
+    assert read_evaluation(run.path("evaluation.json")) == found
     content = report_content(run, scene_of(run)[0])
     assert content.table.metric == "share within one" and content.detections is None
     assert [list(row.values) for row in content.table.rows] == list(found.values.values())

@@ -24,7 +24,7 @@ from scenefit.nets.attribute_regressor import is_grey
 from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import Decisions, StructurePolicy
-from scenefit.nets.structure_posterior import LONGEST, StructurePosterior, TrainingBatch, join, train
+from scenefit.nets.structure_posterior import MAX_SIDE, StructurePosterior, TrainingBatch, join, train
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
@@ -50,7 +50,7 @@ class StructureSettings:
     samples: int = 8
     steps: int = 100
     rate: float = 1e-2
-    longest: int = LONGEST
+    longest: int = MAX_SIDE
 
     def __post_init__(self) -> None:
         if not self.renders or min(self.renders) < 64:

@@ -1,7 +1,8 @@
-"""A joint distribution of what belongs to the whole image: what was found in each photo, and how wrong that may be.
+"""The aggregate posterior: a joint distribution of the attributes of the whole image, made of each photo's posterior
+(Makhzani et al. 2015, Hoffman and Johnson 2016).
 
-A photo's attributes hang together (a strong stain is strong in every cell), which curves of single attributes cannot
-say. Legend: N photos; M errors; A attributes; S scenes.
+The attributes of one photo are correlated (a strong stain is strong in every cell), which offsets of single attributes
+cannot express. Legend: N photos; M residuals; A attributes; S scenes.
 """
 
 import numpy as np
@@ -13,13 +14,14 @@ from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Prior
 from scenefit.scenes.rng import uniform
 
-INSIDE = 1e-9  # keeps a place within its bounds off their very end
+MARGIN = 1e-9  # between normalised values and the ends of their bounds
 
 
 class AggregatePosterior(nn.Module):
-    """A photo by lot, at what was found in it, plus errors by lot.
+    """Samples a photo uniformly and adds bootstrapped regression residuals to its posterior mean.
 
-    centre [N, A], error [M, A]: in units of the bounds of `places(grammar)`; what leaves them is folded back.
+    centre [N, A]: the posterior means.  error [M, A]: the residuals. Both in units of the bounds of
+    `image_attributes(grammar)`; samples beyond the bounds are reflected.
     """
 
     centre: Tensor
@@ -30,16 +32,16 @@ class AggregatePosterior(nn.Module):
         self.register_buffer("centre", centre.float())
         self.register_buffer("error", error.float())
 
-    def at(self, address: np.ndarray) -> np.ndarray:
-        """Where the attributes of roots with these addresses [S] stand in their bounds [S, A], 0..1."""
+    def sample(self, address: np.ndarray) -> np.ndarray:
+        """Normalised attributes [S, A], 0..1, of roots with these addresses [S]."""
         photo = np.minimum(uniform(address, "cloud photo") * len(self.centre), len(self.centre) - 1).astype(int)
-        place = self.centre.double().numpy().clip(0, 1)[photo] + self._errors(address)
-        return np.clip(reflect(place), INSIDE, 1 - INSIDE)
+        place = self.centre.double().numpy().clip(0, 1)[photo] + self._residuals(address)
+        return np.clip(reflect(place), MARGIN, 1 - MARGIN)
 
-    def _errors(self, address: np.ndarray) -> np.ndarray:
-        """Two errors mixed: of the same mean and covariance, but hardly one twice [S, A].
+    def _residuals(self, address: np.ndarray) -> np.ndarray:
+        """Mixtures [S, A] of two residuals each: of the residuals' mean and covariance, but hardly ever the same twice.
 
-        A regression would know again errors that come often, and believe that its summary tells what goes with them.
+        A regression trained on the scenes would learn repeated residuals by heart.
         """
         error, turn = self.error.double().numpy(), 2 * np.pi * uniform(address, "cloud mix")
         mean = mixed = error.mean(axis=0)
@@ -49,19 +51,19 @@ class AggregatePosterior(nn.Module):
         return mixed
 
     def offsets(self, attributes: tuple[Attribute, ...], address: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-        """What takes the prior's own values there: (kind, name) -> [S], in units of the bounds."""
-        place = self.at(address)
+        """Offsets from the prior's values to samples: (kind, name) -> [S], in units of the bounds."""
+        place = self.sample(address)
         return {a.key: place[:, number] - _prior(a, address) for number, a in enumerate(attributes)}
 
 
 def image_attributes(grammar: Grammar) -> tuple[Attribute, ...]:
-    """The attributes that a cloud may hold: learned numbers of the root, each with a prior of its own; no angles."""
+    """The attributes of an aggregate posterior: learned numbers of the root with unconditional priors; no angles."""
     return tuple(a for a in grammar.learned if a.kind == grammar.start and isinstance(a.prior, Prior)
                  and a.form not in ("choice", "angle"))
 
 
 def empty_aggregate_posterior(grammar: Grammar, photos: int, errors: int) -> AggregatePosterior:
-    """To be filled from a saved state."""
+    """Zeros of these sizes, to be filled from a saved state."""
     count = len(image_attributes(grammar))
     return AggregatePosterior(torch.zeros(photos, count), torch.zeros(errors, count))
 

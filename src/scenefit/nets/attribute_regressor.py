@@ -1,7 +1,8 @@
-"""A network that reads the learned attributes off an image, trained on the free labels of rendered scenes.
+"""A network that predicts the learned attributes from an image, trained on renders, whose parameters are known.
 
-Its readings start the fit (`infer`); its inner features are what distances are measured in, for they hold what the
-scene can express and little else. Legend: N images; S scenes; R readings; F features.
+Its predictions are summary statistics for moment matching; its last hidden layer is the default feature extractor of
+distances, since it represents what the scene can express and little else. Legend: N images; S scenes; R predictions;
+F features; n nodes of a kind.
 """
 
 from collections.abc import Sequence
@@ -20,14 +21,14 @@ from scenefit.scenes.scene import SceneBatch
 
 FEATURES = 32
 HIDDEN = 64
-LONGEST = 64  # pixels of the longer side that the network looks at
+MAX_SIDE = 64  # pixels of the longer side; larger images are scaled down
 BATCH = 64
 LEARNING_RATE = 6e-3
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is read of one learned attribute. single: each scene holds exactly one node of its kind.
+    """What is predicted of one learned attribute. single: each scene holds exactly one node of its kind.
 
     Of an angle: sin and cos of it and of twice it (an axis is far easier to see than its direction). Of a choice: the
     shares of its options. Of any other: the normalised value as -1..1; with several nodes, their mean and spread.
@@ -61,14 +62,14 @@ def targets(grammar: Grammar) -> tuple[Target, ...]:
 
 
 def regression_targets(grammar: Grammar, targets: Sequence[Target], scenes: SceneBatch) -> Tensor:
-    """What a perfect reader would say of these scenes [S, R]; NaN where a scene has no such node."""
+    """The true values of the predictions for these scenes [S, R]; NaN where a scene has no such node."""
     units = grammar.units(scenes)
-    blocks = [_truth(target, scenes, units) for target in targets]
+    blocks = [_targets_of(target, scenes, units) for target in targets]
     return torch.from_numpy(np.concatenate(blocks, axis=1).astype(np.float32))
 
 
-def _truth(target: Target, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
-    """[S, slot.width]"""
+def _targets_of(target: Target, scenes: SceneBatch, units: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+    """[S, target.width]"""
     a, table = target.attribute, scenes.tables[target.attribute.kind]
     count = np.bincount(table.scene, minlength=len(scenes)).astype(float)
 
@@ -89,7 +90,10 @@ def _truth(target: Target, scenes: SceneBatch, units: dict[tuple[str, str], np.n
 
 
 class AttributeRegressor(nn.Module):
-    """A small convolutional network: images [N, 3, H, W] in 0..1 -> features [N, F] and readings [N, R]."""
+    """A small convolutional network: images [N, 3, H, W] in 0..1 -> features [N, F] and predictions [N, R].
+
+    size: (height, width) of the images.  predictions: R.  grey: the images have no colour, so one channel is enough.
+    """
 
     centre: Tensor
     scale: Tensor
@@ -97,12 +101,12 @@ class AttributeRegressor(nn.Module):
     def __init__(self, size: tuple[int, int], predictions: int, grey: bool, seed: int):
         super().__init__()
         self.grey = grey
-        self.shrink = min(1.0, LONGEST / max(size))
+        self.shrink = min(1.0, MAX_SIDE / max(size))
         height, width = (max(8, round(side * self.shrink)) for side in size)
-        self.look = (height, width)
+        self.input_size = (height, width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            # Without normalisation, small digits at unknown places never teach it which way up they are.
+            # Without batch normalisation it never learns the direction of small digits at varying positions.
             self.body = nn.Sequential(
                 nn.Conv2d(1 if grey else 3, 8, 5, 2, 2), nn.BatchNorm2d(8), nn.ReLU(),
                 nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU(),
@@ -113,15 +117,16 @@ class AttributeRegressor(nn.Module):
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # But while it is trained: gradients pass through it, to images, and an image is read the same in any batch.
+        # Frozen and in evaluation mode outside of `train`: gradients only pass through, to the images, and the
+        # prediction for an image does not depend on its batch.
         self.requires_grad_(False)
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.grey:
             images = images.mean(1, keepdim=True)
-        if images.shape[2:] != self.look:
-            images = F.interpolate(images, self.look, mode="bilinear", antialias=True)
+        if images.shape[2:] != self.input_size:
+            images = F.interpolate(images, self.input_size, mode="bilinear", antialias=True)
         features = self.body((images - self.centre) / self.scale)
         return features, self.out(features)
 
@@ -135,7 +140,7 @@ class AttributeRegressor(nn.Module):
 
 
 def train(regressor: AttributeRegressor, pixels: Tensor, truth: Tensor, seed: int, epochs: int = 5) -> None:
-    """Fit the readings to the truth [N, R] by squared error; missing truths (NaN) do not count.
+    """Fit the predictions to their true values [N, R] by squared error; missing values (NaN) do not count.
 
     pixels [N, 3, H, W] in 0..1.
     """
@@ -156,5 +161,5 @@ def train(regressor: AttributeRegressor, pixels: Tensor, truth: Tensor, seed: in
 
 
 def is_grey(*sets: np.ndarray) -> bool:
-    """Whether no image [N, H, W, 3] of any set has a colour."""
+    """Whether all images [N, H, W, 3] of all sets are without colour."""
     return all(np.array_equal(s[..., 0], s[..., 1]) and np.array_equal(s[..., 0], s[..., 2]) for s in sets)

@@ -1,4 +1,4 @@
-"""Changes to images that leave their labels true, so that a detector learns to look past them.
+"""Augmentation: random changes to training images and their boxes.
 
 Legend: N images; H, W pixels; m boxes.
 """
@@ -15,17 +15,17 @@ from scenefit.data.corruptions import corrupt_image
 from scenefit.metrics.features import to_tensor
 from scenefit.scenes.rng import generator, scene_address
 
-SEEN = 0.4  # share of a box that has to stay inside
-LEAST = 2.0  # pixels that a side has to keep
+MIN_VISIBLE = 0.4  # share of a box inside the image, else the box is dropped
+MIN_SIDE = 2.0  # pixels of a box's sides inside the image, likewise
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How far images are changed; each change is drawn anew for each image, from none to this.
+    """How much images are changed; each change is sampled anew for each image, from none to this much.
 
-    flip: left and right. overhead: also up and down, for views from above.  scale: share by which to enlarge or
-    shrink.  light: of brightness and contrast.  tint: of each colour, and of the colours' strength.  blur: sigma,
-    pixels.  noise: sd, of 0..1.  wear: dust and compression, as photos have them and renders have not.
+    flip: horizontally.  vertical_flip: also vertically, for top-down images.  scale: relative change of size.
+    light: of brightness and contrast.  tint: of each colour channel, and of the saturation.  blur: sigma, pixels.
+    noise: standard deviation, of 0..1.  corruptions: dust and compression, which photos have and renders lack.
     """
 
     flip: bool = True
@@ -43,14 +43,14 @@ NO_CHANGE = Augment(False, False, 0, 0, 0, 0, 0)
 
 def augmented(images: NDArray[np.uint8], boxes: Boxes, augment: Augment, seed: int,
               copies: int = 1) -> tuple[NDArray[np.uint8], Boxes]:
-    """`copies` changed copies of images uint8 [N, H, W, 3], one set after the other, with their boxes.
+    """`copies` augmented copies of images uint8 [N, H, W, 3], one set after the other, with their boxes.
 
-    What happens to a copy depends on seed and its number alone. Boxes are cut at the border; one of which less than
-    0.4 is left is dropped. ValueError without images, or for boxes of another number of them.
+    A copy's changes depend on seed and its number alone. Boxes are cut at the border; those of which less than 0.4 is
+    left are dropped. ValueError without images, or for boxes of another number of images.
     """
     if not len(images) == boxes.count > 0:
-        raise ValueError(f"a detector learns from images and the boxes of each, got {len(images)} images and boxes of "
-                         f"{boxes.count}; give at least one image, and one set of boxes for all of them")
+        raise ValueError(f"a detector is trained on images and the boxes of each, got {len(images)} images and "
+                         f"boxes of {boxes.count}; give at least one image, and one set of boxes for all of them")
     out = np.empty((copies * len(images), *images.shape[1:]), np.uint8)
     parts = []
     for number in range(len(out)):
@@ -64,9 +64,9 @@ def augmented(images: NDArray[np.uint8], boxes: Boxes, augment: Augment, seed: i
 
 def _one(image: NDArray[np.uint8], box: NDArray[np.float64], augment: Augment, random: np.random.Generator,
          ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_]]:
-    """The changed image, its boxes, and which [m] of the former boxes these are."""
+    """The changed image, its boxes, and which [m] of the boxes before they are."""
     height, width = image.shape[:2]
-    draw = random.random(16) * 2 - 1  # every number is drawn, used or not, so that one change leaves the others alone
+    draw = random.random(16) * 2 - 1  # all are drawn, used or not: without one change, the others stay as they are
     tensor, box = to_tensor(image[None])[0], box.copy()
     if augment.flip and draw[0] > 0:
         tensor, box[:, [0, 2]] = tensor.flip(2), width - box[:, [2, 0]]
@@ -79,14 +79,17 @@ def _one(image: NDArray[np.uint8], box: NDArray[np.float64], augment: Augment, r
     tensor = tensor + noise * (augment.noise * abs(draw[12]))
     cut = np.clip(box, 0, [width, height, width, height])
     side, whole = np.maximum(cut[:, 2:] - cut[:, :2], 0), box[:, 2:] - box[:, :2]
-    kept = (side.prod(1) >= SEEN * whole.prod(1)) & (side >= np.minimum(LEAST, whole)).all(1)
+    kept = (side.prod(1) >= MIN_VISIBLE * whole.prod(1)) & (side >= np.minimum(MIN_SIDE, whole)).all(1)
     back = (tensor.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return corrupt_image(back, random) if augment.corruptions else back, cut[kept], kept
 
 
 def _scaled(image: torch.Tensor, box: NDArray[np.float64], factor: float, place: NDArray[np.float64],
             ) -> tuple[torch.Tensor, NDArray[np.float64]]:
-    """Image [3, H, W] enlarged or shrunk in a frame of its own size; place (x, y) in 0..1 says which part, or where."""
+    """Image [3, H, W] scaled by factor, in a frame of its own size: cropped, or padded with the median colour.
+
+    place (x, y) in 0..1: the crop's position in the image, or the image's in the frame.
+    """
     height, width = image.shape[1:]
     new = max(1, round(height * factor)), max(1, round(width * factor))
     if new == (height, width):

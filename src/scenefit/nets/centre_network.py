@@ -1,8 +1,8 @@
-"""The detector's network: feature maps, a neck that brings them together, and a head that says where objects are.
+"""The detector's network: a backbone, a feature pyramid neck and a head that predicts objects as centre points.
 
 After CenterNet (Zhou et al. 2019) and TTFNet (Liu et al., AAAI 2020): at stride 4 each class has a heat map with a
-peak at the centre of each object, and each place says how far the sides of its object lie.
-Legend: N images; H, W pixels; h, w places of the finest map; C classes; M most boxes of an image; F features.
+peak at the centre of each object, and each cell predicts the distances to the sides of its object.
+Legend: N images; H, W pixels; h, w cells of the finest map; C classes; M boxes of an image at most; F features.
 """
 
 import math
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 WIDTH, FINE, LAST = 64, 32, 48  # channels: of coarse maps, of the finest, before the last layer
-RARE = 0.01  # the heat of every place before training
+FIRST_HEAT = 0.01  # of every cell before training: most have no object
 SPREAD = 0.1  # standard deviation of an object's heat, as a share of its sides
-LEAST_SPREAD = 0.6  # places
-NEAR = 0.3  # places with at least this heat learn the object's sides
+MIN_SPREAD = 0.6  # cells
+MIN_HEAT = 0.3  # cells with at least this heat are trained on the object's sides
 
 
 class SmallMaps(nn.Module):
-    """A backbone without weights from elsewhere, to be trained with the head: [N, 3, H, W] -> maps, finest first."""
+    """A backbone without pretrained weights, trained with the head: [N, 3, H, W] -> feature maps, finest first."""
 
     strides = (4, 8, 16, 32)
     channels = (24, 32, 48, 64)
@@ -46,10 +46,10 @@ Backbone = Callable[[], Any]  # a module with strides, channels and trained, as 
 
 
 class Detector(nn.Module):
-    """maps [N, F, h, w], finest first -> [N, C + 4, h, w]: log-odds of each class, and the logs of the distances to
+    """maps [N, F, h, w], finest first -> [N, C + 4, h, w]: logits of each class, and the logarithms of the distances to
     the left, top, right and bottom side, in strides. The last layer is `last`.
 
-    Coarse maps are cheap and get 64 channels; the finest has 4 times the places of the next and gets 32.
+    Coarse maps are cheap and get 64 channels; the finest has 4 times the cells of the next and gets 32.
     """
 
     def __init__(self, backbone: Any, classes: int):
@@ -67,12 +67,12 @@ class Detector(nn.Module):
         self.last = nn.Conv2d(LAST, classes + 4, 1)
         nn.init.normal_(self.last.weight, std=0.01)
         first = torch.ones(classes + 4)
-        first[:classes] = -math.log((1 - RARE) / RARE)
+        first[:classes] = -math.log((1 - FIRST_HEAT) / FIRST_HEAT)
         self.last.bias = nn.Parameter(first)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
 
     def before_last(self, maps: Sequence[Tensor]) -> Tensor:
-        """What the last layer sees [N, F, h, w]."""
+        """Inputs of the last layer [N, F, h, w]."""
         above = None
         for level in reversed(range(len(self.sides))):
             mean, spread = getattr(self, f"mean{level}"), getattr(self, f"spread{level}")
@@ -90,7 +90,7 @@ class Detector(nn.Module):
 
     @torch.no_grad()
     def set_scale(self, maps: Sequence[Tensor]) -> None:
-        """Measure each feature's mean and spread, so that the neck sees all alike."""
+        """Measure each feature's mean and spread, by which the neck's inputs are normalised."""
         for level, values in enumerate(maps):
             values = values.float()
             getattr(self, f"mean{level}").copy_(values.mean((0, 2, 3)))
@@ -104,8 +104,8 @@ def _conv(inside: int, outside: int, side: int, stride: int = 1) -> nn.Sequentia
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Boxes of N images, padded.  box [N, M, 4] in pixels.  code [N, M] class, -1 for padding.  weight [C]: of an
-    object of each class."""
+    """Boxes of N images, padded. box [N, M, 4] in pixels.  code [N, M]: index of the class, -1 for padding.
+    weight [C]: of an object of each class in the loss."""
 
     box: Tensor
     code: Tensor
@@ -122,10 +122,10 @@ class Targets:
         return (self.code >= 0).sum(1)
 
 
-def balanced(counts: Tensor) -> Tensor:
-    """Weights [C] for classes with so many objects [C]: by the root of how rare, 1 in the mean over the objects.
+def class_weights(counts: Tensor) -> Tensor:
+    """Weights [C] of classes with so many objects [C]: inverse to the square root, 1 in the mean over the objects.
 
-    Else a rare class learns its boxes' sizes from the others: each counts alike in the mean average precision.
+    Without weights, box sizes of a rare class are learned from frequent ones, though all classes count equally in mAP.
     """
     there = counts.clamp(min=1).double()
     weight = torch.where(counts > 0, there.rsqrt(), torch.zeros_like(there))
@@ -134,38 +134,38 @@ def balanced(counts: Tensor) -> Tensor:
 
 
 def centres(height: int, width: int, stride: int, device: Any = None) -> tuple[Tensor, Tensor]:
-    """Where the places of a map lie in pixels: x [w], y [h]."""
+    """Centres of a map's cells in pixels: x [w], y [h]."""
     x, y = (torch.arange(n, dtype=torch.float32, device=device) for n in (width, height))
     return (x + 0.5) * stride, (y + 0.5) * stride
 
 
 def loss(out: Tensor, targets: Targets, classes: int, stride: int) -> Tensor:
-    """Of each image [N], summed over its objects by weight: focal loss of the heat, and 2 (1 - GIoU) of the boxes."""
-    heat, near, side = _wanted(targets, classes, stride, out.shape[2], out.shape[3])
+    """Loss of each image [N], summed over its objects by weight: focal loss of the heat, and 2 (1 - GIoU) of boxes."""
+    heat, near, side = _target_maps(targets, classes, stride, out.shape[2], out.shape[3])
     weight = targets.weight[:, None, None]
     odds = out[:, :classes]
     chance = odds.sigmoid().clamp(1e-5, 1 - 1e-5)
     peak = heat >= 1
     focal = torch.where(peak, -(1 - chance) ** 2 * chance.log(), -(1 - heat) ** 4 * chance**2 * (1 - chance).log())
-    said = out[:, classes:].clamp(max=8).exp() * stride
-    return (weight * focal).sum((1, 2, 3)) + 2 * (near * (1 - _giou(said, side))).sum((1, 2))
+    predicted = out[:, classes:].clamp(max=8).exp() * stride
+    return (weight * focal).sum((1, 2, 3)) + 2 * (near * (1 - _giou(predicted, side))).sum((1, 2))
 
 
-def _wanted(targets: Targets, classes: int, stride: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Heat [N, C, h, w]; weight of each place's box [N, h, w], in all its class's an object; its sides [N, 4, h, w],
-    pixels."""
+def _target_maps(targets: Targets, classes: int, stride: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Heat [N, C, h, w]; the weight of each cell's box [N, h, w], which sums to its class's over an object; distances
+    to the sides of that box [N, 4, h, w], pixels."""
     box, real = targets.box, targets.code >= 0
     x, y = centres(height, width, stride, box.device)
     middle, size = (box[..., :2] + box[..., 2:]) / 2, box[..., 2:] - box[..., :2]
-    place = torch.stack([(middle[..., 0] / stride).floor().clamp(0, width - 1),
-                         (middle[..., 1] / stride).floor().clamp(0, height - 1)], 2)
-    spread = (size / stride * SPREAD).clamp(min=LEAST_SPREAD)
-    bell = [(-((axis / stride - 0.5 - place[..., d, None]) / spread[..., d, None]).square() / 2).exp()
+    cell = torch.stack([(middle[..., 0] / stride).floor().clamp(0, width - 1),
+                        (middle[..., 1] / stride).floor().clamp(0, height - 1)], 2)
+    spread = (size / stride * SPREAD).clamp(min=MIN_SPREAD)
+    bell = [(-((axis / stride - 0.5 - cell[..., d, None]) / spread[..., d, None]).square() / 2).exp()
             for d, axis in enumerate((x, y))]
     each = bell[1][..., :, None] * bell[0][..., None, :] * real[..., None, None]  # [N, M, h, w]
     heat = torch.stack([(each * (targets.code == code)[..., None, None]).amax(1) for code in range(classes)], 1)
-    best, owner = each.max(1)  # the object a place belongs to
-    near = torch.where(best >= NEAR, best, 0)
+    best, owner = each.max(1)  # the object that a cell belongs to
+    near = torch.where(best >= MIN_HEAT, best, 0)
     total = torch.zeros_like(box[..., 0]).scatter_add(1, owner.flatten(1), near.flatten(1))
     each_weight = targets.weight[targets.code.clamp(min=0)] / total.clamp(min=1e-6)
     weight = near * each_weight.gather(1, owner.flatten(1)).view_as(near)
@@ -175,7 +175,7 @@ def _wanted(targets: Targets, classes: int, stride: int, height: int, width: int
 
 
 def _giou(first: Tensor, second: Tensor) -> Tensor:
-    """Generalised IoU (Rezatofighi et al. 2019) of boxes around the same places: sides [N, 4, h, w] -> [N, h, w]."""
+    """Generalised IoU (Rezatofighi et al. 2019) of boxes around the same cells: sides [N, 4, h, w] -> [N, h, w]."""
     area = [(s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3]) for s in (first, second)]
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     shared, hull = ((s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3]) for s in (low, high))
@@ -184,16 +184,17 @@ def _giou(first: Tensor, second: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode(out: Tensor, classes: int, stride: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The surest `most` peaks of each image: box [N, most, 4] in pixels, score [N, most], class [N, most]."""
+def decode(out: Tensor, classes: int, stride: int, max_boxes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The max_boxes highest peaks of each image: box [N, max_boxes, 4] in pixels, confidence and class
+    [N, max_boxes]."""
     heat = out[:, :classes].sigmoid()
     heat = heat * (heat == F.max_pool2d(heat, 3, 1, 1))
     height, width = heat.shape[2:]
-    most = min(most, heat[0].numel())
+    max_boxes = min(max_boxes, heat[0].numel())
     score, at = heat.flatten(1).sort(dim=1, descending=True, stable=True)
-    score, at = score[:, :most], at[:, :most]
-    code, place = at // (height * width), at % (height * width)
-    side = (out[:, classes:].clamp(max=8).exp() * stride).flatten(2).gather(2, place[:, None].expand(-1, 4, -1))
+    score, at = score[:, :max_boxes], at[:, :max_boxes]
+    code, cell = at // (height * width), at % (height * width)
+    side = (out[:, classes:].clamp(max=8).exp() * stride).flatten(2).gather(2, cell[:, None].expand(-1, 4, -1))
     x, y = centres(height, width, stride, out.device)
-    x, y = x[place % width], y[place // width]
+    x, y = x[cell % width], y[cell // width]
     return torch.stack([x - side[:, 0], y - side[:, 1], x + side[:, 2], y + side[:, 3]], 2), score, code

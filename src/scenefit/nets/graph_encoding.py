@@ -1,4 +1,4 @@
-"""Scene batches as graph tensors: what the networks read.
+"""Scene batches as graph tensors, the inputs of the graph network.
 
 Legend: n nodes of a kind; N nodes of all kinds, kind after kind; S scenes; d input columns of a kind.
 """
@@ -30,7 +30,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Column:
-    """How one attribute enters: "number" (centre, scale), "angle" (sin and cos) or "choice" (one-hot)."""
+    """How one attribute is encoded: "number" (centre, scale), "angle" (sin and cos) or "choice" (one-hot)."""
 
     name: str
     form: str
@@ -46,7 +46,7 @@ class Column:
 
 
 def columns(grammar: Grammar) -> dict[str, tuple[Column, ...]]:
-    """What the networks see of each kind, scaled by the spread of a fixed sample of the grammar."""
+    """The encoded attributes of each kind, numbers scaled by their mean and spread in a fixed sample of the grammar."""
     sample = grammar.sample(0, REFERENCE)
     return {kind: tuple(c for a in attributes.values() if (c := _column(a, sample.tables[kind][a.name])))
             for kind, attributes in grammar.attributes.items()}
@@ -69,7 +69,7 @@ def encode(scenes: SceneBatch, columns: Mapping[str, tuple[Column, ...]]) -> Gra
 
 
 def _column(a: Attribute, values: np.ndarray) -> Column | None:
-    """None for what says nothing: constants, words that depend on other attributes, what the sample never held."""
+    """None for uninformative attributes: constants, text that depends on other attributes, kinds without a sample."""
     if a.form == "choice":
         return Column(a.name, "choice", prior=a.choice)
     if isinstance(a.prior, Constant) or values.dtype.kind in "US" or len(values) == 0:

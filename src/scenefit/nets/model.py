@@ -1,4 +1,4 @@
-"""What a fit ends in: a learned distribution of scenes."""
+"""The result of a fit: a learned distribution of scenes."""
 
 import copy
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
-PRESSED = 0.05  # of the bounds: closer to an end stands a value that presses against it
-PRESSED_SHARE = 0.2  # of the values
+MARGIN = 0.05  # of the bounds: a value is at a bound if it is closer than this
+MIN_SHARE = 0.2  # of an attribute's values at a bound, for it to be reported
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A grammar with its learned edits. seed: of the fit; scenes drawn from the model have seeds of their own."""
+    """A grammar's learned distribution. seed: of the fit; scenes sampled from the model have another seed."""
 
     distribution: SceneDistribution
     seed: int = 0
@@ -31,26 +31,27 @@ class Model:
 
     @property
     def structure(self) -> StructurePolicy | None:
-        """The policy that decides rules, counts and choices, where one was learned."""
+        """The policy that decides rules, counts and choices, if one was learned."""
         return self.distribution.structure
 
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
-        """Scenes of the learned distribution: indices [S], or how many. The same for any batch they are asked in."""
+        """Scenes of the learned distribution: indices [S], or how many. A scene is the same in any batch."""
         return self.distribution.sample(derive_seed(self.seed, "model") if seed is None else seed, indices)
 
     def copy(self) -> "Model":
-        """The same, to keep: what is learned later does not change it."""
+        """A copy that further learning does not change."""
         t = self.distribution
         shared = {id(part): part for part in (t.grammar, t.columns, t.numbers, t.choices, t.image_attributes)}
         return Model(copy.deepcopy(t, shared), self.seed)
 
     def state(self) -> dict[str, Tensor]:
+        """All that `load_model` needs besides the grammar: tensors by name."""
         return {name: value.detach().clone() for name, value in self.distribution.state_dict().items()}
 
 
 @dataclass(frozen=True, eq=False)
 class PriorModel:
-    """A grammar as it stands, in a model's place: data of the prior alone are the baseline of what was learned."""
+    """A grammar in a model's place: its prior is the baseline of what was learned."""
 
     grammar: Grammar
     seed: int = 0
@@ -92,24 +93,27 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
 
 
 def at_bounds(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
-    """Learned numbers that press against an end of their bounds: (kind, name) -> "low" or "high"."""
+    """Learned numbers of which many values lie at an end of their bounds: (kind, name) -> "low" or "high".
+
+    More than a fifth of the values in scenes, and more than twice as many as in the prior.
+    """
     found = {}
     units = model.grammar.units(scenes)
     prior = model.grammar.units(model.grammar.sample(scenes.seed, len(scenes)))
     for a in model.grammar.learned:
         if a.form in ("choice", "angle") or len(units[a.key]) == 0:
             continue
-        edge = _edge(a)
-        for side, now, before in (("low", units[a.key] < edge, prior[a.key] < edge),
-                                  ("high", units[a.key] > 1 - edge, prior[a.key] > 1 - edge)):
-            if now.mean() > max(PRESSED_SHARE, 2 * before.mean() if len(before) else 0.0):
+        margin = _margin(a)
+        for side, now, before in (("low", units[a.key] < margin, prior[a.key] < margin),
+                                  ("high", units[a.key] > 1 - margin, prior[a.key] > 1 - margin)):
+            if now.mean() > max(MIN_SHARE, 2 * before.mean() if len(before) else 0.0):
                 found[a.key] = side
     return found
 
 
-def _edge(a: Attribute) -> float:
-    """How close to an end, in units of the bounds, a value presses: of whole numbers, the last one does."""
+def _margin(a: Attribute) -> float:
+    """How close to an end a value counts as at the bound, in units of the bounds: of integers, the last one does."""
     if a.form != "integer" or a.conditional:
-        return PRESSED
+        return MARGIN
     low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-    return max(PRESSED, 0.75 / (high - low + 1))
+    return max(MARGIN, 0.75 / (high - low + 1))

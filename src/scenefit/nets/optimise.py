@@ -51,3 +51,14 @@ def shuffled_batches(count: int, size: int, epochs: int, seed: int, min_size: in
         for rows in torch.from_numpy(random.permutation(count)).split(size):
             if len(rows) >= min_size:
                 yield rows
+
+
+def endless_batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Rows [size] of 0..count - 1 in batches without end, in a new order each epoch; a batch may span two epochs."""
+    random = np.random.default_rng(seed)
+    left = np.zeros(0, np.int64)
+    while True:
+        while len(left) < size:
+            left = np.concatenate([left, random.permutation(count)])
+        yield torch.from_numpy(left[:size])
+        left = left[size:]

@@ -1,16 +1,17 @@
-"""The structure policy: how many nodes, by which rules, of which options, each decision seeing those before it.
+"""The structure policy: an autoregressive distribution of a scene's structure, that is of learned counts, rules and
+choices (after Meta-Sim2, Devaranjan et al., ECCV 2020).
 
-A scene's structure is decided in a fixed order: by depth, kind and node; of a node first its learned choices, then the
-learned counts of its repeats, then its rule, where that is learned. A decision is categorical; its logits come from a
-small network that sees what was decided before: on the node itself, on its parent, last of each sort, and how often
-each option was taken so far. So joint and multimodal distributions of counts and kinds can be expressed, which odds for
-each symbol alone cannot (they give geometric counts). After Meta-Sim2 (Devaranjan et al., ECCV 2020).
+Decisions are made in a fixed order: by depth, kind and node; of a node first its learned choices, then the learned
+counts of its repeats, then its rule, where that is learned. A decision is categorical; its logits come from a small
+network whose inputs are the decisions before: on the node itself, on its parent, the last of each kind of decision, and
+how often each option was taken so far. So it can express joint and multimodal distributions of counts and kinds, which
+independent probabilities for each symbol cannot (their counts are geometric).
 
-The last layers start at zero and their biases at the grammar's log-odds, so the policy starts as the grammar itself:
-the closed form of what likelihood pre-training on the grammar's samples would come to.
+The last layers' weights start at 0 and their biases at the grammar's logits, so the policy starts as the grammar
+itself, as if it were pre-trained by likelihood on the grammar's samples.
 
-Legend: S scenes; R decisions of all of them; D options of all sorts of decisions; T sorts; F inputs; C context;
-n nodes of a slab.
+Legend: S scenes; R decisions of all of them; D options of all kinds of decisions; T kinds of decisions; F inputs;
+C context; n nodes of a group.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,10 +29,10 @@ from scenefit.scenes.priors import Choice, Prior, pick
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch, Table
 
-CHUNK = 64  # scenes a network sees at once, aligned on the scene index: results never depend on the batch
+CHUNK = 64  # scenes a network processes at once, aligned on the scene index: results do not depend on the batch
 HIDDEN = 64
-MOST_OPTIONS = 1000  # of one decision
-GRID = 1 << 16  # quantiles that a count's odds are read from
+MAX_OPTIONS = 1000  # of one decision
+N_QUANTILES = 1 << 16  # of a count's prior, to estimate its probabilities
 
 
 def whole_chunks(indices: Any) -> tuple[Ints, Ints]:
@@ -42,10 +43,10 @@ def whole_chunks(indices: Any) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """One sort of decision. name: of the count or the choice, or "rule".
+    """One kind of decision. name: of the count or the choice, or "rule".
 
-    odds: the grammar's, of each option.  choice: the prior of a choice.  low: the lowest count.  first: the place of
-    its options among all.
+    odds: the grammar's probability of each option.  first: the index of its first option among those of all kinds of
+    decisions.  choice: the prior of a choice.  low: the lowest count.
     """
 
     kind: str
@@ -60,11 +61,11 @@ class Decision:
         return self.kind, self.name
 
     def values(self, codes: Array) -> Array:
-        """Codes [n] -> values [n]: options, counts or rules."""
+        """Option indices [n] -> values [n]: options, counts or rules."""
         return codes + self.low if self.choice is None else np.asarray(self.choice.options)[codes]
 
     def codes(self, nodes: NodeGroup | Table) -> Ints:
-        """What was decided for these nodes of its kind [n]."""
+        """Indices of the options taken for these nodes of its kind [n]."""
         if self.name == "rule":
             return nodes.rule
         values = np.asarray(nodes.columns[self.name])
@@ -72,7 +73,7 @@ class Decision:
 
 
 def decisions(grammar: Grammar) -> tuple[Decision, ...]:
-    """All sorts of decisions, in their order. ValueError for a count of more than 1000 values."""
+    """All kinds of decisions of a grammar, in their order. ValueError for a count of more than 1000 values."""
     found: list[Decision] = []
 
     def add(kind: str, name: str, odds: Array, choice: Choice | None = None, low: int = 0) -> None:
@@ -92,19 +93,19 @@ def decisions(grammar: Grammar) -> tuple[Decision, ...]:
 def _count_odds(a: Attribute) -> tuple[Array, None, int]:
     assert isinstance(a.prior, Prior)
     low, high = (int(end) for end in a.bounds or a.prior.bounds)
-    if high - low >= MOST_OPTIONS:
+    if high - low >= MAX_OPTIONS:
         raise ValueError(f"{a.kind}.{a.name} may take {high - low + 1} values, and a learned count at most "
-                         f"{MOST_OPTIONS}; give it closer bounds")
-    values = np.clip(a.prior.quantile((np.arange(GRID) + 0.5) / GRID), low, high)
-    return np.bincount(values.astype(np.int64) - low, minlength=high - low + 1) / GRID, None, low
+                         f"{MAX_OPTIONS}; give it closer bounds")
+    values = np.clip(a.prior.quantile((np.arange(N_QUANTILES) + 0.5) / N_QUANTILES), low, high)
+    return np.bincount(values.astype(np.int64) - low, minlength=high - low + 1) / N_QUANTILES, None, low
 
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
     """All decisions of some scenes, scene by scene in their order.
 
-    inputs [R, F]; sort [R]: which of `decisions`; code [R]: what was decided; scene [R]; row [R]: of the kind's table.
-    count: S.
+    inputs [R, F]; kind_of_decision [R]: which of `decisions`; code [R]: the index of the option taken; scene [R];
+    row [R]: of the node in its kind's table.  count: S.
     """
 
     inputs: Tensor
@@ -127,7 +128,8 @@ class Decisions:
 
 
 class StructurePolicy(nn.Module):
-    """The policy of one grammar. context: numbers that every decision of a scene sees besides, see `reader`.
+    """The policy of one grammar. context: how many numbers all decisions of a scene take as inputs besides, such as an
+    image's features (`structure_posterior`).
 
     ValueError if the grammar has no learned rule, count or choice.
     """
@@ -160,132 +162,137 @@ class StructurePolicy(nn.Module):
         end.
         """
         index, whole = whole_chunks(indices)
-        place = np.searchsorted(whole, index)
+        position = np.searchsorted(whole, index)
         given = torch.zeros(whole.size, self.context)
         if context is not None:
-            given[torch.from_numpy(place)] = context
+            given[torch.from_numpy(position)] = context
         walk = _Walk(self, whole.size)
 
-        def draw(slab: NodeGroup, sort: int, rows: Ints, inputs: Array) -> Ints:
+        def sample_codes(group: NodeGroup, number: int, rows: Ints, inputs: Array) -> Ints:
             full = torch.zeros(whole.size, self.width + self.context)
-            scene = torch.from_numpy(slab.scene[rows])
+            scene = torch.from_numpy(group.scene[rows])
             full[scene] = torch.cat([torch.from_numpy(inputs), given[scene]], dim=1)
-            logits = torch.empty(whole.size, len(self.decisions[sort].odds), dtype=torch.float64)
-            for chunk in np.unique(slab.scene[rows] // CHUNK) * CHUNK:
-                logits[chunk:chunk + CHUNK] = self.leave[sort](self.body(full[chunk:chunk + CHUNK])).double()
+            logits = torch.empty(whole.size, len(self.decisions[number].odds), dtype=torch.float64)
+            for chunk in np.unique(group.scene[rows] // CHUNK) * CHUNK:
+                logits[chunk:chunk + CHUNK] = self.leave[number](self.body(full[chunk:chunk + CHUNK])).double()
             odds = torch.softmax(logits[scene], dim=1).numpy()
-            return pick(odds, uniform(slab.address[rows], self.decisions[sort].name))
+            return pick(odds, uniform(group.address[rows], self.decisions[number].name))
 
-        def decide(slab: NodeGroup) -> Mapping[str, Array]:
-            codes = walk.slab(slab, draw)
-            return {self.decisions[sort].name: self.decisions[sort].values(code) for sort, code in codes.items()}
+        def decide(group: NodeGroup) -> Mapping[str, Array]:
+            codes = walk.decide(group, sample_codes)
+            return {self.decisions[number].name: self.decisions[number].values(code) for number, code in codes.items()}
 
         scenes = self.grammar.sample(seed, whole, decide=decide)
-        return scenes if np.array_equal(whole, index) else scenes.take(place)
+        return scenes if np.array_equal(whole, index) else scenes.take(position)
 
     def replay(self, scenes: SceneBatch) -> Decisions:
-        """The decisions of these scenes, with what the network sees at each."""
+        """The decisions of these scenes, with the network's inputs at each."""
         walk, parts = _Walk(self, len(scenes)), []
 
-        def follow(slab: NodeGroup, sort: int, rows: Ints, inputs: Array) -> Ints:
-            codes = self.decisions[sort].codes(slab)[rows].astype(np.int64)
-            parts.append((inputs, np.full(len(rows), sort), codes, slab.scene[rows], slab.start + rows))
+        def follow(group: NodeGroup, number: int, rows: Ints, inputs: Array) -> Ints:
+            codes = self.decisions[number].codes(group)[rows].astype(np.int64)
+            parts.append((inputs, np.full(len(rows), number), codes, group.scene[rows], group.start + rows))
             return codes
 
-        for slab in node_groups(scenes).values():
-            walk.slab(slab, follow)
-        inputs, sort, code, scene, row = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+        for group in node_groups(scenes).values():
+            walk.decide(group, follow)
+        inputs, kind, code, scene, row = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
         order = torch.argsort(scene, stable=True)
-        return Decisions(inputs[order], sort[order], code[order], scene[order], row[order], len(scenes))
+        return Decisions(inputs[order], kind[order], code[order], scene[order], row[order], len(scenes))
 
-    def score(self, trace: Decisions, context: Tensor | None = None) -> Tensor:
-        """Log-probability of each decision of a trace [R], with gradient to the policy and to context [S, C]."""
-        inputs = trace.inputs if context is None else torch.cat([trace.inputs, context[trace.scene]], dim=1)
+    def decision_log_probs(self, made: Decisions, context: Tensor | None = None) -> Tensor:
+        """Log-probabilities of decisions made [R], with gradient to the policy and to context [S, C]."""
+        inputs = made.inputs if context is None else torch.cat([made.inputs, context[made.scene]], dim=1)
         hidden, out = self.body(inputs), torch.zeros(len(inputs))
         for number, layer in enumerate(self.leave):
-            (rows,) = torch.nonzero(trace.kind_of_decision == number, as_tuple=True)
+            (rows,) = torch.nonzero(made.kind_of_decision == number, as_tuple=True)
             logs = torch.log_softmax(layer(hidden[rows]), dim=1)
-            out = out.index_put((rows,), logs.gather(1, trace.code[rows, None])[:, 0])
+            out = out.index_put((rows,), logs.gather(1, made.code[rows, None])[:, 0])
         return out
 
     def log_prob(self, scenes: SceneBatch | Decisions, context: Tensor | None = None) -> Tensor:
         """Log-probability of each scene's structure [S], with gradient."""
-        trace = scenes if isinstance(scenes, Decisions) else self.replay(scenes)
-        return torch.zeros(len(trace)).index_add(0, trace.scene, self.score(trace, context))
+        made = scenes if isinstance(scenes, Decisions) else self.replay(scenes)
+        return torch.zeros(len(made)).index_add(0, made.scene, self.decision_log_probs(made, context))
 
     def log_probs(self, scenes: SceneBatch) -> dict[Key, Tensor]:
         """Of each node's decisions, with gradient: (kind, name) -> [n], rules under (kind, "rule").
 
         The same to the last bit in any batch of whole chunks of scenes.
         """
-        trace = self.replay(scenes)
+        made = self.replay(scenes)
         rows = torch.arange(len(scenes)).split(CHUNK)
-        score, out = torch.cat([self.score(trace.take(part)) for part in rows]), {}
+        log_probs, out = torch.cat([self.decision_log_probs(made.take(part)) for part in rows]), {}
         for number, decision in enumerate(self.decisions):
-            (mine,) = torch.nonzero(trace.kind_of_decision == number, as_tuple=True)
+            (mine,) = torch.nonzero(made.kind_of_decision == number, as_tuple=True)
             empty = torch.zeros(len(scenes.tables[decision.kind]))
-            out[decision.key] = empty.index_put((trace.row[mine],), score[mine])
+            out[decision.key] = empty.index_put((made.row[mine],), log_probs[mine])
         return out
 
 
-Chooser = Callable[[NodeGroup, int, Ints, Array], Ints]  # slab, sort, rows [r] of it, inputs [r, F] -> codes [r]
+# Nodes, the number of the kind of decision, rows [r] of the nodes, inputs [r, F] -> codes [r].
+Chooser = Callable[[NodeGroup, int, Ints, Array], Ints]
 
 
 class _Walk:
-    """Goes through the decisions of many scenes at once, in their order, and knows what was decided before.
+    """Makes the decisions of many scenes at once, in their order, keeping the decisions before as inputs.
 
-    last, seen: [S, D], what each sort decided last, and how often each option was taken.  level: [S, T], the place of
-    the last code among the options, 0..1.  own: kind, depth -> [n, D], what was decided on each node.
+    last, taken [S, D]: the last decision of each kind (one-hot), and how often each option was taken.  level [S, T]:
+    the index of the last option over that of the highest, 0..1.  own: kind, depth -> [n, D], the decisions on each node
+    (one-hot).
     """
 
     def __init__(self, structure: StructurePolicy, scenes: int):
         self.structure, self.decisions = structure, structure.decisions
         self.last = np.zeros((scenes, structure.options), np.float32)
-        self.seen = np.zeros((scenes, structure.options), np.float32)
+        self.taken = np.zeros((scenes, structure.options), np.float32)
         self.level = np.zeros((scenes, len(self.decisions)), np.float32)
         self.own: dict[tuple[int, int], tuple[int, Array]] = {}
 
-    def slab(self, slab: NodeGroup, choose: Chooser) -> dict[int, Ints]:
-        """Decide on every node of a slab: sort -> codes [n]."""
-        own = np.zeros((len(slab), self.structure.options), np.float32)
+    def decide(self, group: NodeGroup, choose: Chooser) -> dict[int, Ints]:
+        """Decide on every node of a group: number of the kind of decision -> codes [n].
+
+        The nodes of one scene come one after the other, those of all scenes side by side.
+        """
+        own = np.zeros((len(group), self.structure.options), np.float32)
         kinds = self.structure.grammar.kinds
-        self.own[kinds.index(slab.kind), slab.depth] = slab.start, own
-        sorts = [number for number, decision in enumerate(self.decisions) if decision.kind == slab.kind]
-        codes = {sort: np.zeros(len(slab), np.int64) for sort in sorts}
-        if not sorts or not len(slab):
+        self.own[kinds.index(group.kind), group.depth] = group.start, own
+        numbers = [number for number, decision in enumerate(self.decisions) if decision.kind == group.kind]
+        codes = {number: np.zeros(len(group), np.int64) for number in numbers}
+        if not numbers or not len(group):
             return codes
-        above, size = self._above(slab), np.bincount(slab.scene, minlength=len(self.last))
-        order = np.argsort(slab.scene, kind="stable")
-        rank = np.empty(len(slab), np.int64)
-        rank[order] = np.arange(len(slab)) - (np.cumsum(size) - size)[slab.scene[order]]
+        parents, size = self._of_parents(group), np.bincount(group.scene, minlength=len(self.last))
+        order = np.argsort(group.scene, kind="stable")
+        rank = np.empty(len(group), np.int64)
+        rank[order] = np.arange(len(group)) - (np.cumsum(size) - size)[group.scene[order]]
         by_rank = np.argsort(rank, kind="stable")
         for rows in np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]):
-            scene = slab.scene[rows]
-            place = np.log1p([rank[rows], size[scene] - rank[rows], np.full(len(rows), slab.depth)]).T
-            for sort in sorts:
+            scene = group.scene[rows]
+            position = np.log1p([rank[rows], size[scene] - rank[rows], np.full(len(rows), group.depth)]).T
+            for number in numbers:
                 one = np.zeros((len(rows), len(self.decisions)), np.float32)
-                one[:, sort] = 1
-                inputs = np.concatenate([one, self.level[scene], own[rows], above[rows], self.last[scene],
-                                         np.log1p(self.seen[scene]), place.astype(np.float32)], axis=1)
-                code = codes[sort][rows] = choose(slab, sort, rows, inputs)
-                self._note(sort, scene, code, own, rows)
+                one[:, number] = 1
+                inputs = np.concatenate([one, self.level[scene], own[rows], parents[rows], self.last[scene],
+                                         np.log1p(self.taken[scene]), position.astype(np.float32)], axis=1)
+                code = codes[number][rows] = choose(group, number, rows, inputs)
+                self._record(number, scene, code, own, rows)
         return codes
 
-    def _note(self, sort: int, scene: Ints, code: Ints, own: Array, rows: Ints) -> None:
-        """Every scene is here once at most."""
-        decision = self.decisions[sort]
+    def _record(self, number: int, scene: Ints, code: Ints, own: Array, rows: Ints) -> None:
+        """Keep decisions of one kind, of which each scene has at most one here."""
+        decision = self.decisions[number]
         first, count = decision.first, len(decision.odds)
         own[rows, first + code] = 1
-        self.seen[scene, first + code] += 1
+        self.taken[scene, first + code] += 1
         self.last[scene, first:first + count] = 0
         self.last[scene, first + code] = 1
-        self.level[scene, sort] = code / max(count - 1, 1)
+        self.level[scene, number] = code / max(count - 1, 1)
 
-    def _above(self, slab: NodeGroup) -> Array:
-        """What was decided on the parents [n, D]."""
-        out = np.zeros((len(slab), self.structure.options), np.float32)
-        for kind in np.unique(slab.parent_kind[slab.parent_kind >= 0]):
-            mine = slab.parent_kind == kind
-            start, decided = self.own[int(kind), slab.depth - 1]
-            out[mine] = decided[slab.parent_row[mine] - start]
+    def _of_parents(self, group: NodeGroup) -> Array:
+        """The decisions on the nodes' parents [n, D]."""
+        out = np.zeros((len(group), self.structure.options), np.float32)
+        for kind in np.unique(group.parent_kind[group.parent_kind >= 0]):
+            mine = group.parent_kind == kind
+            start, decided = self.own[int(kind), group.depth - 1]
+            out[mine] = decided[group.parent_row[mine] - start]
         return out

@@ -1,11 +1,11 @@
-"""A network that reads the structure of a scene off its image: which posterior of the decisions a photo leaves.
+"""Amortised posterior of a scene's structure given its image (a recognition network).
 
-It is a structure policy with the image as context, trained by likelihood on renders whose structure is known
-(amortised inference, as the sleep phase of Hinton et al., Science 1995). The likelihood alone hardly teaches it to
-tell several objects apart, so it also learns where in the image an object of which kind and option stands, from the
-renders' exact masks; the sums over the image are counts that the policy can use at once.
+It is a structure policy with the image as context, trained by likelihood on renders whose structure is known (the sleep
+phase of Hinton et al., Science 1995). The likelihood alone hardly teaches it to separate objects, so an auxiliary loss
+makes it predict maps of the objects' centres, by kind and option, from the renders' exact masks; the sums of these maps
+over the image are counts that the policy can use directly.
 
-Legend: N images; h, w pixels looked at; i, j cells of 8 pixels; K channels of objects; C context; S scenes.
+Legend: N images; h, w pixels of the network's input; i, j cells of 8 pixels; K object maps; C context; S scenes.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
-LONGEST = 64  # pixels of the longer side that the network looks at
+MAX_SIDE = 64  # pixels of the longer side; larger images are scaled down
 STRIDE = 8
-SUMMARY = 32  # numbers of the context besides the sums of objects
+N_SUMMARY = 32  # features of the context besides the sums of the object maps
 HIDDEN = 128
 BATCH = 64
 CENTRES = 0.3  # weight of the loss of the objects' centres
@@ -36,37 +36,38 @@ CENTRES = 0.3  # weight of the loss of the objects' centres
 
 @dataclass(frozen=True, eq=False)
 class TrainingBatch:
-    """Renders to learn from. images uint8 [N, c, h, w]; objects uint8 [N, K, i, j]: whether one's centre is there."""
+    """Renders to train on. images uint8 [N, c, h, w]; objects uint8 [N, K, i, j]: whether a cell holds a centre."""
 
     images: Tensor
     objects: Tensor
-    trace: Decisions
+    decisions: Decisions
 
     def __len__(self) -> int:
         return len(self.images)
 
 
 class StructurePosterior(nn.Module):
-    """Images of one size -> posterior of the structure. grey: images have no colour, so one channel is enough."""
+    """Images of one size -> posterior of the structure. size: (height, width) of the images.  grey: they have no
+    colour, so one channel is enough.  max_side: pixels of the longer side of the network's input."""
 
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, grammar: Grammar, size: tuple[int, int], grey: bool, seed: int, longest: int = LONGEST):
+    def __init__(self, grammar: Grammar, size: tuple[int, int], grey: bool, seed: int, max_side: int = MAX_SIDE):
         super().__init__()
         self.grammar, self.grey = grammar, grey
-        shrink = min(1.0, longest / max(size))
-        self.look = (max(STRIDE, round(size[0] * shrink)), max(STRIDE, round(size[1] * shrink)))
-        self.cells = (-(-self.look[0] // STRIDE), -(-self.look[1] // STRIDE))
+        shrink = min(1.0, max_side / max(size))
+        self.input_size = (max(STRIDE, round(size[0] * shrink)), max(STRIDE, round(size[1] * shrink)))
+        self.cells = (-(-self.input_size[0] // STRIDE), -(-self.input_size[1] // STRIDE))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "recogniser"))
             self.body = nn.Sequential(*_block(1 if grey else 3, 16, 5, 2), *_block(16, 32, 3, 2),
                                       *_block(32, 64, 3, 2), *_block(64, 64, 3, 1))
-            self.summary = nn.Linear(64, SUMMARY)
+            self.summary = nn.Linear(64, N_SUMMARY)
             self.objects = nn.Conv2d(64, len(grammar.kinds) + sum(len(d.odds) for d in decisions(grammar)), 1)
             assert self.objects.bias is not None
             nn.init.constant_(self.objects.bias, -4.0)  # most cells are empty
-        context = SUMMARY + self.objects.out_channels
+        context = N_SUMMARY + self.objects.out_channels
         self.policy = StructurePolicy(grammar, derive_seed(seed, "recogniser policy"), context, HIDDEN)
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
@@ -75,17 +76,18 @@ class StructurePosterior(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[N, 3 or c, h, w] in 0..1 -> context [N, C] and logits of objects [N, K, i, j]."""
-        hidden = self.body((self._looked_at(images) - self.centre) / self.scale)
+        hidden = self.body((self._resized(images) - self.centre) / self.scale)
         objects = self.objects(hidden)
         area = self.cells[0] * self.cells[1]
         pooled = hidden.sum((2, 3)) * (4 / area)
         return torch.cat([self.summary(pooled), objects.sigmoid().sum((2, 3))], dim=1), objects
 
-    def _looked_at(self, images: Tensor) -> Tensor:
+    def _resized(self, images: Tensor) -> Tensor:
         if self.grey:
             images = images.mean(1, keepdim=True)
-        return images if images.shape[2:] == self.look else F.interpolate(images, self.look, mode="bilinear",
-                                                                          antialias=True)
+        if images.shape[2:] == self.input_size:
+            return images
+        return F.interpolate(images, self.input_size, mode="bilinear", antialias=True)
 
     def context(self, images: np.ndarray) -> Tensor:
         """uint8 [N, H, W, 3] -> [N, C], the same for an image in any batch."""
@@ -96,24 +98,24 @@ class StructurePosterior(nn.Module):
         return self(images)[0]
 
     def sample_posterior(self, images: np.ndarray, times: int, seed: int) -> SceneBatch:
-        """Scenes drawn from each image's posterior: numbers i * times to (i + 1) * times - 1 are those of image i.
+        """Scenes sampled from each image's posterior: i * times to (i + 1) * times - 1 are those of image i.
 
-        Only their structure means something: all else is the grammar's.
+        Only their structure depends on the image; all other attributes are the grammar's.
         """
         context = self.context(images).repeat_interleave(times, dim=0)
         return self.policy.sample(seed, len(context), context)
 
     def training_batch(self, frames: Frames) -> TrainingBatch:
-        """What is learned from some renders."""
+        """Renders as training data."""
         with torch.no_grad():
-            looked = self._looked_at(to_tensor(frames.images)).mul(255).round().byte()
-        return TrainingBatch(looked, self._standing(frames), self.policy.replay(frames.scenes))
+            images = self._resized(to_tensor(frames.images)).mul(255).round().byte()
+        return TrainingBatch(images, self._object_maps(frames), self.policy.replay(frames.scenes))
 
-    def _standing(self, frames: Frames) -> Tensor:
-        """[N, K, i, j]: whether the middle of the visible box of an object of a kind, or of an option, lies there."""
-        found = frames.objects
-        seen = found.pixels > 0
-        scene, node, box = found.scene[seen], found.id[seen], found.box[seen]
+    def _object_maps(self, frames: Frames) -> Tensor:
+        """[N, K, i, j]: whether a cell holds the centre of the visible box of an object, by kind and by option."""
+        objects = frames.objects
+        visible = objects.pixels > 0
+        scene, node, box = objects.scene[visible], objects.id[visible], objects.box[visible]
         height, width = frames.images.shape[1:3]
         across = ((box[:, 0] + box[:, 2]) / 2 * self.cells[1] / width).astype(int)
         down = ((box[:, 1] + box[:, 3]) / 2 * self.cells[0] / height).astype(int)
@@ -138,37 +140,42 @@ def _block(channels: int, out: int, size: int, stride: int) -> list[nn.Module]:
     return [nn.Conv2d(channels, out, size, stride, size // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
 
-def join(lessons: Sequence[TrainingBatch]) -> TrainingBatch:
-    """Lessons one after the other."""
-    traces, offset = [lesson.trace for lesson in lessons], np.cumsum([0, *map(len, lessons)])
-    parts = {name: torch.cat([getattr(trace, name) for trace in traces]) for name in ("inputs", "kind_of_decision",
-                                                                                      "code", "row")}
-    scene = torch.cat([trace.scene + int(first) for trace, first in zip(traces, offset, strict=False)])
-    return TrainingBatch(torch.cat([lesson.images for lesson in lessons]), torch.cat([x.objects for x in lessons]),
-                         Decisions(scene=scene, count=int(offset[-1]), **parts))
+def join(batches: Sequence[TrainingBatch]) -> TrainingBatch:
+    """Several batches as one."""
+    parts, starts = [batch.decisions for batch in batches], np.cumsum([0, *map(len, batches)])
+    columns = {name: torch.cat([getattr(part, name) for part in parts])
+               for name in ("inputs", "kind_of_decision", "code", "row")}
+    scene = torch.cat([part.scene + int(start) for part, start in zip(parts, starts, strict=False)])
+    images, objects = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "objects"))
+    return TrainingBatch(images, objects, Decisions(scene=scene, count=int(starts[-1]), **columns))
 
 
-def train(posterior: StructurePosterior, lesson: TrainingBatch, seed: int, epochs: int, rate: float = 4e-3) -> float:
-    """Learn from renders. Returns the mean negative log-likelihood of the last epoch. ValueError for fewer than 64."""
-    if len(lesson) < BATCH:
-        raise ValueError(f"a recogniser learns from at least {BATCH} renders, got {len(lesson)}")
+def train(posterior: StructurePosterior, data: TrainingBatch, seed: int, epochs: int,
+          learning_rate: float = 4e-3) -> float:
+    """Train on renders. Returns the structure's mean negative log-likelihood in the last epoch.
+
+    ValueError for fewer than 64 renders.
+    """
+    if len(data) < BATCH:
+        raise ValueError(f"the structure posterior is trained on at least {BATCH} renders, got {len(data)}; render "
+                         "more")
     if not bool(posterior.centre):
-        pixels = lesson.images[:4096].float() / 255
+        pixels = data.images[:4096].float() / 255
         posterior.centre.fill_(max(float(pixels.mean()), 1e-6))
         posterior.scale.fill_(max(float(pixels.std()), 1e-3))
-    steps = len(lesson) // BATCH
+    steps = len(data) // BATCH
     losses: list[float] = []
 
     def loss(rows: Tensor) -> Tensor:
-        images = (lesson.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
+        images = (data.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
         context, objects = posterior(images)
-        structure = -posterior.policy.log_prob(lesson.trace.take(rows), context).mean()
+        structure = -posterior.policy.log_prob(data.decisions.take(rows), context).mean()
         losses.append(float(structure.detach()))
-        centres = F.binary_cross_entropy_with_logits(objects, lesson.objects[rows].float(), reduction="sum")
+        centres = F.binary_cross_entropy_with_logits(objects, data.objects[rows].float(), reduction="sum")
         return structure + CENTRES * centres / BATCH
 
-    batches = shuffled_batches(len(lesson), BATCH, epochs, derive_seed(seed, "recogniser order"), min_size=BATCH)
+    batches = shuffled_batches(len(data), BATCH, epochs, derive_seed(seed, "recogniser order"), min_size=BATCH)
     posterior.train()
-    minimise(map(loss, batches), torch.optim.Adam(posterior.parameters(), rate), max(epochs * steps, 2))
+    minimise(map(loss, batches), torch.optim.Adam(posterior.parameters(), learning_rate), max(epochs * steps, 2))
     posterior.eval()
     return reduce(add, losses[-steps:]) / steps

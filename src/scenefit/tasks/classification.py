@@ -1,4 +1,4 @@
-"""The task of telling classes apart: train on rendered images, score on labelled photos.
+"""Classification of whole images: train on rendered images, evaluate on labelled photos.
 
 Legend: S rendered images; N labelled photos; C classes; F features before the last layer.
 """
@@ -17,6 +17,7 @@ from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.features import to_tensor
+from scenefit.nets.influence import unit_spread
 from scenefit.nets.optimise import minimise_steps, shuffled_batches
 from scenefit.scenes.rng import derive_seed
 
@@ -36,11 +37,12 @@ def small_network(size: tuple[int, int], classes: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class Classify:
-    """classes: their names.  epochs, rate: of training.  network: (size, C) -> module ending in a Linear layer."""
+    """classes: their names.  epochs, learning_rate: of training.  network: (size, C) -> an `nn.Sequential` that ends in
+    a Linear layer."""
 
     classes: tuple[str, ...]
     epochs: int = 8
-    rate: float = 4e-3
+    learning_rate: float = 4e-3
     network: Network = small_network
     device: str = "cpu"
 
@@ -66,10 +68,10 @@ class Classify:
 
     def train(self, images: np.ndarray, labels: Any, seed: int) -> nn.Module:
         """A fresh network trained on images uint8 [S, H, W, 3]; the same seed gives the same first weights."""
-        *_, network = self.training(images, labels, seed)
+        *_, network = self.train_steps(images, labels, seed)
         return network
 
-    def training(self, images: np.ndarray, labels: Any, seed: int) -> Iterator[nn.Module]:
+    def train_steps(self, images: np.ndarray, labels: Any, seed: int) -> Iterator[nn.Module]:
         """The network after each epoch."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "network"))
@@ -81,7 +83,7 @@ class Classify:
 
         batches = shuffled_batches(len(images), BATCH, self.epochs, derive_seed(seed, "order"))
         each = -(-len(images) // BATCH)  # steps of an epoch
-        optimiser = torch.optim.Adam(network.parameters(), self.rate)
+        optimiser = torch.optim.Adam(network.parameters(), self.learning_rate)
         for step in minimise_steps(map(loss, batches), optimiser, self.epochs * each):
             if step % each == 0:
                 yield network.eval()
@@ -99,24 +101,24 @@ class Classify:
 
     def influence(self, images: np.ndarray, labels: Any, photos: np.ndarray, photo_labels: Any,
                   seed: int) -> tuple[Tensor, float]:
-        """What each rendered image adds to the task [S], from a single training, and that training's score.
+        """The influence of each rendered image on the labelled photos [S], and the accuracy there, from one training.
 
-        The credit of an image is how far its own gradient of the loss points along that of the labelled photos, at
-        the last layer, summed over the epochs (TracIn: Pruthi et al. 2020). Higher is better; scaled to spread 1.
+        The dot product of an image's gradient of the loss with the photos' mean gradient, at the last layer, summed
+        over the epochs (TracIn: Pruthi et al. 2020) and scaled to standard deviation 1. Higher is better.
         """
         total = torch.zeros(len(images))
         network = None
-        for network in self.training(images, labels, seed):
+        for network in self.train_steps(images, labels, seed):
             features_r, error_r = self._last_layer(network, images, labels)
             features_p, error_p = self._last_layer(network, photos, photo_labels)
             direction = error_p.T @ features_p / len(photos)
             total += ((error_r @ direction) * features_r).sum(1)
         assert network is not None
-        return total / total.std().clamp(min=1e-9), self.evaluate(network, photos, photo_labels)["accuracy"]
+        return unit_spread(total), self.evaluate(network, photos, photo_labels)["accuracy"]
 
     @torch.no_grad()
     def _last_layer(self, network: nn.Module, images: np.ndarray, labels: Any) -> tuple[Tensor, Tensor]:
-        """Input of the last layer, with a constant [., F + 1], and the loss's gradient at its output [., C]."""
+        """Inputs of the last layer with a constant 1 [., F + 1], and the loss's gradients by its outputs [., C]."""
         assert isinstance(network, nn.Sequential)
         features = torch.cat([network[:-1](part.to(self.device)).cpu() for part in to_tensor(images).split(CHUNK)])
         odds = torch.softmax(network[-1].cpu()(features), 1) if self.device == "cpu" else torch.softmax(

@@ -1,4 +1,4 @@
-"""A trained detector in one file, with all that is needed to use it: classes, size of the images, threshold.
+"""A trained detector in one file, with all that is needed to use it: classes, image size, confidence threshold.
 
 Legend: H, W pixels.
 """
@@ -18,9 +18,9 @@ AGAIN = "make it again with scenefit train"
 
 @dataclass(frozen=True, eq=False)
 class TrainedDetector:
-    """task: whose `predict` uses the network.  size: (H, W) that photos are brought to.  threshold: from which score on
-    detections are to be believed, by the validation part of what it was trained on.  flat_field: whether its photos
-    were without their camera's pattern."""
+    """task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
+    which predictions count, chosen on the validation images of its training.  flat_field: whether the photos of its
+    training were corrected for their camera's flat field."""
 
     task: Detect
     network: Detector
@@ -30,24 +30,24 @@ class TrainedDetector:
 
 
 def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, Any] | None = None) -> None:
-    """Write the file, whole or not at all. info: what else is to be known of it, plain JSON values."""
+    """Write the file, whole or not at all. info: any other metadata, as plain JSON values."""
     backbone = next(name for name, kind in BACKBONES.items() if trained.task.backbone is kind)
     write_tensors(path, trained.network.state_dict(), {
-        "classes": list(trained.task.classes), "backbone": backbone, "enlarge": trained.task.upscale,
+        "classes": list(trained.task.classes), "backbone": backbone, "upscale": trained.task.upscale,
         "size": list(trained.size), "threshold": trained.threshold,
         "flat_field": trained.flat_field, "info": info or {}})
 
 
 def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
-    """What `write_trained` wrote; nothing in the file is executed. DamagedFile, saying what to do."""
-    tensors, facts = read_tensors(path, AGAIN)
+    """The detector that `write_trained` wrote; nothing in the file is executed. CorruptFile, saying what to do."""
+    tensors, metadata = read_tensors(path, AGAIN)
     try:
-        task = Detect(tuple(facts["classes"]), upscale=float(facts["enlarge"]), backbone=BACKBONES[facts["backbone"]],
-                      device=device)
-        height, width = (int(side) for side in facts["size"])
+        task = Detect(tuple(metadata["classes"]), upscale=float(metadata["upscale"]),
+                      backbone=BACKBONES[metadata["backbone"]], device=device)
+        height, width = (int(side) for side in metadata["size"])
         network = task.fresh(0)
         network.load_state_dict(tensors)
-        return TrainedDetector(task, network.eval(), (height, width), float(facts["threshold"]),
-                               bool(facts.get("flat_field", False)))
+        return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
+                               bool(metadata.get("flat_field", False)))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CorruptFile(f"{path} is no detector of this version of scenefit ({error}); {AGAIN}") from error

@@ -18,10 +18,10 @@ from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.files.versions import versions
 from scenefit.nets.centre_network import Detector
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detection import ROUNDS, SHORTER, Detect
+from scenefit.tasks.detection import FINE_TUNE_DIVISOR, ROUNDS, Detect
 
 PARTS = 6  # of a stage of self-training or fine-tuning, each a step of the progress bar
-FIRST = SHORTER * PARTS  # the same of the training on renders
+FIRST_PARTS = FINE_TUNE_DIVISOR * PARTS  # the same of the training on renders
 Images = NDArray[np.uint8]
 
 
@@ -51,7 +51,7 @@ class Stage(NamedTuple):
     @property
     def finished(self) -> bool:
         """Whether a stage ends with this part, so that a training can go on from here."""
-        return self.done >= FIRST and self.done % PARTS == 0
+        return self.done >= FIRST_PARTS and self.done % PARTS == 0
 
 
 def train_stages(task: Detect, data: TrainingData, seed: int, kept: Path) -> Iterator[Stage]:
@@ -72,7 +72,7 @@ def stages(task: Detect, data: TrainingData, seed: int, start: Stage | None = No
 
     task needs at least `FIRST` steps.
     """
-    of = FIRST + PARTS * ((0 if data.photos is None else ROUNDS) + (data.labelled is not None))
+    of = FIRST_PARTS + PARTS * ((0 if data.photos is None else ROUNDS) + (data.labelled is not None))
     done = 0 if start is None else start.done
     for text, network in _networks(task, data, seed, start):
         done += 1
@@ -83,17 +83,17 @@ def _networks(task: Detect, data: TrainingData, seed: int, start: Stage | None) 
     (images, labels), photos, labelled = data.rendered, data.photos, data.labelled
     network = None if start is None else start.network
     if start is None:
-        for network in task.training(images, labels, derive_seed(seed, "train"), parts=FIRST):
+        for network in task.train_steps(images, labels, derive_seed(seed, "train"), parts=FIRST_PARTS):
             yield f"training on {len(images):,} images", network
     assert network is not None
     if photos is not None:
-        rounds = range(0 if start is None else (start.done - FIRST) // PARTS, ROUNDS)
-        for later in task.self_training(network, photos, derive_seed(seed, "adapt"), images, labels, rounds,
+        rounds = range(0 if start is None else (start.done - FIRST_PARTS) // PARTS, ROUNDS)
+        for later in task.self_train_steps(network, photos, derive_seed(seed, "adapt"), images, labels, rounds,
                                         parts=PARTS):
             network = later
             yield f"self-training on {len(photos):,} photos", network
     if labelled is not None:
-        for later in task.training(*labelled, derive_seed(seed, "tune"), network, parts=PARTS):
+        for later in task.train_steps(*labelled, derive_seed(seed, "tune"), network, parts=PARTS):
             yield f"fine-tuning on {len(labelled[0]):,} labelled photos", later
 
 

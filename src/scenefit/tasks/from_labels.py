@@ -11,31 +11,31 @@ from scenefit.tasks import Classify, Detect, Task
 N_RENDERS = 64  # to find out which classes the renderer's objects have
 
 
-def task_for_labels(few: Photos, grammar: Grammar, renderer: Renderer, device: str = "cpu") -> Task:
+def task_for_labels(labelled: Photos, grammar: Grammar, renderer: Renderer, device: str = "cpu") -> Task:
     """`Detect` over the classes of the photos' boxes and of the rendered objects; without boxes `Classify` over the
     photos' classes. It renders `renders_to_choose` scenes, sampled by uniform domain randomisation.
 
     ValueError where the photos' boxes and the rendered objects share no class. A warning for photo classes that are
     never rendered: a detector trained on renders cannot detect them, so their average precision is 0.
     """
-    if few.boxes is None:
-        return Classify(tuple(sorted(set(few.label.tolist()))), device=device)
-    real = set(few.boxes.name.tolist())
+    if labelled.boxes is None:
+        return Classify(tuple(sorted(set(labelled.label.tolist()))), device=device)
+    real = set(labelled.boxes.name.tolist())
     if not real:
-        raise ValueError(f"the {len(few)} labelled photos have no box at all, so nothing tells what to find; give "
-                         "photos that show objects")
+        raise ValueError(f"the {len(labelled)} labelled photos have no box at all, so there is no class to detect; "
+                         "give photos that show objects")
     drawn = set(render(renderer, uniform_randomisation(grammar).sample(0, N_RENDERS)).objects.name.tolist()) - {""}
     if not real & drawn:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(real)}, but the renderer's "
                          f"objects of {sorted(drawn)}; name them alike: with Shapes(classes=...), Frame(classes=...), "
                          "or in the labels")
     if real - drawn:
-        warnings.warn(f"no render has an object of {sorted(real - drawn)}, which labelled photos have: what learns "
-                      f"from renders cannot find them (the renderer's classes are {sorted(drawn)})", stacklevel=2)
+        warnings.warn(f"no render has an object of {sorted(real - drawn)}, classes of the labelled photos: a detector "
+                      f"trained on renders cannot detect them (the renderer's classes are {sorted(drawn)})",
+                      stacklevel=2)
     return Detect(tuple(sorted(real | drawn)), device=device)
 
 
-
-def renders_to_choose(few: Photos) -> int:
+def renders_to_choose(labelled: Photos) -> int:
     """How many scenes `task_for_labels` renders."""
-    return 0 if few.boxes is None else N_RENDERS
+    return 0 if labelled.boxes is None else N_RENDERS
