@@ -1,11 +1,11 @@
-# `make demo` and `make test` work on a fresh machine with Python 3.11 or newer: each makes .venv first.
+# `make demo`, `make test` and `make docs` work on a fresh machine with Python 3.11 or newer: each makes .venv first.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 # Where there is no NVIDIA GPU, PyTorch's CPU build is asked for first; it is a tenth of the size.
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 demo: $(VENV)/ready
 	$(RUN) -m experiments.demo
@@ -13,13 +13,20 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest --cov=scenefit --cov-report=term:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal --cov=scenefit --cov-report=term:skip-covered --cov-fail-under=90
+
+docs: $(VENV)/docs-ready
+	$(RUN) -m mkdocs build --strict --quiet
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'scenefit needs Python 3.11 or newer; set PYTHON=python3.x')"
 	$(PYTHON) -m venv $(VENV)
 	command -v nvidia-smi >/dev/null || $(RUN) -m pip install --quiet --timeout 5 --retries 0 --constraint constraints.txt --index-url $(CPU_TORCH) torch || true
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,lite0]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/docs-ready: $(VENV)/ready
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

