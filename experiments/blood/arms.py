@@ -29,7 +29,7 @@ from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.inference.settings import Settings
-from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, matched
+from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, match_boxes
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.centre_network import Detector
 from scenefit.renderers.batches import render_with_boxes
@@ -122,8 +122,8 @@ def run(cell: Cell) -> dict[str, Any]:
         few = world.labelled(cell.data, convention.LABELLED, cell.report, 0)
         found = convention.rescaled(found, convention.factors(cell.task, network, few))
     write_finds(cell.folder / f"{cell.report}.safetensors", found)
-    match = matched(found, photos.boxes)
-    believed = matched(found.where(found.score >= facts["threshold"]), photos.boxes)
+    match = match_boxes(found, photos.boxes)
+    believed = match_boxes(found.where(found.score >= facts["threshold"]), photos.boxes)
     result = {**average_precision(found, photos.boxes, world.CLASSES),
               "counts": dict(zip(("true", "false", "missed"), believed.counts(-np.inf), strict=True)),
               "false at recall": {str(recall): false_at_recall(match, recall) for recall in RECALLS}, **facts}
@@ -183,7 +183,7 @@ def train(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
         network = (task.train(few.images, few.boxes, seed) if start is None
                    else task.fine_tune(start, few.images, few.boxes, seed))
         # No photo to spare for the threshold: those that it learned from have to do.
-        threshold = best_threshold(matched(task.predict(network, few.images), few.boxes))
+        threshold = best_threshold(match_boxes(task.predict(network, few.images), few.boxes))
         return network, threshold, spent(before, 0, began)
     size = cell.size * (MANY if cell.arm == "wide-many" else 1)
     network = task.train(*rendered(sampler(cell)(derive_seed(cell.seed, "train"), size)), seed)
@@ -207,7 +207,7 @@ def gone_on(cell: Cell) -> tuple[Detector, float, dict[str, float]]:
 def validated(cell: Cell, network: Detector) -> float:
     """The threshold that maximises F1 on renders of the arm that no detector was trained on."""
     images, boxes = rendered(sampler(cell)(derive_seed(cell.seed, "validation"), validation(cell)))
-    return best_threshold(matched(cell.task.predict(network, images), boxes))
+    return best_threshold(match_boxes(cell.task.predict(network, images), boxes))
 
 
 def validation(cell: Cell) -> int:

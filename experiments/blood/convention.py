@@ -10,7 +10,7 @@ import numpy as np
 import scenefit as sf
 from experiments.blood import world
 from scenefit.data.boxes import Boxes
-from scenefit.metrics.average_precision import matched
+from scenefit.metrics.average_precision import match_boxes
 from scenefit.nets.centre_network import Detector
 
 LABELLED = "50"  # photos, all of `few.txt`
@@ -23,8 +23,8 @@ def factors(task: sf.Detect, network: Detector, few: sf.Photos) -> dict[str, flo
     assert few.boxes is not None
     found = task.predict(network, few.images)
     found = found.where(found.score >= SURE)
-    match = matched(found, few.boxes, OVERLAP)
-    ours, theirs = found.where(match.true), few.boxes.where(match.found)
+    match = match_boxes(found, few.boxes, OVERLAP)
+    ours, theirs = found.where(match.true), few.boxes.where(match.detected)
     return {name: float(np.exp(_side(theirs, name) - _side(ours, name))) for name in world.CLASSES}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
-from scenefit.metrics.average_precision import Match, matched
+from scenefit.metrics.average_precision import Match, match_boxes
 from scenefit.scenes.rng import generator
 
 RECALLS = np.linspace(0, 1, 101)  # at which COCO reads the precision
@@ -63,9 +63,9 @@ class Judged:
 
 def judge(found: Boxes, truth: Boxes, classes: Sequence[str], threshold: float) -> Judged:
     """Match once; all else follows."""
-    match = matched(found, truth)
+    match = match_boxes(found, truth)
     ranked, counts = [], np.zeros((truth.count, len(classes), 3), np.int64)
-    believed = matched(found.where(found.score >= threshold), truth)
+    believed = match_boxes(found.where(found.score >= threshold), truth)
     kept = np.flatnonzero(found.score >= threshold)
     for code, name in enumerate(classes):
         rows = np.flatnonzero(found.name == name)
@@ -74,7 +74,7 @@ def judge(found: Boxes, truth: Boxes, classes: Sequence[str], threshold: float) 
         ranked.append(Ranked(found.image[rows], np.flatnonzero(match.true[rows]), truth.image[real]))
         own = found.name[kept] == name
         for column, image in enumerate((found.image[kept][own & believed.true], found.image[kept][own & ~believed.true],
-                                        truth.image[real & ~believed.found])):
+                                        truth.image[real & ~believed.detected])):
             counts[:, code, column] = np.bincount(image, minlength=truth.count)
     return Judged(tuple(ranked), counts, match)
 

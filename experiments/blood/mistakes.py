@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.blood import arms, world
 from scenefit.data.boxes import Boxes
-from scenefit.metrics.average_precision import matched
+from scenefit.metrics.average_precision import match_boxes
 from scenefit.metrics.iou_and_nms import iou
 
 # Of false finds, the first that holds. Missed ones are labels.
@@ -39,11 +39,11 @@ def kinds(found: Boxes, truth: Boxes) -> Mapping[str, Mapping[str, int]]:
     no such label; it touches the image's border.  on another find: neither; it overlaps a surer find.  alone: nothing
     of this.
     """
-    match = matched(found, truth)
+    match = match_boxes(found, truth)
     why = np.select([near_label(found, truth), at_border(found), on_another(found)], range(3), 3)
     return {name: {**{kind: int((~match.true & (found.name == name) & (why == code)).sum())
                       for code, kind in enumerate(KINDS[:-1])},
-                   KINDS[-1]: int((~match.found & (truth.name == name)).sum())} for name in world.CLASSES}
+                   KINDS[-1]: int((~match.detected & (truth.name == name)).sum())} for name in world.CLASSES}
 
 
 def near_label(found: Boxes, truth: Boxes) -> NDArray[np.bool_]:

@@ -126,7 +126,7 @@ def distances(cells: Cells) -> dict[str, float]:
             found.setdefault(cell.arm, []).append(steps["trace"][-1]["distance"])
             if cell.arm == "learned":
                 seed = derive_seed(cell.fit.seed, "photos against photos")
-                found.setdefault(PHOTOS, []).append(noise_floor(fits.distance(cell.fit).photos, seed).mean)
+                found.setdefault(PHOTOS, []).append(noise_floor(fits.distance(cell.fit).photo_features, seed).mean)
     return {arm: float(np.mean(each)) for arm, each in found.items()}
 
 

@@ -11,7 +11,7 @@ from experiments.blood import arms, counting, measure, mistakes, picture, study,
 from experiments.blood.measure import Figure
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.inference.settings import Settings
-from scenefit.metrics.average_precision import average_precision, best_threshold, matched
+from scenefit.metrics.average_precision import average_precision, best_threshold, match_boxes
 
 PHOTOS = 12
 
@@ -59,11 +59,11 @@ def test_a_class_without_truth_has_no_average_precision(pair: tuple[Boxes, Boxes
 
 def test_counts_are_those_of_the_threshold(pair: tuple[Boxes, Boxes]) -> None:
     found, truth = pair
-    threshold = best_threshold(matched(found, truth))
+    threshold = best_threshold(match_boxes(found, truth))
     judged = measure.judge(found, truth, world.CLASSES, threshold)
     assert tuple(judged.counts.sum((0, 1))) == judged.match.counts(threshold)
     photo = found.take([3]), truth.take([3])
-    assert tuple(judged.counts[3].sum(0)) == matched(*photo).counts(threshold)
+    assert tuple(judged.counts[3].sum(0)) == match_boxes(*photo).counts(threshold)
 
 
 def test_resamples_are_paired() -> None:

@@ -108,7 +108,7 @@ def fit(job: Job, world: World, sprites: Digits, match: Digits) -> dict[str, Any
     for step in sf.fit_steps(tree, camera(world, sprites), replace(photos, label=np.full(len(photos), "")),
                              seed=job.seed):
         trace.append([step.renders, step.distance, step.stage])
-    band = noise_floor(step.objective.photos, job.seed, using=step.objective.kernel)
+    band = noise_floor(step.objective.photo_features, job.seed, using=step.objective.kernel)
     sets = {"learned": step.model.sample(4096), "prior": tree.sample(job.seed, 4096),
             "truth": grammar(world.target, sprites).sample(derive_seed(job.seed, "truth"), 4096)}
     found = {a: {**{name: wasserstein(sets[name].tables["digit"][a], sets["truth"].tables["digit"][a], a == "angle")

@@ -16,7 +16,7 @@ from scenefit.cli import options
 from scenefit.data.photos import read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.generation.dataset import generate
-from scenefit.metrics.average_precision import average_precision, matched
+from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.nets.augmentation import NO_CHANGE, Augment
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import Model
@@ -144,7 +144,7 @@ def test_evaluate_measures_a_detector_without_training(world, detector, monkeypa
     trained, few = read_trained(detector), read_boxes(world / "few", (32, 32))
     found = trained.task.predict(trained.network, few.images)
     ap50 = average_precision(found, few.boxes, ("blob",))["mAP50"]
-    true, false, missed = matched(found, few.boxes).counts(trained.threshold)
+    true, false, missed = match_boxes(found, few.boxes).counts(trained.threshold)
     assert "AP50 on 12 labelled photos" in said and ap50 > 0.2 and said.count(f"{ap50:.1%}") == 2
     assert f"{true} found, {false} false, {missed} missed, at confidence {trained.threshold:.2f} or more" in said
     assert true + missed == len(few.boxes) and true > 0
@@ -447,7 +447,7 @@ def test_each_say_in_what_becomes_a_label_is_heard(world, command):
     for option, name in (("--min-visibility", "min_visibility"), ("--max-truncation", "max_truncation"),
                          ("--min-contrast", "min_contrast"), ("--margin", "a margin")):
         said = call(command, *start, option, 1.5, code=2).replace("│", " ")
-        assert f"Keep needs {name} in 0..1" in " ".join(said.split())
+        assert f"LabelPolicy needs {name} in 0..1" in " ".join(said.split())
 
 
 def test_errors_in_the_val_part_are_told_and_not_got_round(world, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from scenefit.data.flat_field import LEAST, correct_flat_field, flat_field
+from scenefit.data.flat_field import MIN_PHOTOS, correct_flat_field, flat_field
 
 SIDE = 60
 
@@ -100,7 +100,7 @@ def test_large_grains_are_taken_out_in_part_only():
 
 
 def test_many_photos_are_thinned_evenly(monkeypatch):
-    monkeypatch.setattr("scenefit.data.flat_field.MOST", 30)
+    monkeypatch.setattr("scenefit.data.flat_field.MAX_PHOTOS", 30)
     some = as_bytes(photos(59) * dust())
     assert np.array_equal(flat_field(some), flat_field(some[::2]))
 
@@ -113,8 +113,8 @@ def test_black_and_white_stay_in_range():
 
 
 def test_wrong_use_is_told():
-    with pytest.raises(ValueError, match=f"{LEAST - 1} are too few; give at least {LEAST}"):
-        flat_field(as_bytes(photos(LEAST - 1)))
+    with pytest.raises(ValueError, match=f"{MIN_PHOTOS - 1} are too few; give at least {MIN_PHOTOS}"):
+        flat_field(as_bytes(photos(MIN_PHOTOS - 1)))
     with pytest.raises(ValueError, match=r"need the shape \[N, H, W, 3\], got \[30, 9, 9\]"):
         flat_field(np.zeros((30, 9, 9), np.uint8))
     with pytest.raises(ValueError, match=r"of \(8, 9\) pixels cannot correct photos of \(60, 60\)"):
@@ -122,8 +122,8 @@ def test_wrong_use_is_told():
 
 
 def test_photos_keep_all_but_their_images(tmp_path):
-    images = as_bytes(photos(LEAST) * dust())
-    some = sf.Photos(images, tuple(tmp_path / f"{i}.png" for i in range(LEAST)), (), np.full(LEAST, "cell"))
+    images = as_bytes(photos(MIN_PHOTOS) * dust())
+    some = sf.Photos(images, tuple(tmp_path / f"{i}.png" for i in range(MIN_PHOTOS)), (), np.full(MIN_PHOTOS, "cell"))
     assert some.correct_flat_field(None) is some
     flat = some.correct_flat_field(sf.flat_field(images))
     assert np.array_equal(flat.images, sf.correct_flat_field(images, sf.flat_field(images)))

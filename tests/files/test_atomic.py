@@ -72,11 +72,11 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path, monkeypatch, number):
         raise OSError(number, "no room")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"no space left to write .*data; nothing was lost: the file there is as it was "
-                                      r"before; make room on that disk and run the same command again") as caught:
+    with pytest.raises(OSError, match=r"no space left to write .*data; nothing was lost: the previous file "
+                                      r"is unchanged; make room on that disk and run the same command again") as caught:
         write_bytes(path, b"after")
     assert caught.value.errno == number
-    with pytest.raises(DiskFull, match="new; nothing was lost: no part of the file was left behind"):
+    with pytest.raises(DiskFull, match="new; nothing was lost: no part of the file was written"):
         write_bytes(tmp_path / "new", b"after")
     assert path.read_bytes() == b"before" and names(tmp_path) == ["data"]
 

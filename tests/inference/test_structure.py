@@ -21,10 +21,10 @@ QUICK = StructureSettings(renders=(1024, 512), epochs=4, samples=4, steps=40, ra
 
 def truth(seed: int, count: int) -> sf.SceneBatch:
     """Nothing at all (0.3), or two dots (0.7) that are standing."""
-    def decide(slab: NodeGroup) -> dict[str, np.ndarray]:
-        if slab.kind == "scene":
-            return {"n_dot": np.where(np.arange(len(slab)) % 10 < 3, 0, 2)}
-        return {"sprite": np.ones(len(slab), np.int64)}
+    def decide(group: NodeGroup) -> dict[str, np.ndarray]:
+        if group.kind == "scene":
+            return {"n_dot": np.where(np.arange(len(group)) % 10 < 3, 0, 2)}
+        return {"sprite": np.ones(len(group), np.int64)}
 
     return GRAMMAR.sample(seed, count, decide=decide)
 

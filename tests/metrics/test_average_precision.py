@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
-from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, matched
+from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, match_boxes
 
 CLASSES = ("cat", "dog")
 
@@ -70,7 +70,7 @@ def test_it_prints_nothing(capsys):
 
 
 def test_errors_say_what_to_do(monkeypatch):
-    with pytest.raises(ValueError, match=r"detections of 3 images cannot be held against labels of 2; both need the"):
+    with pytest.raises(ValueError, match=r"detections of 3 images cannot be compared with labels of 2; both need the"):
         average_precision(no_boxes(3), TRUTH, CLASSES)
     with pytest.raises(ValueError, match=r"boxes of \['dog'\] are not among the classes \['cat'\]; add them, or leave"):
         average_precision(TRUTH, TRUTH, ("cat",))
@@ -82,22 +82,22 @@ def test_errors_say_what_to_do(monkeypatch):
 
 def test_each_truth_is_found_once_by_the_surest():
     found = at((0, 2, "cat", 0.5), (0, 0, "cat", 0.9), (0, 50, "dog", 0.8), (1, 51, "dog", 0.4))
-    match = matched(found, TRUTH)
+    match = match_boxes(found, TRUTH)
     assert match.true.tolist() == [False, True, False, True]  # the second box of a cat; a cat called a dog
-    assert match.found.tolist() == [True, False, False, True]
+    assert match.detected.tolist() == [True, False, False, True]
     assert match.counts(0) == (2, 2, 2) and match.counts(0.45) == (1, 2, 3) and match.counts(0.95) == (0, 0, 4)
 
 
 def test_a_detection_takes_the_free_truth_it_overlaps_most():
     truth = at((0, 0, "cat", 1), (0, 3, "cat", 1))
-    assert matched(at((0, 2, "cat", 0.9)), truth).found.tolist() == [False, True]
-    assert matched(at((0, 2, "cat", 0.9), (0, 3, "cat", 0.8)), truth).true.tolist() == [True, True]
-    assert not matched(at((0, 4, "cat", 0.9)), at((0, 0, "cat", 1))).true.any()  # IoU 6/14
+    assert match_boxes(at((0, 2, "cat", 0.9)), truth).detected.tolist() == [False, True]
+    assert match_boxes(at((0, 2, "cat", 0.9), (0, 3, "cat", 0.8)), truth).true.tolist() == [True, True]
+    assert not match_boxes(at((0, 4, "cat", 0.9)), at((0, 0, "cat", 1))).true.any()  # IoU 6/14
 
 
 def test_the_threshold_of_the_best_f1():
     found = at((0, 0, "cat", 0.9), (0, 100, "cat", 0.8), (1, 0, "cat", 0.7), (1, 100, "cat", 0.2), (1, 120, "dog", 0.2))
-    match = matched(found, TRUTH)
+    match = match_boxes(found, TRUTH)
     threshold = best_threshold(match)
     assert threshold == pytest.approx(0.45) and match.counts(threshold) == (2, 1, 2)
 
@@ -106,17 +106,17 @@ def test_the_threshold_of_the_best_f1():
         return 2 * true / (2 * true + false + missed)
 
     assert f1(threshold) == max(f1(t) for t in np.linspace(0, 1, 101))
-    assert best_threshold(matched(no_boxes(2), TRUTH)) == 0.5
+    assert best_threshold(match_boxes(no_boxes(2), TRUTH)) == 0.5
 
 
 def test_equal_scores_are_believed_together():
     found = at((0, 0, "cat", 0.6), *[(0, 100 + 20 * n, "cat", 0.6) for n in range(9)], (1, 0, "cat", 0.5))
-    assert best_threshold(matched(found, at((0, 0, "cat", 1), (1, 0, "cat", 1)))) == pytest.approx(0.25)
+    assert best_threshold(match_boxes(found, at((0, 0, "cat", 1), (1, 0, "cat", 1)))) == pytest.approx(0.25)
 
 
 def test_false_ones_at_equal_recall():
     found = at((0, 0, "cat", 0.9), (0, 100, "cat", 0.8), (1, 0, "cat", 0.7), (1, 100, "cat", 0.6))
-    match = matched(found, TRUTH)
+    match = match_boxes(found, TRUTH)
     assert [false_at_recall(match, recall) for recall in (0, 0.25, 0.5, 0.75)] == [0, 0, 1, None]
     with pytest.raises(ValueError, match=r"a recall lies in 0\.\.1, got 2"):
         false_at_recall(match, 2)

@@ -66,7 +66,7 @@ def test_median_heuristic_is_the_median_over_pairs():
 def test_median_heuristic_of_many_rows_stays_close(monkeypatch):
     y = normal(3, 600, 5)
     exact = median_heuristic(y)
-    monkeypatch.setattr(mmd, "MOST", 200)
+    monkeypatch.setattr(mmd, "MAX_ROWS", 200)
     assert median_heuristic(y) == pytest.approx(exact, rel=0.1)
 
 
@@ -268,9 +268,9 @@ def test_the_error_of_kid_is_that_of_repeated_sets(shift):
 
 def test_kid_repeats_with_its_seed_and_takes_part_of_many():
     x, y = normal(0, 400, 4, shift=0.5), normal(1, 300, 4)
-    assert kid(x, y, seed=1, most=100) == kid(x, y, seed=1, most=100) != kid(x, y, seed=2, most=100)
+    assert kid(x, y, seed=1, max_rows=100) == kid(x, y, seed=1, max_rows=100) != kid(x, y, seed=2, max_rows=100)
     assert isinstance(kid(x, y), Estimate)
-    part, whole = kid(x, y, most=150), kid(x, y)
+    part, whole = kid(x, y, max_rows=150), kid(x, y)
     assert abs(part.value - whole.value) < 4 * part.error
     with pytest.raises(ValueError, match="the photos' features need the shape"):
         kid(x, y[:, :2])
@@ -320,7 +320,7 @@ def test_two_sample_limits():
     assert found.auc == 1 == pytest.approx(found.high) and 0.8 < found.low < 1
     same = c2st(torch.ones(20, 3), torch.ones(20, 3), seed=0)
     assert same.auc == 0.5
-    assert c2st(x, y, 3, most=12) == c2st(x, y, 3, most=12)
+    assert c2st(x, y, 3, max_rows=12) == c2st(x, y, 3, max_rows=12)
     with pytest.raises(ValueError, match="at least 2 folds, got folds=1"):
         c2st(x, y, 0, folds=1)
 

@@ -235,7 +235,7 @@ def test_a_scene_is_the_same_whatever_it_is_asked_with(street):
                 assert torch.equal(some.log_probs[key][mine], whole.log_probs[key][all_])
                 if key in whole.offsets:
                     assert torch.equal(some.offsets[key][mine], whole.offsets[key][all_])
-                    assert np.array_equal(some.normalised[key].unit[mine], whole.normalised[key].unit[all_])
+                    assert np.array_equal(some.normalised[key].value[mine], whole.normalised[key].value[all_])
                 if key in whole.codes:
                     assert np.array_equal(some.codes[key][mine], whole.codes[key][all_])
 

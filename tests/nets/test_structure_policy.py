@@ -128,10 +128,10 @@ def test_learns_a_joint_distribution_that_odds_cannot_have() -> None:
     """One dot or five, never another count; a lone dot is "a", and of five all but the last are "b"."""
     grammar = small(6)
 
-    def decide(slab: NodeGroup) -> dict[str, np.ndarray]:
-        if slab.kind == "image":
-            return {"n_dot": np.where(np.arange(len(slab)) % 3 == 0, 1, 5)}
-        last = np.r_[slab.scene[1:] != slab.scene[:-1], True]
+    def decide(group: NodeGroup) -> dict[str, np.ndarray]:
+        if group.kind == "image":
+            return {"n_dot": np.where(np.arange(len(group)) % 3 == 0, 1, 5)}
+        last = np.r_[group.scene[1:] != group.scene[:-1], True]
         return {"kind_of": np.where(last, "a", "b")}
 
     truth, structure = grammar.sample(0, 300, decide=decide), StructurePolicy(grammar)
@@ -177,8 +177,8 @@ def test_given_decisions_replace_the_drawn_ones() -> None:
     grammar = deep()
     given = {"lane": ("rule", 0), "street": ("n_lane", 2)}
 
-    def decide(slab: NodeGroup) -> dict[str, np.ndarray]:
-        return {name: np.full(len(slab), value) for name, value in [given[slab.kind]]} if slab.kind in given else {}
+    def decide(group: NodeGroup) -> dict[str, np.ndarray]:
+        return {name: np.full(len(group), value) for name, value in [given[group.kind]]} if group.kind in given else {}
 
     scenes = grammar.sample(0, 50, decide=decide)
     assert (scenes.tables["lane"].rule == 0).all() and len(scenes.tables["lane"]) == len(scenes.tables["car"]) == 100

@@ -304,7 +304,7 @@ def test_attributes_that_nothing_uses_are_named():
         "tray": {"zoom": 1.0, "lihgt": 0.2}, "row": {"size": 1.0, "note": 7.0},
         "tablet": {"mean": 1.0, "radius": size, "raduis": sf.Uniform(8, 12), "batch_number": sf.Integer(0, 9)}},
         [sf.Rule("tray", ["row"]), sf.Rule("row", [sf.repeat("tablet", 2)])])
-    assert grammar.read == {("tablet", "mean"), ("row", "size"), ("tray", "zoom")}
+    assert grammar.prior_inputs == {("tablet", "mean"), ("row", "size"), ("tray", "zoom")}
     renderer = sf.Shapes((32, 32), {"tablet": {}})
     assert [text for text in findings(grammar, renderer, "warning", 4) if "uses" in text] == [
         "neither the renderer nor a prior uses tray.lihgt; did you mean 'light'?",

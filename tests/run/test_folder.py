@@ -322,7 +322,7 @@ def test_a_full_disk_while_steps_are_written(tmp_path, monkeypatch):
 
 
 def test_two_writers_are_kept_apart(world, tmp_path):
-    busy = (f"{tmp_path} is being written to by another process (number {os.getpid()}); wait until it is done, or stop "
+    busy = (f"{tmp_path} is being written to by another process (pid {os.getpid()}); wait until it is done, or stop "
             "it")
     with lock(tmp_path):
         with pytest.raises(Busy, match=re.escape(busy)), lock(tmp_path):

@@ -134,18 +134,18 @@ def test_moves_stay_in_bounds_whatever_they_are(moves: list[float], name: str) -
     values, unit = moved.tables["a"][name], units["a", name]
     low, high = {"plain": (-3, 11), "tight": (0.1, 0.3), "whole": (2, 6), "held": (0, 4), "turn": (-180, 180)}[name]
     assert np.all((values >= low) & (values <= high)) and np.all((unit.low == low) & (unit.high == high))
-    assert np.all((unit.unit >= 0) & (unit.unit <= 1))
+    assert np.all((unit.value >= 0) & (unit.value <= 1))
     if name in ("whole", "held"):
         assert values.dtype == np.int64
         span = unit.high - unit.low + 1
-        expected = unit.low + np.minimum(np.floor(reflect(unit.unit + moves) * span), span - 1)
+        expected = unit.low + np.minimum(np.floor(reflect(unit.value + moves) * span), span - 1)
     elif name == "turn":
         assert np.all(values < 180)
-        expected = unit.low + (unit.unit + moves) % 1 * (unit.high - unit.low)
+        expected = unit.low + (unit.value + moves) % 1 * (unit.high - unit.low)
         assert np.abs((values - expected + 180) % 360 - 180).max() <= 1e-9
         return
     else:
-        expected = unit.low + reflect(unit.unit + moves) * (unit.high - unit.low)
+        expected = unit.low + reflect(unit.value + moves) * (unit.high - unit.low)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
 
 
@@ -182,7 +182,7 @@ def test_bounds_hold_before_any_move() -> None:
 def test_a_constant_moves() -> None:
     moved, units = MOVED.decode(MOVED.sample(0, 3), {("a", "fixed"): np.array([0.1, -0.2, 0.9])})
     np.testing.assert_allclose(moved.tables["a"]["fixed"], [5, 2, 7], atol=1e-12)
-    assert units["a", "fixed"].unit.tolist() == [0.4] * 3
+    assert units["a", "fixed"].value.tolist() == [0.4] * 3
 
 
 def test_a_choice_moves_to_the_chosen_codes() -> None:
@@ -195,8 +195,8 @@ def test_whole_numbers_move_by_bins() -> None:
     """Over the unit interval every whole number gets an equal share."""
     scenes = MOVED.sample(0, 5000)
     _, units = MOVED.decode(scenes, {})
-    assert stats.kstest(units["a", "whole"].unit, "uniform").pvalue > 1e-3
-    moved, _ = MOVED.decode(scenes, {("a", "whole"): 0.5 - units["a", "whole"].unit})
+    assert stats.kstest(units["a", "whole"].value, "uniform").pvalue > 1e-3
+    moved, _ = MOVED.decode(scenes, {("a", "whole"): 0.5 - units["a", "whole"].value})
     assert set(moved.tables["a"]["whole"].tolist()) == {4}
 
 
@@ -242,23 +242,26 @@ def test_a_scene_moves_alone_as_in_a_batch(street: Grammar) -> None:
 def test_bad_moves(street: Grammar) -> None:
     scenes = street.sample(1, 3)
     n = len(scenes.tables["car"])
-    with pytest.raises(ValueError, match=r"^moves of \('car', 'length'\), which is not a learned attribute; there are"):
+    with pytest.raises(ValueError, match=r"^offsets of \('car', 'length'\), which is not a learned attribute; there "
+                                         "are"):
         street.decode(scenes, {("car", "length"): np.zeros(n)})
-    with pytest.raises(ValueError, match=rf"^moves of \('car', 'side'\) need {n} finite numbers, one a node, got \[0"):
+    with pytest.raises(ValueError, match=rf"^offsets of \('car', 'side'\) need {n} finite numbers, one for each node, "
+                                         r"got \[0"):
         street.decode(scenes, {("car", "side"): np.zeros(2)})
-    with pytest.raises(ValueError, match=r"^moves of \('car', 'side'\) need \d+ finite numbers, one a node, got \[nan"):
+    with pytest.raises(ValueError, match=r"^offsets of \('car', 'side'\) need \d+ finite numbers, one for each node, "
+                                         r"got \[nan"):
         street.decode(scenes, {("car", "side"): np.full(n, np.nan)})
 
 
 def test_units_are_where_values_stand(street: Grammar) -> None:
     scenes = MOVED.sample(0, 300)
     _, told = MOVED.decode(scenes, {})
-    found = MOVED.units(scenes)
+    found = MOVED.normalised(scenes)
     for name in ("plain", "tight", "fixed", "turn"):
-        np.testing.assert_allclose(found["a", name], told["a", name].unit, atol=1e-12)
+        np.testing.assert_allclose(found["a", name], told["a", name].value, atol=1e-12)
     np.testing.assert_allclose(found["a", "whole"], (scenes.tables["a"]["whole"] - 1.5) / 5)
     assert ("a", "word") not in found
-    counted = street.units(street.sample(0, 50))
+    counted = street.normalised(street.sample(0, 50))
     assert set(counted) == {a.key for a in street.learned if not isinstance(a.prior, Choice)}
     assert np.all((counted["lane", "n_car"] > 0) & (counted["lane", "n_car"] < 1))
     lanes = street.sample(0, 50)
@@ -296,7 +299,7 @@ def test_learned_priors_of_two_sorts_are_refused() -> None:
     def either(node: View) -> Prior:
         return Angle() if len(node.parent) else Uniform(0, 1)
 
-    text = r"^b\.x: a learned attribute needs priors of one sort \(numbers, whole numbers or angles\) for every node$"
+    text = r"^b\.x: a learned attribute needs priors of one form \(numbers, integers or angles\) for every node$"
     with pytest.raises(ValueError, match=text):
         Grammar("a", {"a": {"width": Constant(2)}, "c": LEAF, "b": {"x": learned(either)}},
                 [Rule("a", ["b", "c"]), Rule("c", ["b"])])

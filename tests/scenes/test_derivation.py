@@ -46,7 +46,7 @@ def test_no_scenes(street: Grammar) -> None:
     empty = street.sample(0, 0)
     assert len(empty) == 0 and empty.node_count == 0
     decoded, units = street.decode(empty, {})
-    assert same(decoded, empty) and all(len(unit.unit) == 0 for unit in units.values())
+    assert same(decoded, empty) and all(len(unit.value) == 0 for unit in units.values())
     assert same(street.sample(0, 9).take([]), empty)
 
 

@@ -277,7 +277,7 @@ ERRORS = {
     "Uniform needs finite numbers, which does not hold for 1 of 3 nodes: the first has high=nan":
         lambda: Uniform(0, np.array([1, np.nan, 2])),
     "Uniform needs finite numbers, got low=['a', 'b', 'a', 'b', 'a', 'b', ...]": lambda: Uniform(["a", "b"] * 50, 1),
-    "Integer needs whole numbers, which does not hold for 1 of 2 nodes: the first has low=1, high=4.5":
+    "Integer needs integers, which does not hold for 1 of 2 nodes: the first has low=1, high=4.5":
         lambda: Integer(1, np.array([3, 4.5])),
     "Normal needs sd > 0, got sd=0": lambda: Normal(0, 0),
     "Normal needs finite numbers, got sd=nan": lambda: Normal(0, math.nan),
@@ -288,7 +288,7 @@ ERRORS = {
     "Angle needs 0 < width <= 360, got width=361": lambda: Angle(0, width=361),
     "Angle needs finite numbers, got width=nan": lambda: Angle(0, width=math.nan),
     "Integer needs low <= high, got low=3, high=1": lambda: Integer(3, 1),
-    "Integer needs whole numbers, got low=0.5, high=1": lambda: Integer(0.5, 1),
+    "Integer needs integers, got low=0.5, high=1": lambda: Integer(0.5, 1),
     "Choice needs at least one option, got options=()": lambda: Choice([]),
     "Choice needs options that differ, got options=(1, 1)": lambda: Choice([1, 1]),
     "Choice needs options that are all numbers or all strings, got options=(1, 'a')": lambda: Choice([1, "a"]),
@@ -303,11 +303,11 @@ ERRORS = {
         lambda: learned(Normal(0, 1), bounds=(0, math.inf)),
     "learned needs finite bounds (low, high) with low < high, got bounds=5": lambda: learned(3, bounds=5),
           # type: ignore[arg-type]
-    "learned(Normal(mean=0, sd=1, low=-inf, high=inf)) has no finite bounds with low < high; say how far learning may "
-    "go: learned(prior, bounds=(low, high))": lambda: learned(Normal(0, 1)),
-    "learned(Constant(value=3)) has no finite bounds with low < high; say how far learning may go: "
+    "learned(Normal(mean=0, sd=1, low=-inf, high=inf)) has no finite bounds with low < high; give the range that "
+    "learning may reach: learned(prior, bounds=(low, high))": lambda: learned(Normal(0, 1)),
+    "learned(Constant(value=3)) has no finite bounds with low < high; give the range that learning may reach: "
     "learned(prior, bounds=(low, high))": lambda: learned(3),
-    "learned(Constant(value='a')): only numbers can be learned; for words, give a Choice":
+    "learned(Constant(value='a')): only numbers can be learned; for texts, give a Choice":
         lambda: learned("a", bounds=(0, 1)),
     "learned(Uniform(low=0, high=1), bounds=(5, 6)): the prior lies outside its bounds":
         lambda: learned(Uniform(0, 1), bounds=(5, 6)),
@@ -317,7 +317,7 @@ ERRORS = {
         lambda: learned(Angle(0, 5), bounds=(-90, 90)),
     "learned(Choice(options=(1, 2), weights=None)) takes no bounds: a choice or an angle has its own":
         lambda: learned(Choice([1, 2]), bounds=(1, 2)),
-    "learned(Integer(low=0, high=4), bounds=(0.5, 3)): whole numbers need whole bounds":
+    "learned(Integer(low=0, high=4), bounds=(0.5, 3)): integers need integer bounds":
         lambda: learned(Integer(0, 4), bounds=(0.5, 3)),
 }
 

@@ -118,9 +118,9 @@ def test_derived_seeds_fit_in_63_bits(seed: int, name: str) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 0.5, 1.0, "0", None, True])
 def test_bad_seeds(seed: object) -> None:
-    with pytest.raises(ValueError, match=r"a seed must be a whole number in 0\.\.2\*\*64 - 1, got "):
+    with pytest.raises(ValueError, match=r"a seed must be an integer in 0\.\.2\*\*64 - 1, got "):
         scene_address(seed, 0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="a seed must be a whole number"):
+    with pytest.raises(ValueError, match="a seed must be an integer"):
         derive_seed(seed, "x")  # type: ignore[arg-type]
 
 

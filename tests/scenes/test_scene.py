@@ -175,7 +175,7 @@ def test_with_columns(scenes: SceneBatch) -> None:
     assert changed.tables["car"]["yaw"].sum() == 0 and changed.tables["car"]["new"].sum() == n
     assert np.array_equal(changed.tables["car"]["side"], scenes.tables["car"]["side"])
     assert scenes.tables["car"]["yaw"].any() and "new" not in scenes.tables["car"].columns
-    with pytest.raises(ValueError, match=f"column yaw of car needs {n} values, one a node, got 3"):
+    with pytest.raises(ValueError, match=f"column yaw of car needs {n} values, one for each node, got 3"):
         scenes.with_columns({"car": {"yaw": np.zeros(3)}})
     with pytest.raises(KeyError, match="no kind 'bus' in these scenes"):
         scenes.with_columns({"bus": {"yaw": np.zeros(3)}})

@@ -200,11 +200,11 @@ def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.flo
 
 @cache  # a command needs it for each of its folders of photos
 def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
-    from scenefit.data.flat_field import MOST, flat_field
+    from scenefit.data.flat_field import MAX_PHOTOS, flat_field
     from scenefit.data.photos import read_photos
 
     try:
-        found = read_photos(folder, size, MOST)
+        found = read_photos(folder, size, MAX_PHOTOS)
         name_skipped(found.skipped)
         field = flat_field(found.images)
     except ValueError as error:

@@ -80,7 +80,7 @@ def train(
     confidence threshold maximises F1 on other renders, an eighth as many, or on the val part; with --labelled, on those
     photos.
     """
-    from scenefit.metrics.average_precision import best_threshold, matched
+    from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_data import images_with_boxes
@@ -118,7 +118,7 @@ def train(
     data = TrainingData((images, labels), None if seen is None else seen.images, few)
     unfinished = out.with_suffix(".part.safetensors")
     network, (held, truth) = _train(task, data, seed, unfinished), few or (held, truth)
-    match = matched(task.predict(network, held), truth)
+    match = match_boxes(task.predict(network, held), truth)
     threshold = best_threshold(match)
     true, false, missed = match.counts(threshold)
     info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}

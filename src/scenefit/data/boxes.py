@@ -1,4 +1,4 @@
-"""Labelled boxes of a set of images: what a detector learns from, answers with, and is scored against.
+"""Boxes of a set of images: a detector's training labels, its predictions, and the labels to evaluate them on.
 
 Legend: m boxes. Boxes are x0, y0, x1, y1 in pixels from the top left corner, x1 and y1 just outside.
 """
@@ -15,10 +15,10 @@ from scenefit.scenes.scene import row_numbers
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """One row a box, sorted by image.
+    """One row for each box, sorted by image.
 
     count: how many images there are.  image [m]: which of them (0..count-1).  box [m, 4].  name [m]: its class.
-    score [m]: how sure a detector is, 1 for labels.
+    score [m]: a detector's confidence, 1 for labels.
     """
 
     count: int
@@ -35,30 +35,30 @@ class Boxes:
         return b"\n".join([self.image.tobytes(), self.box.tobytes(), "\n".join(self.name.tolist()).encode()])
 
     def rows(self, image: int) -> slice:
-        """Where the boxes of one image stand."""
+        """The rows of one image's boxes."""
         first, last = np.searchsorted(self.image, [image, image + 1])
         return slice(int(first), int(last))
 
     def take(self, images: Sequence[int] | NDArray[Any]) -> "Boxes":
-        """Those of some images (numbers or a mask), in the order given; an image may come more than once."""
+        """The boxes of some images (numbers or a mask), in the order given; an image may come more than once."""
         chosen = row_numbers(images, self.count)
         first, last = (np.searchsorted(self.image, chosen, side=side) for side in ("left", "right"))
         rows = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)] or [np.zeros(0)]).astype(int)
-        place = np.repeat(np.arange(len(chosen)), last - first)
-        return Boxes(len(chosen), place, self.box[rows], self.name[rows], self.score[rows])
+        image = np.repeat(np.arange(len(chosen)), last - first)
+        return Boxes(len(chosen), image, self.box[rows], self.name[rows], self.score[rows])
 
     def where(self, mask: NDArray[np.bool_]) -> "Boxes":
-        """Those that mask [m] keeps; the images stay."""
+        """The boxes where mask [m] is true; count and numbers of the images are unchanged."""
         return Boxes(self.count, self.image[mask], self.box[mask], self.name[mask], self.score[mask])
 
     def scaled(self, factor: float, shift: Sequence[float] = (0.0, 0.0)) -> "Boxes":
-        """Boxes as they lie in images enlarged by factor and then moved by shift (x, y)."""
-        move = np.array([*shift, *shift], float)
-        return Boxes(self.count, self.image, self.box * factor + move, self.name, self.score)
+        """The boxes in images that are scaled by factor and then shifted by (x, y) pixels."""
+        offset = np.array([*shift, *shift], float)
+        return Boxes(self.count, self.image, self.box * factor + offset, self.name, self.score)
 
 
 def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -> Boxes:
-    """Boxes in any order, checked and sorted by image. ValueError, naming the row, for what is no box."""
+    """Boxes in any order, checked and sorted by image. ValueError, naming the row, for invalid boxes."""
     image = np.asarray(image, np.int64).reshape(-1)
     box = np.asarray(box, np.float64).reshape(-1, 4)
     name = np.asarray(name, np.str_).reshape(-1)
@@ -85,7 +85,7 @@ def no_boxes(count: int) -> Boxes:
 
 
 def join_boxes(parts: Sequence[Boxes]) -> Boxes:
-    """Boxes of one set of images after another's, the images numbered through."""
+    """The boxes of several sets of images as those of one set, the images numbered consecutively."""
     starts = np.cumsum([0, *(boxes.count for boxes in parts)])
     image = np.concatenate([boxes.image + start for boxes, start in zip(parts, starts, strict=False)])
     return make_boxes(int(starts[-1]), image, np.concatenate([boxes.box for boxes in parts]),

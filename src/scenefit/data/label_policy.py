@@ -12,29 +12,29 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.frames import Frames
 
-MARGIN, SHARE = 3, 0.1  # how far around an object is looked: pixels, and of its longer side
-ENOUGH = 0.05  # of what is around an object: with less background in it, all counts
+MARGIN, MARGIN_SHARE = 3, 0.1  # width of the surroundings of an object: pixels, plus a share of its longer side
+MIN_BACKGROUND = 0.05  # share of the surroundings: with less background among them, all of them count
 
 
 def contrast(frames: Frames) -> NDArray[np.float64]:
-    """Of each of `frames.objects` [m]: how far its mean colour lies from that around it, in the channel where it is
-    farthest, 0..1. Around it is the background near it, or whatever there is where hardly any is. 0 for what is hidden,
-    1 for what fills the image."""
+    """Of each of `frames.objects` [m]: the difference between its mean colour and that of its surroundings, in the
+    channel with the largest difference, 0..1. The surroundings are the background near it, or everything near it where
+    there is hardly any background. 0 for hidden objects, 1 for those that fill the image."""
     objects = frames.objects
-    found = np.zeros(len(objects))
+    out = np.zeros(len(objects))
     height, width = frames.images.shape[1:3]
     for m in np.flatnonzero(objects.pixels):
         x0, y0, x1, y1 = objects.box[m].astype(int)
-        margin = MARGIN + int(SHARE * max(x1 - x0, y1 - y0))
-        place = (objects.scene[m], slice(max(y0 - margin, 0), min(y1 + margin, height)),
+        margin = MARGIN + int(MARGIN_SHARE * max(x1 - x0, y1 - y0))
+        window = (objects.scene[m], slice(max(y0 - margin, 0), min(y1 + margin, height)),
                  slice(max(x0 - margin, 0), min(x1 + margin, width)))
-        ids, colours = frames.instances[place], frames.images[place]
+        ids, colours = frames.instances[window], frames.images[window]
         own = ids == objects.id[m]
         around, free = ~own, ids == 0
-        if free.sum() >= ENOUGH * around.sum():
+        if free.sum() >= MIN_BACKGROUND * around.sum():
             around = free
-        found[m] = np.abs(colours[own].mean(0) - colours[around].mean(0)).max() / 255 if around.any() else 1.0
-    return found
+        out[m] = np.abs(colours[own].mean(0) - colours[around].mean(0)).max() / 255 if around.any() else 1.0
+    return out
 
 
 BOXES = ("visible", "amodal")
@@ -42,15 +42,14 @@ BOXES = ("visible", "amodal")
 
 @dataclass(frozen=True)
 class LabelPolicy:
-    """Which objects become labels, and which box they get. The rest stay in the image without a label.
+    """Which objects become labels, and their boxes. All other objects stay in the images without a label.
 
-    min_pixels: seen in at least so many.  min_visibility: at least this share of the extent inside the image is seen.
-    min_side: what is seen is at least so many pixels wide and high.  max_truncation: at most this share of the object
-    lies outside the image.  min_contrast: it stands out by at least so much from what is around it, 0..1 (see
-    `scenefit.contrast`); 0.06 leaves out what can hardly be seen.  box: "visible", around what is seen, or "amodal",
-    around the whole object, hidden parts too, as far as it lies inside the image; annotators do either, so take what
-    those of your photos did.  margin: the box is wider at each side by this share of its width, and so is its height;
-    people who draw boxes by hand leave some 0.05.
+    min_pixels: least number of visible pixels.  min_visibility: least visible share of the extent inside the image.
+    min_side: least width and height of the visible part in pixels.  max_truncation: largest share of the object that
+    may lie outside the image.  min_contrast: least difference from its surroundings, 0..1 (see `contrast`); 0.06 drops
+    objects that can hardly be seen.  box: "visible", around the visible part, or "amodal", around the whole object
+    with its hidden parts, clipped to the image; choose what the annotators of your photos did.  margin: the box is
+    extended at each side by this share of its width or height; boxes drawn by hand have some 0.05.
     """
 
     min_pixels: int = 4
@@ -63,19 +62,19 @@ class LabelPolicy:
 
     def __post_init__(self) -> None:
         if self.min_pixels < 1:
-            raise ValueError(f"Keep needs min_pixels >= 1: an object that is not seen has no label, "
+            raise ValueError(f"LabelPolicy needs min_pixels >= 1: an object that is not visible has no label, "
                              f"got min_pixels={self.min_pixels}")
         if self.min_side < 1:
-            raise ValueError(f"Keep needs min_side >= 1 pixel, got min_side={self.min_side}")
+            raise ValueError(f"LabelPolicy needs min_side >= 1 pixel, got min_side={self.min_side}")
         for name in ("min_visibility", "max_truncation", "min_contrast"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"Keep needs {name} in 0..1, got {name}={getattr(self, name)}")
+                raise ValueError(f"LabelPolicy needs {name} in 0..1, got {name}={getattr(self, name)}")
         if not 0 <= self.margin <= 1:
-            raise ValueError(f"Keep needs a margin in 0..1 of the box's sides, got margin={self.margin}")
+            raise ValueError(f"LabelPolicy needs a margin in 0..1 of the box's sides, got margin={self.margin}")
         if self.box not in BOXES:
-            raise ValueError(f"Keep needs box='visible' or box='amodal', got box={self.box!r}")
+            raise ValueError(f"LabelPolicy needs box='visible' or box='amodal', got box={self.box!r}")
 
-    def of(self, frames: Frames) -> NDArray[np.bool_]:
+    def keeps(self, frames: Frames) -> NDArray[np.bool_]:
         """Whether each of the frames' objects becomes a label [m]; one whose class is "" never does."""
         objects = frames.objects
         seen = (objects.pixels >= self.min_pixels) & (objects.visibility >= self.min_visibility)
@@ -84,7 +83,7 @@ class LabelPolicy:
         return kept & (contrast(frames) >= self.min_contrast) if self.min_contrast else kept
 
     def boxes(self, frames: Frames) -> NDArray[np.float64]:
-        """The box that each object which is seen gets as a label [m, 4]: inside the image, around what is seen."""
+        """The label box of each visible object [m, 4], clipped to the image."""
         objects, edge = frames.objects, np.array(frames.images.shape[2:0:-1])
         low, high = objects.box[:, :2], objects.box[:, 2:]
         if self.box == "amodal":
@@ -100,7 +99,7 @@ class LabelPolicy:
 
 
 def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:
-    """The labels of frames as boxes alone, without a file: what any of the formats would write."""
+    """The labels of frames as boxes, without writing a file: the same that the formats write."""
     label_policy, objects = label_policy or LabelPolicy(), frames.objects
-    kept, box = label_policy.of(frames), label_policy.boxes(frames)
+    kept, box = label_policy.keeps(frames), label_policy.boxes(frames)
     return make_boxes(len(frames), objects.scene[kept], box[kept], objects.name[kept])

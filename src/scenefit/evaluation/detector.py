@@ -6,7 +6,7 @@ Legend: N photos.
 from dataclasses import dataclass
 
 from scenefit.data.photos import Photos
-from scenefit.metrics.average_precision import average_precision, matched
+from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.tasks.detector_file import TrainedDetector
 
 
@@ -41,6 +41,6 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos) -> DetectorEv
                          f"knows only {sorted(known)}; rename the classes in one of them")
     found = detector.task.predict(detector.network, labelled.images)
     precision = average_precision(found, labelled.boxes, sorted(known | present))
-    true, false, missed = matched(found, labelled.boxes).counts(detector.threshold)
+    true, false, missed = match_boxes(found, labelled.boxes).counts(detector.threshold)
     return DetectorEvaluation(len(labelled), precision["AP50"], precision["mAP50"], detector.threshold, true, false,
                               missed)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-LEFTOVER = ".scenefit-*.part"  # what a killed process may leave beside the file it was writing
+LEFTOVER = ".scenefit-*.part"  # left by a killed process beside the file it was writing
 
 
 class DiskFull(OSError):
@@ -20,13 +20,13 @@ class DiskFull(OSError):
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
-    """A binary file to write to that appears at path, replacing what is there, when the block ends without an error.
+    """A temporary binary file that replaces path when the block ends without an error.
 
-    Missing folders are made. After an error, Ctrl-C or kill -9 inside the block, path holds what it held before.
+    Missing folders are created. After an error, Ctrl-C or kill -9 inside the block, path is unchanged.
     DiskFull, an OSError, naming path where there is no room.
     """
     path = Path(path)
-    # Process numbers come back, in containers above all, so the name is random too.
+    # Process ids repeat, in containers above all, so the name is random too.
     temporary = path.parent / f".scenefit-{os.getpid()}-{secrets.token_hex(6)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +36,8 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno not in FULL or isinstance(error, DiskFull):  # DiskFull: a file written inside this block
-            if error.filename == str(temporary):  # which says nothing to anybody
+        if error.errno not in FULL or isinstance(error, DiskFull):  # DiskFull: of a file written inside the block
+            if error.filename == str(temporary):  # a name that users do not know
                 raise type(error)(error.errno, error.strerror, str(path)) from None
             raise
         raise DiskFull(error.errno, f"no space left to write {path}; nothing was lost: {_before(path)}; make room on "
@@ -48,26 +48,26 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write data to path, whole or not at all (see `whole_file`)."""
+    """Write data to path atomically (see `atomic_write`)."""
     with atomic_write(path) as file:
         file.write(data)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write text as UTF-8 to path, whole or not at all; line ends stay as they are."""
+    """Write text as UTF-8 to path atomically; line ends are not changed."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write value as JSON to path, whole or not at all; keys keep their order.
+    """Write value as JSON to path atomically; keys keep their order.
 
-    ValueError where value holds NaN or infinity, TypeError where it holds what JSON cannot; path is then untouched.
+    ValueError for NaN or infinity, TypeError for types that JSON does not have; path is then unchanged.
     """
     write_text(path, to_json(value, path, indent=1) + "\n")
 
 
 def to_json(value: Any, path: str | Path, indent: int | None = None) -> str:
-    """value as standard JSON text; errors name path, the file it is meant for."""
+    """value as standard JSON text; errors name path, the file that it is for."""
     try:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError as error:
@@ -79,15 +79,15 @@ def to_json(value: Any, path: str | Path, indent: int | None = None) -> str:
 
 
 def clear_leftovers(folder: str | Path) -> None:
-    """Delete what killed writers left below folder. Only where no other process is writing there."""
+    """Delete temporary files of killed writers below folder. Only call it where no other process is writing."""
     for path in Path(folder).rglob(LEFTOVER):
         path.unlink(missing_ok=True)
 
 
 def content_hash(data: Any) -> str:
-    """BLAKE2b hash, 32 hex digits, of bytes or of an array (its type and shape count too), the same in any process.
+    """BLAKE2b hash, 32 hex digits, of bytes or of an array (with its type and shape), the same in any process.
 
-    Bytes give what the command `b2sum -l 128` gives.
+    For bytes it equals the output of `b2sum -l 128`.
     """
     digest = hashlib.blake2b(digest_size=16)
     if not isinstance(data, (bytes, bytearray)):
@@ -101,4 +101,4 @@ def content_hash(data: Any) -> str:
 
 
 def _before(path: Path) -> str:
-    return "the file there is as it was before" if path.exists() else "no part of the file was left behind"
+    return "the previous file is unchanged" if path.exists() else "no part of the file was written"

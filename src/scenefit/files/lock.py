@@ -7,31 +7,31 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: there, two writers are not kept apart
+except ImportError:  # Windows, where nothing excludes a second writer
     fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"
 
 
 class Busy(RuntimeError):
-    """Another process writes into the folder."""
+    """Another process is writing into the folder."""
 
 
 @contextmanager
 def lock(folder: str | Path) -> Iterator[None]:
-    """Hold folder/.lock, which is made and removed here. Busy, naming the process, if another holds it.
+    """Hold folder/.lock, which is created and removed here. Busy, naming the process, if another holds it.
 
-    The system lets go of it when its holder dies, however it dies, so a lock is never left behind.
+    The operating system releases the lock when its holder dies, so no stale lock remains.
     """
     path = Path(folder) / NAME
     if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and a folder is needed; give another path")
+        raise NotADirectoryError(f"{folder} is a file; give the path of a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     number = _hold(path)
     try:
         yield
     finally:
-        with suppress(OSError):  # before it is let go of, so that nobody can hold a file that is gone
+        with suppress(OSError):  # before the lock is released, so that nobody can lock a deleted file
             path.unlink()
         os.close(number)
 
@@ -42,14 +42,14 @@ def _hold(path: Path) -> int:
         try:
             if fcntl is not None:
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_there(number, path):  # else its holder removed it after it was opened here
+            if _is_there(number, path):  # else its holder deleted it after it was opened here
                 os.truncate(number, 0)
                 os.write(number, f"{os.getpid()}\n".encode())
                 return number
         except BlockingIOError:
             holder = os.read(number, 32).decode(errors="replace").strip() or "unknown"
             os.close(number)
-            raise Busy(f"{path.parent} is being written to by another process (number {holder}); wait until it is "
+            raise Busy(f"{path.parent} is being written to by another process (pid {holder}); wait until it is "
                        "done, or stop it") from None
         except BaseException:
             os.close(number)

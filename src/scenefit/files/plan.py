@@ -1,5 +1,4 @@
-"""What a folder of results is being made from, kept in a JSON file beside them: the same command goes on with them,
-another one is refused."""
+"""The inputs of a folder of results, kept in a JSON file beside them: the same command resumes, another is refused."""
 
 import json
 from collections.abc import Mapping

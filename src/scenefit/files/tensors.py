@@ -1,4 +1,4 @@
-"""Tensors in a file that says what it holds and whether it is whole: safetensors with a hash. Never pickle."""
+"""Tensor files with metadata and a checksum: safetensors, never pickle."""
 
 import json
 from collections.abc import Mapping
@@ -11,35 +11,35 @@ from torch import Tensor
 
 from scenefit.files.atomic import content_hash, write_bytes
 
-KEY = "scenefit"  # the only metadata key: several would be written in a random order
+KEY = "scenefit"  # the only key in the file's own metadata: safetensors writes several in a random order
 
 
 class CorruptFile(ValueError):
-    """A file that is not what was written."""
+    """A file that is truncated, changed, or no tensor file of scenefit."""
 
 
-def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors with some facts (plain JSON values), whole or not at all; the same values give the same bytes."""
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and metadata (plain JSON values) atomically; the same values give the same bytes."""
     plain = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
-    about = json.dumps({**facts, "check": _check(plain)}, sort_keys=True)
-    write_bytes(path, safetensors.torch.save(plain, {KEY: about}))
+    text = json.dumps({**metadata, "check": _check(plain)}, sort_keys=True)
+    write_bytes(path, safetensors.torch.save(plain, {KEY: text}))
 
 
 def read_tensors(path: str | Path, fix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts from `write_tensors`. DamagedFile, ending in fix, where the file is not whole."""
+    """Tensors and metadata from `write_tensors`. CorruptFile, ending in fix, where the checksum or format is wrong."""
     path = Path(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})[KEY])
+            metadata = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-        check = about.pop("check")
+        check = metadata.pop("check")
     except OSError as error:
         raise CorruptFile(f"{path} cannot be read ({error.strerror or error}); {fix}") from error
     except (safetensors.SafetensorError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise CorruptFile(f"{path} is damaged: it is cut short, or no file of scenefit ({error}); {fix}") from error
+        raise CorruptFile(f"{path} is damaged: it is truncated, or no file of scenefit ({error}); {fix}") from error
     if check != _check(tensors):
-        raise CorruptFile(f"{path} is damaged: its numbers are not those that were written; {fix}")
-    return tensors, about
+        raise CorruptFile(f"{path} is damaged: its checksum does not match; {fix}")
+    return tensors, metadata
 
 
 def _check(tensors: Mapping[str, Tensor]) -> str:

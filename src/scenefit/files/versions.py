@@ -1,5 +1,4 @@
-"""Versions of what results depend on.
-"""
+"""Versions of the packages that results depend on."""
 
 import platform
 from importlib.metadata import version
@@ -9,6 +8,6 @@ import torch
 
 
 def versions() -> dict[str, str]:
-    """Of what results depend on to the last bit."""
+    """Versions and thread count: results may differ between them in their last bits."""
     return {"scenefit": version("scenefit"), "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(), "threads": str(torch.get_num_threads())}

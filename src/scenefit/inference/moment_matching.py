@@ -40,7 +40,7 @@ def nearest_neighbour_abc(distribution: SceneDistribution, scenes: SceneBatch, r
     scale = renders.std(dim=0).clamp(min=1e-6)
     near = torch.cdist(photos / scale, renders / scale).topk(min(NEIGHBOURS, len(renders)), largest=False).indices
     times = torch.bincount(near.flatten(), minlength=len(renders)).numpy()
-    units = distribution.grammar.units(scenes)
+    units = distribution.grammar.normalised(scenes)
     for a in distribution.grammar.learned:
         table = scenes.tables[a.kind]
         rows = np.repeat(np.arange(len(table)), times[table.scene])

@@ -45,7 +45,7 @@ SEEN = LabelPolicy(min_visibility=0.2, box="amodal")  # of an object, for the de
 
 def normalised_image_attributes(grammar: Grammar, scenes: SceneBatch) -> NDArray[np.float64]:
     """Where the roots' attributes stand in their bounds [S, A]."""
-    units = grammar.units(scenes)
+    units = grammar.normalised(scenes)
     return np.stack([units[a.key] for a in image_attributes(grammar)], 1)
 
 

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from scenefit.metrics.mmd import _rows, _some
-from scenefit.metrics.ridge import _ridge_duals
+from scenefit.metrics.mmd import check_features, subsample
+from scenefit.metrics.ridge import ridge_duals
 from scenefit.scenes.rng import generator
 
 
 @dataclass(frozen=True)
 class C2ST:
-    """How well a classifier tells renders from photos: area under its ROC curve on rows it was not trained on, 0.5
-    where it cannot, 1 where it always can, with a 95 % interval."""
+    """Area under the ROC curve of a classifier of renders against photos, on held-out rows: 0.5 at chance, 1 where they
+    are always distinguished. low, high: a 95 % interval."""
 
     auc: float
     low: float
@@ -28,16 +28,16 @@ class C2ST:
 
 
 @torch.no_grad()
-def c2st(x: Tensor, y: Tensor, seed: int, folds: int = 5, most: int = 600) -> C2ST:
+def c2st(x: Tensor, y: Tensor, seed: int, folds: int = 5, max_rows: int = 600) -> C2ST:
     """Classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017), with a linear ridge classifier on the features.
 
-    Of more than `most` rows on a side, that many random ones are used.
+    Of more than max_rows rows of either, that many random ones are used.
     """
     if folds < 2:
-        raise ValueError(f"two_sample needs at least 2 folds, got folds={folds}")
+        raise ValueError(f"c2st needs at least 2 folds, got folds={folds}")
     rng = generator(seed, "two_sample")
-    x = _some(_rows(x, "the renders' features", folds), most, rng)
-    y = _some(_rows(y, "the photos' features", folds, x.shape[1]), most, rng)
+    x = subsample(check_features(x, "the renders' features", folds), max_rows, rng)
+    y = subsample(check_features(y, "the photos' features", folds, x.shape[1]), max_rows, rng)
     rows = torch.cat([x.double().cpu(), y.double().cpu()])
     side = np.repeat([1.0, -1.0], [len(x), len(y)])
     fold = np.concatenate([rng.permutation(len(part)) % folds for part in (x, y)])
@@ -56,6 +56,6 @@ def _fold_auc(rows: Tensor, side: NDArray[np.float64], held: NDArray[np.bool_]) 
     keep = sd > 1e-9 * (1 + mean.abs())
     train, test = ((part[:, keep] - mean[keep]) / sd[keep] for part in (train, test))
     target = torch.from_numpy(side[~held] - side[~held].mean())
-    score = (test @ (train.T @ _ridge_duals(train @ train.T, target))).numpy()
-    ours, theirs = score[side[held] > 0], score[side[held] < 0]
-    return float(stats.mannwhitneyu(ours, theirs).statistic / (len(ours) * len(theirs)))
+    score = (test @ (train.T @ ridge_duals(train @ train.T, target))).numpy()
+    renders, photos = score[side[held] > 0], score[side[held] < 0]
+    return float(stats.mannwhitneyu(renders, photos).statistic / (len(renders) * len(photos)))

@@ -1,4 +1,4 @@
-"""Feature extractors: images in, one row of numbers an image out; distances are measured between such rows.
+"""Feature extractors: images in, one row of features for each image out; distances are measured between such rows.
 
 An extractor is any callable from images float32 [N, 3, H, W] in 0..1 to features float32 [N, F], differentiable in
 the images where it is to carry a gradient. Legend: N images; H, W pixels; F features.
@@ -29,7 +29,7 @@ def pixels(size: int | tuple[int, int]) -> Extractor:
 
 
 class _Frozen(nn.Module):
-    """A network that no longer learns and follows its images from device to device."""
+    """A frozen network that moves to the device of its images."""
 
     def __init__(self, net: nn.Module):
         super().__init__()
@@ -44,7 +44,7 @@ class _Frozen(nn.Module):
         return out.mean(dim=(2, 3)) if out.ndim == 4 else out.flatten(1)
 
     def train(self, mode: bool = True) -> "_Frozen":
-        """Stays in evaluation mode, whatever is asked of a network that holds it."""
+        """Stays in evaluation mode, also as part of another network."""
         return super().train(False)
 
 
@@ -106,7 +106,7 @@ def _lite0_net() -> Any:
 
 
 def _lite0_layers(net: Any, layer: int | None) -> nn.Sequential:
-    """The layers that are used, batch normalisation folded into the convolutions before it."""
+    """The layers that are used, with batch normalisation folded into the convolutions before it."""
     for block in net._blocks:
         for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
             if hasattr(block, conv):
@@ -129,7 +129,7 @@ class _Lite0Input(nn.Module):
 
 
 def standardise(extractor: Extractor, reference: Any) -> Extractor:
-    """The extractor's features, moved and scaled so that over reference their mean is 0 and their variance sums to 1.
+    """The extractor's features, shifted and scaled so that over reference their mean is 0 and their variance sums to 1.
 
     reference: images uint8 [N, H, W, 3], at least 2. One scale for all features of the extractor: a scale for each
     would blow up those that hardly vary. ValueError if the features do not vary at all.

@@ -16,20 +16,20 @@ def iou(first: Tensor, second: Tensor) -> Tensor:
     return shared / (area[0][:, None] + area[1][None] - shared).clamp(min=1e-9)
 
 
-def nms(box: Tensor, score: Tensor, group: Tensor, most: float) -> Tensor:
-    """Rows of the boxes [m, 4] that stay, surest first: none overlaps a surer one that stays by more than most.
+def nms(box: Tensor, score: Tensor, group: Tensor, max_iou: float) -> Tensor:
+    """Rows of the boxes [m, 4] that are kept, by decreasing score: none has an IoU above max_iou with a higher one.
 
-    score [m]; equal scores count in the order given.  group [m]: only boxes of one group suppress each other.
-    The same as going through the boxes one by one, surest first, but done on all at once: what is kept depends only
-    on surer boxes, so that each round settles at least one more, and a few rounds settle all.
+    score [m]; ties are broken by the order given.  group [m]: only boxes of one group suppress each other.
+    The result of going through the boxes one by one, but computed on all at once: whether a box is kept depends only
+    on boxes with a higher score, so each iteration settles at least one more, and a few iterations settle all.
     """
     order = torch.argsort(score, descending=True, stable=True)
     box, group = box[order], group[order]
-    beats = (iou(box, box) > most) & (group[:, None] == group[None])
-    beats = beats.triu(1)  # row beats column: the surer stands first
+    suppresses = (iou(box, box) > max_iou) & (group[:, None] == group[None])
+    suppresses = suppresses.triu(1)  # row suppresses column: rows are sorted by score
     kept = torch.ones(len(box), dtype=torch.bool, device=box.device)
     for _ in range(len(box)):
-        after = ~(beats & kept[:, None]).any(0)
+        after = ~(suppresses & kept[:, None]).any(0)
         if torch.equal(after, kept):
             break
         kept = after

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scenefit.metrics.mmd import MOST, _off_diagonal, _rows, _some
+from scenefit.metrics.mmd import MAX_ROWS, check_features, off_diagonal_mean, subsample
 from scenefit.scenes.rng import generator
 
 
@@ -21,23 +21,23 @@ class Estimate:
 
 
 @torch.no_grad()
-def kid(x: Tensor, y: Tensor, seed: int = 0, subsets: int = 64, most: int = MOST) -> Estimate:
+def kid(x: Tensor, y: Tensor, seed: int = 0, subsets: int = 64, max_rows: int = MAX_ROWS) -> Estimate:
     """Kernel Inception Distance (Binkowski et al., ICLR 2018) on any features: the unbiased squared MMD with the kernel
     (x.y / F + 1)^3, and its standard error from random halves of both sets.
 
-    Of more than `most` rows on a side, that many random ones are used. Comparable only for the same extractor.
+    Of more than max_rows rows of either, that many random ones are used. Comparable only for the same extractor.
     """
     rng = generator(seed, "kid")
-    x = _some(_rows(x, "the renders' features", 4), most, rng)
-    y = _some(_rows(y, "the photos' features", 4, x.shape[1]), most, rng)
+    x = subsample(check_features(x, "the renders' features", 4), max_rows, rng)
+    y = subsample(check_features(y, "the photos' features", 4, x.shape[1]), max_rows, rng)
     xx, yy, xy = _cubic(x, x), _cubic(y, y), _cubic(x, y)
-    value = _off_diagonal(xx) + _off_diagonal(yy) - 2 * xy.mean()
+    value = off_diagonal_mean(xx) + off_diagonal_mean(yy) - 2 * xy.mean()
     halves = []
     for _ in range(subsets):
         i, j = (torch.from_numpy(rng.permutation(len(part))[: len(part) // 2]).to(part.device) for part in (x, y))
-        halves.append(_off_diagonal(xx[i][:, i]) + _off_diagonal(yy[j][:, j]) - 2 * xy[i][:, j].mean())
-    # The spread of an estimate from half of the rows, drawn without replacement, is that of the whole (the
-    # delete-half jackknife).
+        halves.append(off_diagonal_mean(xx[i][:, i]) + off_diagonal_mean(yy[j][:, j]) - 2 * xy[i][:, j].mean())
+    # The spread of estimates from half of the rows, drawn without replacement, equals that of the estimate from all
+    # (the delete-half jackknife).
     return Estimate(float(value), float(torch.stack(halves).std()))
 
 

@@ -1,4 +1,4 @@
-"""What a fit lowers: the distance between the features of rendered images and those of the photos.
+"""The objective of a fit: the distance between the features of rendered images and those of the photos.
 
 Legend: S rendered images; N photos; F features.
 """
@@ -14,10 +14,10 @@ from scenefit.metrics.mmd import Kernel, kernel, mmd2, witness
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """extractor: images [S, 3, H, W] -> [S, F].  photos [N, F]: features of the photos, computed once."""
+    """extractor: images [S, 3, H, W] -> [S, F].  photo_features [N, F]: computed once."""
 
     extractor: Extractor
-    photos: Tensor
+    photo_features: Tensor
     kernel: Kernel
 
     def loss(self, images: Tensor) -> Tensor:
@@ -25,11 +25,11 @@ class Objective:
         return mmd2(self.extractor(images), self.kernel)
 
     def witness(self, images: Tensor) -> Tensor:
-        """Each image's own share of the distance [S]: lower is more like the photos."""
+        """Each image's contribution to the distance [S]: lower is more like the photos."""
         return witness(self.extractor(images), self.kernel)
 
 
-def objective(extractor: Extractor, photos: np.ndarray) -> Objective:
-    """photos uint8 [N, H, W, 3]. ValueError if their features do not differ."""
-    features = compute(extractor, photos)
+def objective(extractor: Extractor, images: np.ndarray) -> Objective:
+    """images: the photos, uint8 [N, H, W, 3]. ValueError if their features do not differ."""
+    features = compute(extractor, images)
     return Objective(extractor, features, kernel(features))

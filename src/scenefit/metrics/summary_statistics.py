@@ -1,6 +1,6 @@
-"""Many numbers that say what an image holds: what is read from them need not be known when they are made.
+"""Task-independent summary statistics of an image: colour histogram, power spectrum, CNN feature maps.
 
-Legend: S images; H, W pixels; N photos; F numbers.
+Legend: S images; H, W pixels; N photos; F statistics.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from scenefit.metrics.features import Lite0Maps, to_tensor
 
 Images = NDArray[np.uint8]
 CHUNK = 16
-LOOK = 144  # pixels of the shorter side that the network sees
-CELLS = 7  # of each axis of the colour histogram
-REACH = 3.2  # standard deviations of the photos' colours that it spans
+NETWORK_SIDE = 144  # pixels of the shorter side of the network's input
+CELLS = 7  # of the colour histogram, per axis
+REACH = 3.2  # standard deviations of the photos' colours that the histogram spans
 RINGS = 16  # of the power spectrum
-SHARES = torch.linspace(0.02, 0.98, 9)
-POWER = 3  # of a score, that weighs it in the mean: else many unsure detections drown the few sure ones
-UNSURE = 0.1  # detections below this score are not described
-SURE = 0.3, 0.5, 0.7  # scores above which detections are counted
+QUANTILES = torch.linspace(0.02, 0.98, 9)
+POWER = 3  # of the score, as weight in means: else many uncertain detections outweigh the few confident ones
+MIN_CONFIDENCE = 0.1  # detections below this score are ignored
+CONFIDENCES = 0.3, 0.5, 0.7  # scores above which detections are counted
 
 
 @dataclass(frozen=True, eq=False)
 class SummaryStatistics:
-    """images uint8 [S, H, W, 3] -> numbers float32 [S, F]: of a network's maps (where the extra `lite0` is installed),
-    colours, sharpness and scale.
+    """images uint8 [S, H, W, 3] -> statistics float32 [S, F]: of a network's feature maps (where the extra `lite0` is
+    installed), colours, sharpness and scale.
 
-    centre [3], axes [3, 3]: of the photos' colours, on which the histogram is laid.
+    centre [3], axes [3, 3]: of the photos' colours, which the histogram is aligned with.
     """
 
     centre: NDArray[np.float64]
@@ -45,28 +45,28 @@ class SummaryStatistics:
         for first in range(0, len(images), CHUNK):
             part = images[first:first + CHUNK]
             count = len(part)
-            if count < CHUNK:  # sums differ by batch size in their last bits
+            if count < CHUNK:  # pad: the last bits of sums differ with the batch size
                 part = np.concatenate([part, np.zeros((CHUNK - count, *part.shape[1:]), np.uint8)])
             pixels = to_tensor(part)
-            found = [_colours(pixels), _sharpness(pixels), self._histogram(part)]
+            statistics = [_colours(pixels), _sharpness(pixels), self._histogram(part)]
             if self.maps is not None:
-                found.append(_pooled(self.maps, pixels))
-            parts.append(torch.cat(found, 1)[:count])
+                statistics.append(_pooled(self.maps, pixels))
+            parts.append(torch.cat(statistics, 1)[:count])
         return torch.cat(parts)
 
     def _histogram(self, images: Images) -> Tensor:
-        """Roots of the shares of colours [S, CELLS**3]."""
+        """Square roots of the shares of colours [S, CELLS**3]."""
         out = np.empty((len(images), CELLS**3), np.float32)
         for row, image in enumerate(images):
-            place = (image[::2, ::2].reshape(-1, 3) / 255.0 - self.centre) @ self.axes
-            cell = np.floor((np.clip(place / REACH, -1, 1) + 1) / 2 * CELLS * 0.9999).astype(np.int64)
+            colour = (image[::2, ::2].reshape(-1, 3) / 255.0 - self.centre) @ self.axes
+            cell = np.floor((np.clip(colour / REACH, -1, 1) + 1) / 2 * CELLS * 0.9999).astype(np.int64)
             code = (cell[:, 0] * CELLS + cell[:, 1]) * CELLS + cell[:, 2]
             out[row] = np.sqrt(np.bincount(code, minlength=CELLS**3) / len(code))
         return torch.from_numpy(out)
 
 
 def summary_statistics_for(photos: Images) -> SummaryStatistics:
-    """A summary that tells apart the colours that these photos [N, H, W, 3] have."""
+    """Statistics whose histogram resolves the colours of these photos [N, H, W, 3]."""
     pixels = photos[:, ::8, ::8].reshape(-1, 3) / 255.0
     spread, axes = np.linalg.eigh(np.cov(pixels.T) + 1e-4 * np.eye(3))
     try:
@@ -78,7 +78,7 @@ def summary_statistics_for(photos: Images) -> SummaryStatistics:
 
 def _pooled(maps: nn.Module, pixels: Tensor) -> Tensor:
     """Mean, spread and maximum of each map."""
-    scale = LOOK / min(pixels.shape[2:])
+    scale = NETWORK_SIDE / min(pixels.shape[2:])
     if scale < 1:
         size = [round(side * scale) for side in pixels.shape[2:]]
         pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
@@ -87,40 +87,40 @@ def _pooled(maps: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def _colours(pixels: Tensor) -> Tensor:
-    """Quantiles of each channel, of their differences and of the brightness, and how these vary together."""
+    """Quantiles of each channel, of their differences and of the brightness, and their covariance."""
     height, width = pixels.shape[2:]
     small = F.adaptive_avg_pool2d(pixels, (max(height // 4, 1), max(width // 4, 1)))
     red, green, blue = small[:, 0], small[:, 1], small[:, 2]
     mixed = torch.stack([red - green, blue - green, (red + green + blue) / 3], 1)
     both = torch.cat([small, mixed], 1).flatten(2)
-    quantiles = both.quantile(SHARES, 2).permute(1, 0, 2).flatten(1)
+    quantiles = both.quantile(QUANTILES, 2).permute(1, 0, 2).flatten(1)
     apart = mixed.flatten(2) - mixed.flatten(2).mean(2, keepdim=True)
     return torch.cat([quantiles, (apart @ apart.transpose(1, 2) / apart.shape[2]).flatten(1) * 10], 1)
 
 
 def _sharpness(pixels: Tensor) -> Tensor:
-    """Power in rings of the spectrum, and quantiles of the steps between neighbours, as logarithms."""
+    """Logarithms of the power in rings of the spectrum, and of quantiles of differences between neighbours."""
     grey = pixels.mean(1)
     power = torch.fft.rfft2(grey - grey.mean((1, 2), keepdim=True)).abs() ** 2
     down, across = torch.fft.fftfreq(grey.shape[1])[:, None], torch.fft.rfftfreq(grey.shape[2])[None]
     ring = torch.bucketize((down**2 + across**2).sqrt(), torch.logspace(-2.4, -0.3, RINGS + 1))
     rings = [power[:, ring == k].sum(1) / max(int((ring == k).sum()), 1) for k in range(1, RINGS + 1)]
-    steps = (pixels[..., ::2, 1::2] - pixels[..., ::2, :-1:2]).abs().mean(1).flatten(1).quantile(SHARES, 1).T
+    steps = (pixels[..., ::2, 1::2] - pixels[..., ::2, :-1:2]).abs().mean(1).flatten(1).quantile(QUANTILES, 1).T
     return torch.cat([torch.log(torch.stack(rings, 1) + 1e-3) / 3, torch.log(steps + 1e-3)], 1)
 
 
-def object_statistics(images: Images, found: Boxes, classes: tuple[str, ...]) -> Tensor:
-    """What a detector found in images [S, H, W, 3], in numbers [S, F]: of each class how many, how sure, how large, and
-    their colours inside and at the middle, with their spread. Zeros where a class is absent."""
-    found = found.where(found.score > UNSURE)
-    box, score = found.box, found.score
-    inner, outer = _inside(images, found, (0.35, 0.8))
+def object_statistics(images: Images, detections: Boxes, classes: tuple[str, ...]) -> Tensor:
+    """Statistics [S, F] of a detector's boxes in images [S, H, W, 3]: for each class their number, confidence and size,
+    and their colours inside and at the middle, with their spread. Zeros where a class is absent."""
+    detections = detections.where(detections.score > MIN_CONFIDENCE)
+    box, score = detections.box, detections.score
+    inner, outer = _inside(images, detections, (0.35, 0.8))
     side = np.log(np.maximum(box[:, 2:] - box[:, :2], 1))
     values = np.concatenate([inner, outer, side.mean(1, keepdims=True), np.abs(side[:, :1] - side[:, 1:])], 1)
     blocks = []
     for name in classes:
-        rows = found.name == name
-        image, value = found.image[rows], values[rows]
+        rows = detections.name == name
+        image, value = detections.image[rows], values[rows]
         weight = score[rows] ** POWER
 
         def total(each: NDArray[np.float64], image: NDArray[np.int64] = image) -> NDArray[np.float64]:
@@ -131,8 +131,8 @@ def object_statistics(images: Images, found: Boxes, classes: tuple[str, ...]) ->
         mean = np.stack([total(share * value[:, k]) for k in range(value.shape[1])], 1)
         size = value[:, -2]
         spread = np.sqrt(np.maximum(total(share * (size - mean[image, -2]) ** 2), 0))
-        sure = [np.sqrt(total(score[rows])), *(np.sqrt(total((score[rows] > s) * 1.0)) for s in SURE), mass > 0]
-        blocks.append(np.column_stack([*sure, spread, mean]))
+        counts = [np.sqrt(total((score[rows] > least) * 1.0)) for least in CONFIDENCES]
+        blocks.append(np.column_stack([np.sqrt(total(score[rows])), *counts, mass > 0, spread, mean]))
     return torch.from_numpy(np.concatenate(blocks, 1).astype(np.float32))
 
 

@@ -1,5 +1,4 @@
-"""Wasserstein-1 distance between samples of one attribute, angles included.
-"""
+"""Wasserstein-1 distance between samples of one attribute, angles included."""
 
 from typing import Any
 

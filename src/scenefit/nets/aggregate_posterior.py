@@ -71,4 +71,4 @@ def empty_aggregate_posterior(grammar: Grammar, photos: int, errors: int) -> Agg
 def _prior(a: Attribute, address: np.ndarray) -> np.ndarray:
     unit = draw(a, None, uniform(address, a.name))[1]  # type: ignore[arg-type]
     assert unit is not None
-    return np.asarray(unit.unit)
+    return np.asarray(unit.value)

@@ -98,8 +98,8 @@ def at_bounds(model: Model, scenes: SceneBatch) -> dict[tuple[str, str], str]:
     More than a fifth of the values in scenes, and more than twice as many as in the prior.
     """
     found = {}
-    units = model.grammar.units(scenes)
-    prior = model.grammar.units(model.grammar.sample(scenes.seed, len(scenes)))
+    units = model.grammar.normalised(scenes)
+    prior = model.grammar.normalised(model.grammar.sample(scenes.seed, len(scenes)))
     for a in model.grammar.learned:
         if a.form in ("choice", "angle") or len(units[a.key]) == 0:
             continue

@@ -49,9 +49,9 @@ def prior_at_knots(grammar: Grammar, a: Attribute, scenes: SceneBatch) -> np.nda
     if isinstance(a.prior, Prior):
         unit = draw(a, None, special.ndtr(KNOTS))[1]  # type: ignore[arg-type]
         assert unit is not None
-        return np.unwrap(unit.unit, period=1.0) if a.circular else unit.unit
+        return np.unwrap(unit.value, period=1.0) if a.circular else unit.value
     table = scenes.tables[a.kind]
-    return at_knots(normal_score(table.address, a.name), grammar.units(grammar.decode(scenes, {})[0])[a.key],
+    return at_knots(normal_score(table.address, a.name), grammar.normalised(grammar.decode(scenes, {})[0])[a.key],
                     a.circular)
 
 

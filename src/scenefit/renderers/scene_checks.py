@@ -105,7 +105,7 @@ def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     for kind, known in attributes(grammar.start).items() if attributes else ():
         own = grammar.attributes.get(kind, {})
         for a in own.values():
-            if not a.count and a.name not in known and a.key not in grammar.read:
+            if not a.count and a.name not in known and a.key not in grammar.prior_inputs:
                 yield Finding("warning", f"neither the renderer nor a prior uses {kind}.{a.name}"
                                          f"{did_you_mean(a.name, known - set(own))}")
 

@@ -12,7 +12,7 @@ import torch
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Predictions
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.metrics.average_precision import false_at_recall, matched
+from scenefit.metrics.average_precision import false_at_recall, match_boxes
 from scenefit.report import BaselineDetections, Detections
 
 N_SHOWN = 3
@@ -35,12 +35,13 @@ def compare(photos: Photos, predictions: Mapping[str, Predictions], n_shown: int
     rows = having[(2 * np.arange(most) + 1) * len(having) // (2 * most)]
     told = []
     for arm, one in predictions.items():
-        every = matched(one.boxes, truth)
+        every = match_boxes(one.boxes, truth)
         believed = one.boxes.where(one.boxes.score >= one.threshold)
-        match = matched(believed, truth)
+        match = match_boxes(believed, truth)
         told.append(BaselineDetections(
             arm, box=[believed.box[believed.rows(row)] for row in rows],
-            true=[match.true[believed.rows(row)] for row in rows], hit=[match.found[truth.rows(row)] for row in rows],
+            true=[match.true[believed.rows(row)] for row in rows],
+            hit=[match.detected[truth.rows(row)] for row in rows],
             counts=match.counts(-np.inf), false_at=[false_at_recall(every, recall) for recall in RECALLS],
             threshold=one.threshold))
     shown_truth = [truth.box[truth.rows(row)] for row in rows]

@@ -56,7 +56,7 @@ def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Sum
     if count > N_NEIGHBOURS:
         images |= find_outliers(real.images[_evenly(len(real.images), MAX_IMAGES)],
                                 *(part[:MAX_IMAGES] for part in drawn.values()))
-    band = _floor(goal.photos, seed)
+    band = _floor(goal.photo_features, seed)
     last = steps(run)[-1]
     summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band, len(real)),
                       at_bound={f"{kind}.{name}": side for (kind, name), side in

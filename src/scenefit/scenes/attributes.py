@@ -1,6 +1,6 @@
-"""Attributes of nodes: what their priors may see of the graph, and how a value is drawn and moved.
+"""Attributes of nodes: what their priors may see of the graph, and how values are sampled and offset.
 
-Legend: n nodes of a slab (all nodes of one kind and depth); u in (0, 1).
+Legend: n nodes of a group (all nodes of one kind and depth); u in (0, 1).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 Key = tuple[str, str]  # kind, attribute
 Form = Literal["number", "integer", "angle", "choice", "text"]
 RESERVED = frozenset({"id", "kind", "parent", "values", "rng", "batch", "row", "rule", "scene", "node"})
-EDGE = 1e-9  # a whole number stands at least this far inside its bin, so that rounding cannot move it to the next
+BIN_MARGIN = 1e-9  # least distance of an integer from the edges of its bin, so that rounding cannot move it to the next
 
 
 @dataclass(frozen=True)
@@ -88,20 +88,20 @@ def _form(attribute: Attribute, prior: Prior) -> Form:
 
 @dataclass(frozen=True, eq=False)
 class NormalisedValues:
-    """What it takes to move a learned attribute: value = low + fold(unit + move) * (high - low). All [n].
+    """A learned attribute relative to its bounds: attribute = low + reflect(value + offset) * (high - low). All [n].
 
-    An angle goes round instead: value = low + ((unit + move) % 1) * (high - low). A whole number is a bin of the unit
-    interval: value = low + floor(fold(unit + move) * (high - low + 1)).
+    value: 0..1 within the bounds, at offset 0. Angles wrap instead: low + ((value + offset) % 1) * (high - low). An
+    integer is a bin of the unit interval: low + floor(reflect(value + offset) * (high - low + 1)).
     """
 
-    unit: Array
+    value: Array
     low: Array
     high: Array
 
 
 @dataclass(eq=False)
 class NodeGroup:
-    """All nodes of one kind and depth, while they are drawn. start: row of the first in its kind's table."""
+    """All nodes of one kind and depth, which are sampled together. start: row of the first in its kind's table."""
 
     kind: str
     depth: int
@@ -118,26 +118,27 @@ class NodeGroup:
 
 
 class View(Mapping[str, Array]):
-    """What a conditional prior sees: the columns of some nodes, and of their parents. node["x"] is [n].
+    """The input of a conditional prior: the columns of some nodes, and of their parents. node["x"] is [n].
 
-    above: kind, depth -> slab.  rows: which nodes of the slab; None is all.  up: how many steps above the node whose
-    prior asks.  read: takes the keys of what is asked for, where it is given.
+    above: kind, depth -> group.  rows: which nodes of the group; None is all.  up: how many levels above the node whose
+    prior is evaluated.  accessed: a set to which the key of each column that is read is added.
     """
 
-    def __init__(self, kinds: Sequence[str], above: Mapping[tuple[str, int], NodeGroup], slab: NodeGroup,
-                 rows: Ints | None = None, up: int = 0, read: set[Key] | None = None):
-        self._kinds, self._above, self._slab, self._rows, self._up, self._read = kinds, above, slab, rows, up, read
+    def __init__(self, kinds: Sequence[str], above: Mapping[tuple[str, int], NodeGroup], group: NodeGroup,
+                 rows: Ints | None = None, up: int = 0, accessed: set[Key] | None = None):
+        self._kinds, self._above, self._group = kinds, above, group
+        self._rows, self._up, self._accessed = rows, up, accessed
 
     def __getitem__(self, name: str) -> Array:
-        if self._read is not None:
-            self._read.add((self._slab.kind, name))
+        if self._accessed is not None:
+            self._accessed.add((self._group.kind, name))
         try:
-            return self._here(self._slab.columns[name])
+            return self._here(self._group.columns[name])
         except KeyError:
             raise KeyError(self._lack(name)) from None
 
     def _lack(self, name: str) -> str:
-        kind, known = self._slab.kind, sorted(self._slab.columns)
+        kind, known = self._group.kind, sorted(self._group.columns)
         if self._up == 0:
             return (f"{kind} has no attribute {name!r} (yet): a prior may use earlier attributes of its node, {known}, "
                     f"and all of node.parent{did_you_mean(name, known)}")
@@ -145,10 +146,10 @@ class View(Mapping[str, Array]):
         return f"{kind}, {who}, has no attribute {name!r}: it has {known}{did_you_mean(name, known)}"
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._slab.columns)
+        return iter(self._group.columns)
 
     def __len__(self) -> int:
-        return len(self._slab.columns)
+        return len(self._group.columns)
 
     def _here(self, column: Array) -> Array:
         return column if self._rows is None else column[self._rows]
@@ -156,26 +157,26 @@ class View(Mapping[str, Array]):
     @cached_property
     def number(self) -> Ints:
         """Which of its parent's children of its kind each node is, from 0: [n]."""
-        return self._here(_numbers(self._slab))
+        return self._here(_sibling_numbers(self._group))
 
     @cached_property
-    def parent(self) -> "View | Mixed":
-        if self._slab.depth == 0:
-            raise KeyError(f"{self._slab.kind} is the root: it has no parent")
-        kinds, rows = self._here(self._slab.parent_kind), self._here(self._slab.parent_row)
+    def parent(self) -> "View | MixedParents":
+        if self._group.depth == 0:
+            raise KeyError(f"{self._group.kind} is the root: it has no parent")
+        kinds, rows = self._here(self._group.parent_kind), self._here(self._group.parent_row)
         views = []
         for code in np.unique(kinds):
-            slab = self._above[self._kinds[code], self._slab.depth - 1]
+            group = self._above[self._kinds[code], self._group.depth - 1]
             mask = kinds == code
-            views.append((mask, View(self._kinds, self._above, slab, rows[mask] - slab.start, self._up + 1,
-                                     self._read)))
-        return views[0][1] if len(views) == 1 else Mixed(views)
+            views.append((mask, View(self._kinds, self._above, group, rows[mask] - group.start, self._up + 1,
+                                     self._accessed)))
+        return views[0][1] if len(views) == 1 else MixedParents(views)
 
 
-class Mixed:
-    """Parents of several kinds: a column is gathered from each."""
+class MixedParents:
+    """Parents of several kinds: columns are gathered from each."""
 
-    def __init__(self, views: Sequence[tuple[Array, "View | Mixed"]]):
+    def __init__(self, views: Sequence[tuple[Array, "View | MixedParents"]]):
         self._views = views
 
     def __getitem__(self, name: str) -> Array:
@@ -193,14 +194,14 @@ class Mixed:
         return out
 
     @property
-    def parent(self) -> "Mixed":
-        return Mixed([(mask, view.parent) for mask, view in self._views])
+    def parent(self) -> "MixedParents":
+        return MixedParents([(mask, view.parent) for mask, view in self._views])
 
 
-def _numbers(slab: NodeGroup) -> Ints:
-    """Each node's place among those of its parent, in the order in which they are drawn."""
-    order = np.lexsort((slab.parent_row, slab.parent_kind, slab.scene))
-    parent = np.stack([slab.scene, slab.parent_kind, slab.parent_row])[:, order]
+def _sibling_numbers(group: NodeGroup) -> Ints:
+    """Each node's number among its parent's children of its kind, in the order of sampling."""
+    order = np.lexsort((group.parent_row, group.parent_kind, group.scene))
+    parent = np.stack([group.scene, group.parent_kind, group.parent_row])[:, order]
     first = np.flatnonzero(np.append(True, (np.diff(parent) != 0).any(axis=0))[:len(order)])
     found = np.empty(len(order), np.int64)
     found[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
@@ -208,41 +209,42 @@ def _numbers(slab: NodeGroup) -> Ints:
 
 
 def reflect(x: Any) -> Any:
-    """Brings any number into 0..1 by reflection at both ends; the identity inside. numpy or torch."""
+    """Any number brought into 0..1 by reflection at both ends; the identity inside. numpy or torch."""
     return 1 - abs(1 - x % 2)
 
 
-def draw(attribute: Attribute, view: View, u: Array, move: Any = None) -> tuple[Array, NormalisedValues | None]:
-    """Values of one attribute [n] and, where it is a learned number, its Unit.
+def draw(attribute: Attribute, view: View, u: Array, offset: Any = None) -> tuple[Array, NormalisedValues | None]:
+    """Values of one attribute [n] and, where it is a learned number, its `NormalisedValues`.
 
-    move [n]: None leaves the prior's values exactly; for a learned choice, the chosen codes.
+    offset [n]: None gives the prior's values exactly; for a learned choice, the chosen codes.
     """
     prior = resolve(attribute, view)
     values = _quantile(attribute, prior, u)
     if not attribute.learned:
         return values, None
     if isinstance(prior, Choice):
-        return (values if move is None else np.asarray(prior.options)[np.asarray(move)]), None
+        return (values if offset is None else np.asarray(prior.options)[np.asarray(offset)]), None
     if prior.circular:
-        unit, low, high = values / TURN + 0.5, np.full(len(u), -TURN / 2), np.full(len(u), TURN / 2)
-        return (values if move is None else wrap(low + (unit + move) % 1.0 * TURN)), NormalisedValues(unit, low, high)
-    low, high = _ends(attribute, prior, len(u))
+        value, low, high = values / TURN + 0.5, np.full(len(u), -TURN / 2), np.full(len(u), TURN / 2)
+        values = values if offset is None else wrap(low + (value + offset) % 1.0 * TURN)
+        return values, NormalisedValues(value, low, high)
+    low, high = _bounds(attribute, prior, len(u))
     values = np.clip(values, low, high)
     if prior.discrete:
         span = high - low + 1
-        # The draw's own place in its bin keeps the map smooth.
-        unit = (values - low + np.clip(u * span % 1.0, EDGE, 1 - EDGE)) / span
-        if move is not None:
-            values = low + np.minimum(np.floor(reflect(unit + move) * span), span - 1)
-        return values.astype(np.int64), NormalisedValues(unit, low, high)
-    unit = (values - low) / (high - low)
-    if move is not None:
-        values = np.clip(low + reflect(unit + move) * (high - low), low, high)
-    return values, NormalisedValues(unit, low, high)
+        # The position of u in its bin keeps the map from u smooth.
+        value = (values - low + np.clip(u * span % 1.0, BIN_MARGIN, 1 - BIN_MARGIN)) / span
+        if offset is not None:
+            values = low + np.minimum(np.floor(reflect(value + offset) * span), span - 1)
+        return values.astype(np.int64), NormalisedValues(value, low, high)
+    value = (values - low) / (high - low)
+    if offset is not None:
+        values = np.clip(low + reflect(value + offset) * (high - low), low, high)
+    return values, NormalisedValues(value, low, high)
 
 
 def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
-    """Values [n]. ValueError, naming the attribute, where the prior is of other nodes than these."""
+    """Values [n]. ValueError, naming the attribute, where the prior has another number of nodes."""
     try:
         values = prior.quantile(u)
         if np.shape(values) == np.shape(u):
@@ -257,24 +259,24 @@ def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
                      "node.parent[...]")
 
 
-def place_in_bounds(attribute: Attribute, view: View, values: Array) -> Array:
-    """Where values [n] of a learned number stand in its bounds, 0..1 [n]; whole numbers in the middle of their bins."""
+def normalise(attribute: Attribute, view: View, values: Array) -> Array:
+    """Values [n] of a learned number relative to its bounds, 0..1 [n]; integers at the middle of their bins."""
     prior = resolve(attribute, view)
     if prior.circular:
         return values / TURN + 0.5
-    low, high = _ends(attribute, prior, len(values))
+    low, high = _bounds(attribute, prior, len(values))
     values = np.clip(values, low, high)
     return (values - low + 0.5) / (high - low + 1) if prior.discrete else (values - low) / (high - low)
 
 
-def _ends(attribute: Attribute, prior: Prior, n: int) -> tuple[Array, Array]:
+def _bounds(attribute: Attribute, prior: Prior, n: int) -> tuple[Array, Array]:
     """Lowest and highest value, each [n]."""
     low, high = attribute.bounds or prior.bounds
     return np.broadcast_to(np.asarray(low, float), n), np.broadcast_to(np.asarray(high, float), n)
 
 
 def resolve(attribute: Attribute, view: View) -> Prior:
-    """The prior of an attribute; a conditional one is asked. ValueError, naming the attribute, where that fails."""
+    """The prior of an attribute; a conditional one is evaluated. ValueError, naming the attribute, where that fails."""
     if isinstance(attribute.prior, Prior):
         return attribute.prior
     where = f"{attribute.kind}.{attribute.name}"
@@ -287,7 +289,7 @@ def resolve(attribute: Attribute, view: View) -> Prior:
         if attribute.learned:
             with np.printoptions(threshold=4, edgeitems=1):
                 check_learnable(prior, attribute.bounds)
-    except Exception as error:  # whatever the user's function raises, the attribute has to be named
+    except Exception as error:  # the user's function may raise anything; the error names the attribute
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise ValueError(f"the conditional prior of {where} failed: {type(error).__name__}: {text}"
                          f"{_hint(str(text))}") from error
@@ -295,7 +297,7 @@ def resolve(attribute: Attribute, view: View) -> Prior:
 
 
 def _hint(text: str) -> str:
-    """What to do about an error of numpy or Python that comes of treating a column as one number."""
+    """A fix for errors of numpy or Python that come from treating a column as one number."""
     if "truth value of an array" in text:
         return "; the function sees whole columns: use np.where, not if, and np.minimum, not min"
     if "can be converted to Python scalars" in text:
@@ -304,7 +306,7 @@ def _hint(text: str) -> str:
 
 
 def parse(kind: str, name: str, value: Any) -> Attribute:
-    """An attribute from what the user wrote: a prior, or learned(prior). ValueError or TypeError, naming it."""
+    """An attribute from a prior or learned(prior) in a grammar. ValueError or TypeError, naming it."""
     where = f"{kind}.{name}"
     if not str(name).isidentifier() or name.startswith("_") or name in RESERVED:
         raise ValueError(f"{where}: an attribute's name must be a Python name without leading underscore, and none of "

@@ -1,6 +1,6 @@
-"""A text for any value that stays the same between processes, and changes when the value does.
+"""A text for any value that is the same in every process, and changes when the value does.
 
-Functions are known by their compiled code, so another version of Python counts as a change of every function.
+Functions are compared by their compiled code, so another version of Python counts as a change of every function.
 """
 
 import functools
@@ -17,22 +17,22 @@ QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 
 def fingerprint(value: Any) -> str:
-    """Plain values and dataclasses as they are written; functions, classes and arrays by a hash.
+    """Plain values and dataclasses as text; functions, classes and arrays as a hash.
 
-    A function counts with its defaults, the variables it captures, and what it names: plain globals, and the functions
-    and classes of the user's own modules. Those of installed packages count by their names.
+    A function's hash covers its defaults, the variables it captures, and the globals it names: plain values, and the
+    functions and classes of the user's own modules. Those of installed packages enter by their names.
     """
     return _Text({}).of(value, frozenset())
 
 
 class _Text:
-    """One fingerprint under way. met: functions and classes by id, numbered as they are met, each told once."""
+    """One fingerprint in progress. met: functions and classes by id, numbered in order; each is described once."""
 
     def __init__(self, met: dict[int, int]):
         self.met = met
 
     def of(self, value: Any, inside: frozenset[int]) -> str:
-        """inside: the containers and objects that the value is in."""
+        """inside: ids of the containers and objects around the value."""
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or value is ... or isinstance(value, bool | int | float | complex | str | bytes):
@@ -68,11 +68,11 @@ class _Text:
                 parts += [value.__code__, {name: value.__globals__[name] for name in names}]
         elif not library:
             parts += [value.__bases__, list(_members(value))]
-        told = _digest([self.of(part, inside) for part in parts])
-        return f"{'class' if isinstance(value, type) else 'function'} {told}"
+        digest = _digest([self.of(part, inside) for part in parts])
+        return f"{'class' if isinstance(value, type) else 'function'} {digest}"
 
     def thing(self, value: Any, within: Any) -> str:
-        """Whatever is neither plain, nor a container, nor a function or class."""
+        """Any value that is not plain, a container, a function or a class."""
         if isinstance(value, types.CodeType):
             inner = [within(const) for const in value.co_consts]
             return f"code {_digest([value.co_code.hex(), inner, value.co_names, value.co_varnames])}"
@@ -81,8 +81,8 @@ class _Text:
         if isinstance(value, types.MethodType):
             return f"method({within(value.__func__)}, {within(value.__self__)})"
         if hasattr(value, "ppf") and hasattr(value, "dist"):  # a frozen scipy.stats distribution
-            places = np.ravel(value.ppf(QUANTILES))
-            numbers = [f"{number:.6g}" for number in (*places, *np.ravel(value.cdf(places)))]
+            quantiles = np.ravel(value.ppf(QUANTILES))
+            numbers = [f"{number:.6g}" for number in (*quantiles, *np.ravel(value.cdf(quantiles)))]
             return f"{value.dist.name}({within(value.args)}, {within(value.kwds)}) {_digest(numbers)}"
         name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
         if name is not None:  # modules, compiled functions
@@ -98,8 +98,8 @@ class _Text:
 def _is_library(module: str) -> bool:
     """Whether a module is Python's own, this package's, or an installed one."""
     root = (module or "builtins").partition(".")[0]
-    place = str(getattr(sys.modules.get(root), "__file__", ""))
-    return root == "scenefit" or root in sys.stdlib_module_names or "site-packages" in place or "dist-packages" in place
+    path = str(getattr(sys.modules.get(root), "__file__", ""))
+    return root == "scenefit" or root in sys.stdlib_module_names or "site-packages" in path or "dist-packages" in path
 
 
 def _content(cell: types.CellType) -> Any:
@@ -110,7 +110,7 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _members(cls: type) -> Iterator[Any]:
-    """What a class defines itself, but for what Python adds."""
+    """What a class defines itself, without what Python adds."""
     for name, member in vars(cls).items():
         if name in ("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__") or "__dataclass_" in name:
             continue

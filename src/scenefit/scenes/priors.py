@@ -15,7 +15,7 @@ from scipy import special, stats
 
 Array = NDArray[Any]
 TURN = 360.0  # degrees; every circular attribute is in degrees
-MOST_COUNTS = 1_000_000  # values that a discrete scipy.stats distribution may take
+MAX_COUNTS = 1_000_000  # values that a discrete scipy.stats distribution may have
 TAIL = 1e-7  # quantile at which an unbounded prior is cut, so that every prior has finite values
 
 
@@ -29,7 +29,7 @@ def wrap(angle: Array) -> Array:
 class Prior:
     """Base of all priors. Subclasses give `quantile` and `bounds`.
 
-    circular: the values are degrees and 180 is -180.  discrete: neighbouring values are apart.
+    circular: the values are degrees, and 180 is -180.  discrete: the values are integers or options.
     """
 
     circular: ClassVar[bool] = False
@@ -47,7 +47,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Uniform(Prior):
-    """Every value between low and high is as likely. ValueError unless low < high, both finite."""
+    """Uniform between low and high. ValueError unless low < high, both finite."""
 
     low: Any
     high: Any
@@ -84,7 +84,7 @@ class Normal(Prior):
     def _tail(self) -> tuple[Array, Array, Array]:
         """Side (1 or -1) and the mass below both bounds, or, where low is above the mean, the mass above them.
 
-        The small tail is the one that floating point holds exactly.
+        Floating point represents the smaller tail exactly.
         """
         low, high = ((np.asarray(bound, float) - self.mean) / self.sd for bound in (self.low, self.high))
         side = np.where(low > 0, -1.0, 1.0)
@@ -129,7 +129,7 @@ class Angle(Prior):
 
 @dataclass(frozen=True)
 class Integer(Prior):
-    """Integers from low to high, both included, each as likely."""
+    """Uniform integers from low to high, both included."""
 
     low: Any
     high: Any
@@ -138,7 +138,7 @@ class Integer(Prior):
     def __post_init__(self) -> None:
         _need_finite(self, low=self.low, high=self.high)
         low, high = np.asarray(self.low), np.asarray(self.high)
-        _need((low == np.floor(low)) & (high == np.floor(high)), self, "whole numbers", low=self.low, high=self.high)
+        _need((low == np.floor(low)) & (high == np.floor(high)), self, "integers", low=self.low, high=self.high)
         _need(low <= high, self, "low <= high", low=self.low, high=self.high)
 
     def quantile(self, u: Array) -> Array:
@@ -222,8 +222,8 @@ class Tabulated(Prior):
     def __post_init__(self) -> None:
         if self._counts:
             low = self.dist.ppf(1e-9)
-            _need(self.dist.cdf(low + MOST_COUNTS) >= 1 - 1e-9, self, f"nearly all of its mass on {MOST_COUNTS} values",
-                  dist=self)  # scipy's own search for the other end may fill the memory
+            _need(self.dist.cdf(low + MAX_COUNTS) >= 1 - 1e-9, self, f"nearly all of its mass on {MAX_COUNTS} values",
+                  dist=self)  # scipy's own search for the other end may exhaust the memory
             table = np.arange(low, self.dist.ppf(1 - 1e-9) + 1)
             grid = self.dist.cdf(table)
         else:
@@ -262,17 +262,17 @@ Conditional = Callable[[Any], Prior]  # of a view of the nodes: node["own"], nod
 
 @dataclass(frozen=True)
 class Learned:
-    """An attribute that fitting may change: its prior, or the function that gives it, and its bounds."""
+    """An attribute that fitting may change: its prior, or the function that returns it, and its bounds."""
 
     prior: Prior | Conditional
     bounds: tuple[float, float] | None = None
 
 
 def learned(prior: Any, bounds: tuple[float, float] | None = None) -> Learned:
-    """Mark an attribute as learnable ("mutable" in Kar et al. 2019).
+    """Mark an attribute as learnable ("mutable" in Meta-Sim, Kar et al. 2019).
 
     prior: a Prior, a number (a Constant), a frozen scipy.stats distribution, or a function of the node that
-    returns one.  bounds: the values that learning may reach; needed where the prior has none of its own.
+    returns one.  bounds: the lowest and highest value that learning may reach; needed where the prior is unbounded.
     ValueError if there are no finite bounds, or low >= high.
     """
     inner = as_prior(prior)
@@ -299,21 +299,21 @@ def _bounds(bounds: Any) -> tuple[float, float]:
 
 
 def check_learnable(prior: Prior, bounds: tuple[float, float] | None) -> None:
-    """ValueError if prior (with bounds, if given) leaves nothing, or something endless, to learn."""
+    """ValueError unless prior, or bounds if given, has finite bounds with low < high, integers if it is discrete."""
     if isinstance(prior, Choice) or prior.circular:
         if bounds is not None:
             raise ValueError(f"learned({prior}) takes no bounds: a choice or an angle has its own")
         return
     if isinstance(prior, Constant) and np.asarray(prior.value).dtype.kind not in "iufb":
-        raise ValueError(f"learned({prior}): only numbers can be learned; for words, give a Choice")
+        raise ValueError(f"learned({prior}): only numbers can be learned; for texts, give a Choice")
     low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
     if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high)) and np.all(low < high)):
         raise ValueError(
-            f"learned({prior}) has no finite bounds with low < high; say how far learning may go: "
+            f"learned({prior}) has no finite bounds with low < high; give the range that learning may reach: "
             "learned(prior, bounds=(low, high))"
         )
     if prior.discrete and not (np.all(low % 1 == 0) and np.all(high % 1 == 0)):
-        raise ValueError(f"learned({prior}, bounds={bounds}): whole numbers need whole bounds")
+        raise ValueError(f"learned({prior}, bounds={bounds}): integers need integer bounds")
 
 
 def as_prior(value: Any) -> Prior | Conditional:
@@ -331,25 +331,25 @@ def as_prior(value: Any) -> Prior | Conditional:
 
 
 def _briefly(value: Any) -> str:
-    """What stands where a prior should: a column is told in a word, for its numbers say nothing."""
-    kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "truth values", "U": "words"}
-    sort = kinds.get(value.dtype.kind) if isinstance(value, np.ndarray) else None
-    if sort is None:
+    """A value given in place of a prior; of a column, only the type of its values."""
+    kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "booleans", "U": "texts"}
+    kind = kinds.get(value.dtype.kind) if isinstance(value, np.ndarray) else None
+    if kind is None:
         return reprlib.repr(value)
-    return f"{sort}; for just {'that value' if np.ndim(value) == 0 else 'those values'} write sf.Constant(...)"
+    return f"{kind}; for just {'that value' if np.ndim(value) == 0 else 'those values'} write sf.Constant(...)"
 
 
 def pick(probabilities: Array, u: Array) -> Array:
     """Inverse of a categorical distribution: u [n] -> codes [n]; probabilities [k] or [n, k]."""
     edges = np.cumsum(probabilities, axis=-1)
-    edges = (edges / edges[..., -1:])[..., :-1]  # a last option of probability 0 is never picked, rounding or not
+    edges = (edges / edges[..., -1:])[..., :-1]  # so that rounding never picks a last option of probability 0
     if edges.ndim == 1:
         return np.searchsorted(edges, u, side="right")
     return (edges <= np.asarray(u)[:, None]).sum(axis=1)
 
 
 def _need(good: Any, prior: Prior, rule: str, **got: Any) -> None:
-    """ValueError unless good, or all of good [n]; of several, the first that is not is told."""
+    """ValueError unless good, or all of good [n]; it names the first node that is not."""
     wrong = np.flatnonzero(~np.atleast_1d(np.asarray(good, bool)))
     if not len(wrong):
         return

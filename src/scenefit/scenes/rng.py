@@ -1,8 +1,8 @@
-"""Addressed randomness: the number behind an attribute is a function of where it stands, not of when it is drawn.
+"""Addressed random numbers: an attribute's number is a function of its position, not of when it is sampled.
 
-An address is a uint64. Scene 4711 is the same whatever the batch, the order or the number of workers, because its
-numbers are hashes of (seed, scene index, node, attribute name). The mixer is the finaliser of SplitMix64
-(Steele, Lea and Flood, OOPSLA 2014).
+An address is a uint64 key, as in JAX and Gen. Scene 4711 is the same in any batch, in any order and with any number of
+workers, because its numbers are hashes of (seed, scene index, node, attribute name). The mixer is the finaliser of
+SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def fold_in(a: Any, b: Any) -> Address:
 
 
 def scene_address(seed: int, index: Any) -> Address:
-    """Address of each scene [S]. ValueError unless seed is a whole number in 0..2**64 - 1."""
+    """Address of each scene [S]. ValueError unless seed is an integer in 0..2**64 - 1."""
     return fold_in(fold_in(np.uint64(0x5CE7EF17), _seed(seed)), np.asarray(index, np.uint64))
 
 
@@ -42,16 +42,16 @@ def uniform(address: Address, name: str) -> NDArray[np.float64]:
 
 
 def generator(address: Any, name: str) -> np.random.Generator:
-    """A numpy generator of its own for one address."""
+    """A numpy generator for one address and purpose."""
     return np.random.Generator(np.random.Philox(key=int(fold_in(address, name_hash(name)))))
 
 
 def derive_seed(seed: int, name: str) -> int:
-    """A seed for another purpose, e.g. derive(seed, "features"), so that no two purposes share numbers. Below 2**63."""
+    """A seed < 2**63 for one purpose, such as "features", so that no two purposes share random numbers."""
     return int(fold_in(_seed(seed), name_hash(name)) >> np.uint64(1))
 
 
 def _seed(seed: Any) -> np.uint64:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
-        raise ValueError(f"a seed must be a whole number in 0..2**64 - 1, got {seed!r}")
+        raise ValueError(f"a seed must be an integer in 0..2**64 - 1, got {seed!r}")
     return np.uint64(seed)

@@ -23,8 +23,8 @@ class Table:
     """All nodes of one kind, sorted by depth. All arrays are [n].
 
     scene: row of the batch.  id: number inside the scene.  depth: 0 at the root.
-    parent_kind, parent_row: where the parent stands (index into the batch's kinds and row of that table; -1 at roots).
-    address: where the node's random numbers come from.  rule: the production rule it was expanded by, -1 if none.
+    parent_kind, parent_row: the parent (index into the batch's kinds and row of that table; -1 at roots).
+    address: key of the node's random numbers.  rule: the production rule it was expanded by, -1 if none.
     columns: attribute name -> values.
     """
 
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SceneBatch:
-    """Many scenes. seed and index [S] say which; tables: kind -> Table."""
+    """Many scenes, identified by seed and index [S]. tables: kind -> Table."""
 
     seed: int
     index: Ints
@@ -91,7 +91,7 @@ class SceneBatch:
             n = len(self._table(kind))
             for name, values in several.items():
                 if len(values) != n:
-                    raise ValueError(f"column {name} of {kind} needs {n} values, one a node, got {len(values)}")
+                    raise ValueError(f"column {name} of {kind} needs {n} values, one for each node, got {len(values)}")
         tables = {kind: replace(table, columns={**table.columns, **columns.get(kind, {})})
                   for kind, table in self.tables.items()}
         return replace(self, tables=tables)
@@ -99,9 +99,9 @@ class SceneBatch:
     def take(self, rows: Sequence[int] | Ints) -> "SceneBatch":
         """Some scenes of the batch, in the order of rows (numbers or a mask); each row at most once."""
         rows = rows_once(rows, len(self))
-        place = np.full(len(self), -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        keep = {kind: np.flatnonzero(place[table.scene] >= 0) for kind, table in self.tables.items()}
+        new_row = np.full(len(self), -1, np.int64)
+        new_row[rows] = np.arange(len(rows))
+        keep = {kind: np.flatnonzero(new_row[table.scene] >= 0) for kind, table in self.tables.items()}
         moved = {}
         for kind, kept in keep.items():
             moved[kind] = np.full(len(self.tables[kind]), -1, np.int64)
@@ -113,15 +113,15 @@ class SceneBatch:
             for code, parent in enumerate(self.kinds):
                 mine = parent_kind == code
                 parent_row[mine] = moved[parent][parent_row[mine]]
-            tables[kind] = Table(place[table.scene[at]], table.id[at], table.depth[at], parent_kind, parent_row,
+            tables[kind] = Table(new_row[table.scene[at]], table.id[at], table.depth[at], parent_kind, parent_row,
                                  table.address[at], table.rule[at], {k: v[at] for k, v in table.columns.items()})
         return SceneBatch(self.seed, self.index[rows], tables)
 
     def rows(self) -> dict[str, NDArray[Any]]:
-        """One row a node, sorted by scene and id: what pandas.DataFrame and polars.DataFrame take.
+        """One row for each node, sorted by scene and id, as pandas.DataFrame and polars.DataFrame accept them.
 
         scene (its index), node, parent (a node of the scene, -1 at the root), kind, then one column for each
-        attribute of any kind (float or string, NaN or "" where a kind does not have it; whole if all kinds have it).
+        attribute of any kind: float or string, NaN or "" where a kind does not have it; integer if it is in all kinds.
         """
         tables = self.tables.items()
         out = {"scene": np.concatenate([self.index[table.scene] for _, table in tables]),
@@ -134,8 +134,8 @@ class SceneBatch:
         return {name: column[order] for name, column in out.items()}
 
     @cached_property
-    def _places(self) -> tuple[Ints, Ints, Ints]:
-        """All nodes by scene and id: kind code and row of each, and where each scene starts [S + 1]."""
+    def _nodes_by_scene(self) -> tuple[Ints, Ints, Ints]:
+        """All nodes by scene and id: kind code and row of each, and the first node of each scene [S + 1]."""
         sizes = [len(table) for table in self.tables.values()]
         scene = np.concatenate([table.scene for table in self.tables.values()])
         order = np.lexsort((np.concatenate([table.id for table in self.tables.values()]), scene))
@@ -216,7 +216,7 @@ class Scene:
     @cached_property
     def nodes(self) -> list[Node]:
         """By id: the root first, parents before children."""
-        code, row, start = self.batch._places
+        code, row, start = self.batch._nodes_by_scene
         mine, kinds = slice(start[self.row], start[self.row + 1]), self.batch.kinds
         return [Node(self.batch, kinds[k], r) for k, r in zip(code[mine].tolist(), row[mine].tolist(), strict=True)]
 
@@ -250,7 +250,7 @@ def rows_once(rows: Any, n: int) -> Ints:
 
 
 def _stack(parts: list[Any], sizes: list[int]) -> NDArray[Any]:
-    """Columns of several tables end to end; a table that lacks the column fills with NaN, or "" for strings."""
+    """Columns of several tables end to end; NaN, or "" for strings, for a table that lacks the column."""
     text = any(part is not None and part.dtype.kind in "US" for part in parts)
     whole = not text and all(part is not None and part.dtype.kind in "iu" for part in parts)
     fill: Any = "" if text else np.nan

@@ -14,7 +14,7 @@ from scenefit.data.boxes import Boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
-from scenefit.metrics.average_precision import best_threshold, matched
+from scenefit.metrics.average_precision import best_threshold, match_boxes
 from scenefit.tasks.classification import Classify
 from scenefit.tasks.detection import Detect
 
@@ -66,7 +66,7 @@ def predict_boxes(task: Task, network: Any, images: Images,
     if not isinstance(task, PredictsBoxes):
         return None
     held_out, labels = validation()
-    return task.predict(network, images), best_threshold(matched(task.predict(network, held_out), labels))
+    return task.predict(network, images), best_threshold(match_boxes(task.predict(network, held_out), labels))
 
 
 __all__ = ["Classify", "Detect", "PredictsBoxes", "Task", "headline", "predict_boxes"]

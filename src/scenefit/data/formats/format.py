@@ -98,7 +98,7 @@ def check_classes(row: Row, classes: Sequence[str]) -> None:
 def describe_objects(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
     """For each frame its objects by id, as plain JSON values: the columns of `Objects`, kept, and label_box."""
     o = frames.objects
-    kept, box = label_policy.of(frames), label_policy.boxes(frames)
+    kept, box = label_policy.keeps(frames), label_policy.boxes(frames)
     found: list[list[dict[str, Any]]] = [[] for _ in range(len(frames))]
     for m in range(len(o)):
         found[int(o.scene[m])].append({

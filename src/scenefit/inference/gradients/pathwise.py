@@ -78,17 +78,17 @@ def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
 
 def _own_slope(a: Attribute, unit: NormalisedValues, move: np.ndarray) -> np.ndarray:
     """d value / d move, with the sign that folding at the bounds gives it [n]."""
-    sign = np.ones(len(move)) if a.circular else np.where((unit.unit + move) % 2 < 1, 1.0, -1.0)
+    sign = np.ones(len(move)) if a.circular else np.where((unit.value + move) % 2 < 1, 1.0, -1.0)
     return sign * (unit.high - unit.low)
 
 
 def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: list[Key],
                      columns: dict[Key, Tensor]) -> None:
     """Add to the targets what they owe to the source of their ancestors, one depth at a time."""
-    for (kind, depth), slab in node_groups(edit.scenes).items():
+    for (kind, depth), group in node_groups(edit.scenes).items():
         if kind != source.kind:
             continue
-        rows, nudge = slice(slab.start, slab.start + len(slab)), np.zeros(len(edit.scenes.tables[kind]))
+        rows, nudge = slice(group.start, group.start + len(group)), np.zeros(len(edit.scenes.tables[kind]))
         nudge[rows] = NUDGE
         up, down = perturbed(grammar, edit, {source.key: nudge}), perturbed(grammar, edit, {source.key: -nudge})
         for target in targets:

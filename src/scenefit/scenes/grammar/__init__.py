@@ -18,9 +18,9 @@ from scenefit.scenes.attributes import (
     NormalisedValues,
     View,
     draw,
+    normalise,
     parse,
     parse_count,
-    place_in_bounds,
     reflect,
     resolve,
 )
@@ -41,7 +41,7 @@ from scenefit.scenes.scene import Ints, SceneBatch
 
 __all__ = ["Attribute", "Grammar", "NormalisedValues", "Offsets", "Repeat", "Rule", "View", "reflect", "repeat"]
 
-TRIED = 32  # scenes sampled when a grammar is made, so that mistakes in conditional priors show there
+N_TRIAL_SCENES = 32  # sampled when a grammar is made, so that errors in conditional priors are raised there
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Grammar:
         _check_names(self)
         object.__setattr__(self, "attributes", _parse(self))
         _check_ends(self)
-        object.__setattr__(self, "attributes", _try(self))
+        object.__setattr__(self, "attributes", _with_forms(self))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -82,8 +82,8 @@ class Grammar:
         return tuple(kind for kind in self.kinds if any(r.learned for r in self.rules_of(kind)))
 
     @cached_property
-    def read(self) -> frozenset[Key]:
-        """Attributes that conditional priors ask for, as far as a few scenes show."""
+    def prior_inputs(self) -> frozenset[Key]:
+        """Attributes that conditional priors read, as observed on the trial scenes."""
         found: set[Key] = set()
         for _ in _resolved(self, found):
             pass
@@ -97,63 +97,62 @@ class Grammar:
         weights = np.array([rule.weight for rule in self.rules_of(kind)], float)
         return weights / weights.sum()
 
-    def sample(self, seed: int, indices: Any, moves: Offsets | None = None,
+    def sample(self, seed: int, indices: Any, offsets: Offsets | None = None,
                odds: Mapping[str, Array] | None = None, decide: Decide | None = None) -> SceneBatch:
-        """Scenes of the given indices: the prior's, or, with moves of counts and odds of rules, an edited structure.
+        """Scenes of the given indices: the prior's, or, with offsets of counts and odds of rules, another structure.
 
-        indices: whole numbers >= 0 [S], or how many, counted from 0.  moves: of counts: (kind, name) -> a number, or
-        a function of the nodes' addresses [n] that gives one each [n].  odds: kind -> probabilities of its rules.
-        decide: see `Growth`; what it does not decide is drawn.
+        indices: integers >= 0 [S], or how many, counted from 0.  offsets: of counts: (kind, name) -> a number, or a
+        function of the nodes' addresses [n] that returns one each [n].  odds: kind -> probabilities of its rules.
+        decide: see `Derivation`; what it does not decide is sampled.
         ValueError if a scene grows without end.
         """
         rules = {kind: self.rules_of(kind) for kind in self.kinds}
         chances = {kind: self.rule_probabilities(kind) for kind in self.kinds if rules[kind]}
         for kind, given in (odds or {}).items():
             chances[kind] = _odds(self, kind, given)
-        return Derivation(self.start, self.attributes, rules, chances, moves or {}, seed, _indices(indices),
-                      decide).grow()
+        return Derivation(self.start, self.attributes, rules, chances, offsets or {}, seed, _indices(indices),
+                      decide).derive()
 
-    def decode(self, scenes: SceneBatch, moves: Offsets) -> tuple[SceneBatch, dict[Key, NormalisedValues]]:
-        """The same graphs with their learned attributes moved, from the root down.
+    def decode(self, scenes: SceneBatch, offsets: Offsets) -> tuple[SceneBatch, dict[Key, NormalisedValues]]:
+        """The same graphs with offsets added to their learned attributes, from the root down.
 
-        A conditional prior is asked again with its parents' moved values.  moves: (kind, name) -> [n], in units of
-        the bounds (a turn for angles); for a learned choice, the chosen codes; counts are for `sample`.  Returns the
-        scenes and the `Unit` of every learned number but counts.  ValueError for moves that do not fit.
+        Conditional priors are evaluated again with their parents' new values.  offsets: (kind, name) -> [n], in units
+        of the bounds (a turn for angles); for a learned choice, the chosen codes; counts are for `sample`.  Returns the
+        scenes and the `NormalisedValues` of every learned number except counts.  ValueError for offsets of a wrong key
+        or shape.
         """
-        _check_moves(self, scenes, moves)
-        found = node_groups(scenes)
+        _check_offsets(self, scenes, offsets)
+        groups = node_groups(scenes)
         nothing = np.zeros(0)
         parts = {a.key: [NormalisedValues(nothing, nothing, nothing)] for a in self.learned
                  if not a.count and a.form != "choice"}
-        for slab in found.values():
-            view = View(scenes.kinds, found, slab)
-            for a in self.attributes[slab.kind].values():
+        for group in groups.values():
+            view = View(scenes.kinds, groups, group)
+            for a in self.attributes[group.kind].values():
                 if a.count or not (a.learned or a.conditional):
                     continue
-                move = moves.get(a.key)
-                if move is not None:
-                    move = np.asarray(move)[slab.start:slab.start + len(slab)]
-                slab.columns[a.name], unit = draw(a, view, uniform(slab.address, a.name), move)
-                if unit is not None:
-                    parts[a.key].append(unit)
-        grouped = {kind: [slab for slab in found.values() if slab.kind == kind] for kind in scenes.kinds}
-        columns = {kind: join_columns(group) for kind, group in grouped.items() if group}
-        units = {key: NormalisedValues(*(np.concatenate([getattr(unit, name) for unit in several])
-                             for name in ("unit", "low", "high"))) for key, several in parts.items()}
-        return scenes.with_columns(columns), units
+                offset = offsets.get(a.key)
+                if offset is not None:
+                    offset = np.asarray(offset)[group.start:group.start + len(group)]
+                group.columns[a.name], normalised = draw(a, view, uniform(group.address, a.name), offset)
+                if normalised is not None:
+                    parts[a.key].append(normalised)
+        of_kind = {kind: [group for group in groups.values() if group.kind == kind] for kind in scenes.kinds}
+        columns = {kind: join_columns(several) for kind, several in of_kind.items() if several}
+        return scenes.with_columns(columns), {key: _join(several) for key, several in parts.items()}
 
-    def units(self, scenes: SceneBatch) -> dict[Key, Array]:
-        """Where the learned numbers of these scenes stand within their bounds, 0..1 [n]: (kind, name) -> [n].
+    def normalised(self, scenes: SceneBatch) -> dict[Key, Array]:
+        """The learned numbers of these scenes relative to their bounds, 0..1: (kind, name) -> [n].
 
-        A whole number stands in the middle of its bin.
+        Integers lie at the middle of their bins.
         """
-        found = node_groups(scenes)
+        groups = node_groups(scenes)
         parts = {a.key: [np.zeros(0)] for a in self.learned if a.form != "choice"}
-        for slab in found.values():
-            view = View(scenes.kinds, found, slab)
-            for a in self.attributes[slab.kind].values():
+        for group in groups.values():
+            view = View(scenes.kinds, groups, group)
+            for a in self.attributes[group.kind].values():
                 if a.key in parts:
-                    parts[a.key].append(place_in_bounds(a, view, np.asarray(slab.columns[a.name])))
+                    parts[a.key].append(normalise(a, view, np.asarray(group.columns[a.name])))
         return {key: np.concatenate(several) for key, several in parts.items()}
 
     def describe(self) -> dict[str, Any]:
@@ -164,6 +163,11 @@ class Grammar:
                         for kind, attributes in self.attributes.items()},
             "rules": [f"{rule} (weight {rule.weight!r}{', learned' if rule.learned else ''})" for rule in self.rules],
             "order": [f"{kind}.{name}" for kind, attributes in self.attributes.items() for name in (*attributes, "")]}
+
+
+def _join(parts: Sequence[NormalisedValues]) -> NormalisedValues:
+    value, low, high = (np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "low", "high"))
+    return NormalisedValues(value, low, high)
 
 
 def _describe(attribute: Attribute) -> str:
@@ -189,8 +193,8 @@ def _parse(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
     return parsed
 
 
-def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
-    """Sample a few scenes; every attribute, conditional ones with the form of the priors that they return there.
+def _with_forms(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
+    """Every attribute, conditional ones with the form of the priors that they return for trial scenes.
 
     ValueError where the priors of a learned attribute are not of one form.
     """
@@ -198,19 +202,19 @@ def _try(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
     for a, prior in _resolved(grammar):
         now, before = a.with_form_of(prior), tried[a.kind][a.name]
         if a.learned and before is not a and now != before:
-            raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one sort (numbers, whole numbers "
-                             "or angles) for every node")
+            raise ValueError(f"{a.kind}.{a.name}: a learned attribute needs priors of one form (numbers, integers or "
+                             "angles) for every node")
         tried[a.kind][a.name] = now
     return tried
 
 
-def _resolved(grammar: Grammar, read: set[Key] | None = None) -> Iterator[tuple[Attribute, Prior]]:
-    """Each conditional attribute with the prior that it has in a slab of a few scenes. read: see `View`."""
-    scenes = grammar.sample(0, TRIED)
-    found = node_groups(scenes)
-    for slab in found.values():
-        view = View(scenes.kinds, found, slab, read=read)
-        for a in grammar.attributes[slab.kind].values():
+def _resolved(grammar: Grammar, accessed: set[Key] | None = None) -> Iterator[tuple[Attribute, Prior]]:
+    """Each conditional attribute with its prior for each group of the trial scenes. accessed: see `View`."""
+    scenes = grammar.sample(0, N_TRIAL_SCENES)
+    groups = node_groups(scenes)
+    for group in groups.values():
+        view = View(scenes.kinds, groups, group, accessed=accessed)
+        for a in grammar.attributes[group.kind].values():
             if a.conditional:
                 yield a, resolve(a, view)
 
@@ -247,16 +251,16 @@ def _check_ends(grammar: Grammar) -> None:
 
 def _mean_children(grammar: Grammar) -> Array:
     """[kinds, kinds]: how many children of each kind a node has on average."""
-    place = {kind: number for number, kind in enumerate(grammar.kinds)}
-    mean = np.zeros((len(place), len(place)))
+    index = {kind: number for number, kind in enumerate(grammar.kinds)}
+    mean = np.zeros((len(index), len(index)))
     for kind in grammar.kinds:
         rules = grammar.rules_of(kind)
         for rule, chance in zip(rules, grammar.rule_probabilities(kind) if rules else (), strict=True):
             for child in rule.children if chance > 0 else ():
                 if isinstance(child, str):
-                    mean[place[kind], place[child]] += chance
+                    mean[index[kind], index[child]] += chance
                 else:
-                    mean[place[kind], place[child.child]] += chance * _mean_count(grammar.attributes[kind][child.name])
+                    mean[index[kind], index[child.child]] += chance * _mean_count(grammar.attributes[kind][child.name])
     return mean
 
 
@@ -269,16 +273,16 @@ def _mean_count(count: Attribute) -> float:
     return float(np.mean(values if count.bounds is None else np.clip(values, *count.bounds)))
 
 
-def _check_moves(grammar: Grammar, scenes: SceneBatch, moves: Offsets) -> None:
+def _check_offsets(grammar: Grammar, scenes: SceneBatch, offsets: Offsets) -> None:
     known = {a.key: a for a in grammar.learned}
-    for key, move in moves.items():
+    for key, offset in offsets.items():
         if key not in known:
-            raise ValueError(f"moves of {key}, which is not a learned attribute; there are {sorted(known)}")
+            raise ValueError(f"offsets of {key}, which is not a learned attribute; there are {sorted(known)}")
         if known[key].count:
             continue
         n = len(scenes.tables[key[0]])
-        if np.shape(move) != (n,) or not np.all(np.isfinite(move)):
-            raise ValueError(f"moves of {key} need {n} finite numbers, one a node, got {move}")
+        if np.shape(offset) != (n,) or not np.all(np.isfinite(offset)):
+            raise ValueError(f"offsets of {key} need {n} finite numbers, one for each node, got {offset}")
 
 
 def _odds(grammar: Grammar, kind: str, given: Any) -> Array:
@@ -295,5 +299,5 @@ def _indices(indices: Any) -> Ints:
     if index.size == 0:
         index = index.astype(np.int64)
     if index.ndim != 1 or index.dtype.kind not in "iu" or index.min(initial=0) < 0:
-        raise ValueError(f"scene indices must be whole numbers >= 0, got {indices}")
+        raise ValueError(f"scene indices must be integers >= 0, got {indices}")
     return index.astype(np.int64)

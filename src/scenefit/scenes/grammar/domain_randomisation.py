@@ -1,7 +1,7 @@
-"""A grammar with other ranges: as wide as its bounds allow, or that shrunk about its centre.
+"""Uniform domain randomisation of a grammar (Tobin et al. 2017, Mehta et al. 2019), and the same shrunk.
 
-The broad grammar is what networks are trained on before anything is known; the shrunk one is a control. A learned
-distribution has to beat both the grammar and its shrunk broad prior before it may be called learned.
+Networks are first trained on the uniform ranges. The shrunk ranges are a control: a learned distribution should beat
+both the grammar's own prior and the shrunk uniform prior.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from scenefit.scenes.priors import TURN, Angle, Choice, Integer, Learned, Prior,
 def uniform_randomisation(grammar: Grammar) -> Grammar:
     """Every learned attribute uniform over its bounds, learned rules equally likely.
 
-    Rules and counts of kinds that may lead back to themselves stay as they are, for wider ones might never end.
+    Rules and counts of recursive kinds stay as they are: with wider ones, derivations might not end.
     """
     return _change(grammar, lambda prior, bounds: _between(prior, bounds, 1.0))
 
 
 def shrunk(grammar: Grammar, share: float = 0.25) -> Grammar:
-    """The broad grammar with every range shrunk about its centre to a share of its width.
+    """Uniform randomisation with every range shrunk about its centre to a share of its width.
 
     Choices keep equal odds. Angles are centred where the prior is. ValueError unless 0 < share <= 1.
     """
@@ -57,12 +57,12 @@ def _widen(grammar: Grammar, rule: Rule, changed: Callable[[Attribute], Any]) ->
 
 
 def _recursive(grammar: Grammar) -> set[str]:
-    """Kinds that may lead back to themselves: with other odds or counts they might never end."""
+    """Kinds that may lead back to themselves."""
     below = {kind: {child if isinstance(child, str) else child.child
                     for rule in grammar.rules_of(kind) for child in rule.children} for kind in grammar.kinds}
     for _ in grammar.kinds:
-        below = {kind: near.union(*(below[child] for child in near)) for kind, near in below.items()}
-    return {kind for kind, near in below.items() if kind in near}
+        below = {kind: some.union(*(below[child] for child in some)) for kind, some in below.items()}
+    return {kind for kind, some in below.items() if kind in some}
 
 
 def _between(prior: Prior, bounds: Any, share: float) -> Prior:
@@ -74,9 +74,9 @@ def _between(prior: Prior, bounds: Any, share: float) -> Prior:
     low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
     middle, half = (low + high) / 2, (high - low) / 2 * share
     if prior.discrete:
-        # Between two whole numbers a narrow range holds none: the two beside the centre always stay.
-        least = np.minimum(np.ceil(middle - half - 1e-9), np.floor(middle))
-        most = np.maximum(np.floor(middle + half + 1e-9), np.ceil(middle))
-        return Integer(least.astype(int), most.astype(int))
+        # A narrow range may hold no integer: the two next to the centre always stay.
+        lowest = np.minimum(np.ceil(middle - half - 1e-9), np.floor(middle))
+        highest = np.maximum(np.floor(middle + half + 1e-9), np.ceil(middle))
+        return Integer(lowest.astype(int), highest.astype(int))
     return Uniform(middle - half, middle + half)
 
