@@ -63,7 +63,7 @@ def targets(grammar: Grammar) -> tuple[Target, ...]:
 
 def regression_targets(grammar: Grammar, targets: Sequence[Target], scenes: SceneBatch) -> Tensor:
     """The true values of the predictions for these scenes [S, R]; NaN where a scene has no such node."""
-    units = grammar.units(scenes)
+    units = grammar.normalised(scenes)
     blocks = [_targets_of(target, scenes, units) for target in targets]
     return torch.from_numpy(np.concatenate(blocks, axis=1).astype(np.float32))
 
