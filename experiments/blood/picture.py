@@ -22,7 +22,7 @@ from scenefit.evaluation.evaluate import Predictions
 from scenefit.evaluation.summary import find_outliers
 from scenefit.nets.model import at_bounds
 from scenefit.report import Baseline, Interval, Outliers, ReportContent, Table
-from scenefit.run.detections import compare
+from scenefit.run.evaluation import detections_content
 from scenefit.run.report import attributes, outlier_content
 from scenefit.scenes.rng import derive_seed
 
@@ -74,7 +74,7 @@ def story(cells: Sequence[arms.Cell], result: dict[str, Any], command: str) -> R
         shown_first=[f"image.{name}" for name in ATTRIBUTES],
         facts={"Red cells that overlap or touch the border": "often have no label: such finds count as false"},
         photos=world.unlabelled(first.data).images[::6][:SHOWN], prior=arms.rendered(scenes["wide"])[0],
-        learned=arms.rendered(scenes[BEST])[0], detections=compare(photos, found),
+        learned=arms.rendered(scenes[BEST])[0], detections=detections_content(photos, found),
         table=Table("mean AP50", rows, "95 % interval by a bootstrap over photos and seeds",
                     None if gap is None else Interval(*(gap[key] for key in ("mean", "low", "high")))))
 

@@ -29,7 +29,7 @@ from scenefit.report import Baseline, Interval, Mistakes, ReportContent, write
 from scenefit.report import Table as StoryTable
 from scenefit.run.config import make_config
 from scenefit.run.folder import Run, begin, fit_model, fit_run, steps
-from scenefit.run.report import measure, report_content
+from scenefit.run.report import report_content, write_summary
 
 ARMS = {"grammar": "the hand-made grammar", "shrunk": "wide prior, shrunk to a quarter",
         "learned": "learned from the photos", "oracle": "oracle: the true distribution"}
@@ -81,7 +81,7 @@ def repeat(scene: SceneFile, seed: int, folder: Path, tick: Tick) -> dict[str, A
         for step in fit_run(run, scene.grammar, scene.renderer, photos):
             tick(f"fit, {step.stage}")
         if not run.path("summary.json").exists():
-            measure(run, scene.grammar, scene.renderer, photos)
+            write_summary(run, scene.grammar, scene.renderer, photos)
     last = steps(run)[-1]
     arms = {name: _arm(name, run, scene, test, seed, folder / f"{name}.json", tick) for name in ARMS}
     return {"record": run.config, "arms": arms, "test": test, "trainings": last["trainings"] + len(ARMS),

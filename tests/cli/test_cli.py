@@ -341,7 +341,7 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, t
 def test_other_wrong_usage(whole):
     assert "--format must be one of folder, coco, yolo, voc, kitti, got kitty" in " ".join(
         call("generate", whole, "-n", 3, "--out", "x", "--format", "kitty", code=2).split())
-    assert "no run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
+    assert "not a run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
 
 
 def test_a_missing_gpu(world, monkeypatch):
@@ -406,7 +406,7 @@ def test_errors_keep_their_traceback_where_asked_for(world, monkeypatch):
     result = CliRunner().invoke(app, ["report", "nowhere"], env={"SCENEFIT_DEBUG": "1"})
     assert "RunError" in repr(result.exception)
     os.environ.pop("SCENEFIT_DEBUG", None)
-    assert call("report", "nowhere", code=1).startswith("error: nowhere is no run folder")
+    assert call("report", "nowhere", code=1).startswith("error: nowhere is not a run folder")
 
 
 def test_a_log_is_told_now_and_then_how_far_it_is(capsys, monkeypatch):

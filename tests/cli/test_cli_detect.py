@@ -158,7 +158,7 @@ def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
             (detector, ["--real", world / "real", "--labelled", world / "few", "--min-pixels", 9], 2,
              "--real, --min-pixels: only for runs, and"),
             (detector, ["--labelled", world / "real"], 1, "holds 24 photos outside any class"),
-            (run / "model.safetensors", ["--labelled", world / "few"], 1, "is no detector of this version of scenefit"),
+            (run / "model.safetensors", ["--labelled", world / "few"], 1, "model.safetensors is not a detector"),
             (tmp_path / "cut.safetensors", ["--labelled", world / "few"], 1, "cut.safetensors is damaged"),
             (world / "real", ["--real", world / "real"], 1, "is neither a run folder (it has no settings.json) nor a "
              "detector"), ("nowhere", ["--real", world / "real"], 1, "nowhere is neither a run folder")):

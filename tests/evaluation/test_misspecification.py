@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.evaluation.misspecification import THRESHOLD, farthest, outlier_score, outlier_scores, standard
+from scenefit.evaluation.misspecification import THRESHOLD, farthest, outlier_score, outlier_scores, standardise
 
 RENDERS = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
 
@@ -24,7 +24,7 @@ def test_the_unit_is_the_renders_own_distance():
 
 
 def test_numbers_are_weighed_by_the_renders_spread_and_cut():
-    photos, renders = standard(torch.tensor([[1e9, 5.0, 1.0]]), torch.tensor([[0.0, 5, 0], [2, 5, 4]]))
+    photos, renders = standardise(torch.tensor([[1e9, 5.0, 1.0]]), torch.tensor([[0.0, 5, 0], [2, 5, 4]]))
     assert photos.shape == (1, 2) and photos[0, 0] == 4 and photos[0, 1] == pytest.approx(-1 / 8**0.5)
     assert renders.std(0).tolist() == pytest.approx([1, 1])
 
@@ -45,5 +45,5 @@ def test_images_that_are_drawn_otherwise_are_found():
 
 
 def test_too_few_renders():
-    with pytest.raises(ValueError, match="farness needs more than 5 renders to tell what lies near, got 5"):
+    with pytest.raises(ValueError, match="outlier scores with 5 neighbours need more than 5 renders, got 5"):
         outlier_score(RENDERS, RENDERS[:5])

@@ -5,7 +5,8 @@ from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Predictions
 from scenefit.files.tensors import CorruptFile
-from scenefit.run.detections import compare, read_detections, write_detections
+from scenefit.run.evaluation import detections_content
+from scenefit.run.results import read_detections, write_detections
 
 TRUTH = make_boxes(4, [0, 0, 1, 3], [[0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 8, 8], [5, 5, 15, 15]], ["a"] * 4)
 PHOTOS = Photos(np.arange(4, dtype=np.uint8)[:, None, None, None].repeat(40, 1).repeat(40, 2).repeat(3, 3), (), (),
@@ -17,7 +18,7 @@ POOR = Predictions(make_boxes(4, [0, 0, 2], [[0, 0, 10, 10], [30, 30, 40, 40], [
 
 
 def test_each_model_is_counted_from_its_own_threshold_on():
-    told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD})
+    told = detections_content(PHOTOS, {"grammar": POOR, "learned": GOOD})
     poor, good = told.baselines
     assert (poor.baseline, poor.counts, good.counts) == ("grammar", (1, 2, 3), (3, 1, 1))
     assert told.photos == 4 and told.images[:, 0, 0, 0].tolist() == [0, 1, 3], "photos without a box are not shown"
@@ -28,7 +29,7 @@ def test_each_model_is_counted_from_its_own_threshold_on():
 
 
 def test_equal_recall_looks_at_all_detections():
-    told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD})
+    told = detections_content(PHOTOS, {"grammar": POOR, "learned": GOOD})
     assert told.recalls == (0.5, 0.8, 0.9)
     assert told.baselines[0].false_at == [None, None, None] and told.baselines[1].false_at == [0, 1, 1]
 
@@ -36,7 +37,7 @@ def test_equal_recall_looks_at_all_detections():
 def test_it_comes_back_from_its_file(tmp_path):
     path = tmp_path / "detections.safetensors"
     assert read_detections(path, "me") is None
-    told = compare(PHOTOS, {"grammar": POOR, "learned": GOOD}, n_shown=2)
+    told = detections_content(PHOTOS, {"grammar": POOR, "learned": GOOD}, n_shown=2)
     write_detections(path, told, "me")
     back = read_detections(path, "me")
     assert back is not None and np.array_equal(back.images, told.images) and len(told.images) == 2

@@ -125,9 +125,9 @@ def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
 
 def test_a_folder_that_holds_something_else_is_left_alone(world, tmp_path):
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(RunError, match=r"is not empty and no run folder: it holds thesis\.tex; give another folder"):
+    with pytest.raises(RunError, match=r"is not empty and not a run folder: it holds thesis\.tex; give another folder"):
         begin(tmp_path, parts(world)[2])
-    with pytest.raises(RunError, match=r"is no run folder: it has no settings\.json; make one with: scenefit fit"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no settings\.json; make one with: scenefit fit"):
         open_run(tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_a_changed_grammar_is_refused_with_what_changed(moved):
     assert ("It differs in:\n  image.shade: learned Uniform(low=0, high=60) -> learned Uniform(low=0, high=61)\n"
             "undo the change, or fit again into another folder") in str(caught.value)
     other = run.config.model_copy(update={"versions": {"python": "3.9.1"}})
-    with pytest.raises(RunError, match=r"begun with Python 3\.9\.1 .* compiled code, so another Python may be"):
+    with pytest.raises(RunError, match=r"begun with Python 3\.9\.1 .* compiled code, so the Python version may be"):
         scene_of(scenefit.run.folder.Run(run.folder, other))
 
 
@@ -197,14 +197,27 @@ def test_a_changed_file_with_the_same_grammar_is_a_warning(moved):
 def test_a_scene_file_that_is_gone_or_lies_in_the_run_folder(moved, world):
     run, path = moved
     path.unlink()
-    with pytest.raises(SceneFileError, match=r"scene\.py, the scene file of .*, is not there; give --scene FILE"):
+    with pytest.raises(SceneFileError, match=r"scene\.py, the scene file of .*, does not exist; give --scene FILE"):
         scene_of(run)
     assert scene_of(run, world / "scene.py")[1] == []
     inside = run.path("evil.py")
     inside.write_text("raise SystemExit('this ran')")
     record = run.config.model_copy(update={"scene": run.config.scene.model_copy(update={"path": str(inside)})})
-    with pytest.raises(RunError, match="nothing in a run folder is executed unasked: give --scene FILE if you trust"):
+    with pytest.raises(RunError, match="no file in a run folder is executed by default: give --scene FILE if you"):
         scene_of(scenefit.run.folder.Run(run.folder, record))
+
+
+def test_a_run_of_another_format_is_refused_in_one_sentence(whole, tmp_path):
+    """As 0.1.0 wrote settings.json before its settings were renamed, and as a later version might."""
+    now = json.loads((whole / "settings.json").read_text())
+    old = {name: value for name, value in now.items() if name not in ("format", "label_policy")} | {
+        "keep": None, "settings": {"warm_start": "infer", "reads": 3, "looks": 6, "rate": 0.02, "steps": 60}}
+    for data, text in ((old, "its format is not recorded"), (now | {"format": 2}, "its format is 2")):
+        (tmp_path / "settings.json").write_text(json.dumps(data))
+        with pytest.raises(RunError, match=text) as caught:
+            open_run(tmp_path)
+        assert str(caught.value) == (f"{tmp_path} was written by another version of scenefit ({text}, and this version "
+                                     "reads format 1); run the fit again into a new folder")
 
 
 def test_another_version_is_a_warning(whole):
@@ -234,7 +247,7 @@ def test_a_damaged_checkpoint_says_how_to_go_on(world, whole, broken_off, monkey
     path = broken_off / "checkpoint.safetensors"
     path.write_bytes(DAMAGE[what](path.read_bytes()))
     with pytest.raises(CorruptFile, match=r"is damaged: .*; delete .*checkpoint\.safetensors and run the same fit "
-                                          "command again: it starts over, and ends in the same"):
+                                          "command again: it starts over, and its result is the same"):
         finish(world, broken_off)
     assert not (broken_off.parent / "executed").exists()
     path.unlink()  # as it says
@@ -253,7 +266,7 @@ def test_steps_beyond_the_checkpoint_are_dropped_and_missing_ones_noticed(world,
     path = broken_off / "steps.jsonl"
     good = path.read_text()
     path.write_text("".join(good.splitlines(keepends=True)[:-2]))
-    with pytest.raises(CorruptFile, match=r"steps\.jsonl lacks steps that came before the checkpoint; delete"):
+    with pytest.raises(CorruptFile, match=r"steps\.jsonl lacks steps before the checkpoint; delete"):
         finish(world, broken_off)
     path.write_text("garbage\n" + good)
     with pytest.raises(CorruptFile, match=r"steps\.jsonl is damaged in line 1 .*delete .*checkpoint\.safetensors"):
@@ -287,7 +300,7 @@ def test_damaged_results_say_how_to_go_on(copy, world, name):
 
 
 def test_an_unfinished_run_has_no_model(broken_off, world):
-    with pytest.raises(RunError, match=r"is not finished \(it stands at match 1 of 2\); run the same fit command"):
+    with pytest.raises(RunError, match=r"is not finished \(its last step is match 1 of 2\); run the same fit command"):
         fit_model(open_run(broken_off), load_scene(world / "scene.py").grammar)
 
 
@@ -315,7 +328,7 @@ def test_a_full_disk_while_steps_are_written(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskFull, match="nothing up to the last checkpoint was lost; make room"):
+    with pytest.raises(DiskFull, match="all up to the last checkpoint is saved; free some space"):
         scenefit.run.folder._append(tmp_path / "steps.jsonl", "{}\n", True)
     with pytest.raises(FileNotFoundError):
         scenefit.run.folder._append(tmp_path / "no" / "steps.jsonl", "{}\n", True)

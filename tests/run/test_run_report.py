@@ -8,16 +8,16 @@ from blobs import call, fit_command, make
 from PIL import Image
 
 import scenefit as sf
-from scenefit.evaluation.evaluate import Band
-from scenefit.evaluation.summary import verdict
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.run.folder import RunError, open_run, scene_of
-from scenefit.run.report import attributes, notes, read_summary, report_content
+from scenefit.run.config import RunError
+from scenefit.run.folder import open_run, scene_of, steps
+from scenefit.run.report import attributes, notes, report_content, stage_notes
+from scenefit.run.results import read_summary
 
-FEW_PHOTOS = "Only 40 photos: a distribution needs some hundreds, and the floor of fewer than 50 tells little."
-FLOOR = Band(mean=0.0, low=-0.01, high=0.01, size=50)
+FEW_PHOTOS = ("Only 40 photos: learning a distribution needs a few hundred, and a noise floor of fewer than 50 is "
+              "unreliable.")
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +27,10 @@ def run(tmp_path_factory):
     return open_run(folder / "run")
 
 
-@pytest.mark.parametrize(("prior", "learned", "text"), [
-    (0.5, 0.005, "By this distance, renders of the learned distribution cannot be told from photos (MMD² 0.005, "),
-    (0.5, 0.1, "Closer, but not there: 80% of the way from the grammar to the photos (MMD² 0.1, grammar 0.5, photos "),
-    (0.5, 0.49, "Not learned: the renders are not clearly closer to the photos than the grammar's (MMD² 0.49, "),
-    (0.5, 0.9, "Not learned: "),
-    (0.008, 0.0, "Nothing to learn by this distance: renders of the grammar already cannot be told from photos ")])
-def test_the_verdict_is_plain(prior, learned, text):
-    assert verdict(prior, learned, FLOOR, 50).startswith(text)
-    assert ("scenefit evaluate" in verdict(prior, learned, FLOOR, 50)) == (learned < 0.2 and prior == 0.5)
-    assert verdict(prior, learned, FLOOR, 13) == (
-        f"13 photos are too few to tell how close the renders are: MMD² {learned:.3g}, grammar {prior:.3g}, where "
-        "photos are -0.01 to 0.01 from photos. Give some hundreds, and look at the images.")
-
-
-def test_the_story_of_a_run(run):
+def test_the_content_of_a_report(run):
     content = report_content(run, scene_of(run)[0], ("look out",))
-    summary = read_summary(run)
-    assert content.title == "What scene learned from 40 photos" and content.verdict == summary.verdict
+    summary = read_summary(run.path("summary.json"), run.config.identity)
+    assert content.title == "Distribution of scene, learned from 40 photos" and content.verdict == summary.verdict
     assert content.photos.shape == content.prior.shape == content.learned.shape == (24, 16, 16, 3)
     assert len(np.unique(content.photos.reshape(24, -1), axis=0)) > 20, "photos are spread over the folder"
     assert content.prior_distance == summary.prior and content.floor.value == summary.floor.mean
@@ -59,7 +45,7 @@ def test_a_lost_summary_says_what_to_do(run):
     good = run.path("summary.json").read_bytes()
     run.path("summary.json").unlink()
     with pytest.raises(RunError, match=r"summary\.json cannot be read .*; run scenefit report on the folder with --re"):
-        read_summary(run)
+        read_summary(run.path("summary.json"), run.config.identity)
     run.path("summary.json").write_bytes(good)
 
 
@@ -97,19 +83,23 @@ def test_attributes_that_press_and_rules_are_told():
 
 def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     skipped = [(f"/x/{name}.jpg", "broken") for name in "abcde"]
-    record = run.config.model_copy(update={"real": run.config.real.model_copy(update={"skipped": skipped}),
-                                           "settings": {**run.config.settings, "steps": 9, "rounds": 5}})
+    record = run.config.model_copy(update={"real": run.config.real.model_copy(update={"skipped": skipped})})
+    lines = steps(run)
+    cut = [{**step, "of": 9} if step["stage"] == "match" else {**step} for step in lines]
+    cut[-1]["number"] = len(cut) + 9  # seven steps of this stage, and three of a stage that never began
+    monkeypatch.setattr("scenefit.run.report.steps", lambda _: cut)
     assert notes(type(run)(run.folder, record)) == [
-        FEW_PHOTOS, "5 real photos were left out: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
-        "The budget ended the stage match after 2 of 9 pieces.",
-        "The budget ended the stage infer after 1 of 5 pieces."]
+        FEW_PHOTOS, "5 real photos were skipped: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
+        "The budget ended the stage match after 2 of 9 steps.", "The budget left out 3 steps of other stages."]
+    monkeypatch.setattr("scenefit.run.report.steps", steps)
+    assert stage_notes(lines) == [] == stage_notes([])
     many = run.config.model_copy(update={"real": run.config.real.model_copy(update={"count": 50})})
     assert notes(run) == [FEW_PHOTOS] and notes(type(run)(run.folder, many)) == []
 
 
 def test_the_summary_counts_what_the_steps_counted(run):
     last = json.loads(run.path("steps.jsonl").read_text().splitlines()[-1])
-    summary = read_summary(run)
+    summary = read_summary(run.path("summary.json"), run.config.identity)
     assert (summary.renders, summary.trainings, summary.cpu_seconds) == (
         last["renders"], last["trainings"], last["cpu_seconds"])
 
@@ -122,9 +112,9 @@ def test_photos_that_no_render_is_like_are_told(tmp_path):
     run = open_run(tmp_path / "run")
     content = report_content(run, scene_of(run)[0])
     assert content.outliers is not None and content.outliers.images[0].min() == 255
-    assert content.outliers.captions[0].endswith(" times as far")
-    assert float(content.outliers.captions[0].split()[0]) > 2
-    assert content.outliers.note.startswith("2% of the photos lie farther from the learned renders")
+    assert content.outliers.captions[0].startswith("outlier score ")
+    assert float(content.outliers.captions[0].split()[2]) > 2
+    assert content.outliers.note.startswith("2% of the photos have an outlier score above 1 among the learned renders")
 
 
 def test_left_out_labels_are_told_as_such(run):
@@ -132,4 +122,4 @@ def test_left_out_labels_are_told_as_such(run):
     labelled = run.config.real.model_copy(update={"skipped": skipped})
     record = run.config.model_copy(update={"labelled": labelled})
     assert notes(type(run)(run.folder, record))[1] == (
-        "2 labelled photos or labels were left out: a.xml (object 2: is empty); b.jpg (broken).")
+        "2 labelled photos or labels were skipped: a.xml (object 2: is empty); b.jpg (broken).")

@@ -1,7 +1,7 @@
-"""scenefit evaluate: measures what a run learned, or a detector."""
+"""scenefit evaluate: evaluates a run, or a detector."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,11 +28,8 @@ from scenefit.cli.options import (
 
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
-    from scenefit.evaluation.evaluate import Evaluation
-    from scenefit.metrics.features import Extractor
-    from scenefit.run.folder import Run
+    from scenefit.evaluation.evaluate import Evaluation, EvaluationSettings
 
-FEATURES = ("run", "lite0", "pixels")
 OF_DETECTORS = {"source", "labelled", "flat_field", "device"}  # options; all others are for runs
 
 
@@ -80,11 +77,13 @@ def evaluate(
     A detector: nothing is trained. Prints AP50 per class on the labelled photos, and how many objects it finds, misses
     and detects falsely at its confidence threshold.
     """
+    from scenefit.evaluation.evaluate import EvaluationSettings
+
     if (source / "settings.json").exists():
         if real is None:
             raise typer.BadParameter("a run is evaluated on photos; give some with --real")
-        _evaluate_run(source, real, labelled, flat_field, scene, features, renders, images, repeats, seed, workers,
-                      resolve(device), label_policy)
+        settings = EvaluationSettings(features, renders, images, repeats, seed)
+        _evaluate_run(source, real, labelled, flat_field, scene, settings, workers, resolve(device), label_policy)
     elif source.is_file():
         sources = {name: context.get_parameter_source(name) for name in context.params if name not in OF_DETECTORS}
         given = [name for name, origin in sources.items() if origin is not None and origin.name == "COMMANDLINE"]
@@ -100,48 +99,24 @@ def evaluate(
                          "scenefit train wrote)")
 
 def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path | None, scene: Path | None,
-                  features: str, renders: int, images: int, repeats: int, seed: int, workers: int, device: str,
+                  settings: "EvaluationSettings", workers: int, device: str,
                   label_policy: "LabelPolicy | None") -> None:
-    from dataclasses import asdict
-
-    from scenefit.evaluation.evaluate import evaluate_steps
     from scenefit.files.lock import lock
-    from scenefit.files.versions import versions
-    from scenefit.run.config import hash_photos
-    from scenefit.run.detections import ARMS, compare, write_detections
-    from scenefit.run.folder import fit_model, open_run
-    from scenefit.run.results import read_progress, write_evaluation, write_progress
-    from scenefit.tasks.from_labels import task_for_labels
+    from scenefit.run.evaluation import FEATURES, evaluate_run
+    from scenefit.run.folder import open_run
 
-    if features not in FEATURES:
-        raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {features}")
+    if settings.features not in FEATURES:
+        raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {settings.features}")
     opened = open_run(run)
     keep_apart(run, APART, real, labelled, flat_field)
-    found = open_scene(opened, scene)
-    model, size = fit_model(opened, found.grammar), opened.config.size
+    found, size = open_scene(opened, scene), opened.config.size
     check_flat_field(opened, flat_field)
     reals, few = photos(real, size, flat=flat_field), labelled_photos(labelled, size, flat_field)
-    asked = {"run": opened.config.identity, "scene": found.hash, "real": hash_photos(reals),
-             "labelled": None if few is None else hash_photos(few), "features": features, "renders": renders,
-             "images": images, "repeats": repeats, "seed": seed, "device": device,
-             "label_policy": None if label_policy is None else asdict(label_policy), "versions": versions()}
-    so_far = opened.path("evaluation.part.safetensors")
-    with drawing(found, workers, device) as renderer, lock(run):
-        task = None if few is None else task_for_labels(few, found.grammar, renderer, device)
-        with console.bar() as progress:
-            shown = progress.add_task("evaluating", total=None)
-            for step in evaluate_steps(model, renderer, reals, _extractor(opened, features), few, features=features,
-                                       seed=seed, renders=renders, images=images, repeats=repeats, task=task,
-                                       notes=_notes(opened, reals, few), label_policy=label_policy,
-                                       start=read_progress(so_far, asked)):
-                write_progress(so_far, step, asked)
-                progress.update(shown, completed=step.done, total=step.of, description=step.text)
-    opened.path("detections.safetensors").unlink(missing_ok=True)
-    if few is not None and step.predictions:
-        detections = compare(few, {arm: step.predictions[arm] for arm in ARMS})
-        write_detections(opened.path("detections.safetensors"), detections, opened.config.identity)
-    write_evaluation(opened.path("evaluation.json"), step.evaluation)
-    so_far.unlink(missing_ok=True)
+    with drawing(found, workers, device) as renderer, lock(run), console.bar() as progress:
+        shown = progress.add_task("evaluating", total=None)
+        for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
+                                 label_policy=label_policy):
+            progress.update(shown, completed=step.done, total=step.of, description=step.text)
     _show(step.evaluation)
     console.say(f"Written to {opened.path('evaluation.json')}")
 
@@ -166,35 +141,14 @@ def _evaluate_detector(path: Path, labelled: Path, flat_field: Path | None, devi
                 f"{found.threshold:.2f} or more")
 
 
-def _extractor(run: "Run", features: str) -> "Extractor":
-    from scenefit.metrics.features import lite0, pixels
-    from scenefit.run.folder import fit_regressor
-
-    if features == "run":
-        return fit_regressor(run).features
-    return lite0() if features == "lite0" else pixels(8)
-
-
-def _notes(run: "Run", real: Any, few: Any) -> tuple[str, ...]:
-    """What makes the results optimistic."""
-    from scenefit.run.config import hash_photos
-
-    found = []
-    if hash_photos(real) == run.config.real.hash:
-        found.append("The fit was made with these photos; photos that it has not seen are a fairer test.")
-    if few is not None and run.config.labelled is not None and hash_photos(few) == run.config.labelled.hash:
-        found.append("The fit optimised its task on these labelled photos; others are a fairer test.")
-    return tuple(found)
-
-
 def _show(found: "Evaluation") -> None:
     floor = found.floor
     rows = [[name, console.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
-             f"{d.auc_high:.3f})", *_accuracy(found, name)] for name, d in found.distances.items()]
-    rows.append(["floor", f"{floor.mean:.3g} ({floor.low:.2g} to {floor.high:.2g})", "0", "0.5",
+             f"{d.auc_high:.3f})", *_headline(found, name)] for name, d in found.distances.items()]
+    rows.append(["noise floor", f"{floor.mean:.3g} ({floor.low:.2g} to {floor.high:.2g})", "0", "0.5",
                  *[""] * bool(found.metric)])
     columns = ["", "MMD²", "KID ± error", "AUC (95 %)"]
-    note = ("floor: between photos and other photos\n"
+    note = ("noise floor: between photos and other photos\n"
             "AUC: at 0.5 or below, a classifier cannot tell renders from photos")
     if found.metric:
         columns.append(found.metric)
@@ -205,15 +159,16 @@ def _show(found: "Evaluation") -> None:
     names = list(found.metrics.get("learned", ()))
     if len(names) > 1:
         console.table("All metrics", ["", *names],
-                      [[arm, *(_percent(metrics[name]) for name in names)] for arm, metrics in found.metrics.items()])
+                      [[baseline, *(_percent(metrics[name]) for name in names)]
+                       for baseline, metrics in found.metrics.items()])
     for text in found.notes:
         console.warn(text)
 
 
-def _accuracy(found: "Evaluation", arm: str) -> list[str]:
+def _headline(found: "Evaluation", name: str) -> list[str]:
     if not found.metric:
         return []
-    values = found.values[arm]
+    values = found.values[name]
     return [f"{sum(values) / len(values):.1%} ({min(values):.1%} to {max(values):.1%})"]
 
 

@@ -93,7 +93,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     from scenefit.renderers.scene_file import load_scene
     from scenefit.run.config import make_config
     from scenefit.run.folder import begin, fit_model, fit_regressor, fit_run, version_changes
-    from scenefit.run.report import measure, write_report
+    from scenefit.run.report import write_report, write_summary
 
     keep_apart(out, ELSEWHERE, real, labelled, flat)
     found = load_scene(scene)
@@ -118,8 +118,8 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                 return
             _watch(run, fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy), few is not None,
                    bool(decisions(found.grammar)))
-            with console.busy("Measuring what was learned"):
-                summary = measure(run, found.grammar, renderer, images)
+            with console.busy("Summarising the fit"):
+                summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))
     console.say(summary.verdict)
     console.say(f"Report: {page} (as a picture: {picture})")

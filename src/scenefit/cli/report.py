@@ -35,7 +35,7 @@ def report(
       scenefit report runs/coins
     """
     from scenefit.run.folder import open_run
-    from scenefit.run.report import measure, write_report
+    from scenefit.run.report import write_report, write_summary
 
     if flat_field is not None and real is None:
         raise typer.BadParameter("--flat-field is for photos; give some with --real, or leave it out")
@@ -46,7 +46,7 @@ def report(
     with console.busy("Writing the report"):
         if real is not None:
             check_flat_field(opened, flat_field)
-            measure(opened, found.grammar, found.renderer, photos(
+            write_summary(opened, found.grammar, found.renderer, photos(
                 real, opened.config.size, opened.settings.most_photos, flat_field))
         page, picture = write_report(opened, found)
     console.say(f"Report: {page} (as a picture: {picture})")

@@ -1,7 +1,7 @@
-"""How close a learned distribution comes to photos, and what a model trained on it is worth on labelled ones.
+"""Evaluates a learned distribution: distances of its renders to photos, and metrics of a model trained on them.
 
-Three arms stand side by side: the grammar, the wide prior shrunk about its centre (a control: a distribution that
-does not beat it has learned nothing worth having), and the learned distribution.
+Two baselines are evaluated beside the learned distribution: the grammar's prior, and a control, "shrunk": uniform
+randomisation shrunk about its centre. A fit that does not beat the control has learned nothing useful.
 Legend: S renders; N photos.
 """
 
@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.formats import LabelPolicy
+from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.c2st import c2st
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.kid import kid
-from scenefit.metrics.mmd import Kernel, kernel, mmd2, noise_floor
+from scenefit.metrics.mmd import Kernel, NoiseFloor, kernel, mmd2, noise_floor
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import render_images
@@ -27,31 +27,35 @@ from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 from scenefit.tasks import Task, predict_boxes
-from scenefit.tasks.detector_data import VALIDATION
 from scenefit.tasks.from_labels import task_for_labels
 from scenefit.tasks.rendering import render_labelled
 
-MIN_PHOTOS = 10  # photos: fewer say nothing
-BASELINES = ("grammar", "shrunk", "learned")
+MIN_PHOTOS = 10
+MIN_VALIDATION = 10  # renders
+CONTROL = "shrunk"
+BASELINES = ("grammar", CONTROL, "learned")
+VALIDATION = 8  # one validation render per so many training renders; they set the confidence threshold
 
 Sampler = Callable[[int, int], SceneBatch]  # of a seed and a number of scenes
 
 
-class _Plain(BaseModel):
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """features: name of the features that distances are measured in.  renders: for the distances, per distribution.
+    images, repeats: training images, and trainings, per distribution."""
+
+    features: str = ""
+    renders: int = 512
+    images: int = 1024
+    repeats: int = 3
+    seed: int = 0
+
+
+class Distances(BaseModel):
+    """Between one distribution's renders and the photos: `mmd2`; `kid` and its standard error; AUC of `c2st` and its
+    95 % interval."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Band(_Plain):
-    """MMD^2 between photos and other photos: mean, and 5 to 95 % of the draws, with size photos on each side."""
-
-    mean: float
-    low: float
-    high: float
-    size: int
-
-
-class Distances(_Plain):
-    """Of one arm's renders to the photos: `mmd2`, `kid` and its standard error, `two_sample` with its interval."""
 
     mmd2: float
     kid: float
@@ -61,19 +65,21 @@ class Distances(_Plain):
     auc_high: float
 
 
-class Evaluation(_Plain):
-    """What evaluation.json holds.
+class Evaluation(BaseModel):
+    """The content of evaluation.json.
 
-    features: what the distances are measured in.  distances: arm -> its own.  metrics: arm -> metric of the task
-    (`Task.evaluate`, its headline first) -> one value a repeat (other scenes, other first weights; the same model);
-    null where undefined, such as average precision of a class that no labelled photo has.  metric: the headline's
-    name, "" where there are no labelled photos.
+    features, renders, images: as in `EvaluationSettings`.  photos, labelled: numbers of photos.  floor: of the MMD.
+    distances: baseline -> its distances.  metrics: baseline -> metric of the task (`Task.evaluate`, its headline first)
+    -> one value per repeat (other scenes, other first weights; the same distribution); null if undefined, such as
+    average precision of a class that no labelled photo has.  metric: name of the headline, "" without labelled photos.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     features: str
     photos: int
     renders: int
-    floor: Band
+    floor: NoiseFloor
     distances: dict[str, Distances]
     labelled: int = 0
     images: int = 0
@@ -83,22 +89,22 @@ class Evaluation(_Plain):
 
     @property
     def values(self) -> dict[str, list[float]]:
-        """Arm -> the headline metric, one value a repeat, NaN where undefined."""
-        return {arm: [float("nan") if value is None else value for value in metrics[self.metric]]
-                for arm, metrics in self.metrics.items()}
+        """Baseline -> the headline metric, one value per repeat, NaN if undefined."""
+        return {name: [float("nan") if value is None else value for value in metrics[self.metric]]
+                for name, metrics in self.metrics.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a detector found in the labelled photos, and from which score on it is to be believed: the threshold that
-    maximises F1 on renders of its own distribution that it was not trained on."""
+    """A detector's boxes in the labelled photos, and its confidence threshold, which maximises F1 on renders of its own
+    distribution that it was not trained on."""
 
     boxes: Boxes
     threshold: float
 
 
 class Progress(NamedTuple):
-    """A piece of the measuring, done. score, found: all so far; found: arm -> of its first detector."""
+    """One step of an evaluation, done. evaluation: so far.  predictions: baseline -> of its first detector."""
 
     text: str
     done: int
@@ -107,103 +113,91 @@ class Progress(NamedTuple):
     predictions: Mapping[str, Predictions]
 
 
-def evaluate(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None, *,
-             features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
-             task: Task | None = None, notes: tuple[str, ...] = (), label_policy: LabelPolicy
-             | None = None) -> Evaluation:
-    """Measure the three arms. renders: for the distances.  images, repeats: for each training of the task, which is
-    that of the labelled photos' labels (`choose_task`) if none is given.  keep: which objects get boxes.
+def evaluate(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
+             settings: EvaluationSettings | None = None, *, task: Task | None = None, notes: tuple[str, ...] = (),
+             label_policy: LabelPolicy | None = None) -> Evaluation:
+    """Evaluate the learned distribution and its baselines.
 
-    ValueError for fewer than 10 photos; for images without labels, where there are labelled photos.
+    labelled: photos that the task is evaluated on.  task: `task_for_labels` by default.  notes: kept in the result.
+    label_policy: which rendered objects get boxes.
+    ValueError for fewer than 10 photos, or renders without labels if there are labelled photos.
     """
-    *_, last = evaluate_steps(model, renderer, real, extractor, labelled, features=features, renders=renders,
-                              images=images, repeats=repeats, seed=seed, task=task, notes=notes,
+    *_, last = evaluate_steps(model, renderer, real, extractor, labelled, settings, task=task, notes=notes,
                               label_policy=label_policy)
     return last.evaluation
 
 
-def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
-                   *, features: str = "", renders: int = 512, images: int = 1024, repeats: int = 3, seed: int = 0,
+def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Extractor,
+                   labelled: Photos | None = None, settings: EvaluationSettings | None = None, *,
                    task: Task | None = None, notes: tuple[str, ...] = (), label_policy: LabelPolicy | None = None,
                    start: Progress | None = None) -> Iterator[Progress]:
-    """Measure piece by piece; see `score`. start: the last piece of a measuring of the same that was stopped."""
+    """Evaluate step by step; see `evaluate`. start: the last step of the same evaluation, to resume after it."""
     if len(real) < MIN_PHOTOS:
-        raise ValueError(f"score needs at least {MIN_PHOTOS} photos to say anything, got {len(real)}")
-    arms = samplers(model)
+        raise ValueError(f"an evaluation needs at least {MIN_PHOTOS} photos, got {len(real)}")
+    settings = settings or EvaluationSettings()
+    distributions = samplers(model)
     photos = compute(extractor, real.images)
-    using = kernel(photos)
-    if start is None:
-        band = noise_floor(photos, derive_seed(seed, "score floor"))
-        empty = Evaluation(features=features, photos=len(real), renders=renders, distances={}, notes=list(notes),
-                           floor=Band(mean=band.mean, low=band.low, high=band.high, size=band.size),
-                           labelled=0 if labelled is None else len(labelled), images=0 if labelled is None else images)
-        start = Progress("", 0, len(arms) * (1 + (0 if labelled is None else repeats)), empty, {})
-    piece = start
-    for name, sample in arms.items():
-        if name not in piece.evaluation.distances:
-            drawn = compute(extractor, render_images(renderer, sample(derive_seed(seed, "score"), renders))[0])
-            told = _distances(drawn, photos, using, seed)
-            piece = _after(piece, f"distances of {name}", distances={**piece.evaluation.distances, name: told})
-            yield piece
+    photo_kernel, seed = kernel(photos), settings.seed
+    step = start or _start(photos, len(real), labelled, settings, notes)
+    for name, sample in distributions.items():
+        if name not in step.evaluation.distances:
+            renders = compute(extractor, render_images(renderer, sample(derive_seed(seed, "score"),
+                                                                        settings.renders))[0])
+            found = {**step.evaluation.distances, name: _distances(renders, photos, photo_kernel, seed)}
+            step = _next(step, f"distances of {name}", step.predictions, distances=found)
+            yield step
     if labelled is not None:
         task = task or task_for_labels(labelled, model.grammar, renderer)
-        for name, sample in arms.items():
-            for number in range(len(piece.evaluation.values.get(name, [])), repeats):
-                trial = _Trial(task, renderer, sample, labelled, label_policy, images, derive_seed(seed,
-                                                                                                   f"score {number}"))
-                piece = trial.after(piece, name)
-                yield piece
-    yield piece._replace(text="done")
-
-
-def _distances(drawn: Tensor, photos: Tensor, using: Kernel, seed: int) -> Distances:
-    found, test = kid(drawn, photos, derive_seed(seed, "kid")), c2st(drawn, photos, derive_seed(seed, "two sample"))
-    return Distances(mmd2=float(mmd2(drawn, using)), kid=found.value, kid_error=found.error, auc=test.auc,
-                     auc_low=test.low, auc_high=test.high)
-
-
-def _after(piece: Progress, text: str, found: Mapping[str, Predictions] | None = None, **more: Any) -> Progress:
-    """The next piece: more is what the score holds now."""
-    evaluation = piece.evaluation.model_copy(update=more)
-    return Progress(text, piece.done + 1, piece.of, evaluation, found or piece.predictions)
+        for name, sample in distributions.items():
+            for number in range(len(step.evaluation.values.get(name, [])), settings.repeats):
+                step = _train_and_evaluate(step, name, task, renderer, sample, labelled, label_policy,
+                                           settings.images, derive_seed(seed, f"score {number}"))
+                yield step
+    yield step._replace(text="done")
 
 
 def samplers(model: Model) -> Mapping[str, Sampler]:
-    """Arm -> how to sample it. The same seed gives all arms scenes of the same addresses."""
+    """Baseline -> how to sample it. The same seed gives all of them scenes with the same addresses."""
     control = shrunk(model.grammar)
-    return {"grammar": model.grammar.sample, "shrunk": control.sample,
+    return {"grammar": model.grammar.sample, CONTROL: control.sample,
             "learned": lambda seed, count: model.sample(count, seed)}
 
 
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """One training on renders of one arm, tried on the labelled photos."""
+def _start(photos: Tensor, count: int, labelled: Photos | None, settings: EvaluationSettings,
+           notes: tuple[str, ...]) -> Progress:
+    floor = noise_floor(photos, derive_seed(settings.seed, "score floor"))
+    empty = Evaluation(features=settings.features, photos=count, renders=settings.renders, distances={},
+                       notes=list(notes), floor=floor, labelled=0 if labelled is None else len(labelled),
+                       images=0 if labelled is None else settings.images)
+    return Progress("", 0, len(BASELINES) * (1 + (0 if labelled is None else settings.repeats)), empty, {})
 
-    task: Task
-    renderer: Renderer
-    sample: Sampler
-    labelled: Photos
-    label_policy: LabelPolicy | None
-    images: int
-    seed: int
 
-    def rendered(self, seed: int, count: int) -> tuple[np.ndarray, Any]:
-        return render_labelled(self.task, self.renderer, self.sample(seed, count), self.label_policy)
+def _next(step: Progress, text: str, predictions: Mapping[str, Predictions], **changed: Any) -> Progress:
+    """The next step, with changed fields of the evaluation."""
+    return Progress(text, step.done + 1, step.of, step.evaluation.model_copy(update=changed), predictions)
 
-    def after(self, piece: Progress, arm: str) -> Progress:
-        """piece with one more training of arm, and its metrics on the labelled photos."""
-        photos, had = self.labelled, piece.evaluation
-        labels = self.task.labels(photos, self.label_policy)
-        network = self.task.train(*self.rendered(self.seed, self.images), derive_seed(self.seed, "task network"))
-        found = piece.predictions
-        if arm not in found:
-            predicted = predict_boxes(self.task, network, photos.images, self.validation)
-            found = found if predicted is None else {**found, arm: Predictions(*predicted)}
-        measured, before = self.task.evaluate(network, photos.images, labels), had.metrics.get(arm, {})
-        own = {name: [*before.get(name, []), None if np.isnan(value) else value] for name, value in measured.items()}
-        return _after(piece, f"training on {arm}", found, metric=next(iter(measured)),
-                      metrics={**had.metrics, arm: own})
 
-    def validation(self) -> tuple[np.ndarray, Any]:
-        """Renders of the same distribution that the network was not trained on."""
-        return self.rendered(derive_seed(self.seed, "validation"), max(self.images // VALIDATION, MIN_PHOTOS))
+def _distances(renders: Tensor, photos: Tensor, photo_kernel: Kernel, seed: int) -> Distances:
+    """Distances between features of renders [S, F] and of photos [N, F]."""
+    value = kid(renders, photos, derive_seed(seed, "kid"))
+    test = c2st(renders, photos, derive_seed(seed, "two sample"))
+    return Distances(mmd2=float(mmd2(renders, photo_kernel)), kid=value.value, kid_error=value.error, auc=test.auc,
+                     auc_low=test.low, auc_high=test.high)
+
+
+def _train_and_evaluate(step: Progress, name: str, task: Task, renderer: Renderer, sample: Sampler, labelled: Photos,
+                        label_policy: LabelPolicy | None, images: int, seed: int) -> Progress:
+    """The next step: one training on renders of the distribution, and its metrics on the labelled photos."""
+    def rendered(seed: int, count: int) -> tuple[np.ndarray, Any]:
+        return render_labelled(task, renderer, sample(seed, count), label_policy)
+
+    labels = task.labels(labelled, label_policy)
+    network = task.train(*rendered(seed, images), derive_seed(seed, "task network"))
+    predictions, before = step.predictions, step.evaluation.metrics
+    if name not in predictions:
+        boxes = predict_boxes(task, network, labelled.images, lambda: rendered(
+            derive_seed(seed, "validation"), max(images // VALIDATION, MIN_VALIDATION)))
+        predictions = predictions if boxes is None else {**predictions, name: Predictions(*boxes)}
+    measured, earlier = task.evaluate(network, labelled.images, labels), before.get(name, {})
+    own = {metric: [*earlier.get(metric, []), None if np.isnan(value) else value] for metric, value in measured.items()}
+    return _next(step, f"training on {name}", predictions, metric=next(iter(measured)), metrics={**before, name: own})

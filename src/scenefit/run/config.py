@@ -1,4 +1,4 @@
-"""What a run was asked: the content of its settings.json, and how two of them differ."""
+"""The configuration of a run, the content of its settings.json, and how two of them differ."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
@@ -15,20 +15,26 @@ from scenefit.files.versions import versions
 from scenefit.inference.settings import Settings
 from scenefit.renderers.scene_file import SceneFile
 
+FORMAT = 1  # of run folders; one of another format is refused
 
-class _Plain(BaseModel):
+
+class RunError(ValueError):
+    """A run folder that cannot be used as asked."""
+
+
+class _Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SceneSource(_Plain):
+class SceneSource(_Config):
     """path is absolute; hash as in `SceneFile`."""
 
     path: str
     hash: str
 
 
-class PhotoSource(_Plain):
-    """path is absolute.  hash: of the images at the renderer's size (and their labels).  skipped: name, reason."""
+class PhotoSource(_Config):
+    """path is absolute.  hash: of the images at the renderer's size and of their labels.  skipped: name, reason."""
 
     path: str
     hash: str
@@ -36,12 +42,12 @@ class PhotoSource(_Plain):
     skipped: list[tuple[str, str]] = Field(default_factory=list)
 
 
-class RunConfig(_Plain):
-    """What settings.json holds. size: (height, width) of the images.  keep: of `scenefit.data.formats.Keep`, where
-    labelled
-    photos have boxes; None for its defaults, too.  flat_field: hash of the camera's pattern that was taken out of the
-    photos; their own hashes are of what is left."""
+class RunConfig(_Config):
+    """The content of settings.json. format: `FORMAT`.  size: (height, width) of the images.  label_policy: of
+    `LabelPolicy`, if labelled photos have boxes; None for its defaults.  flat_field: hash of the flat field that the
+    photos were corrected by; the hashes of the photos are of the corrected images."""
 
+    format: int = FORMAT
     seed: int = Field(ge=0, lt=2**64)
     settings: dict[str, Any]
     scene: SceneSource
@@ -56,27 +62,55 @@ class RunConfig(_Plain):
 
     @property
     def identity(self) -> str:
-        """Of all that decides what is learned, as far as a run folder can tell."""
-        decides = self.model_dump(include={"seed", "settings", "grammar", "size"})
+        """A hash of all that decides the result of the fit, as far as a run folder can tell."""
+        deciding = self.model_dump(include={"seed", "settings", "grammar", "size"})
         photos = [None if source is None else source.hash for source in (self.real, self.labelled)]
-        kept = [] if self.label_policy is None else [self.label_policy]
-        return content_hash(json.dumps([decides, photos, *kept], sort_keys=True).encode())
+        policy = [] if self.label_policy is None else [self.label_policy]
+        return content_hash(json.dumps([deciding, photos, *policy], sort_keys=True).encode())
 
 
 def make_config(scene: SceneFile, seed: int, settings: Settings, size: tuple[int, int], real: Photos, real_path: Any,
-             labelled: Photos | None = None, labelled_path: Any = None, command: str = "",
-             label_policy: LabelPolicy | None = None, flat_field: str | None = None) -> RunConfig:
-    """The record of a fit to be."""
+                labelled: Photos | None = None, labelled_path: Any = None, command: str = "",
+                label_policy: LabelPolicy | None = None, flat_field: str | None = None) -> RunConfig:
+    """The configuration of a fit."""
     few = None if labelled is None else _source(labelled, labelled_path)
+    policy = None if few is None or label_policy in (None, LabelPolicy()) else asdict(label_policy)
     return RunConfig(seed=seed, settings=settings.record(), scene=SceneSource(path=str(scene.path), hash=scene.hash),
-                  grammar=_plain(scene.grammar.describe()), size=size, real=_source(real, real_path), labelled=few,
-                  label_policy=None if few is None or label_policy in (None, LabelPolicy()) else asdict(label_policy),
-                     flat_field=flat_field,
-                  versions=versions(), command=command)
+                     grammar=_from_json(scene.grammar.describe()), size=size, real=_source(real, real_path),
+                     labelled=few, label_policy=policy, flat_field=flat_field, versions=versions(), command=command)
+
+
+def read_json(path: Path, form: type[Any], fix: str) -> Any:
+    """A JSON file as form, a pydantic model. RunError, naming what is wrong and where, and ending in fix."""
+    try:
+        return form.model_validate(json.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}); {fix}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise RunError(f"{path} is damaged: {where}: {first['msg']}; {fix}") from error
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}; {fix}") from error
+
+
+def read_config(path: Path) -> RunConfig:
+    """The settings.json of a run. RunError if it is damaged, or of another format."""
+    fix = "restore it from a copy, or remove the folder and run the same fit again"
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        data = {}  # `read_json` names what is wrong
+    if isinstance(data, dict) and "settings" in data and data.get("format") != FORMAT:
+        raise RunError(f"{path.parent} was written by another version of scenefit (its format is "
+                       f"{data.get('format', 'not recorded')}, and this version reads format {FORMAT}); run the fit "
+                       "again into a new folder")
+    config: RunConfig = read_json(path, RunConfig, fix)
+    return config
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
-    """What keeps a fit from being the same as another, one line each; [] if nothing does."""
+    """The differences between two fits, one line each; [] if their results are the same."""
     found = [] if old.seed == new.seed else [f"seed: {old.seed} -> {new.seed}"]
     for name in sorted({*old.settings, *new.settings}):
         before, after = old.settings.get(name), new.settings.get(name)
@@ -84,21 +118,22 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
             found.append(f"{name}: {before} -> {after}")
     if old.label_policy != new.label_policy:
         before, after = (one.label_policy or "the default" for one in (old, new))
-        found.append(f"which objects become labels: {before} -> {after}")
+        found.append(f"label policy: {before} -> {after}")
     if old.size != new.size:
         found.append(f"size of the images: {old.size} -> {new.size}")
     if old.flat_field != new.flat_field:
-        found.append(f"camera's pattern (--flat-field): {old.flat_field or 'left in'} -> {new.flat_field or 'left in'}")
+        found.append(f"flat field (--flat-field): {old.flat_field or 'not corrected'} -> "
+                     f"{new.flat_field or 'not corrected'}")
     for name in ("real", "labelled"):
         before, after = getattr(old, name), getattr(new, name)
         if (before and before.hash) != (after and after.hash):
-            found.append(f"{name} photos: {_name_photos(before)} -> {_name_photos(after)}")
+            found.append(f"{name} photos: {_describe_photos(before)} -> {_describe_photos(after)}")
     return found + grammar_changes(old.grammar, new.grammar)
 
 
 def grammar_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two `Grammar.describe()`, one line each."""
-    old, new = _plain(old), _plain(new)
+    """The differences between two `Grammar.describe()`, one line each."""
+    old, new = _from_json(old), _from_json(new)
     if old == new:
         return []
     found = [] if old.get("start") == new.get("start") else [f"start: {old.get('start')} -> {new.get('start')}"]
@@ -117,7 +152,7 @@ def grammar_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
 
 
 def hash_photos(photos: Photos) -> str:
-    """Of the images and their labels, classes or boxes."""
+    """Hash of the images and their labels, classes or boxes."""
     labels = content_hash("\n".join(photos.label.tolist()).encode())
     if photos.boxes is not None:
         labels = content_hash(b"\n".join([labels.encode(), photos.boxes.to_bytes()]))
@@ -129,10 +164,10 @@ def _source(photos: Photos, path: Any) -> PhotoSource:
     return PhotoSource(path=str(Path(path).resolve()), hash=hash_photos(photos), count=len(photos), skipped=skipped)
 
 
-def _name_photos(source: PhotoSource | None) -> str:
+def _describe_photos(source: PhotoSource | None) -> str:
     return "none" if source is None else f"{source.count} in {source.path} ({source.hash[:8]})"
 
 
-def _plain(value: Any) -> Any:
-    """As it comes back from JSON."""
+def _from_json(value: Any) -> Any:
+    """The value as it is read back from JSON."""
     return json.loads(json.dumps(value))

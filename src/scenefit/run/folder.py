@@ -1,14 +1,14 @@
-"""The run folder: all that a fit was given and found.
+"""The run folder: the inputs and results of a fit.
 
-    settings.json            what was asked: settings, seed, grammar, scene file, photos (by their hash), versions
-    steps.jsonl              one line a piece of work
-    checkpoint.safetensors   where a fit that was stopped goes on; removed at its end
-    model.safetensors        what was learned; features.safetensors: the network in whose features distances are
-                             measured
+    settings.json            the configuration: settings, seed, grammar, scene file, photos (by their hash), versions
+    steps.jsonl              one line per step of the fit
+    checkpoint.safetensors   the state that a stopped fit resumes from; removed at its end
+    model.safetensors        the learned distribution
+    features.safetensors     the network whose features distances are measured in
     samples.safetensors, prior.png, learned.png, photos.png, summary.json, report.html, report.png, evaluation.json
 
-Every file appears whole or not at all (lines of steps.jsonl beyond the checkpoint are dropped when a fit goes on).
-Nothing in a run folder is ever executed, and nothing in it is a pickle.
+Every file is written whole or not at all (lines of steps.jsonl after the checkpoint are dropped on resuming). No file
+in a run folder is executed, and none is a pickle.
 """
 
 import json
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
@@ -36,19 +35,15 @@ from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.model import Model, load_model
 from scenefit.renderers import Renderer
 from scenefit.renderers.scene_file import SceneFile, SceneFileError, load_scene
-from scenefit.run.config import RunConfig, differences, grammar_changes
+from scenefit.run.config import RunConfig, RunError, differences, grammar_changes, read_config
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks import Task
 
 STEP = {"stage": (str,), "number": (int,), "done": (int,), "of": (int,), "renders": (int,),
-        "distance": (int, float, type(None))}  # of a record in steps.jsonl
+        "distance": (int, float, type(None))}  # types of the values in a line of steps.jsonl
 EVERY = 1.0  # seconds of work between checkpoints
-START_OVER = "and run the same fit command again: it starts over, and ends in the same"
-
-
-class RunError(ValueError):
-    """A run folder that cannot be used as asked."""
+START_OVER = "and run the same fit command again: it starts over, and its result is the same"
 
 
 @dataclass(frozen=True)
@@ -75,9 +70,9 @@ class Run:
 
 
 def begin(folder: str | Path, wanted: RunConfig) -> Run:
-    """Make a run folder, or open the one that is there if it is of the same fit.
+    """Create a run folder, or open it if it exists and is of the same fit.
 
-    RunError, naming what differs, if it is of another; or if folder holds something else.
+    RunError if it is of another fit, naming the differences, or holds something else.
     """
     folder = Path(folder)
     if (folder / "settings.json").exists():
@@ -91,7 +86,7 @@ def begin(folder: str | Path, wanted: RunConfig) -> Run:
         clear_leftovers(folder)
         held = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
         if held:
-            raise RunError(f"{folder} is not empty and no run folder: it holds {', '.join(held[:3])}; give another "
+            raise RunError(f"{folder} is not empty and not a run folder: it holds {', '.join(held[:3])}; give another "
                            "folder with --out")
     write_json(folder / "settings.json", wanted.model_dump(mode="json"))
     return Run(folder, wanted)
@@ -102,43 +97,29 @@ def open_run(folder: str | Path) -> Run:
     folder = Path(folder)
     path = folder / "settings.json"
     if not path.exists():
-        raise RunError(f"{folder} is no run folder: it has no settings.json; make one with: scenefit fit SCENE.py "
+        raise RunError(f"{folder} is not a run folder: it has no settings.json; make one with: scenefit fit SCENE.py "
                        "--real DIR --out RUN")
-    record = read_json(path, RunConfig, "restore it from a copy, or remove the folder and run the same fit again")
+    config = read_config(path)
     try:
-        Settings(**record.settings)
+        Settings(**config.settings)
     except (TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged, or of another version of scenefit (this is {version('scenefit')}): "
                        f"settings: {error}; remove the folder and run the same fit again") from error
-    return Run(folder, record)
-
-
-def read_json(path: Path, form: type[Any], fix: str) -> Any:
-    """A JSON file as form, a pydantic model. RunError, naming the place and ending in fix, where it does not fit."""
-    try:
-        return form.model_validate(json.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror}); {fix}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise RunError(f"{path} is damaged: {where}: {first['msg']}; {fix}") from error
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}; {fix}") from error
+    return Run(folder, config)
 
 
 def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list[str]]:
-    """The run's scene file, by its recorded path or another, and warnings.
+    """The run's scene file, at its recorded path or another, and warnings.
 
-    RunError if it is not there, lies in the run folder, or has another grammar than the run, saying what changed.
+    RunError if it is missing, lies in the run folder, or has another grammar than the run, naming the differences.
     """
     path = Path(given) if given else Path(run.config.scene.path)
     if not given and path.resolve().is_relative_to(run.folder.resolve()):
-        raise RunError(f"{run.path('settings.json')} names a scene file in the run folder itself, {path}; nothing in a "
-                       "run folder is executed unasked: give --scene FILE if you trust that file")
+        raise RunError(f"{run.path('settings.json')} names a scene file in the run folder itself, {path}; no file in a "
+                       "run folder is executed by default: give --scene FILE if you trust that file")
     if not path.exists():
-        raise SceneFileError(f"{path}, the scene file of {run.folder}, is not there; give --scene FILE" if not given
-                             else f"{path} is not there")
+        raise SceneFileError(f"{path}, the scene file of {run.folder}, does not exist; give --scene FILE" if not given
+                             else f"{path} does not exist")
     scene = load_scene(path)
     changed = grammar_changes(run.config.grammar, scene.grammar.describe())
     if changed:
@@ -152,7 +133,7 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
 
 
 def version_changes(run: Run) -> list[str]:
-    """Warnings where this program is not the one that began the run."""
+    """Warnings if the run was begun with other versions of scenefit or of its dependencies."""
     now = versions()
     return [f"{run.folder} was begun with {name} {before}, and this is {now.get(name)}: results may differ in their "
             "last digits" for name, before in run.config.versions.items() if now.get(name) != before]
@@ -160,9 +141,9 @@ def version_changes(run: Run) -> list[str]:
 
 def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labelled: Photos | None = None,
             task: Task | None = None, label_policy: LabelPolicy | None = None) -> Iterator[Step]:
-    """Fit, or go on, keeping steps and checkpoints; at the end write model and features. Yields as `fit_steps` does.
+    """Fit or resume, saving steps and checkpoints; at the end write model and features. Yields as `fit_steps` does.
 
-    Hold `lock(run.folder)` meanwhile. DamagedFile, RunError and DiskFull say what to do.
+    Hold `lock(run.folder)` meanwhile. CorruptFile, RunError and DiskFull name the fix.
     """
     clear_leftovers(run.folder)
     if run.fitted:
@@ -179,16 +160,16 @@ def fit_run(run: Run, grammar: Grammar, renderer: Renderer, real: Photos, labell
             saved = time.monotonic()
         yield step
     assert state is not None
-    _settle(run, state)
+    _write_results(run, state)
 
 
 def fit_model(run: Run, grammar: Grammar) -> Model:
-    """What the run learned. RunError if it is not finished; DamagedFile."""
+    """The learned distribution. RunError if the fit is not finished; CorruptFile."""
     path = run.path("model.safetensors")
     if not path.exists():
         done = steps(run)[-1:]
-        where = f" (it stands at {done[0]['stage']} {done[0]['done']} of {done[0]['of']})" if done else ""
-        raise RunError(f"{run.folder} is not finished{where}; run the same fit command again, and it goes on")
+        where = f" (its last step is {done[0]['stage']} {done[0]['done']} of {done[0]['of']})" if done else ""
+        raise RunError(f"{run.folder} is not finished{where}; run the same fit command again to resume")
     tensors, facts = read_tensors(path, _remake(path))
     _check_owner(run, path, facts)
     try:
@@ -198,7 +179,7 @@ def fit_model(run: Run, grammar: Grammar) -> Model:
 
 
 def fit_regressor(run: Run) -> AttributeRegressor:
-    """The network in whose features the run measured distances. DamagedFile."""
+    """The network whose features the run measured distances in. CorruptFile."""
     path = run.path("features.safetensors")
     tensors, facts = read_tensors(path, _remake(path))
     _check_owner(run, path, facts)
@@ -212,11 +193,11 @@ def fit_regressor(run: Run) -> AttributeRegressor:
 
 
 def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
-    """The records of the steps so far, or of those up to a piece of the plan. DamagedFile."""
+    """The lines of steps.jsonl, or those up to a step of this number. CorruptFile."""
     path = run.path("steps.jsonl")
     lines = path.read_bytes().split(b"\n") if path.exists() else []
     found = []
-    for number, line in enumerate(lines[:-1], 1):  # what follows the last line end is a line cut short, or nothing
+    for number, line in enumerate(lines[:-1], 1):  # the last is cut short, or empty
         try:
             step = json.loads(line)
             if upto is not None and step["number"] > upto:
@@ -236,7 +217,7 @@ def _check_step(step: dict[str, Any]) -> None:
 
 
 def _resume(run: Run) -> dict[str, torch.Tensor] | None:
-    """The state of the last checkpoint, with the steps cut back to it; None to start."""
+    """The state of the last checkpoint, after cutting steps.jsonl back to it; None if there is none."""
     path = run.path("checkpoint.safetensors")
     if not path.exists():
         run.path("steps.jsonl").unlink(missing_ok=True)
@@ -245,13 +226,13 @@ def _resume(run: Run) -> dict[str, torch.Tensor] | None:
     _check_owner(run, path, facts)
     kept = steps(run, int(state["piece"]))
     if not kept or kept[-1]["number"] != int(state["piece"]):
-        raise CorruptFile(f"{run.path('steps.jsonl')} lacks steps that came before the checkpoint; {_remake(path)}")
+        raise CorruptFile(f"{run.path('steps.jsonl')} lacks steps before the checkpoint; {_remake(path)}")
     write_text(run.path("steps.jsonl"), "".join(json.dumps(step) + "\n" for step in kept))
     return state
 
 
-def _settle(run: Run, state: Mapping[str, torch.Tensor]) -> None:
-    """Write features and model from the last state. Nothing of when or how long goes into them."""
+def _write_results(run: Run, state: Mapping[str, torch.Tensor]) -> None:
+    """Write features and model from the last state, without any times."""
     regressor, model = ({name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
                         for part in ("reader:", "transformer:"))
     owner = {"run": run.config.identity}
@@ -267,13 +248,13 @@ def _append(path: Path, line: str, sync: bool) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
-            if sync:  # a checkpoint must not be on the disk before the steps that it follows
+            if sync:  # a checkpoint must not reach the disk before its steps
                 os.fsync(file.fileno())
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise DiskFull(error.errno, f"no space left to write {path}; nothing up to the last checkpoint was lost; make "
-                                    "room on that disk and run the same command again") from error
+        raise DiskFull(error.errno, f"no space left to write {path}; all up to the last checkpoint is saved; free "
+                                    "some space on that disk and run the same command again") from error
 
 
 def _check_owner(run: Run, path: Path, facts: Mapping[str, Any]) -> None:
@@ -291,5 +272,5 @@ def _other_python(run: Run) -> str:
     before, now = run.config.versions.get("python", ""), platform.python_version()
     if before.split(".")[:2] == now.split(".")[:2]:
         return ""
-    return (f"the run was begun with Python {before} and this is {now}: functions in a grammar are known by their "
-            "compiled code, so another Python may be the whole difference;\n")
+    return (f"the run was begun with Python {before} and this is {now}: functions in a grammar are compared by "
+            "their compiled code, so the Python version may be the only difference;\n")

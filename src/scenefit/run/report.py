@@ -1,108 +1,55 @@
-"""A run retold: its samples, a summary in numbers and a verdict in words, and from them the report.
+"""The summary and the report of a finished run: from the run folder to a `ReportContent`."""
 
-Legend: k images shown; N photos.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
 from scenefit import report
 from scenefit.data.photos import Photos
-from scenefit.evaluation.evaluate import Band
-from scenefit.evaluation.misspecification import N_NEIGHBOURS
-from scenefit.evaluation.summary import MAX_IMAGES, MIN_PHOTOS, Summary, find_outliers, verdict
-from scenefit.files.atomic import atomic_write, write_json
-from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.metrics.features import compute
-from scenefit.metrics.mmd import mmd2, noise_floor
-from scenefit.metrics.objective import objective
-from scenefit.nets.model import Model, at_bounds
+from scenefit.evaluation.summary import MIN_PHOTOS, N_SAMPLES, OutlierPhotos, summarise
+from scenefit.files.atomic import write_json
+from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import render_images
 from scenefit.renderers.scene_file import SceneFile
-from scenefit.report import AttributeContent, Baseline, Interval, Outliers, ReportContent, Table, TracePoint
-from scenefit.report.picture import contact_sheet
-from scenefit.run.detections import read_detections
-from scenefit.run.folder import Run, RunError, fit_model, fit_regressor, read_json, steps
-from scenefit.run.results import read_evaluation
+from scenefit.report.content import AttributeContent, Baseline, Interval, Outliers, ReportContent, Table, TracePoint
+from scenefit.report.picture import write_contact_sheet
+from scenefit.run.config import PhotoSource
+from scenefit.run.folder import Run, fit_model, fit_regressor, steps
+from scenefit.run.results import (
+    RunSummary,
+    read_detections,
+    read_evaluation,
+    read_samples,
+    read_summary,
+    write_samples,
+)
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Prior
+from scenefit.scenes.priors import Choice, Prior
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
-N_SHOWN = 24
-N_SAMPLES = 2048  # scenes behind the histograms
-EVALUATE_AGAIN = "run scenefit report on the folder with --real DIR, which measures it again"
+N_SKIPPED = 3  # skipped files that a note names
 
 
-def measure(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> Summary:
-    """Measure what a finished fit learned; write summary.json, samples.safetensors and the contact sheets.
+def write_summary(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) -> RunSummary:
+    """Summarise a finished fit, on scenes that it has not seen, as many as it validates on.
 
-    Both distances are of as many renders as the fit's own checks, of scenes that it did not see, at the same
-    addresses.
+    Writes summary.json, samples.safetensors and the contact sheets photos.png, prior.png and learned.png.
     """
-    model, goal = fit_model(run, grammar), objective(fit_regressor(run).features, real.images)
-    seed, count = derive_seed(run.config.seed, "summary"), run.settings.check_renders
-    sets = {"prior": grammar.sample(seed, count), "learned": model.sample(count, seed)}
-    images, distance = {"photos": real.images[_evenly(len(real.images), N_SHOWN)]}, {}
-    drawn = {name: render_images(renderer, scenes)[0] for name, scenes in sets.items()}
-    for name, part in drawn.items():
-        images[name] = part[:N_SHOWN]
-        distance[name] = float(mmd2(compute(goal.extractor, part), goal.kernel))
-    if count > N_NEIGHBOURS:
-        images |= find_outliers(real.images[_evenly(len(real.images), MAX_IMAGES)],
-                                *(part[:MAX_IMAGES] for part in drawn.values()))
-    band = _floor(goal.photo_features, seed)
+    seed, owner = derive_seed(run.config.seed, "summary"), run.config.identity
+    summary, samples = summarise(fit_model(run, grammar), renderer, real.images, fit_regressor(run).features, seed,
+                                 run.settings.check_renders)
     last = steps(run)[-1]
-    summary = Summary(**distance, floor=band, verdict=verdict(distance["prior"], distance["learned"], band, len(real)),
-                      at_bound={f"{kind}.{name}": side for (kind, name), side in
-                               at_bounds(model, model.sample(N_SAMPLES, seed)).items()},
-                      renders=last["renders"], trainings=last["trainings"], cpu_seconds=last["cpu_seconds"],
-                      run=run.config.identity)
-    write_tensors(run.path("samples.safetensors"),
-                  {name: torch.from_numpy(part.copy()) for name, part in images.items()}, {"run": run.config.identity})
-    for name in ("photos", *sets):
-        with atomic_write(run.path(f"{name}.png")) as file:
-            contact_sheet(images[name], 6).save(file, "PNG")
-    write_json(run.path("summary.json"), summary.model_dump(mode="json"))
-    return summary
-
-
-def read_summary(run: Run) -> Summary:
-    """RunError where it is missing, damaged, or of another run."""
-    path = run.path("summary.json")
-    found: Summary = read_json(path, Summary, EVALUATE_AGAIN)
-    _check_owner(run, path, found.run)
+    found = RunSummary(**dict(summary), renders=last["renders"], trainings=last["trainings"],
+                       cpu_seconds=last["cpu_seconds"], run=owner)
+    write_samples(run.path("samples.safetensors"), samples, owner)
+    for name in ("photos", "prior", "learned"):
+        write_contact_sheet(getattr(samples, name), run.path(f"{name}.png"), 6)
+    write_json(run.path("summary.json"), found.model_dump(mode="json"))
     return found
-
-
-def _check_owner(run: Run, path: Path, owner: str | None) -> None:
-    if owner != run.config.identity:
-        raise RunError(f"{path} belongs to another run than {run.path('settings.json')}; {EVALUATE_AGAIN}")
-
-
-def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> ReportContent:
-    """The story of a measured run, from what its folder holds."""
-    summary, model = read_summary(run), fit_model(run, scene.grammar)
-    path = run.path("samples.safetensors")
-    tensors, facts = read_tensors(path, EVALUATE_AGAIN)
-    _check_owner(run, path, facts.get("run"))
-    samples = {name: value.numpy() for name, value in tensors.items()}
-    trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
-             if step["distance"] is not None]
-    band = summary.floor
-    return ReportContent(
-        title=f"What {scene.path.stem} learned from {run.config.real.count} photos", verdict=summary.verdict,
-        subtitle=f"{run.config.real.path}", command=run.config.command, facts=_facts(run, summary),
-        photos=samples.get("photos"), prior=samples.get("prior"), learned=samples.get("learned"),
-        trace=trace, floor=Interval(band.mean, band.low, band.high), prior_distance=summary.prior,
-        attributes=attributes(model, summary.at_bound), table=_table(run), outliers=outlier_content(samples),
-        detections=read_detections(run.path("detections.safetensors"), run.config.identity),
-        notes=(*warnings, *notes(run)))
 
 
 def write_report(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> tuple[Path, Path]:
@@ -110,10 +57,28 @@ def write_report(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> 
     return report.write(report_content(run, scene, warnings), run.folder)
 
 
-def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLES) -> list[AttributeContent]:
-    """Each learned attribute, and each learned choice of rules, before and after.
+def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -> ReportContent:
+    """The content of a run's report, from the files in its folder. RunError or CorruptFile if one is unusable."""
+    config, owner = run.config, run.config.identity
+    summary, model = read_summary(run.path("summary.json"), owner), fit_model(run, scene.grammar)
+    samples = read_samples(run.path("samples.safetensors"), owner)
+    trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
+             if step["distance"] is not None]
+    floor = summary.floor
+    return ReportContent(
+        title=f"Distribution of {scene.path.stem}, learned from {config.real.count} photos", verdict=summary.verdict,
+        subtitle=f"{config.real.path}", command=config.command, facts=_facts(run, summary),
+        photos=samples.photos, prior=samples.prior, learned=samples.learned,
+        trace=trace, floor=Interval(floor.mean, floor.low, floor.high), prior_distance=summary.prior,
+        attributes=attributes(model, summary.at_bound), table=_table(run),
+        outliers=outlier_content(samples.outliers), notes=(*warnings, *notes(run)),
+        detections=read_detections(run.path("detections.safetensors"), owner))
 
-    pressed: "kind.name" -> "low" or "high".
+
+def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLES) -> list[AttributeContent]:
+    """Each learned attribute, and each learned choice of rules, before and after, over so many scenes.
+
+    at_bound: "kind.name" -> "low" or "high".
     """
     after = model.sample(scenes)
     before = model.grammar.sample(after.seed, scenes)
@@ -121,52 +86,71 @@ def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLE
     for kind in model.grammar.learned_heads:
         names = np.array([str(rule) for rule in model.grammar.rules_of(kind)])
         found.append(AttributeContent(kind, "rule", names[before.tables[kind].rule], names[after.tables[kind].rule]))
-    return [story for story in found if len(story.before) and len(story.after)]
+    return [one for one in found if len(one.before) and len(one.after)]
 
 
 def notes(run: Run) -> list[str]:
-    """What a reader of the report has to know: photos left out, work left undone."""
+    """Warnings for a reader of the report: few or skipped photos, work that the budget cut, the evaluation's notes."""
+    config = run.config
     found = []
-    if run.config.real.count < MIN_PHOTOS:
-        found.append(f"Only {run.config.real.count} photos: a distribution needs some hundreds, and the floor of fewer "
-                     f"than {MIN_PHOTOS} tells little.")
-    for name in ("real", "labelled"):
-        source = getattr(run.config, name)
-        if source is not None and source.skipped:
-            first = "; ".join(f"{Path(path).name} ({reason})" for path, reason in source.skipped[:3])
-            more = f"; and {len(source.skipped) - 3} more" if len(source.skipped) > 3 else ""
-            what = "photos" if name == "real" else "photos or labels"
-            found.append(f"{len(source.skipped)} {name} {what} were left out: {first}{more}.")
-    stages: dict[str, tuple[int, int]] = {step["stage"]: (step["done"], step["of"]) for step in steps(run)}
-    start = run.settings.warm_start
-    rounds = {"none": 0, "look": run.settings.looks}.get(start, run.settings.rounds)
-    asked = {"match": run.settings.descent, start: rounds}
-    for stage, of in asked.items():
-        done = stages.get(stage, (0, of))[0]
-        if done < of:
-            found.append(f"The budget ended the stage {stage} after {done} of {of} pieces.")
-    score = read_evaluation(run.path("evaluation.json"))
-    return found + (score.notes if score is not None and score.metric else [])
+    if config.real.count < MIN_PHOTOS:
+        found.append(f"Only {config.real.count} photos: learning a distribution needs a few hundred, and a noise floor "
+                     f"of fewer than {MIN_PHOTOS} is unreliable.")
+    found += _skipped(config.real, "real photos") + _skipped(config.labelled, "labelled photos or labels")
+    found += stage_notes(steps(run))
+    evaluation = read_evaluation(run.path("evaluation.json"))
+    return found + (evaluation.notes if evaluation is not None and evaluation.metric else [])
 
 
-def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, pressed: str) -> AttributeContent:
+def stage_notes(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the budget cut, from the lines of steps.jsonl: stages with missing steps, and stages that have none."""
+    done: dict[str, list[int]] = {}  # stage -> number of its steps, number planned
+    for step in steps:
+        done.setdefault(step["stage"], [0, step["of"]])[0] += 1
+    found = [f"The budget ended the stage {stage} after {count} of {of} steps."
+             for stage, (count, of) in done.items() if count < of]
+    planned = steps[-1]["number"] + 1 if steps else 0
+    missing = planned - sum(of for _, of in done.values())
+    return found + ([f"The budget left out {missing} steps of other stages."] if missing > 0 else [])
+
+
+def outlier_content(outliers: OutlierPhotos | None) -> Outliers | None:
+    """The outliers as the report shows them; None if there are none."""
+    if outliers is None or not len(outliers.images):
+        return None
+    note = (f"{outliers.share_learned:.0%} of the photos have an outlier score above 1 among the learned renders (by "
+            f"chance: 1%; among those of the grammar: {outliers.share_prior:.0%}). The score is the distance to the "
+            "nearest renders, in units of the 99 % quantile of that distance between renders. The photos with the "
+            "highest scores show what the scene cannot express.")
+    return Outliers(outliers.images, [f"outlier score {score:.2f}" for score in outliers.score.tolist()], note)
+
+
+def _skipped(source: PhotoSource | None, what: str) -> list[str]:
+    if source is None or not source.skipped:
+        return []
+    named = "; ".join(f"{Path(path).name} ({reason})" for path, reason in source.skipped[:N_SKIPPED])
+    more = f"; and {len(source.skipped) - N_SKIPPED} more" if len(source.skipped) > N_SKIPPED else ""
+    return [f"{len(source.skipped)} {what} were skipped: {named}{more}."]
+
+
+def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, at_bound: str) -> AttributeContent:
     ends = a.bounds
-    if ends is None and isinstance(a.prior, Prior) and a.form not in ("choice", "angle"):
+    if ends is None and isinstance(a.prior, Prior) and not isinstance(a.prior, Choice) and not a.prior.circular:
         ends = a.prior.bounds
     low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
     return AttributeContent(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
                             low=None if low is None else float(low), high=None if high is None else float(high),
-                            circular=a.circular, at_bound=pressed)
+                            circular=a.circular, at_bound=at_bound)
 
 
-def _facts(run: Run, summary: Summary) -> dict[str, str]:
-    record = run.config
+def _facts(run: Run, summary: RunSummary) -> dict[str, str]:
+    config = run.config
     return {"renders": f"{summary.renders:,}", "trainings": f"{summary.trainings:,}",
-            "CPU time": f"{summary.cpu_seconds:.1f} s", "seed": str(record.seed),
-            "photos": f"{record.real.count} from {record.real.path}",
-            "images": f"{record.size[0]} x {record.size[1]} pixels (height x width)",
-            "scene file": f"{record.scene.path} ({record.scene.hash[:8]})",
-            "versions": ", ".join(f"{name} {number}" for name, number in record.versions.items() if name != "threads")}
+            "CPU time": f"{summary.cpu_seconds:.1f} s", "seed": str(config.seed),
+            "photos": f"{config.real.count} from {config.real.path}",
+            "images": f"{config.size[0]} x {config.size[1]} pixels (height x width)",
+            "scene file": f"{config.scene.path} ({config.scene.hash[:8]})",
+            "versions": ", ".join(f"{name} {number}" for name, number in config.versions.items() if name != "threads")}
 
 
 def _table(run: Run) -> Table | None:
@@ -177,26 +161,4 @@ def _table(run: Run) -> Table | None:
     rows = [Baseline(name, float(np.mean(values)), min(values), max(values), values)
             for name, values in found.values.items()]
     return Table(found.metric, rows, note=f"on {found.labelled} labelled photos; lowest to highest of "
-                                        f"{len(rows[0].values)} trainings on {found.images} images each; one fit")
-
-
-def outlier_content(found: Mapping[str, np.ndarray]) -> Outliers | None:
-    """found: of `find_strangers`, or of a run too small to have any. None where no photo is far."""
-    if "far" not in found or not len(found["far"]):
-        return None
-    before, after = found["far_share"].tolist()
-    return Outliers(found["far"], [f"{one:.2f} times as far" for one in found["far_by"].tolist()],
-                    f"{after:.0%} of the photos lie farther from the learned renders that are nearest to them than 99 "
-                    f"of 100 renders lie from each other, where 1% would if photos were renders; from the grammar's, "
-                    f"{before:.0%} do. Shown are the farthest: what they have and no render has is what the scene "
-                    "lacks.")
-
-
-def _floor(photos: torch.Tensor, seed: int) -> Band:
-    found = noise_floor(photos, seed)
-    return Band(mean=found.mean, low=found.low, high=found.high, size=found.size)
-
-
-def _evenly(count: int, n: int) -> np.ndarray:
-    """At most so many rows, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, n).astype(int))
+                                          f"{len(rows[0].values)} trainings on {found.images} images each; one fit")

@@ -1,62 +1,140 @@
-"""Files of results in a run folder: scores and detections.
+"""Files of results in a run folder: summary and samples of the fit, its evaluation, and detections.
+
+Each but evaluation.json holds the identity of its run, so that a file copied from another run is noticed.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from scenefit.data.boxes import make_boxes
 from scenefit.evaluation.evaluate import BASELINES, Evaluation, Predictions, Progress
+from scenefit.evaluation.summary import OutlierPhotos, Samples, Summary
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.run.folder import RunError, read_json
+from scenefit.report.content import BaselineDetections, Detections
+from scenefit.run.config import RunError, read_json
 
-AGAIN = "delete it, or run scenefit evaluate again"
-
-
-def write_evaluation(path: str | Path, found: Evaluation) -> None:
-    write_json(path, found.model_dump(mode="json"))
+SUMMARISE_AGAIN = "run scenefit report on the folder with --real DIR, which writes it again"
+EVALUATE_AGAIN = "delete it, or run scenefit evaluate again"
 
 
-def read_evaluation(path: str | Path) -> Evaluation | None:
-    """What `write_evaluation` wrote; None if there is no such file. RunError if it is damaged."""
-    path = Path(path)
-    if not path.exists():
-        return None
-    found: Any = read_json(path, Evaluation, AGAIN)
-    if set(found.distances) != set(BASELINES) or set(found.values) - set(BASELINES):
-        raise RunError(f"{path} is damaged: it needs the arms {', '.join(BASELINES)}; {AGAIN}")
+class RunSummary(Summary):
+    """The content of summary.json. renders, trainings, cpu_seconds: of the fit.  run: identity of the run."""
+
+    renders: int
+    trainings: int
+    cpu_seconds: float
+    run: str
+
+
+def read_summary(path: Path, owner: str) -> RunSummary:
+    """RunError if the file is missing, damaged, or of another run than owner."""
+    found: RunSummary = read_json(path, RunSummary, SUMMARISE_AGAIN)
+    _check_owner(path, found.run, owner)
     return found
 
 
-def write_progress(path: str | Path, piece: Progress, asked: Any) -> None:
-    """Keep what is measured so far. asked: all that decides the score, as plain JSON values."""
-    boxes = {arm: found.boxes for arm, found in piece.predictions.items()}
-    tensors = {f"{arm} {name}": torch.from_numpy(getattr(of, name)) for arm, of in boxes.items()
-               for name in ("image", "box", "score")}
-    found = {arm: {"count": boxes[arm].count, "name": boxes[arm].name.tolist(), "threshold": one.threshold}
-             for arm, one in piece.predictions.items()}
-    # The score as a text: facts are sorted by their keys, and arms have an order.
-    write_tensors(path, tensors, {"asked": _hash(asked), "text": piece.text, "done": piece.done, "of": piece.of,
-                                  "score": json.dumps(piece.evaluation.model_dump()), "found": found})
+def write_samples(path: Path, samples: Samples, owner: str) -> None:
+    tensors: dict[str, NDArray[Any]] = {"photos": samples.photos, "prior": samples.prior,
+                                        "learned": samples.learned}
+    if samples.outliers is not None:
+        share = np.array([samples.outliers.share_prior, samples.outliers.share_learned])
+        tensors |= {"far": samples.outliers.images, "far_by": samples.outliers.score, "far_share": share}
+    write_tensors(path, {name: torch.from_numpy(part.copy()) for name, part in tensors.items()}, {"run": owner})
 
 
-def read_progress(path: str | Path, asked: Any) -> Progress | None:
-    """What `write_progress` wrote last; None if there is nothing, or it was asked something else. DamagedFile."""
-    if not Path(path).exists():
+def read_samples(path: Path, owner: str) -> Samples:
+    """The samples that `write_samples` wrote. RunError if they are of another run than owner; CorruptFile."""
+    tensors, metadata = read_tensors(path, SUMMARISE_AGAIN)
+    _check_owner(path, metadata.get("run"), owner)
+    found = {name: value.numpy() for name, value in tensors.items()}
+    outliers = OutlierPhotos(found["far"], found["far_by"], *found["far_share"].tolist()) if "far" in found else None
+    return Samples(found["photos"], found["prior"], found["learned"], outliers)
+
+
+def write_evaluation(path: Path, found: Evaluation) -> None:
+    write_json(path, found.model_dump(mode="json"))
+
+
+def read_evaluation(path: Path) -> Evaluation | None:
+    """The evaluation that `write_evaluation` wrote; None if there is no file. RunError if it is damaged."""
+    if not path.exists():
         return None
-    tensors, facts = read_tensors(path, "delete it: the evaluation starts over")
-    if facts.get("asked") != _hash(asked):
+    found: Evaluation = read_json(path, Evaluation, EVALUATE_AGAIN)
+    if set(found.distances) != set(BASELINES) or set(found.metrics) - set(BASELINES):
+        raise RunError(f"{path} is damaged: it needs the baselines {', '.join(BASELINES)}; {EVALUATE_AGAIN}")
+    return found
+
+
+def write_progress(path: Path, step: Progress, plan: Any) -> None:
+    """Save an unfinished evaluation. plan: all that decides its result, as plain JSON values."""
+    boxes = {name: one.boxes for name, one in step.predictions.items()}
+    tensors = {f"{name} {part}": torch.from_numpy(getattr(of, part)) for name, of in boxes.items()
+               for part in ("image", "box", "score")}
+    predictions = {name: {"count": boxes[name].count, "name": boxes[name].name.tolist(), "threshold": one.threshold}
+                   for name, one in step.predictions.items()}
+    # The evaluation as a text, because metadata are sorted by their keys and baselines have an order.
+    write_tensors(path, tensors, {"plan": _hash(plan), "text": step.text, "done": step.done, "of": step.of,
+                                  "evaluation": json.dumps(step.evaluation.model_dump()),
+                                  "predictions": predictions})
+
+
+def read_progress(path: Path, plan: Any) -> Progress | None:
+    """The step that `write_progress` wrote last; None if there is none, or it is of another plan. CorruptFile."""
+    if not path.exists():
         return None
-    found = {}
-    for arm, one in facts["found"].items():
-        image, box, score = (tensors[f"{arm} {name}"].numpy() for name in ("image", "box", "score"))
-        found[arm] = Predictions(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
-    return Progress(facts["text"], facts["done"], facts["of"], Evaluation.model_validate(json.loads(facts["score"])),
-                    found)
+    tensors, metadata = read_tensors(path, "delete it: the evaluation starts over")
+    if metadata.get("plan") != _hash(plan):
+        return None
+    predictions = {}
+    for name, one in metadata["predictions"].items():
+        image, box, score = (tensors[f"{name} {part}"].numpy() for part in ("image", "box", "score"))
+        predictions[name] = Predictions(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
+    evaluation = Evaluation.model_validate(json.loads(metadata["evaluation"]))
+    return Progress(metadata["text"], metadata["done"], metadata["of"], evaluation, predictions)
 
 
-def _hash(asked: Any) -> str:
-    return content_hash(json.dumps(asked, sort_keys=True).encode())
+def write_detections(path: Path, detections: Detections, owner: str) -> None:
+    baselines = [{"baseline": one.baseline, "box": [part.tolist() for part in one.box],
+                  "true": [part.tolist() for part in one.true], "hit": [part.tolist() for part in one.hit],
+                  "counts": list(one.counts), "false_at": list(one.false_at), "threshold": one.threshold}
+                 for one in detections.baselines]
+    write_tensors(path, {"images": torch.from_numpy(detections.images.copy())},
+                  {"run": owner, "truth": [part.tolist() for part in detections.truth], "baselines": baselines,
+                   "photos": detections.photos, "recalls": list(detections.recalls), "note": detections.note})
+
+
+def read_detections(path: Path, owner: str) -> Detections | None:
+    """What `write_detections` wrote; None if there is no file, or it is of another run than owner. CorruptFile."""
+    if not path.exists():
+        return None
+    tensors, metadata = read_tensors(path, EVALUATE_AGAIN)
+    if metadata.get("run") != owner:
+        return None
+    baselines = [BaselineDetections(one["baseline"], _boxes(one["box"]), _masks(one["true"]), _masks(one["hit"]),
+                                    tuple(one["counts"]), one["false_at"], one["threshold"])
+                 for one in metadata["baselines"]]
+    return Detections(tensors["images"].numpy(), _boxes(metadata["truth"]), baselines, metadata["photos"],
+                      metadata["recalls"], metadata["note"])
+
+
+def _boxes(parts: list[list[list[float]]]) -> list[np.ndarray]:
+    return [np.array(part, float).reshape(-1, 4) for part in parts]
+
+
+def _masks(parts: list[list[bool]]) -> list[np.ndarray]:
+    return [np.array(part, bool) for part in parts]
+
+
+def _check_owner(path: Path, found: str | None, owner: str) -> None:
+    if found != owner:
+        raise RunError(f"{path} belongs to another run than {path.with_name('settings.json')}; {SUMMARISE_AGAIN}")
+
+
+def _hash(plan: Any) -> str:
+    return content_hash(json.dumps(plan, sort_keys=True).encode())

@@ -12,6 +12,7 @@ from scenefit.metrics.features import Lite0Maps
 from scenefit.nets.centre_network import Detector, SmallMaps
 from scenefit.tasks.detection import Detect
 
+FORMAT = 1  # of detector files; one of another format is refused
 BACKBONES: dict[str, Any] = {"lite0": Lite0Maps, "small": SmallMaps}
 AGAIN = "make it again with scenefit train"
 
@@ -33,14 +34,20 @@ def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, An
     """Write the file, whole or not at all. info: any other metadata, as plain JSON values."""
     backbone = next(name for name, kind in BACKBONES.items() if trained.task.backbone is kind)
     write_tensors(path, trained.network.state_dict(), {
-        "classes": list(trained.task.classes), "backbone": backbone, "upscale": trained.task.upscale,
+        "format": FORMAT, "classes": list(trained.task.classes), "backbone": backbone, "upscale": trained.task.upscale,
         "size": list(trained.size), "threshold": trained.threshold,
         "flat_field": trained.flat_field, "info": info or {}})
 
 
 def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
-    """The detector that `write_trained` wrote; nothing in the file is executed. CorruptFile, saying what to do."""
+    """The detector that `write_trained` wrote; the file holds no code. CorruptFile if it is damaged, of another format,
+    or no detector."""
     tensors, metadata = read_tensors(path, AGAIN)
+    if "classes" not in metadata:
+        raise CorruptFile(f"{path} is not a detector; {AGAIN}")
+    if metadata.get("format") != FORMAT:
+        raise CorruptFile(f"{path} was written by another version of scenefit (its format is "
+                          f"{metadata.get('format', 'not recorded')}, and this version reads format {FORMAT}); {AGAIN}")
     try:
         task = Detect(tuple(metadata["classes"]), upscale=float(metadata["upscale"]),
                       backbone=BACKBONES[metadata["backbone"]], device=device)
@@ -50,4 +57,4 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
         return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
                                bool(metadata.get("flat_field", False)))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CorruptFile(f"{path} is no detector of this version of scenefit ({error}); {AGAIN}") from error
+        raise CorruptFile(f"{path} does not fit this version of scenefit ({error}); {AGAIN}") from error

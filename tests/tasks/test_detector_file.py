@@ -1,0 +1,45 @@
+"""Detectors in files: what comes back, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+import scenefit as sf
+from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
+from scenefit.nets.centre_network import SmallMaps
+from scenefit.tasks.detector_file import TrainedDetector, read_trained, write_trained
+
+
+@pytest.fixture
+def path(tmp_path):
+    task = sf.Detect(("a", "b"), backbone=SmallMaps)
+    write_trained(tmp_path / "d.safetensors", TrainedDetector(task, task.fresh(3), (24, 32), 0.25, True))
+    return tmp_path / "d.safetensors"
+
+
+def test_a_detector_comes_back(path):
+    found, fresh = read_trained(path), sf.Detect(("a", "b"), backbone=SmallMaps).fresh(3)
+    assert (found.task.classes, found.size, found.threshold, found.flat_field) == (("a", "b"), (24, 32), 0.25, True)
+    assert all(torch.equal(value, found.network.state_dict()[name]) for name, value in fresh.state_dict().items())
+    assert found.task.predict(found.network, np.zeros((1, 24, 32, 3), np.uint8)).count == 1
+
+
+def test_a_file_of_another_format_is_refused_in_one_sentence(path):
+    """As it was written before formats were recorded, and as a later version might."""
+    tensors, now = read_tensors(path, "")
+    old = {name: value for name, value in now.items() if name != "format"}
+    for metadata, text in ((old, "its format is not recorded"), (now | {"format": 2}, "its format is 2")):
+        write_tensors(path, tensors, metadata)
+        with pytest.raises(CorruptFile) as caught:
+            read_trained(path)
+        assert str(caught.value) == (f"{path} was written by another version of scenefit ({text}, and this version "
+                                     "reads format 1); make it again with scenefit train")
+
+
+def test_files_that_are_no_detector_are_refused(path):
+    tensors, metadata = read_tensors(path, "")
+    for changed, text in (({"run": "x"}, "is not a detector; make it again with scenefit train"),
+                          (metadata | {"backbone": "huge"}, r"does not fit this version of scenefit \('huge'\); make")):
+        write_tensors(path, tensors, changed)
+        with pytest.raises(CorruptFile, match=text):
+            read_trained(path)
