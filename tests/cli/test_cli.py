@@ -91,7 +91,7 @@ def test_workers_give_the_same_bytes(world, whole, tmp_path):
 
 def test_the_report_shows_the_run(world, whole):
     page = (whole / "report.html").read_text()
-    for text in ("What scene learned from 40 photos", "image.shade", "blob.x", f"{world / 'real'}", "seed"):
+    for text in ("Distribution of scene, learned from 40 photos", "image.shade", "blob.x", f"{world / 'real'}", "seed"):
         assert text in page
     before = (whole / "report.html").read_bytes(), (whole / "report.png").read_bytes()
     (whole / "report.html").unlink()
@@ -252,7 +252,7 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "warning: skipped photos/broken.jpg: " in said
     record = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert record["real"]["count"] == 40 and record["real"]["skipped"][0][0] == "photos/broken.jpg"
-    assert "1 real photos were left out: broken.jpg (" in (tmp_path / "run/report.html").read_text()
+    assert "1 real photos were skipped: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
 def test_photos_that_read_nearly_black_are_named(world, tmp_path):
@@ -294,7 +294,7 @@ def test_budgets_are_kept_and_told(world, tmp_path):
     call(*fit_command(world, "run", "--max-renders", 300, steps=50))
     found = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert found["renders"] <= 300
-    assert "The budget ended the stage match after" in (tmp_path / "run" / "report.html").read_text()
+    assert "The budget left out 50 steps, of stages that it did not" in (tmp_path / "run/report.html").read_text()
 
 
 @pytest.mark.parametrize(("options", "text"), [

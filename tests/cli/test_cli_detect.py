@@ -77,7 +77,7 @@ def test_a_fit_with_boxes_knows_them(world, run):
     steps = [json.loads(line) for line in (run / "steps.jsonl").read_text().splitlines()]
     assert [0 <= step["score"] <= 1 for step in steps if step["stage"] == "task"] == [True, True]
     said = call(*fit_command(world, run, "--labelled", world / "few"), code=1)
-    assert "which objects become labels: {" in said and "'box': 'amodal'" in said and "-> the default" in said
+    assert "label policy: {" in said and "'box': 'amodal'" in said and "-> the default" in said
 
 
 def test_other_boxes_are_other_photos(world):
@@ -112,7 +112,7 @@ def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
     before = (run / "report.png").stat().st_size
     call("report", run)
     page = (run / "report.html").read_text()
-    assert "What detectors find in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
+    assert "Detections in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
 
 
@@ -130,7 +130,7 @@ def test_an_evaluation_that_was_stopped_goes_on(world, run, monkeypatch):
             if step.done in (2, 5):
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr("scenefit.evaluation.evaluate.evaluate_steps", few_steps)
+    monkeypatch.setattr("scenefit.run.evaluation.evaluate_steps", few_steps)
     for _ in range(2):
         assert "Stopped. Run the same command again to resume." in call(*command, code=130)
     call(*command)
@@ -319,7 +319,7 @@ def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
     command = [*fit_command(world, "flat"), "--real", dusty]
     call(*command, "--flat-field", dusty)
     assert json.loads(Path("flat/settings.json").read_text())["flat_field"]
-    assert "camera's pattern (--flat-field): " in call(*command, code=1)
+    assert "flat field (--flat-field): " in call(*command, code=1)
     evaluate = ["evaluate", "flat", "--real", dusty, "--renders", 32]
     said = " ".join(call(*evaluate, "--flat-field", dusty).split())
     assert "The fit was made with these photos" in said and "--flat-field differs" not in said

@@ -90,7 +90,8 @@ def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     monkeypatch.setattr("scenefit.run.report.steps", lambda _: cut)
     assert notes(type(run)(run.folder, record)) == [
         FEW_PHOTOS, "5 real photos were skipped: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
-        "The budget ended the stage match after 2 of 9 steps.", "The budget left out 3 steps of other stages."]
+        "The budget ended the stage match after 2 of 9 steps.",
+        "The budget left out 3 steps, of stages that it did not begin."]
     monkeypatch.setattr("scenefit.run.report.steps", steps)
     assert stage_notes(lines) == [] == stage_notes([])
     many = run.config.model_copy(update={"real": run.config.real.model_copy(update={"count": 50})})

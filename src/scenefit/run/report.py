@@ -103,7 +103,7 @@ def notes(run: Run) -> list[str]:
 
 
 def stage_notes(steps: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the budget cut, from the lines of steps.jsonl: stages with missing steps, and stages that have none."""
+    """What the budget cut, from the lines of steps.jsonl: stages that it ended, and steps of stages left out."""
     done: dict[str, list[int]] = {}  # stage -> number of its steps, number planned
     for step in steps:
         done.setdefault(step["stage"], [0, step["of"]])[0] += 1
@@ -111,7 +111,7 @@ def stage_notes(steps: Sequence[Mapping[str, Any]]) -> list[str]:
              for stage, (count, of) in done.items() if count < of]
     planned = steps[-1]["number"] + 1 if steps else 0
     missing = planned - sum(of for _, of in done.values())
-    return found + ([f"The budget left out {missing} steps of other stages."] if missing > 0 else [])
+    return found + ([f"The budget left out {missing} steps, of stages that it did not begin."] if missing > 0 else [])
 
 
 def outlier_content(outliers: OutlierPhotos | None) -> Outliers | None:
