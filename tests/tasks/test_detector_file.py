@@ -25,9 +25,9 @@ def test_a_detector_comes_back(path):
 
 
 def test_a_file_of_another_format_is_refused_in_one_sentence(path):
-    """As it was written before formats were recorded, and as a later version might."""
+    """As it was written before formats were recorded ("enlarge" was renamed, too), and as a later version might."""
     tensors, now = read_tensors(path, "")
-    old = {name: value for name, value in now.items() if name != "format"}
+    old = {name: value for name, value in now.items() if name not in ("format", "upscale")} | {"enlarge": 2.0}
     for metadata, text in ((old, "its format is not recorded"), (now | {"format": 2}, "its format is 2")):
         write_tensors(path, tensors, metadata)
         with pytest.raises(CorruptFile) as caught:
