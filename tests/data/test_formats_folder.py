@@ -89,7 +89,7 @@ def test_a_label_that_cannot_name_a_folder_is_refused_before_anything_is_written
 def test_parts_are_train_or_val_one_a_frame(tmp_path):
     with pytest.raises(ValueError, match="part needs 'train' or 'val' for each frame, got 'test'"):
         save(frames(), tmp_path, ["train", "val", "test", "val"])
-    with pytest.raises(ValueError, match="part needs one entry a frame, 4, got 1"):
+    with pytest.raises(ValueError, match="part needs one entry for each frame, 4, got 1"):
         save(frames(), tmp_path, ["train"])
 
 
@@ -119,7 +119,7 @@ def test_a_format_by_name_takes_what_becomes_a_label():
                                                                   "max_truncation": 1.0, "min_contrast": 0.0,
                                                                   "box": "visible", "margin": 0.0}
         assert as_format(name, keep).save.keywords["label_policy"] == keep
-    with pytest.raises(ValueError, match="the format folder has labels of whole images, so keep, which chooses"):
+    with pytest.raises(ValueError, match="the format folder has labels of whole images, and a label policy selects"):
         as_format("folder", keep)
-    with pytest.raises(ValueError, match="keep is for a format given by its name; this coco has its own"):
+    with pytest.raises(ValueError, match="label_policy needs a format given by its name; this coco has its own policy"):
         as_format(FORMATS["coco"], keep)

@@ -60,7 +60,7 @@ def test_images_as_jpeg(tmp_path):
 
 def test_a_class_that_xml_cannot_hold_is_refused_before_anything_is_written(tmp_path):
     for name in ("a\x07b", " a"):
-        with pytest.raises(ValueError, match=r"scene 3 has the class .* which cannot stand in XML"):
+        with pytest.raises(ValueError, match=r"scene 3 has the class .* which cannot be written in XML"):
             write(FORMATS["voc"], tmp_path, frames(classes={"star": np.full(6, name)}))
     assert contents(tmp_path) == {}
 

@@ -90,8 +90,8 @@ def test_boxes_that_are_none_are_named_and_others_are_cut_at_the_photo(tmp_path)
     said = [reason.split(", it needs")[0] for path, reason in found.skipped if path.name == "a.xml"]
     assert said == ["object 2: its box is empty", "object 3: its box is empty",
                     "object 4: its box lies outside of the photo of 64 x 48 pixels: [70.0, 5.0, 80.0, 9.0]",
-                    "object 5: its box holds what is no number: [nan, 1.0, 5.0, 5.0]",
-                    "object 8: its box holds what is no number: [0.0, 0.0, inf, 9.0]"]
+                    "object 5: its box has a value that is not finite: [nan, 1.0, 5.0, 5.0]",
+                    "object 8: its box has a value that is not finite: [0.0, 0.0, inf, 9.0]"]
 
 
 def test_photos_that_do_not_fit_their_labels_are_named(tmp_path):

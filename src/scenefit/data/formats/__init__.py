@@ -19,19 +19,19 @@ FORMATS = {form.name: form for form in (FOLDER, *(make(None) for make in OF_OBJE
 
 
 def as_format(form: Format | str, label_policy: LabelPolicy | None = None) -> Format:
-    """A Format as it is, or one of `FORMATS` by its name; keep says which objects become labels.
+    """A Format unchanged, or one of `FORMATS` by its name, with a label policy.
 
-    ValueError for a name that is not among them, and for a keep where there are no objects or the Format has its own.
+    ValueError for an unknown name, and for a label policy where there are no objects or the Format has its own.
     """
     if isinstance(form, Format):
         if label_policy is not None:
-            raise ValueError(f"keep is for a format given by its name; this {form.name} has its own")
+            raise ValueError(f"label_policy needs a format given by its name; this {form.name} has its own policy")
         return form
     if form not in FORMATS:
         raise ValueError(f"no format {form!r}; there are {', '.join(FORMATS)}, or pass a scenefit.data.formats.Format")
     if label_policy is None:
         return FORMATS[form]
     if form not in OF_OBJECTS:
-        raise ValueError(f"the format {form} has labels of whole images, so keep, which chooses objects, means nothing "
-                         f"to it; formats of objects are {', '.join(OF_OBJECTS)}")
+        raise ValueError(f"the format {form} has labels of whole images, and a label policy selects objects; formats "
+                         f"of objects are {', '.join(OF_OBJECTS)}")
     return OF_OBJECTS[form](label_policy)

@@ -4,9 +4,9 @@
 
 Images have the scene's index as id, categories count from 1 in the order of the classes, annotations count from 1 in
 each file (COCO's own evaluation takes an annotation of id 0 for none). area (pixels) and segmentation (compressed RLE)
-are of what is seen; bbox (x, y, width, height) is the box that `Keep` chose. Further keys, beyond COCO: visible_bbox of
-what is seen, amodal_bbox of the whole object, visibility, truncation (see `Objects`) and node, the object's id in its
-scene.
+are of the visible part; bbox (x, y, width, height) is the box of the `LabelPolicy`. Further keys, beyond COCO:
+visible_bbox of the visible part, amodal_bbox of the whole object, visibility, truncation (see `Objects`) and node, the
+object's id in its scene.
 Read: annotations/instances_<part>.json (train2017 counts as train), other files in annotations, or
 <part>/_annotations.coco.json; photos in <part>, images/<part>, images, beside the annotation file, or in the folder.
 Format: https://cocodataset.org/#format-data
@@ -47,13 +47,13 @@ HEAD = "instances_"
 
 
 def coco_format(label_policy: LabelPolicy | None = None) -> Format:
-    """COCO with a say in which objects become labels."""
+    """COCO with a label policy."""
     label_policy = label_policy or LabelPolicy()
     return Format("coco", partial(save, label_policy=label_policy), finish, label_policy.settings())
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
-    """Write the images; the rows hold the labels of the objects that are kept."""
+    """Write the images; the rows hold the labels of the objects that the policy keeps."""
     check_parts(frames, part)
     height, width = frames.images.shape[1:3]
     found = _labels(frames, label_policy or LabelPolicy())
@@ -87,10 +87,10 @@ def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
     flat = np.concatenate([[False], mask.T.ravel()])
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     runs = np.diff(np.concatenate([[0], edges, [mask.size]]))
-    return {"size": list(mask.shape), "counts": _squeeze(runs)}
+    return {"size": list(mask.shape), "counts": _compress(runs)}
 
 
-def _squeeze(runs: NDArray[np.int64]) -> str:
+def _compress(runs: NDArray[np.int64]) -> str:
     """Runs as COCO's text: from the fourth on as the difference to the one two before; then groups of five bits,
     lowest first, bit 5 where more follow, plus 48. A number ends where the rest is only its sign."""
     left = runs.copy()
@@ -108,7 +108,7 @@ def _squeeze(runs: NDArray[np.int64]) -> str:
 
 
 def _labels(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
-    """For each frame the labels of its kept objects, by id."""
+    """The labels of each frame's kept objects, by id."""
     return [[_label(label, frames.instances[row]) for label in labels if label["kept"]]
             for row, labels in enumerate(describe_objects(frames, label_policy))]
 
@@ -126,7 +126,7 @@ def _xywh(box: list[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class _File:
-    """One annotation file while it is written: images go to it at once, annotations to a nameless file first."""
+    """One annotation file in progress: images are written to it at once, annotations to a temporary file first."""
 
     path: Path
     images: IO[bytes]
@@ -135,7 +135,7 @@ class _File:
     annotation_count: int = 0
 
     def add(self, row: Row, ids: dict[str, int]) -> "_File":
-        """Write one row; the file with its counts moved on."""
+        """Write one row; returns the file with its new counts."""
         image = {"id": row["scene"], "file_name": row["file"], "width": row["width"], "height": row["height"]}
         _line(self.images, image, self.image_count, self.path)
         for number, label in enumerate(row["objects"], self.annotation_count):

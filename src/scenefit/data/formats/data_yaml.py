@@ -1,7 +1,7 @@
-"""The part of YAML that data.yaml of YOLO data sets is written in: names and lists, no more.
+"""A parser of the subset of YAML in which data.yaml of YOLO data sets is written: names and lists.
 
 Keys at the left edge, each with a value on its line, with a list in brackets (over several lines, too), or with
-indented lines of "- value" or "key: value" below it. Other indented lines, a download script say, are left alone.
+indented lines of "- value" or "key: value" below it. Other indented lines, such as a download script, are ignored.
 """
 
 import json
@@ -17,7 +17,7 @@ ESCAPES = {"'": ("''",), '"': ('\\"', "\\\\")}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Keys -> text or list of texts, and names -> {number: class}. ValueError, naming the line, for what is neither."""
+    """Keys -> text or list of texts, and names -> {number: class}. ValueError, naming the line, for anything else."""
     found: dict[str, Any] = {}
     key = ""
     for number, line in _joined(path):
@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _joined(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of the lines that say something, without comments; an open bracket takes the next ones in."""
+    """(number, text) of the non-empty lines, without comments; lines are joined until a bracket is closed."""
     found: list[tuple[int, str]] = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         comment = [i for i in _bare(line) if line[i] == "#" and (i == 0 or line[i - 1].isspace())]
@@ -50,12 +50,12 @@ def _joined(path: Path) -> list[tuple[int, str]]:
 
 
 def _bare(text: str) -> Iterator[int]:
-    """Where text stands outside of quotes."""
+    """Positions in text outside quotes."""
     quote, i = "", 0
     while i < len(text):
         letter, before = text[i], text[:i].rstrip()[-1:]
         if text[i:i + 2] in ESCAPES.get(quote, ()):
-            i += 1  # a quote that is meant as such
+            i += 1  # an escaped quote
         elif quote:
             quote = "" if letter == quote else quote
         elif letter in "'\"" and (not before or before in OPENED_BY):

@@ -1,8 +1,9 @@
-"""Image folder: one subfolder a class, for whole-image labels.
+"""Image folder: one subfolder for each class, for whole-image labels.
 
     train/<class>/<scene>.png    val/<class>/<scene>.png    labels.csv    provenance.json
 
-Torchvision's ImageFolder, timm and Keras read it. labels.csv has a line for each image: file, part, label, scene.
+It is read by torchvision's ImageFolder, timm and Keras. labels.csv has a line for each image: file, part, label,
+scene.
 """
 
 import codecs

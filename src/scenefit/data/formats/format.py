@@ -44,10 +44,10 @@ class Format:
     save(frames, out, part) writes the images of one chunk below the folder out (and the labels, where each image has a
     file of its own that needs no class numbers) and returns a row for each frame: plain JSON values, all that finish
     needs, among them "scene", "part", "file" and "classes", the sorted names that it uses. part[i], "train" or "val",
-    says where frame i goes. Saving the same frames again changes nothing.
+    is the part of frame i. Saving the same frames again writes the same bytes.
     finish(out, rows, classes, info) reads the rows of all chunks once and writes the annotation files, then
     provenance.json, which holds info: a folder with a provenance.json is complete. classes fixes the numbering.
-    settings: what else decides the bytes, as plain JSON values; they become part of the data set's record.
+    settings: everything else that changes the bytes, as plain JSON values; they are written to provenance.json.
     """
 
     name: str
@@ -61,17 +61,17 @@ def file_name(scene: int) -> str:
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """image [H, W, 3], whole or absent; the same image always gives the same bytes."""
+    """Write image [H, W, 3] atomically; the same image always gives the same bytes."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG", compress_level=3)
     write_bytes(path, data.getvalue())
 
 
 def write_all(write: Callable[[Path, Any], None], files: Iterable[tuple[Path, Any]]) -> None:
-    """write(path, content) for each of the files, some at once; the first error, after the others are done.
+    """Call write(path, content) for each of the files, on several threads; raises the first error at the end.
 
-    A file is whole once it is flushed to the disk, and one waits for that as long as for the writing; a journalling
-    file system flushes eight as fast as one. All are written when this returns.
+    Flushing a file to disk takes as long as writing it, and a journalling file system flushes eight as fast as one.
+    All files are written when this returns.
     """
     with ThreadPoolExecutor(WRITERS) as pool:
         for _ in pool.map(write, *zip(*files, strict=True)):
@@ -79,9 +79,9 @@ def write_all(write: Callable[[Path, Any], None], files: Iterable[tuple[Path, An
 
 
 def check_parts(frames: Frames, part: Sequence[str]) -> None:
-    """ValueError unless part says train or val for each frame."""
+    """ValueError unless part has "train" or "val" for each frame."""
     if len(part) != len(frames):
-        raise ValueError(f"part needs one entry a frame, {len(frames)}, got {len(part)}")
+        raise ValueError(f"part needs one entry for each frame, {len(frames)}, got {len(part)}")
     for name in part:
         if name not in PARTS:
             raise ValueError(f"part needs 'train' or 'val' for each frame, got {name!r}")

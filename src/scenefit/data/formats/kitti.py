@@ -1,12 +1,12 @@
-"""KITTI's object detection: a text file an image, 15 columns an object.
+"""KITTI's object detection: one text file for each image, one line of 15 columns for each object.
 
     training/image_2/<scene>.png    training/label_2/<scene>.txt    ImageSets/train.txt    ImageSets/val.txt
     objects.csv    provenance.json
 
 Columns: type, truncated (0..1), occluded (0 seen to at least 90 %, 1 to at least half, 2 less), alpha, then left, top,
 right, bottom in pixels (right and bottom just outside, so that right - left is the width, as KITTI's evaluation takes
-them), then height, width, length, x, y, z and rotation_y of a 3D box. What needs a third dimension is unknown here:
--10, -1, -1000 and -10, as KITTI marks it. objects.csv is that of `scenefit.data.formats.format`.
+them), then height, width, length, x, y, z and rotation_y of a 3D box. 3D values are unknown here: -10, -1, -1000 and
+-10, as KITTI marks them. objects.csv is that of `scenefit.data.formats.format`.
 Format: the readme of KITTI's object development kit, https://www.cvlibs.net/datasets/kitti/eval_object.php
 """
 
@@ -44,12 +44,12 @@ from scenefit.files.text import read_lines
 UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
 NUMBERS = ("truncated (a class has no blanks)", "occluded", "alpha", "left", "top", "right", "bottom", "height",
            "width", "length", "x", "y", "z", "rotation_y", "score")  # of an object, after its class
-NOTHING = "DontCare"  # a region that counts neither way
-SEEN = (0.9, 0.5)  # visibility down to which an object is fully, and partly, visible
+NOTHING = "DontCare"  # a region that is ignored in the evaluation
+SEEN = (0.9, 0.5)  # least visibility of a fully, and of a partly visible object
 
 
 def kitti_format(label_policy: LabelPolicy | None = None) -> Format:
-    """KITTI with a say in which objects become labels."""
+    """KITTI with a label policy."""
     label_policy = label_policy or LabelPolicy()
     return Format("kitti", partial(save, label_policy=label_policy), partial(finish_lists, folder="ImageSets"),
                   label_policy.settings())
@@ -65,7 +65,7 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
         for name in row["classes"]:
             if len(name.split()) != 1 or name == NOTHING:
                 raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot be KITTI's type: blanks "
-                                 f"part its columns, and {NOTHING} means no object; give the class another name")
+                                 f"separate its columns, and {NOTHING} means no object; rename the class")
     write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     write_all(write_text, [(out / f"training/label_2/{Path(row['file']).stem}.txt", _lines(row)) for row in rows])
     return rows
@@ -82,7 +82,7 @@ def _lines(row: Row) -> str:
 
 
 def _home(folder: Path) -> Path:
-    """Where image_2 and label_2 stand."""
+    """The folder that contains image_2 and label_2."""
     return folder / "training" if (folder / "training/label_2").is_dir() else folder
 
 
@@ -102,7 +102,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
 
 
 def read_labels(path: Path) -> Labels:
-    """A label file. ValueError, naming the line, where it is none. NoLabels if it is missing."""
+    """A label file. ValueError, naming the line, where it is malformed; NoLabels if it is missing."""
     if not path.is_file():
         raise NoLabels(f"has no label file {path}")
     boxes, regions = [], 0

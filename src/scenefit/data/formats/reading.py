@@ -1,4 +1,4 @@
-"""What a layout of labelled photos is, and what reading them has in common. Legend: H, W pixels."""
+"""Layouts of labelled photos, and the helpers that their readers share. Legend: H, W pixels."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,22 +9,22 @@ from typing import Any
 from scenefit.data.image_files import ENDINGS, Skipped
 from scenefit.files.text import read_lines
 
-LISTS = ("ImageSets/Main", "ImageSets", ".")  # where a data set keeps its lists of names
-BESIDE = ("-1", "0", "1")  # what VOC's lists of one class have in their second column
+LISTS = ("ImageSets/Main", "ImageSets", ".")  # folders of a data set's lists of names
+BESIDE = ("-1", "0", "1")  # second column of VOC's lists of one class
 
 
 class NoLabels(ValueError):
-    """A photo that nobody labelled."""
+    """A photo without labels."""
 
 
 class NoPart(ValueError):
-    """A data set does not have the part that was asked for, or nothing in it."""
+    """A data set does not have the requested part, or the part is empty."""
 
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """box: x0, y0, x1, y1 as the file says, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: the
-    line or number by which its file's reader finds it."""
+    """box: x0, y0, x1, y1 as in the file, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: its
+    line or number in the file, for errors."""
 
     box: tuple[float, ...]
     name: str
@@ -33,10 +33,10 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a data set says about one photo.
+    """The labels of one photo.
 
-    source: the file that says so.  size: (H, W) of the photo, if it says that.  shares: boxes are in shares of the
-    photo.  regions: how many more there are that count neither as an object nor as none.
+    source: their file.  size: (H, W) of the photo, if the file states it.  shares: boxes are in shares of the
+    photo.  regions: number of further labels that mark ignored regions.
     """
 
     source: Path
@@ -56,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Listing:
-    """items: in the order of the data set.  skipped: what is named but missing, and the like, each with the reason."""
+    """items: in the order of the data set.  skipped: photos that are missing, and the like, with reasons."""
 
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
@@ -66,8 +66,8 @@ class Listing:
 class Layout:
     """How a data set of photos with boxes lies in a folder.
 
-    looks_for: what tells it, in words.  matches(folder): whether it is there.  listing(folder, part): its photos;
-    part: name of a part, a list file, or None for all. Listing opens no photo, and no labels of a single photo.
+    looks_for: what it is recognised by, in words.  matches(folder): whether the folder has it.  listing(folder, part):
+    its photos; part: name of a part, a list file, or None for all. Listing opens no photo and no photo's label file.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Layout:
 
 
 def photos_in(folder: Path) -> dict[str, Path]:
-    """Stem -> photo, of the photos that stand in a folder, sorted. ValueError where two have one stem."""
+    """Stem -> photo, of the photos in a folder, sorted. ValueError where two have the same stem."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith(".") or path.suffix.lower() not in ENDINGS:
@@ -90,7 +90,7 @@ def photos_in(folder: Path) -> dict[str, Path]:
 
 
 def find_list(folders: Sequence[Path], part: str | Path) -> Path:
-    """The list file of a part: a path, or a name such as train that stands where data sets keep their lists."""
+    """The list file of a part: a path, or a name such as train in one of the folders of lists."""
     given = Path(part)
     if given.suffix == ".txt" and given.is_file():
         return given
@@ -105,9 +105,9 @@ def find_list(folders: Sequence[Path], part: str | Path) -> Path:
 
 
 def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[Skipped]]:
-    """Photos whose names a list file holds, in its order; and what it names but is not there.
+    """Photos that a list file names, in its order; and the names without a photo.
 
-    ValueError where a name comes twice.
+    ValueError where a name occurs twice.
     """
     found: dict[str, Path] = {}
     skipped = []
@@ -137,7 +137,7 @@ def unused(labels: Iterable[Path], photos: Mapping[str, Path], where: Path) -> l
 
 
 def to_number(text: str | None, path: Path, where: str, what: str) -> float:
-    """A number; NaN and infinity too, for whoever looks at boxes to name. ValueError naming path and line."""
+    """A number, also NaN and infinity, which `flaw` names. ValueError naming path and line."""
     try:
         return float(text or "")
     except ValueError:
@@ -145,7 +145,7 @@ def to_number(text: str | None, path: Path, where: str, what: str) -> float:
 
 
 def to_size(height: Any, width: Any, path: Path, where: str) -> tuple[int, int] | None:
-    """(H, W) of the photo as its labels say it; None where they do not, or say 0. ValueError unless whole pixels."""
+    """(H, W) of the photo as stated by its labels; None where it is missing or 0. ValueError unless integers."""
     size = []
     for what, value in (("height", height), ("width", width)):
         number = 0 if value is None else value
@@ -157,10 +157,10 @@ def to_size(height: Any, width: Any, path: Path, where: str) -> tuple[int, int] 
 
 
 def flaw(box: Sequence[float], height: float, width: float) -> str:
-    """What makes a box no box of a photo, "" if nothing."""
+    """Why a box is invalid for its photo, "" if it is valid."""
     x0, y0, x1, y1 = box
     if not all(map(math.isfinite, box)):
-        return f"its box holds what is no number: {list(box)}"
+        return f"its box has a value that is not finite: {list(box)}"
     if x1 <= x0 or y1 <= y0:
         return f"its box is empty, it needs x0 < x1 and y0 < y1: {list(box)}"
     if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:

@@ -1,12 +1,12 @@
-"""Pascal VOC: an XML file an image.
+"""Pascal VOC: one XML file for each image.
 
     JPEGImages/<scene>.png    Annotations/<scene>.xml    ImageSets/Main/train.txt    ImageSets/Main/val.txt
     objects.csv    provenance.json
 
 xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax still belong to the box. Flags: truncated
 where more than 15 % of the object lie outside the image, occluded where more than 5 % of what is inside are hidden
-(both as VOC told its annotators), difficult where less than a fifth of what is inside is seen: VOC's evaluation leaves
-those out. Images are PNG, and exact; some readers insist on .jpg, for which there is `voc_format(ending="jpg")`.
+(both as in VOC's annotation guidelines), difficult where less than a fifth of what is inside is visible: VOC's
+evaluation ignores those. Images are lossless PNG; for readers that need .jpg there is `voc_format(ending="jpg")`.
 objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 """
 
@@ -50,11 +50,11 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_bytes, write_text
 
 ENDINGS = ("png", "jpg")
-TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object that are outside, hidden, nearly all hidden
+TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object: outside the image; hidden; hidden
 
 
 def voc_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
-    """Pascal VOC with a say in which objects become labels, and images as "png" or "jpg" (quality 95)."""
+    """Pascal VOC with a label policy, and images as "png" or "jpg" (quality 95)."""
     if ending not in ENDINGS:
         raise ValueError(f"ending needs 'png' or 'jpg', got {ending!r}")
     label_policy = label_policy or LabelPolicy()
@@ -72,8 +72,8 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
     for row in rows:
         for name in row["classes"]:
             if not name.isprintable() or name != name.strip():
-                raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot stand in XML; avoid outer "
-                                 "spaces and what cannot be printed")
+                raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot be written in XML; avoid "
+                                 "outer spaces and unprintable characters")
     write_all(write_png if ending == "png" else write_jpeg,
               [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     write_all(write_text, [(out / f"Annotations/{Path(row['file']).stem}.xml", _xml(row)) for row in rows])
@@ -81,7 +81,7 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
 
 
 def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
-    """image [H, W, 3], whole or absent; colours are not thinned out."""
+    """Write image [H, W, 3] atomically, without chroma subsampling."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, "JPEG", quality=95, subsampling=0)
     write_bytes(path, data.getvalue())
@@ -129,7 +129,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
 
 
 def read_labels(path: Path) -> Labels:
-    """An annotation file. ValueError, naming the line, where it is none. NoLabels if it is missing."""
+    """An annotation file. ValueError, naming the line, where it is malformed; NoLabels if it is missing."""
     if not path.is_file():
         raise NoLabels(f"has no annotation {path}")
     root = _parse(path)
@@ -146,16 +146,16 @@ def read_labels(path: Path) -> Labels:
 
 
 class _Doctype(ValueError):
-    """An annotation that could hide entities."""
+    """An annotation that could declare entities."""
 
 
 def _parse(path: Path) -> ElementTree.Element:
-    """The root of an XML file. Entities that a file declares for itself can grow without end: they are refused."""
+    """The root of an XML file. A DOCTYPE is refused: entities that a file declares can expand without end."""
     parser = expat.ParserCreate()
 
     def refuse(*_: Any) -> None:
         raise _Doctype(f"{path}, line {parser.CurrentLineNumber}: it has a DOCTYPE, which no annotation needs and "
-                       "which can hide entities that grow without end; remove it")
+                       "whose entities can expand without end; remove it")
 
     parser.StartDoctypeDeclHandler = refuse
     try:
@@ -166,7 +166,7 @@ def _parse(path: Path) -> ElementTree.Element:
         raise ValueError(f"{path} is no XML: {error}") from error
     except _Doctype:
         raise
-    except (LookupError, ValueError) as error:  # the parser knows few encodings
+    except (LookupError, ValueError) as error:  # the parser supports few encodings
         raise ValueError(f"{path} is in an encoding that cannot be read ({error}); save it as UTF-8") from error
     if root.tag != "annotation":
         raise ValueError(f"{path} is no annotation of Pascal VOC: its root is <{root.tag}>, not <annotation>")

@@ -1,4 +1,4 @@
-"""YOLO as Ultralytics reads it: a text file beside each image, one line an object.
+"""YOLO as Ultralytics reads it: one text file for each image, one line for each object.
 
     images/train/<scene>.png    images/val/<scene>.png    labels/train/<scene>.txt    labels/val/<scene>.txt
     data.yaml    objects.csv    provenance.json
@@ -50,7 +50,7 @@ SPLITS = ("train", "val", "test")
 
 
 def yolo_format(label_policy: LabelPolicy | None = None) -> Format:
-    """YOLO with a say in which objects become labels."""
+    """YOLO with a label policy."""
     label_policy = label_policy or LabelPolicy()
     return Format("yolo", partial(save, label_policy=label_policy), finish, label_policy.settings())
 
@@ -98,7 +98,7 @@ def _lines(row: Row, numbers: dict[str, int]) -> str:
 
 
 def _yaml(folder: Path) -> Path | None:
-    """The file that says what the data set is: data.yaml, or any other that names classes."""
+    """The file that describes the data set: data.yaml, or another one that names classes."""
     found = [path for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
              if any(line.startswith("names:") for _, line in read_lines(path))]
     return next((path for path in found if path.stem == "data"), found[0] if found else None)
@@ -131,9 +131,9 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
 
 
 def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[Skipped]]:
-    """Photos of a folder, or of a list file of paths; and labels without a photo, and names without one."""
+    """Photos of a folder, or of a list file of paths; and the labels or names that have no photo."""
     place = root / entry
-    if not place.exists() and entry.startswith("../"):  # as some exports have it; Ultralytics takes them so too
+    if not place.exists() and entry.startswith("../"):  # as in some exports; Ultralytics reads them so too
         place = root / entry[3:]
     if place.is_dir():
         found = photos_in(place)
@@ -159,7 +159,7 @@ def _beside(photo: Path) -> Path:
 
 
 def read_labels(path: Path, names: dict[int, str], classes: Path) -> Labels:
-    """A label file; none is needed where nothing is to be seen. ValueError, naming the line, where it is none."""
+    """A label file; a missing one means no objects. ValueError, naming the line, where it is malformed."""
     boxes = []
     for number, line in read_lines(path) if path.is_file() else []:
         words, where = line.split(), f"line {number}"
