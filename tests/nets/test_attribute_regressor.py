@@ -1,4 +1,4 @@
-"""The network that reads attributes off images."""
+"""The network that predicts attributes from images."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 
-def test_each_learned_attribute_has_its_slot(street):
+def test_each_learned_attribute_has_a_target(street):
     found = {target.attribute.key: (target.form, target.single) for target in targets(street)}
     assert found == {("road", "width"): ("number", True), ("lane", "offset"): ("number", False),
                      ("lane", "n_car"): ("integer", False), ("car", "side"): ("number", False),
@@ -22,12 +22,12 @@ def test_each_learned_attribute_has_its_slot(street):
     assert regression_targets(street, targets(street), street.sample(0, 9)).shape == (9, width)
 
 
-def test_a_conditional_angle_is_read_as_an_angle():
+def test_a_conditional_angle_is_predicted_as_an_angle():
     (target,) = targets(one(yaw=learned(lambda node: Angle(180, 5))))
     assert target.form == "angle"
 
 
-def test_truths_are_what_stands_in_the_scenes(street):
+def test_targets_are_the_attributes_of_the_scenes(street):
     """Each computed anew, node by node."""
     found, scenes = targets(street), street.sample(4, 40)
     truth, at = regression_targets(street, found, scenes).numpy(), 0
@@ -57,14 +57,14 @@ def test_truths_are_what_stands_in_the_scenes(street):
     assert at == truth.shape[1]
 
 
-def test_truths_of_a_wide_scene_are_in_the_grammars_own_bounds():
+def test_targets_of_uniform_randomisation_are_in_the_grammars_own_bounds():
     grammar = one(x=learned(Normal(5, 1), bounds=(0, 10)))
     truth = regression_targets(grammar, targets(grammar), uniform_randomisation(grammar).sample(0, 1000))
     assert truth.min() < -0.98 and truth.max() > 0.98
 
 
 @pytest.mark.parametrize("kind", ["number", "angle", "class"])
-def test_a_reader_learns_to_read(kind):
+def test_a_regressor_learns_to_predict(kind):
     grammar, renderer = {
         "number": (dot(learned(Uniform(3, 13)), learned(Uniform(3, 13))), dots()),
         "angle": (dot(8.0, angle=learned(Angle(0, width=170))), bars()),
@@ -80,7 +80,7 @@ def test_a_reader_learns_to_read(kind):
     assert error < 0.15 * truth.var(dim=0).mean()
 
 
-def test_what_a_scene_does_not_hold_is_not_learned():
+def test_missing_attributes_do_not_count():
     grammar = Grammar("s", {"s": {}, "dot": {"x": learned(Uniform(3, 13)), "y": 8.0}},
                       [Rule("s", [repeat("dot", Integer(0, 1))])])
     scenes = grammar.sample(0, 128)
@@ -104,7 +104,7 @@ def test_training_is_the_same_each_time_and_leaves_torchs_numbers_alone():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_gradients_reach_the_images_but_not_the_trained_reader():
+def test_gradients_reach_the_images_but_not_the_trained_regressor():
     grammar = dot(learned(Uniform(3, 13)))
     scenes = grammar.sample(0, 64)
     images, truth = to_tensor(dots()(scenes).images), regression_targets(grammar, targets(grammar), scenes)
@@ -118,7 +118,7 @@ def test_gradients_reach_the_images_but_not_the_trained_reader():
     assert all(value.grad is None for value in regressor.parameters())
 
 
-def test_large_images_are_looked_at_small_and_odd_sizes_fit():
+def test_large_images_are_scaled_down_and_odd_sizes_fit():
     for size in ((200, 100), (9, 30), (64, 64)):
         regressor = AttributeRegressor(size, 3, False, 0)
         features, predictions = regressor(torch.rand(2, 3, *size))

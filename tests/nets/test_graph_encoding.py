@@ -15,13 +15,13 @@ def forms(grammar: Grammar, kind: str) -> dict[str, str]:
     return {column.name: column.form for column in columns(grammar)[kind]}
 
 
-def test_each_sort_of_attribute_enters_in_its_own_form(street):
+def test_each_form_of_attribute_is_encoded_in_its_own_way(street):
     assert forms(street, "car") == {"side": "number", "length": "number", "gap": "number", "room": "number",
                                     "yaw": "angle", "doors": "number", "colour": "choice"}
     assert forms(street, "road") == {"width": "number", "light": "choice", "n_lane": "number"}
 
 
-def test_constants_words_and_the_unseen_say_nothing():
+def test_constants_texts_and_empty_kinds_are_not_encoded():
     grammar = Grammar("a", {"a": {"c": Constant(3), "t": Constant("red"), "w": lambda a: Choice(["u", "v"]),
                                   "x": Uniform(0, 1)},
                             "rare": {"q": lambda r: Choice(["u", "v"]), "z": Uniform(0, 1)}},
@@ -41,7 +41,7 @@ def test_numbers_are_scaled_by_their_spread_and_clipped():
 
 
 @pytest.mark.parametrize("prior", [Angle(180, 5), lambda node: Angle(180, 5)], ids=["plain", "conditional"])
-def test_an_angle_enters_as_sine_and_cosine(prior):
+def test_an_angle_is_encoded_as_sine_and_cosine(prior):
     grammar = one(yaw=learned(prior))
     scenes = grammar.sample(0, 64)
     yaw = scenes.tables["dot"]["yaw"]

@@ -54,7 +54,7 @@ def test_a_model_that_does_not_fit_is_refused(street, change, text):
         load_model(street, state, 0)
 
 
-def test_what_presses_against_its_bounds_is_named():
+def test_attributes_at_their_bounds_are_named():
     grammar = one(x=learned(Uniform(0, 1)), y=learned(Uniform(0, 1)), z=learned(Uniform(0, 1)),
                   yaw=learned(Angle(0, 5)), c=learned(Choice([1, 2])))
     distribution = SceneDistribution(grammar)
@@ -69,7 +69,7 @@ def test_what_presses_against_its_bounds_is_named():
     assert at_bounds(Model(distribution), distribution.sample(0, 500)) == {("dot", "x"): "high", ("dot", "y"): "low"}
 
 
-def test_counts_and_conditional_numbers_press_too():
+def test_counts_and_conditional_numbers_can_be_at_their_bounds():
     grammar = Grammar("s", {"s": {"w": Uniform(2, 9)}, "dot": {"x": learned(lambda d: Uniform(0, d.parent["w"]))}},
                       [Rule("s", [repeat("dot", learned(Integer(1, 5)))])])
     distribution = SceneDistribution(grammar)
@@ -80,7 +80,7 @@ def test_counts_and_conditional_numbers_press_too():
     assert at_bounds(Model(distribution), distribution.sample(0, 400)) == {("s", "n_dot"): "high", ("dot", "x"): "low"}
 
 
-def test_a_kind_that_is_not_there_does_not_press():
+def test_a_kind_without_nodes_is_not_at_its_bounds():
     grammar = Grammar("s", {"s": {"y": learned(Normal(0, 1, -9, 9))}, "rare": {"x": learned(Uniform(0, 1))}},
                       [Rule("s", []), Rule("s", ["rare"], 1e-9)])
     assert at_bounds(Model(SceneDistribution(grammar)), grammar.sample(0, 50)) == {}

@@ -47,7 +47,7 @@ def test_an_untouched_edit_is_the_identity_in_the_mean(street):
     assert abs(turn.mean()) < 5 * turn.std() / np.sqrt(len(turn))
 
 
-def test_the_network_starts_silent_but_not_deaf(street):
+def test_the_network_starts_at_zero_but_with_a_gradient(street):
     distribution = SceneDistribution(street)
     assert float(distribution.reconstruction_loss(0, np.arange(CHUNK)).detach()) == 0
     edit = distribution.edit(0, CHUNK)
@@ -76,7 +76,7 @@ def test_edits_stay_in_bounds(street, seed, scale):
     assert np.all(tables["car"]["room"] <= 12)
 
 
-def test_the_spread_has_a_floor():
+def test_the_noise_has_a_floor():
     distribution = SceneDistribution(one(x=learned(0.5, bounds=(0, 1))))
     x = attribute(distribution, "dot", "x")
     for sigma in (0.0, -1.0, SIGMA_FLOOR):
@@ -104,7 +104,7 @@ def test_a_constant_is_widened():
 
 @settings(max_examples=20)
 @given(st.lists(st.floats(-2, 2), min_size=17, max_size=17))
-def test_a_set_curve_is_exact_at_the_knots(moves):
+def test_set_offsets_are_exact_at_the_knots(moves):
     distribution = SceneDistribution(one(x=learned(Uniform(0, 1))))
     x = attribute(distribution, "dot", "x")
     distribution.set_offsets(x, np.array(moves))
@@ -133,8 +133,8 @@ def test_log_probs_are_those_of_the_values_chosen(street):
         np.testing.assert_allclose(edit.log_probs[a.key].detach(), stats.norm.logpdf(noise) - np.log(sigma), atol=2e-3)
         if a.key in counts:
             continue
-        mean = edit.offsets[a.key].detach().numpy() - sigma * noise  # what the curve and the network say
-        assert np.std(mean - distribution.offset(a, z).detach().numpy()) > 1e-3  # the network says something
+        mean = edit.offsets[a.key].detach().numpy() - sigma * noise  # the quantile offset and the network's part
+        assert np.std(mean - distribution.offset(a, z).detach().numpy()) > 1e-3  # the network's part is not 0
     outputs = distribution._run(street.sample(3, 2 * CHUNK, {a.key: lambda address, a=a: distribution._sample_offset(
         a, 0.0, address)[0].detach().double().numpy() for a in distribution.numbers if a.count},
         {"lane": torch.softmax(next(iter(distribution.rules.values())).detach().double(), 0).numpy()}))
@@ -164,7 +164,7 @@ def test_log_prob_of_a_scene_is_the_sum_over_its_nodes(street):
     assert np.count_nonzero(some) == len(set(edit.scenes.tables["car"].scene))
 
 
-def test_every_parameter_that_chooses_gets_a_gradient(street):
+def test_every_parameter_gets_a_gradient(street):
     distribution = SceneDistribution(street)
     randomise(distribution, 0.1)
     edit = distribution.edit(0, 2 * CHUNK)
@@ -222,7 +222,7 @@ def test_rules_counts_and_choices_are_learned_by_score_function():
 
 # ---------------------------------------------------------------------------------------------- addresses
 
-def test_a_scene_is_the_same_whatever_it_is_asked_with(street):
+def test_a_scene_is_the_same_in_any_batch(street):
     distribution = SceneDistribution(street)
     randomise(distribution)
     whole = distribution.edit(5, 200)
@@ -267,7 +267,7 @@ def test_log_prob_touches_only_its_own_scene(street):
         assert gradient is None  # the values chosen are taken as given
 
 
-def test_the_same_seed_gives_the_same_transformer(street):
+def test_the_same_seed_gives_the_same_distribution(street):
     a, b, other = SceneDistribution(street, 3), SceneDistribution(street, 3), SceneDistribution(street, 4)
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
     assert not all(torch.equal(x, y) for x, y in zip(a.parameters(), other.parameters(), strict=True))

@@ -1,4 +1,4 @@
-"""The structure policy: starts as the grammar, is one distribution whatever the batch, learns what odds cannot."""
+"""The structure policy: starts as the grammar, does not depend on the batch, learns joint distributions."""
 
 import numpy as np
 import pytest
@@ -77,13 +77,13 @@ def test_probabilities_sum_to_one_and_are_what_is_sampled() -> None:
     assert np.ptp(chance) > 0.05
 
 
-def test_what_was_decided_before_changes_what_follows() -> None:
+def test_decisions_depend_on_those_before() -> None:
     structure, scenes = randomised(deep(), 0.5), deep().sample(0, 300)
     parts = structure.log_probs(scenes)["lane", "way"]
     assert len(torch.unique((parts * 1e4).round())) > 20  # of a decision with two options
 
 
-def test_what_a_decision_sees() -> None:
+def test_the_inputs_of_a_decision() -> None:
     """Of the scene "ab": the sort, the levels, itself, its parent, the last, how often so far, the place."""
     structure, scenes = StructurePolicy(small()), small().sample(0, 100)
     row = shapes(scenes).index("ab")
@@ -124,7 +124,7 @@ def test_log_probs_do_not_depend_on_the_batch() -> None:
         assert torch.equal(structure.log_probs(whole)[key][torch.from_numpy(here)], structure.log_probs(part)[key])
 
 
-def test_learns_a_joint_distribution_that_odds_cannot_have() -> None:
+def test_learns_a_joint_distribution_that_independent_probabilities_cannot() -> None:
     """One dot or five, never another count; a lone dot is "a", and of five all but the last are "b"."""
     grammar = small(6)
 
@@ -145,8 +145,8 @@ def test_learns_a_joint_distribution_that_odds_cannot_have() -> None:
     assert gain > 3
 
 
-def test_what_photos_do_not_show_stays_as_it_was_rendered() -> None:
-    """Readings that are what was rendered, whatever the photo, say nothing: not that all are the most common one."""
+def test_uninformative_photos_leave_the_distribution_as_it_was() -> None:
+    """Posterior samples that are those of the renders, whatever the photo, carry no information."""
     rendered = small()  # three a's to one b
     even = sf.Grammar("image", {**rendered.symbols, "dot": {
         "kind_of": sf.learned(sf.Choice(["a", "b"])), "x": MOVING}}, rendered.rules)
@@ -214,7 +214,7 @@ def test_an_edit_carries_the_policy_s_log_probabilities() -> None:
     assert distribution.logits["dot/kind_of"].grad is None
 
 
-def test_what_it_says_when_it_cannot() -> None:
+def test_errors_say_what_is_wrong() -> None:
     bare = sf.Grammar("image", {"image": {"x": MOVING}})
     with pytest.raises(ValueError, match=r"no structure to learn: mark counts of repeats and choices with learned"):
         StructurePolicy(bare)

@@ -1,4 +1,4 @@
-"""The task of telling classes apart."""
+"""Classification of whole images."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def frames(n: int, seed: int, x: object = None, sprite: object = None):
     return bars()(grammar.sample(seed, n))
 
 
-def test_it_learns_and_scores():
+def test_it_learns_and_evaluates():
     train, test = frames(512, 0), frames(128, 1)
     network = TASK.train(train.images, train.label, 0)
     assert TASK.evaluate(network, test.images, test.label)["accuracy"] > 0.95
@@ -63,7 +63,7 @@ def test_torchs_own_numbers_are_left_alone():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_credit_is_the_alignment_of_the_last_layers_gradients():
+def test_influence_is_the_alignment_of_the_last_layers_gradients():
     """Computed anew with autograd, image by image, for one epoch."""
     task, data, real = Classify(("lying", "standing"), epochs=1), frames(40, 0), frames(12, 1)
     credit, score = task.influence(data.images, data.label, real.images, real.label, 3)
@@ -81,7 +81,7 @@ def test_credit_is_the_alignment_of_the_last_layers_gradients():
     assert score == task.evaluate(network, real.images, real.label)["accuracy"]
 
 
-def test_images_like_the_photos_get_more_credit_than_mislabelled_ones():
+def test_mislabelled_images_have_less_influence():
     data, real = frames(256, 0), frames(40, 1)
     label = data.label.copy()
     label[:64] = np.where(label[:64] == "lying", "standing", "lying")

@@ -1,4 +1,4 @@
-"""The task of finding objects: suppression, augmentation, targets, and training on boxes of two colours."""
+"""Object detection: non-maximum suppression, augmentation, targets, and training on boxes of two colours."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def slow(box: np.ndarray, score: np.ndarray, group: np.ndarray, most: float) -> 
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_suppression_is_that_of_one_box_at_a_time(seed):
+def test_nms_is_that_of_one_box_at_a_time(seed):
     random = np.random.default_rng(seed)
     low, side = random.uniform(0, 40, (150, 2)), random.uniform(5, 30, (150, 2))
     box, score = np.concatenate([low, low + side], 1), random.integers(0, 20, 150) / 20  # with ties
@@ -93,7 +93,7 @@ def test_a_chain_of_overlaps_is_gone_through_to_its_end():
     assert nms(box[:0], torch.zeros(0), torch.zeros(0), 0.5).tolist() == []
 
 
-def test_overlaps_by_hand():
+def test_iou_by_hand():
     box = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 0, 30, 10]])
     np.testing.assert_allclose(iou(box, box), [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]], atol=1e-6)
 
@@ -130,7 +130,7 @@ def test_a_copy_depends_on_its_number_alone():
     assert np.array_equal(two[:6], out) and not np.array_equal(two[6:], out)
 
 
-def test_what_is_cut_off_is_dropped():
+def test_boxes_that_are_cut_off_are_dropped():
     images = np.full((40, 32, 32, 3), 100, np.uint8)
     boxes = make_boxes(40, np.repeat(np.arange(40), 2), [[0, 0, 6, 6], [10, 10, 22, 22]] * 40, ["red", "blue"] * 40)
     _, found = augmented(images, boxes, Augment(False, False, 0.8, 0, 0, 0, 0), 0)
@@ -142,7 +142,7 @@ def test_what_is_cut_off_is_dropped():
 # targets, loss, peaks
 
 def perfect(box: list[list[float]], code: list[int], size: tuple[int, int] = (12, 16)) -> torch.Tensor:
-    """What a network that knows the truth says [1, 6, h, w]."""
+    """The outputs of a perfect network [1, 6, h, w]."""
     out = torch.full((1, 6, *size), -12.0)
     for (x0, y0, x1, y1), c in zip(box, code, strict=True):
         column, row = int((x0 + x1) / 8), int((y0 + y1) / 8)
@@ -157,7 +157,7 @@ def perfect(box: list[list[float]], code: list[int], size: tuple[int, int] = (12
     return out
 
 
-def test_the_truth_has_no_loss_and_comes_back_as_peaks():
+def test_perfect_outputs_have_no_loss_and_decode_to_the_boxes():
     box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19], [41, 22, 62, 46]], [0, 1, 1]
     targets, out = Targets(torch.tensor([box]), torch.tensor([code]), EVEN), perfect(box, code)
     assert loss(out, targets, 2, 4)[0] < 0.01
@@ -182,7 +182,7 @@ def test_padding_and_empty_images_are_no_objects():
     assert loss(torch.full((1, 6, 12, 16), -12.0), empty, 2, 4)[0] < 1e-3
 
 
-def test_a_place_shared_by_two_objects_learns_one_box():
+def test_a_cell_of_two_objects_is_trained_on_one_box():
     """Each object's box weighs the same, however large."""
     box = [[0.0, 0, 60, 44], [26, 18, 34, 26]]
     targets = Targets(torch.tensor([box]), torch.tensor([[0, 1]]), EVEN)
@@ -191,7 +191,7 @@ def test_a_place_shared_by_two_objects_learns_one_box():
     assert torch.isfinite(out.grad).all() and out.grad.abs().sum() > 0
 
 
-def test_a_rare_class_weighs_more_and_an_absent_one_no_less():
+def test_a_rare_class_has_a_greater_weight_and_an_absent_one_weight_one():
     weight = class_weights(torch.tensor([90, 10, 0]))
     assert torch.isclose(weight[1] / weight[0], torch.tensor(3.0)) and weight[2] == 1
     assert torch.isclose((weight * torch.tensor([90, 10, 0])).sum(), torch.tensor(100.0))
@@ -214,7 +214,7 @@ def ap(task: Detect, network: Detector, images: np.ndarray, labels: Boxes) -> fl
     return task.evaluate(network, images, labels)["mAP50"]
 
 
-def test_it_learns_finds_and_scores(trained):
+def test_it_learns_predicts_and_evaluates(trained):
     images, truth = scenes(32, 1)
     assert ap(QUICK, trained, images, truth) > 0.9
     swapped = make_boxes(32, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
@@ -251,7 +251,7 @@ def test_detections_do_not_depend_on_the_other_images(trained):
     assert np.bincount(replace(QUICK, max_detections=1).predict(trained, images).image).max() == 1
 
 
-def test_enlarging_brings_boxes_back_to_the_image():
+def test_upscaling_brings_boxes_back_to_the_image():
     task = replace(QUICK, upscale=1.5)
     network = task.train(*scenes(128, 0), 0)
     assert ap(task, network, *scenes(32, 1)) > 0.9
@@ -272,7 +272,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_going_on_from_a_network_leaves_that_one_alone(trained):
+def test_fine_tuning_leaves_the_first_network_alone(trained):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     images, truth = scenes(16, 7)
     swapped = make_boxes(16, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
@@ -283,7 +283,7 @@ def test_going_on_from_a_network_leaves_that_one_alone(trained):
     assert not same_weights(mixed, replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0))
 
 
-def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
+def test_self_training_on_photos_of_another_look_forgets_nothing(trained):
     """Photos with frames of red and blue that are no objects."""
     images, truth = scenes(32, 7)
     photos, real = scenes(32, 8)
@@ -296,7 +296,7 @@ def test_adapting_to_photos_of_another_look_forgets_nothing(trained):
     assert same_weights(adapted, again)
 
 
-def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatch):
+def test_self_training_takes_confident_predictions_as_labels_anew_each_round(trained, monkeypatch):
     (images, truth), (photos, _) = scenes(16, 7), scenes(8, 8)
     seen: list[tuple[Boxes, Boxes, int]] = []
     features: list[object] = []
@@ -321,7 +321,7 @@ def test_adapting_takes_sure_finds_as_labels_and_looks_again(trained, monkeypatc
     assert len(features) == 1, "of the renders, once for all turns"
 
 
-def test_credit_is_the_influence_of_the_last_layers_gradients():
+def test_influence_is_that_of_the_last_layers_gradients():
     """Computed anew with autograd, image by image, over the moments of the training."""
     task, data, real = replace(QUICK, steps=8), scenes(20, 0), scenes(6, 1)
     credit, score = task.influence(*data, *real, 3)
@@ -344,7 +344,7 @@ def test_credit_is_the_influence_of_the_last_layers_gradients():
     assert score == ap(task, task.train(*data, 3), *real)
 
 
-def test_images_with_wrong_labels_get_less_credit():
+def test_images_with_wrong_labels_have_less_influence():
     """The plain product of the gradients does not see them."""
     images, truth = scenes(160, 0)
     bad = truth.image < 40

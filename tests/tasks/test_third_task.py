@@ -13,7 +13,7 @@ from scenefit.data.boxes import no_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import label_boxes
 from scenefit.data.photos import Photos
-from scenefit.evaluation.evaluate import evaluate
+from scenefit.evaluation.evaluate import EvaluationSettings, evaluate
 from scenefit.inference.fit import fit_steps
 from scenefit.inference.settings import Settings
 from scenefit.metrics.features import pixels
@@ -75,7 +75,8 @@ def test_it_goes_through_fit_evaluation_and_report(reward, tmp_path):
     assert [0 < step.score <= 1 for step in steps if step.stage == "task"] == [True] * 3
     assert steps[-1].renders == renderer.drawn, "no render is made to find out what the task is"
 
-    found = evaluate(steps[-1].model, dots(), real, pixels(4), few, renders=32, images=300, repeats=2, task=TASK)
+    found = evaluate(steps[-1].model, dots(), real, pixels(4), few,
+                     EvaluationSettings(renders=32, images=300, repeats=2), task=TASK)
     assert found.metric == "share within one" and list(found.metrics) == ["grammar", "shrunk", "learned"]
     assert all(list(metrics) == ["share within one", "minus error"] for metrics in found.metrics.values())
     assert [len(values) for values in found.values.values()] == [2, 2, 2]
