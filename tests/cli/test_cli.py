@@ -112,13 +112,13 @@ def test_evaluate_prints_and_writes(world, whole):
     said = call("evaluate", whole, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images",
                 64, "--repeats", 2)
     for text in ("40 photos, 32 renders each, features: run", "grammar", "shrunk", "learned", "floor", "KID", "AUC",
-                 "accuracy on 12 labelled photos", "The fit was made with these photos", "The fit optimised its task"):
+                 "accuracy on 12 labelled photos", "the photos that the fit was made with", "the fit was opt"):
         assert text in said
     found = json.loads((whole / "evaluation.json").read_text())
     assert [len(found["metrics"][arm]["accuracy"]) for arm in ("grammar", "shrunk", "learned")] == [2, 2, 2]
     call("report", whole)
     page = (whole / "report.html").read_text()
-    assert "on 12 labelled photos; lowest to highest of 2" in page and "The fit optimised its task on these" in page
+    assert "lowest to highest of 2 trainings on 64 images each" in page and "the fit was optimised" in page
     said = call("evaluate", whole, "--real", world / "real", "--renders", 32, "--features", "pixels")
     assert "features: pixels" in said and "accuracy" not in said
     assert "--features must be one of run, lite0, pixels, got inception" in call(

@@ -322,7 +322,7 @@ def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
     assert "flat field (--flat-field): " in call(*command, code=1)
     evaluate = ["evaluate", "flat", "--real", dusty, "--renders", 32]
     said = " ".join(call(*evaluate, "--flat-field", dusty).split())
-    assert "The fit was made with these photos" in said and "--flat-field differs" not in said
+    assert "Evaluated on the photos that the fit was made with" in said and "--flat-field differs" not in said
     assert "--flat-field is for photos; give some with --real" in " ".join(
         call("report", "flat", "--flat-field", dusty, code=2).replace("│", " ").split())
     for given in (evaluate, ["report", "flat", "--real", dusty]):

@@ -129,7 +129,7 @@ def test_data_of_the_prior_alone(tmp_path):
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(ValueError, match="is not empty, and what it holds is no data set of scenefit"):
+    with pytest.raises(ValueError, match="is not empty and holds no data set of scenefit"):
         generate(model(), bars(), 10, tmp_path)
     assert contents(tmp_path) == {"thesis.tex": b"x"}
 
@@ -161,7 +161,7 @@ def test_provenance_says_where_it_came_from(tmp_path):
     told = json.loads((out / "provenance.json").read_text())
     assert told["seed"] == 7 and told["n"] == 20 and told["format"] == "coco" and told["run"] == "runs/1"
     assert told["versions"]["scenefit"] and told["grammar"] == json.loads(json.dumps(GRAMMAR.describe()))
-    with pytest.raises(ValueError, match="info may not hold n, seed: the data set's own record has that"):
+    with pytest.raises(ValueError, match="info must not have n, seed: provenance.json has its own"):
         generate(model(), bars(), 20, tmp_path / "more", info={"seed": 1, "n": 3, "x": 2})
     assert not (tmp_path / "more").exists()
 

@@ -1,8 +1,7 @@
-"""Writing a labelled data set from a learned distribution, chunk by chunk.
+"""Writes a labelled data set of renders of a learned distribution, chunk by chunk.
 
-A chunk is drawn, its images are written, and its rows are kept in a file of their own; whole chunks are skipped when
-the same command runs again, and the annotation files are written at the end. So a killed run goes on where it stood,
-and ends in the same bytes. Legend: n scenes.
+The rows of each chunk are saved in a file of their own; finished chunks are skipped when the same command runs again,
+and the annotation files are written at the end. So a killed run resumes, and its result is the same. Legend: n scenes.
 """
 
 import json
@@ -25,8 +24,8 @@ from scenefit.scenes.rng import scene_address, uniform
 from scenefit.scenes.scene import SceneBatch
 
 CHUNK = 64
-VALIDATION = 0.1  # share of the scenes that the data set's val part gets
-ROWS = ".rows"  # folder of the chunks' rows, while a data set is being written
+VALIDATION = 0.1  # share of the scenes in the val part
+ROWS = ".rows"  # folder of the chunks' rows, until the data set is finished
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,9 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
                    drawn_by: str | None = None) -> Iterator[Progress]:
     """Write a data set of scenes 0..n-1 of the model, or of a grammar's prior, yielding after each chunk.
 
-    format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: what else goes
-    into provenance.json.  drawn_by: a hash of what draws, so that a data set is not gone on with by another renderer.
-    ValueError if n < 1, info has a name that is taken, or out holds something else.
+    format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: further
+    entries of provenance.json.  drawn_by: a hash of the renderer, so that another renderer does not resume a data set.
+    ValueError if n < 1, info has a reserved name, or out holds something else.
     """
     if n < 1:
         raise ValueError(f"generate needs n >= 1 images, got {n}")
@@ -66,7 +65,7 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
             "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
     taken = sorted(set(plan) & set(info or {}))
     if taken:
-        raise ValueError(f"info may not hold {', '.join(taken)}: the data set's own record has that")
+        raise ValueError(f"info must not have {', '.join(taken)}: provenance.json has its own")
     if _claim(out, plan):
         yield Progress(n, n)
         return
@@ -80,7 +79,7 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
                                                                              for name in row["classes"]}))
                 write_json(kept, rows)  # after the classes: a chunk with rows is complete
             except Exception:
-                _let_go(out)
+                _release(out)
                 raise
         yield Progress(min(first + CHUNK, n), n)
     form.finish(out, _rows(out), _classes(out), {**plan, "versions": {"scenefit": version("scenefit")}, **(info or {})})
@@ -88,9 +87,9 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
 
 
 def parts(scenes: SceneBatch, validation: float) -> list[str]:
-    """The part of each scene, decided by the scene's own address."""
-    held = uniform(scene_address(scenes.seed, scenes.index), "part") < validation
-    return ["val" if is_held else "train" for is_held in held]
+    """The part, train or val, of each scene, decided by the scene's own address."""
+    is_val = uniform(scene_address(scenes.seed, scenes.index), "part") < validation
+    return ["val" if one else "train" for one in is_val]
 
 
 def _fingerprint(model: Model | PriorModel) -> str:
@@ -98,7 +97,7 @@ def _fingerprint(model: Model | PriorModel) -> str:
 
 
 def _claim(out: Path, plan: dict[str, Any]) -> bool:
-    """Make out this data set's folder. True if it is complete already. ValueError if it is another's."""
+    """Claim the folder out for this data set. True if it is complete already. ValueError if it holds something else."""
     provenance, claim = out / "provenance.json", out / ROWS / "plan.json"
     for path in (provenance, claim):
         if holds_plan(path, plan, out, "another data set"):
@@ -107,13 +106,13 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
                 _tidy(out)
             return path is provenance
     if out.exists() and any(path.name != LOCK for path in out.iterdir()) and not (out / ROWS).exists():
-        raise ValueError(f"{out} is not empty, and what it holds is no data set of scenefit; give another folder")
+        raise ValueError(f"{out} is not empty and holds no data set of scenefit; give another folder")
     write_json(claim, plan)
     return False
 
 
-def _let_go(out: Path) -> None:
-    """Leave a folder to other data sets, where nothing of this one was written."""
+def _release(out: Path) -> None:
+    """Release the folder if nothing was written into it."""
     if {path.name for path in out.iterdir()} <= {ROWS, LOCK} and not any(_rows(out)):
         _tidy(out)
 
@@ -124,7 +123,7 @@ def _rows(out: Path) -> Iterator[dict[str, Any]]:
 
 
 def _classes(out: Path) -> list[str]:
-    """All classes of the data set, sorted. They lie beside the rows, so that these are parsed once."""
+    """All classes of the data set, sorted, from files beside the rows, which are then parsed only once."""
     return sorted({name for path in (out / ROWS).glob("classes-*.json") for name in json.loads(path.read_text())})
 
 

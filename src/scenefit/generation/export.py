@@ -1,15 +1,15 @@
-"""The learned distribution in plain numbers, for someone who feeds a simulator of their own.
+"""The learned distribution as plain JSON, for use with another simulator.
 
 The keys of the exported JSON:
 
-    scenefit          version of this program;  seed: of the fit;  scenes: how many were sampled for all that follows
-    attributes        "kind.name" -> one of, for the learned distribution under "learned", for the prior under "prior":
+    scenefit          version of scenefit;  seed: of the fit;  scenes: number of scenes sampled for the following
+    attributes        "kind.name" -> the following; those from mean on under "learned" and under "prior":
       form            "number", "integer", "angle" (degrees), "choice" or "text"
-      changed         whether fitting could change it;  bounds: [lowest, highest] that fitting may reach, else null
-      mean, sd        of numbers, integers and angles (of angles: the mean direction, and the spread about it)
+      changed         whether it is learned;  bounds: [lowest, highest] value that learning may reach, else null
+      mean, sd        of numbers, integers and angles (of angles: the mean direction, and the deviation about it)
       quantiles       {"1": .., "5": .., "25": .., "50": .., "75": .., "95": .., "99": ..}, by percent; those of angles
                       are not wrapped: they may go beyond 180 degrees
-      range           [5 %, 95 %]: the plain range to draw uniformly from, if nothing else can be done
+      range           [5 %, 95 %]: for a simulator that can only sample a uniform range
       probabilities   of choices, texts and integers of up to 50 values: value -> share
     counts            "parent.child" -> {"prior": {number: share}, "learned": ..}: children of each parent
     rules             kind -> rule -> {"prior": share, "learned": share}, of kinds with a choice of rules
@@ -31,13 +31,13 @@ from scenefit.scenes.priors import Prior, wrap
 from scenefit.scenes.scene import SceneBatch, Table
 
 PERCENT = (1, 5, 25, 50, 75, 95, 99)
-MAX_LISTED = 50  # values of an integer whose shares are listed one by one
+MAX_LISTED = 50  # values of an integer whose shares are listed
 MIN_CORRELATION = 0.1  # correlations that are listed
 DIGITS = 6
 
 
 def export(model: Model, scenes: int = 4096) -> dict[str, Any]:
-    """The distribution in plain JSON values; see the module for the keys. scenes: how many are sampled for it."""
+    """The distribution as plain JSON values; see the module for the keys. scenes: number of scenes to sample."""
     grammar = model.grammar
     learned = model.sample(scenes)
     sets = {"prior": grammar.sample(learned.seed, scenes), "learned": learned}
@@ -56,7 +56,7 @@ def export(model: Model, scenes: int = 4096) -> dict[str, Any]:
 
 
 def summary(values: Any, form: Form) -> dict[str, Any]:
-    """Values [n] of one attribute in a few numbers."""
+    """Statistics of the values [n] of one attribute."""
     values = np.asarray(values)
     if form == "choice" or values.dtype.kind in "US":
         return {"probabilities": _shares(values)}
@@ -103,14 +103,14 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _unrolled(degrees: np.ndarray) -> np.ndarray:
-    """Angles within half a turn of their mean direction."""
+    """Angles [n], in degrees, unwrapped to within half a turn of their mean direction."""
     turn = np.deg2rad(degrees.astype(float))
     centre = np.rad2deg(np.arctan2(np.sin(turn).mean(), np.cos(turn).mean()))
     return centre + wrap(degrees - centre)
 
 
 def _counts(sets: dict[str, SceneBatch]) -> dict[str, dict[str, dict[str, float]]]:
-    """Shares of the numbers of children of each kind, for pairs of kinds where any parent has a child."""
+    """Shares of the numbers of children, for each pair of kinds that are parent and child."""
     out: dict[str, dict[str, dict[str, float]]] = {}
     for name, scenes in sets.items():
         for child, table in scenes.tables.items():
@@ -150,5 +150,5 @@ def _shares(values: np.ndarray) -> dict[str, float]:
 
 
 def _round(value: Any) -> float:
-    """To significant digits: more would only say which machine it was."""
+    """Rounded to `DIGITS` significant digits, which are the same on every machine."""
     return float(f"{float(value):.{DIGITS}g}")

@@ -191,7 +191,8 @@ def _results(content: ReportContent) -> Image.Image | None:
                              static.baselines(content.table, width, height),
                              *(_text(note, 14, style.SOFT, width, max_lines=2) for note in notes)], 6))
     if style.stages(content.trace):
-        parts.append(_stack([_text("Distance to the photos, over renders", 17, style.INK, width, bold=True),
+        title = "Distance to the photos (squared MMD), over renders"
+        parts.append(_stack([_text(title, 17, style.INK, width, bold=True),
                              static.distance(content, width, height)], 6))
     return _row(parts, 40) if parts else None
 

@@ -94,7 +94,7 @@ def _notes(run: Run, real: Photos, labelled: Photos | None) -> tuple[str, ...]:
     """What makes the results optimistic."""
     config, found = run.config, []
     if hash_photos(real) == config.real.hash:
-        found.append("The fit was made with these photos; photos that it has not seen are a fairer test.")
+        found.append("Evaluated on the photos that the fit was made with; photos it has not seen are a fairer test.")
     if labelled is not None and config.labelled is not None and hash_photos(labelled) == config.labelled.hash:
-        found.append("The fit optimised its task on these labelled photos; others are a fairer test.")
+        found.append("Evaluated on the labelled photos that the fit was optimised on; others are a fairer test.")
     return tuple(found)

@@ -160,5 +160,5 @@ def _table(run: Run) -> Table | None:
         return None
     rows = [Baseline(name, float(np.mean(values)), min(values), max(values), values)
             for name, values in found.values.items()]
-    return Table(found.metric, rows, note=f"on {found.labelled} labelled photos; lowest to highest of "
-                                          f"{len(rows[0].values)} trainings on {found.images} images each; one fit")
+    return Table(found.metric, rows, note=f"Evaluated on {found.labelled} labelled photos. Intervals: lowest to "
+                                          f"highest of {len(rows[0].values)} trainings on {found.images} images each.")
