@@ -333,7 +333,7 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, t
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
     assert "error: file is a file; give the path of a folder" in call(*fit_command(world, "file"), code=1)
-    assert "error: file is a file, and" in call("generate", whole, "-n", 3, "--out", "file", code=1)
+    assert "error: file is a file; give" in call("generate", whole, "-n", 3, "--out", "file", code=1)
     said = call("export", whole, "--out", "folder", code=1)
     assert "Is a directory: 'folder'" in said and ".part" not in said
 
