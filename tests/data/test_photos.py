@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scenefit.data.image_files import find_photos, full_photo
-from scenefit.data.photos import Photos, read_labelled, read_photos, split
+from scenefit.data.photos import Photos, as_photos, read_labelled, read_photos, split
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (6, 8)
@@ -436,3 +436,13 @@ def test_split_says_when_it_cannot():
     for parts in [{}, {"a": 1, "b": 0}, {"a": float("nan")}, {"a": -1, "b": 2}]:
         with pytest.raises(ValueError, match="split needs a share > 0 for each part, got"):
             split(some([1, 2]), parts, 0)
+
+
+def test_images_and_photos_are_accepted_as_photos(tmp_path):
+    images = np.stack([noise(seed=i) for i in range(6)])
+    found = as_photos(images, SIZE)
+    assert isinstance(found, Photos) and np.array_equal(found.images, images)
+    assert found.paths == found.skipped == () and found.label.tolist() == [""] * 6 and found.boxes is None
+    assert as_photos(found, SIZE) is found
+    few = as_photos(found, SIZE, max_photos=4)
+    assert np.array_equal(few.images, images[[0, 1, 3, 5]]) and few.paths == ()

@@ -175,3 +175,14 @@ def test_numbers_that_make_no_sense(tmp_path):
     with pytest.raises(ValueError, match="no format 'voc9'"):
         generate(model(), bars(), 5, tmp_path / "out", "voc9")
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_are_parsed_once(tmp_path, monkeypatch):
+    """Their classes lie in files of their own."""
+    parsed = []
+    loads = json.loads
+    monkeypatch.setattr("scenefit.generation.dataset.json.loads", lambda text: parsed.append(text) or loads(text))
+    generate(model(), bars(), N, tmp_path / "out")
+    rows = [text for text in parsed if '"objects"' in text]
+    assert len(rows) == -(-N // 64) == len(set(rows))
+    assert len([text for text in parsed if text not in rows]) == len(rows)

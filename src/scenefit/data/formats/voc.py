@@ -96,11 +96,11 @@ def _xml(row: Row) -> str:
     for o in row["objects"]:
         if o["kept"]:
             hidden = 1 - o["visibility"]
-            place = _part(root, "object")
-            _add(place, name=o["name"], pose="Unspecified", truncated=int(o["truncation"] > TRUNCATED),
+            element = _part(root, "object")
+            _add(element, name=o["name"], pose="Unspecified", truncated=int(o["truncation"] > TRUNCATED),
                  difficult=int(hidden > DIFFICULT), occluded=int(hidden > OCCLUDED))
             x0, y0, x1, y1 = (round(value) for value in o["label_box"])
-            _add(_part(place, "bndbox"), xmin=x0 + 1, ymin=y0 + 1, xmax=max(x1, x0 + 1), ymax=max(y1, y0 + 1))
+            _add(_part(element, "bndbox"), xmin=x0 + 1, ymin=y0 + 1, xmax=max(x1, x0 + 1), ymax=max(y1, y0 + 1))
     ElementTree.indent(root, "\t")
     return ElementTree.tostring(root, "unicode") + "\n"
 
@@ -134,9 +134,9 @@ def read_labels(path: Path) -> Labels:
         raise NoLabels(f"has no annotation {path}")
     root = _parse(path)
     boxes = []
-    for number, place in enumerate(root.findall("object"), 1):
+    for number, element in enumerate(root.findall("object"), 1):
         where = f"object {number}"
-        name, box = (place.findtext("name") or "").strip(), place.find("bndbox")
+        name, box = (element.findtext("name") or "").strip(), element.find("bndbox")
         if not name or box is None:
             raise ValueError(f"{path}, {where}: it has no {'bndbox' if name else 'name'}")
         x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
