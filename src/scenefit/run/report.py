@@ -27,7 +27,7 @@ from scenefit.run.results import (
 )
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.priors import Choice, Prior
+from scenefit.scenes.priors import Prior
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -135,7 +135,7 @@ def _skipped(source: PhotoSource | None, what: str) -> list[str]:
 
 def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, at_bound: str) -> AttributeContent:
     ends = a.bounds
-    if ends is None and isinstance(a.prior, Prior) and not isinstance(a.prior, Choice) and not a.prior.circular:
+    if ends is None and isinstance(a.prior, Prior) and a.form not in ("choice", "angle"):
         ends = a.prior.bounds
     low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
     return AttributeContent(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
