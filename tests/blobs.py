@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 
+import checks
 import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
@@ -90,14 +91,10 @@ def killed(command, after, sleep=0.0):
 
 
 def contents(folder):
-    """Path -> bytes of all files below folder, hidden ones too, without timing fields and the
-    command line (reports show them: left out)."""
-    found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        data = re.sub(rb'"cpu_seconds": [0-9.]+|"command": ".*"', b"", path.read_bytes())
-        if path.name not in ("report.html", "report.png"):
-            found[str(path.relative_to(folder))] = data
-    return found
+    """Path -> bytes of all files below folder but reports (they show the time), without timing fields and the command
+    line."""
+    return {path: re.sub(rb'"cpu_seconds": [0-9.]+|"command": ".*"', b"", data)
+            for path, data in checks.contents(folder).items() if not path.endswith(("report.html", "report.png"))}
 
 
 def pixels(path):

@@ -3,19 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from scenefit.data.boxes import Boxes
 from scenefit.data.frames import Frames
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 
 
-def same(a: SceneBatch, b: SceneBatch) -> bool:
-    """Bit for bit."""
+def same_scenes(a: SceneBatch, b: SceneBatch) -> bool:
+    """Whether two batches hold the same scenes in the same order, bit for bit."""
     if a.seed != b.seed or a.kinds != b.kinds or not np.array_equal(a.index, b.index):
         return False
     for kind in a.kinds:
@@ -28,6 +31,27 @@ def same(a: SceneBatch, b: SceneBatch) -> bool:
         if not all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in pairs):
             return False
     return True
+
+
+def same_boxes(a: Boxes, b: Boxes) -> bool:
+    fields = ("count", "image", "box", "name", "score")
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in fields)
+
+
+def same_tensors(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two states hold tensors of the same names and values, in any order."""
+    return a.keys() == b.keys() and all(a[name].equal(b[name]) for name in a)
+
+
+def same_weights(a: Any, b: Any) -> bool:
+    """Whether two modules hold the same tensors."""
+    return same_tensors(a.state_dict(), b.state_dict())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path -> bytes of all files below a folder, hidden ones too."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
+            if path.is_file()}
 
 
 def counts(grammar: Grammar, kind: str, n: int = 4000) -> np.ndarray:

@@ -46,7 +46,3 @@ def write(form, out, some=None, parts=PARTS, classes=CLASSES):
     rows = form.save(some or frames(), out, parts)
     form.finish(out, iter(json.loads(json.dumps(rows))), classes, INFO)
     return out
-
-
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

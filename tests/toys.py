@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from checks import same_scenes
 from torch import Tensor
 
+from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, renderer_info
 from scenefit.renderers.sprites import Sprites
@@ -16,6 +18,7 @@ from scenefit.scenes.priors import learned
 from scenefit.scenes.scene import SceneBatch
 
 SIDE = 16
+COLOURS, BOX_IMAGE = ("red", "blue"), 48
 
 
 class Linear:
@@ -99,6 +102,23 @@ def bars(**more: Any) -> Sprites:
                    label="dot", **more)
 
 
+def coloured_boxes(count: int, seed: int, most: int = 4) -> tuple[np.ndarray, Boxes]:
+    """Red and blue boxes of 8 to 20 pixels that do not overlap, on grey: images [count, 48, 48, 3]."""
+    random = np.random.default_rng(seed)
+    images = random.integers(90, 130, (count, BOX_IMAGE, BOX_IMAGE, 3)).astype(np.uint8)
+    rows = []
+    for image in range(count):
+        taken = np.zeros((BOX_IMAGE, BOX_IMAGE), bool)
+        for _ in range(random.integers(1, most + 1)):
+            (w, h), code = random.integers(8, 21, 2), random.integers(2)
+            x, y = random.integers(0, BOX_IMAGE - w), random.integers(0, BOX_IMAGE - h)
+            if not taken[y:y + h, x:x + w].any():
+                taken[y:y + h, x:x + w] = True
+                images[image, y:y + h, x:x + w] = [(220, 30, 30), (30, 30, 220)][code]
+                rows.append((image, (x, y, x + w, y + h), COLOURS[code]))
+    return images, make_boxes(count, *zip(*rows, strict=True))
+
+
 def photos(grammar: Grammar, renderer: Any, n: int, seed: int = 99) -> np.ndarray:
     """uint8 [n, H, W, 3] of another seed's scenes."""
     return renderer(grammar.sample(seed, n)).images
@@ -112,20 +132,11 @@ def randomise(module: torch.nn.Module, scale: float = 0.3, seed: int = 0) -> Non
             value.add_(scale * torch.randn(value.shape, generator=generator))
 
 
-def same_scenes(a: SceneBatch, b: SceneBatch) -> bool:
-    """Whether two batches hold the same scenes in the same order, value for value."""
-    if not np.array_equal(a.index, b.index) or a.kinds != b.kinds:
-        return False
-    left, right = a.rows(), b.rows()
-    return left.keys() == right.keys() and all(
-        np.array_equal(left[name], right[name], equal_nan=left[name].dtype.kind == "f") for name in left)
-
-
 def of_scene(scenes: SceneBatch, kind: str, index: int) -> np.ndarray:
     """Rows of one scene's nodes of a kind."""
     (row,) = np.flatnonzero(scenes.index == index)
     return np.flatnonzero(scenes.tables[kind].scene == row)
 
 
-__all__ = ["SIDE", "Linear", "Plain", "Weights", "bars", "dot", "dots", "learned", "of_scene", "one", "pattern",
-           "photos", "randomise", "same_scenes"]
+__all__ = ["BOX_IMAGE", "COLOURS", "SIDE", "Linear", "Plain", "Weights", "bars", "coloured_boxes", "dot", "dots",
+           "learned", "of_scene", "one", "pattern", "photos", "randomise", "same_scenes"]

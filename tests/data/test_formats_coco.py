@@ -8,10 +8,11 @@ import pickle
 import numpy as np
 import painted
 import pytest
+from checks import contents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from painted import CLASSES, INFO, PARTS, H, W, contents, frames, half_seen, masks
+from painted import CLASSES, INFO, PARTS, H, W, frames, half_seen, masks
 from pycocotools import mask as reference
 from pycocotools.coco import COCO
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from checks import contents
 from PIL import Image
 
 import scenefit.data.formats
@@ -22,10 +23,6 @@ def frames(label=("cat", "dog", "dög 2", "cat"), indices=(0, 1, 7, 123456789)):
     scenes = Grammar("pet", {"pet": {}}).sample(0, np.array(indices))
     images = np.random.default_rng(0).integers(0, 256, (len(indices), 6, 8, 3), np.uint8)
     return make_frames(scenes, images, label=list(label))
-
-
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def write(out, some=None, parts=PARTS):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from painted import SCENES, H, W, contents, frames, half_seen, write
+from checks import contents
+from painted import SCENES, H, W, frames, half_seen, write
 
 from scenefit.data.formats import FORMATS, LabelPolicy, kitti_format, label_boxes
 from scenefit.data.formats.kitti import read_labels

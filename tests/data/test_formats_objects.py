@@ -7,7 +7,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from painted import CLASSES, INFO, PARTS, SCENES, H, W, contents, frames, half_seen, write
+from checks import contents
+from painted import CLASSES, INFO, PARTS, SCENES, H, W, frames, half_seen, write
 from PIL import Image
 from toys import bars, dot
 

@@ -4,7 +4,8 @@ from xml.dom import minidom
 
 import numpy as np
 import pytest
-from painted import SCENES, H, W, contents, frames, half_seen, write
+from checks import contents
+from painted import SCENES, H, W, frames, half_seen, write
 from PIL import Image
 
 from scenefit.data.formats import FORMATS, LabelPolicy, label_boxes, voc_format

@@ -5,7 +5,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 import yaml
-from painted import CLASSES, PARTS, SCENES, H, W, contents, frames, half_seen, write
+from checks import contents
+from painted import CLASSES, PARTS, SCENES, H, W, frames, half_seen, write
 from PIL import Image
 
 from scenefit.data.formats import FORMATS, LabelPolicy, label_boxes, yolo_format

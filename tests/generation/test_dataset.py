@@ -1,10 +1,10 @@
 """Writing a labelled data set."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from checks import contents
 from PIL import Image
 from toys import bars, dot, randomise
 
@@ -24,10 +24,6 @@ def model(seed: int = 0, change: float = 0.05) -> Model:
     distribution = SceneDistribution(GRAMMAR)
     randomise(distribution, change)
     return Model(distribution, seed)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class Failing:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks import same
+from checks import same_scenes
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -45,7 +45,7 @@ def test_a_prior_may_ask_which_child_a_node_is() -> None:
             assert [car.place for car in cars] == list(range(len(cars)))
         assert {(door.of, door.up) for door in scene.of("door")} == {
             (car.place, scene.of(car.parent.kind).index(car.parent)) for car in scene.of("car")}
-    assert same(scenes.take([7]), grammar.sample(0, [7]))
+    assert same_scenes(scenes.take([7]), grammar.sample(0, [7]))
     assert Grammar("root", {"root": place}, []).sample(0, 3).tables["root"]["place"].tolist() == [0, 0, 0]
 
 
@@ -95,7 +95,7 @@ def test_conditional_learned_priors_with_bounds_take_any_number_of_nodes(n: int)
     """Checking the bounds of a prior with one mean a node once needed exactly three nodes."""
     scenes = CONDITIONAL.sample(0, n)
     assert np.abs(scenes.tables["b"]["x"]).max() <= 3
-    assert same(CONDITIONAL.decode(scenes, {})[0], scenes)
+    assert same_scenes(CONDITIONAL.decode(scenes, {})[0], scenes)
 
 
 CONDITIONAL = Grammar("a", {"a": {"x": learned(Uniform(-9, 9))},
@@ -111,8 +111,8 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 def test_without_moves_decoding_changes_no_bit(street: Grammar, coins: Grammar) -> None:
     for grammar in (street, coins, CONDITIONAL):
         scenes = grammar.sample(1, 50)
-        assert same(grammar.decode(scenes, {})[0], scenes)
-        assert same(grammar.decode(scenes.take([8, 3]), {})[0], scenes.take([8, 3]))
+        assert same_scenes(grammar.decode(scenes, {})[0], scenes)
+        assert same_scenes(grammar.decode(scenes.take([8, 3]), {})[0], scenes.take([8, 3]))
 
 
 def test_moves_of_nothing_change_nothing(street: Grammar) -> None:
@@ -227,7 +227,7 @@ def test_decoding_leaves_its_scenes_alone(street: Grammar) -> None:
     scenes = street.sample(1, 10)
     n = {kind: len(table) for kind, table in scenes.tables.items()}
     street.decode(scenes, {a.key: np.full(n[a.kind], 1) for a in street.learned if not a.count})
-    assert same(scenes, street.sample(1, 10))
+    assert same_scenes(scenes, street.sample(1, 10))
 
 
 def test_a_scene_moves_alone_as_in_a_batch(street: Grammar) -> None:
@@ -236,7 +236,7 @@ def test_a_scene_moves_alone_as_in_a_batch(street: Grammar) -> None:
     whole, _ = street.decode(scenes, {("car", "side"): move})
     some = scenes.take([4, 9])
     kept = np.isin(scenes.tables["car"].scene, [4, 9])
-    assert same(street.decode(some, {("car", "side"): move[kept]})[0], whole.take([4, 9]))
+    assert same_scenes(street.decode(some, {("car", "side"): move[kept]})[0], whole.take([4, 9]))
 
 
 def test_bad_moves(street: Grammar) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks import same
+from checks import same_scenes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,7 +95,7 @@ def test_what_is_not_there(scenes: SceneBatch) -> None:
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))],
                          ids=["copy", "deepcopy", "pickle"])
 def test_batches_scenes_and_nodes_can_be_copied_and_pickled(scenes: SceneBatch, again: Any) -> None:
-    assert same(again(scenes), scenes)
+    assert same_scenes(again(scenes), scenes)
     scene = again(scenes[3])
     assert isinstance(scene, Scene) and scene.index == 3
     assert [n.values for n in scene.nodes] == [n.values for n in scenes[3].nodes]
@@ -137,7 +137,7 @@ def test_take_is_sampling_those_alone(indices: list[int]) -> None:
         assert taken[row].rng("x").random() == WHOLE[index].rng("x").random()
     assert taken.node_count == sum(len(WHOLE[index].nodes) for index in indices)
     if indices == sorted(indices):
-        assert same(taken, TREES.sample(2, indices))
+        assert same_scenes(taken, TREES.sample(2, indices))
 
 
 TREES = Grammar("wood", {"wood": {}, "tree": {"height": Uniform(1, 9)}, "bird": {"song": Choice(["a", "bb"])}},
@@ -147,15 +147,15 @@ WHOLE = TREES.sample(2, 12)
 
 
 def test_take_of_some_of_some_of_some(scenes: SceneBatch) -> None:
-    assert same(scenes.take([7, 3, 9, 1]).take([2, 0]), scenes.take([9, 7]))
-    assert same(scenes.take(range(20)), scenes)
+    assert same_scenes(scenes.take([7, 3, 9, 1]).take([2, 0]), scenes.take([9, 7]))
+    assert same_scenes(scenes.take(range(20)), scenes)
 
 
 def test_take_with_a_mask_or_from_the_end(scenes: SceneBatch) -> None:
     mask = np.zeros(20, bool)
     mask[[2, 5]] = True
-    assert same(scenes.take(mask), scenes.take([2, 5]))
-    assert same(scenes.take([-1]), scenes.take([19]))
+    assert same_scenes(scenes.take(mask), scenes.take([2, 5]))
+    assert same_scenes(scenes.take([-1]), scenes.take([19]))
 
 
 def test_take_of_what_cannot_be_taken(scenes: SceneBatch) -> None:

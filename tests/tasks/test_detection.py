@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from toys import dot, dots
+from checks import same_boxes, same_weights
+from toys import BOX_IMAGE, coloured_boxes, dot, dots
+from toys import COLOURS as CLASSES
 
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.data.label_policy import LabelPolicy, label_boxes
@@ -17,43 +19,14 @@ from scenefit.nets.centre_network import Detector, SmallMaps, Targets, class_wei
 from scenefit.scenes.priors import Uniform
 from scenefit.tasks import Detect, Task
 
-CLASSES = ("red", "blue")
 QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
                backbone=SmallMaps)
-SIZE = 48
 EVEN = torch.ones(2)
-
-
-def scenes(count: int, seed: int, most: int = 4) -> tuple[np.ndarray, Boxes]:
-    """Red and blue boxes of 8 to 20 pixels that do not overlap, on grey."""
-    random = np.random.default_rng(seed)
-    images = random.integers(90, 130, (count, SIZE, SIZE, 3)).astype(np.uint8)
-    rows = []
-    for image in range(count):
-        taken = np.zeros((SIZE, SIZE), bool)
-        for _ in range(random.integers(1, most + 1)):
-            (w, h), code = random.integers(8, 21, 2), random.integers(2)
-            x, y = random.integers(0, SIZE - w), random.integers(0, SIZE - h)
-            if not taken[y:y + h, x:x + w].any():
-                taken[y:y + h, x:x + w] = True
-                images[image, y:y + h, x:x + w] = [(220, 30, 30), (30, 30, 220)][code]
-                rows.append((image, (x, y, x + w, y + h), CLASSES[code]))
-    return images, make_boxes(count, *zip(*rows, strict=True))
 
 
 @pytest.fixture(scope="module")
 def trained() -> Detector:
-    return QUICK.train(*scenes(128, 0), 0)
-
-
-def same(first: Boxes, second: Boxes) -> bool:
-    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in
-               ("count", "image", "box", "name", "score"))
-
-
-def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
-    other = second.state_dict()
-    return all(torch.equal(value, other[name]) for name, value in first.state_dict().items())
+    return QUICK.train(*coloured_boxes(128, 0), 0)
 
 
 # suppression
@@ -104,7 +77,7 @@ def test_iou_by_hand():
                                     Augment(vertical_flip=True)])
 def test_boxes_follow_their_images(change):
     """The coloured parts of the changed image are where its boxes are."""
-    images, boxes = scenes(12, 3, most=1)
+    images, boxes = coloured_boxes(12, 3, most=1)
     out, moved = augmented(images, boxes, change, 5, copies=3)
     assert len(out) == 36 and moved.count == 36 and not np.array_equal(out[:12], images)
     assert len(moved) > 25  # some are cut off
@@ -116,13 +89,13 @@ def test_boxes_follow_their_images(change):
 
 
 def test_no_change_changes_nothing():
-    images, boxes = scenes(6, 0)
-    out, same_boxes = augmented(images, boxes, NO_CHANGE, 0)
-    assert np.array_equal(out, images) and same(same_boxes, boxes)
+    images, boxes = coloured_boxes(6, 0)
+    out, out_boxes = augmented(images, boxes, NO_CHANGE, 0)
+    assert np.array_equal(out, images) and same_boxes(out_boxes, boxes)
 
 
 def test_a_copy_depends_on_its_number_alone():
-    images, boxes = scenes(6, 0)
+    images, boxes = coloured_boxes(6, 0)
     out, _ = augmented(images, boxes, Augment(), 1)
     assert np.array_equal(augmented(images[:4], boxes.take(range(4)), Augment(), 1)[0], out[:4])
     assert not np.array_equal(augmented(images, boxes, Augment(), 2)[0], out)
@@ -215,7 +188,7 @@ def ap(task: Detect, network: Detector, images: np.ndarray, labels: Boxes) -> fl
 
 
 def test_it_learns_predicts_and_evaluates(trained):
-    images, truth = scenes(32, 1)
+    images, truth = coloured_boxes(32, 1)
     assert ap(QUICK, trained, images, truth) > 0.9
     swapped = make_boxes(32, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
     assert ap(QUICK, trained, images, swapped) < 0.4
@@ -223,7 +196,7 @@ def test_it_learns_predicts_and_evaluates(trained):
     found = QUICK.predict(trained, images)
     for row in range(32):
         assert (np.diff(found.score[found.rows(row)]) <= 0).all()
-    assert found.box.min() >= 0 and found.box.max() <= SIZE
+    assert found.box.min() >= 0 and found.box.max() <= BOX_IMAGE
     checked: Task = QUICK  # fits the protocol
     assert callable(checked.influence)
 
@@ -232,7 +205,8 @@ def test_labels_are_the_boxes_of_renders_and_of_photos():
     frames = dots(labels={"dot": ["red"]})(dot(Uniform(4, 12)).sample(0, 6))
     policy = LabelPolicy(margin=1.0)
     boxes = QUICK.labels(frames, policy)
-    assert same(boxes, label_boxes(frames, policy)) and not same(boxes, QUICK.labels(frames)) and len(boxes) == 6
+    assert same_boxes(boxes, label_boxes(frames, policy)) and len(boxes) == 6
+    assert not same_boxes(boxes, QUICK.labels(frames))
     photos = Photos(frames.images, (), (), frames.label, boxes)
     assert QUICK.labels(photos) is boxes
     with pytest.raises(ValueError, match="the 6 labelled photos have classes of whole photos; a detector needs photos "
@@ -244,29 +218,29 @@ def test_labels_are_the_boxes_of_renders_and_of_photos():
 
 
 def test_detections_do_not_depend_on_the_other_images(trained):
-    images, _ = scenes(21, 2)
+    images, _ = coloured_boxes(21, 2)
     every = QUICK.predict(trained, images)
-    assert same(QUICK.predict(trained, images[18:]), every.take(range(18, 21)))
+    assert same_boxes(QUICK.predict(trained, images[18:]), every.take(range(18, 21)))
     assert len(QUICK.predict(trained, images[:0])) == 0
     assert np.bincount(replace(QUICK, max_detections=1).predict(trained, images).image).max() == 1
 
 
 def test_upscaling_brings_boxes_back_to_the_image():
     task = replace(QUICK, upscale=1.5)
-    network = task.train(*scenes(128, 0), 0)
-    assert ap(task, network, *scenes(32, 1)) > 0.9
+    network = task.train(*coloured_boxes(128, 0), 0)
+    assert ap(task, network, *coloured_boxes(32, 1)) > 0.9
 
 
 @pytest.mark.parametrize("steps", range(1, 8))
 def test_any_number_of_steps_is_a_training(steps):
-    assert same_weights(*(replace(QUICK, steps=steps).train(*scenes(4, 0), 0) for _ in range(2)))
+    assert same_weights(*(replace(QUICK, steps=steps).train(*coloured_boxes(4, 0), 0) for _ in range(2)))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
-    task, data = replace(QUICK, steps=6, augment=Augment(), augmented_copies=40), scenes(24, 0)
+    task, data = replace(QUICK, steps=6, augment=Augment(), augmented_copies=40), coloured_boxes(24, 0)
     state = torch.random.get_rng_state()
     first = task.train(*data, 5)
-    task.train(*scenes(8, 4), 5)
+    task.train(*coloured_boxes(8, 4), 5)
     assert same_weights(task.train(*data, 5), first) and not same_weights(task.train(*data, 6), first)
     assert same_weights(task.fresh(5), task.fresh(5)) and not same_weights(task.fresh(5), task.fresh(6))
     assert torch.equal(state, torch.random.get_rng_state())
@@ -274,19 +248,19 @@ def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
 
 def test_fine_tuning_leaves_the_first_network_alone(trained):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
-    images, truth = scenes(16, 7)
+    images, truth = coloured_boxes(16, 7)
     swapped = make_boxes(16, truth.image, truth.box, np.where(truth.name == "red", "blue", "red"))
     tuned = QUICK.fine_tune(trained, images, swapped, 0)
     assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
     assert ap(QUICK, tuned, images, swapped) > 0.5 > ap(QUICK, trained, images, swapped)
-    mixed = replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0, *scenes(16, 8))
+    mixed = replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0, *coloured_boxes(16, 8))
     assert not same_weights(mixed, replace(QUICK, steps=9).fine_tune(trained, images, swapped, 0))
 
 
 def test_self_training_on_photos_of_another_look_forgets_nothing(trained):
     """Photos with frames of red and blue that are no objects."""
-    images, truth = scenes(32, 7)
-    photos, real = scenes(32, 8)
+    images, truth = coloured_boxes(32, 7)
+    photos, real = coloured_boxes(32, 8)
     photos = photos.copy()
     photos[:, :2], photos[:, :, -2:] = (160, 60, 60), (60, 60, 160)
     adapted = replace(QUICK, steps=240).self_train(trained, photos, 0, images, truth, 1)
@@ -297,7 +271,7 @@ def test_self_training_on_photos_of_another_look_forgets_nothing(trained):
 
 
 def test_self_training_takes_confident_predictions_as_labels_anew_each_round(trained, monkeypatch):
-    (images, truth), (photos, _) = scenes(16, 7), scenes(8, 8)
+    (images, truth), (photos, _) = coloured_boxes(16, 7), coloured_boxes(8, 8)
     seen: list[tuple[Boxes, Boxes, int]] = []
     features: list[object] = []
 
@@ -323,7 +297,7 @@ def test_self_training_takes_confident_predictions_as_labels_anew_each_round(tra
 
 def test_influence_is_that_of_the_last_layers_gradients():
     """Computed anew with autograd, image by image, over the moments of the training."""
-    task, data, real = replace(QUICK, steps=8), scenes(20, 0), scenes(6, 1)
+    task, data, real = replace(QUICK, steps=8), coloured_boxes(20, 0), coloured_boxes(6, 1)
     credit, score = task.influence(*data, *real, 3)
     expected = np.zeros(20)
     for network in task.train_steps(*data, 3, parts=4):
@@ -346,17 +320,17 @@ def test_influence_is_that_of_the_last_layers_gradients():
 
 def test_images_with_wrong_labels_have_less_influence():
     """The plain product of the gradients does not see them."""
-    images, truth = scenes(160, 0)
+    images, truth = coloured_boxes(160, 0)
     bad = truth.image < 40
     name = np.where(bad & (truth.name == "red"), "blue", np.where(bad, "red", truth.name))
     task = replace(QUICK, learning_rate=5e-3)
-    credit, _ = task.influence(images, make_boxes(160, truth.image, truth.box, name), *scenes(24, 1), 0)
+    credit, _ = task.influence(images, make_boxes(160, truth.image, truth.box, name), *coloured_boxes(24, 1), 0)
     assert credit.std() == pytest.approx(1, abs=0.01)
     assert credit[:40].mean() < credit[40:].mean() - 0.5
 
 
 def test_errors_say_what_to_do():
-    images, truth = scenes(4, 0)
+    images, truth = coloured_boxes(4, 0)
     with pytest.raises(ValueError, match=r"boxes of \['blue'\] are not among the classes \['red'\]; name every class"):
         replace(QUICK, classes=("red",)).train(images, truth, 0)
     with pytest.raises(ValueError, match=r"got 3 images and boxes of 4"):
@@ -377,7 +351,7 @@ def test_any_size_of_image(trained, size):
 
 def test_lite0_stays_frozen_or_learns_too():
     task = Detect(CLASSES, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE)
-    data = scenes(4, 0)
+    data = coloured_boxes(4, 0)
     fresh, network = task.fresh(0), task.train(*data, 0)
     assert same_weights(network.backbone, fresh.backbone) and not same_weights(network.tower, fresh.tower)
     tuned = replace(task, train_backbone=True).train(*data, 0)
@@ -387,6 +361,7 @@ def test_lite0_stays_frozen_or_learns_too():
 
 
 def test_the_pyramid_is_that_of_lite0():
-    images = torch.from_numpy(scenes(2, 0)[0]).permute(0, 3, 1, 2)[:, :, :, :40].repeat(1, 1, 2, 2) / 255  # 96 x 80
+    images = torch.from_numpy(coloured_boxes(2, 0)[0]).permute(0, 3, 1, 2)
+    images = images[:, :, :, :40].repeat(1, 1, 2, 2) / 255  # 96 x 80
     for layer, found in zip((2, 4, 10, 15), Lite0Maps()(images), strict=True):
         torch.testing.assert_close(found.mean((2, 3)), lite0(layer)(images), rtol=1e-3, atol=1e-3)
