@@ -137,6 +137,11 @@ class View(Mapping[str, Array]):
         except KeyError:
             raise KeyError(self._lack(name)) from None
 
+    def __contains__(self, name: object) -> bool:  # the mixin's would word the error of a missing name each time
+        if self._accessed is not None:
+            self._accessed.add((self._group.kind, str(name)))
+        return name in self._group.columns
+
     def _lack(self, name: str) -> str:
         kind, known = self._group.kind, sorted(self._group.columns)
         if self._up == 0:
