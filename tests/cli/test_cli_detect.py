@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def quick(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
         classes, steps=40, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps,
-                                                                                            device=device))
+        device=device))
+    monkeypatch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=48))
 
 
 @pytest.fixture(scope="module")
