@@ -17,20 +17,40 @@ import numpy as np
 import torch
 
 import scenefit as sf
+from scenefit.inference.stages.cma_es import CmaEs
+from scenefit.inference.stages.meta_sim import MetaSim
+from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.inference.stages.moment_matching import MomentMatching
+from scenefit.inference.stages.regression_abc import RegressionAbc
+from scenefit.inference.stages.regressor import Regressor
+from scenefit.inference.stages.structure import Structure
+from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.nets.centre_network import SmallMaps
 
 Labelled = Iterator[tuple[str, Any]]  # what it is, for people; its values
 QUICK = {"reads": 2, "reader_renders": 128, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "look_renders": 64,
          "steps": 2, "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
-ASIDE = ("piece", "counts", "seconds", "cpu_seconds")  # of a saved state: where it stands, and times
+ASIDE = ("piece", "counts", "seconds", "cpu_seconds", "cma:losses")  # of a saved state: where it stands, and times
 SIDE = 24  # pixels
 
 
 # ---------------------------------------------------------------------------------- what knows the package's names
 
 def settings(**changes: Any) -> Any:
-    """Of a fit that takes a second or two."""
-    return sf.Settings(**{**QUICK, **changes})
+    """Of a fit that takes a second or two, from the names that settings had at first."""
+    given = {**QUICK, **changes}
+    rounds, renders = given["rounds"], given["round_renders"]
+    method = {"infer": lambda: MomentMatching(rounds, renders), "search": lambda: CmaEs(rounds),
+              "look": lambda: RegressionAbc(given["looks"], given["look_renders"], given["look_objects"]),
+              "none": lambda: MetaSim(given.get("pretrain", 0))}[given.get("warm_start", "infer")]()
+    gradient = {"exact": "pathwise", "finite": "finite-difference", "simultaneous": "spsa", "score": "score-function",
+                "auto": "auto"}[given.get("gradient", "auto")]
+    task = {"credit": "influence"}.get(given.get("task", "credit"), given.get("task"))
+    after = {"infer": 0.002}.get(given.get("warm_start", "infer"), 0.01)
+    return sf.Settings(method, Regressor(given["reads"], given["reader_renders"], given["reader_epochs"]),
+                       Structure(given.get("structure", 0)), Descent(given["steps"], given["batch"], after, gradient),
+                       TaskReward(task, given["task_steps"], given["task_renders"]),
+                       validation_renders=given["check_renders"])
 
 
 def labelled_photos(frames: Any) -> Any:
@@ -56,7 +76,7 @@ def fitted(grammar: Any, renderer: Any, photos: Any, few: Any = None, posed: Any
 def step_numbers(steps: Iterable[Any]) -> list[list[float]]:
     """Of each step: which stage, counted, and what it measured and took; neither its name nor its time."""
     stages = list(dict.fromkeys(step.stage for step in steps))
-    return [[stages.index(s.stage), s.distance, s.score, s.renders, s.trainings] for s in steps]
+    return [[stages.index(s.stage), s.distance, s.metric, s.renders, s.trainings] for s in steps]
 
 
 def model_arrays(step: Any) -> list[np.ndarray]:

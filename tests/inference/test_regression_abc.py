@@ -8,6 +8,7 @@ import torch
 from test_aggregate_posterior import GRAMMAR
 
 import scenefit as sf
+from scenefit.data.photos import as_photos
 from scenefit.data.boxes import make_boxes
 from scenefit.inference.regression_abc import Looking, normalised_image_attributes
 from scenefit.metrics.ridge import regress, select_by_r2

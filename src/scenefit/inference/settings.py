@@ -1,131 +1,159 @@
-"""The settings of a fit, with defaults chosen by measurement (see `benchmarks/` and `experiments/`)."""
+"""The settings of a fit: those of its stages, and its budget. Defaults were chosen by measurement (`benchmarks/`,
+`experiments/`)."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, Protocol
 
-GRADIENT_NAMES = ("auto", "exact", "finite", "simultaneous", "score")
-WARM_STARTS = ("infer", "look", "search", "none")
-TASK_TERMS = ("credit", "reinforce", "none")
+from scenefit.inference.problem import Budget, Problem, Stage
+from scenefit.inference.stages.cma_es import CmaEs
+from scenefit.inference.stages.meta_sim import MetaSim, NoMethod
+from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.inference.stages.moment_matching import MomentMatching
+from scenefit.inference.stages.regression_abc import RegressionAbc
+from scenefit.inference.stages.regressor import Regressor
+from scenefit.inference.stages.structure import Structure
+from scenefit.inference.stages.task_reward import TaskReward
+from scenefit.inference.stages.validation import keep_best, validation
+
+class Method(Protocol):
+    """How a fit comes near the photos: a frozen settings class that lists its stages.
+
+    descent_steps, learning_rate: defaults of the MMD descent that follows it.  check: ValueError where it cannot learn
+    the problem.  within: the same with the share of max_renders that a fit leaves it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def descent_steps(self) -> int: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    def check(self, problem: Problem) -> None: ...
+
+    def within(self, max_renders: int) -> "Method": ...
+
+    def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]: ...
+
+
+METHODS: dict[str, Any] = {"auto": MomentMatching, **{
+    method.name: method for method in (MomentMatching, RegressionAbc, CmaEs, MetaSim, NoMethod)}}
+MIN_STEPS = 10  # renders for each of at least four pieces of work
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to fit. Counts are of images rendered unless said otherwise.
 
-    gradient: how to get one through the renderer; "auto" is exact where the renderer is differentiable, else the score
-    function.  warm_start: "infer" brings readings of renders and photos to agree, attribute by attribute; "look" finds
-    the attributes of each photo as a whole (its light, its sizes, how many there are), for scenes whose learned
-    attributes belong to the root; "search" is CMA-ES on the distance.
-    reads, reader_renders, reader_epochs: trainings of the reader; the first on the broad prior, later ones where the
-    photos seem to lie.  rounds, round_renders: of the warm start.
-    focus: train it once more, close to the photos, and let readings agree again.  looks, look_renders: rounds of
-    "look", and renders of each.  look_objects: from the third round on, a detector helps to read; needs the extra
-    lite0.
-    structure: renders of each of two rounds that learn how many there are, and of which kind, as a policy with the
-    scene so far in view (some thousands); 0 leaves each count and choice its own share of values.
-    steps, batch: of the descent, by default 60, and none after "look", which such distances made worse; batch is a
-    multiple of 64.  rate: of the curves, in units of the
-    bounds; by default small after "infer", which ends close by, and larger after the others.
-    pretrain: steps of reconstruction before all else (Kar et al. 2019).
-    task: how labelled photos enter; task_steps, task_renders: how often, and on how many images a network is trained.
-    task_weight: of the task's gradient against the distance's.
-    check_renders: for each check of the distance.  most_photos: a larger folder is thinned evenly.
+    method: how to come near the photos: a name of `METHODS` ("auto" is "moment-matching"), or one of their settings
+    classes, such as RegressionAbc(rounds=4).  regressor: training of the network that predicts attributes and whose
+    features measure the distance.  structure: a policy for counts and kinds.  descent: on the MMD.  task: labelled
+    photos as reward.
+    validation_renders: for each measurement of the distance.  max_photos: a larger folder is thinned evenly.
+    max_renders: of the whole fit; every stage then gets its share.  minutes: of wall clock, after which no step begins.
+    device: "cpu" or "cuda", of the task's network and of detectors.
     """
 
-    gradient: str = "auto"
-    warm_start: str = "infer"
-    reads: int = 3
-    reader_renders: int = 4096
-    reader_epochs: int = 3
-    rounds: int = 3
-    focus: bool = True
-    round_renders: int = 512
-    looks: int = 6
-    look_renders: int = 1000
-    look_objects: bool = True
-    structure: int = 0
-    steps: int | None = None
-    batch: int = 128
-    rate: float | None = None
-    pretrain: int = 0
-    task: str = "credit"
-    task_steps: int = 20
-    task_renders: int = 512
-    task_weight: float = 0.03
-    check_renders: int = 512
-    most_photos: int = 2000
+    method: str | Method = "auto"
+    regressor: Regressor = field(default_factory=Regressor)
+    structure: Structure = field(default_factory=Structure)
+    descent: Descent = field(default_factory=Descent)
+    task: TaskReward = field(default_factory=TaskReward)
+    validation_renders: int = 512
+    max_photos: int = 2000
     max_renders: int | None = None
     minutes: float | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("gradient", GRADIENT_NAMES), ("warm_start", WARM_STARTS), ("task", TASK_TERMS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        if self.batch < 64 or self.batch % 64:
-            raise ValueError(f"batch must be a multiple of 64, got {self.batch}")
-        if self.reader_renders < 4:  # a quarter of the later ones are of the broad prior
-            raise ValueError(f"reader_renders must be at least 4, got {self.reader_renders}")
-        if self.look_renders < 64:
-            raise ValueError(f"look_renders must be at least 64, got {self.look_renders}")
-        for name, least in (("round_renders", 2), ("check_renders", 2), ("task_renders", 2), ("most_photos", 4)):
+        if isinstance(self.method, str):
+            if self.method not in METHODS:
+                raise ValueError(f"method must be one of {', '.join(METHODS)}, or the settings of one, got "
+                                 f"{self.method!r}")
+            object.__setattr__(self, "method", METHODS[self.method]())
+        for name, least in (("validation_renders", 2), ("max_photos", 4)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name in ("reads", "reader_epochs", "looks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.rate is not None and not 0 < self.rate <= 1:
-            raise ValueError(f"rate must be above 0 and at most 1, in units of the bounds, got {self.rate}")
-        if self.steps is not None and self.steps < 0:
-            raise ValueError(f"steps must be at least 0, got {self.steps}")
-        if self.structure and self.structure < 64:
-            raise ValueError(f"structure must be 0, or at least 64 renders a round, got {self.structure}")
-        if not self.task_weight >= 0:
-            raise ValueError(f"task_weight must be at least 0, got {self.task_weight}")
-        if self.warm_start == "look" and self._look_share < 64:
-            raise ValueError(f"max_renders={self.max_renders} is too few for {self.looks} looks of at least 64 "
-                             "renders, which get half of them; give more renders, or fewer looks")
-        for name in ("rounds", "pretrain", "task_steps", "task_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes must be positive, got {self.minutes}")
-        least = 10 * max(self.reads, self.rounds, 4)  # two images for each piece of work
+        least = MIN_STEPS * max(self.regressor.rounds, getattr(self.method, "rounds", 0), 4)
         if self.max_renders is not None and self.max_renders < least:
             raise ValueError(f"max_renders must be at least {least}, got {self.max_renders}")
+        self.within_budget()
+
+    @property
+    def chosen(self) -> Method:
+        """The method's settings."""
+        assert not isinstance(self.method, str)
+        return self.method
 
     def within_budget(self) -> "Settings":
         """The same, with renders scaled down where max_renders asks for it, so that every stage gets its part."""
         if self.max_renders is None:
             return self
-        reads, rounds = self.reads + self.focus, max(self.rounds + 2 * self.focus, 1)
-        return replace(self, reader_renders=min(self.reader_renders, self.max_renders // (2 * reads)),
-                       look_renders=self._look_share,
-                       round_renders=min(self.round_renders, max(self.max_renders // (5 * rounds), 2)),
-                       check_renders=min(self.check_renders, self.max_renders // 16))
+        trainings = self.regressor.rounds + getattr(self.method, "refine", True)
+        return replace(self, method=self.chosen.within(self.max_renders),
+                       regressor=replace(self.regressor, renders=max(min(
+                           self.regressor.renders, self.max_renders // (2 * trainings)), 4)),
+                       validation_renders=min(self.validation_renders, self.max_renders // 16), max_renders=None)
 
-    @property
-    def _look_share(self) -> int:
-        """Renders of a look: all of them get half of max_renders."""
-        if self.max_renders is None or self.warm_start != "look":
-            return self.look_renders
-        rounds = 2 + 1.125 * (self.looks - 1)  # the first has twice as many, the others an eighth more
-        return min(self.look_renders, int((self.max_renders / 2 - 64) / rounds))  # 64 show the classes
+    def budget(self) -> Budget:
+        """What stages may spend."""
+        return Budget(self.within_budget().validation_renders, self.max_renders, self.minutes)
 
-    @property
-    def descent(self) -> int:
-        """The steps, whether they were given or not."""
-        if self.steps is not None:
-            return self.steps
-        return 0 if self.warm_start == "look" else 60
-
-    @property
-    def pace(self) -> float:
-        """The rate, whether it was given or not."""
-        if self.rate is not None:
-            return self.rate
-        return 0.002 if self.warm_start == "infer" else 0.01
+    def stages(self, problem: Problem) -> tuple[Stage, ...]:
+        """The whole fit. ValueError where the method or the gradient does not suit the problem."""
+        own = self.within_budget()
+        own.chosen.check(problem)
+        descent = own.descent.resolved(problem, own.chosen.descent_steps, own.chosen.learning_rate)
+        return (*own.chosen.stages(problem, own.regressor), *own.structure.stages(problem), descent.stage(),
+                keep_best(problem), *own.task.stages(problem, descent), validation(problem))
 
     def record(self) -> dict[str, Any]:
-        """In plain values."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """As plain JSON values, nested as the settings are; the method under its name."""
+        return {**asdict(self), "method": {"name": self.chosen.name, **asdict(self.chosen)}}  # type: ignore[call-overload]
+
+
+def settings_from(record: Mapping[str, Any]) -> Settings:
+    """Settings from their `record`. ValueError or TypeError, naming what does not fit."""
+    plain, kinds = dict(record), {f.name: f.default_factory for f in fields(Settings)}
+    if "method" in plain:
+        given = dict(plain["method"])
+        name = given.pop("name", None)
+        if name not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+        plain["method"] = METHODS[name](**given)
+    for name, value in plain.items():
+        if isinstance(value, Mapping):
+            plain[name] = kinds[name](**value)  # type: ignore[operator]
+    return Settings(**plain)
+
+
+def flat(settings: Settings) -> dict[str, Any]:
+    """Every single setting by its path: "descent.steps" -> 60, "method.rounds" -> 3."""
+    out: dict[str, Any] = {}
+    for name, value in ((f.name, getattr(settings, f.name)) for f in fields(settings)):
+        if is_dataclass(value) and not isinstance(value, type):
+            out |= {f"{name}.{f.name}": getattr(value, f.name) for f in fields(value)}
+        else:
+            out[name] = value
+    return out
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with some single ones, by their paths as in `flat`, replaced. KeyError for an unknown path."""
+    nested: dict[str, Any] = {}
+    known = flat(settings)
+    for path, value in values.items():
+        if path not in known:
+            raise KeyError(path)
+        name, _, inner = path.partition(".")
+        if inner:
+            nested.setdefault(name, {})[inner] = value
+        else:
+            nested[name] = value
+    return replace(settings, **{name: replace(getattr(settings, name), **value) if isinstance(value, dict) else value
+                                for name, value in nested.items()})

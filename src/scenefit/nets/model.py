@@ -1,6 +1,5 @@
 """The result of a fit: a learned distribution of scenes."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,9 +39,7 @@ class Model:
 
     def copy(self) -> "Model":
         """A copy that further learning does not change."""
-        t = self.distribution
-        shared = {id(part): part for part in (t.grammar, t.columns, t.numbers, t.choices, t.image_attributes)}
-        return Model(copy.deepcopy(t, shared), self.seed)
+        return Model(self.distribution.copy(), self.seed)
 
     def state(self) -> dict[str, Tensor]:
         """All that `load_model` needs besides the grammar: tensors by name."""

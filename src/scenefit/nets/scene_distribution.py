@@ -130,6 +130,12 @@ class SceneDistribution(nn.Module):
         with torch.no_grad():
             self.logits[_name(attribute)].copy_(log_probabilities(odds / odds.sum()))
 
+    def copy(self) -> "SceneDistribution":
+        """The same, with parameters of its own."""
+        shared = {id(part): part for part in (self.grammar, self.columns, self.numbers, self.choices,
+                                              self.image_attributes)}
+        return copy.deepcopy(self, shared)
+
     def sample(self, seed: int, indices: Any) -> SceneBatch:
         """Scenes of these indices [S], or how many, without gradients. ValueError if a scene grows without end."""
         with torch.no_grad():

@@ -30,7 +30,7 @@ from scenefit.files.lock import NAME as LOCK
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.versions import versions
 from scenefit.inference.fit import Step, fit_steps
-from scenefit.inference.settings import Settings
+from scenefit.inference.settings import Settings, settings_from
 from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.model import Model, load_model
 from scenefit.renderers import Renderer
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        return Settings(**self.config.settings)
+        return settings_from(self.config.settings)
 
     @property
     def fitted(self) -> bool:
@@ -101,8 +101,8 @@ def open_run(folder: str | Path) -> Run:
                        "--real DIR --out RUN")
     config = read_config(path)
     try:
-        Settings(**config.settings)
-    except (TypeError, ValueError) as error:
+        settings_from(config.settings)
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged, or of another version of scenefit (this is {version('scenefit')}): "
                        f"settings: {error}; remove the folder and run the same fit again") from error
     return Run(folder, config)

@@ -8,15 +8,14 @@ from scenefit.inference.gradients.spsa import spsa
 from scenefit.nets.edit import Edit
 from scenefit.scenes.grammar import Grammar
 
-GRADIENTS: dict[str, Estimator] = {"exact": pathwise, "finite": finite_difference, "simultaneous": spsa,
-                                   "score": score_function}
-
+GRADIENTS: dict[str, Estimator] = {"pathwise": pathwise, "finite-difference": finite_difference, "spsa": spsa,
+                                   "score-function": score_function}
 
 
 def cost(name: str, grammar: Grammar, edit: Edit) -> int:
     """Images that a gradient takes for an edit."""
     numbers = [len(edit.offsets[a.key]) for a in grammar.learned if is_differentiable(a)]
-    more = {"finite": 2 * sum(numbers), "simultaneous": 2 * len(edit.scenes) if numbers else 0}
+    more = {"finite-difference": 2 * sum(numbers), "spsa": 2 * len(edit.scenes) if numbers else 0}
     return len(edit.scenes) + more.get(name, 0)
 
 

@@ -1,12 +1,11 @@
-"""Learn a structure policy from unlabelled photos.
+"""Learns a structure policy from unlabelled photos: rules, counts and kinds, given the scene so far.
 
-Each round renders scenes, trains a `Recogniser` on them, reads structures off the photos, and moves the policy so
-that the photos become most likely. With p0 the distribution that was rendered, a photo's likelihood under a policy p
-is, but for a constant, the mean of p(s) / p0(s) over structures s drawn from what the recogniser reads in it. So what
-it cannot tell stays open, instead of being counted as a guess, and its errors are taken out again as far as it knows
-them; this is empirical Bayes by importance sampling (cf. Burda et al., ICLR 2016). It is forward KL to the photos: it
-covers all modes, where a reward under the policy's own samples seeks some. The reward of Meta-Sim2 is in
-`structure_reward`.
+Each round renders scenes, trains a `StructurePosterior` on them, samples structures from the posterior of each photo,
+and maximises the photos' likelihood under the policy. With p0 the distribution that was rendered, a photo's likelihood
+under a policy p is, up to a constant, the mean of p(s) / p0(s) over structures s drawn from its posterior: empirical
+Bayes by importance sampling (cf. Burda et al., ICLR 2016). What the posterior leaves open stays open, instead of being
+counted as a guess. This is forward KL to the photos: it covers all modes, where a reward under the policy's own samples
+seeks some. The reward of Meta-Sim2 is in experiments/multi_mnist.
 
 Legend: N photos; k posterior samples of each; S scenes.
 """
@@ -20,10 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenefit.inference.problem import Problem, Stage, State, moved
 from scenefit.nets.attribute_regressor import is_grey
 from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.nets.structure_policy import Decisions, StructurePolicy
+from scenefit.nets.structure_policy import Decisions, StructurePolicy, decisions
 from scenefit.nets.structure_posterior import MAX_SIDE, StructurePosterior, TrainingBatch, join, train
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
@@ -32,38 +32,56 @@ from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
 BLOCK = 1024  # scenes rendered at once
+MIN_RENDERS = 64  # of a round
 NEAR = 0.75  # of the renders of later rounds are of the policy so far; the rest stay broad
 
 Draw = Callable[[StructurePolicy, int, Any], SceneBatch]  # structure, seed, indices -> scenes with all their attributes
 
 
 @dataclass(frozen=True)
-class StructureSettings:
-    """renders: of each round, their number is the number of rounds.  epochs: of the recogniser on them.
+class Structure:
+    """renders: of each round (some thousands); 0 leaves each count and choice its own probabilities.  epochs: of the
+    posterior network on them.  samples: of each photo's posterior.  steps, learning_rate: of the policy's likelihood.
+    longest: pixels of the longer side that the network sees.
 
-    samples: of each photo.  steps, rate: of the policy's likelihood.  longest: pixels of the longer side looked at.
-    ValueError for fewer than 64 renders a round, or anything not positive.
+    ValueError for fewer than 64 renders a round, or anything else not positive.
     """
 
-    renders: tuple[int, ...] = (16_000, 16_000)
+    renders: int = 0
+    rounds: int = 2
     epochs: int = 4
     samples: int = 8
     steps: int = 100
-    rate: float = 1e-2
+    learning_rate: float = 1e-2
     longest: int = MAX_SIDE
 
     def __post_init__(self) -> None:
-        if not self.renders or min(self.renders) < 64:
-            raise ValueError(f"renders needs at least 64 for each round, got {self.renders}")
-        for name in ("epochs", "samples", "steps", "rate", "longest"):
+        if self.renders and self.renders < MIN_RENDERS:
+            raise ValueError(f"structure.renders must be 0, or at least {MIN_RENDERS} renders a round, got "
+                             f"{self.renders}")
+        for name in ("rounds", "epochs", "samples", "steps", "learning_rate", "longest"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+                raise ValueError(f"structure.{name} must be positive, got {getattr(self, name)}")
+
+    def stages(self, problem: Problem) -> tuple[Stage, ...]:
+        """None where the structure is left alone, or nothing of it can be learned."""
+        if not self.renders or not decisions(problem.grammar):
+            return ()
+        return (Stage("structure", 1, self._step, lambda *_: self.rounds * self.renders, 8 * self.renders),)
+
+    def _step(self, problem: Problem, state: State, step: int) -> State:
+        """Rules, counts and kinds given the rest of the scene; attributes as they are known so far."""
+        *_, last = fit_structure(problem.grammar, problem.renderer, problem.images,
+                                 seed=problem.seed_of("structure", step), draw=by_distribution(state.distribution),
+                                 start=state.distribution.structure, settings=self)
+        return moved(state, state.distribution.with_structure(last.structure), renders=state.renders + last.renders,
+                     trainings=state.trainings + last.of)
 
 
 @dataclass(frozen=True, eq=False)
 class StructureStep:
-    """One round done. renders, cpu_seconds: in all so far.  missed: the recogniser's mean negative log-likelihood of
-    its renders.  gain: mean log-likelihood of a photo under the policy less that under what was rendered."""
+    """One round done. renders, cpu_seconds: in all so far.  missed: mean negative log-likelihood
+    of the renders under the posterior.  gain: mean log-likelihood of a photo under the policy less that under what was rendered."""
 
     done: int
     of: int
@@ -75,17 +93,17 @@ class StructureStep:
     posterior: StructurePosterior = field(repr=False)
 
 
-def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, seed: int = 0, draw: Draw | None = None,
-                  start: StructurePolicy | None = None, settings: StructureSettings
-                  | None = None) -> Iterator[StructureStep]:
-    """Learn how many, of which kind: one step a round; the last one's `structure` is the result.
+def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, seed: int = 0,
+                  draw: Draw | None = None, start: StructurePolicy | None = None,
+                  settings: Structure | None = None) -> Iterator[StructureStep]:
+    """Learn counts and kinds: one step a round; the last one's `structure` is the result.
 
     photos uint8 [N, H, W, 3], no label is read.  draw: scenes of a structure, with attributes as they are known so far
-    (`by_transformer`); by default they are the grammar's, and broad where structures are.  start: the policy to start
-    from, the grammar's own by default; it is left as it is.
+    (`by_distribution`); by default they are the grammar's.  start: the policy to start from, the grammar's own by
+    default; it is left as it is.
     ValueError for a grammar without learned structure or unfit photos; `RenderError` from the renderer.
     """
-    settings, began = settings or StructureSettings(), time.process_time()
+    settings, began = settings or Structure(renders=16_000), time.process_time()
     if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[3] != 3 or len(photos) < 2:
         raise ValueError(f"photos need uint8 [N, H, W, 3], at least 2, got {photos.dtype} {list(photos.shape)}")
     policy = StructurePolicy(grammar, derive_seed(seed, "structure"))
@@ -95,7 +113,8 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
     size = (photos.shape[1], photos.shape[2])
     posterior = StructurePosterior(grammar, size, is_grey(photos), seed, settings.longest)
     draw, rendered = draw or by_grammar, 0
-    for number, count in enumerate(settings.renders):
+    count = settings.renders
+    for number in range(settings.rounds):
         shares: list[tuple[StructurePolicy, int]] = [(wide, count)]
         if number:
             near = round(NEAR * count)
@@ -107,7 +126,7 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
         samples = posterior.sample_posterior(photos, settings.samples, derive_seed(seed, f"readings {number}"))
         mixture = [(structure, n / count) for structure, n in shares]
         gain = maximise_likelihood(policy, policy.replay(samples), mixture, settings)
-        yield StructureStep(number + 1, len(settings.renders), rendered, missed, gain, time.process_time() - began,
+        yield StructureStep(number + 1, settings.rounds, rendered, missed, gain, time.process_time() - began,
                             frozen(policy), posterior)
 
 
@@ -117,7 +136,7 @@ def by_grammar(structure: StructurePolicy, seed: int, indices: Any) -> SceneBatc
 
 
 def by_distribution(distribution: SceneDistribution) -> Draw:
-    """Structure by the policy, learned numbers as the transformer edits them."""
+    """Structure by the policy, learned numbers by the distribution."""
     def draw(structure: StructurePolicy, seed: int, indices: Any) -> SceneBatch:
         return distribution.with_structure(structure).sample(seed, indices)
 
@@ -139,7 +158,7 @@ def _lessons(posterior: StructurePosterior, renderer: Renderer, draw: Draw, stru
 
 
 def maximise_likelihood(policy: StructurePolicy, samples: Decisions, rendered: list[tuple[StructurePolicy, float]],
-                        settings: StructureSettings) -> float:
+                        settings: Structure) -> float:
     """Climb the likelihood of the photos. samples: of N * k scenes, the k of a photo side by side.
 
     rendered: the distributions that the recogniser was trained on, with their shares.  Returns the mean over the
@@ -149,7 +168,7 @@ def maximise_likelihood(policy: StructurePolicy, samples: Decisions, rendered: l
         base = torch.logsumexp(torch.stack([structure.log_prob(samples) + float(np.log(share))
                                             for structure, share in rendered]), dim=0)
     losses = (-_gain(policy, samples, base, settings.samples) for _ in range(settings.steps))
-    minimise(losses, torch.optim.Adam(policy.parameters(), settings.rate), settings.steps + 1)
+    minimise(losses, torch.optim.Adam(policy.parameters(), settings.learning_rate), settings.steps + 1)
     with torch.no_grad():
         return float(_gain(policy, samples, base, settings.samples))
 

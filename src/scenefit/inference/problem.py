@@ -1,0 +1,224 @@
+"""What every stage of a fit works on: a `Problem` never changes, a `State` is replaced by each step of a `Stage`.
+
+Legend: N photos; S scenes; H, W pixels.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.photos import Photos
+from scenefit.metrics.features import Extractor, to_tensor
+from scenefit.metrics.objective import Objective
+from scenefit.metrics.objective import objective as make_objective
+from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
+from scenefit.nets.centre_network import Detector
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers import Renderer, render
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.rng import derive_seed
+from scenefit.scenes.scene import SceneBatch
+from scenefit.tasks import Task
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """validation_renders: for each measurement of the distance.  max_renders: of the whole fit.  minutes: of wall
+    clock, after which no step begins."""
+
+    validation_renders: int = 512
+    max_renders: int | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a fit is given.
+
+    photos: no label of theirs is read.  labelled: photos for the task, if any.  features: the distance's feature
+    extractor; None for the inner features of the attribute regressor.  label_policy: which objects of renders get
+    boxes, where the labelled photos have them.  seed: with a purpose and a step it addresses every random number.
+    device: of detectors and classifiers.
+    """
+
+    grammar: Grammar
+    renderer: Renderer
+    photos: Photos
+    labelled: Photos | None
+    task: Task | None
+    features: Extractor | None
+    label_policy: LabelPolicy | None
+    budget: Budget
+    seed: int
+    device: str = "cpu"
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """Of the photos, uint8 [N, H, W, 3]."""
+        return self.photos.images
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What the attribute regressor predicts."""
+        return targets(self.grammar)
+
+    def seed_of(self, purpose: str, step: int = 0) -> int:
+        """The seed of all random numbers of one purpose at one step of a stage."""
+        return derive_seed(self.seed, f"{purpose} {step}")
+
+    def render(self, scenes: SceneBatch) -> Tensor:
+        """Images [S, 3, H, W] in 0..1. ValueError for a class of renders that the task does not know."""
+        frames = render(self.renderer, scenes)
+        if self.labelled is not None and self.task is not None:
+            self.task.labels(frames, self.label_policy)  # labels that the task cannot use end the fit here, at once
+        return to_tensor(frames.images)
+
+    def objective(self, regressor: AttributeRegressor) -> Objective:
+        """The distance to the photos, in the given features or in the regressor's."""
+        return make_objective(self.features or regressor.features, self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a fit has learned so far.
+
+    distribution: of the scenes.  regressor: predicts attributes from images; its inner features measure the distance.
+    objective: that distance.  detector: finds objects in photos, for the ABC's statistics.
+    average: running mean of the descent's parameters.  start: parameters that the descent started from.
+    optimiser: moments of Adam, "number:name" -> value.  losses: of CMA-ES, [generations, candidates].
+    baseline: running mean of the task's metric.  renders, trainings: in all so far.
+    distance, metric: squared MMD to the photos and the task's metric, as measured by the last step; NaN if it measured
+    none.
+    """
+
+    distribution: SceneDistribution
+    regressor: AttributeRegressor
+    objective: Objective
+    average: Mapping[str, Tensor]
+    start: Mapping[str, Tensor]
+    detector: Detector | None = None
+    optimiser: Mapping[str, Tensor] = field(default_factory=dict)
+    losses: Tensor | None = None
+    baseline: float = NAN
+    renders: int = 0
+    trainings: int = 0
+    distance: float = NAN
+    metric: float = NAN
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some steps of one kind. step counts from 0, and with the problem's seed addresses all of its random numbers.
+
+    run(problem, state, step) -> the next state.  renders(problem, state, step) -> how many images the step renders at
+    most, for the budget.  work: rough cost of a step in images rendered and looked at, for the progress bar.
+    reserve: how many measurements of the distance have to remain affordable after a step.  required: it runs even when
+    the budget is spent.
+    """
+
+    name: str
+    steps: int
+    run: Callable[[Problem, State, int], State]
+    renders: Callable[[Problem, State, int], int]
+    work: float
+    reserve: int = 3
+    required: bool = False
+
+
+def no_renders(problem: Problem, state: State, step: int) -> int:
+    """For stages that render nothing that the budget has to leave room for."""
+    return 0
+
+
+def fits(problem: Problem, state: State, renders: int, reserve: int = 3) -> bool:
+    """Whether so many renders leave enough for the measurements that follow."""
+    most = problem.budget.max_renders
+    return most is None or state.renders + renders + reserve * problem.budget.validation_renders <= most
+
+
+def within_budget(problem: Problem, state: State, stage: Stage, step: int, minutes: float) -> bool:
+    """Whether a step may begin. minutes: of wall clock so far."""
+    budget = problem.budget
+    if stage.required:
+        return True
+    if budget.minutes is not None and minutes > budget.minutes:
+        return False
+    return budget.max_renders is None or fits(problem, state, stage.renders(problem, state, step), stage.reserve)
+
+
+def start(problem: Problem, renders: int = 0) -> State:
+    """The state before the first step. renders: drawn to prepare the problem."""
+    distribution = SceneDistribution(problem.grammar, derive_seed(problem.seed, "transformer"))
+    height, width = problem.images.shape[1:3]
+    regressor = AttributeRegressor((height, width), sum(target.width for target in problem.targets),
+                                   is_grey(problem.images), derive_seed(problem.seed, "reader"))
+    values = parameters(distribution)
+    return State(distribution, regressor, problem.objective(regressor), values, values, renders=renders)
+
+
+def parameters(distribution: SceneDistribution) -> dict[str, Tensor]:
+    """A copy of the values of all parameters."""
+    return {name: value.detach().clone() for name, value in distribution.named_parameters()}
+
+
+@torch.no_grad()
+def set_parameters(distribution: SceneDistribution, values: Mapping[str, Tensor]) -> SceneDistribution:
+    """A copy of the distribution with other values."""
+    copy = distribution.copy()
+    for name, value in copy.named_parameters():
+        value.copy_(values[name])
+    return copy
+
+
+def moved(state: State, distribution: SceneDistribution, **changes: Any) -> State:
+    """The state after a step that ended at this distribution, from which the next stage starts.
+
+    changes: of other fields; what they do not name was not measured.
+    """
+    values = parameters(distribution)
+    return replace(state, distribution=distribution, average=values, start=values,
+                   **{"distance": NAN, "metric": NAN, **changes})
+
+
+def tensors(state: State) -> dict[str, Tensor]:
+    """All that later steps depend on, as a checkpoint keeps it."""
+    out = {"counts": torch.tensor([state.renders, state.trainings]),
+           "baseline": torch.tensor(state.baseline, dtype=torch.float64)}
+    networks = {"transformer": state.distribution.state_dict(), "reader": state.regressor.state_dict(),
+                "average": state.average, "warm": state.start,
+                "finder": {} if state.detector is None else state.detector.state_dict(), "adam": state.optimiser,
+                "cma": {} if state.losses is None else {"losses": state.losses}}
+    for part, values in networks.items():
+        out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
+    return out
+
+
+def load(problem: Problem, saved: Mapping[str, Tensor],
+         load_detector: Callable[[Problem, Mapping[str, Tensor]], Detector]) -> State:
+    """The state that `tensors` was made of. load_detector: makes one from its weights.
+
+    ValueError where it does not fit the grammar.
+    """
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in saved.items():
+        part, _, name = key.partition(":")
+        parts.setdefault(part, {})[name] = value.clone()
+    blank = start(problem)
+    distribution, regressor = blank.distribution, blank.regressor
+    distribution = distribution.with_parts_of(parts["transformer"])
+    distribution.load_state_dict(parts["transformer"])
+    regressor.load_state_dict(parts["reader"])
+    renders, trainings = (int(count) for count in saved["counts"])
+    weights = parts.get("finder")
+    return State(distribution, regressor, problem.objective(regressor), parts["average"], parts["warm"],
+                 None if weights is None else load_detector(problem, weights), parts.get("adam", {}),
+                 parts.get("cma", {}).get("losses"), float(saved["baseline"]), renders, trainings)

@@ -1,0 +1,87 @@
+"""Training of the attribute regressor, whose predictions drive moment matching and whose features measure the distance.
+
+Legend: S scenes; R predictions.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from scenefit.inference.problem import NAN, Problem, Stage, State, moved
+from scenefit.nets.attribute_regressor import regression_targets, train
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+from scenefit.scenes.scene import SceneBatch
+
+FAR = 4  # one in so many renders of a later round is of the uniform prior, so that nothing learned there is forgotten
+
+
+@dataclass(frozen=True)
+class Regressor:
+    """rounds: trainings before moment matching, the first on renders of the uniform prior, later ones near the photos;
+    the other methods train it once.  renders, epochs: of each training."""
+
+    rounds: int = 3
+    renders: int = 4096
+    epochs: int = 3
+
+    def __post_init__(self) -> None:
+        if self.renders < FAR:
+            raise ValueError(f"regressor.renders must be at least {FAR}, got {self.renders}")
+        for name in ("rounds", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"regressor.{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def work(self) -> float:
+        """Of one training, for the progress bar."""
+        return self.renders * (1 + self.epochs)
+
+    def cost(self, problem: Problem, state: State, step: int) -> int:
+        return self.renders
+
+
+def train_regressor(problem: Problem, state: State, settings: Regressor, seed: int,
+                    near: SceneDistribution | None) -> tuple[State, SceneBatch, Tensor]:
+    """Train on renders of the uniform prior or, but for a quarter, on those of a distribution near the photos.
+
+    Returns the state, the scenes rendered (those near the photos, if any), and their images [S, 3, H, W].
+    """
+    count, uniform = settings.renders, uniform_randomisation(problem.grammar)
+    parts = [uniform.sample(seed, count)]
+    if near is not None:
+        parts = [near.sample(seed, count - count // FAR), uniform.sample(seed, count // FAR)]
+    images = [problem.render(part) for part in parts]
+    truth = torch.cat([regression_targets(problem.grammar, problem.targets, part) for part in parts])
+    regressor = deepcopy(state.regressor)
+    train(regressor, torch.cat(images), truth, seed, settings.epochs)
+    state = replace(state, regressor=regressor, objective=problem.objective(regressor),
+                    renders=state.renders + sum(map(len, parts)), trainings=state.trainings + 1,
+                    distance=NAN, metric=NAN)
+    return state, parts[0], images[0]
+
+
+Propose = Callable[[Problem, State, SceneBatch, Tensor], SceneDistribution]
+
+
+def training(settings: Regressor, rounds: int, propose: Propose | None = None) -> Stage:
+    """The stage that trains the regressor `rounds` times. propose: makes the distribution that the next round renders
+    from the scenes and images of this one."""
+    def run(problem: Problem, state: State, step: int) -> State:
+        first = step == 0 and state.distribution.aggregate_posterior is None
+        near = None if first else state.distribution
+        state, scenes, images = train_regressor(problem, state, settings, problem.seed_of("read", step), near)
+        if propose is None or step == rounds - 1:
+            return state
+        return moved(state, propose(problem, state, scenes, images))
+
+    return Stage("train-regressor", rounds, run, settings.cost, settings.work)
+
+
+
+def once(problem: Problem, settings: Regressor) -> tuple[Stage, ...]:
+    """One training, for the distance alone; none where the distance has features of its own."""
+    return (training(settings, 1),) if problem.features is None else ()

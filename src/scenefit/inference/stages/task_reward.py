@@ -1,0 +1,92 @@
+"""The task on labelled photos as a reward: REINFORCE with each render's influence, or with the metric of the whole set.
+
+Kar et al. 2019, section 3.2.2, use the metric; the influence of single renders (TracIn, Pruthi et al. 2020) learns more
+from the same trainings (experiments/task_reward).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenefit.inference.gradients import Estimate
+from scenefit.inference.gradients.estimate import leave_one_out
+from scenefit.inference.problem import Problem, Stage, State
+from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.nets.edit import Edit
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers import render
+from scenefit.scenes.rng import derive_seed
+from scenefit.tasks import headline
+
+TASK_GRADIENTS = ("influence", "reinforce", "none")
+
+
+@dataclass(frozen=True)
+class TaskReward:
+    """gradient: "influence" of each render, "reinforce" with the task's metric, or "none".  steps: trainings of the
+    task's network.  renders: that each is trained on.  weight: of the task's gradient against the distance's."""
+
+    gradient: str = "influence"
+    steps: int = 20
+    renders: int = 512
+    weight: float = 0.03
+
+    def __post_init__(self) -> None:
+        if self.gradient not in TASK_GRADIENTS:
+            raise ValueError(f"task.gradient must be one of {', '.join(TASK_GRADIENTS)}, got {self.gradient!r}")
+        if self.renders < 2:
+            raise ValueError(f"task.renders must be at least 2, got {self.renders}")
+        for name in ("steps", "weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"task.{name} must be at least 0, got {getattr(self, name)}")
+
+    def stages(self, problem: Problem, descent: Descent) -> tuple[Stage, ...]:
+        """None without labelled photos. descent: resolved; its estimate holds the distance meanwhile."""
+        if problem.labelled is None or problem.task is None:
+            return ()
+
+        def run(problem: Problem, state: State, step: int) -> State:
+            return self._step(problem, state, step, descent)
+
+        def renders(problem: Problem, state: State, step: int) -> int:
+            return self.renders + descent.cost(problem, state, problem.seed_of("task match", step))
+
+        return (Stage("task-reward", self.steps, run, renders, self.renders * 8 + 2 * descent.batch, reserve=1),)
+
+    def _step(self, problem: Problem, state: State, step: int, descent: Descent) -> State:
+        """One training of the task's network; its reward, and the distance still, change the distribution."""
+        rewarded: list[State] = []
+        found: list[Estimate] = []
+
+        def loss(distribution: SceneDistribution) -> Tensor:
+            edit = distribution.edit(problem.seed_of("task", step), np.arange(self.renders))
+            after, advantage = self._reward(problem, state, edit)
+            close = distribution.edit(problem.seed_of("task match", step), np.arange(descent.batch))
+            rewarded.append(after)
+            found.append(descent.estimate(problem, state, close, step))
+            return found[0].surrogate - self.weight * (advantage * edit.log_prob()).mean()
+
+        state = descent.descend(state, loss, step, self.steps)
+        after = rewarded[0]
+        return replace(state, baseline=after.baseline, metric=after.metric, trainings=after.trainings,
+                       renders=after.renders + found[0].renders, distance=found[0].loss)
+
+    def _reward(self, problem: Problem, state: State, edit: Edit) -> tuple[State, Tensor]:
+        """The state with the metric measured, and the advantage of each render [S]."""
+        assert problem.labelled is not None and problem.task is not None
+        frames, photos = render(problem.renderer, edit.scenes), problem.labelled
+        seed = derive_seed(problem.seed, "task network")  # the same first weights for every measurement
+        labels, real = (problem.task.labels(source, problem.label_policy) for source in (frames, photos))
+        baseline = state.baseline
+        if self.gradient == "influence":
+            reward, metric = problem.task.influence(frames.images, labels, photos.images, real, seed)
+            advantage = leave_one_out(reward)
+        else:
+            network = problem.task.train(frames.images, labels, seed)
+            metric = headline(problem.task.evaluate(network, photos.images, real))
+            baseline = metric if np.isnan(baseline) else 0.8 * baseline + 0.2 * metric  # a running mean
+            advantage = torch.full((len(frames),), (metric - baseline) * len(frames) ** 0.5)
+        return replace(state, baseline=baseline, metric=metric, renders=state.renders + len(frames),
+                       trainings=state.trainings + 1), advantage

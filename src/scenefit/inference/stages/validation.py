@@ -1,0 +1,44 @@
+"""Measurements of the distance on scenes that nothing was fitted on: keep-best after a descent, validate at the end."""
+
+from dataclasses import replace
+
+import torch
+
+from scenefit.inference.problem import NAN, Problem, Stage, State, moved, no_renders, set_parameters
+
+
+def measured(problem: Problem, state: State, purpose: str) -> tuple[State, float]:
+    """The distance of fresh renders of the present distribution; the same purpose has the same scenes, so that only
+    what was changed differs."""
+    scenes = state.distribution.sample(problem.seed_of(purpose), problem.budget.validation_renders)
+    distance = float(state.objective.loss(problem.render(scenes)))
+    return replace(state, renders=state.renders + len(scenes)), distance
+
+
+def keep_best(problem: Problem) -> Stage:
+    """Keep the descent's average or where it started from, whichever lies closer to the photos on fresh scenes."""
+    return Stage("keep-best", 1, _keep_best, no_renders, 2 * problem.budget.validation_renders, required=True)
+
+
+def validation(problem: Problem) -> Stage:
+    """The distance of the result, on scenes that nothing was fitted or chosen on."""
+    return Stage("validate", 1, _validate, no_renders, problem.budget.validation_renders, required=True)
+
+
+@torch.no_grad()
+def _keep_best(problem: Problem, state: State, step: int) -> State:
+    descended = any(not torch.equal(state.average[name], value) for name, value in state.start.items())
+    best, least = state.distribution, float("inf")
+    for values in (state.start, state.average) if descended else (state.start,):
+        candidate = set_parameters(state.distribution, values)
+        state, distance = measured(problem, replace(state, distribution=candidate), "settle")
+        if distance <= least or values is state.start:
+            best, least = candidate, distance
+    return moved(state, best, distance=least)
+
+
+@torch.no_grad()
+def _validate(problem: Problem, state: State, step: int) -> State:
+    state, distance = measured(problem, replace(state, distribution=set_parameters(state.distribution, state.average)),
+                               "check")
+    return replace(state, distance=distance, metric=NAN)
