@@ -42,9 +42,9 @@ def renderer(scene):
 '''
 TRUTH = sf.Grammar("image", {"image": {"shade": sf.Uniform(40, 60)},
                              "blob": {"x": sf.Uniform(9, 12), "half": sf.Integer(2, 3)}}, [sf.Rule("image", ["blob"])])
-QUICK = [part for name, value in (("reader_renders", 64), ("reader_epochs", 1), ("rounds", 1), ("round_renders", 64),
-                                  ("check_renders", 64), ("batch", 64), ("task_steps", 2), ("task_renders", 64))
-         for part in ("--set", f"{name}={value}")]
+SMALL = {"regressor.renders": 64, "regressor.epochs": 1, "method.rounds": 1, "method.renders": 64,
+         "validation_renders": 64, "descent.batch": 64, "task.steps": 2, "task.renders": 64}
+QUICK = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
 
 
 def make(folder, photos=40, few=12):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from quick import quick
 from toys import Linear, Weights, bars, dot, dots, one, photos, same_scenes
 
 from scenefit.data.photos import Photos
@@ -17,7 +18,6 @@ from scenefit.generation.dataset import generate
 from scenefit.inference.fit import fit, fit_steps
 from scenefit.inference.gradients import finite_difference, pathwise, spsa
 from scenefit.inference.gradients.estimate import leave_one_out
-from scenefit.inference.settings import Settings
 from scenefit.nets.attribute_regressor import regression_targets, targets
 from scenefit.nets.graph_encoding import columns, encode
 from scenefit.nets.model import Model
@@ -28,8 +28,6 @@ from scenefit.scenes.priors import Angle, Choice, Normal, Uniform, learned
 from scenefit.tasks import Classify
 from scenefit.tasks.classification import small_network
 
-QUICK = {"reads": 1, "reader_renders": 64, "reader_epochs": 1, "rounds": 1, "round_renders": 64, "steps": 2,
-         "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
 BARS = dot(learned(Normal(7, 1, 1, 15)), sprite=learned(Choice([0, 1])))
 GREYS = one(x=learned(Normal(50, 8, 0, 100)))
 GREY = np.round(np.random.default_rng(1).uniform(-1, 1, (4, 4))) / 255  # a level for a hundredth of the bounds
@@ -102,7 +100,7 @@ def test_perturb_and_restore_leaves_the_scene_shifted():
     assert same_scenes(edit.scenes, before.scenes) and torch.equal(edit.offsets["dot", "x"], before.offsets["dot", "x"])
 
 
-@pytest.mark.parametrize("term", ["credit", "reinforce"])
+@pytest.mark.parametrize("term", ["influence", "reinforce"])
 def test_the_reward_of_one_sample_is_credited_to_another(term):
     """Once, for one edit: the gradient of the task is that of reward times log-probability of the scenes drawn."""
     drawn, trained = [], []
@@ -128,22 +126,22 @@ def test_the_reward_of_one_sample_is_credited_to_another(term):
         def evaluate(self, network, images, labels):
             return {"trainings": float(len(trained))}
 
-    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0}, task=term, task_weight=1e9)
+    settings = quick("none", descent__steps=0, task__gradient=term, task__weight=1e9)
     steps = list(fit_steps(BARS, Renderer(), photos(BARS, bars(), 20), few(), settings=settings,
                            features=lambda images: images.mean((2, 3)), task=Bright(("lying", "standing"))))
-    before, at = steps[0].model, [step.stage for step in steps].index("task")
-    number = 0 if term == "credit" else 1  # the first score is the baseline
+    before, at = steps[0].model, [step.stage for step in steps].index("task-reward")
+    number = 0 if term == "influence" else 1  # the first score is the baseline
     start = steps[at + number - 1].model if number else before
     (scenes,) = [s for s in drawn if np.array_equal(bars()(s).images, trained[number])]
     edit = start.distribution.edit(scenes.seed, scenes.index)
     assert same_scenes(edit.scenes, scenes)
-    if term == "credit":
+    if term == "influence":
         gain = (leave_one_out(Bright(("a",)).influence(trained[0], None, None, None, 0)[0]) * edit.log_prob()).mean()
     else:
         gain = edit.log_prob().mean()
     gain.backward()
     expected = start.distribution.curves["dot/x"].grad[:2]
-    moment = steps[at + number].state["adam:0:exp_avg"][:2]  # the optimiser saw minus task_weight times it
+    moment = steps[at + number].state["adam:0:exp_avg"][:2]  # the optimiser saw minus task.weight times it
     if number:
         moment = moment - 0.8 * steps[at].state["adam:0:exp_avg"][:2]
     direction = -moment / moment.norm()
@@ -158,8 +156,8 @@ def test_the_task_network_is_never_reset():
         first.append(torch.cat([value.detach().flatten().clone() for value in made[-1].parameters()]))
         return made[-1]
 
-    for term in ("credit", "reinforce"):
-        fit(BARS, bars(), photos(BARS, bars(), 20), few(), settings=Settings(**QUICK, task=term),
+    for term in ("influence", "reinforce"):
+        fit(BARS, bars(), photos(BARS, bars(), 20), few(), settings=quick(task__gradient=term),
             task=Classify(("lying", "standing"), epochs=1, network=network))
     assert len(made) == 4 and len(set(map(id, made))) == 4
     assert all(torch.equal(first[0], weights) for weights in first)
@@ -196,9 +194,9 @@ def test_the_same_images_are_target_and_reward_and_test():
                 object.__setattr__(self, name, value)
 
     real = Unlabelled(photos(BARS, bars(), 20))
-    without, more = (list(fit_steps(BARS, bars(), real, labelled, settings=Settings(**QUICK)))
+    without, more = (list(fit_steps(BARS, bars(), real, labelled, settings=quick()))
                      for labelled in (None, few()))
-    cut = [step.stage for step in more].index("task")  # what is chosen without labels is chosen before
+    cut = [step.stage for step in more].index("task-reward")  # what is chosen without labels is chosen before
     for a, b in zip(without[:cut], more[:cut], strict=True):
         assert a.stage == b.stage and a.distance == pytest.approx(b.distance, abs=0, nan_ok=True)
         assert all(torch.equal(value, b.model.state()[name]) for name, value in a.model.state().items())
@@ -206,7 +204,7 @@ def test_the_same_images_are_target_and_reward_and_test():
 
 def everything(out: Path) -> str:
     """A hash of the weights of a fit, and of the scenes, images and labels of its data set."""
-    model: Model = fit(BARS, bars(), photos(BARS, bars(), 20), few(), settings=Settings(**QUICK))
+    model: Model = fit(BARS, bars(), photos(BARS, bars(), 20), few(), settings=quick())
     generate(model, bars(), 100, out, "coco")
     files = [f"{path.relative_to(out)}".encode() + path.read_bytes() for path in sorted(out.rglob("*"))
              if path.is_file()]
@@ -234,7 +232,7 @@ print(everything(Path(sys.argv[2])))
 
 def test_networks_see_batches_of_any_size():
     """Matrix products differ by batch size, so they run on fixed chunks, aligned on the scene index."""
-    model = fit(BARS, bars(), photos(BARS, bars(), 20), settings=Settings(**QUICK))
+    model = fit(BARS, bars(), photos(BARS, bars(), 20), settings=quick())
     whole = model.sample(200)
     for indices in ([7], np.arange(60, 70), np.arange(128, 200)):
         assert same_scenes(model.sample(indices), whole.take(indices))
@@ -244,7 +242,7 @@ def test_there_is_no_checkpoint_and_no_resume():
     real = photos(dot(Normal(9, 1)), dots(), 20)
 
     def steps(state=None):
-        return list(fit_steps(dot(learned(Uniform(3, 13))), dots(), real, settings=Settings(**QUICK), state=state))
+        return list(fit_steps(dot(learned(Uniform(3, 13))), dots(), real, settings=quick(), state=state))
 
     whole = steps()
     for step in whole[:-1]:

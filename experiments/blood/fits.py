@@ -20,10 +20,10 @@ import scenefit as sf
 from experiments.blood import world
 from scenefit.files.atomic import write_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.inference.cma_es import FIRST_STEP, IMAGES, place, search
-from scenefit.inference.cma_es import cost as search_cost
 from scenefit.inference.settings import Settings
-from scenefit.inference.structure import StructureSettings, by_distribution, fit_structure
+from scenefit.inference.stages.cma_es import FIRST_STEP, IMAGES, place, search
+from scenefit.inference.stages.cma_es import cost as search_cost
+from scenefit.inference.stages.structure import StructureSettings, by_distribution, fit_structure
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective, objective
 from scenefit.nets.aggregate_posterior import image_attributes

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from scenefit.inference.gradients.estimate import leave_one_out
-from scenefit.inference.structure import Draw, by_grammar
+from scenefit.inference.stages.structure import Draw, by_grammar
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.mmd import median_heuristic, squared_distances
 from scenefit.nets.optimise import minimise

@@ -26,7 +26,7 @@ from experiments.multi_mnist.picture import picture
 from experiments.multi_mnist.structure_reward import follow_reward
 from scenefit.files.atomic import write_bytes, write_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.inference.structure import fit_structure
+from scenefit.inference.stages.structure import fit_structure
 from scenefit.nets.model import load_structure
 from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.scenes.rng import derive_seed

@@ -284,9 +284,9 @@ def test_a_run_among_the_photos_is_refused(world, whole, tmp_path):
 
 
 def test_look_names_what_it_leaves_alone(world, tmp_path):
-    options = ("--warm-start", "look", "--set", "looks=2", "--set", "look_renders=64", "--set", "look_objects=false")
+    options = ("--method", "abc", "--set", "method.rounds=2", "--set", "method.object_statistics=false")
     said = " ".join(call(*fit_command(world, tmp_path / "a", *options, steps=0)).split())
-    assert "look learns numbers of the root 'image' alone and leaves blob.x as they were" in said
+    assert "--method abc learns numbers of the root 'image' alone and leaves blob.x at their priors" in said
     assert "and leaves blob.x" not in call(*fit_command(world, tmp_path / "b", *options, steps=1))
 
 
@@ -299,13 +299,18 @@ def test_budgets_are_kept_and_told(world, tmp_path):
 
 @pytest.mark.parametrize(("options", "text"), [
     (["--device", "tpu"], "--device must be one of auto, cpu, cuda, got tpu"),
-    (["--gradient", "guess"], "gradient must be one of auto, exact, finite, simultaneous, score, got 'guess'"),
-    (["--set", "batch=100"], "batch must be a multiple of 64, got 100"),
-    (["--set", "batch=many"], "--set batch=many: batch needs a value of type int"),
-    (["--set", "focus=maybe"], "--set focus=maybe: focus needs true or false"),
-    (["--set", "rate=fast"], "--set rate=fast: rate needs a value of type float"),
-    (["--set", "rate=-1"], "rate must be above 0 and at most 1, in units of the bounds, got -1.0"),
-    (["--set", "steps=3"], "--set steps=3: settings that can be set so are batch,"),
+    (["--gradient", "guess"], "descent.gradient must be one of auto, pathwise, finite-difference, spsa, "
+                              "score-function, got 'guess'"),
+    (["--method", "look"], "method must be one of auto, moment-matching, abc, cma-es, meta-sim, none, or"),
+    (["--set", "descent.batch=100"], "descent.batch must be a multiple of 64, got 100"),
+    (["--set", "descent.batch=many"], "--set descent.batch=many: descent.batch needs a value of type int"),
+    (["--set", "method.refine=maybe"], "--set method.refine=maybe: method.refine needs true or false"),
+    (["--set", "descent.learning_rate=fast"],
+     "--set descent.learning_rate=fast: descent.learning_rate needs a value of type float"),
+    (["--set", "descent.learning_rate=-1"],
+     "descent.learning_rate must be above 0 and at most 1, in units of the bounds, got -1.0"),
+    (["--set", "descent.steps=3"], "--set descent.steps=3: settings that can be set so are descent.batch,"),
+    (["--method", "abc", "--set", "method.refine=true"], "--set method.refine=true: settings that can be set so are"),
     (["--set", "nonsense"], "--set nonsense: settings that can be set so are"),
     (["--seed", "-1"], "greater than or equal to 0"),
     (["--max-renders", "0"], "max_renders must be at least 40, got 0")])
@@ -315,17 +320,17 @@ def test_wrong_usage_is_exit_code_2(world, options, text):
 
 
 def test_switches_and_numbers_without_a_default_can_be_set():
-    chosen = options.settings({}, ["focus=false", "rate=0.02"])
-    assert chosen.focus is False and chosen.rate == 0.02
-    assert options.settings({}, ["focus=True"]).focus is True
+    chosen = options.settings(None, {}, ["method.refine=false", "descent.learning_rate=0.02"])
+    assert chosen.method.refine is False and chosen.descent.learning_rate == 0.02
+    assert options.settings("auto", {}, ["method.refine=True"]).method.refine is True
 
 
 def test_what_cannot_work_is_said_before_the_work(world, tmp_path):
     bare = scene_file(tmp_path, ', label="small" if half == 2 else "large"', "")
     said = call("fit", bare, "--real", world / "real", "--labelled", world / "few", "--out", "bare", *QUICK, code=1)
     assert "error: this task needs a class for every image, and some renders have none; let the renderer" in said
-    said = call(*fit_command(world, "run", "--gradient", "exact"), code=1)
-    assert 'error: gradient="exact" needs a renderer whose info has draw(scenes) -> torch images' in said
+    said = call(*fit_command(world, "run", "--gradient", "pathwise"), code=1)
+    assert 'error: gradient="pathwise" needs a renderer whose info has draw(scenes) -> torch images' in said
     assert not (tmp_path / "run" / "steps.jsonl").exists() and not (tmp_path / "bare" / "steps.jsonl").exists()
 
 
@@ -438,7 +443,7 @@ def test_a_finished_run_with_a_damaged_model_is_not_finished(world, whole, tmp_p
 
 
 def test_no_bar_stands_above_an_early_error(world, capsys):
-    said = call(*fit_command(world, "run", "--gradient", "exact"), code=1)
+    said = call(*fit_command(world, "run", "--gradient", "pathwise"), code=1)
     assert said.lstrip().startswith("error: ") and "%" not in said
     with pytest.raises(ValueError), console.bar() as progress:
         progress.add_task("fit", total=4, completed=2)

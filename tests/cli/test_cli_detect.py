@@ -77,7 +77,7 @@ def test_a_fit_with_boxes_knows_them(world, run):
     record = json.loads((run / "settings.json").read_text())
     assert record["labelled"]["count"] == 12 and record["label_policy"]["box"] == "amodal"
     steps = [json.loads(line) for line in (run / "steps.jsonl").read_text().splitlines()]
-    assert [0 <= step["score"] <= 1 for step in steps if step["stage"] == "task"] == [True, True]
+    assert [0 <= step["metric"] <= 1 for step in steps if step["stage"] == "task-reward"] == [True, True]
     said = call(*fit_command(world, run, "--labelled", world / "few"), code=1)
     assert "label policy: {" in said and "'box': 'amodal'" in said and "-> the default" in said
 

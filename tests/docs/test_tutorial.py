@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from quick import quick
 
 import scenefit as sf
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
-SMALL = {"reads": 1, "reader_renders": 256, "reader_epochs": 1, "round_renders": 64, "rounds": 1, "focus": False,
-         "steps": 2, "batch": 64, "check_renders": 64}
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def test_the_tutorial(blocks, tmp_path, monkeypatch):
     for number, image in enumerate(sf.render(space["renderer"], truth.sample(1, 40)).images):
         Image.fromarray(image).save(tmp_path / "photos" / f"{number}.jpg")
     monkeypatch.setitem(sf.__dict__, "fit",
-                        lambda *a, fit=sf.fit, **k: fit(*a, settings=sf.Settings(**SMALL), **k))
+                        lambda *a, fit=sf.fit, **k: fit(*a, settings=quick(), **k))
     exec(loop, {})
     sys.modules.pop("coins")
     assert (tmp_path / "dataset" / "annotations" / "instances_train.json").exists()
@@ -49,7 +48,7 @@ def test_the_lines_in_the_readme(tmp_path, monkeypatch):
     for number in range(12):
         Image.new("L", (80, 64), 20 * number).save(tmp_path / "photos" / f"{number}.png")
     monkeypatch.setitem(sf.__dict__, "fit",
-                        lambda *a, fit=sf.fit, **k: fit(*a, settings=sf.Settings(**SMALL), **k))
+                        lambda *a, fit=sf.fit, **k: fit(*a, settings=quick(), **k))
     monkeypatch.setitem(sf.__dict__, "generate",
                         lambda model, renderer, n, generate=sf.generate, **k: generate(model, renderer, n // 100, **k))
     exec(block, {})

@@ -1,5 +1,6 @@
 """The loop: what a fit learns, and that it is the same each time, however it is cut."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,13 +9,23 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from quick import quick
 from toys import Linear, Plain, bars, dot, dots, one, pattern, photos
 
 from scenefit.data.boxes import no_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos, as_photos, read_photos
-from scenefit.inference.fit import Step, fit, fit_steps, plan
-from scenefit.inference.settings import Settings
+from scenefit.inference.fit import Step, fit, fit_steps
+from scenefit.inference.problem import Problem, start
+from scenefit.inference.settings import Settings, changed, flat, settings_from
+from scenefit.inference.stages.cma_es import CmaEs
+from scenefit.inference.stages.meta_sim import MetaSim
+from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.inference.stages.moment_matching import MomentMatching
+from scenefit.inference.stages.regression_abc import RegressionAbc
+from scenefit.inference.stages.regressor import Regressor
+from scenefit.inference.stages.structure import Structure
+from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.metrics.features import pixels
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.centre_network import SmallMaps
@@ -25,8 +36,6 @@ from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, lear
 from scenefit.tasks import Classify, Detect
 from scenefit.tasks.from_labels import task_for_labels
 
-QUICK = {"reads": 1, "reader_renders": 64, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "steps": 3,
-         "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
 RICH = Grammar("scene", {"scene": {"shade": learned(Normal(40, 9, 0, 80))},
                          "dot": {"x": learned(Normal(6, 2, 2, 14)), "y": learned(lambda d: Normal(d["x"], 1), (2, 14)),
                                  "angle": learned(Angle(0, 30)), "sprite": learned(Choice([0, 1]))}},
@@ -58,30 +67,30 @@ def test_mean_and_standard_deviation_reach_the_target(renderer, start_sd, mean, 
         return dot(learned(prior, bounds) if bounds else prior)
 
     real = photos(scene(Normal(mean, sd, 1, 15), None), dots(), 300)
-    settings = Settings(reads=2, reader_renders=768, reader_epochs=6, rounds=3, round_renders=256, steps=20, batch=64,
-                        check_renders=256)
+    settings = quick(regressor__rounds=2, regressor__renders=768, regressor__epochs=6, method__rounds=3,
+                     method__renders=256, descent__steps=20, validation_renders=256)
     model = fit(scene(Normal(8, start_sd), (1, 15)), renderer, real, settings=settings)
     x = model.sample(2000).tables["dot"]["x"]
     assert abs(x.mean() - mean) < 0.5
     assert abs(x.std() - sd) < 0.25 * sd and abs(x.std() - sd) < 0.4 * abs(start_sd - sd)
 
 
-@pytest.mark.parametrize("gradient", ["exact", "finite", "simultaneous", "score"])
+@pytest.mark.parametrize("gradient", ["pathwise", "finite-difference", "spsa", "score-function"])
 def test_descent_alone_goes_down(gradient):
     """Without a warm start, in the features of the pixels."""
     real = photos(dot(Normal(9.5, 1, 1, 15)), dots(), 200)
-    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 25, "check_renders": 128, "gradient": gradient,
-                           "rate": 0.02})
+    settings = quick("none", descent__steps=25, descent__gradient=gradient, descent__learning_rate=0.02,
+                     validation_renders=128)
     steps = list(fit_steps(dot(learned(Normal(7, 1, 1, 15))), dots(), real, settings=settings, features=pixels(8)))
-    match = [step.distance for step in steps if step.stage == "match"]
-    assert [step.stage for step in steps] == ["match"] * 25 + ["settle", "check"]
+    match = [step.distance for step in steps if step.stage == "mmd-descent"]
+    assert [step.stage for step in steps] == ["mmd-descent"] * 25 + ["keep-best", "validate"]
     assert np.mean(match[-5:]) < 0.5 * match[0] and steps[-1].distance < 0.5 * match[0]
 
 
 def test_the_second_half_of_the_descent_is_averaged():
     steps = list(fit_steps(dot(learned(Uniform(2, 14))), dots(), photos(dot(Normal(9, 1)), dots(), 30),
-                           settings=Settings(**{**QUICK, "steps": 6})))
-    match = [step for step in steps if step.stage == "match"]
+                           settings=quick(descent__steps=6)))
+    match = [step for step in steps if step.stage == "mmd-descent"]
     for name in match[-1].model.state():
         if f"average:{name}" in match[-1].state:
             mean = torch.stack([step.model.state()[name] for step in match[3:]]).mean(0)
@@ -95,18 +104,18 @@ def test_the_second_half_of_the_descent_is_averaged():
 
 def test_a_step_says_what_was_done_and_what_it_took():
     grammar, renderer = one(x=learned(Uniform(0, 100))), Plain(Linear({("dot", "x"): pattern(1, 8) / 4}))
-    settings = Settings(**QUICK, pretrain=1)
+    settings = quick(MetaSim(1))
     real = renderer.renderer(grammar.sample(5, 30)).images
     steps = list(fit_steps(grammar, renderer, real, settings=settings))
-    assert [(step.stage, step.done, step.of) for step in steps if step.stage != "focus"] == [
-        ("pretrain", 1, 1), ("read", 1, 1), ("infer", 1, 2), ("infer", 2, 2), ("match", 1, 3), ("match", 2, 3),
-        ("match", 3, 3), ("settle", 1, 1), ("check", 1, 1)]
+    assert [(step.stage, step.done, step.of) for step in steps] == [
+        ("pretraining", 1, 1), ("train-regressor", 1, 1), ("mmd-descent", 1, 3), ("mmd-descent", 2, 3),
+        ("mmd-descent", 3, 3), ("keep-best", 1, 1), ("validate", 1, 1)]
     assert [step.number for step in steps] == list(range(len(steps)))
     assert renderer.drawn == steps[-1].renders
-    assert steps[-1].trainings == sum(step.stage in ("read", "focus") for step in steps)
+    assert steps[-1].trainings == sum(step.stage in ("train-regressor", "refine") for step in steps)
     assert all(b.renders >= a.renders and b.cpu_seconds >= a.cpu_seconds for a, b in pairwise(steps))
     record = steps[0].record()
-    assert record["stage"] == "pretrain" and record["distance"] is None and record["score"] is None
+    assert record["stage"] == "pretraining" and record["distance"] is None and record["metric"] is None
     assert isinstance(steps[-1].record()["distance"], float)
 
 
@@ -123,46 +132,77 @@ def test_the_scene_drawn_to_see_the_size_is_counted():
     grammar = one(x=learned(Uniform(0, 7.99)))
     real = renderer(grammar.sample(5, 20)).images
     drawn.clear()
-    *_, last = fit_steps(grammar, renderer, real, settings=Settings(**QUICK))
+    *_, last = fit_steps(grammar, renderer, real, settings=quick())
     assert last.renders == len(drawn)
 
 
 def test_the_model_of_a_step_is_that_steps():
     """A consumer may keep the best of them."""
     steps = list(fit_steps(dot(learned(Uniform(2, 14))), dots(), photos(dot(Normal(9, 1)), dots(), 30),
-                           settings=Settings(**QUICK)))
+                           settings=quick()))
     for step in steps:
         mine = {name.partition(":")[2]: value for name, value in step.state.items() if name.startswith("transformer:")}
         assert same(weights(step), mine)
     assert not same(weights(steps[0]), weights(steps[-1]))
 
 
-def test_plans():
-    def stages(read, labels, **settings):
-        return list(dict.fromkeys(s for s, _, _ in plan(Settings(**settings), read, labels) if s != "focus"))
+def test_the_stages_of_each_method():
+    def stages(method, labelled=False, **more):
+        grammar, renderer = dot(learned(Uniform(2, 14)), sprite=learned(Choice([0, 1]))), bars()
+        few, features = (some(grammar, renderer, 8) if labelled else None), more.pop("features", None)
+        steps = fit_steps(grammar, renderer, photos(grammar, renderer, 8), few, features=features,
+                          settings=quick(method, **more))
+        return list(dict.fromkeys(step.stage for step in steps))
 
-    assert stages(True, True) == ["read", "infer", "match", "settle", "task", "check"]
-    assert stages(False, False) == ["read", "infer", "match", "settle", "check"]  # infer needs the reader all the same
-    assert stages(False, True, warm_start="search", pretrain=5) == ["pretrain", "search", "match", "settle", "task",
-                                                                    "check"]
-    assert stages(True, True, warm_start="none", task="none") == ["read", "match", "settle", "check"]
-    assert stages(False, False, warm_start="none", steps=0) == ["settle", "check"]
+    end = ["mmd-descent", "keep-best", "validate"]
+    assert stages("auto") == ["train-regressor", "moment-matching", "refine", *end]
+    assert stages("auto", features=pixels(4), method__refine=False) == ["train-regressor", "moment-matching", *end]
+    assert stages("cma-es", True, features=pixels(4)) == ["cma-es", "mmd-descent", "keep-best", "task-reward",
+                                                          "validate"]
+    assert stages("cma-es", method__rounds=1)[:2] == ["train-regressor", "cma-es"]
+    assert stages("meta-sim", True, method__pretraining=1) == [
+        "pretraining", "train-regressor", "mmd-descent", "keep-best", "task-reward", "validate"]
+    assert stages("none", True, task__gradient="none") == ["train-regressor", *end]
+    assert stages("none", features=pixels(4), descent__steps=0) == ["keep-best", "validate"]
+
+
+@pytest.mark.parametrize("method", ["moment-matching", "abc", "cma-es", "meta-sim"])
+def test_a_stage_renders_at_most_what_it_declares(method):
+    grammar = Grammar("scene", {"scene": {"shade": learned(Normal(40, 9, 0, 80))},
+                                "dot": {"x": learned(Uniform(2, 14)), "angle": learned(Angle(0, 30))}},
+                      [Rule("scene", [repeat("dot", learned(Integer(1, 2)))])])
+    renderer = Counting(bars(background="scene"))
+    more = {"method__object_statistics": False} if method == "abc" else {}
+    settings = quick(method, structure__renders=64, structure__epochs=1, descent__steps=2, **more)
+    real = as_photos(photos(grammar, bars(background="scene"), 12), (16, 16))
+    problem = Problem(grammar, renderer, real, None, None, None, None, settings.budget(), 0)
+    state = start(problem)
+    for stage in settings.stages(problem):
+        for step in range(stage.steps):
+            declared, before, counted = stage.renders(problem, state, step), renderer.drawn, state.renders
+            state = stage.run(problem, state, step)
+            drawn = renderer.drawn - before
+            assert drawn == state.renders - counted, stage.name
+            if not stage.required and stage.name != "moment-matching":  # it may try both ends of an axis, if affordable
+                assert drawn <= declared, stage.name
 
 
 # ---------------------------------------------------------------------------------------------- the same each time
 
 @pytest.mark.parametrize("choice", [
-    {"warm_start": "infer", "gradient": "exact", "task": "credit", "pretrain": 1},
-    {"warm_start": "search", "gradient": "finite", "task": "reinforce"},
-    {"warm_start": "none", "gradient": "simultaneous", "task": "credit"},
-    {"warm_start": "infer", "gradient": "score", "task": "none", "max_renders": 700},
-    {"warm_start": "search", "gradient": "score", "task": "reinforce", "max_renders": 6000}], ids=lambda c: str(c))
+    {"method": "moment-matching", "descent__gradient": "pathwise"},
+    {"method": MetaSim(1), "descent__gradient": "pathwise"},
+    {"method": "cma-es", "descent__gradient": "finite-difference", "task__gradient": "reinforce"},
+    {"method": "none", "descent__gradient": "spsa"},
+    {"method": "moment-matching", "descent__gradient": "score-function", "task__gradient": "none", "max_renders": 700},
+    {"method": "cma-es", "descent__gradient": "score-function", "task__gradient": "reinforce", "max_renders": 6000}],
+                         ids=lambda c: str(c))
 def test_a_fit_cut_anywhere_ends_in_the_same_bytes(choice):
     renderer, few = bars(background="scene"), some(dot(8.0, sprite=Choice([0, 1])), bars(), 16)
     real, task = photos(RICH, renderer, 40), Classify(("", "lying", "standing"), epochs=1)
 
     def run(seed=3, state=None):
-        return fit_steps(RICH, renderer, real, few, seed=seed, settings=Settings(**{**QUICK, **choice}), task=task,
+        return fit_steps(RICH, renderer, real, few, seed=seed, settings=quick(**choice), task=task,
                          state=state)
 
     whole = list(run())
@@ -183,16 +223,16 @@ def test_a_fit_cut_anywhere_ends_in_the_same_bytes(choice):
 
 # ---------------------------------------------------------------------------------------------- limits
 
-@pytest.mark.parametrize("gradient", ["exact", "finite", "score"])
+@pytest.mark.parametrize("gradient", ["pathwise", "finite-difference", "score-function"])
 @pytest.mark.parametrize("most", [40, 333, 700, 2500])
-@pytest.mark.parametrize("warm_start", ["infer", "search"])
-def test_no_more_is_rendered_than_allowed(gradient, most, warm_start):
+@pytest.mark.parametrize("method", ["moment-matching", "cma-es"])
+def test_no_more_is_rendered_than_allowed(gradient, most, method):
     renderer, few = Counting(bars(background="scene")), some(dot(8.0, sprite=Choice([0, 1])), bars(), 8)
-    settings = Settings(**{**QUICK, "reads": 2, "steps": 4}, gradient=gradient, warm_start=warm_start, max_renders=most)
+    settings = quick(method, regressor__rounds=2, descent__steps=4, descent__gradient=gradient, max_renders=most)
     *_, last = fit_steps(RICH, renderer, photos(RICH, bars(background="scene"), 30), few, settings=settings,
                          task=Classify(("", "lying", "standing"), epochs=1))
     assert renderer.drawn == last.renders <= most
-    assert last.stage == "check" and last.renders > most / 5
+    assert last.stage == "validate" and last.renders > most / 5
 
 
 class Counting:
@@ -214,17 +254,17 @@ class Counting:
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 def test_no_more_is_rendered_than_allowed_where_every_stage_wants_more(most, rounds):
     renderer = Counting(bars(background="scene"))
-    settings = Settings(max_renders=most, rounds=rounds, reader_epochs=1)
+    settings = Settings(MomentMatching(rounds), Regressor(epochs=1), max_renders=most)
     *_, last = fit_steps(RICH, renderer, photos(RICH, bars(background="scene"), 30), settings=settings)
     assert renderer.drawn == last.renders <= most and last.renders > most / 2
 
 
 @pytest.mark.parametrize("smallest", [4, 5])
 def test_the_fewest_renders_do(smallest):
-    settings = Settings(**{**QUICK, "reads": 2, "reader_renders": smallest, "round_renders": 2, "check_renders": 2})
+    settings = quick(regressor__rounds=2, regressor__renders=smallest, method__renders=2, validation_renders=2)
     renderer = Counting(bars(background="scene"))
     steps = list(fit_steps(RICH, renderer, photos(RICH, bars(background="scene"), 4), settings=settings))
-    assert {"read", "infer", "match", "settle", "check"} <= {step.stage for step in steps}
+    assert {"train-regressor", "moment-matching", "mmd-descent", "keep-best", "validate"} <= {step.stage for step in steps}
     assert renderer.drawn == steps[-1].renders and np.isfinite(steps[-1].distance)
     assert all(value.isfinite().all() for value in weights(steps[-1]).values())
     assert not same(weights(steps[0]), weights(steps[-1]))
@@ -238,12 +278,12 @@ def test_a_small_budget_still_learns():
 
 def test_no_more_time_is_taken_than_allowed():
     real = photos(dot(Normal(11, 0.5)), dots(), 30)
-    steps = list(fit_steps(dot(learned(Uniform(2, 14))), dots(), real, settings=Settings(**QUICK, minutes=1e-9)))
-    assert [step.stage for step in steps] == ["settle", "check"]
+    steps = list(fit_steps(dot(learned(Uniform(2, 14))), dots(), real, settings=quick(minutes=1e-9)))
+    assert [step.stage for step in steps] == ["keep-best", "validate"]
     spent = {**steps[0].state, "piece": torch.tensor(1), "seconds": torch.tensor(3600.0)}
-    steps = list(fit_steps(dot(learned(Uniform(2, 14))), dots(), real, settings=Settings(**QUICK, minutes=59),
+    steps = list(fit_steps(dot(learned(Uniform(2, 14))), dots(), real, settings=quick(minutes=59),
                            state=spent))
-    assert [step.stage for step in steps] == ["settle", "check"]  # the time before the resume counts
+    assert [step.stage for step in steps] == ["keep-best", "validate"]  # the time before the resume counts
 
 
 # ---------------------------------------------------------------------------------------------- labels and the task
@@ -270,22 +310,22 @@ def test_the_labels_of_the_photos_to_match_are_never_read():
     with pytest.raises(AssertionError):
         _ = real.label
     for labelled in (None, some(grammar, renderer, 12)):
-        assert fit(grammar, renderer, real, labelled, settings=Settings(**QUICK))
+        assert fit(grammar, renderer, real, labelled, settings=quick())
 
 
 def test_the_labelled_photos_do_nothing_but_the_task():
     """Until the task's stage, a fit with them is the fit without."""
     grammar, renderer = dot(learned(Uniform(4, 12)), sprite=learned(Choice([0, 1]))), bars()
     real = photos(grammar, renderer, 30)
-    plain, more = (list(fit_steps(grammar, renderer, real, few, settings=Settings(**QUICK)))
+    plain, more = (list(fit_steps(grammar, renderer, real, few, settings=quick()))
                    for few in (None, some(grammar, renderer, 12)))
-    cut = [step.stage for step in more].index("task")
+    cut = [step.stage for step in more].index("task-reward")
     assert same(weights(plain[cut - 1]), weights(more[cut - 1]))
     assert not same(weights(plain[-1]), weights(more[-1]))
-    assert all(np.isnan(step.score) for step in plain) and 0 <= more[-2].score <= 1
+    assert all(np.isnan(step.metric) for step in plain) and 0 <= more[-2].metric <= 1
 
 
-@pytest.mark.parametrize("task", ["credit", "reinforce"])
+@pytest.mark.parametrize("task", ["influence", "reinforce"])
 def test_the_reward_moves_the_scenes_that_earned_it(task):
     """What the distance cannot see, the task asks for: bars further right."""
     grammar = dot(learned(Normal(7, 1, 1, 15)), sprite=learned(Choice([0, 1])), angle=learned(Angle(0, 5)))
@@ -308,20 +348,20 @@ def test_the_reward_moves_the_scenes_that_earned_it(task):
             return {"light": network}
 
     real = photos(grammar, bars(), 60)
-    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0, "task_steps": 25, "rate": 0.02}, task=task,
-                        task_weight=10.0)
+    settings = quick("none", descent__steps=0, task__steps=25, descent__learning_rate=0.02, task__gradient=task,
+                     task__weight=10.0)
     steps = list(fit_steps(grammar, bars(), real, some(grammar, bars(), 4), task=Right(), settings=settings, **BLIND))
     before, after = (step.model.sample(1000).tables["dot"]["x"].mean() for step in (steps[0], steps[-1]))
-    assert after > before + (2 if task == "credit" else 0.2)
+    assert after > before + (2 if task == "influence" else 0.2)
     assert [step.trainings for step in steps] == [0, *range(1, 26), 25]
 
 
 def test_an_interrupted_task_keeps_its_average():
     grammar, renderer = dot(learned(Uniform(4, 12)), sprite=learned(Choice([0, 1]))), bars()
-    settings = Settings(**{**QUICK, "task_steps": 9}, max_renders=1400)
+    settings = quick(task__steps=9, max_renders=1400)
     steps = list(fit_steps(grammar, renderer, photos(grammar, renderer, 30), some(grammar, renderer, 12),
                            settings=settings))
-    last = [step for step in steps if step.stage == "task"][-1]
+    last = [step for step in steps if step.stage == "task-reward"][-1]
     assert last.done < 9
     average = {name.partition(":")[2]: value for name, value in last.state.items() if name.startswith("average:")}
     assert same(weights(steps[-1]), average)
@@ -387,12 +427,11 @@ def test_boxes_reward_the_scenes_of_a_detector():
     task = Detect(("lying", "standing"), steps=20, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
                   backbone=SmallMaps)
     grammar, few = dot(place, sprite=learned(Choice([0, 1]))), boxed(dot(place, sprite=Choice([1])), bars())
-    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0, "task_steps": 6, "rate": 0.05}, task="credit",
-                        task_weight=10.0)
+    settings = quick("none", descent__steps=0, task__steps=6, descent__learning_rate=0.05, task__weight=10.0)
     steps = list(fit_steps(grammar, bars(), photos(grammar, bars(), 20), few, task=task, settings=settings, **BLIND))
     before, after = ((step.model.sample(500).tables["dot"]["sprite"] == 1).mean() for step in (steps[0], steps[-1]))
     assert abs(before - 0.5) < 0.1 and after > 0.8
-    assert steps[-1].trainings == 6 and all(0 <= step.score <= 1 for step in steps if step.stage == "task")
+    assert steps[-1].trainings == 6 and all(0 <= step.metric <= 1 for step in steps if step.stage == "task-reward")
 
 
 def test_the_reward_is_a_detectors_average_precision(monkeypatch):
@@ -403,15 +442,15 @@ def test_the_reward_is_a_detectors_average_precision(monkeypatch):
         return measured[-1]
 
     monkeypatch.setattr(Detect, "evaluate", recorded)
-    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0}, task="reinforce")
+    settings = quick("none", descent__steps=0, task__gradient="reinforce")
     plain, more = (list(fit_steps(grammar, dots(), photos(grammar, dots(), 20), some, task=replace(TINY, steps=40),
                                   settings=settings)) for some in (None, boxed(grammar, dots())))
-    scores = [step.score for step in more if step.stage == "task"]
+    scores = [step.metric for step in more if step.stage == "task-reward"]
     assert scores == [next(iter(values.values())) for values in measured[:2]] and more[-1].trainings >= 3
     assert len(scores) == 2 and max(scores) > 0 and not same(weights(plain[-1]), weights(more[-1]))
 
 
-@pytest.mark.parametrize("task", ["credit", "reinforce"])
+@pytest.mark.parametrize("task", ["influence", "reinforce"])
 def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
     """What the distance cannot see, a task on boxes asks for: dots further right."""
     grammar, keep = dot(learned(Normal(7, 1, 1, 15)), angle=learned(Angle(0, 5))), LabelPolicy(box="amodal")
@@ -435,10 +474,11 @@ def test_a_task_gets_the_boxes_of_its_renders_and_photos(task):
             assert labels is few.boxes
             return {"light": network}
 
-    settings = Settings(**{**QUICK, "warm_start": "none", "steps": 0, "task_steps": 25, "rate": 0.02}, task=task,
-                        task_weight=10.0)
-    scores = [step.score for step in fit_steps(grammar, dots(), photos(grammar, dots(), 20), few, task=Right(),
-                                               settings=settings, label_policy=keep, **BLIND) if step.stage == "task"]
+    settings = quick("none", descent__steps=0, task__steps=25, descent__learning_rate=0.02, task__gradient=task,
+                     task__weight=10.0)
+    steps = fit_steps(grammar, dots(), photos(grammar, dots(), 20), few, task=Right(), settings=settings,
+                      label_policy=keep, **BLIND)
+    scores = [step.metric for step in steps if step.stage == "task-reward"]
     assert np.mean(scores[-5:]) > np.mean(scores[:5]) + 0.3
 
 
@@ -450,7 +490,7 @@ def test_the_task_is_that_of_the_labels(monkeypatch):
     named = [replace(few, boxes=replace(few.boxes, name=np.full(len(few.boxes), name))) for name in ("spot", "dot")]
     mixed = replace(few, boxes=replace(few.boxes, name=np.array(["spot"] + ["dot"] * (len(few.boxes) - 1))))
     with pytest.raises(ValueError, match=r"of the classes \['spot'\], but the renderer's objects of \['dot'\]; name"):
-        fit(grammar, dots(), few.images, named[0], settings=Settings(**QUICK))
+        fit(grammar, dots(), few.images, named[0], settings=quick())
     with pytest.warns(UserWarning, match=r"no render has an object of \['spot'\], classes of the labelled photos"):
         assert task_for_labels(mixed, grammar, dots()).classes == ("dot", "spot")
     with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so there is no class to detect"):
@@ -485,35 +525,71 @@ def test_a_renderer_that_gives_nan_is_named_with_its_scene():
         return np.full((8, 8), np.nan if scene.index == 5 else 0.5)
 
     with pytest.raises(RenderError, match=r"scene 5 of seed \d+: the renderer returned what does not fit"):
-        fit(one(x=learned(Uniform(0, 1))), renderer, np.zeros((4, 8, 8, 3), np.uint8), settings=Settings(**QUICK))
+        fit(one(x=learned(Uniform(0, 1))), renderer, np.zeros((4, 8, 8, 3), np.uint8), settings=quick())
 
 
-@pytest.mark.parametrize("given, text", [
-    ({"gradient": "best"}, "gradient must be one of auto, exact, finite, simultaneous, score, got 'best'"),
-    ({"warm_start": None}, "warm_start must be one of infer, look, search, none, got None"),
-    ({"task": "detect"}, "task must be one of credit, reinforce, none, got 'detect'"),
-    ({"batch": 100}, "batch must be a multiple of 64, got 100"),
-    ({"batch": 0}, "batch must be a multiple of 64, got 0"),
-    ({"reader_renders": 3}, "reader_renders must be at least 4, got 3"),
-    ({"round_renders": 0}, "round_renders must be at least 2, got 0"),
-    ({"check_renders": 1}, "check_renders must be at least 2, got 1"),
-    ({"task_renders": 1}, "task_renders must be at least 2, got 1"),
-    ({"most_photos": 1}, "most_photos must be at least 4, got 1"),
-    ({"reads": 0}, "reads must be at least 1, got 0"),
-    ({"reader_epochs": 0}, "reader_epochs must be at least 1, got 0"),
-    ({"rounds": -1}, "rounds must be at least 0, got -1"), ({"steps": -5}, "steps must be at least 0, got -5"),
-    ({"rate": 0.0}, "rate must be above 0 and at most 1, in units of the bounds, got 0.0"),
-    ({"rate": 1e9}, "rate must be above 0 and at most 1, in units of the bounds, got 1000000000.0"),
-    ({"task_weight": -1}, "task_weight must be at least 0, got -1"),
-    ({"max_renders": 39}, "max_renders must be at least 40, got 39"),
-    ({"max_renders": 50, "rounds": 6}, "max_renders must be at least 60, got 50"),
-    ({"minutes": 0}, "minutes must be positive, got 0"),
-    ({"minutes": float("nan")}, "minutes must be positive, got nan")])
-def test_settings_that_make_no_sense(given, text):
+@pytest.mark.parametrize("make, text", [
+    (lambda: Descent(gradient="best"), "descent.gradient must be one of auto, pathwise, finite-difference, spsa, "
+                                       "score-function, got 'best'"),
+    (lambda: Settings("infer"), "method must be one of auto, moment-matching, abc, cma-es, meta-sim, none, or the "
+                                "settings of one, got 'infer'"),
+    (lambda: TaskReward("detect"), "task.gradient must be one of influence, reinforce, none, got 'detect'"),
+    (lambda: Descent(batch=100), "descent.batch must be a multiple of 64, got 100"),
+    (lambda: Descent(batch=0), "descent.batch must be a multiple of 64, got 0"),
+    (lambda: Regressor(renders=3), "regressor.renders must be at least 4, got 3"),
+    (lambda: MomentMatching(renders=0), "method.renders must be at least 2, got 0"),
+    (lambda: RegressionAbc(renders=63), "method.renders must be at least 64, got 63"),
+    (lambda: RegressionAbc(rounds=0), "method.rounds must be at least 1, got 0"),
+    (lambda: CmaEs(rounds=-1), "method.rounds must be at least 0, got -1"),
+    (lambda: MetaSim(pretraining=-1), "method.pretraining must be at least 0, got -1"),
+    (lambda: Settings(validation_renders=1), "validation_renders must be at least 2, got 1"),
+    (lambda: TaskReward(renders=1), "task.renders must be at least 2, got 1"),
+    (lambda: Settings(max_photos=1), "max_photos must be at least 4, got 1"),
+    (lambda: Regressor(rounds=0), "regressor.rounds must be at least 1, got 0"),
+    (lambda: Regressor(epochs=0), "regressor.epochs must be at least 1, got 0"),
+    (lambda: MomentMatching(rounds=-1), "method.rounds must be at least 0, got -1"),
+    (lambda: Descent(steps=-5), "descent.steps must be at least 0, got -5"),
+    (lambda: Descent(learning_rate=0.0), "descent.learning_rate must be above 0 and at most 1, in units of the bounds, "
+                                         "got 0.0"),
+    (lambda: Descent(learning_rate=1e9), "descent.learning_rate must be above 0 and at most 1, in units of the bounds, "
+                                         "got 1000000000.0"),
+    (lambda: TaskReward(weight=-1), "task.weight must be at least 0, got -1"),
+    (lambda: TaskReward(weight=float("nan")), "task.weight must be at least 0, got nan"),
+    (lambda: Structure(renders=63), "structure.renders must be 0, or at least 64 renders a round, got 63"),
+    (lambda: Structure(epochs=0), "structure.epochs must be positive, got 0"),
+    (lambda: Settings(max_renders=39), "max_renders must be at least 40, got 39"),
+    (lambda: Settings(MomentMatching(6), max_renders=50), "max_renders must be at least 60, got 50"),
+    (lambda: Settings(RegressionAbc(3), max_renders=500),
+     "max_renders=500 is too few for 3 rounds of ABC of at least 64 renders"),
+    (lambda: Settings(minutes=0), "minutes must be positive, got 0"),
+    (lambda: Settings(minutes=float("nan")), "minutes must be positive, got nan")])
+def test_settings_that_make_no_sense(make, text):
     with pytest.raises(ValueError, match=text):
-        Settings(**given)
+        make()
 
 
 def test_settings_as_plain_values():
-    assert Settings(**Settings(steps=3).record()) == Settings(steps=3)
-    assert Settings(max_renders=10**6).within_budget() == Settings(max_renders=10**6)
+    for some in (Settings(), quick("abc", descent__steps=3, device="cuda"), Settings(MetaSim(7))):
+        plain = json.loads(json.dumps(some.record()))
+        assert settings_from(plain) == some and plain["method"]["name"] == some.chosen.name
+    assert Settings("auto") == Settings(MomentMatching())
+    assert Settings(max_renders=10**6).within_budget().regressor == Regressor()
+    assert Settings(RegressionAbc(3), max_renders=2000).within_budget().chosen.renders == 220
+    with pytest.raises(ValueError, match=r"method must be one of auto, .*, got 'look'"):
+        settings_from({"method": {"name": "look"}})
+    with pytest.raises(TypeError, match="round_renders"):
+        settings_from({"round_renders": 5})
+
+
+def test_single_settings_by_their_paths():
+    base = Settings("abc")
+    assert flat(base)["method.rounds"] == 6 and flat(base)["descent.steps"] is None
+    assert "method.refine" not in flat(base)
+    some = changed(base, {"method.rounds": 2, "descent.steps": 5, "minutes": 3.0, "descent.batch": 64})
+    assert (some.chosen.rounds, some.descent.steps, some.descent.batch, some.minutes) == (2, 5, 64, 3.0)
+    with pytest.raises(KeyError, match=r"method\.refine"):
+        changed(base, {"method.refine": True})
+
+
+def test_the_names_a_user_imports():
+    assert sf.fit is fit and sf.fit_steps is fit_steps and sf.Settings is Settings and sf.Step is Step

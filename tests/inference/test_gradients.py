@@ -178,12 +178,12 @@ def test_every_estimator_learns_jumps_by_the_same_score_function():
                        "count": distribution.curves["bag/n_coin"].grad[:2],
                        "rules": next(iter(distribution.rules.values())).grad}
     for name in GRADIENTS:
-        for part, gradient in found["score"].items():
+        for part, gradient in found["score-function"].items():
             assert float(gradient.abs().max()) > 0
             np.testing.assert_allclose(found[name][part], gradient, rtol=0.05, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["finite", "simultaneous", "score"])
+@pytest.mark.parametrize("name", ["finite-difference", "spsa", "score-function"])
 @pytest.mark.parametrize("grammar", [GRAMMAR, bag(), one(c=learned(Choice([0, 1])))], ids=["three", "bag", "no number"])
 def test_renders_are_counted_as_they_are_drawn(name, grammar):
     kind = "coin" if "coin" in grammar.kinds else "dot"
@@ -191,7 +191,7 @@ def test_renders_are_counted_as_they_are_drawn(name, grammar):
     renderer, edit = Linear({(kind, first): X}), SceneDistribution(grammar).edit(0, 10)
     estimate = GRADIENTS[name](grammar, renderer, edit, Weights(WEIGHT), 0)
     assert renderer.drawn == estimate.renders == cost(name, grammar, edit)
-    assert cost("exact", grammar, edit) == pathwise(grammar, renderer, edit, Weights(WEIGHT), 0).renders == 10
+    assert cost("pathwise", grammar, edit) == pathwise(grammar, renderer, edit, Weights(WEIGHT), 0).renders == 10
 
 
 def test_leave_one_out():

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from toys import one
 
-from scenefit.inference.moment_matching import match_moments, nearest_neighbour_abc, widened
+from scenefit.inference.stages.moments import match_moments, nearest_neighbour_abc, widened
 from scenefit.nets.attribute_regressor import regression_targets, targets
 from scenefit.nets.quantile_offsets import KNOTS, at_knots, prior_at_knots
 from scenefit.nets.scene_distribution import SceneDistribution
@@ -36,11 +36,11 @@ def warm(grammar: Grammar, target: Grammar, rounds: int = 3, read: Callable = pe
     photos = read(regression_targets(grammar, found, target.sample(99, N)))
     if first:
         scenes = uniform_randomisation(grammar).sample(1, N)
-        nearest_neighbour_abc(distribution, scenes, read(regression_targets(grammar, found, scenes)), photos)
+        distribution = nearest_neighbour_abc(distribution, scenes, read(regression_targets(grammar, found, scenes)), photos)
     for number in range(rounds):
         scenes = distribution.sample(number, N)
         truth = regression_targets(grammar, found, scenes)
-        match_moments(distribution, found, scenes, read(truth), photos, truth)
+        distribution = match_moments(distribution, found, scenes, read(truth), photos, truth)
     return distribution
 
 
@@ -103,7 +103,7 @@ def test_the_share_of_each_count_whatever_its_form(odds, slack, read, more):
     for number in range(4):
         scenes = distribution.sample(number, N)
         truth = regression_targets(distribution.grammar, found, scenes)
-        match_moments(distribution, found, scenes, read(truth), photos, truth)
+        distribution = match_moments(distribution, found, scenes, read(truth), photos, truth)
     learned_odds = np.bincount(values(distribution, "bag", "n_dot"), minlength=9) / (2 * N)
     assert 0.5 * np.abs(learned_odds - np.bincount(drawn, minlength=9) / 400).sum() < slack + more
 
@@ -170,8 +170,8 @@ def test_a_kind_that_no_render_shows_is_left_alone():
     before = {name: value.clone() for name, value in distribution.state_dict().items()}
     scenes = distribution.sample(0, 64)
     truth = regression_targets(grammar, found, scenes)
-    match_moments(distribution, found, scenes, torch.zeros(truth.shape), torch.ones(64, truth.shape[1]), truth)
-    nearest_neighbour_abc(distribution, scenes, torch.randn(truth.shape), torch.ones(64, truth.shape[1]))
+    distribution = match_moments(distribution, found, scenes, torch.zeros(truth.shape), torch.ones(64, truth.shape[1]), truth)
+    distribution = nearest_neighbour_abc(distribution, scenes, torch.randn(truth.shape), torch.ones(64, truth.shape[1]))
     assert all(torch.equal(before[name], value) for name, value in distribution.state_dict().items())
 
 

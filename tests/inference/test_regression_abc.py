@@ -5,16 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from quick import quick
 from test_aggregate_posterior import GRAMMAR
 
 import scenefit as sf
-from scenefit.data.photos import as_photos
 from scenefit.data.boxes import make_boxes
-from scenefit.inference.regression_abc import Looking, normalised_image_attributes
+from scenefit.data.photos import as_photos
+from scenefit.inference.problem import Budget, Problem, load, start, tensors
+from scenefit.inference.stages.regression_abc import RegressionAbc, load_detector, normalised_image_attributes
+from scenefit.inference.stages.regressor import Regressor
 from scenefit.metrics.ridge import regress, select_by_r2
 from scenefit.metrics.summary_statistics import SummaryStatistics, object_statistics, summary_statistics_for
 from scenefit.nets.augmentation import NO_CHANGE
-from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.batches import render_with_boxes
 
 SIZE = 24
@@ -102,15 +104,6 @@ def test_each_attribute_is_read_from_what_tells_it_most():
     assert torch.equal(select_by_r2(one, hardly).prediction, one.prediction), "a little more is not worth fewer numbers"
 
 
-def test_a_budget_gives_the_looks_their_half():
-    settings = sf.Settings(warm_start="look", looks=3, max_renders=2000)
-    assert settings.within_budget().look_renders == 220
-    with pytest.raises(ValueError, match="max_renders=500 is too few for 3 looks of at least 64 renders"):
-        sf.Settings(warm_start="look", looks=3, max_renders=500)
-    with pytest.raises(ValueError, match="task_weight must be at least 0, got nan"):
-        sf.Settings(task_weight=float("nan"))
-
-
 def test_what_the_scene_cannot_express_weighs_less():
     x, known = linear(0, 800, 1.0)
     photos, real = linear(1, 100, 1.0)
@@ -119,25 +112,29 @@ def test_what_the_scene_cannot_express_weighs_less():
     assert np.abs(robust - real[:, 0]).mean() < 0.5 * np.abs(blind - real[:, 0]).mean()
 
 
+def problem(photos):
+    return Problem(WIDE, blots, as_photos(photos, (SIZE, SIZE)), None, None, None, None, Budget(), 0)
+
+
 @pytest.mark.parametrize("objects", [False, True])
-def test_rounds_find_the_photos_distribution(objects):
+def test_rounds_find_the_photos_distribution(objects, monkeypatch):
     photos, _ = render_with_boxes(blots, SEEN.sample(9, 40))
-    settings = sf.Settings(warm_start="look", looks=4, look_renders=128, look_objects=objects)
-    looking, distribution = Looking(WIDE, blots, photos, settings, 0), SceneDistribution(WIDE)
-    if objects:
-        assert looking.task is not None and looking.task.classes == ("blot",)
-        looking.task = sf.Detect(("blot",), steps=4, augmented_copies=1, augment=NO_CHANGE)
-    for piece in range(4):
-        distribution = distribution.with_aggregate_posterior(looking.round(distribution, piece, piece))
-    table, prior = distribution.sample(5, 500).tables["image"], WIDE.sample(5, 500).tables["image"]
+    given, method = problem(photos), RegressionAbc(4, 128, objects)
+    monkeypatch.setattr("scenefit.inference.stages.regression_abc.Detect", lambda classes, **more: sf.Detect(
+        classes, steps=4, augmented_copies=1, augment=NO_CHANGE))
+    stage, _ = method.stages(given, Regressor())
+    state, spent = start(given), []
+    for step in range(stage.steps):
+        before, state = state, stage.run(given, state, step)
+        spent.append((state.renders - before.renders, state.trainings - before.trainings))
+    table, prior = state.distribution.sample(5, 500).tables["image"], WIDE.sample(5, 500).tables["image"]
     assert abs(table["light"].mean() - 0.75) < 0.04 and table["light"].std() < 0.08
     assert abs(table["ink"].mean() - 0.2) < 0.1 and table["ink"].std() < 0.5 * prior["ink"].std()
     assert abs(table["radius"].mean() - 2.5) < 0.8 and table["radius"].std() < 0.7 * prior["radius"].std()
     assert abs(table["n_blot"].mean() - 5) < 0.8 < abs(prior["n_blot"].mean() - 5)
     assert table["n_blot"].std() < 0.6 * prior["n_blot"].std()
-    assert (looking.renders, looking.trainings) == (144, 0)
-    assert looking.cost(0) == 256 and looking.cost(2) == 144 + 64 * objects
-    assert (looking.finder is not None) == objects
+    assert spent == [(256, 0), (144, 0), (144 + 64 * objects, int(objects)), (144, 0)]
+    assert (state.detector is not None) == objects
 
 
 @sf.each
@@ -170,30 +167,32 @@ def test_objects_tell_what_statistics_of_the_image_do_not(monkeypatch):
     grammar = marbles(sf.learned(sf.Integer(0, 12)))
     photos, found = flat_patches(marbles(sf.Integer(5, 6)).sample(9, 40)).images, []
     for objects in (False, True):
-        settings = sf.Settings(warm_start="look", looks=4, look_renders=128, look_objects=objects)
-        looking, distribution = Looking(grammar, flat_patches, photos, settings, 0), SceneDistribution(grammar)
-        for piece in range(4):
-            distribution.cloud = looking.round(distribution, piece, piece)
-        found.append(distribution.sample(5, 500).tables["image"]["n_marble"])
+        given = Problem(grammar, flat_patches, as_photos(photos, (SIZE, SIZE)), None, None, None, None, Budget(), 0)
+        stage, _ = RegressionAbc(4, 128, objects).stages(given, Regressor())
+        state = start(given)
+        for step in range(stage.steps):
+            state = stage.run(given, state, step)
+        found.append(state.distribution.sample(5, 500).tables["image"]["n_marble"])
     without, with_objects = found
     assert abs(with_objects.mean() - 5.5) < 0.4 and with_objects.std() < 1.0 and without.std() > 1.8
 
 
 def test_a_fit_that_looks_resumes_to_the_same_bytes():
     photos, _ = render_with_boxes(blots, SEEN.sample(9, 12))
-    settings = sf.Settings(warm_start="look", looks=3, look_renders=64, look_objects=False, steps=2, batch=64,
-                           reader_renders=64, check_renders=64)
+    settings = quick(RegressionAbc(3, 64, False), descent__steps=2)
     steps = list(sf.fit_steps(WIDE, blots, photos, seed=3, settings=settings))
-    assert [s.stage for s in steps] == ["look", "look", "look", "read", "match", "match", "settle", "check"]
+    assert [s.stage for s in steps] == ["abc"] * 3 + ["train-regressor", "mmd-descent", "mmd-descent", "keep-best",
+                                                    "validate"]
     assert steps[2].renders - steps[1].renders == 72
     again = list(sf.fit_steps(WIDE, blots, photos, seed=3, settings=settings, state=steps[2].state))
     for name, value in steps[-1].model.state().items():
         assert torch.equal(value, again[-1].model.state()[name]), name
 
 
-@pytest.mark.parametrize("gradient, batch", [("exact", 64), ("finite", 64), ("simultaneous", 64), ("score", 512)])
-def test_a_descent_goes_on_from_a_look(gradient, batch):
-    """The look moves the roots' attributes, and children follow; the descent alone moves the discs, to the right."""
+@pytest.mark.parametrize("gradient, batch", [("pathwise", 64), ("finite-difference", 64), ("spsa", 64),
+                                             ("score-function", 512)])
+def test_a_descent_goes_on_from_abc(gradient, batch):
+    """ABC moves the roots' attributes, and children follow; the descent alone moves the discs, to the right."""
     def grammar(shade, size, x):
         return sf.Grammar("image", {
             "image": {"shade": sf.learned(shade), "size": sf.learned(size)},
@@ -204,33 +203,32 @@ def test_a_descent_goes_on_from_a_look(gradient, batch):
     renderer = sf.Shapes((SIZE, SIZE), {"disc": {"shade": 0.1}})
     truth = grammar(sf.Uniform(0.7, 0.8), sf.Uniform(3, 4), sf.Uniform(14, 22))
     photos = sf.render(renderer, truth.sample(9, 24)).images
-    settings = sf.Settings(warm_start="look", looks=1, look_renders=64, look_objects=False, steps=6, batch=batch,
-                           reader_renders=64, check_renders=64, gradient=gradient, rate=0.02)
+    settings = quick(RegressionAbc(1, 64, False), regressor__epochs=3, descent__steps=6, descent__batch=batch,
+                     descent__gradient=gradient, descent__learning_rate=0.02)
     wide = grammar(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8), sf.learned(sf.Normal(10, 3, 0, SIZE)))
     steps = list(sf.fit_steps(wide, renderer, photos, settings=settings))
-    (look,), match = ([step for step in steps if step.stage == stage] for stage in ("look", "match"))
-    before, after = (step.model.sample(500).tables["disc"]["x"].mean() for step in (look, match[-1]))
+    (abc,), match = ([step for step in steps if step.stage == stage] for stage in ("abc", "mmd-descent"))
+    before, after = (step.model.sample(500).tables["disc"]["x"].mean() for step in (abc, match[-1]))
     assert abs(before - 10) < 0.5 and after > before + 0.8
     assert match[-1].distance < 0.7 * match[0].distance
 
 
-def test_the_finder_is_kept_for_a_resume():
+def test_the_detector_is_kept_for_a_resume():
     photos, _ = render_with_boxes(blots, SEEN.sample(9, 8))
-    looking, other = (Looking(WIDE, blots, photos, sf.Settings(warm_start="look"), 0) for _ in range(2))
-    assert looking.state() == {} and looking.task is not None
-    looking.finder = looking.task.fresh(1)
-    other.load(looking.state())
-    assert other.finder is not None
-    for name, value in looking.state().items():
-        assert torch.equal(value, other.finder.state_dict()[name])
+    given = problem(photos)
+    detector = load_detector(given, sf.Detect(("blot",)).fresh(1).state_dict())
+    found = load(given, tensors(replace(start(given), detector=detector)), load_detector).detector
+    assert load(given, tensors(start(given)), load_detector).detector is None and found is not None
+    for name, value in detector.state_dict().items():
+        assert torch.equal(value, found.state_dict()[name])
 
 
 def test_a_scene_without_root_attributes_is_told_what_to_use():
     grammar = sf.Grammar("a", {"a": {}, "b": {"x": sf.learned(sf.Uniform(0, 1))}}, [sf.Rule("a", ["b"])])
     black = sf.each(lambda scene: np.zeros((SIZE, SIZE)))
-    with pytest.raises(ValueError, match=r"no learned number at its root, 'a'; use warm_start=\"infer\""):
+    with pytest.raises(ValueError, match=r"no learned number at its root, 'a'; use method=\"moment-matching\""):
         next(sf.fit_steps(grammar, black, np.zeros((8, SIZE, SIZE, 3), np.uint8),
-                          settings=sf.Settings(warm_start="look")))
+                          settings=sf.Settings("abc")))
 
 
 def test_truth_is_the_place_within_the_bounds():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from quick import quick
 from toys import bars, same_scenes
 
 import scenefit as sf
 from experiments.multi_mnist.structure_reward import density_ratio, follow_reward
-from scenefit.inference.structure import StructureSettings, by_distribution, fit_structure
+from scenefit.inference.stages.structure import Structure, by_distribution, fit_structure
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.nets.structure_posterior import N_SUMMARY, StructurePosterior, train
@@ -16,7 +17,7 @@ from scenefit.scenes.attributes import NodeGroup
 PLACES = sf.Uniform(4, 12)
 GRAMMAR = sf.Grammar("scene", {"scene": {}, "dot": {"sprite": sf.learned(sf.Choice([0, 1])), "x": PLACES, "y": PLACES}},
                      [sf.Rule("scene", [sf.repeat("dot", sf.learned(sf.Integer(0, 2)))])])
-QUICK = StructureSettings(renders=(1024, 512), epochs=4, samples=4, steps=40, rate=2e-2)
+QUICK = Structure(1024, epochs=4, samples=4, steps=40, learning_rate=2e-2)
 
 
 def truth(seed: int, count: int) -> sf.SceneBatch:
@@ -43,7 +44,7 @@ def test_learns_counts_and_kinds_from_photos(photos: np.ndarray) -> None:
     learned = steps[-1].structure.sample(0, 2000)
     assert np.abs(shares(learned) - [0.3, 0, 0.7]).sum() / 2 < 0.1
     assert learned.tables["dot"]["sprite"].mean() > 0.9
-    assert [(step.done, step.of, step.renders) for step in steps] == [(1, 2, 1024), (2, 2, 1536)]
+    assert [(step.done, step.of, step.renders) for step in steps] == [(1, 2, 1024), (2, 2, 2048)]
     assert steps[0].gain > 0.3 and not any(p.requires_grad for p in steps[-1].structure.parameters())
     read = steps[-1].posterior.sample_posterior(photos[:30], 5, 0)
     standing = steps[-1].posterior.context(photos)[:, N_SUMMARY + 1].numpy()  # the sum of the channel of dots
@@ -53,7 +54,7 @@ def test_learns_counts_and_kinds_from_photos(photos: np.ndarray) -> None:
 
 
 def test_same_seed_same_bytes(photos: np.ndarray) -> None:
-    brief = StructureSettings(renders=(128, 64), epochs=1, samples=2, steps=3)
+    brief = Structure(128, epochs=1, samples=2, steps=3)
     runs = [[*fit_structure(GRAMMAR, bars(), photos, seed=seed, settings=brief)][-1] for seed in (1, 1, 2)]
     states = [run.structure.state_dict() for run in runs]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
@@ -67,13 +68,13 @@ def test_later_rounds_render_what_was_learned(photos: np.ndarray) -> None:
         drawn.append((float(structure.leave[0].bias.detach().std()), len(indices)))
         return structure.sample(seed, indices)
 
-    brief = StructureSettings(renders=(64, 64), epochs=1, samples=2, steps=5)
+    brief = Structure(64, epochs=1, samples=2, steps=5)
     list(fit_structure(GRAMMAR, bars(), photos, draw=draw, settings=brief))
     assert [n for _, n in drawn] == [64, 48, 16] and drawn[0][0] == drawn[2][0] < 1e-3 < drawn[1][0]
 
 
 def test_starts_where_it_is_told_and_leaves_that_alone(photos: np.ndarray) -> None:
-    brief = StructureSettings(renders=(64,), epochs=1, samples=2, steps=1, rate=1e-9)
+    brief = Structure(64, rounds=1, epochs=1, samples=2, steps=1, learning_rate=1e-9)
     start = StructurePolicy(GRAMMAR)
     torch.nn.init.constant_(start.leave[0].bias, 1.0)
     (step,) = fit_structure(GRAMMAR, bars(), photos, start=start, settings=brief)
@@ -95,10 +96,10 @@ def test_draws_with_a_transformer_s_edits() -> None:
 def test_what_it_says_when_it_cannot(photos: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"photos need uint8 \[N, H, W, 3\], at least 2, got float64 \[300, 16"):
         next(fit_structure(GRAMMAR, bars(), photos / 255))
-    with pytest.raises(ValueError, match=r"renders needs at least 64 for each round, got \(128, 32\)"):
-        StructureSettings(renders=(128, 32))
-    with pytest.raises(ValueError, match=r"epochs must be positive, got 0"):
-        StructureSettings(epochs=0)
+    with pytest.raises(ValueError, match="structure.renders must be 0, or at least 64 renders a round, got 32"):
+        Structure(32)
+    with pytest.raises(ValueError, match="structure.epochs must be positive, got 0"):
+        Structure(epochs=0)
 
 
 def test_an_object_stands_in_its_cell_and_channels() -> None:
@@ -163,10 +164,10 @@ def test_fit_learns_the_structure_as_a_stage_and_resumes_to_the_same_bytes():
 
     grammar = dots(sf.learned(sf.Integer(0, 4)))
     photos = sf.render(renderer, dots(sf.Integer(2, 2)).sample(9, 40)).images
-    settings = sf.Settings(structure=1024, reads=1, rounds=1, focus=False, steps=1, batch=64, reader_renders=64,
-                           round_renders=64, check_renders=64)
+    settings = quick(structure__renders=1024, method__rounds=1, method__refine=False, descent__steps=1)
     steps = list(sf.fit_steps(grammar, renderer, photos, settings=settings))
-    assert [s.stage for s in steps] == ["read", "infer", "structure", "match", "settle", "check"]
+    assert [s.stage for s in steps] == [
+        "train-regressor", "moment-matching", "structure", "mmd-descent", "keep-best", "validate"]
     assert steps[2].renders - steps[1].renders == 2048
     assert steps[1].model.structure is None and steps[-1].model.structure is not None
     share = np.mean(steps[-1].model.sample(400).tables["image"]["n_dot"] == 2)

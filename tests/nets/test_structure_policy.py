@@ -6,7 +6,7 @@ import torch
 from toys import randomise, same_scenes
 
 import scenefit as sf
-from scenefit.inference.structure import StructureSettings, maximise_likelihood
+from scenefit.inference.stages.structure import Structure, maximise_likelihood
 from scenefit.nets.model import Model, load_model, load_structure
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
@@ -135,7 +135,7 @@ def test_learns_a_joint_distribution_that_independent_probabilities_cannot() -> 
         return {"kind_of": np.where(last, "a", "b")}
 
     truth, structure = grammar.sample(0, 300, decide=decide), StructurePolicy(grammar)
-    settings = StructureSettings(samples=1, steps=60, rate=2e-2)
+    settings = Structure(samples=1, steps=60, learning_rate=2e-2)
     gain = maximise_likelihood(structure, structure.replay(truth), [(StructurePolicy(grammar), 1.0)], settings)
     learned = structure.sample(1, 2000)
     words, count = np.unique(shapes(learned), return_counts=True)
@@ -150,7 +150,7 @@ def test_uninformative_photos_leave_the_distribution_as_it_was() -> None:
     rendered = small()  # three a's to one b
     even = sf.Grammar("image", {**rendered.symbols, "dot": {
         "kind_of": sf.learned(sf.Choice(["a", "b"])), "x": MOVING}}, rendered.rules)
-    policy, settings = StructurePolicy(even), StructureSettings(samples=16, steps=60, rate=2e-2)
+    policy, settings = StructurePolicy(even), Structure(samples=16, steps=60, learning_rate=2e-2)
     samples = policy.replay(rendered.sample(0, 300 * 16))
     gain = maximise_likelihood(policy, samples, [(StructurePolicy(rendered), 1.0)], settings)
     share = (policy.sample(1, 2000).tables["dot"]["kind_of"] == "a").mean()

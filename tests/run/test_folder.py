@@ -8,14 +8,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from blobs import QUICK, SCENE, call, contents, fit_command, make
+from blobs import SCENE, SMALL, call, contents, fit_command, make
 
 import scenefit.run.folder
 from scenefit.data.photos import read_photos
 from scenefit.files.atomic import DiskFull
 from scenefit.files.lock import Busy, lock
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
-from scenefit.inference.settings import Settings
+from scenefit.inference.settings import Settings, changed
 from scenefit.renderers.scene_file import SceneFileError, load_scene
 from scenefit.run.config import differences, grammar_changes, make_config
 from scenefit.run.folder import (
@@ -29,8 +29,6 @@ from scenefit.run.folder import (
     steps,
     version_changes,
 )
-
-CHOSEN = {name: int(value) for name, _, value in (text.partition("=") for text in QUICK[1::2])}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def broken_off(world, tmp_path):
 
 def parts(world, seed=0, **changes):
     scene, real = load_scene(world / "scene.py"), read_photos(world / "real", (16, 16))
-    chosen = Settings(**{**CHOSEN, "steps": 2, **changes})
+    chosen = changed(Settings(), {**SMALL, "descent.steps": 2, **changes})
     return scene, real, make_config(scene, seed, chosen, (16, 16), real, world / "real")
 
 
@@ -112,8 +110,9 @@ def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
     _, real, record = parts(world)
     assert begin(whole, record).config.identity == record.identity
     few = real.take(range(10))
-    scene, _, other = parts(world, seed=1, steps=5)
-    other = make_config(scene, 1, Settings(**{**CHOSEN, "steps": 5}), (16, 16), few, "elsewhere", few, "few")
+    scene, _, other = parts(world, seed=1, **{"descent.steps": 5})
+    five = changed(Settings(), {**SMALL, "descent.steps": 5})
+    other = make_config(scene, 1, five, (16, 16), few, "elsewhere", few, "few")
     with pytest.raises(RunError) as caught:
         begin(whole, other)
     text = str(caught.value)
@@ -134,7 +133,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(world, tmp_path):
 @pytest.mark.parametrize(("old", "new", "message"), [
     ('"seed": 0', '"seed": -1', r"settings\.json is damaged: seed: .*greater than or equal to 0.*run the same fit"),
     ('"seed": 0', '"seed": 0, "then": "os.system"', r"damaged: then: Extra inputs are not permitted"),
-    ('"steps": 2', '"steps": -2', r"settings: steps must be at least 0, got -2"),
+    ('"steps": 2', '"steps": -2', r"settings: descent.steps must be at least 0, got -2"),
     ('"steps": 2', '"leaps": 2', r"or of another version of scenefit .*leaps"),
     ("}", "", r"settings\.json is damaged: .*remove the folder and run the same fit again")])
 def test_settings_that_were_tampered_with(copy, old, new, message):
@@ -256,7 +255,7 @@ def test_a_damaged_checkpoint_says_how_to_go_on(world, whole, broken_off, monkey
 
 
 def test_a_checkpoint_of_another_run(world, broken_off, tmp_path):
-    started(world, tmp_path / "other", 4, steps=3)
+    started(world, tmp_path / "other", 4, **{"descent.steps": 3})
     shutil.copy(tmp_path / "other" / "checkpoint.safetensors", broken_off)
     with pytest.raises(CorruptFile, match=r"checkpoint\.safetensors belongs to another run than .*settings\.json"):
         finish(world, broken_off)
@@ -300,7 +299,7 @@ def test_damaged_results_say_how_to_go_on(copy, world, name):
 
 
 def test_an_unfinished_run_has_no_model(broken_off, world):
-    with pytest.raises(RunError, match=r"is not finished \(its last step is match 1 of 2\); run the same fit command"):
+    with pytest.raises(RunError, match=r"is not finished \(its last step is mmd-descent 1 of 2\); run the same fit command"):
         fit_model(open_run(broken_off), load_scene(world / "scene.py").grammar)
 
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 import torch
-from blobs import QUICK, call, contents, fit_command, killed, make
+from blobs import call, contents, fit_command, killed, make
+from quick import quick
 from typer.testing import CliRunner
 
 import scenefit.files.tensors
@@ -20,7 +21,6 @@ from scenefit.cli import app
 from scenefit.cli.console import STOPPED
 from scenefit.data.photos import read_labelled, read_photos
 from scenefit.inference.fit import fit_steps
-from scenefit.inference.settings import Settings
 from scenefit.renderers.scene_file import load_scene
 
 
@@ -43,21 +43,21 @@ def every_piece(monkeypatch):
     monkeypatch.setattr(scenefit.run.folder, "EVERY", 0.0)
 
 
-@pytest.mark.parametrize(("gradient", "warm_start", "task"), [
-    ("auto", "infer", "credit"), ("finite", "search", "reinforce"), ("simultaneous", "none", "credit")])
-def test_every_piece_can_be_the_last(world, gradient, warm_start, task):
+@pytest.mark.parametrize(("gradient", "method", "task"), [
+    ("auto", "moment-matching", "influence"), ("finite-difference", "cma-es", "reinforce"),
+    ("spsa", "meta-sim", "influence")])
+def test_every_step_can_be_the_last(world, gradient, method, task):
     """From each step's state, the rest of the fit ends in the same numbers."""
     scene = load_scene(world / "scene.py")
     real, few = read_photos(world / "real", (16, 16)), read_labelled(world / "few", (16, 16))
-    quick = {name: int(value) for name, _, value in (text.partition("=") for text in QUICK[1::2])}
-    chosen = Settings(**{**quick, "task_steps": 4},
-                      steps=2, pretrain=2, gradient=gradient, warm_start=warm_start, task=task)
+    chosen = quick(method, task__steps=4, descent__steps=2, descent__gradient=gradient, task__gradient=task)
 
     def steps(state=None):
         return list(fit_steps(scene.grammar, scene.renderer, real, few, seed=0, settings=chosen, state=state))
 
     through = steps()
-    assert {step.stage for step in through} >= {"pretrain", "read", "match", "settle", "task", "check"}
+    assert {step.stage for step in through} >= {
+        "train-regressor", "mmd-descent", "keep-best", "task-reward", "validate"}
     for at, step in enumerate(through[:-1]):
         rest = steps(step.state)
         assert [s.number for s in rest] == [s.number for s in through[at + 1:]]

@@ -9,6 +9,7 @@ from PIL import Image
 
 import scenefit as sf
 from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.inference.settings import changed
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.run.config import RunError
@@ -36,7 +37,8 @@ def test_the_content_of_a_report(run):
     assert content.prior_distance == summary.prior and content.floor.value == summary.floor.mean
     assert [a.label for a in content.attributes] == ["image.shade", "blob.x"]
     assert [(a.low, a.high) for a in content.attributes] == [(0, 60), (2, 13)]
-    assert {point.stage for point in content.trace} == {"infer", "focus", "match", "settle", "check"}
+    assert {point.stage for point in content.trace} == {"moment-matching", "refine", "mmd-descent", "keep-best",
+                                                            "validate"}
     assert content.notes == ("look out", FEW_PHOTOS) and content.table is None
     assert content.facts["renders"] == f"{summary.renders:,}" and content.facts["seed"] == "0"
 
@@ -85,12 +87,12 @@ def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     skipped = [(f"/x/{name}.jpg", "broken") for name in "abcde"]
     record = run.config.model_copy(update={"real": run.config.real.model_copy(update={"skipped": skipped})})
     lines = steps(run)
-    cut = [{**step, "of": 9} if step["stage"] == "match" else {**step} for step in lines]
+    cut = [{**step, "of": 9} if step["stage"] == "mmd-descent" else {**step} for step in lines]
     cut[-1]["number"] = len(cut) + 9  # seven steps of this stage, and three of a stage that never began
     monkeypatch.setattr("scenefit.run.report.steps", lambda _: cut)
     assert notes(type(run)(run.folder, record)) == [
         FEW_PHOTOS, "5 real photos were skipped: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
-        "The budget ended the stage match after 2 of 9 steps.",
+        "The budget ended the stage mmd-descent after 2 of 9 steps.",
         "The budget left out 3 steps, of stages that it did not begin."]
     monkeypatch.setattr("scenefit.run.report.steps", steps)
     assert stage_notes(lines) == [] == stage_notes([])

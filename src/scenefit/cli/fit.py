@@ -1,8 +1,8 @@
 """scenefit fit: learns the distribution of scenes from photos."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
     from scenefit.inference.fit import Step
     from scenefit.inference.settings import Settings
-    from scenefit.run.folder import Run
     from scenefit.scenes.grammar import Grammar
 
 
@@ -51,19 +50,19 @@ def fit(
     minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new step after this time. The result "
                                                   "then depends on the machine's speed.", show_default=False)] = None,
     device: DeviceOption = "cpu",
-    gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|exact|finite|simultaneous|score", help=
-                                                 "How to get a gradient through the renderer.",
+    method: Annotated[str | None, typer.Option("--method", metavar="auto|moment-matching|abc|cma-es|meta-sim|none",
+                                               help="How to learn. auto: moment-matching. abc: joint posterior of each "
+                                               "photo's image attributes. meta-sim: the chain of the paper.",
+                                               show_default="auto")] = None,
+    gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|pathwise|finite-difference|spsa|"
+                                                 "score-function", help="Gradient estimator of the MMD descent.",
                                                  show_default="auto")] = None,
-    warm_start: Annotated[str | None, typer.Option("--warm-start", metavar="infer|look|search|none", help="How to come "
-                                                   "near before the descent: read the photos, find what belongs "
-                                                   "to each photo as a whole, or search.",
-                                                   show_default="infer")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Steps of the descent.",
-                                              show_default="60; 0 after look")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Steps of the MMD descent.",
+                                              show_default="60; 0 after abc, 400 in meta-sim")] = None,
     workers: WorkersOption = 0,
     label_policy: "LabelPolicy | None" = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
-                                                   "scenefit.Settings, such as batch=256; may be repeated.",
+                                                   "scenefit.Settings, such as descent.batch=256; may be repeated.",
                                                    show_default=False)] = None,
 ) -> None:
     """Learn the distribution of scenes from photos.
@@ -73,15 +72,15 @@ def fit(
       scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
 
     With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
-    that is trained on renders; each of the task_steps trains one. The options from --min-pixels to --margin define
+    that is trained on renders; each step of --set task.steps=20 trains one. The options from --min-pixels to --margin define
     which rendered objects get boxes, and what boxes.
 
     Photos are resized to the renderer's size: the short side is fitted, the centre cropped. The run folder holds the
     learned distribution (model.safetensors) and report.html. If stopped or killed, run the same command again to
     resume: the result is the same.
     """
-    chosen = settings({"max_renders": max_renders, "minutes": minutes, "gradient": gradient, "warm_start": warm_start,
-                       "steps": steps, "device": resolve(device)}, set_ or [])
+    chosen = settings(method, {"max_renders": max_renders, "minutes": minutes, "descent.gradient": gradient,
+                               "descent.steps": steps, "device": resolve(device)}, set_ or [])
     _fit(scene, real, labelled, flat_field, out, seed, chosen, workers, label_policy)
 
 
@@ -89,7 +88,6 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
          workers: int, label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.inference.fit import check_learned, frame_size
-    from scenefit.nets.structure_policy import decisions
     from scenefit.renderers.scene_file import load_scene
     from scenefit.run.config import make_config
     from scenefit.run.folder import begin, fit_model, fit_regressor, fit_run, version_changes
@@ -100,7 +98,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     check_learned(found.grammar)
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
-        images, few = photos(real, size, chosen.most_photos, flat), labelled_photos(labelled, size, flat)
+        images, few = photos(real, size, chosen.max_photos, flat), labelled_photos(labelled, size, flat)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled, command_line(),
                              label_policy, flat_field_hash(flat, size))
         with lock(out):
@@ -116,8 +114,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                 fit_regressor(run)
                 console.say(f"{out} is finished. Report: {run.path('report.html')}")
                 return
-            _watch(run, fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy), few is not None,
-                   bool(decisions(found.grammar)))
+            _watch(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy))
             with console.busy("Summarising the fit"):
                 summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))
@@ -126,39 +123,24 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
 
 
 def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:
-    """A warning where `look` is all that learns, and some learned attributes are none that it can."""
+    """A warning where ABC is all that learns, and some learned attributes are none that it can."""
     from scenefit.nets.aggregate_posterior import image_attributes
 
-    if chosen.warm_start == "look" and not chosen.descent:
+    if chosen.chosen.name == "abc" and not chosen.descent.steps:
         found = {a.key for a in image_attributes(grammar)}
         rest = [f"{a.kind}.{a.name}" for a in grammar.learned if a.key not in found]
         if rest:
-            yield (f"look learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} as they "
-                   "were; add --steps 60 to learn them as well, or give the root what they depend on")
+            yield (f"--method abc learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} at "
+                   "their priors; add --steps 60 to learn them as well, or make the root's attributes decide them")
 
 
-def _watch(run: "Run", pieces: Iterable["Step"], task: bool, structured: bool) -> None:
-    """One bar for the whole plan."""
-    from scenefit.inference.fit import plan
-
-    costs = _costs(run.settings)
-    work = [costs[stage] / (count if stage in ("search", "infer") else 1) for stage, _, count in
-            plan(run.settings, True, task, structured)]
+def _watch(steps: Iterable["Step"]) -> None:
+    """One bar for the whole fit."""
     with console.bar(("renders", "distance")) as progress:
-        shown = progress.add_task("fit", total=sum(work), renders="", distance="")
+        shown = progress.add_task("fit", total=1.0, renders="", distance="")
         distance = ""
-        for step in pieces:
+        for step in steps:
             distance = f"distance {console.number(step.distance)}" if step.distance == step.distance else distance
-            progress.update(shown, completed=sum(work[:step.number + 1]), distance=distance,
+            progress.update(shown, completed=step.progress, distance=distance,
                             description=f"{step.stage} {step.done}/{step.of}", renders=f"{step.renders:,} renders")
-        progress.update(shown, completed=sum(work))
-
-
-def _costs(chosen: "Settings") -> Mapping[str, Any]:
-    """Roughly how long a piece of each stage takes, in images drawn and looked at."""
-    return {"pretrain": chosen.pretrain * 64, "read": chosen.reader_renders * (1 + chosen.reader_epochs),
-            "infer": chosen.rounds * chosen.round_renders, "focus": chosen.reader_renders * (1 + chosen.reader_epochs),
-            "look": 4 * chosen.look_renders, "search": chosen.rounds * 640,
-            "structure": 8 * chosen.structure, "match": 2 * chosen.batch,
-            "settle": 2 * chosen.check_renders, "task": chosen.task_renders * 8 + 2 * chosen.batch,
-            "check": chosen.check_renders}
+        progress.update(shown, completed=1.0)

@@ -5,13 +5,15 @@ import inspect
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from scenefit.scenes.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -248,27 +250,34 @@ def open_scene(run: "Run", given: Path | None) -> "SceneFile":
     return scene
 
 
-def settings(options: dict[str, Any], others: Sequence[str]) -> "Settings":
-    """Settings from options (None: not given) and from "name=value" texts. BadParameter, naming what is wrong."""
-    from scenefit.inference.settings import Settings
+def settings(method: str | None, options: Mapping[str, Any], others: Sequence[str]) -> "Settings":
+    """Settings of a method from options by their paths (None: not given) and from "path=value" texts.
 
-    known = Settings().record()
-    values = {name: value for name, value in options.items() if value is not None}
-    for text in others:
-        name, _, value = text.partition("=")
-        if name not in known or name in options:
-            free = ", ".join(sorted(set(known) - set(options)))
-            raise typer.BadParameter(f"--set {text}: settings that can be set so are {free}")
-        kind = float if known[name] is None else type(known[name])
-        try:
-            values[name] = _SWITCH[value.lower()] if kind is bool else kind(value)
-        except (KeyError, ValueError):
-            wanted = "true or false" if kind is bool else f"a value of type {kind.__name__}"
-            raise typer.BadParameter(f"--set {text}: {name} needs {wanted}") from None
+    BadParameter, naming what is wrong.
+    """
+    from scenefit.inference.settings import Settings, changed, flat
+
     try:
-        return Settings(**values)
+        base = Settings(method or "auto")
+        known = {path: value for path, value in flat(base).items() if path not in options}
+        given = {path: value for path, value in options.items() if value is not None}
+        return changed(base, {**given, **dict(_setting(text, known) for text in others)})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _setting(text: str, known: Mapping[str, Any]) -> tuple[str, Any]:
+    """"path=value" as the path and a value of the type that the setting has."""
+    path, _, value = text.partition("=")
+    if path not in known:
+        raise typer.BadParameter(f"--set {text}: settings that can be set so are {', '.join(sorted(known))}"
+                                 f"{did_you_mean(path, list(known))}")
+    kind = float if known[path] is None else type(known[path])
+    try:
+        return path, _SWITCH[value.lower()] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        wanted = "true or false" if kind is bool else f"a value of type {kind.__name__}"
+        raise typer.BadParameter(f"--set {text}: {path} needs {wanted}") from None
 
 
 def command_line() -> str:

@@ -47,6 +47,6 @@ def report(
         if real is not None:
             check_flat_field(opened, flat_field)
             write_summary(opened, found.grammar, found.renderer, photos(
-                real, opened.config.size, opened.settings.most_photos, flat_field))
+                real, opened.config.size, opened.settings.max_photos, flat_field))
         page, picture = write_report(opened, found)
     console.say(f"Report: {page} (as a picture: {picture})")

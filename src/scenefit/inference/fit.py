@@ -7,7 +7,7 @@ ran through. Legend: N photos; S scenes.
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import as_labelled, as_photos
-from scenefit.inference.problem import Problem, Stage, State, load, start, tensors, within_budget
+from scenefit.inference.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.regression_abc import load_detector
 from scenefit.metrics.features import Extractor
@@ -119,12 +119,13 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
         if not within_budget(problem, state, stage, step, (time.monotonic() - wall) / 60):
             continue
         state = stage.run(problem, state, step)
+        state = replace(state, objective=distance(problem, state))
         seconds = time.process_time() - cpu
         yield Step(number, stage.name, step + 1, stage.steps, state.renders, state.trainings, state.distance,
                    state.metric, seconds, float(work[number] / work[-1]),
                    {**tensors(state), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds).double(),
                     "seconds": torch.tensor(time.monotonic() - wall).double()},
-                   Model(state.distribution, problem.seed), state.objective)
+                   Model(state.distribution, problem.seed), distance(problem, state))
 
 
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:

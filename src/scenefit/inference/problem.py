@@ -92,7 +92,7 @@ class State:
     """What a fit has learned so far.
 
     distribution: of the scenes.  regressor: predicts attributes from images; its inner features measure the distance.
-    objective: that distance.  detector: finds objects in photos, for the ABC's statistics.
+    objective: that distance, once it means something.  detector: finds objects in photos, for the ABC's statistics.
     average: running mean of the descent's parameters.  start: parameters that the descent started from.
     optimiser: moments of Adam, "number:name" -> value.  losses: of CMA-ES, [generations, candidates].
     baseline: running mean of the task's metric.  renders, trainings: in all so far.
@@ -102,9 +102,9 @@ class State:
 
     distribution: SceneDistribution
     regressor: AttributeRegressor
-    objective: Objective
     average: Mapping[str, Tensor]
     start: Mapping[str, Tensor]
+    objective: Objective | None = None
     detector: Detector | None = None
     optimiser: Mapping[str, Tensor] = field(default_factory=dict)
     losses: Tensor | None = None
@@ -162,7 +162,13 @@ def start(problem: Problem, renders: int = 0) -> State:
     regressor = AttributeRegressor((height, width), sum(target.width for target in problem.targets),
                                    is_grey(problem.images), derive_seed(problem.seed, "reader"))
     values = parameters(distribution)
-    return State(distribution, regressor, problem.objective(regressor), values, values, renders=renders)
+    objective = None if problem.features is None else problem.objective(regressor)
+    return State(distribution, regressor, values, values, objective, renders=renders)
+
+
+def distance(problem: Problem, state: State) -> Objective:
+    """The objective of the state; before the regressor was trained, that of its random features."""
+    return state.objective or problem.objective(state.regressor)
 
 
 def parameters(distribution: SceneDistribution) -> dict[str, Tensor]:
@@ -219,6 +225,6 @@ def load(problem: Problem, saved: Mapping[str, Tensor],
     regressor.load_state_dict(parts["reader"])
     renders, trainings = (int(count) for count in saved["counts"])
     weights = parts.get("finder")
-    return State(distribution, regressor, problem.objective(regressor), parts["average"], parts["warm"],
+    return State(distribution, regressor, parts["average"], parts["warm"], problem.objective(regressor),
                  None if weights is None else load_detector(problem, weights), parts.get("adam", {}),
                  parts.get("cma", {}).get("losses"), float(saved["baseline"]), renders, trainings)

@@ -16,6 +16,7 @@ from scenefit.inference.stages.structure import Structure
 from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.inference.stages.validation import keep_best, validation
 
+
 class Method(Protocol):
     """How a fit comes near the photos: a frozen settings class that lists its stages.
 

@@ -41,7 +41,7 @@ def write_summary(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) 
     """
     seed, owner = derive_seed(run.config.seed, "summary"), run.config.identity
     summary, samples = summarise(fit_model(run, grammar), renderer, real.images, fit_regressor(run).features, seed,
-                                 run.settings.check_renders)
+                                 run.settings.validation_renders)
     last = steps(run)[-1]
     found = RunSummary(**dict(summary), renders=last["renders"], trainings=last["trainings"],
                        cpu_seconds=last["cpu_seconds"], run=owner)

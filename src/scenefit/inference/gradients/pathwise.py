@@ -29,11 +29,11 @@ def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Object
     draw = renderer_info(renderer).draw
     if draw is None:
         raise TypeError(f"{renderer} has no info.draw(scenes) -> torch images, which exact gradients need; "
-                        'use gradient="simultaneous" or "score"')
+                        'use gradient="spsa" or "score-function"')
     images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
     if not images.requires_grad and any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned):
         raise TypeError(f"{renderer_name(renderer)}.draw returned images without a gradient; use torch operations on "
-                        'the columns of the scenes, or gradient="score"')
+                        'the columns of the scenes, or gradient="score-function"')
     loss = objective.loss(images)
     keys = non_differentiable(grammar)
     surrogate = loss

@@ -13,7 +13,7 @@ import cma
 import numpy as np
 import torch
 
-from scenefit.inference.problem import NAN, Problem, Stage, State, moved
+from scenefit.inference.problem import NAN, Problem, Stage, State, distance, moved
 from scenefit.inference.stages.regressor import Regressor, once
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective
@@ -61,7 +61,7 @@ class CmaEs:
             return replace(state, distance=NAN, metric=NAN)
         known = [] if state.losses is None else state.losses.tolist()[:step]
         search = Search(state.distribution, problem.seed_of("search"), known)
-        losses = search.generation(problem.renderer, state.objective)
+        losses = search.generation(problem.renderer, distance(problem, state))
         kept = torch.tensor([*known, losses], dtype=torch.float64)
         return moved(state, search.best(), losses=kept, distance=search.least,
                      renders=state.renders + cost(state.distribution))

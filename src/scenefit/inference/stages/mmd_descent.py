@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scenefit.inference.gradients import GRADIENTS, Estimate
 from scenefit.inference.gradients import cost as gradient_cost
-from scenefit.inference.problem import NAN, Problem, Stage, State
+from scenefit.inference.problem import NAN, Problem, Stage, State, distance
 from scenefit.nets.edit import Edit
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import renderer_info
@@ -48,8 +48,8 @@ class Descent:
         if gradient == "auto":
             gradient = "pathwise" if differentiable else "score-function"
         if gradient == "pathwise" and not differentiable:
-            raise ValueError('gradient="pathwise" needs a renderer whose info has draw(scenes) -> torch images, such as '
-                             'Sprites; this one has none, so use "auto", "spsa" or "score-function"')
+            raise ValueError('gradient="pathwise" needs a renderer whose info has draw(scenes) -> torch images, such '
+                             'as Sprites; this one has none, so use "auto", "spsa" or "score-function"')
         return replace(self, steps=steps if self.steps is None else self.steps, gradient=gradient,
                        learning_rate=learning_rate if self.learning_rate is None else self.learning_rate)
 
@@ -70,7 +70,7 @@ class Descent:
 
     def estimate(self, problem: Problem, state: State, edit: Edit, step: int) -> Estimate:
         """The gradient of the distance at an edit."""
-        return GRADIENTS[self.gradient](problem.grammar, problem.renderer, edit, state.objective,
+        return GRADIENTS[self.gradient](problem.grammar, problem.renderer, edit, distance(problem, state),
                                         problem.seed_of("estimate", step))
 
     def _step(self, problem: Problem, state: State, step: int) -> State:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scenefit.inference.problem import Problem, Stage, State, fits, moved
+from scenefit.inference.problem import Problem, Stage, State, distance, fits, moved
 from scenefit.inference.stages.moments import match_moments, nearest_neighbour_abc, widened
 from scenefit.inference.stages.regressor import Regressor, train_regressor, training
 from scenefit.inference.stages.validation import measured
@@ -86,7 +86,7 @@ class MomentMatching:
                                 compute(predict, problem.images),
                                 regression_targets(problem.grammar, problem.targets, scenes), keep_ends)
         return moved(state, matched, renders=state.renders + len(scenes),
-                     distance=float(state.objective.loss(images)))
+                     distance=float(distance(problem, state).loss(images)))
 
     def _nearer_end(self, problem: Problem, state: State, attribute: Attribute) -> State:
         """Predictions confuse the ends of an axis; so match at both, and let the distance decide."""

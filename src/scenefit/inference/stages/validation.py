@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import torch
 
-from scenefit.inference.problem import NAN, Problem, Stage, State, moved, no_renders, set_parameters
+from scenefit.inference.problem import NAN, Problem, Stage, State, distance, moved, no_renders, set_parameters
 
 
 def measured(problem: Problem, state: State, purpose: str) -> tuple[State, float]:
     """The distance of fresh renders of the present distribution; the same purpose has the same scenes, so that only
     what was changed differs."""
     scenes = state.distribution.sample(problem.seed_of(purpose), problem.budget.validation_renders)
-    distance = float(state.objective.loss(problem.render(scenes)))
-    return replace(state, renders=state.renders + len(scenes)), distance
+    measured = float(distance(problem, state).loss(problem.render(scenes)))
+    return replace(state, renders=state.renders + len(scenes)), measured
 
 
 def keep_best(problem: Problem) -> Stage:
@@ -31,14 +31,14 @@ def _keep_best(problem: Problem, state: State, step: int) -> State:
     best, least = state.distribution, float("inf")
     for values in (state.start, state.average) if descended else (state.start,):
         candidate = set_parameters(state.distribution, values)
-        state, distance = measured(problem, replace(state, distribution=candidate), "settle")
-        if distance <= least or values is state.start:
-            best, least = candidate, distance
+        state, found = measured(problem, replace(state, distribution=candidate), "settle")
+        if found <= least or values is state.start:
+            best, least = candidate, found
     return moved(state, best, distance=least)
 
 
 @torch.no_grad()
 def _validate(problem: Problem, state: State, step: int) -> State:
-    state, distance = measured(problem, replace(state, distribution=set_parameters(state.distribution, state.average)),
+    state, found = measured(problem, replace(state, distribution=set_parameters(state.distribution, state.average)),
                                "check")
-    return replace(state, distance=distance, metric=NAN)
+    return replace(state, distance=found, metric=NAN)
