@@ -17,13 +17,13 @@ from rich.table import Table
 
 import scenefit as sf
 from scenefit.files.atomic import write_json
+from scenefit.inference.stages.mmd_descent import Descent
 from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
 SIZE = 64
 GOAL = 0.1  # of the first distance
-SETTINGS = {"reads": 1, "reader_renders": 4096, "focus": False, "warm_start": "none", "rate": 0.01, "batch": 128}
-STEPS = {"exact": 300, "finite": 80, "simultaneous": 300, "score": 300}
+STEPS = {"pathwise": 300, "finite-difference": 80, "spsa": 300, "score-function": 300}
 CENTRES = ((16, 16), (48, 16), (32, 32), (16, 48), (48, 48))
 
 
@@ -58,7 +58,7 @@ def main() -> None:
         table.add_column(name, justify="left" if name == "gradient" else "right")
     result = {}
     for gradient, rows in found.items():
-        ratio = middle["finite"] / middle[gradient]
+        ratio = middle["finite-difference"] / middle[gradient]
         result[gradient] = {"renders": rows, "ratio": ratio if np.isfinite(ratio) else None}
         table.add_row(gradient, f"{middle[gradient]:,.0f}",
                       " ".join("-" if row is None else f"{row:,}" for row in rows), f"{ratio:.1f}")
@@ -68,12 +68,12 @@ def main() -> None:
 
 def renders_to_goal(renderer: sf.Sprites, photos: np.ndarray, gradient: str, seed: int) -> int | None:
     """Renders of the descent alone (the reader costs all the same); None if the steps do not suffice."""
-    settings = sf.Settings(gradient=gradient, steps=STEPS[gradient], **SETTINGS)
+    settings = sf.Settings("none", descent=Descent(STEPS[gradient], 128, 0.01, gradient))
     first, before, recent = None, 0, []
     for step in sf.fit_steps(grammar(False), renderer, photos, seed=seed, settings=settings):
-        if step.stage == "read":
+        if step.stage == "train-regressor":
             before = step.renders
-        if step.stage != "match":
+        if step.stage != "mmd-descent":
             continue
         first = first or step.distance
         recent = [*recent[-4:], step.distance]

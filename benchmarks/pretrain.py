@@ -18,6 +18,8 @@ import scenefit as sf
 from experiments.arms import interval
 from experiments.demo.world import take_photos
 from scenefit.files.atomic import write_json
+from scenefit.inference.stages.meta_sim import MetaSim
+from scenefit.inference.stages.mmd_descent import Descent
 from scenes import digits
 
 LAST = 20  # steps that are averaged
@@ -32,9 +34,9 @@ def main() -> None:
     for seed in track(range(options.seeds), "seeds"):
         photos = take_photos(seed)[0].images
         for pretrain, distances in found.items():
-            settings = sf.Settings(pretrain=pretrain, warm_start="none", steps=120, rate=0.01)
+            settings = sf.Settings(MetaSim(pretrain), descent=Descent(120))
             steps = sf.fit_steps(digits.grammar, digits.renderer, photos, seed=seed, settings=settings)
-            distances.append(float(np.mean([step.distance for step in steps if step.stage == "match"][-LAST:])))
+            distances.append(float(np.mean([step.distance for step in steps if step.stage == "mmd-descent"][-LAST:])))
     gain = interval(np.subtract(found[0], found[200]))
     table = Table(title=f"Mean distance of the last {LAST} of 120 steps, {options.seeds} seeds")
     for name in ("pre-training steps", "mean", "each seed"):

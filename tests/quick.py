@@ -10,7 +10,9 @@ QUICK = {"regressor.rounds": 1, "regressor.renders": 64, "regressor.epochs": 1, 
 
 
 def quick(method: Any = "moment-matching", **changes: Any) -> Settings:
-    """Of a method. changes: by their paths, with "__" in place of the dot: descent__steps=5."""
+    """Of a method, by its name or as its own settings, which then stay. changes: by their paths, with "__" in place of
+    the dot: descent__steps=5."""
     base = Settings(method)
-    known = {path: value for path, value in QUICK.items() if path in flat(base)}
+    known = {path: value for path, value in QUICK.items() if path in flat(base)
+             and (isinstance(method, str) or not path.startswith("method."))}
     return changed(base, {**known, **{path.replace("__", "."): value for path, value in changes.items()}})

@@ -8,7 +8,7 @@ own as the whole fit took. Legend: D dimensions.
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,23 @@ import scenefit as sf
 from experiments.blood import world
 from scenefit.files.atomic import write_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.inference.settings import Settings
-from scenefit.inference.stages.cma_es import FIRST_STEP, IMAGES, place, search
-from scenefit.inference.stages.cma_es import cost as search_cost
-from scenefit.inference.stages.structure import StructureSettings, by_distribution, fit_structure
+from scenefit.inference.settings import Settings, changed
+from scenefit.inference.stages import cma_es
+from scenefit.inference.stages.structure import Structure, by_distribution, fit_structure
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective, objective
 from scenefit.nets.aggregate_posterior import image_attributes
 from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, targets
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import load_model
-from scenefit.nets.quantile_offsets import prior_at_knots
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.rng import derive_seed, generator
 
 SEARCHES = ("random", "cma")
 # What goes on from the learned distribution: down its distance; by what 10 labelled photos say of single scenes.
-REFINED: dict[str, dict[str, Any]] = {"matched": {"steps": 60}, "rewarded": {"task_steps": 10, "task_renders": 256}}
-STRUCTURED, POLICY = "structured", StructureSettings((8_000, 8_000))  # learned, its counts by a policy; as README says
+REFINED: dict[str, dict[str, Any]] = {"matched": {"descent.steps": 60},
+                                      "rewarded": {"task.steps": 10, "task.renders": 256}}
+STRUCTURED, POLICY = "structured", Structure(8_000)  # learned, its counts by a policy; as README says
 REWARDING = sf.Detect(world.CLASSES, steps=200, augmented_copies=256, augment=Augment(vertical_flip=True,
                                                                                       corruptions=True))
 FIX = "remove its folder and run the same command again"
@@ -55,6 +54,11 @@ class Fit:
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
+
+
+def rounds(fit: Fit) -> int:
+    """Of ABC."""
+    return fit.settings.chosen.rounds  # type: ignore[attr-defined]
 
 
 def load(fit: Fit, name: str) -> sf.Model:
@@ -87,8 +91,8 @@ def make(fit: Fit, name: str) -> None:
     elif name == STRUCTURED:
         structured(fit)
     else:
-        raise ValueError(f"a fit of {fit.settings.looks} looks has no distribution {name!r}; it has learned, "
-                         f"{', '.join((*SEARCHES, *REFINED, STRUCTURED))} and look-1 to look-{fit.settings.looks}")
+        raise ValueError(f"a fit of {rounds(fit)} rounds has no distribution {name!r}; it has learned, "
+                         f"{', '.join((*SEARCHES, *REFINED, STRUCTURED))} and look-1 to look-{rounds(fit)}")
 
 
 def record(fit: Fit) -> dict[str, Any]:
@@ -107,9 +111,9 @@ def learned(fit: Fit) -> None:
         return
     torch.set_num_threads(1)
     for step, facts in steps(fit, fit.settings, under_way):
-        if step.stage == "look":
+        if step.stage == "abc":
             write_tensors(fit.path(f"look-{step.done}"), step.model.state(), facts)
-        if step.stage == "read":
+        if step.stage == "train-regressor":
             write_tensors(fit.path("reader"), part(step.state, "reader"), facts)
         write_tensors(fit.path("learned"), step.model.state(), facts)
     write_json(kept, {"settings": fit.settings.record(), "trace": facts["trace"]})
@@ -121,7 +125,7 @@ def refined(fit: Fit, name: str) -> None:
     under_way, few = fit.folder / f"{name}-state.safetensors", None
     if name == "rewarded":
         few = world.labelled(fit.data, str(world.FIRST), "val", fit.seed)
-    *_, (step, facts) = steps(fit, replace(fit.settings, **REFINED[name]), under_way, after_reader(fit), labelled=few,
+    *_, (step, facts) = steps(fit, changed(fit.settings, REFINED[name]), under_way, after_reader(fit), labelled=few,
                               task=REWARDING, label_policy=world.KEEP)
     write_tensors(fit.path(name), step.model.state(), facts)
     under_way.unlink(missing_ok=True)
@@ -156,7 +160,7 @@ def steps(fit: Fit, settings: Settings, under_way: Path, begin: Mapping[str, Ten
 
 
 def after_reader(fit: Fit) -> dict[str, Tensor]:
-    """The state of the fit after its looks and the training of its reader, to go on from with other settings."""
+    """The state of the fit after ABC and the training of its regressor, to go on from with other settings."""
     model, spent = load(fit, "learned"), cost(fit, "reader")
     found = {f"transformer:{name}": value for name, value in model.state().items()}
     found |= {f"reader:{name}": value for name, value in read_tensors(fit.path("reader"), FIX)[0].items()}
@@ -164,7 +168,7 @@ def after_reader(fit: Fit) -> dict[str, Tensor]:
         found |= {f"{copy}:{name}": value.detach().clone() for name, value in model.distribution.named_parameters()}
     double = {"baseline": np.nan, "cpu_seconds": spent["cpu_seconds"], "seconds": 0.0}
     return {**found, "counts": torch.tensor([spent["renders"], spent["trainings"]]),
-            "piece": torch.tensor(fit.settings.looks), **{name: torch.tensor(value, dtype=torch.float64)
+            "piece": torch.tensor(rounds(fit)), **{name: torch.tensor(value, dtype=torch.float64)
                                                           for name, value in double.items()}}
 
 
@@ -187,34 +191,39 @@ def searched(fit: Fit, name: str) -> None:
     read, least = cost(fit, "reader"), cost(fit, "learned")["renders"]
     tree, aim = world.wide(fit.prior), distance(fit)
     distribution = SceneDistribution(tree, derive_seed(fit.seed, "transformer"))
-    each = IMAGES if name == "random" else search_cost(distribution)
-    rounds = -(-least // each)
-    steps = (drawn if name == "random" else search)(distribution, world.renderer, aim, fit.seed, rounds)
-    trace = [float(value) for value in steps]
-    write_tensors(fit.path(name), sf.Model(distribution, fit.seed).state(), {"trace": trace, "cost": {
-        "renders": read["renders"] + rounds * each, "trainings": read["trainings"],
+    each = cma_es.N_IMAGES if name == "random" else cma_es.cost(distribution)
+    count = -(-least // each)
+    steps = (drawn if name == "random" else generations)(distribution, aim, fit.seed, count)
+    found = list(steps)
+    trace = [float(distance) for distance, _ in found]
+    write_tensors(fit.path(name), sf.Model(found[-1][1], fit.seed).state(), {"trace": trace, "cost": {
+        "renders": read["renders"] + count * each, "trainings": read["trainings"],
         "cpu_seconds": read["cpu_seconds"] + round(time.process_time() - began, 1)}})
 
 
-def drawn(distribution: SceneDistribution, renderer: Any, aim: Objective, seed: int, rounds: int) -> Iterator[float]:
-    """Random search: settings of shift and stretch [D] drawn as CMA-ES draws its first ones; the first is no change.
+Search = Iterator[tuple[float, SceneDistribution]]  # the least distance after each step, and where it was found
 
-    Yields the best distance after each; the transformer ends at the best.
-    """
-    scenes = distribution.grammar.sample(derive_seed(seed, "search"), IMAGES)
-    priors = {a.key: prior_at_knots(distribution.grammar, a, scenes) for a in distribution.numbers}
+
+def generations(distribution: SceneDistribution, aim: Objective, seed: int, count: int) -> Search:
+    """CMA-ES, as the method "cma-es" does it."""
+    search = cma_es.Search(distribution, seed)
+    for _ in range(count):
+        search.generation(world.renderer, aim)
+        yield search.least, search.best()
+
+
+def drawn(distribution: SceneDistribution, aim: Objective, seed: int, count: int) -> Search:
+    """Random search: settings of shift and stretch [D] drawn as CMA-ES draws its first ones; the first is no change."""
+    search = cma_es.Search(distribution, seed)
     random = generator(derive_seed(seed, "random search"), "settings")
-    best, best_at = np.inf, np.zeros(2 * len(distribution.numbers))
-    for number in range(rounds):
-        tried = np.clip(random.normal(0, FIRST_STEP, len(best_at)), -1, 1) * (number > 0)
-        place(distribution, priors, tried)
-        images = sf.render(renderer, distribution.sample(derive_seed(seed, "search"), IMAGES)).images
+    for number in range(count):
+        tried = np.clip(random.normal(0, cma_es.FIRST_STEP, len(search.candidate)), -1, 1) * (number > 0)
+        images = sf.render(world.renderer, search.apply(tried).sample(search.seed, cma_es.N_IMAGES)).images
         with torch.no_grad():
             loss = float(aim.loss(to_tensor(images)))
-        if loss < best:
-            best, best_at = loss, tried
-        yield best
-    place(distribution, priors, best_at)
+        if loss < search.least:
+            search.least, search.candidate = loss, tried
+        yield search.least, search.best()
 
 
 def read_counts(fit: Fit, names: tuple[str, ...]) -> dict[str, list[float]] | None:

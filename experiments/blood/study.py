@@ -23,6 +23,9 @@ from experiments.blood.summary import summary
 from experiments.blood.tables import markdown, put_into
 from scenefit.files.atomic import write_bytes, write_json, write_text
 from scenefit.inference.settings import Settings
+from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.inference.stages.regression_abc import RegressionAbc
+from scenefit.inference.stages.regressor import Regressor
 from scenefit.report import write as write_report
 
 HERE = Path(__file__).parent
@@ -38,14 +41,14 @@ COUNTS, POLICY = counting.ARMS
 
 def main() -> None:
     options = arguments()
-    settings = Settings(warm_start="look", steps=0, looks=options.looks, look_renders=options.look_renders,
-                        reader_renders=options.reader_renders)
+    settings = Settings(RegressionAbc(options.rounds, options.round_renders),
+                        Regressor(renders=options.regressor_renders), descent=Descent(0))
     cell = arms.Cell(options.data, options.cells, options.renders, 1.0, 0, "", options.report, settings,
                      options.train_steps)
     names = [*options.arms, *(arms.RESCALED if options.swaps else ()), *([COUNTS] if options.counts else ())]
     once = [*(CURVE if options.curve else ()), *(SWAPS if options.swaps else ()),
             *([POLICY] if options.counts and options.stages else ()),
-            *((*(f"look-{look}" for look in range(1, options.looks)), *STAGES) if options.stages else ())]
+            *((*(f"look-{look}" for look in range(1, options.rounds)), *STAGES) if options.stages else ())]
     cells = list(plan(cell, options.priors, options.seeds, names, once))
     results = work(cells, options.jobs)
     stale = [cell for cell, told in results.items() if "mAP50" in told and told.get("code") != arms.code()]
@@ -88,9 +91,9 @@ def arguments() -> argparse.Namespace:
                              "platelets as many as labels tell, first prior; and finds rescaled by labels")
     parser.add_argument("--counts", action="store_true", help="also the counts; reads labels of the matched photos")
     parser.add_argument("--renders", type=int, default=500, help="that a detector is trained on")
-    parser.add_argument("--looks", type=int, default=5)
-    parser.add_argument("--look-renders", type=int, default=800)
-    parser.add_argument("--reader-renders", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5, help="of ABC")
+    parser.add_argument("--round-renders", type=int, default=800)
+    parser.add_argument("--regressor-renders", type=int, default=512)
     parser.add_argument("--train-steps", type=int, default=400, help="of a detector's training")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time, one thread each")

@@ -14,8 +14,10 @@ import torch
 
 import scenefit as sf
 from experiments.blood import arms, fits, summary, world
-from scenefit.inference import cma_es as search
-from scenefit.inference.settings import Settings
+from scenefit.inference.settings import Settings, changed
+from scenefit.inference.stages import cma_es
+from scenefit.inference.stages.regression_abc import RegressionAbc
+from scenefit.inference.stages.structure import Structure
 from scenefit.nets.centre_network import SmallMaps
 from scenes import smear
 
@@ -25,12 +27,12 @@ SMALLER = 3
 def test_a_fit_of_other_settings_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "fit.json").write_text('{"settings": {"looks": 3}}')
     with pytest.raises(ValueError, match="learned with other settings; remove it"):
-        fits.load(fits.Fit(tmp_path, tmp_path, 1.0, 0, Settings(warm_start="look")), "learned")
+        fits.load(fits.Fit(tmp_path, tmp_path, 1.0, 0, Settings("abc")), "learned")
 
 
 def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = fits.Fit(tmp_path, tmp_path / "fit", 1.0, 0, Settings(warm_start="look", looks=2))
-    plan = [("look", 1), ("look", 2), ("read", 1), ("check", 1)]
+    fit = fits.Fit(tmp_path, tmp_path / "fit", 1.0, 0, Settings(RegressionAbc(2)))
+    plan = [("abc", 1), ("abc", 2), ("train-regressor", 1), ("validate", 1)]
     begun: list[int] = []
 
     def steps(*args: Any, state: Any, stop: int = 3, **more: Any) -> Iterator[Any]:
@@ -52,7 +54,7 @@ def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.
     assert fits.cost(fit, "learned")["renders"] == 40 and begun == [0, 3]
     assert fits.cost(fit, "look-1")["renders"] == 10 and fits.cost(fit, "reader")["renders"] == 30
     assert [one["number"] for one in fits.record(fit)["trace"]] == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match="a fit of 2 looks has no distribution 'look-3'; it has learned, random"):
+    with pytest.raises(ValueError, match="a fit of 2 rounds has no distribution 'look-3'; it has learned, random"):
         fits.cost(fit, "look-3")
     assert begun == [0, 3], "a fit that is done is not begun again"
 
@@ -86,8 +88,7 @@ def small_fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fits.Fit]:
 def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch,
                                                     name: str) -> None:
     """Of its own: what the reader's training took comes on top."""
-    for module in (fits, search):
-        monkeypatch.setattr(module, "IMAGES", 8)
+    monkeypatch.setattr(cma_es, "N_IMAGES", 8)
     read, whole, drawn = fits.cost(small_fit, "reader"), fits.cost(small_fit, "learned"), []
     render = sf.Shapes.__call__
     monkeypatch.setattr(sf.Shapes, "__call__", lambda own, scenes: (drawn.append(len(scenes)), render(own, scenes))[1])
@@ -98,8 +99,7 @@ def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeyp
 
 def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that changes nothing stands at the prior's."""
-    for module in (fits, search):
-        monkeypatch.setattr(module, "IMAGES", 8)
+    monkeypatch.setattr(cma_es, "N_IMAGES", 8)
     told = summary.distances([SimpleNamespace(arm=arm, fit=small_fit) for arm in ("wide", "learned", *fits.SEARCHES)])
     assert set(told) == {"wide", "learned", "random", "cma", "photos"} and told["random"] <= told["wide"]
     assert told["photos"] < told["wide"]
@@ -110,13 +110,14 @@ def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest
 @pytest.mark.parametrize("name", ["matched", "rewarded"])
 def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """As a fit with these settings would have from its beginning; stopped, it goes on from its last step."""
-    monkeypatch.setattr(fits, "REFINED", {"matched": {"steps": 1}, "rewarded": {"task_steps": 1, "task_renders": 8}})
+    monkeypatch.setattr(fits, "REFINED", {"matched": {"descent.steps": 1},
+                                          "rewarded": {"task.steps": 1, "task.renders": 8}})
     monkeypatch.setattr(fits, "REWARDING", sf.Detect(world.CLASSES, steps=8, augmented_copies=4, batch=2,
                                                      backbone=SmallMaps))
     more = {} if name == "matched" else {"labelled": world.labelled(Path(), "10", "val", 0), "task": fits.REWARDING,
                                          "label_policy": world.KEEP}
     *_, whole = sf.fit_steps(world.wide(1.0), world.renderer, world.unlabelled(Path()), seed=0,
-                             settings=replace(small_fit.settings, **fits.REFINED[name]), **more)
+                             settings=changed(small_fit.settings, fits.REFINED[name]), **more)
     steps = sf.fit_steps
 
     def stopped(*given: Any, **more: Any) -> Iterator[sf.Step]:
@@ -139,7 +140,7 @@ def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pyte
 
 
 def test_a_policy_learns_the_counts_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fits, "POLICY", fits.StructureSettings((64,), epochs=1, samples=2, steps=2))
+    monkeypatch.setattr(fits, "POLICY", Structure(64, 1, epochs=1, samples=2, steps=2))
     model = fits.load(small_fit, fits.STRUCTURED)
     assert model.structure is not None and fits.load(small_fit, "learned").structure is None
     spent, before = (fits.cost(small_fit, name) for name in (fits.STRUCTURED, "learned"))

@@ -23,7 +23,7 @@ from experiments.arms import gap_closed, interval, train_on, verdict, wrong
 from experiments.demo.world import MATCH, save_photos, take_photos, truth
 from scenefit.files.atomic import write_json
 from scenefit.files.lock import lock
-from scenefit.inference.fit import frame_size, plan
+from scenefit.inference.fit import frame_size
 from scenefit.renderers.scene_file import SceneFile, load_scene
 from scenefit.report import Baseline, Interval, Mistakes, ReportContent, write
 from scenefit.report import Table as StoryTable
@@ -35,7 +35,8 @@ ARMS = {"grammar": "the hand-made grammar", "shrunk": "wide prior, shrunk to a q
         "learned": "learned from the photos", "oracle": "oracle: the true distribution"}
 TRAIN = 2048  # images that each arm trains on
 CLASSES = tuple("0123456789")
-Tick = Callable[[str], None]
+Tick = Callable[[str, float], None]  # what is done now, and the share of the repeat that is done, 0..1
+FIT_SHARE = 0.4  # of a repeat's time
 
 
 def main() -> None:
@@ -46,17 +47,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # the networks are too small for more, and threads that wait still burn time
     scene = load_scene(Path(__file__).parents[2] / "scenes" / "digits.py")
-    pieces = len(plan(sf.Settings(), True, False)) + len(ARMS)
     with Progress(TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
                   TimeRemainingColumn()) as bar:
-        line = bar.add_task("start", total=options.repeats * pieces)
+        line = bar.add_task("start", total=options.repeats)
         results = []
         for number in range(options.repeats):
-            def tick(text: str, number: int = number) -> None:
-                bar.update(line, advance=1, description=f"repeat {number + 1}: {text}")
+            def tick(text: str, done: float, number: int = number) -> None:
+                bar.update(line, completed=number + done, description=f"repeat {number + 1}: {text}")
 
             results.append(repeat(scene, options.seed + number, options.out / f"repeat-{number}", tick))
-            bar.update(line, completed=(number + 1) * pieces)
+            bar.update(line, completed=number + 1)
         bar.update(line, description="data set and report")
         first = options.out / "repeat-0"
         run = Run(first / "run", results[0]["record"])
@@ -79,7 +79,7 @@ def repeat(scene: SceneFile, seed: int, folder: Path, tick: Tick) -> dict[str, A
     with lock(folder / "run"):
         run = begin(folder / "run", wanted)
         for step in fit_run(run, scene.grammar, scene.renderer, photos):
-            tick(f"fit, {step.stage}")
+            tick(f"fit, {step.stage}", FIT_SHARE * step.progress)
         if not run.path("summary.json").exists():
             write_summary(run, scene.grammar, scene.renderer, photos)
     last = steps(run)[-1]
@@ -91,7 +91,7 @@ def repeat(scene: SceneFile, seed: int, folder: Path, tick: Tick) -> dict[str, A
 
 def _arm(name: str, run: Run, scene: SceneFile, test: sf.Photos, seed: int, kept: Path, tick: Tick) -> dict[str, Any]:
     """Train on one distribution and test: accuracy, and which photos were told wrong."""
-    tick(f"train on {name}")
+    tick(f"train on {name}", FIT_SHARE + (1 - FIT_SHARE) * list(ARMS).index(name) / len(ARMS))
     if kept.exists():
         found = json.loads(kept.read_text())
         if found["fit"] == run.config.identity:

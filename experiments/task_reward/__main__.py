@@ -21,13 +21,15 @@ from torch import Tensor
 import scenefit as sf
 from experiments.arms import interval, train_on
 from scenefit.files.atomic import write_json
+from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
 TRAININGS = 60
 FEW = 100  # labelled photos: the reward; no other label is read before the test
 ARMS = ("match alone", "match, as many steps", "reinforce", "credit", "labels alone", "oracle")
-TASKS = ("reinforce", "credit")
+TASKS = {"reinforce": "reinforce", "credit": "influence"}  # arm: gradient of the task
 STEPS = 80  # of the match
 TRAIN = 2048
 
@@ -97,8 +99,8 @@ def run(seed: int, arm: str) -> dict[str, Any]:
     sampler: Any = truth.sample
     if arm != "oracle":
         steps = STEPS + (TRAININGS if arm == "match, as many steps" else 0)
-        settings = sf.Settings(warm_start="none", steps=steps, rate=0.01, task=arm if arm in TASKS else "none",
-                               task_steps=TRAININGS)
+        settings = sf.Settings("none", descent=Descent(steps),
+                               task=TaskReward(TASKS.get(arm, "none"), TRAININGS))
         model = sf.fit(grammar(False, digits.HALF), digits.renderer, photos["match"].images, photos["few"], seed=seed,
                        settings=settings, features=blind)
 

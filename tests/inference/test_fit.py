@@ -264,7 +264,8 @@ def test_the_fewest_renders_do(smallest):
     settings = quick(regressor__rounds=2, regressor__renders=smallest, method__renders=2, validation_renders=2)
     renderer = Counting(bars(background="scene"))
     steps = list(fit_steps(RICH, renderer, photos(RICH, bars(background="scene"), 4), settings=settings))
-    assert {"train-regressor", "moment-matching", "mmd-descent", "keep-best", "validate"} <= {step.stage for step in steps}
+    assert {"train-regressor", "moment-matching", "mmd-descent", "keep-best", "validate"} <= {step.stage
+                                                                                              for step in steps}
     assert renderer.drawn == steps[-1].renders and np.isfinite(steps[-1].distance)
     assert all(value.isfinite().all() for value in weights(steps[-1]).values())
     assert not same(weights(steps[0]), weights(steps[-1]))

@@ -306,5 +306,5 @@ def test_exact_needs_a_draw_that_fits():
                                 (lambda i: i.detach(), TypeError, "images without a gradient; use torch operations")):
         with pytest.raises(error, match=text):
             pathwise(GRAMMAR, Bad(change), edit, Weights(WEIGHT), 0)
-    with pytest.raises(TypeError, match=r"has no info.draw\(scenes\).*\"simultaneous\" or \"score\""):
+    with pytest.raises(TypeError, match=r"has no info.draw\(scenes\).*\"spsa\" or \"score-function\""):
         pathwise(GRAMMAR, Plain(RENDERER), edit, Weights(WEIGHT), 0)

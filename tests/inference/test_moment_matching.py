@@ -36,7 +36,8 @@ def warm(grammar: Grammar, target: Grammar, rounds: int = 3, read: Callable = pe
     photos = read(regression_targets(grammar, found, target.sample(99, N)))
     if first:
         scenes = uniform_randomisation(grammar).sample(1, N)
-        distribution = nearest_neighbour_abc(distribution, scenes, read(regression_targets(grammar, found, scenes)), photos)
+        distribution = nearest_neighbour_abc(distribution, scenes, read(regression_targets(grammar, found, scenes)),
+                                             photos)
     for number in range(rounds):
         scenes = distribution.sample(number, N)
         truth = regression_targets(grammar, found, scenes)
@@ -170,7 +171,8 @@ def test_a_kind_that_no_render_shows_is_left_alone():
     before = {name: value.clone() for name, value in distribution.state_dict().items()}
     scenes = distribution.sample(0, 64)
     truth = regression_targets(grammar, found, scenes)
-    distribution = match_moments(distribution, found, scenes, torch.zeros(truth.shape), torch.ones(64, truth.shape[1]), truth)
+    distribution = match_moments(distribution, found, scenes, torch.zeros(truth.shape), torch.ones(64, truth.shape[1]),
+                                 truth)
     distribution = nearest_neighbour_abc(distribution, scenes, torch.randn(truth.shape), torch.ones(64, truth.shape[1]))
     assert all(torch.equal(before[name], value) for name, value in distribution.state_dict().items())
 

@@ -96,9 +96,9 @@ def test_draws_with_a_transformer_s_edits() -> None:
 def test_what_it_says_when_it_cannot(photos: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"photos need uint8 \[N, H, W, 3\], at least 2, got float64 \[300, 16"):
         next(fit_structure(GRAMMAR, bars(), photos / 255))
-    with pytest.raises(ValueError, match="structure.renders must be 0, or at least 64 renders a round, got 32"):
+    with pytest.raises(ValueError, match=r"structure\.renders must be 0, or at least 64 renders a round, got 32"):
         Structure(32)
-    with pytest.raises(ValueError, match="structure.epochs must be positive, got 0"):
+    with pytest.raises(ValueError, match=r"structure\.epochs must be positive, got 0"):
         Structure(epochs=0)
 
 

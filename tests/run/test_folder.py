@@ -116,7 +116,8 @@ def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
     with pytest.raises(RunError) as caught:
         begin(whole, other)
     text = str(caught.value)
-    for part in ("holds a run of another fit. It differs in:\n  seed: 0 -> 1\n  steps: 2 -> 5\n  real photos: 40 in ",
+    for part in ("holds a run of another fit. It differs in:\n  seed: 0 -> 1\n  descent.steps: 2 -> 5\n  real "
+                 "photos: 40 in ",
                  "labelled photos: none -> 10 in ", "give another folder with --out, or remove this one"):
         assert part in text
     assert "rate" not in text
@@ -299,7 +300,8 @@ def test_damaged_results_say_how_to_go_on(copy, world, name):
 
 
 def test_an_unfinished_run_has_no_model(broken_off, world):
-    with pytest.raises(RunError, match=r"is not finished \(its last step is mmd-descent 1 of 2\); run the same fit command"):
+    with pytest.raises(RunError, match=r"is not finished \(its last step is mmd-descent 1 of 2\); run the same fit "
+                                       "command"):
         fit_model(open_run(broken_off), load_scene(world / "scene.py").grammar)
 
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 import scenefit as sf
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.inference.settings import changed
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.run.config import RunError

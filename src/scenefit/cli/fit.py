@@ -72,8 +72,8 @@ def fit(
       scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
 
     With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
-    that is trained on renders; each step of --set task.steps=20 trains one. The options from --min-pixels to --margin define
-    which rendered objects get boxes, and what boxes.
+    that is trained on renders, once in each of the task's steps (--set task.steps=20). The options from --min-pixels to
+    --margin define which rendered objects get boxes, and what boxes.
 
     Photos are resized to the renderer's size: the short side is fitted, the centre cropped. The run folder holds the
     learned distribution (model.safetensors) and report.html. If stopped or killed, run the same command again to

@@ -112,8 +112,9 @@ def read_config(path: Path) -> RunConfig:
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
     """The differences between two fits, one line each; [] if their results are the same."""
     found = [] if old.seed == new.seed else [f"seed: {old.seed} -> {new.seed}"]
-    for name in sorted({*old.settings, *new.settings}):
-        before, after = old.settings.get(name), new.settings.get(name)
+    settings = [_flat(one.settings) for one in (old, new)]
+    for name in sorted({*settings[0], *settings[1]}):
+        before, after = (one.get(name) for one in settings)
         if before != after:
             found.append(f"{name}: {before} -> {after}")
     if old.label_policy != new.label_policy:
@@ -171,3 +172,11 @@ def _describe_photos(source: PhotoSource | None) -> str:
 def _from_json(value: Any) -> Any:
     """The value as it is read back from JSON."""
     return json.loads(json.dumps(value))
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """{"descent": {"steps": 2}} as {"descent.steps": 2}."""
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        out |= {f"{name}.{inner}": one for inner, one in value.items()} if isinstance(value, Mapping) else {name: value}
+    return out

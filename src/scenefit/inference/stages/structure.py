@@ -81,7 +81,8 @@ class Structure:
 @dataclass(frozen=True, eq=False)
 class StructureStep:
     """One round done. renders, cpu_seconds: in all so far.  missed: mean negative log-likelihood
-    of the renders under the posterior.  gain: mean log-likelihood of a photo under the policy less that under what was rendered."""
+    of the renders under the posterior.  gain: mean log-likelihood of a photo under the policy less that under what was
+    rendered."""
 
     done: int
     of: int
