@@ -74,8 +74,8 @@ def smaller(factor: int) -> Iterator[pytest.MonkeyPatch]:
 @pytest.fixture(scope="module")
 def small_fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fits.Fit]:
     """A fit of few renders to 8 small photos, which are renders of the naive guess."""
-    settings = Settings(warm_start="look", steps=0, looks=1, look_renders=64, look_objects=False, reader_renders=16,
-                        reader_epochs=1, check_renders=8, batch=64, gradient="score")
+    settings = Settings(RegressionAbc(1, 64, False), Regressor(renders=16, epochs=1),
+                        descent=Descent(0, 64, gradient="score-function"), validation_renders=8)
     with smaller(SMALLER) as now:
         images, labels = arms.rendered(world.naive(5, 8))
         photos = sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(8)), (), np.full(8, ""), labels)

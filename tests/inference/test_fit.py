@@ -16,12 +16,12 @@ from scenefit.data.boxes import no_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos, as_photos, read_photos
 from scenefit.inference.fit import Step, fit, fit_steps
-from scenefit.inference.problem import Problem, start
 from scenefit.inference.settings import Settings, changed, flat, settings_from
 from scenefit.inference.stages.cma_es import CmaEs
 from scenefit.inference.stages.meta_sim import MetaSim
 from scenefit.inference.stages.mmd_descent import Descent
 from scenefit.inference.stages.moment_matching import MomentMatching
+from scenefit.inference.stages.problem import Problem, start
 from scenefit.inference.stages.regression_abc import RegressionAbc
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.structure import Structure
@@ -590,7 +590,3 @@ def test_single_settings_by_their_paths():
     assert (some.chosen.rounds, some.descent.steps, some.descent.batch, some.minutes) == (2, 5, 64, 3.0)
     with pytest.raises(KeyError, match=r"method\.refine"):
         changed(base, {"method.refine": True})
-
-
-def test_the_names_a_user_imports():
-    assert sf.fit is fit and sf.fit_steps is fit_steps and sf.Settings is Settings and sf.Step is Step

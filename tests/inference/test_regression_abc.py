@@ -11,7 +11,7 @@ from test_aggregate_posterior import GRAMMAR
 import scenefit as sf
 from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import as_photos
-from scenefit.inference.problem import Budget, Problem, load, start, tensors
+from scenefit.inference.stages.problem import Budget, Problem, load, start, tensors
 from scenefit.inference.stages.regression_abc import RegressionAbc, load_detector, normalised_image_attributes
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.metrics.ridge import regress, select_by_r2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from blobs import call, fit_command, make
+from quick import quick
 from toys import Plain, dots
 
 from scenefit.data.boxes import no_boxes
@@ -15,7 +16,6 @@ from scenefit.data.label_policy import label_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import EvaluationSettings, evaluate
 from scenefit.inference.fit import fit_steps
-from scenefit.inference.settings import Settings
 from scenefit.metrics.features import pixels
 from scenefit.run.folder import open_run, scene_of
 from scenefit.run.report import report_content
@@ -65,14 +65,13 @@ def photos(count: int, seed: int) -> Photos:
     return Photos(frames.images, (), (), frames.label, label_boxes(frames))
 
 
-@pytest.mark.parametrize("reward", ["credit", "reinforce"])
+@pytest.mark.parametrize("reward", ["influence", "reinforce"])
 def test_it_goes_through_fit_evaluation_and_report(reward, tmp_path):
     few, real = photos(12, 1), photos(40, 2)
-    settings = Settings(warm_start="none", steps=1, batch=64, check_renders=64, task=reward, task_steps=3,
-                        task_renders=64)
+    settings = quick("none", descent__steps=1, task__gradient=reward, task__steps=3)
     renderer = Plain(dots())
     steps = list(fit_steps(GRAMMAR, renderer, real, few, settings=settings, task=TASK, features=pixels(4)))
-    assert [0 < step.score <= 1 for step in steps if step.stage == "task"] == [True] * 3
+    assert [0 < step.metric <= 1 for step in steps if step.stage == "task-reward"] == [True] * 3
     assert steps[-1].renders == renderer.drawn, "no render is made to find out what the task is"
 
     found = evaluate(steps[-1].model, dots(), real, pixels(4), few,
@@ -95,7 +94,7 @@ def test_labels_that_it_cannot_use_end_a_fit_before_any_training():
     renderer = Plain(dots())
     with pytest.raises(ValueError, match="objects in an image, at most 2 can be counted"):
         list(fit_steps(GRAMMAR, renderer, photos(20, 2), photos(12, 1), task=Count(2),
-                       settings=Settings(reader_renders=64)))
+                       settings=quick()))
     assert renderer.drawn == 64
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import as_labelled, as_photos
-from scenefit.inference.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
 from scenefit.inference.settings import Settings
+from scenefit.inference.stages.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
 from scenefit.inference.stages.regression_abc import load_detector
 from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective

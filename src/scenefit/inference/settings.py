@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol
 
-from scenefit.inference.problem import Budget, Problem, Stage
 from scenefit.inference.stages.cma_es import CmaEs
 from scenefit.inference.stages.meta_sim import MetaSim, NoMethod
 from scenefit.inference.stages.mmd_descent import Descent
 from scenefit.inference.stages.moment_matching import MomentMatching
+from scenefit.inference.stages.problem import Budget, Problem, Stage
 from scenefit.inference.stages.regression_abc import RegressionAbc
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.structure import Structure

@@ -13,7 +13,7 @@ import cma
 import numpy as np
 import torch
 
-from scenefit.inference.problem import NAN, Problem, Stage, State, distance, moved
+from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved
 from scenefit.inference.stages.regressor import Regressor, once
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective

@@ -3,8 +3,8 @@ pre-training, then descent on the MMD, then, with labelled photos, the task's re
 
 from dataclasses import dataclass
 
-from scenefit.inference.problem import Problem, Stage
 from scenefit.inference.stages.pretraining import pretraining
+from scenefit.inference.stages.problem import Problem, Stage
 from scenefit.inference.stages.regressor import Regressor, once
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scenefit.inference.gradients import GRADIENTS, Estimate
 from scenefit.inference.gradients import cost as gradient_cost
-from scenefit.inference.problem import NAN, Problem, Stage, State, distance
+from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance
 from scenefit.nets.edit import Edit
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import renderer_info

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from scenefit.inference.problem import Problem, Stage, State, distance, fits, moved
 from scenefit.inference.stages.moments import match_moments, nearest_neighbour_abc, widened
+from scenefit.inference.stages.problem import Problem, Stage, State, distance, fits, moved
 from scenefit.inference.stages.regressor import Regressor, train_regressor, training
 from scenefit.inference.stages.validation import measured
 from scenefit.metrics.features import compute

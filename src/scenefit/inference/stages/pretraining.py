@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from scenefit.inference.problem import NAN, Problem, Stage, State, no_renders
+from scenefit.inference.stages.problem import NAN, Problem, Stage, State, no_renders
 from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import CHUNK, SceneDistribution
 from scenefit.scenes.rng import derive_seed

@@ -26,7 +26,7 @@ from torch import Tensor
 from scenefit.data.boxes import Boxes
 from scenefit.data.corruptions import corrupt
 from scenefit.data.label_policy import LabelPolicy
-from scenefit.inference.problem import Problem, Stage, State, moved
+from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor, once
 from scenefit.metrics.ridge import Regression, regress, select_by_r2
 from scenefit.metrics.summary_statistics import SummaryStatistics, object_statistics, summary_statistics_for

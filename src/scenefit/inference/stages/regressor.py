@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from scenefit.inference.problem import NAN, Problem, Stage, State, moved
+from scenefit.inference.stages.problem import NAN, Problem, Stage, State, moved
 from scenefit.nets.attribute_regressor import regression_targets, train
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenefit.inference.problem import Problem, Stage, State, moved
+from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.nets.attribute_regressor import is_grey
 from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import SceneDistribution

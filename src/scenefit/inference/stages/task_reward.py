@@ -12,8 +12,8 @@ from torch import Tensor
 
 from scenefit.inference.gradients import Estimate
 from scenefit.inference.gradients.estimate import leave_one_out
-from scenefit.inference.problem import Problem, Stage, State
 from scenefit.inference.stages.mmd_descent import Descent
+from scenefit.inference.stages.problem import Problem, Stage, State
 from scenefit.nets.edit import Edit
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import render

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from scenefit.inference.problem import NAN, Problem, Stage, State, distance, moved, no_renders, set_parameters
+from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved, no_renders, set_parameters
 
 
 def measured(problem: Problem, state: State, purpose: str) -> tuple[State, float]:
