@@ -16,7 +16,9 @@ import scenefit as sf
 from experiments.blood import arms, fits, summary, world
 from scenefit.inference.settings import Settings, changed
 from scenefit.inference.stages import cma_es
+from scenefit.inference.stages.mmd_descent import Descent
 from scenefit.inference.stages.regression_abc import RegressionAbc
+from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.structure import Structure
 from scenefit.nets.centre_network import SmallMaps
 from scenes import smear
