@@ -1,4 +1,4 @@
-"""What went wrong in other code, and must be impossible here: one test for each, named after the defect."""
+"""What holds here and did not in other code: each docstring names the defect."""
 
 import importlib
 import os
@@ -45,8 +45,11 @@ def slope(estimator, renderer, edit, objective=Weights) -> np.ndarray:
     return torch.autograd.grad(surrogate, edit.offsets["dot", "x"])[0].numpy()
 
 
-def test_the_task_loss_has_a_gradient_of_exactly_zero():
-    """log_prob of a sample that was not detached. Here: E[-(x - t)^2] has the gradient -2 (E x - t)."""
+def test_the_task_loss_has_the_gradient_of_its_expectation():
+    """Defect: a gradient of exactly zero, by log_prob of a sample that was not detached.
+
+    E[-(x - t)^2] has the gradient -2 (E x - t).
+    """
     grammar = one(x=learned(0.5, bounds=(0, 1)))
     distribution = SceneDistribution(grammar)
     distribution.set_sigma(grammar.learned[0], 0.05)
@@ -59,7 +62,8 @@ def test_the_task_loss_has_a_gradient_of_exactly_zero():
     assert abs(found - 0.6) < 4 * error < 0.1
 
 
-def test_the_finite_difference_multiplies_by_its_step_and_images_are_scaled_twice(monkeypatch):
+def test_finite_differences_divide_by_their_step_and_images_are_scaled_once(monkeypatch):
+    """Defect: multiplied by the step, and images scaled to 0..1 twice."""
     renderer, edit = Linear({("dot", "x"): GREY}), SceneDistribution(GREYS).edit(0, 16)
     expected = np.full(16, 100 * (WEIGHT * GREY).sum() / 16)
     assert abs(expected[0]) > 0.005
@@ -71,7 +75,8 @@ def test_the_finite_difference_multiplies_by_its_step_and_images_are_scaled_twic
 
 
 @pytest.mark.parametrize("estimator", [pathwise, finite_difference, spsa])
-def test_each_samples_gradient_is_summed_over_the_whole_batch(estimator):
+def test_each_sample_has_a_gradient_of_its_own(estimator):
+    """Defect: the sum over the whole batch for every sample."""
     class Other(Linear):
         """Scene 5 answers twice as strongly."""
 
@@ -91,7 +96,8 @@ def test_each_samples_gradient_is_summed_over_the_whole_batch(estimator):
 
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
-def test_perturb_and_restore_leaves_the_scene_shifted():
+def test_an_estimate_leaves_the_scenes_as_they_were():
+    """Defect: scenes perturbed in place and not restored exactly."""
     distribution = SceneDistribution(GREYS)
     edit, before = distribution.edit(0, 8), distribution.edit(0, 8)
     edit.scenes.tables["dot"]["x"].flags.writeable = False
@@ -101,8 +107,11 @@ def test_perturb_and_restore_leaves_the_scene_shifted():
 
 
 @pytest.mark.parametrize("term", ["influence", "reinforce"])
-def test_the_reward_of_one_sample_is_credited_to_another(term):
-    """Once, for one edit: the gradient of the task is that of reward times log-probability of the scenes drawn."""
+def test_each_samples_reward_is_credited_to_itself(term):
+    """Defect: rewards of one batch times log-probabilities of another.
+
+    The gradient of the task is that of reward times log-probability of the very scenes that were rendered.
+    """
     drawn, trained = [], []
 
     class Renderer:
@@ -148,7 +157,8 @@ def test_the_reward_of_one_sample_is_credited_to_another(term):
     np.testing.assert_allclose(direction, expected / expected.norm(), atol=1e-3)
 
 
-def test_the_task_network_is_never_reset():
+def test_the_task_network_starts_anew_each_time():
+    """Defect: one network trained on and on, so that later scenes had better rewards."""
     made, first = [], []
 
     def network(size, classes):
@@ -164,7 +174,8 @@ def test_the_task_network_is_never_reset():
 
 
 @pytest.mark.parametrize("prior", [Angle(180, 10), lambda node: Angle(180, 10)], ids=["plain", "conditional"])
-def test_angles_split_to_both_ends_of_the_scale(prior):
+def test_angles_have_no_ends(prior):
+    """Defect: angles near 180 degrees split to both ends of a scale from -180 to 180."""
     grammar = one(yaw=learned(prior))
     distribution, (a,) = SceneDistribution(grammar), grammar.learned
     seen = encode(grammar.sample(0, 200), columns(grammar)).inputs["dot"][:, 1:]
@@ -179,7 +190,8 @@ def test_angles_split_to_both_ends_of_the_scale(prior):
         assert np.abs(moved).max() < 3  # all go round, none is stopped at an end
 
 
-def test_the_same_images_are_target_and_reward_and_test():
+def test_labelled_photos_have_no_part_in_the_match():
+    """Defect: the same images were the target of the distance, the reward and the test."""
     class Unlabelled(Photos):
         @property
         def label(self):
@@ -213,8 +225,11 @@ def everything(out: Path) -> str:
                                   *(rows[name].tobytes() for name in sorted(rows))]))
 
 
-def test_seeds_do_not_reproduce(tmp_path):
-    """Across processes with other hash seeds, and whatever else drew random numbers before."""
+def test_a_seed_reproduces_every_byte(tmp_path):
+    """Defect: other numbers in another process.
+
+    Here across hash seeds, and whatever else drew random numbers before.
+    """
     script = """
 import random, sys
 from pathlib import Path
@@ -230,15 +245,19 @@ print(everything(Path(sys.argv[2])))
     assert other.stdout.strip() == everything(tmp_path / "here")
 
 
-def test_networks_see_batches_of_any_size():
-    """Matrix products differ by batch size, so they run on fixed chunks, aligned on the scene index."""
+def test_samples_do_not_depend_on_the_batch():
+    """Defect: networks that see batches of any size, although matrix products differ by it.
+
+    They run on fixed chunks, aligned on the scene index.
+    """
     model = fit(BARS, bars(), photos(BARS, bars(), 20), settings=quick())
     whole = model.sample(200)
     for indices in ([7], np.arange(60, 70), np.arange(128, 200)):
         assert same_scenes(model.sample(indices), whole.take(indices))
 
 
-def test_there_is_no_checkpoint_and_no_resume():
+def test_a_fit_resumes_from_each_of_its_steps():
+    """Defect: no checkpoint, and so no resume."""
     real = photos(dot(Normal(9, 1)), dots(), 20)
 
     def steps(state=None):
