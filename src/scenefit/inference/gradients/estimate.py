@@ -21,6 +21,8 @@ from scenefit.scenes.attributes import Attribute, Key
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 
+STEP = 0.01  # of finite differences, of the bounds (3.6 degrees): small for the content, large against 8-bit rounding
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from scenefit.inference.gradients.estimate import (
+    STEP,
     Estimate,
     image_gradient,
     images_of,
@@ -22,8 +23,6 @@ from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import Ints, SceneBatch
-
-STEP = 0.01  # of the bounds (3.6 degrees): small for the content, large against rounding to 8 bits
 
 
 def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:

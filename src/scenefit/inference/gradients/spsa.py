@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from scenefit.inference.gradients.estimate import (
+    STEP,
     Estimate,
     image_gradient,
     images_of,
@@ -15,7 +16,6 @@ from scenefit.inference.gradients.estimate import (
     perturbed,
     score_term,
 )
-from scenefit.inference.gradients.finite_difference import STEP
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
