@@ -1,0 +1,98 @@
+"""The Python of README and docs/, run as printed: blocks of a page share a namespace. Fits, data sets and trainings are
+made small. A fence "python no-run" is left out."""
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import scenefit as sf
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
+RENDERS = 300  # of a fit
+WITH_CODE = {"README.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md", "methods.md",
+             "renderers.md", "shapes.md", "tutorial.md"}
+
+
+def blocks(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with photos, and with photos and boxes in the layouts that the pages name."""
+    rng = np.random.default_rng(0)
+    dots = sf.Grammar("dish", {"dish": {}, "dot": {"x": sf.Uniform(8, 56), "y": sf.Uniform(8, 56), "radius": 7}},
+                      [sf.Rule("dish", [sf.repeat("dot", sf.Integer(1, 3))])])
+    renderer = sf.Shapes(size=(64, 64), shapes={"dot": {"shade": 0.3}}, classes={"dot": "RBC"})
+    (tmp_path / "photos").mkdir()
+    for number in range(12):
+        image = rng.integers(40, 200, 3) + rng.integers(-20, 20, (64, 80, 3))
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(tmp_path / "photos" / f"{number}.png")
+    sf.generate(dots, renderer, 12, out=tmp_path / "val", format="coco")
+    sf.generate(dots, renderer, 12, out=tmp_path / "cells", format="voc")
+    names = sorted(path.stem for path in (tmp_path / "cells" / "JPEGImages").iterdir())
+    for part in ("few", "match"):
+        (tmp_path / "cells" / "ImageSets" / f"{part}.txt").write_text("\n".join(names[:6]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("coins", None)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """sf.fit, sf.fit_steps and sf.generate at a small size."""
+    def fitted(fit):
+        return lambda *a, settings=None, **k: fit(*a, settings=replace(settings or sf.Settings(), max_renders=RENDERS),
+                                                  **k)
+
+    for name in ("fit", "fit_steps"):
+        monkeypatch.setitem(sf.__dict__, name, fitted(getattr(sf, name)))
+    monkeypatch.setitem(sf.__dict__, "generate",
+                        lambda model, renderer, n, generate=sf.generate, **k: generate(model, renderer, min(n, 20), **k))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+def test_the_code_of_a_page_runs(page, folder, small, capsys):
+    space: dict = {"__name__": page.stem}
+    for number, block in enumerate(blocks(page)):
+        if page.name == "tutorial.md" and number == 0:
+            (folder / "coins.py").write_text(block)
+        exec(compile(block, f"{page.name}, block {number + 1}", "exec"), space)
+    if "out=\"dataset/\"" in page.read_text():
+        assert len(list((folder / "dataset").rglob("*.png"))) == 20
+        assert (folder / "dataset" / "annotations" / "instances_train.json").exists()
+
+
+def test_pages_with_code_are_all_found():
+    assert {page.name for page in PAGES if blocks(page)} == WITH_CODE
+
+
+def test_the_first_scene_has_forty_lines():
+    first = blocks(ROOT / "docs" / "tutorial.md")[0]
+    assert len([line for line in first.splitlines() if line.strip()]) <= 40
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_api_pages_list_every_public_name():
+    pages = "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    listed = re.findall(r"^::: scenefit\.(\w+)$", pages, re.M)
+    assert sorted(listed) == sorted(sf.__all__)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    """As the repository shows them; `make docs` checks them, and anchors, once more on the site."""
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
