@@ -4,13 +4,16 @@ made small. A fence "python no-run" is left out."""
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch  # noqa: F401 - imported here, so that conftest.py sets one thread
 from PIL import Image
 
 import scenefit as sf
+from scenefit.nets.centre_network import SmallMaps
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -48,13 +51,15 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small(monkeypatch):
-    """sf.fit, sf.fit_steps and sf.generate at a small size."""
+    """sf.fit, sf.fit_steps, sf.generate and sf.Detect at a small size."""
     def fitted(fit):
         return lambda *a, settings=None, **k: fit(*a, settings=replace(settings or sf.Settings(), max_renders=RENDERS),
                                                   **k)
 
     for name in ("fit", "fit_steps"):
         monkeypatch.setitem(sf.__dict__, name, fitted(getattr(sf, name)))
+    monkeypatch.setitem(sf.__dict__, "Detect", partial(sf.Detect, steps=20, batch=4, augmented_copies=1,
+                                                       backbone=SmallMaps))
     monkeypatch.setitem(sf.__dict__, "generate",
                         lambda model, renderer, n, generate=sf.generate, **k: generate(model, renderer, min(n, 20), **k))
 
