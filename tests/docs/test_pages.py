@@ -17,6 +17,7 @@ from scenefit.nets.centre_network import SmallMaps
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BESIDE = [ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "experiments").glob("*/README.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 RENDERS = 300  # of a fit
 WITH_CODE = {"README.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md", "methods.md",
@@ -95,7 +96,7 @@ def test_the_api_pages_list_every_public_name():
     assert sorted(listed) == sorted(sf.__all__)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *BESIDE], ids=lambda page: "/".join(page.parts[-2:]))
 def test_links_lead_to_files(page):
     """As the repository shows them; `make docs` checks them, and anchors, once more on the site."""
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
