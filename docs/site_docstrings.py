@@ -1,5 +1,5 @@
-"""Griffe extension: parameters that a docstring describes in running text, "low: the lowest value.  high: ...", become a
-list in the API reference."""
+"""Griffe extension: parameters that a docstring describes in running text, "low: the lowest value.  high: ...", become
+a list in the API reference."""
 
 import re
 from typing import Any

@@ -20,7 +20,8 @@ RANKS = {  # folder -> (its middle, in pixels; what it holds)
     5: {"tasks": (300, "classification, detection")},
     4: {"nets": (240, "scene distribution, policies")},
     3: {"metrics": (240, "features, MMD, KID, AP"), "renderers": (560, "each, Sprites, Shapes")},
-    2: {"data": (300, "frames, photos, formats"), "executors": (560, "processes"), "report": (860, "HTML page, picture")},
+    2: {"data": (300, "frames, photos, formats"), "executors": (560, "processes"),
+        "report": (860, "HTML page, picture")},
     1: {"scenes": (300, "priors, grammar, scene batch"), "files": (700, "atomic files, tensors")},
 }
 WIDTH, BOX, HEIGHT, TOP, STEP, BEND = 980, 200, 46, 14, 82, 11  # pixels; STEP: from one rank to the next
@@ -98,7 +99,8 @@ def svg() -> str:
                          f'fill="{COLOURS[8 - rank]}" stroke="#8a8f98" stroke-width="0.8"/>')
             parts.append(f'<text x="{x}" y="{y + 19}" font-size="15" font-weight="bold" text-anchor="middle" '
                          f'fill="#22262d">{folder}/</text>')
-            parts.append(f'<text x="{x}" y="{y + 37}" font-size="12.5" text-anchor="middle" fill="#22262d">{text}</text>')
+            parts.append(f'<text x="{x}" y="{y + 37}" font-size="12.5" text-anchor="middle" '
+                         f'fill="#22262d">{text}</text>')
     height = TOP * 2 + STEP * 7 + HEIGHT
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             'font-family="Helvetica, Arial, sans-serif" role="img" aria-label="Folders by rank">\n'

@@ -61,8 +61,9 @@ def small(monkeypatch):
         monkeypatch.setitem(sf.__dict__, name, fitted(getattr(sf, name)))
     monkeypatch.setitem(sf.__dict__, "Detect", partial(sf.Detect, steps=20, batch=4, augmented_copies=1,
                                                        backbone=SmallMaps))
+    generate = sf.generate
     monkeypatch.setitem(sf.__dict__, "generate",
-                        lambda model, renderer, n, generate=sf.generate, **k: generate(model, renderer, min(n, 20), **k))
+                        lambda model, renderer, n, **k: generate(model, renderer, min(n, 20), **k))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
