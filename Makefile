@@ -16,7 +16,7 @@ test: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal --cov=scenefit --cov-report=term:skip-covered --cov-fail-under=90
 
 docs: $(VENV)/docs-ready
-	$(RUN) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'scenefit needs Python 3.11 or newer; set PYTHON=python3.x')"

@@ -30,6 +30,14 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.inference.fit import fit as fit
     from scenefit.inference.fit import fit_steps as fit_steps
     from scenefit.inference.settings import Settings as Settings
+    from scenefit.inference.stages.cma_es import CmaEs as CmaEs
+    from scenefit.inference.stages.meta_sim import MetaSim as MetaSim
+    from scenefit.inference.stages.mmd_descent import Descent as Descent
+    from scenefit.inference.stages.moment_matching import MomentMatching as MomentMatching
+    from scenefit.inference.stages.regression_abc import RegressionAbc as RegressionAbc
+    from scenefit.inference.stages.regressor import Regressor as Regressor
+    from scenefit.inference.stages.structure import Structure as Structure
+    from scenefit.inference.stages.task_reward import TaskReward as TaskReward
     from scenefit.metrics.average_precision import average_precision as average_precision
     from scenefit.nets.model import Model as Model
     from scenefit.nets.scene_distribution import SceneDistribution as SceneDistribution
@@ -65,18 +73,24 @@ _HOME = {
     "Boxes": "data.boxes",
     "Choice": "scenes.priors",
     "Classify": "tasks",
+    "CmaEs": "inference.stages.cma_es",
     "Constant": "scenes.priors",
+    "Descent": "inference.stages.mmd_descent",
     "Detect": "tasks",
     "Frame": "data.frames",
     "Frames": "data.frames",
     "Grammar": "scenes.grammar",
     "Integer": "scenes.priors",
     "LabelPolicy": "data.label_policy",
+    "MetaSim": "inference.stages.meta_sim",
     "Model": "nets.model",
+    "MomentMatching": "inference.stages.moment_matching",
     "Node": "scenes.scene",
     "Normal": "scenes.priors",
     "Photos": "data.photos",
     "Prior": "scenes.priors",
+    "RegressionAbc": "inference.stages.regression_abc",
+    "Regressor": "inference.stages.regressor",
     "RenderError": "renderers",
     "RendererInfo": "renderers",
     "Rule": "scenes.grammar",
@@ -87,7 +101,9 @@ _HOME = {
     "Shapes": "renderers.shapes",
     "Sprites": "renderers.sprites",
     "Step": "inference.fit",
+    "Structure": "inference.stages.structure",
     "Task": "tasks",
+    "TaskReward": "inference.stages.task_reward",
     "Uniform": "scenes.priors",
     "average_precision": "metrics.average_precision",
     "correct_flat_field": "data.flat_field",
