@@ -1,4 +1,4 @@
-"""From photos to a structure policy, end to end on a toy world, and the reward that is its alternative."""
+"""From photos to a structure policy, end to end on a toy world."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from quick import quick
 from toys import bars, same_scenes
 
 import scenefit as sf
-from experiments.multi_mnist.structure_reward import density_ratio, follow_reward
 from scenefit.inference.stages.structure import Structure, by_distribution, fit_structure
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
@@ -124,29 +123,6 @@ def test_an_image_is_read_the_same_in_any_batch(photos: np.ndarray) -> None:
     assert torch.equal(regressor.context(photos)[70:75], regressor.context(photos[70:75]))
     with pytest.raises(ValueError, match=r"the structure posterior is trained on at least 64 renders, got 20"):
         train(regressor, regressor.training_batch(bars()(GRAMMAR.sample(0, 20))), 0, 1)
-
-
-def test_the_density_ratio_is_that_of_two_normals() -> None:
-    draw = torch.Generator().manual_seed(0)
-    renders, photos = torch.randn(3000, 1, generator=draw), 0.7 + torch.randn(3000, 1, generator=draw)
-    found, wanted = density_ratio(renders, photos), 0.7 * renders[:, 0] - 0.7**2 / 2
-    near = renders[:, 0].abs() < 1.5
-    assert float((found - wanted)[near].abs().mean()) < 0.12
-    few = torch.randn(40, 5, generator=draw)  # far apart: what counts itself would find renders dense
-    same = torch.stack([density_ratio(few, torch.randn(40, 5, generator=draw)).median() for _ in range(20)])
-    assert abs(float(same.mean())) < 0.4
-
-
-def test_the_reward_moves_a_policy_to_the_photos(photos: np.ndarray) -> None:
-    policy = StructurePolicy(GRAMMAR)
-
-    def bright(images: torch.Tensor) -> torch.Tensor:
-        return images.mean((1, 2, 3))[:, None]
-
-    before = shares(policy.sample(0, 1000))
-    assert follow_reward(policy, bright, bars(), photos, steps=40, batch=128) == 40 * 128
-    after = shares(policy.sample(0, 1000))
-    assert np.abs(after - [0.3, 0, 0.7]).sum() < 0.6 * np.abs(before - [0.3, 0, 0.7]).sum()
 
 
 def test_fit_learns_the_structure_as_a_stage_and_resumes_to_the_same_bytes():
