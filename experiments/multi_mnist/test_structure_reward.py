@@ -34,7 +34,8 @@ def test_the_reward_moves_a_policy_to_the_photos() -> None:
 
     place = sf.Uniform(4, 12)
     dot = {"sprite": sf.learned(sf.Choice([0, 1])), "x": place, "y": place}
-    grammar = sf.Grammar("scene", {"scene": {}, "dot": dot}, [sf.Rule("scene", [sf.repeat("dot", sf.learned(sf.Integer(0, 2)))])])
+    grammar = sf.Grammar("scene", {"scene": {}, "dot": dot},
+                         [sf.Rule("scene", [sf.repeat("dot", sf.learned(sf.Integer(0, 2)))])])
     photos, policy = bars()(grammar.sample(99, 300, decide=decide)).images, StructurePolicy(grammar)
 
     def bright(images: torch.Tensor) -> torch.Tensor:
