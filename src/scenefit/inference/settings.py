@@ -20,12 +20,16 @@ from scenefit.inference.stages.validation import keep_best, validation
 class Method(Protocol):
     """How a fit comes near the photos: a frozen settings class that lists its stages.
 
-    descent_steps, learning_rate: defaults of the MMD descent that follows it.  check: ValueError where it cannot learn
-    the problem.  within: the same with the share of max_renders that a fit leaves it.
+    rounds: of the method itself, 0 without any.  descent_steps, learning_rate: defaults of the MMD descent that follows
+    it.  check: ValueError where it cannot learn the problem.  trainings: of the regressor.  within: the same with its
+    share of max_renders.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def rounds(self) -> int: ...
 
     @property
     def descent_steps(self) -> int: ...
@@ -34,6 +38,8 @@ class Method(Protocol):
     def learning_rate(self) -> float: ...
 
     def check(self, problem: Problem) -> None: ...
+
+    def trainings(self, regressor: Regressor) -> int: ...
 
     def within(self, max_renders: int) -> "Method": ...
 
@@ -80,7 +86,7 @@ class Settings:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes must be positive, got {self.minutes}")
-        least = MIN_STEPS * max(self.regressor.rounds, getattr(self.method, "rounds", 0), 4)
+        least = MIN_STEPS * max(self.regressor.rounds, self.chosen.rounds, 4)
         if self.max_renders is not None and self.max_renders < least:
             raise ValueError(f"max_renders must be at least {least}, got {self.max_renders}")
         self.within_budget()
@@ -95,7 +101,7 @@ class Settings:
         """The same, with renders scaled down where max_renders asks for it, so that every stage gets its part."""
         if self.max_renders is None:
             return self
-        trainings = self.regressor.rounds + getattr(self.method, "refine", True)
+        trainings = self.chosen.trainings(self.regressor)
         return replace(self, method=self.chosen.within(self.max_renders),
                        regressor=replace(self.regressor, renders=max(min(
                            self.regressor.renders, self.max_renders // (2 * trainings)), 4)),

@@ -1,4 +1,4 @@
-"""Gradients through a renderer, side by side behind one choice."""
+"""Gradient estimators for the distance between renders and photos (Mohamed et al. 2020), chosen by name."""
 
 from scenefit.inference.gradients.estimate import Estimate, Estimator, is_differentiable
 from scenefit.inference.gradients.finite_difference import finite_difference
@@ -13,7 +13,7 @@ GRADIENTS: dict[str, Estimator] = {"pathwise": pathwise, "finite-difference": fi
 
 
 def cost(name: str, grammar: Grammar, edit: Edit) -> int:
-    """Images that a gradient takes for an edit."""
+    """How many images an estimator renders for an edit."""
     numbers = [len(edit.offsets[a.key]) for a in grammar.learned if is_differentiable(a)]
     more = {"finite-difference": 2 * sum(numbers), "spsa": 2 * len(edit.scenes) if numbers else 0}
     return len(edit.scenes) + more.get(name, 0)

@@ -1,4 +1,4 @@
-"""What every gradient estimator returns. Each is one function with the same arguments:
+"""What every gradient estimator takes and returns. Each is one function:
 
     estimator(grammar, renderer, edit, objective, seed) -> Estimate
 
@@ -26,9 +26,9 @@ STEP = 0.01  # of finite differences, of the bounds (3.6 degrees): small for the
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """loss: the distance of the drawn images.  surrogate: a scalar whose backward() gives the estimated gradient.
+    """loss: the distance of the rendered images.  surrogate: a scalar whose backward() gives the estimated gradient.
 
-    renders: images drawn for it.
+    renders: images rendered for it.
     """
 
     loss: float
@@ -40,21 +40,19 @@ Estimator = Callable[[Grammar, Renderer, Edit, Objective, int], Estimate]
 
 
 def is_differentiable(a: Attribute) -> bool:
-    """Whether images change little when the attribute does: numbers that are not whole, angles."""
+    """Whether an image changes little when the attribute does: real numbers and angles."""
     return a.form in ("number", "angle")
 
 
 def non_differentiable(grammar: Grammar) -> list[Key]:
-    """Keys of all that is learned and has no gradient through an image: choices, whole numbers, counts, rules."""
+    """Keys of what is learned and has no gradient through an image: choices, integers, counts, rules."""
     return [a.key for a in grammar.learned if not is_differentiable(a)] + [(kind, "rule")
                                                                            for kind in grammar.learned_heads]
 
 
 def score_term(edit: Edit, keys: list[Key], witness: Tensor) -> Tensor:
-    """Score function of some choices: each scene's witness, less the mean of the others', on their log-probability.
-
-    witness [S].
-    """
+    """Score-function surrogate for the attributes of keys: the mean over scenes of (witness - leave-one-out mean) times
+    their log-probability. witness [S]."""
     if not keys:
         return torch.zeros(())
     return (leave_one_out(witness) * edit.log_prob(keys)).mean()
@@ -67,20 +65,20 @@ def leave_one_out(reward: Tensor) -> Tensor:
 
 
 def perturbed(grammar: Grammar, edit: Edit, change: Mapping[Key, Any]) -> SceneBatch:
-    """The edit's scenes with some moves changed: (kind, name) -> what is added [n]."""
-    moves: dict[Key, Any] = {key: move.detach().numpy().astype(np.float64) for key, move in edit.offsets.items()}
+    """The edit's scenes with some offsets changed. change: (kind, name) -> what is added [n]."""
+    offsets: dict[Key, Any] = {key: value.detach().numpy().astype(np.float64) for key, value in edit.offsets.items()}
     for key, added in change.items():
-        moves[key] = moves[key] + added
-    return grammar.decode(edit.scenes, {**moves, **edit.codes})[0]
+        offsets[key] = offsets[key] + added
+    return grammar.decode(edit.scenes, {**offsets, **edit.codes})[0]
 
 
 def images_of(renderer: Renderer, scenes: SceneBatch) -> Tensor:
-    """[S, 3, H, W] in 0..1"""
+    """Renders of the scenes [S, 3, H, W] in 0..1."""
     return to_tensor(render(renderer, scenes).images)
 
 
 def image_gradient(objective: Objective, images: Tensor) -> tuple[float, Tensor, Tensor]:
-    """loss; its gradient to each image [S, 3, H, W]; the witness [S]."""
+    """The loss, its gradient by each pixel [S, 3, H, W], and the witness [S]."""
     leaf = images.clone().requires_grad_(True)
     loss = objective.loss(leaf)
     (gradient,) = torch.autograd.grad(loss, leaf)

@@ -1,6 +1,6 @@
 """Central finite differences of the image: two renders for each learned number of each node (Kar et al. 2019, 3.3).
 
-dL/dmove = sum over pixels of dL/dimage * (image(move + h) - image(move - h)) / (2 h).
+dL/doffset = sum over pixels of dL/dimage * (image(offset + h) - image(offset - h)) / (2 h).
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ from scenefit.scenes.scene import Ints, SceneBatch
 
 
 def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+    """For any renderer. RenderError from the renderer."""
     images = images_of(renderer, edit.scenes)
     loss, gradient, witness = image_gradient(objective, images)
     surrogate, renders = score_term(edit, non_differentiable(grammar), witness), len(images)
@@ -44,7 +45,7 @@ def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objectiv
 
 
 def _one_a_scene(scenes: SceneBatch, kind: str) -> Iterator[Ints]:
-    """Rows of a kind such that each set holds at most one node of each scene, and all sets hold all."""
+    """Partitions the rows of a kind into sets with at most one node of each scene."""
     scene = scenes.tables[kind].scene
     order = np.argsort(scene, kind="stable")
     first = np.searchsorted(scene[order], scene[order])

@@ -1,7 +1,9 @@
-"""The exact gradient, for renderers that are differentiable in the scene's columns.
+"""The pathwise gradient, for renderers that are differentiable in the scene's columns.
 
 Conditional priors are functions of numpy columns, so their slopes are taken by central differences of the decoding,
-which costs no render. Legend: n nodes of a kind.
+which costs no render.
+
+Legend: n nodes of a kind.
 """
 
 from typing import Any
@@ -28,7 +30,7 @@ def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Object
     not fit."""
     draw = renderer_info(renderer).draw
     if draw is None:
-        raise TypeError(f"{renderer} has no info.draw(scenes) -> torch images, which exact gradients need; "
+        raise TypeError(f"{renderer} has no info.draw(scenes) -> torch images, which pathwise gradients need; "
                         'use gradient="spsa" or "score-function"')
     images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
     if not images.requires_grad and any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned):
@@ -59,7 +61,7 @@ def _check(images: Any, renderer: Renderer, scenes: SceneBatch) -> Tensor:
 
 
 def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
-    """The edit's scenes with the columns that depend on its moves as tensors [n], float32, with their gradient."""
+    """The edit's scenes, with the columns that depend on its offsets as tensors [n], float32, with gradient."""
     columns: dict[Key, Tensor] = {}
     for a in grammar.learned:
         if is_differentiable(a):
@@ -76,15 +78,15 @@ def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
     return edit.scenes.with_columns(grouped)
 
 
-def _own_slope(a: Attribute, unit: NormalisedValues, move: np.ndarray) -> np.ndarray:
-    """d value / d move, with the sign that folding at the bounds gives it [n]."""
-    sign = np.ones(len(move)) if a.circular else np.where((unit.value + move) % 2 < 1, 1.0, -1.0)
-    return sign * (unit.high - unit.low)
+def _own_slope(a: Attribute, prior: NormalisedValues, offset: np.ndarray) -> np.ndarray:
+    """d value / d offset [n]; reflection at the bounds flips its sign."""
+    sign = np.ones(len(offset)) if a.circular else np.where((prior.value + offset) % 2 < 1, 1.0, -1.0)
+    return sign * (prior.high - prior.low)
 
 
 def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: list[Key],
                      columns: dict[Key, Tensor]) -> None:
-    """Add to the targets what they owe to the source of their ancestors, one depth at a time."""
+    """Add to the columns of targets their derivative by the source attribute of ancestors, one depth at a time."""
     for (kind, depth), group in node_groups(edit.scenes).items():
         if kind != source.kind:
             continue
@@ -102,9 +104,9 @@ def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: l
                 continue
             above = _ancestors(edit.scenes, target[0], at, depth)
             slope = torch.from_numpy(change[at] / (2 * NUDGE)).float()
-            move = edit.offsets[source.key][torch.from_numpy(above)]
+            offset = edit.offsets[source.key][torch.from_numpy(above)]
             column = columns.get(target, _value(edit, target))
-            columns[target] = column.index_add(0, torch.from_numpy(at), slope * _zero(move))
+            columns[target] = column.index_add(0, torch.from_numpy(at), slope * _zero(offset))
 
 
 def _ancestors(scenes: SceneBatch, kind: str, rows: Ints, depth: int) -> Ints:
@@ -124,14 +126,14 @@ def _ancestors(scenes: SceneBatch, kind: str, rows: Ints, depth: int) -> Ints:
             code[mine], rows[mine] = table.parent_kind[rows[mine]], table.parent_row[rows[mine]]
 
 
-def _along(value: Tensor, slope: np.ndarray, move: Tensor) -> Tensor:
-    """value, with slope as its derivative by move."""
-    return value + torch.from_numpy(slope).float() * _zero(move)
+def _along(value: Tensor, slope: np.ndarray, offset: Tensor) -> Tensor:
+    """value, with slope as its derivative by offset."""
+    return value + torch.from_numpy(slope).float() * _zero(offset)
 
 
-def _zero(move: Tensor) -> Tensor:
-    """Zeros in float32, as columns are, with the gradient of move, which a cloud makes float64."""
-    return (move - move.detach()).float()
+def _zero(offset: Tensor) -> Tensor:
+    """Zeros with the gradient of offset, in float32 as columns are (an aggregate posterior makes offsets float64)."""
+    return (offset - offset.detach()).float()
 
 
 def _value(edit: Edit, key: Key) -> Tensor:

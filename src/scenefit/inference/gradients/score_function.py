@@ -1,6 +1,6 @@
-"""The score function: each scene's witness of the MMD is its reward, one render a scene, any renderer.
+"""The score-function estimator (REINFORCE, Williams 1992): each scene's witness of the MMD is its reward.
 
-Works for numbers, whole numbers, choices, counts and rules alike (REINFORCE, Williams 1992).
+One render a scene, any renderer; works for numbers, integers, choices, counts and rules alike.
 """
 
 import torch
@@ -13,6 +13,7 @@ from scenefit.scenes.grammar import Grammar
 
 
 def score_function(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+    """RenderError from the renderer."""
     images = images_of(renderer, edit.scenes)
     with torch.no_grad():
         loss, witness = float(objective.loss(images)), objective.witness(images)

@@ -1,6 +1,8 @@
-"""Simultaneous perturbation (Spall 1992): all learned numbers of a scene move at once, two renders a scene.
+"""Simultaneous perturbation stochastic approximation (Spall 1992): all learned numbers of a scene change at once, two
+more renders a scene.
 
-Each number's slope is the change of the whole, signed by its own step: right in the mean, noisier with more numbers.
+Each number's slope is the change of the image, signed by the number's own step: unbiased to second order, and noisier
+with more numbers.
 """
 
 import numpy as np
@@ -24,6 +26,7 @@ from scenefit.scenes.rng import derive_seed, fold_in, uniform
 
 
 def spsa(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
+    """For any renderer. seed: of the signs. RenderError from the renderer."""
     images = images_of(renderer, edit.scenes)
     loss, gradient, witness = image_gradient(objective, images)
     surrogate = score_term(edit, non_differentiable(grammar), witness)

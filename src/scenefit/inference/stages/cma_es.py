@@ -50,6 +50,10 @@ class CmaEs:
         """The same: generations end when the budget does."""
         return self
 
+    def trainings(self, regressor: Regressor) -> int:
+        """How often the regressor could be trained, as the budget counts."""
+        return regressor.rounds + 1
+
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         search = Stage("cma-es", self.rounds, self._generation, lambda problem, state, step: cost(state.distribution),
                        WORK)

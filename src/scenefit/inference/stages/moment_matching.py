@@ -48,6 +48,10 @@ class MomentMatching:
         rounds = max(self.rounds + REFINED * self.refine, 1)
         return replace(self, renders=min(self.renders, max(max_renders // (5 * rounds), 2)))
 
+    def trainings(self, regressor: Regressor) -> int:
+        """How often the regressor is trained."""
+        return regressor.rounds + self.refine
+
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         train = training(regressor, regressor.rounds, _propose)
         match = Stage("moment-matching", self.rounds, self._match, lambda *_: self.renders, self.renders)

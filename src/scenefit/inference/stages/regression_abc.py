@@ -81,6 +81,10 @@ class RegressionAbc:
                              f"{MIN_RENDERS} renders, which get half of them; give more renders, or fewer rounds")
         return replace(self, renders=min(self.renders, share))
 
+    def trainings(self, regressor: Regressor) -> int:
+        """How often the regressor could be trained, as the budget counts."""
+        return regressor.rounds + 1
+
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         photos = _Photos(problem)
 
