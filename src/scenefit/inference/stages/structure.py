@@ -110,20 +110,20 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
     policy = StructurePolicy(grammar, derive_seed(seed, "structure"))
     if start is not None:
         policy.load_state_dict(start.state_dict())
-    wide = StructurePolicy(uniform_randomisation(grammar), derive_seed(seed, "broad structure"))
+    uniform = StructurePolicy(uniform_randomisation(grammar), derive_seed(seed, "broad structure"))
     size = (photos.shape[1], photos.shape[2])
     posterior = StructurePosterior(grammar, size, is_grey(photos), seed, settings.longest)
     draw, rendered = draw or by_grammar, 0
     count = settings.renders
     for number in range(settings.rounds):
-        shares: list[tuple[StructurePolicy, int]] = [(wide, count)]
+        shares: list[tuple[StructurePolicy, int]] = [(uniform, count)]
         if number:
             near = round(NEAR * count)
-            shares = [(frozen(policy), near), (wide, count - near)]
-        lessons = [lesson for part, (structure, n) in enumerate(shares) for lesson in _lessons(
+            shares = [(frozen(policy), near), (uniform, count - near)]
+        batches = [batch for part, (structure, n) in enumerate(shares) for lesson in _training_batches(
             posterior, renderer, draw, structure, derive_seed(seed, f"structure renders {number} {part}"), n)]
         rendered += count
-        missed = train(posterior, join(lessons), derive_seed(seed, f"recogniser {number}"), settings.epochs)
+        missed = train(posterior, join(batches), derive_seed(seed, f"recogniser {number}"), settings.epochs)
         samples = posterior.sample_posterior(photos, settings.samples, derive_seed(seed, f"readings {number}"))
         mixture = [(structure, n / count) for structure, n in shares]
         gain = maximise_likelihood(policy, policy.replay(samples), mixture, settings)
@@ -151,7 +151,7 @@ def frozen(structure: StructurePolicy) -> StructurePolicy:
     return copy.requires_grad_(False)
 
 
-def _lessons(posterior: StructurePosterior, renderer: Renderer, draw: Draw, structure: StructurePolicy, seed: int,
+def _training_batches(posterior: StructurePosterior, renderer: Renderer, draw: Draw, structure: StructurePolicy, seed: int,
              count: int) -> Iterator[TrainingBatch]:
     for first in range(0, count, BLOCK):
         scenes = draw(structure, seed, np.arange(first, min(first + BLOCK, count)))
@@ -160,9 +160,9 @@ def _lessons(posterior: StructurePosterior, renderer: Renderer, draw: Draw, stru
 
 def maximise_likelihood(policy: StructurePolicy, samples: Decisions, rendered: list[tuple[StructurePolicy, float]],
                         settings: Structure) -> float:
-    """Climb the likelihood of the photos. samples: of N * k scenes, the k of a photo side by side.
+    """Maximise the likelihood of the photos. samples: of N * k scenes, the k of a photo side by side.
 
-    rendered: the distributions that the recogniser was trained on, with their shares.  Returns the mean over the
+    rendered: the distributions that the posterior network was trained on, with their shares.  Returns the mean over the
     photos of log p(photo) / p0(photo).
     """
     with torch.no_grad():
