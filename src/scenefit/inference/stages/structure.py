@@ -120,7 +120,7 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
         if number:
             near = round(NEAR * count)
             shares = [(frozen(policy), near), (uniform, count - near)]
-        batches = [batch for part, (structure, n) in enumerate(shares) for lesson in _training_batches(
+        batches = [batch for part, (structure, n) in enumerate(shares) for batch in _training_batches(
             posterior, renderer, draw, structure, derive_seed(seed, f"structure renders {number} {part}"), n)]
         rendered += count
         missed = train(posterior, join(batches), derive_seed(seed, f"recogniser {number}"), settings.epochs)
@@ -151,8 +151,8 @@ def frozen(structure: StructurePolicy) -> StructurePolicy:
     return copy.requires_grad_(False)
 
 
-def _training_batches(posterior: StructurePosterior, renderer: Renderer, draw: Draw, structure: StructurePolicy, seed: int,
-             count: int) -> Iterator[TrainingBatch]:
+def _training_batches(posterior: StructurePosterior, renderer: Renderer, draw: Draw, structure: StructurePolicy,
+                      seed: int, count: int) -> Iterator[TrainingBatch]:
     for first in range(0, count, BLOCK):
         scenes = draw(structure, seed, np.arange(first, min(first + BLOCK, count)))
         yield posterior.training_batch(render(renderer, scenes))
