@@ -2,23 +2,29 @@
 made small. A fence "python no-run" is left out."""
 
 import re
+import shlex
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch  # noqa: F401 - imported here, so that conftest.py sets one thread
 from PIL import Image
+from typer.main import get_command
 
 import scenefit as sf
+from scenefit.cli import app
+from scenefit.cli.options import settings
 from scenefit.nets.centre_network import SmallMaps
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BESIDE = [ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "experiments").glob("*/README.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.S | re.M)
 RENDERS = 300  # of a fit
 WITH_CODE = {"README.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md", "methods.md",
              "renderers.md", "shapes.md", "tutorial.md"}
@@ -85,6 +91,42 @@ def test_pages_with_code_are_all_found():
 def test_the_first_scene_has_forty_lines():
     first = blocks(ROOT / "docs" / "tutorial.md")[0]
     assert len([line for line in first.splitlines() if line.strip()]) <= 40
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The scenefit commands of a page, as words."""
+    lines = "".join(SHELL.findall(page.read_text())).replace("\\\n", " ").splitlines()
+    words = [shlex.split(line, comments=True) for line in lines if not line.startswith("git ")]
+    return [line[1:] for line in words if line[:1] == ["scenefit"]]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_the_commands_of_a_page_exist(page):
+    known = get_command(app).commands
+    for name, *words in commands(page):
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options
+        given = list(pairwise(words))
+        settings(dict(given).get("--method"), {}, [value for word, value in given if word == "--set"])
+
+
+def test_the_options_that_pages_name_exist():
+    known = {option for command in get_command(app).commands.values() for parameter in command.params
+             for option in parameter.opts}
+    for page in PAGES:
+        assert set(re.findall(r"`(--[a-z-]+)", page.read_text())) <= known, page.name
+
+
+def test_the_reading_list_is_as_long_as_it_says():
+    rows = re.findall(r"^\| `([\w/]+\.py)` \| .* \| (\d+) \| (?:`(\w+)`|the end) \|$",
+                      (ROOT / "docs" / "architecture.md").read_text(), re.M)
+    assert len(rows) == 8
+    total = 0
+    for file, length, end in rows:
+        lines = (ROOT / "src" / "scenefit" / file).read_text().splitlines()
+        assert abs(len(lines) - int(length)) <= 0.1 * len(lines), f"{file} has {len(lines)} lines"
+        total += next(n for n, line in enumerate(lines) if line.startswith(f"def {end}(")) if end else len(lines)
+    assert total <= 1600, f"the reading list has {total} lines"
 
 
 def test_readme_is_short():
