@@ -31,7 +31,10 @@ WORK = 640  # renders of a generation of a usual grammar, for the progress bar
 
 @dataclass(frozen=True)
 class CmaEs:
-    """rounds: generations. Each renders 64 images for each of its candidates."""
+    """The method "cma-es".
+
+    rounds: generations, with 64 renders for each of their candidates.
+    """
 
     rounds: int = 3
 

@@ -10,8 +10,11 @@ from scenefit.inference.stages.regressor import Regressor, once
 
 @dataclass(frozen=True)
 class MetaSim:
-    """pretraining: steps of reconstruction, of 64 scenes each. The descent after it is that of the settings
-    (`Descent`), 400 steps by default; the paper's network for features is here one trained on renders."""
+    """The method "meta-sim": the chain of Kar et al. 2019.
+
+    pretraining: steps of reconstruction, of 64 scenes each. The descent after it is that of the settings (`Descent`),
+    400 steps by default. In place of the paper's feature network, one is trained on renders.
+    """
 
     pretraining: int = 200
 

@@ -21,9 +21,12 @@ SLOWEST = 0.1  # of the first learning rate: where the cosine schedule ends
 
 @dataclass(frozen=True)
 class Descent:
-    """steps, learning_rate: by default those that suit the method before it (`Method`); the rate is that of the offset
-    curves, in units of the bounds.  batch: scenes of a step, a multiple of 64.  gradient: through the renderer; "auto"
-    is "pathwise" where the renderer is differentiable, else "score-function"."""
+    """Descent on the MMD.
+
+    steps, learning_rate: by default those that suit the method before it (`Method`); the rate is that of the quantile
+    offsets, in units of the bounds.  batch: scenes of a step, a multiple of 64.  gradient: through the renderer; "auto"
+    is "pathwise" where the renderer is differentiable, else "score-function".
+    """
 
     steps: int | None = None
     batch: int = 128

@@ -23,8 +23,11 @@ REFINED = 2  # rounds of matching after the regressor was refined
 
 @dataclass(frozen=True)
 class MomentMatching:
-    """rounds, renders: of the matching, renders in each round.  refine: train the regressor once more, close to the
-    photos, and match again."""
+    """The method "moment-matching": simulated moments.
+
+    rounds: of the matching.  renders: in each round.  refine: train the regressor once more, near the photos, and match
+    again.
+    """
 
     rounds: int = 3
     renders: int = 512

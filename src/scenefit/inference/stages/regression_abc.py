@@ -49,8 +49,12 @@ SEEN = LabelPolicy(min_visibility=0.2, box="amodal")  # of an object, for the de
 
 @dataclass(frozen=True)
 class RegressionAbc:
-    """rounds; renders: of each, twice as many in the first.  object_statistics: from the third round on, statistics of
-    the objects that a detector finds, too; needs the extra lite0."""
+    """The method "abc": per-photo approximate Bayesian computation with regression adjustment.
+
+    rounds: of renders and a regression on them.  renders: in each round; the first has twice as many.
+    object_statistics: from the third round on, also use statistics of the objects that a detector finds; needs the
+    extra lite0.
+    """
 
     rounds: int = 6
     renders: int = 1000

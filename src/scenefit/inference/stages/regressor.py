@@ -21,8 +21,11 @@ FAR = 4  # one in so many renders of a later round is of the uniform prior, so t
 
 @dataclass(frozen=True)
 class Regressor:
-    """rounds: trainings before moment matching, the first on renders of the uniform prior, later ones near the photos;
-    the other methods train it once.  renders, epochs: of each training."""
+    """Training of the attribute regressor.
+
+    rounds: trainings before moment matching, the first on renders of the uniform prior, later ones near the photos; the
+    other methods train it once.  renders, epochs: of each training.
+    """
 
     rounds: int = 3
     renders: int = 4096

@@ -25,8 +25,11 @@ TASK_GRADIENTS = ("influence", "reinforce", "none")
 
 @dataclass(frozen=True)
 class TaskReward:
-    """gradient: "influence" of each render, "reinforce" with the task's metric, or "none".  steps: trainings of the
-    task's network.  renders: that each is trained on.  weight: of the task's gradient against the distance's."""
+    """Labelled photos as reward.
+
+    gradient: "influence" of each render, "reinforce" with the task's metric, or "none".  steps: trainings of the task's
+    network.  renders: images that each is trained on.  weight: of the task's gradient, relative to the distance's.
+    """
 
     gradient: str = "influence"
     steps: int = 20
