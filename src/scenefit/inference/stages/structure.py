@@ -43,8 +43,8 @@ class Structure:
     """The structure policy.
 
     renders: of each round (some thousands); 0 leaves each count and choice its own probabilities.  rounds: of renders
-    and training.  epochs: of the posterior network on them.  samples: of each photo's posterior.  steps, learning_rate: of the policy's likelihood.
-    longest: pixels of the longer side that the network sees.
+    and training.  epochs: of the posterior network on them.  samples: of each photo's posterior.  steps, learning_rate:
+    of the policy's likelihood.  longest: pixels of the longer side that the network sees.
 
     ValueError for fewer than 64 renders a round, or anything else not positive.
     """
