@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 import scenefit as sf
-from experiments.mnist.world import TURNED, camera, grammar, load, take_photos
+from experiments.mnist.world import ROTATION, camera, grammar, load, take_photos
 from scenefit.files.atomic import write_json
 from scenefit.inference.stages.cma_es import CmaEs
 from scenefit.inference.stages.meta_sim import NoMethod
@@ -67,9 +67,9 @@ def median(values: list[float | None]) -> float | None:
 
 def run(data: Path, method: str, gradient: str, seed: int) -> dict[str, float | None]:
     sprites, match, rest = load(data, 10_000, 1000, seed)
-    photos = take_photos(TURNED, match, derive_seed(seed, "match"))
-    test = take_photos(TURNED, rest, derive_seed(seed, "test"))
-    tree, view = grammar(TURNED.prior, sprites), camera(TURNED, sprites)
+    photos = take_photos(ROTATION, match, derive_seed(seed, "match"))
+    test = take_photos(ROTATION, rest, derive_seed(seed, "test"))
+    tree, view = grammar(ROTATION.prior, sprites), camera(ROTATION, sprites)
     chosen, descent = METHODS[method]
     settings = sf.Settings(chosen, Regressor(1, 2048, 4), descent=replace(descent, gradient=gradient),
                            validation_renders=256)

@@ -1,4 +1,4 @@
-"""`python -m experiments.blood --data FOLDER`: see study.py."""
+"""`python -m experiments.blood --data FOLDER`; see study.py."""
 
 from experiments.blood.study import main
 

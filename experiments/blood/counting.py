@@ -1,6 +1,6 @@
-"""How many cells of each kind there are: as the labels of the matched photos say, and as was learned without them.
+"""Cell counts per photo: of the labels, of scenes, of detections and of the fit's posterior.
 
-The labels of these photos are read here, for this comparison only; nothing that is learned sees it. Legend: N photos.
+The labels of the matched photos are read here, for this comparison only. Legend: N photos; C classes.
 """
 
 import json
@@ -18,56 +18,58 @@ from scenefit.files.atomic import write_json
 from scenefit.metrics.wasserstein import wasserstein
 from scenefit.scenes.rng import derive_seed
 
-# Cell -> the arms whose counts it tells; the structure policy is of the first prior alone.
+# Cell -> the arms whose counts it compares. The structure policy exists for the first prior alone.
 ARMS = {"counts": ("wide", "learned"), "counts-structured": (fits.STRUCTURED,)}
 
 
 def run(cell: arms.Cell) -> dict[str, Any]:
-    """The counts of labels, of scenes of the prior and of what was learned, of the detectors' finds in the photos, and
-    what the fit itself read of each photo."""
-    kept = cell.folder.parent / f"{cell.arm}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
+    """Counts of the labels compared with those of each arm's scenes, of its detector's predictions in the photos and of
+    the fit's posterior. Computed once, then read."""
+    path = cell.folder.parent / f"{cell.arm}.json"
+    if path.exists():
+        return json.loads(path.read_text())
     torch.set_num_threads(1)
     photos = world.unlabelled(cell.data)
-    found: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     for arm in ARMS[cell.arm]:
         own = replace(cell, arm=arm)
         scenes = arms.sampler(own)(derive_seed(cell.seed, "counted"), len(photos))
-        found[f"{arm}, scenes"] = world.count(arms.rendered(scenes)[1])
+        counts[f"{arm}, scenes"] = world.count(arms.rendered(scenes)[1])
         network, facts = arms.detector(own)
-        finds = own.task.predict(network, photos.images)
-        found[f"{arm}, detected"] = world.count(finds.where(finds.score >= facts["threshold"]))
-    read = fits.read_counts(cell.fit, tuple(world.COUNTS)) if "learned" in ARMS[cell.arm] else None
-    if read is not None:
-        found["learned, read"] = np.stack([read[name] for name in world.COUNTS], 1)
-    result = compared(labelled(cell.data), found)
-    write_json(kept, result)
+        predicted = own.task.predict(network, photos.images)
+        counts[f"{arm}, detected"] = world.count(predicted.where(predicted.score >= facts["threshold"]))
+    posterior = fits.posterior_counts(cell.fit, tuple(world.COUNTS)) if "learned" in ARMS[cell.arm] else None
+    if posterior is not None:
+        counts["learned, read"] = np.stack([posterior[name] for name in world.COUNTS], 1)
+    result = compared(labelled(cell.data), counts)
+    write_json(path, result)
     return result
 
 
 @cache
 def labelled(data: Path) -> np.ndarray:
-    """What the labels of the matched photos say [N, C]."""
+    """Counts of the matched photos' labels [N, C]."""
     labels = sf.read_boxes(data, world.SIZE, world.MATCHED).boxes
     assert labels is not None
     return world.count(labels)
 
 
-def guessed(data: Path) -> dict[str, float]:
-    """The mean error of a photo's count for who guesses the labels' mean: class -> how far off."""
+def constant_errors(data: Path) -> dict[str, float]:
+    """Class -> mean absolute error of predicting the labels' mean count for every photo."""
     true = labelled(data)
     return {name: float(abs(true[:, code] - true[:, code].mean()).mean()) for code, name in enumerate(world.CLASSES)}
 
 
-def compared(true: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:
-    """For each class: mean and standard deviation, the Wasserstein distance of the counts' distributions and, where the
-    counts are of the same photos, the mean error and its size for each photo."""
+def compared(true: np.ndarray, counts: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Source -> class -> mean, standard deviation and Wasserstein distance to the true counts [N, C].
+
+    Counts of the same photos (all but those of scenes) also have the mean error and the mean absolute error per photo.
+    """
     out: dict[str, Any] = {"labels": {name: moments(true[:, code]) for code, name in enumerate(world.CLASSES)}}
-    for key, counts in found.items():
+    for key, values in counts.items():
         out[key] = {}
         for code, name in enumerate(world.CLASSES):
-            ours, theirs = counts[:, code], true[:, code]
+            ours, theirs = values[:, code], true[:, code]
             row = {**moments(ours), "wasserstein": wasserstein(ours, theirs)}
             if not key.endswith("scenes"):
                 row |= {"error": float((ours - theirs).mean()), "absolute error": float(abs(ours - theirs).mean())}
@@ -76,4 +78,5 @@ def compared(true: np.ndarray, found: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def moments(values: np.ndarray) -> dict[str, float]:
+    """Mean and standard deviation."""
     return {"mean": float(np.mean(values)), "sd": float(np.std(values))}

@@ -1,4 +1,4 @@
-"""experiments/blood: fits that go on where they were stopped, what goes on from them, and searches."""
+"""experiments/blood without its data: fits and their resumption, stages that continue them, and searches."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +26,13 @@ from scenes import smear
 SMALLER = 3
 
 
-def test_a_fit_of_other_settings_is_not_taken(tmp_path: Path) -> None:
+def test_a_fit_with_other_settings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fit.json").write_text('{"settings": {"looks": 3}}')
-    with pytest.raises(ValueError, match="learned with other settings; remove it"):
+    with pytest.raises(ValueError, match="fitted with other settings; remove it"):
         fits.load(fits.Fit(tmp_path, tmp_path, 1.0, 0, Settings("abc")), "learned")
 
 
-def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_fit_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = fits.Fit(tmp_path, tmp_path / "fit", 1.0, 0, Settings(RegressionAbc(2)))
     plan = [("abc", 1), ("abc", 2), ("train-regressor", 1), ("validate", 1)]
     begun: list[int] = []
@@ -42,9 +42,9 @@ def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.
         for number, (stage, done) in list(enumerate(plan))[begun[-1]:]:
             if number == stop:
                 raise KeyboardInterrupt
-            told = {"renders": 10 * (number + 1), "trainings": 1, "cpu_seconds": 1.0, "number": number}
+            facts = {"renders": 10 * (number + 1), "trainings": 1, "cpu_seconds": 1.0, "number": number}
             yield SimpleNamespace(
-                stage=stage, done=done, record=lambda told=told: told,
+                stage=stage, done=done, record=lambda facts=facts: facts,
                 model=SimpleNamespace(state=lambda number=number: {"at": torch.tensor(number)}),
                 state={"piece": torch.tensor(number), "reader:weight": torch.tensor(7.0)})
 
@@ -56,14 +56,14 @@ def test_a_fit_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.
     assert fits.cost(fit, "learned")["renders"] == 40 and begun == [0, 3]
     assert fits.cost(fit, "look-1")["renders"] == 10 and fits.cost(fit, "reader")["renders"] == 30
     assert [one["number"] for one in fits.record(fit)["trace"]] == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match="a fit of 2 rounds has no distribution 'look-3'; it has learned, random"):
+    with pytest.raises(ValueError, match="a fit with 2 rounds has no distribution 'look-3'; choose from learned"):
         fits.cost(fit, "look-3")
-    assert begun == [0, 3], "a fit that is done is not begun again"
+    assert begun == [0, 3], "a finished fit is not started again"
 
 
 @contextmanager
 def smaller(factor: int) -> Iterator[pytest.MonkeyPatch]:
-    """Images of so many times fewer pixels a side, and sizes of cells in the grammar with them."""
+    """Images whose sides, and the sizes of cells in the grammar, are divided by factor."""
     with pytest.MonkeyPatch.context() as now:
         height, width = (side // factor for side in smear.SIZE)
         for name, value in {"HEIGHT": height, "WIDTH": width}.items():
@@ -75,7 +75,7 @@ def smaller(factor: int) -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="module")
 def small_fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fits.Fit]:
-    """A fit of few renders to 8 small photos, which are renders of the naive guess."""
+    """A fit with few renders to 8 small photos, which are renders of the naive grammar."""
     settings = Settings(RegressionAbc(1, 64, False), Regressor(renders=16, epochs=1),
                         descent=Descent(0, 64, gradient="score-function"), validation_renders=8)
     with smaller(SMALLER) as now:
@@ -87,9 +87,9 @@ def small_fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fits.Fit]:
 
 
 @pytest.mark.parametrize("name", fits.SEARCHES)
-def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch,
+def test_a_search_has_at_least_as_many_renders_as_the_fit(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch,
                                                     name: str) -> None:
-    """Of its own: what the reader's training took comes on top."""
+    """The renders of the regressor's training come on top."""
     monkeypatch.setattr(cma_es, "N_IMAGES", 8)
     read, whole, drawn = fits.cost(small_fit, "reader"), fits.cost(small_fit, "learned"), []
     render = sf.Shapes.__call__
@@ -99,19 +99,21 @@ def test_a_search_draws_no_fewer_than_the_whole_fit(small_fit: fits.Fit, monkeyp
     assert spent["renders"] == read["renders"] + sum(drawn) and spent["trainings"] == read["trainings"]
 
 
-def test_the_distances_that_arms_end_at(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that changes nothing stands at the prior's."""
+def test_the_final_distances_of_arms(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first candidate of a random search is the prior, whose distance is that of the wide grammar."""
     monkeypatch.setattr(cma_es, "N_IMAGES", 8)
-    told = summary.distances([SimpleNamespace(arm=arm, fit=small_fit) for arm in ("wide", "learned", *fits.SEARCHES)])
-    assert set(told) == {"wide", "learned", "random", "cma", "photos"} and told["random"] <= told["wide"]
-    assert told["photos"] < told["wide"]
-    assert told["learned"] == fits.record(small_fit)["trace"][-1]["distance"]
-    assert told["wide"] == fits.facts_of(small_fit, "random")["trace"][0]
+    cells = [SimpleNamespace(arm=arm, fit=small_fit) for arm in ("wide", "learned", *fits.SEARCHES)]
+    distances = summary.distances(cells)
+    assert set(distances) == {"wide", "learned", "random", "cma", "photos"}
+    assert distances["random"] <= distances["wide"]
+    assert distances["photos"] < distances["wide"]
+    assert distances["learned"] == fits.record(small_fit)["trace"][-1]["distance"]
+    assert distances["wide"] == fits.facts_of(small_fit, "random")["trace"][0]
 
 
 @pytest.mark.parametrize("name", ["matched", "rewarded"])
-def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """As a fit with these settings would have from its beginning; stopped, it goes on from its last step."""
+def test_a_stage_continues_the_fit(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The result is that of one fit with all stages, also after an interruption."""
     monkeypatch.setattr(fits, "REFINED", {"matched": {"descent.steps": 1},
                                           "rewarded": {"task.steps": 1, "task.renders": 8}})
     monkeypatch.setattr(fits, "REWARDING", sf.Detect(world.CLASSES, steps=8, augmented_copies=4, batch=2,
@@ -137,15 +139,15 @@ def test_the_learned_distribution_goes_on(small_fit: fits.Fit, monkeypatch: pyte
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     before = fits.load(small_fit, "learned").state()
     moved = any(not torch.equal(ours[key], value) for key, value in before.items())
-    assert moved or name == "matched", "a step that leads away from the photos is not kept"
+    assert moved or name == "matched", "a step that increases the distance is not kept"
     assert fits.cost(small_fit, name)["renders"] == whole.renders
 
 
-def test_a_policy_learns_the_counts_on(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_structure_policy_continues_the_counts(small_fit: fits.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fits, "POLICY", Structure(64, 1, epochs=1, samples=2, steps=2))
     model = fits.load(small_fit, fits.STRUCTURED)
     assert model.structure is not None and fits.load(small_fit, "learned").structure is None
     spent, before = (fits.cost(small_fit, name) for name in (fits.STRUCTURED, "learned"))
     assert [spent[name] - before[name] for name in ("renders", "trainings")] == [64, 1]
     ours, theirs = (fits.load(small_fit, name).sample(4, 0).tables["image"] for name in (fits.STRUCTURED, "learned"))
-    assert np.array_equal(ours["red"], theirs["red"]), "what is no count stays as it was learned"
+    assert np.array_equal(ours["red"], theirs["red"]), "attributes other than counts keep their distribution"

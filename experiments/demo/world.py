@@ -1,4 +1,5 @@
-"""The demo's photos: digits that are no sprites, turned and moved in a way that only this file knows."""
+"""The demo's photos: digits that are not used as sprites, rotated and shifted by a distribution that only this file
+knows."""
 
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from scenefit.files.atomic import atomic_write
 from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
-MATCH = 450  # photos to match; the other digits are the test
+MATCH = 450  # photos for the fit; the other digits are the test photos
 
 
 def truth(sprites: int) -> sf.Grammar:
-    """How the photos' digits really lie. Nothing but the photos and the oracle may use it."""
+    """The true distribution of the photos' scenes. Only the photos and the oracle may use it."""
     return sf.Grammar("image", {
         "image": {"shade": sf.Uniform(0, 20)},
         "digit": {"x": sf.Normal(13, 1.5), "y": sf.Normal(26, 3), "angle": sf.Angle(115, sd=20),
@@ -22,7 +23,7 @@ def truth(sprites: int) -> sf.Grammar:
 
 
 def take_photos(seed: int) -> tuple[sf.Photos, sf.Photos]:
-    """Photos to match (their labels are not looked at) and photos to test on: other digits, the same world."""
+    """Photos for the fit (their labels are not used) and for the test: different digits, the same distribution."""
     images, classes = digits.digits(slice(digits.HALF, None))
     order = np.random.default_rng(derive_seed(seed, "split")).permutation(len(images))
     parts = []
@@ -36,7 +37,7 @@ def take_photos(seed: int) -> tuple[sf.Photos, sf.Photos]:
 
 
 def save_photos(photos: sf.Photos, folder: Path) -> None:
-    """As PNG files, as a user would have them."""
+    """Write the photos as PNG files, as a user would have them."""
     for row, image in enumerate(photos.images):
         with atomic_write(folder / f"{row:03d}.png") as file:
             Image.fromarray(image).save(file, "PNG")

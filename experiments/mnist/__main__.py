@@ -1,4 +1,4 @@
-"""`python -m experiments.mnist WORLD --data FOLDER`: see study.py."""
+"""`python -m experiments.mnist WORLD --data FOLDER`; see study.py."""
 
 from experiments.mnist.study import main
 

@@ -1,4 +1,4 @@
-"""A classifier trained on renders that are new in every epoch.
+"""A classifier that is trained on new renders in every epoch.
 
 Legend: S images; H, W pixels.
 """
@@ -21,7 +21,7 @@ RATE = 6e-3
 
 
 def network(size: int, width: int, seed: int) -> nn.Module:
-    """Grey images [S, 1, H, W] -> log-odds [S, 10]. Strides bring the canvas to 4x4 cells."""
+    """A network: grey images [S, 1, H, W] -> logits [S, 10]. Strides reduce the image to 4x4 cells."""
     def block(inside: int, out: int, kernel: int, stride: int) -> list[nn.Module]:
         return [nn.Conv2d(inside, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
@@ -33,8 +33,8 @@ def network(size: int, width: int, seed: int) -> nn.Module:
 
 
 def jittered(images: torch.Tensor, amount: float) -> torch.Tensor:
-    """Images [S, 1, H, W] a little turned, stretched, sheared and moved, each by its own draw: at amount 1 with spreads
-    of 4 degrees, 5 % and 0.7 pixels. Other hands write so."""
+    """Images [S, 1, H, W] with a random affine transformation each, as between writers. At amount 1 the standard
+    deviations are 4 degrees of rotation, 5 % of scale and shear, and 0.7 pixels of translation."""
     turn, across, down, shear, right, below = amount * torch.randn(6, len(images))
     turn, across, down, shear = 0.07 * turn, 1 + 0.05 * across, 1 + 0.05 * down, 0.05 * shear
     shift = 1.4 / images.shape[3]  # the side is 2 long
@@ -46,7 +46,7 @@ def jittered(images: torch.Tensor, amount: float) -> torch.Tensor:
 
 def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites, images: int, epochs: int, width: int,
           seed: int, jitter: float = 0.0) -> nn.Module:
-    """Train on `images` new renders an epoch. All arms share first weights, order, schedule and jitter."""
+    """Train on `images` new renders per epoch. All arms share initial weights, order, schedule and jitter."""
     model = network(camera.size[0], width, seed).to(memory_format=torch.channels_last)
 
     def losses() -> Iterator[torch.Tensor]:
@@ -70,7 +70,7 @@ def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites
 
 @torch.no_grad()
 def accuracy(model: nn.Module, photos: sf.Photos) -> float:
-    """Share told right, 0..1."""
+    """Share of correctly classified photos, 0..1."""
     parts = to_tensor(photos.images)[:, :1].split(CHUNK)
-    told = torch.cat([model(part).argmax(1) for part in parts]).numpy()
-    return float((told == photos.label.astype(int)).mean())
+    predicted = torch.cat([model(part).argmax(1) for part in parts]).numpy()
+    return float((predicted == photos.label.astype(int)).mean())

@@ -1,10 +1,11 @@
 """The MNIST experiments of the Meta-Sim paper: `python -m experiments.mnist WORLD --data FOLDER`.
 
-Each cell (seed, arm) is kept in runs/mnist/..., so the same command goes on where it was stopped. The figures are
-written to experiments/mnist_WORLD/: result.json and report.png.
+Finished cells (one seed, one arm) are kept in runs/mnist, so an interrupted command resumes. Writes result.json and
+result.png into experiments/mnist_WORLD.
 """
 
 import argparse
+import io
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,19 +29,23 @@ from scenefit.metrics.mmd import noise_floor
 from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.model import load_model
 from scenefit.report import Baseline, Interval, ReportContent, TracePoint
-from scenefit.report import Table as StoryTable
+from scenefit.report import Table as ReportTable
 from scenefit.report.picture import first_view
 from scenefit.run.report import attributes
 from scenefit.scenes.rng import derive_seed
 
 ARMS = ("grammar", "shrunk", "learned", "oracle")
-MATCH = 1000  # photos that are matched; the other 9,000 of MNIST's test part are the report's
+MATCH = 1000  # photos for the fit; the other 9,000 of MNIST's test part are the test photos
 HERE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One seed of one experiment."""
+    """One seed of one experiment.
+
+    data: folder of mnist_full.npz.  sprites: their number.  images: renders per epoch.  width: channels of the
+    classifier's first layer.  jitter: amount of `network.jittered`.
+    """
 
     world: str
     data: Path
@@ -62,14 +67,15 @@ def main(world: str | None = None) -> None:
     if world is None:
         parser.add_argument("world", choices=WORLDS)
     parser.add_argument("--data", type=Path, required=True, help="folder with mnist_full.npz")
-    parser.add_argument("--sprites", type=int, default=10_000, help="digits of the training part used as sprites")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=20_000, help="new renders an epoch")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--sprites", type=int, default=10_000, help="digits of MNIST's training part used as sprites")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--images", type=int, default=20_000, help="new renders per epoch")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of the classifier's training")
     parser.add_argument("--width", type=int, default=32, help="channels of the classifier's first layer")
-    parser.add_argument("--jitter", type=float, default=0.0, help="of the classifier's training images, in all arms")
-    parser.add_argument("--arms", nargs="*", default=ARMS, help="none: fit only")
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, one thread each")
+    parser.add_argument("--jitter", type=float, default=0.0,
+                        help="random affine augmentation of the classifier's training images, in all arms; 0: none")
+    parser.add_argument("--arms", nargs="*", default=ARMS, help="arms to train; without values: fit only")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds computed in parallel, one thread each")
     options = parser.parse_args()
     chosen = WORLDS[world or options.world]
     jobs = [Job(chosen.name, options.data, options.sprites, seed, options.images, options.epochs, options.width,
@@ -90,7 +96,7 @@ def main(world: str | None = None) -> None:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """All cells of one seed."""
+    """Fit and all arms of one seed."""
     torch.set_num_threads(1)
     world, parts = WORLDS[job.world], load(job.data, job.sprites, MATCH, job.seed)
     fitted = fit(job, world, *parts[:2])
@@ -99,10 +105,10 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def fit(job: Job, world: World, sprites: Digits, match: Digits) -> dict[str, Any]:
-    """Fit and measure how far each learned attribute is from the truth, and how far the prior was."""
-    kept, tree = job.folder / "fit.json", grammar(world.prior, sprites)
-    if kept.exists():
-        return json.loads(kept.read_text())
+    """Fit, and measure the Wasserstein distance of each attribute to the truth, learned and prior. Done once."""
+    path, tree = job.folder / "fit.json", grammar(world.prior, sprites)
+    if path.exists():
+        return json.loads(path.read_text())
     photos = take_photos(world, match, derive_seed(job.seed, "match"))
     trace = []
     for step in sf.fit_steps(tree, camera(world, sprites), replace(photos, label=np.full(len(photos), "")),
@@ -111,19 +117,19 @@ def fit(job: Job, world: World, sprites: Digits, match: Digits) -> dict[str, Any
     band = noise_floor(step.objective.photo_features, job.seed, using=step.objective.kernel)
     sets = {"learned": step.model.sample(4096), "prior": tree.sample(job.seed, 4096),
             "truth": grammar(world.target, sprites).sample(derive_seed(job.seed, "truth"), 4096)}
-    found = {a: {**{name: wasserstein(sets[name].tables["digit"][a], sets["truth"].tables["digit"][a], a == "angle")
-                    for name in ("learned", "prior")},
-                 **{f"{name} mean and sd": moments(scenes.tables["digit"][a], a == "angle")
-                    for name, scenes in sets.items()}} for a in world.prior}
+    distances = {a: {**{name: wasserstein(sets[name].tables["digit"][a], sets["truth"].tables["digit"][a], a == "angle")
+                        for name in ("learned", "prior")},
+                     **{f"{name} mean and sd": moments(scenes.tables["digit"][a], a == "angle")
+                        for name, scenes in sets.items()}} for a in world.prior}
     write_tensors(job.folder / "model.safetensors", step.model.state(), {})
-    result = {"wasserstein": found, "renders": step.renders, "cpu_seconds": step.cpu_seconds,
+    result = {"wasserstein": distances, "renders": step.renders, "cpu_seconds": step.cpu_seconds,
               "trace": [point for point in trace if np.isfinite(point[1])], "floor": [band.mean, band.low, band.high]}
-    write_json(kept, result)
+    write_json(path, result)
     return result
 
 
 def moments(values: Any, circular: bool) -> list[float]:
-    """Mean and standard deviation; of angles about their mean direction."""
+    """Mean and standard deviation; for angles in degrees, about their mean direction."""
     values = np.asarray(values, float)
     if not circular:
         return [float(values.mean()), float(values.std())]
@@ -132,11 +138,11 @@ def moments(values: Any, circular: bool) -> list[float]:
 
 
 def classify(job: Job, world: World, arm: str, sprites: Digits, test: sf.Photos) -> float:
-    """Accuracy on the held-out photos of the classifier trained on one arm."""
+    """Test accuracy of the classifier trained on one arm. Done once."""
     jitter = f"-jitter-{job.jitter:g}" if job.jitter else ""
-    kept = job.folder / f"{arm}-{job.images}x{job.epochs}-{job.width}{jitter}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())["accuracy"]
+    path = job.folder / f"{arm}-{job.images}x{job.epochs}-{job.width}{jitter}.json"
+    if path.exists():
+        return json.loads(path.read_text())["accuracy"]
     began, tree = time.process_time(), grammar(world.prior, sprites)
     model = load_model(tree, read_tensors(job.folder / "model.safetensors", "remove it")[0], job.seed)
     sample = {"grammar": tree.sample, "shrunk": sf.shrunk(tree).sample,
@@ -145,18 +151,18 @@ def classify(job: Job, world: World, arm: str, sprites: Digits, test: sf.Photos)
     trained = net.train(sample, camera(world, sprites), job.images, job.epochs, job.width, job.seed,
                         job.jitter)
     accuracy = net.accuracy(trained, test)
-    write_json(kept, {"accuracy": accuracy, "cpu_seconds": time.process_time() - began})
+    write_json(path, {"accuracy": accuracy, "cpu_seconds": time.process_time() - began})
     return accuracy
 
 
 def training(job: Job) -> str:
-    """How the classifier is trained, in words."""
+    """The classifier's training as text."""
     jitter = f", jitter {job.jitter:g}" if job.jitter else ""
     return f"{job.images} renders x {job.epochs} epochs, width {job.width}{jitter}"
 
 
 def options(job: Job, result: dict[str, Any]) -> str:
-    """Those of the command that are not its defaults."""
+    """Options of the command that differ from its defaults, as text."""
     if job.sprites == 10_000:
         return ""
     return (f" --sprites {job.sprites} --images {job.images} --epochs {job.epochs} --jitter {job.jitter:g} "
@@ -164,6 +170,7 @@ def options(job: Job, result: dict[str, Any]) -> str:
 
 
 def summary(world: World, job: Job, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """All seeds in one result, as in result.json."""
     accuracy = {arm: [result["accuracy"][arm] for result in results] for arm in job.arms}
     out: dict[str, Any] = {
         "world": world.name, "sprites": job.sprites, "photos": {"match": MATCH, "test": 10_000 - MATCH},
@@ -181,42 +188,43 @@ def summary(world: World, job: Job, results: list[dict[str, Any]]) -> dict[str, 
 
 
 def picture(world: World, job: Job, result: dict[str, Any]) -> bytes:
-    """The first seed's fit as a report picture, with all seeds' table."""
-    import io
-
+    """PNG: report on the first seed's fit, with the table of all seeds."""
     sprites, match, _ = load(job.data, job.sprites, MATCH, job.seed)
     tree = grammar(world.prior, sprites)
     model = load_model(tree, read_tensors(job.folder / "model.safetensors", "remove it")[0], job.seed)
     fitted = json.loads((job.folder / "fit.json").read_text())
     true = grammar(world.target, sprites).sample(1, 2048).tables["digit"]
     shown = [replace(a, truth=true[a.name], unit="°" if a.circular else "px") for a in attributes(model, {})]
-    rows = [Baseline(arm, row["mean"], row["low"], row["high"], row["values"]) for arm,
-            row in result["accuracy"].items()]
+    rows = [Baseline(arm, row["mean"], row["low"], row["high"], row["values"])
+            for arm, row in result["accuracy"].items()]
     gap = Interval(*(result["gap_closed"][key] for key in ("mean", "low", "high"))) if "gap_closed" in result else None
     view = camera(world, sprites)
-    story = ReportContent(
-        title=f"MNIST, {world.title}", verdict=result.get("verdict", words(result)),
-        subtitle=f"{job.sprites:,} sprites, {MATCH:,} unlabelled photos to match, {result['photos']['test']:,} to test",
+    content = ReportContent(
+        title=f"MNIST, {world.title}", verdict=result.get("verdict", distances_text(result)),
+        subtitle=f"{job.sprites:,} sprites, {MATCH:,} unlabelled photos for the fit, {result['photos']['test']:,} test "
+                 "photos",
         command=f"python -m experiments.mnist_{world.name} --data FOLDER{options(job, result)}" if rows else
                 f"python -m experiments.mnist {world.name} --arms --data FOLDER",
         photos=take_photos(world, match, derive_seed(job.seed, "match")).images[::40][:24],
         prior=sf.render(view, tree.sample(0, 24)).images, learned=sf.render(view, model.sample(24)).images,
         trace=[TracePoint(*point) for point in fitted["trace"]], floor=Interval(*fitted["floor"]), attributes=shown,
-        table=StoryTable("accuracy", rows, f"95 % t interval over {result['seeds']} seeds", gap) if rows else None,
+        table=ReportTable("accuracy", rows, f"95 % t interval over {result['seeds']} seeds", gap) if rows else None,
         facts={"fit renders": f"{result['fit_renders']:,}",
                "fit CPU seconds": f"{result['fit_cpu_seconds']['mean']:.1f}", "training": result["training"]})
-    held = io.BytesIO()
-    first_view(story).save(held, "PNG")
-    return held.getvalue()
+    buffer = io.BytesIO()
+    first_view(content).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
-def words(result: dict[str, Any]) -> str:
-    parts = [f"{a}: {row['learned']['mean']:.2f} against {row['prior']['mean']:.2f} for the prior"
+def distances_text(result: dict[str, Any]) -> str:
+    """The attributes' Wasserstein distances to the truth, as text."""
+    parts = [f"{a} {row['learned']['mean']:.2f} (prior {row['prior']['mean']:.2f})"
              for a, row in result["wasserstein"].items()]
     return "Wasserstein distance to the truth, mean over seeds: " + "; ".join(parts) + "."
 
 
 def show(result: dict[str, Any]) -> None:
+    """Print the table of accuracies and the distances to the truth."""
     table = Table(title=f"{result['world']}: accuracy on held-out photos, {result['seeds']} seeds")
     for column in ("trained on", "mean %", "95 % interval", "paper %"):
         table.add_column(column)
@@ -226,5 +234,5 @@ def show(result: dict[str, Any]) -> None:
                       f"{paper:.1f}" if paper == paper else "")
     if result["accuracy"]:
         Console().print(table)
-    Console().print(words(result))
+    Console().print(distances_text(result))
 

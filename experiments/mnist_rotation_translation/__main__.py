@@ -1,4 +1,4 @@
-"""`python -m experiments.mnist_rotation_translation --data FOLDER`: see README.md here."""
+"""`python -m experiments.mnist_rotation_translation --data FOLDER`; see README.md beside this file."""
 
 from experiments.mnist.study import main
 

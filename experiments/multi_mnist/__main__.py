@@ -1,4 +1,4 @@
-"""`python -m experiments.multi_mnist --data FOLDER`: see study.py."""
+"""`python -m experiments.multi_mnist --data FOLDER`; see study.py."""
 
 from experiments.multi_mnist.study import main
 

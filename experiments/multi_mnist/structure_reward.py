@@ -1,9 +1,9 @@
-"""Meta-Sim2's way to learn a structure policy: a reward for each render of the policy's own scenes.
+"""The policy gradient of Meta-Sim2 for a structure policy (Devaranjan et al., ECCV 2020, section 3.3).
 
-A scene's reward is the log ratio of the densities of the photos' features and of the renders' at its own image, by
-kernel density estimation; the policy gradient follows it, with the mean of the other scenes' rewards as baseline
-(Devaranjan et al., ECCV 2020, section 3.3). It needs many renders more than `structure_fit` and ends further from the
-truth (experiments/multi_mnist); it is kept for where a recogniser cannot be believed.
+The reward of a sampled scene is the log ratio of two kernel density estimates at its render's features: that of the
+photos and that of the renders. The baseline is the mean reward of the other scenes. This method needs many more
+renders than the stage `structure` and ends further from the truth (README.md beside this file); it is kept for
+comparison.
 
 Legend: S scenes; N photos; F features.
 """
@@ -21,22 +21,23 @@ from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.rng import derive_seed
 
-WIDTH = 0.1  # of the median squared distance between photos: the kernel's
+WIDTH = 0.1  # of the kernel, as a share of the median squared distance between photos
 
 
 def density_ratio(renders: Tensor, photos: Tensor) -> Tensor:
-    """log p_photos / p_renders at each render [S], of features [S, F] and [N, F]; a render does not count itself."""
+    """log p_photos / p_renders at each render [S], from features [S, F] and [N, F]. The density of the renders leaves
+    out the render itself."""
     width = WIDTH * median_heuristic(photos)
-    own = (-squared_distances(renders, renders) / width).fill_diagonal_(-float("inf"))
-    real = -squared_distances(renders, photos) / width
-    logs = torch.logsumexp(real, dim=1) - torch.logsumexp(own, dim=1)
-    return logs - float(np.log(len(photos) / (len(renders) - 1)))
+    to_renders = (-squared_distances(renders, renders) / width).fill_diagonal_(-float("inf"))
+    to_photos = -squared_distances(renders, photos) / width
+    log_ratio = torch.logsumexp(to_photos, dim=1) - torch.logsumexp(to_renders, dim=1)
+    return log_ratio - float(np.log(len(photos) / (len(renders) - 1)))
 
 
 def follow_reward(policy: StructurePolicy, extractor: Extractor, renderer: Renderer, photos: np.ndarray, *,
-                  seed: int = 0,
-                  draw: Draw = by_grammar, steps: int = 150, batch: int = 256, rate: float = 2e-2) -> int:
-    """Move a policy by the reward. photos uint8 [N, H, W, 3]; returns the images rendered."""
+                  seed: int = 0, draw: Draw = by_grammar, steps: int = 150, batch: int = 256,
+                  rate: float = 2e-2) -> int:
+    """Train policy in place with the reward on photos uint8 [N, H, W, 3]; returns the number of renders."""
     features = compute(extractor, photos)
     mean, spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-3)
     features = (features - mean) / spread

@@ -1,4 +1,4 @@
-"""The reward that is the alternative to a structure posterior: density ratios, and a policy that follows it."""
+"""The policy gradient of Meta-Sim2: its density-ratio reward, and that a policy trained with it matches the photos."""
 
 import numpy as np
 import torch
@@ -20,13 +20,13 @@ def test_the_density_ratio_is_that_of_two_normals() -> None:
     found, wanted = density_ratio(renders, photos), 0.7 * renders[:, 0] - 0.7**2 / 2
     near = renders[:, 0].abs() < 1.5
     assert float((found - wanted)[near].abs().mean()) < 0.12
-    few = torch.randn(40, 5, generator=draw)  # far apart: what counts itself would find renders dense
+    few = torch.randn(40, 5, generator=draw)  # far apart: counting each point itself would overestimate the density
     same = torch.stack([density_ratio(few, torch.randn(40, 5, generator=draw)).median() for _ in range(20)])
     assert abs(float(same.mean())) < 0.4
 
 
 def test_the_reward_moves_a_policy_to_the_photos() -> None:
-    """Photos: nothing at all (0.3), or two dots (0.7) that are standing."""
+    """Photos have no dots (0.3) or two standing ones (0.7)."""
     def decide(group: NodeGroup) -> dict[str, np.ndarray]:
         if group.kind == "scene":
             return {"n_dot": np.where(np.arange(len(group)) % 10 < 3, 0, 2)}
