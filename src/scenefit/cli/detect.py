@@ -9,7 +9,7 @@ from scenefit.cli import console
 from scenefit.cli.options import (
     ELSEWHERE,
     RESUME,
-    DeviceOption,
+    DetectorDeviceOption,
     FlatOption,
     flat_field_hash,
     flat_field_of,
@@ -31,7 +31,7 @@ def detect(
     threshold: Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Minimum confidence.",
                                                     show_default="the detector's own")] = None,
     flat_field: FlatOption = None,
-    device: DeviceOption = "cpu",
+    device: DetectorDeviceOption = "cpu",
 ) -> None:
     """Detect objects in photos.
 
@@ -41,7 +41,8 @@ def detect(
     Writes found/found.json, a list in the format of COCO results: file_name, image_id (index in the sorted list of
     photos), category_id (from 1, in the order of the sorted classes), category, bbox (x, y, width, height in pixels of
     the whole photo), score (confidence); and each photo as a PNG with its boxes drawn, small photos enlarged. Photos
-    are resized to the size that the detector was trained on, the centre cropped; the cropped margins are not searched.
+    are scaled to the size that the detector was trained on and cropped at the centre; objects in the cropped margins
+    are not found.
     """
     from scenefit.data.image_files import ENDINGS, check_folder, describe_skipped, find_photos, warn_12_bit
     from scenefit.files.atomic import content_hash

@@ -64,8 +64,8 @@ def evaluate(
       scenefit evaluate runs/digits --real held_out/ --labelled labelled_photos/
       scenefit evaluate detector.safetensors --labelled labelled_photos/
 
-    A run: compares the learned distribution with two baselines, the grammar's prior and "shrunk", uniform
-    randomisation shrunk about its centre. A fit that does not beat "shrunk" has learned nothing useful.
+    A run: compares the learned distribution with two baselines, the grammar's prior and "shrunk", all
+    learned ranges shrunk about their centre to a quarter. A fit that does not beat "shrunk" has learned nothing useful.
 
     Distances between renders and photos, lower is better: MMD2 (with its noise floor, between photos and other
     photos), KID, and the AUC of a classifier that tells renders from photos (0.5 or below: it cannot). A lower

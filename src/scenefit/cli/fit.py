@@ -52,7 +52,7 @@ def fit(
     device: DeviceOption = "cpu",
     method: Annotated[str | None, typer.Option("--method", metavar="auto|moment-matching|abc|cma-es|meta-sim|none",
                                                help="How to learn. auto: moment-matching. abc: joint posterior of each "
-                                               "photo's image attributes. meta-sim: the chain of the paper.",
+                                               "photo's image attributes. meta-sim: as in the paper.",
                                                show_default="auto")] = None,
     gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|pathwise|finite-difference|spsa|"
                                                  "score-function", help="Gradient estimator of the MMD descent.",
@@ -75,7 +75,7 @@ def fit(
     that is trained on renders, once in each of the task's steps (--set task.steps=20). The options from --min-pixels to
     --margin define which rendered objects get boxes, and what boxes.
 
-    Photos are resized to the renderer's size: the short side is fitted, the centre cropped. The run folder holds the
+    Photos are scaled until they cover the renderer's size, and cropped at the centre. The run folder holds the
     learned distribution (model.safetensors) and report.html. If stopped or killed, run the same command again to
     resume: the result is the same.
     """

@@ -45,13 +45,16 @@ WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes 
                                             "process, which cannot stop a renderer that hangs. The images are the "
                                             "same.")]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of the renderer, if it "
-                                           "supports one. Results differ between devices in their last digits.")]
-LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False, help="A few "
-                                                     "labelled photos: one subfolder per class; or a data set of "
+                                           "can choose one, and of the trained models. Results differ between devices "
+                                           "in their last digits.")]
+DetectorDeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of the detector. "
+                                                   "Results differ between devices in their last digits.")]
+LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
+                                                     help="Labelled photos: one subfolder per class; or a data set of "
                                                      "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
-                                                 "photos of the same camera (the same folder will do), to correct "
-                                                 "the flat field: what all of them show at the same place, such as "
+                                                 "photos of the same camera (the photos themselves will do), to "
+                                                 "correct the flat field: what all of them show at the same place, such as "
                                                  "dust on the lens, is removed from every photo. Give it to every "
                                                  "command that reads photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
