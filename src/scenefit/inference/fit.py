@@ -30,7 +30,7 @@ from scenefit.tasks.from_labels import renders_to_choose, task_for_labels
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of a stage, done.
+    """A finished step of a stage.
 
     number: its place in the fit.  stage: "pretraining", "abc", "train-regressor", "moment-matching", "cma-es",
     "refine", "structure", "mmd-descent", "keep-best", "task-reward" or "validate".  done, of: steps of the stage.
@@ -81,9 +81,9 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     real: a folder of photos, a list file inside a data set of boxes, `Photos`, or uint8 images [N, H, W, 3]; no label
     of theirs is read.  labelled: a folder with a subfolder for each class, a data set of boxes (`read_few`), or
     `Photos` with labels or boxes, for the task: by default `Classify` over their classes, or `Detect` over those of
-    their boxes and of the renders.  label_policy: which objects of renders get boxes, and which.
+    their boxes and of the renders.  label_policy: which rendered objects get boxes, and what boxes.
     features: the distance's feature extractor; by default the inner features of a network trained on renders.
-    state: of the `Step` to go on from.
+    state: of the `Step` to resume from.
     ValueError for a grammar without a learned attribute, unusable photos or settings; `RenderError` from the renderer.
     """
     settings = settings or Settings()

@@ -44,7 +44,7 @@ class SceneDistribution(nn.Module):
     curves: of each learned number, the coefficients of its quantile offset [2 + K].  log_sigma: log(sigma - floor) of
     its noise.  logits, rules: of learned choices and rules.  network: the graph network.
     structure: a policy that decides rules, counts and choices in place of logits and offsets of their own, or None.
-    aggregate_posterior: what the root's numbers start from in place of their priors, or None; saved as "cloud".
+    aggregate_posterior: the distribution of the root's numbers in place of their priors, or None; saved as "cloud".
     """
 
     def __init__(self, grammar: Grammar, seed: int = 0):

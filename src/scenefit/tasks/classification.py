@@ -37,7 +37,9 @@ def small_network(size: tuple[int, int], classes: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class Classify:
-    """classes: their names.  epochs, learning_rate: of training.  network: (size, C) -> an `nn.Sequential` that ends in
+    """Classification of whole images.
+
+    classes: their names.  epochs, learning_rate: of training.  network: (size, C) -> an `nn.Sequential` that ends in
     a Linear layer."""
 
     classes: tuple[str, ...]

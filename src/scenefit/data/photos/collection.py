@@ -23,7 +23,9 @@ CALLER = 4  # frames from `collect` up to the caller of a public reader, to whom
 
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """images uint8 [N, H, W, 3].  paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
+    """Photos of one size, with labels if there are any.
+
+    images: uint8 [N, H, W, 3].  paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
     where they are labelled.
