@@ -55,8 +55,8 @@ LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR"
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
                                                  "photos of the same camera (the photos themselves will do), to "
                                                  "correct the flat field: what all of them show at the same place, "
-                                                 "such as dust on the lens, is removed from every photo. Give it to every "
-                                                 "command that reads photos.")]
+                                                 "such as dust on the lens, is removed from every photo. Give it to "
+                                                 "every command that reads photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type and default

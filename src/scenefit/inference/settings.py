@@ -55,10 +55,10 @@ MIN_STEPS = 10  # renders for each of at least four pieces of work
 class Settings:
     """How to fit. Counts are of images rendered unless said otherwise.
 
-    method: how the distribution is estimated: a name of `METHODS` ("auto" is "moment-matching"), or one of their settings
-    classes, such as RegressionAbc(rounds=4).  regressor: training of the network that predicts attributes and whose
-    features measure the distance.  structure: a policy for counts and kinds.  descent: on the MMD.  task: labelled
-    photos as reward.
+    method: how to estimate the distribution: a name of `METHODS` ("auto" is "moment-matching"), or one of their
+    settings classes, such as RegressionAbc(rounds=4).  regressor: training of the network that predicts attributes
+    and whose features measure the distance.  structure: a policy for counts and kinds.  descent: on the MMD.
+    task: labelled photos as reward.
     validation_renders: for each measurement of the distance.  max_photos: of a larger folder, as many, evenly spread.
     max_renders: of the whole fit; every stage then gets its share.  minutes: of wall clock, after which no step begins.
     device: "cpu" or "cuda", of the task's network and of detectors.

@@ -56,7 +56,8 @@ class _Source:
 class Detect:
     """Object detection.
 
-    classes: their names.  steps, batch, learning_rate: of training.  upscale: factor of the images' size before the network sees them.
+    classes: their names.  steps, batch, learning_rate: of training.  upscale: factor of the images' size before the
+    network sees them.
     augmented_copies: the images are augmented into at least so many copies, at least one of each.  nms_iou: of two
     predicted boxes of a class that overlap more, the less confident is dropped.  max_detections: of an image.
     backbone: `Lite0Maps`, or `SmallMaps` without the extra `lite0`.  train_backbone: train the backbone too, best on a
