@@ -1,1 +1,1 @@
-"""Benchmarks: commands that measure cost, as counts and ratios in one run. Never tests."""
+"""Benchmarks: commands that measure cost, as counts and as ratios within one run. They are not tests."""

@@ -1,8 +1,8 @@
 """Renders to a distance with 20 learned attributes: `python -m benchmarks.many_attributes`.
 
-Five digits on one canvas, each with its own x, y, angle and scale: finite differences take 41 renders an image. All
-start at the prior and go down the same distance, in the features of the same kind of reader; how many renders until it
-is a tenth of what it was?
+Five digits in one image, each with its own x, y, angle and scale: finite differences take 41 renders per image. Each
+gradient starts at the prior and descends on the same distance, in the features of a regressor; the benchmark counts
+the renders until the distance is a tenth of the initial one.
 """
 
 import argparse
@@ -22,12 +22,13 @@ from scenefit.scenes.rng import derive_seed
 from scenes import digits
 
 SIZE = 64
-GOAL = 0.1  # of the first distance
+GOAL = 0.1  # share of the initial distance
 STEPS = {"pathwise": 300, "finite-difference": 80, "spsa": 300, "score-function": 300}
 CENTRES = ((16, 16), (48, 16), (32, 32), (16, 48), (48, 48))
 
 
 def grammar(target: bool) -> sf.Grammar:
+    """The grammar with its priors or, with target, the photos' distribution."""
     symbols: dict[str, Any] = {"image": {}}
     for number, (x, y) in enumerate(CENTRES):
         sign = 1 if number % 2 else -1
@@ -42,32 +43,32 @@ def grammar(target: bool) -> sf.Grammar:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     options = parser.parse_args()
     torch.set_num_threads(1)
     renderer = sf.Sprites((SIZE, SIZE), {f"digit{n}": digits.textures for n in range(len(CENTRES))})
     cases = [(gradient, seed) for gradient in STEPS for seed in range(options.seeds)]
-    found: dict[str, list[Any]] = {}
+    renders: dict[str, list[Any]] = {}
     for gradient, seed in track(cases, "descents"):
         photos = sf.render(renderer, grammar(True).sample(derive_seed(seed, "photos"), 500)).images
-        found.setdefault(gradient, []).append(renders_to_goal(renderer, photos, gradient, seed))
-    middle = {gradient: float(np.median([np.inf if row is None else row for row in rows]))
-              for gradient, rows in found.items()}
-    table = Table(title=f"20 learned attributes: renders until the distance is {GOAL:.0%} of the first")
+        renders.setdefault(gradient, []).append(renders_to_goal(renderer, photos, gradient, seed))
+    medians = {gradient: float(np.median([np.inf if row is None else row for row in rows]))
+               for gradient, rows in renders.items()}
+    table = Table(title=f"20 learned attributes: renders until the distance is {GOAL:.0%} of the initial one")
     for name in ("gradient", "median", "each seed", "finite differences / this"):
         table.add_column(name, justify="left" if name == "gradient" else "right")
     result = {}
-    for gradient, rows in found.items():
-        ratio = middle["finite-difference"] / middle[gradient]
+    for gradient, rows in renders.items():
+        ratio = medians["finite-difference"] / medians[gradient]
         result[gradient] = {"renders": rows, "ratio": ratio if np.isfinite(ratio) else None}
-        table.add_row(gradient, f"{middle[gradient]:,.0f}",
+        table.add_row(gradient, f"{medians[gradient]:,.0f}",
                       " ".join("-" if row is None else f"{row:,}" for row in rows), f"{ratio:.1f}")
     write_json(Path(__file__).parent / "many_attributes.json", result)
     Console().print(table)
 
 
 def renders_to_goal(renderer: sf.Sprites, photos: np.ndarray, gradient: str, seed: int) -> int | None:
-    """Renders of the descent alone (the reader costs all the same); None if the steps do not suffice."""
+    """Renders of the descent, without those of the regressor's training; None if the goal is not reached."""
     settings = sf.Settings("none", descent=Descent(STEPS[gradient], 128, 0.01, gradient))
     first, before, recent = None, 0, []
     for step in sf.fit_steps(grammar(False), renderer, photos, seed=seed, settings=settings):

@@ -1,6 +1,6 @@
-"""Rates of sampling, encoding and drawing: `python -m benchmarks.rates`.
+"""Rates of sampling, encoding and rendering: `python -m benchmarks.rates`.
 
-One thread, CPU seconds, the best of several goes. Absolute times mislead on shared machines: compare rows.
+One thread, CPU seconds, the best of several runs. Absolute times are unreliable on shared machines: compare rows.
 """
 
 import time
@@ -17,11 +17,11 @@ from scenefit.nets.graph_encoding import columns, encode
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenes import digits
 
-GOES = 7
+N_RUNS = 7
 
 
 def street() -> sf.Grammar:
-    """A tree of about 60 nodes a scene, with conditional priors."""
+    """A grammar with about 60 nodes per scene and conditional priors."""
     return sf.Grammar("street", {
         "street": {"width": sf.Uniform(6, 12)},
         "car": {"x": sf.learned(sf.Uniform(0, 100)), "y": lambda node: sf.Uniform(0, node.parent["width"]),
@@ -33,8 +33,9 @@ def street() -> sf.Grammar:
 
 
 def best(work: Callable[[], Any]) -> float:
+    """Lowest CPU seconds of several calls."""
     times = []
-    for _ in range(GOES):
+    for _ in range(N_RUNS):
         began = time.process_time()
         work()
         times.append(time.process_time() - began)
@@ -45,21 +46,21 @@ def main() -> None:
     torch.set_num_threads(1)
     grammar = street()
     scenes = grammar.sample(0, 1000)
-    seen, distribution = columns(grammar), SceneDistribution(grammar)
+    graph_columns, distribution = columns(grammar), SceneDistribution(grammar)
     digit_scenes = digits.grammar.sample(0, 1024)
-    moves = {key: np.zeros(len(scenes.tables[key[0]])) for key in (("car", "x"), ("car", "yaw"))}
+    offsets = {key: np.zeros(len(scenes.tables[key[0]])) for key in (("car", "x"), ("car", "yaw"))}
     rows = [("sample 1,000 scenes", 1000, lambda: grammar.sample(0, 1000)),
-            ("decode them with moves", 1000, lambda: grammar.decode(scenes, moves)),
-            ("encode them as graph tensors", 1000, lambda: encode(scenes, seen)),
-            ("edit them by the transformer", 1000, lambda: distribution.sample(0, 1000)),
+            ("decode them with offsets", 1000, lambda: grammar.decode(scenes, offsets)),
+            ("encode them as graph tensors", 1000, lambda: encode(scenes, graph_columns)),
+            ("edit them by the scene distribution", 1000, lambda: distribution.sample(0, 1000)),
             ("draw 1,024 digits, images only", 1024, lambda: digits.renderer.draw(digit_scenes)),
             ("draw 1,024 digits with labels", 1024, lambda: sf.render(digits.renderer, digit_scenes).objects)]
     table = Table(title=f"One thread; street scenes of {scenes.node_count / 1000:.0f} nodes, digits on 40x40 pixels")
-    for name in ("what", "CPU seconds", "scenes a second"):
-        table.add_column(name, justify="left" if name == "what" else "right")
-    for what, count, work in rows:
+    for name in ("operation", "CPU seconds", "scenes per second"):
+        table.add_column(name, justify="left" if name == "operation" else "right")
+    for operation, count, work in rows:
         seconds = best(work)
-        table.add_row(what, f"{seconds:.3f}", f"{count / seconds:,.0f}")
+        table.add_row(operation, f"{seconds:.3f}", f"{count / seconds:,.0f}")
     Console().print(table)
 
 

@@ -1,9 +1,9 @@
-"""What it costs to find a rotation: `python -m benchmarks.rotation --data FOLDER`.
+"""Cost of recovering a rotation: `python -m benchmarks.rotation --data FOLDER`.
 
-The MNIST rotation world (10,000 sprites, 1,000 photos), one thread. For each gradient and warm start: renders and CPU
-seconds of the fit until the mean angle is within 3 degrees of the truth, and CPU seconds of the whole until a
-classifier trained on the learned data tells 90 % of held-out photos right. The baseline is finite differences as the
-paper has them. What only measures is not counted; imports are not, either.
+MNIST rotation (10,000 sprites, 1,000 photos), one thread. For each method and gradient: renders and CPU seconds of the
+fit until the mean angle is within 3 degrees of the truth, and CPU seconds in all until a classifier trained on the
+learned distribution classifies 90 % of the held-out photos correctly. The baseline is the paper's: finite differences.
+Imports and measurements are not counted.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from scenefit.inference.stages.regressor import Regressor
 from scenefit.scenes.rng import derive_seed
 
 WITHIN = 3.0  # degrees
-GOAL = 0.9
-MOST_SECONDS = 60.0
+GOAL = 0.9  # accuracy
+MAX_SECONDS = 60.0  # of a fit
 METHODS = {"moment-matching": (MomentMatching(2, 256, refine=False), Descent()), "cma-es": (CmaEs(10), Descent()),
            "none": (NoMethod(), Descent(400))}
 GRADIENTS = ("pathwise", "spsa", "score-function", "finite-difference")
@@ -39,19 +39,19 @@ GRADIENTS = ("pathwise", "spsa", "score-function", "finite-difference")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with mnist_full.npz")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cases = [(method, gradient, seed) for method in METHODS for gradient in GRADIENTS for seed in range(options.seeds)]
-    run(options.data, "moment-matching", "pathwise", 99)  # the first fit of a process pays for imports
-    found: dict[str, list[dict[str, Any]]] = {}
+    run(options.data, "moment-matching", "pathwise", 99)  # the first fit of a process includes imports
+    runs: dict[str, list[dict[str, Any]]] = {}
     for method, gradient, seed in track(cases, "fits"):
-        found.setdefault(f"{method} + {gradient}", []).append(run(options.data, method, gradient, seed))
+        runs.setdefault(f"{method} + {gradient}", []).append(run(options.data, method, gradient, seed))
     result = {name: {key: median([row[key] for row in rows]) for key in rows[0]} | {"runs": rows}
-              for name, rows in found.items()}
+              for name, rows in runs.items()}
     write_json(Path(__file__).parent / "rotation.json", result)
-    table = Table(title=f"Rotation, one thread, medians of {options.seeds} seeds ('-': not within the cap)")
-    for name in ("method + gradient", "renders to 3°", "CPU s to 3°", "CPU s of the whole to 90 %"):
+    table = Table(title=f"Rotation, one thread, medians of {options.seeds} seeds ('-': over the limit)")
+    for name in ("method + gradient", "renders to 3°", "CPU s to 3°", "CPU s in all, to 90 %"):
         table.add_column(name, justify="left" if "+" in name else "right")
     for name, row in result.items():
         table.add_row(name, *(("-" if row[key] is None else f"{row[key]:,.{0 if key == 'renders' else 2}f}")
@@ -60,12 +60,13 @@ def main() -> None:
 
 
 def median(values: list[float | None]) -> float | None:
-    """None counts as more than anything."""
+    """Median in which None counts as infinite; None if the median is infinite."""
     middle = float(np.median([np.inf if value is None else value for value in values]))
     return middle if np.isfinite(middle) else None
 
 
 def run(data: Path, method: str, gradient: str, seed: int) -> dict[str, float | None]:
+    """Renders and CPU seconds of one fit until the angle is recovered; None where it was not."""
     sprites, match, rest = load(data, 10_000, 1000, seed)
     photos = take_photos(ROTATION, match, derive_seed(seed, "match"))
     test = take_photos(ROTATION, rest, derive_seed(seed, "test"))
@@ -83,13 +84,13 @@ def run(data: Path, method: str, gradient: str, seed: int) -> dict[str, float | 
         if off < WITHIN:
             return {"renders": step.renders, "fit_seconds": spent,
                     "whole_seconds": spent + to_goal(step.model, view, test, seed)}
-        if spent > MOST_SECONDS:
+        if spent > MAX_SECONDS:
             break
     return {"renders": None, "fit_seconds": None, "whole_seconds": None}
 
 
 def to_goal(model: sf.Model, view: sf.Sprites, test: sf.Photos, seed: int) -> float:
-    """CPU seconds of drawing and training until the goal."""
+    """CPU seconds of rendering and training until the classifier reaches the goal; infinite if it does not."""
     began, measuring = time.process_time(), 0.0
     frames = sf.render(view, model.sample(6000))
     task = sf.Classify(tuple("0123456789"), epochs=6)

@@ -1,7 +1,7 @@
 """`Shapes` against a plain numpy painter of the same scenes: `python -m benchmarks.shapes`.
 
-One thread, CPU seconds, medians of several goes taken in turn. The painter below draws one scene after the other, each
-shape on its own window, as one writes it by hand; a test holds its pixels against the renderer's.
+One thread, CPU seconds, medians of several alternating runs. The painter below renders scenes one by one and each shape
+in its own window, as one would write it by hand; a test compares its pixels with the renderer's.
 """
 
 import math
@@ -25,9 +25,9 @@ from scenefit.scenes.scene import Node, Scene, SceneBatch
 from scenes import smear
 
 Array = NDArray[Any]
-GOES, SCENES = 5, 64
+N_RUNS, SCENES = 5, 64
 PROCESSES = 2
-LOOK = {  # of the image: what makes the wide grammar's scenes look like smears under one microscope
+APPEARANCE = {  # values of the image's attributes that make the wide grammar's scenes look like real smears
     "red": 0.93, "green": 0.86, "blue": 0.88, "red_r": 0.88, "red_g": 0.62, "red_b": 0.66, "white_r": 0.8,
     "white_g": 0.72, "white_b": 0.88, "nucleus_r": 0.45, "nucleus_g": 0.28, "nucleus_b": 0.62, "platelet_r": 0.6,
     "platelet_g": 0.42, "platelet_b": 0.7, "red_absorb": 1.0, "white_absorb": 0.5, "nucleus_absorb": 0.3,
@@ -42,15 +42,16 @@ LOOK = {  # of the image: what makes the wide grammar's scenes look like smears 
 
 
 def smears(count: int = SCENES, seed: int = 0) -> SceneBatch:
-    """Scenes of 34 red cells, one white one and 4 platelets, 40 shapes in all, by the look above."""
-    symbols = {kind: {a.name: LOOK.get(a.name, a.prior) if kind == "image" else a.prior for a in attributes.values()
-                      if not a.count} for kind, attributes in smear.grammar.attributes.items()}
+    """Scenes with 34 red cells, one white cell with its nucleus and 4 platelets, 40 shapes in all."""
+    symbols = {kind: {a.name: APPEARANCE.get(a.name, a.prior) if kind == "image" else a.prior
+                      for a in attributes.values() if not a.count}
+               for kind, attributes in smear.grammar.attributes.items()}
     many = [sf.repeat(kind, n) for kind, n in (("red", 34), ("white", 1), ("platelet", 4))]
     return sf.Grammar("image", symbols, [sf.Rule("image", many), sf.Rule("white", ["nucleus"])]).sample(seed, count)
 
 
 def paint(renderer: Shapes, scene: Scene) -> sf.Frame:
-    """One scene by plain numpy: the same model, labels and random numbers."""
+    """Render one scene with plain numpy: the same image model, labels and random numbers as `Shapes`."""
     height, width = renderer.size
     get = {**_defaults(camera.ATTRIBUTES), **renderer.camera, **scene.root.values}
     image = np.empty((height, width, 3), np.float32)
@@ -61,8 +62,8 @@ def paint(renderer: Shapes, scene: Scene) -> sf.Frame:
         image *= np.maximum(1 + get["grain"] * rough, 0)[..., None]
     instances, amodal, area, classes = np.zeros((height, width), np.int32), {}, {}, {}
     own = {node.id: node for node in scene.nodes[1:]}
-    owner = {i: node.parent.id if node.kind in renderer.parts else i for i,
-             node in own.items()}  # type: ignore[union-attr]
+    owner = {i: node.parent.id if node.kind in renderer.parts else i  # type: ignore[union-attr]
+             for i, node in own.items()}
     for number in sorted(own, key=lambda i: (owner[i], i)):
         node = own[number]
         solid, left, top = _stamp(renderer, node, get["blur"], image, instances, owner[number])
@@ -82,7 +83,7 @@ def _defaults(attributes: Any) -> dict[str, float]:
 
 def _stamp(renderer: Shapes, node: Node, blur: float, image: Array, instances: Array,
            owner: int) -> tuple[Array, int, int]:
-    """Paint one shape; its whole mask and where that starts."""
+    """Paint one shape; returns its unoccluded mask and the mask's left and top in pixels."""
     height, width = renderer.size
     get = {"x": width / 2, "y": height / 2, **_defaults(outline.ATTRIBUTES), **renderer.shapes[node.kind],
            **node.values}
@@ -176,27 +177,27 @@ def main() -> None:
              "Shapes, images only": lambda: renderer.draw(scenes)}
     for work in works.values():
         work()
-    times: dict[str, list[float]] = {what: [] for what in works}
-    for _ in range(GOES):
-        for what, work in works.items():
-            times[what].append(seconds(work))
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(N_RUNS):
+        for name, work in works.items():
+            times[name].append(seconds(work))
     table = Table(title=f"One thread; {len(scenes)} smears of 40 shapes on 320x240 pixels")
-    for name in ("what", "CPU ms a scene", "scenes a second", "times the painter's"):
-        table.add_column(name, justify="left" if name == "what" else "right")
+    for name in ("renderer", "CPU ms per scene", "scenes per second", "times the painter's rate"):
+        table.add_column(name, justify="left" if name == "renderer" else "right")
     slow = np.array(times["plain numpy painter, with labels"])
-    for what, several in times.items():
+    for name, several in times.items():
         one, ratio = np.median(several) / len(scenes), np.median(slow / np.array(several))
-        table.add_row(what, f"{1e3 * one:.1f}", f"{1 / one:,.0f}", f"{ratio:.1f}")
+        table.add_row(name, f"{1e3 * one:.1f}", f"{1 / one:,.0f}", f"{ratio:.1f}")
     Console().print(table)
-    Console().print(f"{PROCESSES} processes at once, with labels: {together():,.0f} scenes a second of wall time")
+    Console().print(f"{PROCESSES} processes at once, with labels: {together():,.0f} scenes per second of wall time")
 
 
 def together() -> float:
-    """Scenes a second that several processes draw at once, by the clock on the wall: no faster than there are cores."""
+    """Scenes per second of wall time of several processes together; bounded by the number of cores."""
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        list(pool.map(_draw, range(PROCESSES)))  # each has started and warmed up
+        list(pool.map(_draw, range(PROCESSES)))  # all processes are warm
         began = time.perf_counter()
-        drawn = sum(pool.map(_draw, range(PROCESSES * GOES)))
+        drawn = sum(pool.map(_draw, range(PROCESSES * N_RUNS)))
         return drawn / (time.perf_counter() - began)
 
 

@@ -31,7 +31,7 @@ def test_the_last_bit_of_one_value_counts():
 def test_nan_is_nan_and_nothing_else():
     nan = np.array([np.nan, 1.0])
     assert difference(nan, -nan * [1, -1]) == ""
-    assert difference(nan, np.array([0.0, 1.0])) == ("1 of 2 values differ, some are NaN or infinite on one side alone")
+    assert difference(nan, np.array([0.0, 1.0])) == ("1 of 2 values differ, some are NaN or infinite on one side only")
 
 
 @pytest.mark.parametrize("changed, said", [
@@ -61,10 +61,11 @@ def test_a_folder_that_is_no_checkout_is_a_wrong_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([str(tmp_path)])
     assert stopped.value.code == 2
-    assert "is no checkout of scenefit: it has no folder src/scenefit" in capsys.readouterr().err
+    message = "is not a checkout of scenefit: it has no folder src/scenefit; give the root folder of one"
+    assert message in capsys.readouterr().err
 
 
-def test_worlds_that_fail_are_told(tmp_path):
+def test_worlds_that_fail_are_reported(tmp_path):
     (tmp_path / "worlds.py").write_text("raise ImportError('no such name')")
     with pytest.raises(Unusable, match=r"(?s)worlds.py failed with the package of .*no such name"):
         refit(tmp_path, tmp_path / "worlds.py")

@@ -17,7 +17,7 @@ import benchmarks.golden as package
 from benchmarks.golden.compare import Array, Verdict, compare
 
 HERE = Path(__file__).parent
-OLD_WORLDS = HERE / "worlds_8991643.py"  # for checkouts from before there were any
+OLD_WORLDS = HERE / "worlds_8991643.py"  # for checkouts that have no worlds of their own
 OWN_WORLDS = Path("benchmarks", "golden", "worlds.py")
 
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def worlds_of(checkout: Path) -> Path:
-    """The worlds as the checkout's own names have it, or else as they were when the worlds were made."""
+    """The checkout's own script of the worlds or, if it has none, that for the names of commit 8991643."""
     own = checkout / OWN_WORLDS
     return own if own.is_file() else OLD_WORLDS
 
@@ -52,12 +52,13 @@ def worlds_of(checkout: Path) -> Path:
 def check(checkout: Path) -> None:
     """Unusable for a folder without the package."""
     if not (checkout / "src" / "scenefit").is_dir():
-        raise Unusable(f"{checkout} is no checkout of scenefit: it has no folder src/scenefit")
+        raise Unusable(f"{checkout} is not a checkout of scenefit: it has no folder src/scenefit; give the root folder "
+                       "of one")
 
 
 def refit(checkout: Path, worlds: Path) -> tuple[dict[str, Array], float]:
-    """All arrays of the worlds in order, and the CPU seconds they took. Unusable where the worlds cannot be fitted, or
-    where another checkout's package did it."""
+    """All arrays of the worlds in order, and the CPU seconds they took. Unusable if the worlds cannot be fitted, or if
+    the package of another checkout was used."""
     environment = {**os.environ, "PYTHONPATH": f"{checkout / 'src'}{os.pathsep}{checkout}", "OMP_NUM_THREADS": "1"}
     began = cpu_seconds()
     with tempfile.TemporaryDirectory() as folder:
@@ -68,18 +69,20 @@ def refit(checkout: Path, worlds: Path) -> tuple[dict[str, Array], float]:
             raise Unusable(f"{worlds} failed with the package of {checkout}:\n{done.stderr[-3000:]}")
         home = Path(done.stdout.strip())
         if not home.is_relative_to((checkout / "src").resolve()):
-            raise Unusable(f"the worlds of {checkout} were fitted by the package in {home}")
-        with np.load(out) as found:
-            return dict(found), cpu_seconds() - began
+            raise Unusable(f"the worlds of {checkout} were fitted by the package in {home}, not by its own; uninstall "
+                           "that package or use another environment")
+        with np.load(out) as arrays:
+            return dict(arrays), cpu_seconds() - began
 
 
 def cpu_seconds() -> float:
-    """Of all processes that were started here and have ended."""
+    """CPU seconds of all finished child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def report(verdicts: Sequence[Verdict]) -> Table:
+    """A table with one row for each world."""
     table = Table("world", "arrays compared", "differ", "first difference")
     for verdict in verdicts:
         table.add_row(verdict.world, str(verdict.compared), str(verdict.differing), verdict.first or "equal")

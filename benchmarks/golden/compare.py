@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Labelled = tuple[str, Array]  # what it is, for people; its values
+Labelled = tuple[str, Array]  # description, values
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one world. compared: arrays, those that one side lacks among them.  differing: how many of them
-    are not the same.  first: what the first of these is, and how it differs; "" where all are the same."""
+    """Comparison of one world. compared: number of arrays, including those that one side lacks.  differing: number of
+    different arrays.  first: description of the first of these and its difference; "" if there is none."""
 
     world: str
     compared: int
@@ -24,16 +24,16 @@ class Verdict:
 
 
 def compare(mine: Mapping[str, Array], theirs: Mapping[str, Array]) -> list[Verdict]:
-    """mine, theirs: "world/what it is" -> values, in the order in which they were made.
+    """Compare arrays by their position in their world, whatever their descriptions.
 
-    Arrays are matched by their place in their world, whatever they are called.
+    mine, theirs: "world/description" -> values, in order.
     """
     left, right = _worlds(mine), _worlds(theirs)
     return [_verdict(world, left.get(world, []), right.get(world, [])) for world in dict.fromkeys([*left, *right])]
 
 
 def difference(mine: Array | None, theirs: Array | None) -> str:
-    """How two arrays differ, "" if they hold the same bits; NaN is the same as NaN, and None is no array."""
+    """How two arrays differ, "" if they have the same bits. NaN equals NaN; None is a missing array."""
     if mine is None or theirs is None:
         return f"only {'the other checkout' if mine is None else 'this checkout'} has it"
     if mine.dtype != theirs.dtype or mine.shape != theirs.shape:
@@ -42,10 +42,10 @@ def difference(mine: Array | None, theirs: Array | None) -> str:
         return ""
     if mine.dtype.kind not in "biuf":
         return f"{int((mine != theirs).sum())} of {mine.size} values differ"
-    return _in_numbers(mine, theirs)
+    return _numeric_difference(mine, theirs)
 
 
-def _in_numbers(mine: Array, theirs: Array) -> str:
+def _numeric_difference(mine: Array, theirs: Array) -> str:
     with np.errstate(invalid="ignore"):
         apart = np.abs(mine.astype(np.float64) - theirs.astype(np.float64))
     both = np.isnan(mine.astype(np.float64)) & np.isnan(theirs.astype(np.float64))
@@ -53,7 +53,7 @@ def _in_numbers(mine: Array, theirs: Array) -> str:
     count = int(((apart != 0) & ~both).sum())
     if not count:
         return "zeros of another sign"
-    most = f"at most {finite.max():.3g} apart" if finite.any() else "some are NaN or infinite on one side alone"
+    most = f"at most {finite.max():.3g} apart" if finite.any() else "some are NaN or infinite on one side only"
     return f"{count} of {mine.size} values differ, {most}"
 
 
@@ -64,11 +64,11 @@ def _bits(values: Array) -> bytes:
 
 
 def _worlds(arrays: Mapping[str, Array]) -> dict[str, list[Labelled]]:
-    found: dict[str, list[Labelled]] = {}
+    worlds: dict[str, list[Labelled]] = {}
     for name, values in arrays.items():
-        world, _, what = name.partition("/")
-        found.setdefault(world, []).append((what, values))
-    return found
+        world, _, description = name.partition("/")
+        worlds.setdefault(world, []).append((description, values))
+    return worlds
 
 
 def _verdict(world: str, mine: Sequence[Labelled], theirs: Sequence[Labelled]) -> Verdict:

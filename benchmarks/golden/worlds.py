@@ -1,8 +1,8 @@
-"""The worlds of `benchmarks.golden`: as a script, `python worlds.py OUT.npz` fits them and keeps every array; it prints
-the folder of the package that did.
+"""The worlds of `benchmarks.golden`. As a script, `python worlds.py OUT.npz` fits them, writes all resulting arrays and
+prints the folder of the package that it used.
 
-The file stands on its own, for it is run with the package of another checkout, too. All that it asks of the package
-beyond what `import scenefit as sf` offers is in the import lines and in the functions before the worlds.
+The file imports nothing else from this folder, because it also runs with the package of another checkout. Names that
+`import scenefit as sf` does not offer appear only in the imports and in the functions before the worlds.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ from scenefit.inference.stages.structure import Structure
 from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.nets.centre_network import SmallMaps
 
-Labelled = Iterator[tuple[str, Any]]  # what it is, for people; its values
+Labelled = Iterator[tuple[str, Any]]  # description, values
 QUICK = {"reads": 2, "reader_renders": 128, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "look_renders": 64,
          "steps": 2, "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
-ASIDE = ("piece", "counts", "seconds", "cpu_seconds", "cma:losses")  # of a saved state: where it stands, and times
+ASIDE = ("piece", "counts", "seconds", "cpu_seconds", "cma:losses")  # of a saved state: its position and times
 SIDE = 24  # pixels
 
 
-# ---------------------------------------------------------------------------------- what knows the package's names
+# ---------------------------------------------------------------------------------- functions with names of the package
 
 def settings(**changes: Any) -> Any:
-    """Of a fit that takes a second or two, from the names that settings had at first."""
+    """Settings of a fit that takes a second or two, from the names of settings at commit 8991643."""
     given = {**QUICK, **changes}
     rounds, renders = given["rounds"], given["round_renders"]
     method = {"infer": lambda: MomentMatching(rounds, renders), "search": lambda: CmaEs(rounds),
@@ -54,7 +54,7 @@ def settings(**changes: Any) -> Any:
 
 
 def labelled_photos(frames: Any) -> Any:
-    """Frames as photos with the classes and boxes that they show."""
+    """Frames as photos with their classes and boxes."""
     count = len(frames.images)
     return sf.Photos(frames.images, tuple(Path(str(row)) for row in range(count)), (), frames.label,
                      sf.label_boxes(frames))
@@ -67,14 +67,14 @@ def classified(photos: Any) -> Any:
 
 def fitted(grammar: Any, renderer: Any, photos: Any, few: Any = None, posed: Any = None, after: Any = None,
            **changes: Any) -> list[Any]:
-    """All steps of a fit. few: labelled photos.  posed: their task.  after: the step to go on from.  changes: of the
-    settings."""
+    """All steps of a fit. few: labelled photos.  posed: their task.  after: the step to resume from.  changes: settings
+    that differ from QUICK."""
     return list(sf.fit_steps(grammar, renderer, photos, few, seed=7, settings=settings(**changes), task=posed,
                              state=None if after is None else after.state))
 
 
 def step_numbers(steps: Iterable[Any]) -> list[list[float]]:
-    """Of each step: which stage, counted, and what it measured and took; neither its name nor its time."""
+    """Per step: the number of its stage, distance, metric, renders and trainings, without names and times."""
     stages = list(dict.fromkeys(step.stage for step in steps))
     return [[stages.index(s.stage), s.distance, s.metric, s.renders, s.trainings] for s in steps]
 
@@ -85,7 +85,7 @@ def model_arrays(step: Any) -> list[np.ndarray]:
 
 
 def state_arrays(step: Any) -> list[np.ndarray]:
-    """All else that is saved after a step, but for where it stands and the time it took."""
+    """The saved state of a step without its position and times."""
     return [value.detach().numpy() for name, value in step.state.items() if name not in ASIDE]
 
 
@@ -95,14 +95,14 @@ def scene_arrays(scenes: Any) -> list[np.ndarray]:
 
 
 def frame_arrays(frames: Any) -> list[np.ndarray]:
-    """Images, masks, what is told of the objects, and the boxes that they get as labels."""
+    """Images, masks, measurements of the objects, and their label boxes."""
     objects, tight, whole = frames.objects, sf.label_boxes(frames), sf.label_boxes(frames, sf.LabelPolicy(box="amodal"))
     return [frames.images, frames.instances, objects.box, objects.amodal, objects.pixels, objects.visibility,
             objects.truncation, tight.image, tight.box, whole.box]
 
 
 def box_arrays(boxes: Any) -> list[np.ndarray]:
-    """What a detector says."""
+    """Detections."""
     return [boxes.image, boxes.box, boxes.score]
 
 
@@ -112,16 +112,16 @@ def write(model: Any, renderer: Any, folder: Path, form: str = "coco") -> None:
 
 
 def read_back(folder: Path, boxes: bool) -> list[np.ndarray]:
-    """Images and boxes of a data set, brought to a size that is not theirs; without boxes, the images alone."""
+    """Images and boxes of a data set, read at another size; without boxes, the images alone."""
     size = SIDE - 6, SIDE - 2
     photos = sf.read_boxes(folder, size) if boxes else sf.read_photos(folder, size)
     return [photos.images, *([photos.boxes.image, photos.boxes.box] if boxes else [])]
 
 
-# ---------------------------------------------------------------------------------------------- what is compared
+# ---------------------------------------------------------------------------------------------- compared arrays
 
 def fit_arrays(name: str, renderer: Any, steps: list[Any]) -> Labelled:
-    """Everything that came out of a fit."""
+    """All arrays of a fit."""
     seen: set[str] = set()
     for number, step in enumerate(steps):
         what = f"{name}, step {number} ({step.stage})"
@@ -135,7 +135,7 @@ def fit_arrays(name: str, renderer: Any, steps: list[Any]) -> Labelled:
 
 
 def unseen(values: list[np.ndarray], known: list[np.ndarray], seen: set[str]) -> list[np.ndarray]:
-    """Each array that is neither known nor seen before, once, in an order that does not depend on its name."""
+    """Arrays that are neither known nor seen before, without duplicates, in an order that does not depend on names."""
     seen |= {fingerprint(value) for value in known}
     fresh = {fingerprint(value): value for value in values}
     fresh = {name: value for name, value in fresh.items() if name not in seen}
@@ -153,7 +153,7 @@ def numbered(what: str, values: Iterable[Any]) -> Labelled:
 
 
 def coco_arrays(name: str, model: Any, renderer: Any) -> Labelled:
-    """The bytes of the images of a small data set, and the boxes that its files hold."""
+    """The bytes of the image files of a small data set, and the boxes in its JSON files."""
     with tempfile.TemporaryDirectory() as folder:
         write(model, renderer, Path(folder) / "data")
         images, texts = (sorted(Path(folder).rglob(f"*.{ending}")) for ending in ("png", "json"))
@@ -167,14 +167,14 @@ def coco_arrays(name: str, model: Any, renderer: Any) -> Labelled:
 # ---------------------------------------------------------------------------------------------- the worlds
 
 def bar_sprites() -> Any:
-    """Lying and standing bars, each a class of its own, on a grey ground."""
+    """Lying and standing bars, each its own class, on a grey background."""
     lying = np.zeros((7, 7))
     lying[2:5] = np.linspace(0.6, 1, 7)
     return sf.Sprites((16, 16), {"bar": np.stack([lying, lying.T])}, labels={"bar": ["lying", "standing"]})
 
 
 def bars(shade: Any, x: Any, count: Any, angle: Any) -> Any:
-    """Some bars, a number that follows another, an angle, a choice, and two rules."""
+    """Bars with a conditional number, an angle, a choice, and two rules."""
     bar = {"x": sf.learned(x, (2, 14)), "y": sf.learned(lambda node: sf.Normal(node["x"], 1.5), (2, 14)),
            "angle": sf.learned(angle), "sprite": sf.learned(sf.Choice([0, 1]))}
     return sf.Grammar("ground", {"ground": {"shade": sf.learned(shade)}, "bar": bar},
@@ -183,7 +183,7 @@ def bars(shade: Any, x: Any, count: Any, angle: Any) -> Any:
 
 
 def moments() -> Labelled:
-    """Moment matching with its focus; then down the exact gradient."""
+    """Moment matching with the stage refine; then MMD descent with the pathwise gradient."""
     renderer = bar_sprites()
     photos = renderer(bars(sf.Uniform(30, 50), sf.Normal(10, 1), sf.Integer(2, 3), sf.Angle(60, 10)).sample(11, 40))
     grammar = bars(sf.Normal(40, 20, 0, 80), sf.Normal(7, 2), sf.Integer(1, 3), sf.Angle(0, 30))
@@ -193,7 +193,7 @@ def moments() -> Labelled:
 
 @sf.each
 def blots(scene: Any) -> Any:
-    """Discs of one size, the later over the earlier."""
+    """Discs of one size; later ones cover earlier ones."""
     down, right = np.mgrid[:SIDE, :SIDE] + 0.5
     image, masks = np.full((SIDE, SIDE, 3), scene.root.light), np.zeros((SIDE, SIDE), int)
     for blot in scene.of("blot"):
@@ -221,7 +221,8 @@ def photographed(count: int, seed: int = 11) -> Any:
 
 
 def look() -> Labelled:
-    """Four looks, the last two with the detector; then down the score function. Once more from the third look on."""
+    """Four rounds of ABC, the last two with the detector; then MMD descent with the score function. Resumed once after
+    the third round."""
     def run(after: Any = None) -> list[Any]:
         return fitted(wide_blots(), blots, photographed(24).images, after=after, warm_start="look", looks=4,
                       look_objects=True)
@@ -232,7 +233,7 @@ def look() -> Labelled:
 
 
 def shapes() -> Any:
-    """With nearly all that shapes and a camera can have."""
+    """A renderer that uses nearly all attributes of shapes and camera."""
     disc = {"red": 0.1, "edge": 0.6, "wobble": 0.1, "elongation": 1.2, "rim": 0.3, "grain": 0.1, "pallor": 0.2,
             "bulge": 0.1, "absorb": 0.3}
     core = {"radius": 1.5, "shade": 0.8, "sides": 5.0, "power": 3.0}
@@ -242,7 +243,7 @@ def shapes() -> Any:
 
 
 def discs(shade: Any, size: Any) -> Any:
-    """Children that follow what their parents have."""
+    """Discs whose radius and position depend on their parents."""
     return sf.Grammar("image", {
         "image": {"shade": sf.learned(shade), "size": sf.learned(size), "noise": sf.Uniform(0, 4)},
         "disc": {"x": sf.learned(sf.Uniform(4, SIDE - 4)), "y": sf.Uniform(0, SIDE),
@@ -253,7 +254,7 @@ def discs(shade: Any, size: Any) -> Any:
 
 
 def search() -> Labelled:
-    """CMA-ES, then down the exact gradient."""
+    """CMA-ES; then MMD descent with the pathwise gradient."""
     renderer = shapes()
     photos = sf.render(renderer, discs(sf.Uniform(0.7, 0.8), sf.Uniform(3, 4)).sample(11, 24))
     steps = fitted(discs(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8)), renderer, photos.images, warm_start="search")
@@ -261,7 +262,8 @@ def search() -> Labelled:
 
 
 def structure() -> Labelled:
-    """A policy for the counts, pre-training, no warm start, a descent, and boxes on labelled photos as reward."""
+    """A structure policy for the counts, pre-training, MMD descent from the prior, and task reward from boxes on
+    labelled photos."""
     steps = fitted(wide_blots(), blots, photographed(24).images, labelled_photos(photographed(8, seed=12)),
                    sf.Detect(("blot",), steps=30, augmented_copies=1), warm_start="none", structure=96, pretrain=3,
                    task="credit")
@@ -269,7 +271,8 @@ def structure() -> Labelled:
 
 
 def gradients() -> Labelled:
-    """Each way to get a gradient, with learned numbers, a count and a choice; classes as reward, both ways."""
+    """Each gradient estimator, with learned numbers, a count and a choice; task reward from classes, with both task
+    gradients."""
     renderer, few = bar_sprites(), labelled_photos(photographed(16))
     grammar = bars(sf.Normal(40, 20, 0, 80), sf.Normal(7, 2), sf.Integer(1, 2), sf.Angle(0, 30))
     photos = renderer(bars(sf.Uniform(30, 50), sf.Normal(10, 1), sf.Integer(1, 2), sf.Angle(60, 10)).sample(11, 24))
@@ -283,8 +286,8 @@ def gradients() -> Labelled:
 
 
 def detector() -> Labelled:
-    """Detectors trained on renders, with a frozen and with a learned backbone; the first then learns from photos, as
-    they are and labelled."""
+    """Detectors trained on renders, with a frozen and with a trained backbone; the first is then self-trained on photos
+    and fine-tuned on labelled ones."""
     renders, real = photographed(24), photographed(8, seed=13)
     labels = sf.label_boxes(renders, sf.LabelPolicy(min_visibility=0.3))
     frozen = sf.Detect(("blot",), steps=60, batch=8, augmented_copies=48)
@@ -303,7 +306,7 @@ def detector() -> Labelled:
 
 
 def files() -> Labelled:
-    """Data sets of every format, read back at another size; photos without the pattern of their camera."""
+    """Data sets in every format, read back at another size; flat-field correction of photos."""
     with tempfile.TemporaryDirectory() as folder:
         for form in ("coco", "yolo", "voc", "kitti", "folder"):
             place = Path(folder) / form
@@ -321,11 +324,11 @@ WORLDS = {"moments": moments, "look": look, "search": search, "structure": struc
 
 def main() -> None:
     torch.set_num_threads(1)
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, world in WORLDS.items():
-        for what, values in world():
-            found[f"{name}/{len(found):05d} {what}"] = np.asarray(values)
-    np.savez(sys.argv[1], **found)  # type: ignore[arg-type]
+        for description, values in world():
+            arrays[f"{name}/{len(arrays):05d} {description}"] = np.asarray(values)
+    np.savez(sys.argv[1], **arrays)  # type: ignore[arg-type]
     print(Path(sf.__file__).resolve().parent)
 
 
