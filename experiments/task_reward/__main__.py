@@ -1,4 +1,4 @@
-"""Task reward where the distance is blind: `python -m experiments.task_reward`.
+"""Task reward for an attribute that the distance does not see: `python -m experiments.task_reward`.
 
 The distance is measured in features that hardly change when a digit is rotated: the amount of ink, its centre and its
 radius. The fit without labels therefore recovers x and y, but leaves the angle at its prior, which the classifier
