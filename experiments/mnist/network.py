@@ -21,7 +21,11 @@ RATE = 6e-3
 
 
 def network(size: int, width: int, seed: int) -> nn.Module:
-    """A network: grey images [S, 1, H, W] -> logits [S, 10]. Strides reduce the image to 4x4 cells."""
+    """A network: grey images [S, 1, H, W] -> logits [S, 10]. Strides reduce the image to 4x4 cells.
+
+    seed determines the last layer's initial weights; those of the convolutions come from torch's global generator,
+    which experiments do not seed, so accuracies vary a little between runs.
+    """
     def block(inside: int, out: int, kernel: int, stride: int) -> list[nn.Module]:
         return [nn.Conv2d(inside, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
@@ -46,7 +50,7 @@ def jittered(images: torch.Tensor, amount: float) -> torch.Tensor:
 
 def train(sample: Callable[[int, np.ndarray], sf.SceneBatch], camera: sf.Sprites, images: int, epochs: int, width: int,
           seed: int, jitter: float = 0.0) -> nn.Module:
-    """Train on `images` new renders per epoch. All arms share initial weights, order, schedule and jitter."""
+    """Train on `images` new renders per epoch. All arms share order, schedule and jitter."""
     model = network(camera.size[0], width, seed).to(memory_format=torch.channels_last)
 
     def losses() -> Iterator[torch.Tensor]:
