@@ -41,10 +41,12 @@ FIT_SHARE = 0.4  # of a repeat's time
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="number of repeats, at least 2")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first repeat")
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"))
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the results")
     options = parser.parse_args()
+    if options.repeats < 2:
+        parser.error(f"--repeats must be at least 2, because intervals need 2 values; got {options.repeats}")
     torch.set_num_threads(1)  # the networks are too small to gain from more threads
     scene = load_scene(Path(__file__).parents[2] / "scenes" / "digits.py")
     with Progress(TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
