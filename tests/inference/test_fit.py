@@ -563,10 +563,53 @@ def test_a_renderer_that_gives_nan_is_named_with_its_scene():
     (lambda: Settings(RegressionAbc(3), max_renders=500),
      "max_renders=500 is too few for 3 rounds of ABC of at least 64 renders"),
     (lambda: Settings(minutes=0), "minutes must be positive, got 0"),
-    (lambda: Settings(minutes=float("nan")), "minutes must be positive, got nan")])
+    (lambda: Settings(minutes=float("nan")), "minutes must be positive, got nan"),
+    (lambda: Settings(RegressionAbc), r"or the settings of one, .*, got the class RegressionAbc itself; make one"),
+    (lambda: Settings(None), r"method needs one of the names auto, .*, got None"),
+    (lambda: Settings(Descent()), "method Descent lacks name, rounds, descent_steps, check, trainings, within, stages"),
+    (lambda: Settings(descent=Descent), r"descent needs the settings scenefit.Descent\(...\), got the class Descent"),
+    (lambda: Settings(task=None), r"task needs the settings scenefit.TaskReward\(...\), got None"),
+    (lambda: Settings(max_photos="9"), "max_photos needs a whole number, got '9'"),
+    (lambda: Settings(max_renders=99.5), "max_renders needs a whole number, got 99.5"),
+    (lambda: Settings(minutes="9"), "minutes needs a number, got '9'"),
+    (lambda: Descent(steps=2.5), "descent.steps needs a whole number, got 2.5"),
+    (lambda: Descent(gradient=None), "descent.gradient needs a text, got None"),
+    (lambda: Regressor(epochs=None), "regressor.epochs needs a whole number, got None"),
+    (lambda: Structure(renders=True), "structure.renders needs a whole number, got True"),
+    (lambda: TaskReward(weight="much"), "task.weight needs a number, got 'much'"),
+    (lambda: MomentMatching(refine=7), "method.refine needs True or False, got 7"),
+    (lambda: CmaEs(rounds="2"), "method.rounds needs a whole number, got '2'"),
+    (lambda: MetaSim(pretraining=0.5), "method.pretraining needs a whole number, got 0.5"),
+    (lambda: RegressionAbc(rounds=3.0), "method.rounds needs a whole number, got 3.0"),
+    (lambda: settings_from({"method": "abc"}), "method needs its name and settings, got 'abc'"),
+    (lambda: settings_from({"max_photos": {"of": 9}}), "max_photos needs a whole number, got {'of': 9}")])
 def test_settings_that_make_no_sense(make, text):
     with pytest.raises(ValueError, match=text):
         make()
+
+
+def test_arguments_of_a_fit_that_make_no_sense():
+    grammar, real = dot(learned(Uniform(2, 14))), np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), np.uint8)
+    few = some(dot(learned(Uniform(2, 14)), sprite=learned(Choice([0, 1]))), bars(), 4)
+    first = next(fit_steps(grammar, dots(), real, settings=quick()))
+
+    class Half:
+        def labels(self, source, label_policy=None):
+            raise AssertionError("the task is looked at first")
+
+    for given, text in (({"settings": RegressionAbc()}, r"settings needs a scenefit.Settings, got RegressionAbc\(.*; a "
+                                                        r"method alone goes in Settings\(method=...\)"),
+                        ({"state": first.model.state()}, "state needs the `state` of a Step, got dict without"),
+                        ({"state": first}, "state needs the `state` of a Step, got Step without"),
+                        ({"labelled": few, "task": Half()}, "task Half lacks influence; scenefit.Task describes"),
+                        ({"labelled": few, "task": Classify}, "task Classify is a class; make one"),
+                        ({"labelled": few, "task": Half(), "settings": quick(task__gradient="reinforce")},
+                         'task Half lacks train, evaluate; .* and task.gradient="reinforce" needs labels, train')):
+        with pytest.raises(ValueError, match=text):
+            fit_steps(grammar, dots(), real, **{"settings": quick(), **given})
+    for other in (dot(3.0, learned(Uniform(2, 14))), dot(learned(Uniform(2, 14)), learned(Uniform(2, 14)))):
+        with pytest.raises(ValueError, match=r"the saved state does not fit the grammar: curves.dot/y should be"):
+            next(fit_steps(other, dots(), real, settings=quick(), state=first.state))
 
 
 def test_settings_as_plain_values():

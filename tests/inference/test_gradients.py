@@ -300,7 +300,13 @@ def test_exact_needs_a_draw_that_fits():
     def spoil(images):
         return images + torch.tensor([0.0, 0.0, float("nan"), 0.0])[:, None, None, None]
 
-    for change, error, text in ((lambda i: i.permute(0, 2, 3, 1), RenderError, r"must return a tensor \[4, 3, H, W\]"),
+    def fail(images):
+        raise KeyError("oops")
+
+    for change, error, text in ((fail, RenderError, "Bad.draw raised KeyError: 'oops'"),
+                                (lambda i: i[:, :, :2], RenderError, r"Bad.draw returned images of \(2, \d\), but its "
+                                                                     r"info.size is \(\d, \d\) \(height, width\)"),
+                                (lambda i: i.permute(0, 2, 3, 1), RenderError, r"must return a tensor \[4, 3, H, W\]"),
                                 (lambda i: i.detach().numpy(), RenderError, "got ndarray"),
                                 (spoil, RenderError, "scene 2 of seed 0: Bad.draw returned NaN or infinity"),
                                 (lambda i: i.detach(), TypeError, "images without a gradient; use torch operations")):

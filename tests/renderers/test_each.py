@@ -81,6 +81,9 @@ def test_more_pixels_and_node_labels():
     (lambda s: {"pixels": {"depth": np.zeros((6, 7))}}, r"pixels 'depth' need the shape of the image, \[6, 8, '...'\]"),
     (lambda s: {"pixels": {"depth": np.zeros((6, 8))} if s.index == 5 else {}},
      r"scene 6 .* its pixels are {}, but those of the first scene {'depth': \(6, 8\)}; each scene gives the same"),
+    (lambda s: {"pixels": [np.zeros((6, 8))]}, "scene 5 .* does not fit: pixels needs a dictionary, got list"),
+    (lambda s: {"nodes": {"pose": 3}}, "scene 5 .* does not fit: pose needs a dictionary, got int"),
+    (lambda s: {"classes": "coin"}, "scene 5 .* does not fit: classes needs a dictionary, got str"),
     (lambda s: {"nodes": {"pose": {77: 1.0}}}, r"pose names node 77, but the objects are 1\.\."),
     (lambda s: {"nodes": {"pose": {1: 1.0 if s.index == 5 else [1.0, 2.0]}}},
      r"scene 6 .* pose of its nodes have the shapes \[\(\), \(2,\)\]; all nodes need the same")])

@@ -5,7 +5,7 @@ import pytest
 
 import scenefit as sf
 from scenefit.inference.fit import frame_size
-from scenefit.renderers import render, renderer_info
+from scenefit.renderers import RenderError, RendererTypeError, render, renderer_info
 from scenefit.renderers.processes import Pool
 
 GRAMMAR = sf.Grammar("image", {"image": {}, "dot": {"x": sf.learned(sf.Uniform(0, 8))}}, [sf.Rule("image", ["dot"])])
@@ -61,5 +61,22 @@ def test_info_that_does_not_fit():
     blank_too = dataclasses.make_dataclass("Blank", [("info", object)])((6, 8))
     with pytest.raises(TypeError, match=r"Blank.info must be a scenefit.RendererInfo, got tuple"):
         renderer_info(blank_too)
+    with pytest.raises(RendererTypeError, match=r"Blank.info must be"):  # the command line shows it as it is
+        renderer_info(blank_too)
     with pytest.raises(ValueError, match=r"RendererInfo needs size=\(height, width\), both whole numbers >= 1, got 8"):
         sf.RendererInfo(size=8)
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    ({"pixels": {}}, "must return pixels with 'instances', .*; scenefit.make_frames fills in what is not given"),
+    ({"pixels": None}, "must return pixels with 'instances'"),
+    ({"nodes": {}}, "must return nodes with the 'class' of image, dot; scenefit.make_frames"),
+    ({"nodes": {"class": {"dot": np.array(["dot"] * 3)}}}, "must return nodes with the 'class' of image;")])
+def test_frames_that_lack_what_all_have(change, text):
+    with pytest.raises(RenderError, match=text):
+        render(lambda scenes: dataclasses.replace(blank(scenes), **change), SCENES)
+
+
+def test_frames_need_not_name_extents_that_the_renderer_does_not_give():
+    frames = render(lambda scenes: dataclasses.replace(blank(scenes), nodes={"class": blank(scenes).classes}), SCENES)
+    assert len(frames.objects) == 0 and not frames.amodal and not frames.area and not frames.inside

@@ -134,6 +134,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(world, tmp_path):
 @pytest.mark.parametrize(("old", "new", "message"), [
     ('"seed": 0', '"seed": -1', r"settings\.json is damaged: seed: .*greater than or equal to 0.*run the same fit"),
     ('"seed": 0', '"seed": 0, "then": "os.system"', r"damaged: then: Extra inputs are not permitted"),
+    ('"steps": 2', '"steps": 2.5', r"settings: descent.steps needs a whole number, got 2.5"),
     ('"steps": 2', '"steps": -2', r"settings: descent.steps must be at least 0, got -2"),
     ('"steps": 2', '"leaps": 2', r"or of another version of scenefit .*leaps"),
     ("}", "", r"settings\.json is damaged: .*remove the folder and run the same fit again")])

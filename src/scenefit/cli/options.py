@@ -5,7 +5,7 @@ import inspect
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -261,17 +261,21 @@ def settings(method: str | None, options: Mapping[str, Any], others: Sequence[st
     from scenefit.inference.settings import Settings, changed, flat
 
     try:
-        base = Settings(method or "auto")
+        base = Settings("auto" if method is None else method)
         known = {path: value for path, value in flat(base).items() if path not in options}
         given = {path: value for path, value in options.items() if value is not None}
-        return changed(base, {**given, **dict(_setting(text, known) for text in others)})
+        return changed(base, {**given, **dict(_setting(text, known, {*options, "method"}) for text in others)})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-def _setting(text: str, known: Mapping[str, Any]) -> tuple[str, Any]:
-    """"path=value" as the path and a value of the type that the setting has."""
+def _setting(text: str, known: Mapping[str, Any], options: Collection[str]) -> tuple[str, Any]:
+    """"path=value" as the path and a value of the type that the setting has. options: paths with an option of their
+    own."""
     path, _, value = text.partition("=")
+    if path in options:
+        option = path.rpartition(".")[2].replace("_", "-")
+        raise typer.BadParameter(f"--set {text}: {path} has an option of its own; give --{option} {value}".rstrip())
     if path not in known:
         raise typer.BadParameter(f"--set {text}: settings that can be set so are {', '.join(sorted(known))}"
                                  f"{did_you_mean(path, list(known))}")

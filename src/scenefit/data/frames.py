@@ -93,15 +93,15 @@ class Frames:
 
     @property
     def amodal(self) -> Mapping[str, Floats]:
-        return self.nodes["amodal"]
+        return self.nodes.get("amodal", {})
 
     @property
     def area(self) -> Mapping[str, Floats]:
-        return self.nodes["area"]
+        return self.nodes.get("area", {})
 
     @property
     def inside(self) -> Mapping[str, Floats]:
-        return self.nodes["inside"]
+        return self.nodes.get("inside", {})
 
     def __len__(self) -> int:
         return len(self.images)
@@ -137,6 +137,9 @@ def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label
     pixels: further names -> [S, H, W, ...].  nodes: further names -> kind -> [n, ...]. See `Frames`.
     ValueError where shapes, values or ids do not fit the scenes.
     """
+    for name, given in (("classes", classes), ("amodal", amodal), ("area", area), ("inside", inside),
+                        ("pixels", pixels), ("nodes", nodes), *(nodes.items() if isinstance(nodes, Mapping) else ())):
+        check_mapping(name, given)
     images = to_uint8(images)
     if images.ndim == 3:
         images = images[..., None]
@@ -203,6 +206,12 @@ def _by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dty
             raise ValueError(f"{name} of {kind} needs the shape {list(need)}, one row a node, got {list(values.shape)}")
         found[kind] = values
     return found
+
+
+def check_mapping(name: str, given: Any) -> None:
+    """ValueError for labels that are neither None nor a dictionary."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(f"{name} needs a dictionary, got {type(given).__name__}")
 
 
 def to_uint8(images: Any) -> NDArray[np.uint8]:

@@ -86,7 +86,12 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     state: of the `Step` to resume from.
     ValueError for a grammar without a learned attribute, unusable photos or settings; `RenderError` from the renderer.
     """
-    settings = settings or Settings()
+    settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise ValueError(f"settings needs a scenefit.Settings, got {settings!r}; a method alone goes in "
+                         "Settings(method=...)")
+    if state is not None and not (isinstance(state, Mapping) and "piece" in state):
+        raise ValueError(f"state needs the `state` of a Step, got {type(state).__name__} without a step's number")
     check_learned(grammar)
     size = frame_size(grammar, renderer)
     photos, few = as_photos(real, size, settings.max_photos), as_labelled(labelled, size)

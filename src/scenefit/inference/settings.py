@@ -2,7 +2,7 @@
 `experiments/`)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol
 
 from scenefit.inference.stages.cma_es import CmaEs
@@ -12,6 +12,7 @@ from scenefit.inference.stages.moment_matching import MomentMatching
 from scenefit.inference.stages.problem import Budget, Problem, Stage
 from scenefit.inference.stages.regression_abc import RegressionAbc
 from scenefit.inference.stages.regressor import Regressor
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.inference.stages.structure import Structure
 from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.inference.stages.validation import keep_best, validation
@@ -48,6 +49,7 @@ class Method(Protocol):
 
 METHODS: dict[str, Any] = {"auto": MomentMatching, **{
     method.name: method for method in (MomentMatching, RegressionAbc, CmaEs, MetaSim, NoMethod)}}
+METHOD_PARTS = ("name", "rounds", "descent_steps", "learning_rate", "check", "trainings", "within", "stages")
 MIN_STEPS = 10  # renders for each of at least four pieces of work
 
 
@@ -81,6 +83,13 @@ class Settings:
                 raise ValueError(f"method must be one of {', '.join(METHODS)}, or the settings of one, got "
                                  f"{self.method!r}")
             object.__setattr__(self, "method", METHODS[self.method]())
+        _check_method(self.method)
+        for name, kind in (("regressor", Regressor), ("structure", Structure), ("descent", Descent),
+                           ("task", TaskReward)):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} needs the settings scenefit.{kind.__name__}(...), got "
+                                 f"{_kind(getattr(self, name))}")
+        check_types(self)
         for name, least in (("validation_renders", 2), ("max_photos", 4)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -124,17 +133,34 @@ class Settings:
         return {**asdict(self), "method": {"name": self.chosen.name, **asdict(self.chosen)}}  # type: ignore[call-overload]
 
 
+def _check_method(method: Any) -> None:
+    """ValueError for anything but an instance with all the parts of `Method`."""
+    lacking = [part for part in METHOD_PARTS if not hasattr(method, part)]
+    if isinstance(method, type) or not is_dataclass(method):
+        raise ValueError(f"method needs one of the names {', '.join(METHODS)}, or the settings of one, such as "
+                         f"RegressionAbc(rounds=4), got {_kind(method)}")
+    if lacking:
+        raise ValueError(f"method {type(method).__name__} lacks {', '.join(lacking)}; "
+                         "scenefit.inference.settings.Method describes what a method has")
+
+
+def _kind(value: Any) -> str:
+    return f"the class {value.__name__} itself; make one" if isinstance(value, type) else repr(value)
+
+
 def settings_from(record: Mapping[str, Any]) -> Settings:
     """Settings from their `record`. ValueError or TypeError, naming what does not fit."""
-    plain, kinds = dict(record), {f.name: f.default_factory for f in fields(Settings)}
+    plain, kinds = dict(record), {f.name: f.default_factory for f in fields(Settings) if f.default_factory != MISSING}
     if "method" in plain:
+        if not isinstance(plain["method"], Mapping):
+            raise ValueError(f"method needs its name and settings, got {plain['method']!r}")
         given = dict(plain["method"])
         name = given.pop("name", None)
         if name not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
         plain["method"] = METHODS[name](**given)
     for name, value in plain.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and name in kinds:
             plain[name] = kinds[name](**value)  # type: ignore[operator]
     return Settings(**plain)
 

@@ -64,18 +64,19 @@ class PriorModel:
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
     distribution = SceneDistribution(grammar).with_parts_of(state)
-    _fill(distribution, state, "model")
+    fill(distribution, state, "model")
     return Model(distribution, seed)
 
 
 def load_structure(grammar: Grammar, state: Mapping[str, Tensor]) -> StructurePolicy:
     """A policy from its `state_dict()`. ValueError if it does not fit the grammar or holds NaN."""
     structure = StructurePolicy(grammar)
-    _fill(structure, state, "structure")
+    fill(structure, state, "structure")
     return structure
 
 
-def _fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+def fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load a saved state into a network. ValueError, naming what it is of, if it does not fit or holds NaN."""
     wanted = network.state_dict()
     for name, value in wanted.items():
         if name not in state or state[name].shape != value.shape:

@@ -61,7 +61,8 @@ def renderer_info(renderer: Renderer) -> RendererInfo:
     """The `info` of a renderer, an empty one where it has none. TypeError if it is no RendererInfo."""
     info = getattr(renderer, "info", NO_INFO)
     if not isinstance(info, RendererInfo):
-        raise TypeError(f"{renderer_name(renderer)}.info must be a scenefit.RendererInfo, got {type(info).__name__}")
+        raise RendererTypeError(f"{renderer_name(renderer)}.info must be a scenefit.RendererInfo, got "
+                                f"{type(info).__name__}")
     return info
 
 
@@ -82,6 +83,10 @@ class RenderError(RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RenderError, (self.reason, self.seed, self.indices), {"__notes__": getattr(self, "__notes__", [])}
+
+
+class RendererTypeError(TypeError):
+    """A renderer whose `info`, or what it names, is not of the kind that it has to be."""
 
 
 class GrammarMismatch(ValueError):
@@ -162,6 +167,8 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
         return f"has info.size {tuple(size)} (height, width), but returned images of {images.shape[1:3]}"
     if len(frames.label) != count:
         return f"must return {count} labels, got {len(frames.label)}"
+    if missing := _missing(frames):
+        return f"must return {missing}; scenefit.make_frames fills in what is not given"
     for name, values in frames.pixels.items():
         if np.shape(values)[:3] != images.shape[:3]:
             return f"must return pixels {name!r} {list(images.shape[:3])}, got {list(np.shape(values))}"
@@ -173,6 +180,15 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
             if len(values) != nodes:
                 return f"returned {len(values)} rows of {name} for the {nodes} nodes of {kind}"
     return ""
+
+
+def _missing(frames: Frames) -> str:
+    """What every Frames has and this one lacks."""
+    if not (isinstance(frames.pixels, Mapping) and "instances" in frames.pixels):
+        return "pixels with 'instances', the node seen in each pixel"
+    classes = frames.nodes.get("class", {}) if isinstance(frames.nodes, Mapping) else {}
+    lacking = [kind for kind in frames.scenes.tables if kind not in classes]
+    return f"nodes with the 'class' of {', '.join(lacking)}" if lacking else ""
 
 
 def _name(renderer: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.frames import Frame, Frames, make_frames, to_uint8
+from scenefit.data.frames import Frame, Frames, check_mapping, make_frames, to_uint8
 from scenefit.renderers import Renderer, RenderError, renderer_name
 from scenefit.scenes.scene import Scene, SceneBatch
 
@@ -48,6 +48,10 @@ class _Misfit(ValueError):
 def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
     """result as a Frame: image uint8 [H, W, 3], instances int32 [H, W], arrays in pixels, the rest dictionaries."""
     frame = result if isinstance(result, Frame) else Frame(result)
+    for name in ("classes", "amodal", "area", "pixels", "nodes"):
+        _check_mapping(name, getattr(frame, name))
+    for name, values in (frame.nodes or {}).items():
+        _check_mapping(name, values)
     image = _image(frame.image, earlier)
     masks = np.zeros(image.shape[:2], np.int32) if frame.instances is None else np.asarray(frame.instances)
     if masks.shape != image.shape[:2]:
@@ -70,6 +74,13 @@ def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
     _check_pixels(checked, earlier)
     _check_nodes(checked, earlier)
     return checked
+
+
+def _check_mapping(name: str, given: Any) -> None:
+    try:
+        check_mapping(name, given)
+    except ValueError as error:
+        raise _Misfit(str(error)) from None
 
 
 def _check_pixels(frame: Frame, earlier: list[Frame]) -> None:

@@ -6,6 +6,7 @@ which costs no render.
 Legend: n nodes of a kind.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from scenefit.inference.gradients.estimate import Estimate, is_differentiable, non_differentiable, perturbed, score_term
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
-from scenefit.renderers import Renderer, RenderError, renderer_info, renderer_name
+from scenefit.renderers import GrammarMismatch, Renderer, RenderError, RendererTypeError, renderer_info, renderer_name
 from scenefit.scenes.attributes import Attribute, Key, NormalisedValues
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
@@ -32,10 +33,10 @@ def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Object
     if draw is None:
         raise TypeError(f"{renderer} has no info.draw(scenes) -> torch images, which pathwise gradients need; "
                         'use gradient="spsa" or "score-function"')
-    images = _check(draw(attach(grammar, edit)), renderer, edit.scenes)
+    images = _check(_drawn(renderer, draw, attach(grammar, edit)), renderer, edit.scenes)
     if not images.requires_grad and any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned):
-        raise TypeError(f"{renderer_name(renderer)}.draw returned images without a gradient; use torch operations on "
-                        'the columns of the scenes, or gradient="score-function"')
+        raise RendererTypeError(f"{renderer_name(renderer)}.draw returned images without a gradient; use torch "
+                                'operations on the columns of the scenes, or gradient="score-function"')
     loss = objective.loss(images)
     keys = non_differentiable(grammar)
     surrogate = loss
@@ -46,12 +47,24 @@ def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Object
     return Estimate(float(loss.detach()), surrogate, len(images))
 
 
+def _drawn(renderer: Renderer, draw: Callable[[SceneBatch], Tensor], scenes: SceneBatch) -> Any:
+    try:
+        return draw(scenes)
+    except (RenderError, GrammarMismatch):
+        raise
+    except Exception as error:
+        raise RenderError(f"{renderer_name(renderer)}.draw raised {type(error).__name__}: {error}", scenes.seed,
+                          scenes.index, scenes) from error
+
+
 def _check(images: Any, renderer: Renderer, scenes: SceneBatch) -> Tensor:
     """images, if they are what draw(scenes) has to return; else RenderError."""
-    name, reason = f"{renderer_name(renderer)}.draw", ""
+    name, reason, size = f"{renderer_name(renderer)}.draw", "", renderer_info(renderer).size
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[:2] != (len(scenes), 3):
         got = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
         reason = f"must return a tensor [{len(scenes)}, 3, H, W], got {got}"
+    elif size is not None and tuple(size) != images.shape[2:]:
+        reason = f"returned images of {tuple(images.shape[2:])}, but its info.size is {tuple(size)} (height, width)"
     elif not bool(images.isfinite().all()):
         scenes = scenes.take(np.flatnonzero(~images.detach().isfinite().flatten(1).all(1).cpu().numpy()))
         reason = "returned NaN or infinity"

@@ -15,6 +15,7 @@ import torch
 
 from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved
 from scenefit.inference.stages.regressor import Regressor, once
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective
 from scenefit.nets.quantile_offsets import KNOTS, MASS, prior_at_knots
@@ -43,6 +44,7 @@ class CmaEs:
     learning_rate = 0.01
 
     def __post_init__(self) -> None:
+        check_types(self, "method.")
         if self.rounds < 0:
             raise ValueError(f"method.rounds must be at least 0, got {self.rounds}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scenefit.inference.stages.pretraining import pretraining
 from scenefit.inference.stages.problem import Problem, Stage
 from scenefit.inference.stages.regressor import Regressor, once
+from scenefit.inference.stages.setting_types import check_types
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class MetaSim:
     learning_rate = 0.01
 
     def __post_init__(self) -> None:
+        check_types(self, "method.")
         if self.pretraining < 0:
             raise ValueError(f"method.pretraining must be at least 0, got {self.pretraining}")
 

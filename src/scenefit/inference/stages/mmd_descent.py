@@ -10,6 +10,7 @@ from torch import Tensor
 from scenefit.inference.gradients import GRADIENTS, Estimate
 from scenefit.inference.gradients import cost as gradient_cost
 from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.nets.edit import Edit
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import renderer_info
@@ -34,6 +35,7 @@ class Descent:
     gradient: str = "auto"
 
     def __post_init__(self) -> None:
+        check_types(self, "descent.")
         if self.steps is not None and self.steps < 0:
             raise ValueError(f"descent.steps must be at least 0, got {self.steps}")
         if self.batch < 64 or self.batch % 64:

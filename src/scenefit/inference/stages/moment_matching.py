@@ -11,6 +11,7 @@ import torch
 from scenefit.inference.stages.moments import match_moments, nearest_neighbour_abc, widened
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, fits, moved
 from scenefit.inference.stages.regressor import Regressor, train_regressor, training
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.inference.stages.validation import measured
 from scenefit.metrics.features import compute
 from scenefit.nets.attribute_regressor import regression_targets
@@ -38,6 +39,7 @@ class MomentMatching:
     learning_rate = 0.002  # small, for this method ends close to the photos
 
     def __post_init__(self) -> None:
+        check_types(self, "method.")
         if self.rounds < 0:
             raise ValueError(f"method.rounds must be at least 0, got {self.rounds}")
         if self.renders < 2:

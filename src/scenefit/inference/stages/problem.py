@@ -20,6 +20,7 @@ from scenefit.metrics.objective import Objective
 from scenefit.metrics.objective import objective as make_objective
 from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
 from scenefit.nets.centre_network import Detector
+from scenefit.nets.model import fill
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
@@ -221,8 +222,8 @@ def load(problem: Problem, saved: Mapping[str, Tensor],
     blank = start(problem)
     distribution, regressor = blank.distribution, blank.regressor
     distribution = distribution.with_parts_of(parts["transformer"])
-    distribution.load_state_dict(parts["transformer"])
-    regressor.load_state_dict(parts["reader"])
+    fill(distribution, parts["transformer"], "state")
+    fill(regressor, parts["reader"], "state of the regressor")
     renders, trainings = (int(count) for count in saved["counts"])
     weights = parts.get("finder")
     return State(distribution, regressor, parts["average"], parts["warm"], problem.objective(regressor),

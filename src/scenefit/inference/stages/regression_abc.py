@@ -28,6 +28,7 @@ from scenefit.data.corruptions import corrupt
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor, once
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.metrics.ridge import Regression, regress, select_by_r2
 from scenefit.metrics.summary_statistics import SummaryStatistics, object_statistics, summary_statistics_for
 from scenefit.nets.aggregate_posterior import AggregatePosterior, image_attributes
@@ -65,6 +66,7 @@ class RegressionAbc:
     learning_rate = 0.01
 
     def __post_init__(self) -> None:
+        check_types(self, "method.")
         if self.rounds < 1:
             raise ValueError(f"method.rounds must be at least 1, got {self.rounds}")
         if self.renders < MIN_RENDERS:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scenefit.inference.stages.problem import NAN, Problem, Stage, State, moved
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.nets.attribute_regressor import regression_targets, train
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
@@ -32,6 +33,7 @@ class Regressor:
     epochs: int = 3
 
     def __post_init__(self) -> None:
+        check_types(self, "regressor.")
         if self.renders < FAR:
             raise ValueError(f"regressor.renders must be at least {FAR}, got {self.renders}")
         for name in ("rounds", "epochs"):

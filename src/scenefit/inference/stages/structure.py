@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.nets.attribute_regressor import is_grey
 from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import SceneDistribution
@@ -58,6 +59,7 @@ class Structure:
     longest: int = MAX_SIDE
 
     def __post_init__(self) -> None:
+        check_types(self, "structure.")
         if self.renders and self.renders < MIN_RENDERS:
             raise ValueError(f"structure.renders must be 0, or at least {MIN_RENDERS} renders a round, got "
                              f"{self.renders}")

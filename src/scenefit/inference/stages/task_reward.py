@@ -14,9 +14,10 @@ from scenefit.inference.gradients import Estimate
 from scenefit.inference.gradients.estimate import leave_one_out
 from scenefit.inference.stages.mmd_descent import Descent
 from scenefit.inference.stages.problem import Problem, Stage, State
+from scenefit.inference.stages.setting_types import check_types
 from scenefit.nets.edit import Edit
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.renderers import render
+from scenefit.renderers import render, renderer_name
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks import headline
 
@@ -37,6 +38,7 @@ class TaskReward:
     weight: float = 0.03
 
     def __post_init__(self) -> None:
+        check_types(self, "task.")
         if self.gradient not in TASK_GRADIENTS:
             raise ValueError(f"task.gradient must be one of {', '.join(TASK_GRADIENTS)}, got {self.gradient!r}")
         if self.renders < 2:
@@ -49,6 +51,12 @@ class TaskReward:
         """None without labelled photos. descent: resolved; its estimate holds the distance meanwhile."""
         if problem.labelled is None or problem.task is None:
             return ()
+        needed = ("labels", "influence") if self.gradient == "influence" else ("labels", "train", "evaluate")
+        lacking = [name for name in needed if not callable(getattr(problem.task, name, None))]
+        if lacking or isinstance(problem.task, type):
+            what = f"lacks {', '.join(lacking)}" if lacking else "is a class; make one"
+            raise ValueError(f"task {renderer_name(problem.task)} {what}; scenefit.Task describes what a task has, and "
+                             f'task.gradient="{self.gradient}" needs {", ".join(needed)}')
 
         def run(problem: Problem, state: State, step: int) -> State:
             return self._step(problem, state, step, descent)
