@@ -161,7 +161,7 @@ def settings_from(record: Mapping[str, Any]) -> Settings:
         plain["method"] = METHODS[name](**given)
     for name, value in plain.items():
         if isinstance(value, Mapping) and name in kinds:
-            plain[name] = kinds[name](**value)  # type: ignore[operator]
+            plain[name] = kinds[name](**value)
     return Settings(**plain)
 
 
