@@ -43,3 +43,5 @@ def test_files_that_are_no_detector_are_refused(path):
         write_tensors(path, tensors, changed)
         with pytest.raises(CorruptFile, match=text):
             read_trained(path)
+    with pytest.raises(CorruptFile, match="is a folder, and a file is needed; make it again with scenefit train"):
+        read_trained(path.parent)

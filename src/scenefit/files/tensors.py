@@ -28,6 +28,8 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
 def read_tensors(path: str | Path, fix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and metadata from `write_tensors`. CorruptFile, ending in fix, where the checksum or format is wrong."""
     path = Path(path)
+    if path.is_dir():
+        raise CorruptFile(f"{path} is a folder, and a file is needed; {fix}")
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})[KEY])
