@@ -582,6 +582,7 @@ def test_a_renderer_that_gives_nan_is_named_with_its_scene():
     (lambda: MetaSim(pretraining=0.5), "method.pretraining needs a whole number, got 0.5"),
     (lambda: RegressionAbc(rounds=3.0), "method.rounds needs a whole number, got 3.0"),
     (lambda: settings_from({"method": "abc"}), "method needs its name and settings, got 'abc'"),
+    (lambda: settings_from({"method": {"name": ["abc"]}}), r"method must be one of auto, .*, got \['abc'\]"),
     (lambda: settings_from({"max_photos": {"of": 9}}), "max_photos needs a whole number, got {'of': 9}")])
 def test_settings_that_make_no_sense(make, text):
     with pytest.raises(ValueError, match=text):

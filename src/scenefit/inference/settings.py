@@ -156,7 +156,7 @@ def settings_from(record: Mapping[str, Any]) -> Settings:
             raise ValueError(f"method needs its name and settings, got {plain['method']!r}")
         given = dict(plain["method"])
         name = given.pop("name", None)
-        if name not in METHODS:
+        if not isinstance(name, str) or name not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
         plain["method"] = METHODS[name](**given)
     for name, value in plain.items():
