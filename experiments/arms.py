@@ -56,7 +56,7 @@ def verdict(arms: Mapping[str, Sequence[float]], metric: str = "accuracy") -> st
     figures = (f"{100 * means['learned']:.1f} % {metric}, compared with {100 * means['grammar']:.1f} % for the grammar "
                f"and {100 * means['shrunk']:.1f} % for the shrunk prior (oracle: {100 * means['oracle']:.1f} %)")
     if all(better.values()):
-        return f"A network trained on the learned data is better than with both controls: {figures}."
+        return f"A network trained on the learned data beats both controls: {figures}."
     if better["grammar"]:
         return ("A network trained on the learned data is better than with the grammar's data, but not significantly "
                 f"better than with the shrunk prior's: {figures}.")
