@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from quick import quick
-from toys import Linear, Weights, bars, dot, dots, one, photos, same_scenes
+from toys import Linear, UnreadableLabels, Weights, bars, dot, dots, one, photos, same_scenes
 
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
@@ -192,20 +192,7 @@ def test_angles_have_no_ends(prior):
 
 def test_labelled_photos_have_no_part_in_the_match():
     """Defect: the same images were the target of the distance, the reward and the test."""
-    class Unlabelled(Photos):
-        @property
-        def label(self):
-            raise AssertionError("a label of the photos to match was read")
-
-        @label.setter
-        def label(self, value):
-            pass
-
-        def __init__(self, images):
-            for name, value in (("images", images), ("paths", ()), ("skipped", ())):
-                object.__setattr__(self, name, value)
-
-    real = Unlabelled(photos(BARS, bars(), 20))
+    real = UnreadableLabels(photos(BARS, bars(), 20))
     without, more = (list(fit_steps(BARS, bars(), real, labelled, settings=quick()))
                      for labelled in (None, few()))
     cut = [step.stage for step in more].index("task-reward")  # what is chosen without labels is chosen before

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.frames import Frames, make_frames
+from scenefit.data.photos import Photos
 from scenefit.renderers import RendererInfo, renderer_info
 from scenefit.renderers.sprites import Sprites
 from scenefit.scenes.grammar import Grammar, Rule
@@ -140,3 +141,19 @@ def of_scene(scenes: SceneBatch, kind: str, index: int) -> np.ndarray:
 
 __all__ = ["BOX_IMAGE", "COLOURS", "SIDE", "Linear", "Plain", "Weights", "bars", "coloured_boxes", "dot", "dots",
            "learned", "of_scene", "one", "pattern", "photos", "randomise", "same_scenes"]
+
+
+class UnreadableLabels(Photos):
+    """Photos whose labels nobody may read."""
+
+    @property
+    def label(self):
+        raise AssertionError("a label of the photos to match was read")
+
+    @label.setter
+    def label(self, value):
+        pass
+
+    def __init__(self, images):
+        for name, value in (("images", images), ("paths", ()), ("skipped", ())):
+            object.__setattr__(self, name, value)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from quick import quick
-from toys import Linear, Plain, bars, dot, dots, one, pattern, photos
+from toys import Linear, Plain, UnreadableLabels, bars, dot, dots, one, pattern, photos
 
 from scenefit.data.boxes import no_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
@@ -289,25 +289,9 @@ def test_no_more_time_is_taken_than_allowed():
 
 # ---------------------------------------------------------------------------------------------- labels and the task
 
-class Unreadable(Photos):
-    """Photos whose labels nobody may look at."""
-
-    @property
-    def label(self):
-        raise AssertionError("the labels of the photos to match were read")
-
-    @label.setter
-    def label(self, value):
-        pass
-
-    def __init__(self, images):
-        for name, value in (("images", images), ("paths", ()), ("skipped", ())):
-            object.__setattr__(self, name, value)
-
-
 def test_the_labels_of_the_photos_to_match_are_never_read():
     grammar, renderer = dot(learned(Uniform(4, 12)), sprite=learned(Choice([0, 1]))), bars()
-    real = Unreadable(photos(grammar, renderer, 30))
+    real = UnreadableLabels(photos(grammar, renderer, 30))
     with pytest.raises(AssertionError):
         _ = real.label
     for labelled in (None, some(grammar, renderer, 12)):

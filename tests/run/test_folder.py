@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from blobs import SCENE, SMALL, call, contents, fit_command, make
+from blobs import SCENE, SMALL, call, contents, fit_command
 
 import scenefit.run.folder
 from scenefit.data.photos import read_photos
@@ -29,18 +29,6 @@ from scenefit.run.folder import (
     steps,
     version_changes,
 )
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def whole(world, tmp_path_factory):
-    run = tmp_path_factory.mktemp("whole") / "run"
-    call(*fit_command(world, run))
-    return run
 
 
 @pytest.fixture

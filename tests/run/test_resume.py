@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from blobs import call, contents, fit_command, killed, make
+from blobs import call, contents, fit_command, killed
 from quick import quick
 from typer.testing import CliRunner
 
@@ -22,19 +22,6 @@ from scenefit.cli.console import STOPPED
 from scenefit.data.photos import read_labelled, read_photos
 from scenefit.inference.fit import fit_steps
 from scenefit.renderers.scene_file import load_scene
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def whole(world, tmp_path_factory):
-    """A run that nothing disturbed."""
-    run = tmp_path_factory.mktemp("whole") / "run"
-    call(*fit_command(world, run))
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -98,6 +98,7 @@ def evaluate(
         raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a detector (a file that "
                          "scenefit train wrote)")
 
+
 def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path | None, scene: Path | None,
                   settings: "EvaluationSettings", workers: int, device: str,
                   label_policy: "LabelPolicy | None") -> None:

@@ -161,12 +161,12 @@ def resolve(device: str) -> str:
     return "cpu"
 
 
-def photos(folder: Path, size: tuple[int, int], most: int | None = None, flat: Path | None = None) -> "Photos":
+def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, flat: Path | None = None) -> "Photos":
     """Photos of a folder, or of a list file in a data set, resized to size (height, width), flat-field corrected by
     the photos in flat. Warns of each file that was skipped. ValueError for fewer than four photos."""
     from scenefit.data.photos import read_photos
 
-    found = read_photos(folder, size, most)
+    found = read_photos(folder, size, max_photos)
     name_skipped(found.skipped)
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; learning a distribution needs at least 4, and "

@@ -124,13 +124,14 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
         if not within_budget(problem, state, stage, step, (time.monotonic() - wall) / 60):
             continue
         state = stage.run(problem, state, step)
-        state = replace(state, objective=distance(problem, state))
+        objective = distance(problem, state)
+        state = replace(state, objective=objective)
         seconds = time.process_time() - cpu
         yield Step(number, stage.name, step + 1, stage.steps, state.renders, state.trainings, state.distance,
                    state.metric, seconds, float(work[number] / work[-1]),
                    {**tensors(state), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds).double(),
                     "seconds": torch.tensor(time.monotonic() - wall).double()},
-                   Model(state.distribution, problem.seed), distance(problem, state))
+                   Model(state.distribution, problem.seed), objective)
 
 
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:

@@ -49,7 +49,7 @@ class Method(Protocol):
 
 METHODS: dict[str, Any] = {"auto": MomentMatching, **{
     method.name: method for method in (MomentMatching, RegressionAbc, CmaEs, MetaSim, NoMethod)}}
-METHOD_PARTS = ("name", "rounds", "descent_steps", "learning_rate", "check", "trainings", "within", "stages")
+METHOD_PARTS = tuple(name for name in vars(Method) if not name.startswith("_"))
 MIN_STEPS = 10  # renders for each of at least four pieces of work
 
 
@@ -167,12 +167,14 @@ def settings_from(record: Mapping[str, Any]) -> Settings:
 
 def flat(settings: Settings) -> dict[str, Any]:
     """Every single setting by its path: "descent.steps" -> 60, "method.rounds" -> 3."""
+    return flatten(asdict(settings))
+
+
+def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
+    """{"descent": {"steps": 2}} as {"descent.steps": 2}; of settings or of their `record`, one level deep."""
     out: dict[str, Any] = {}
-    for name, value in ((f.name, getattr(settings, f.name)) for f in fields(settings)):
-        if is_dataclass(value) and not isinstance(value, type):
-            out |= {f"{name}.{f.name}": getattr(value, f.name) for f in fields(value)}
-        else:
-            out[name] = value
+    for name, value in record.items():
+        out |= {f"{name}.{inner}": one for inner, one in value.items()} if isinstance(value, Mapping) else {name: value}
     return out
 
 

@@ -12,7 +12,7 @@ from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
 from scenefit.files.versions import versions
-from scenefit.inference.settings import Settings
+from scenefit.inference.settings import Settings, flatten
 from scenefit.renderers.scene_file import SceneFile
 
 FORMAT = 1  # of run folders; one of another format is refused
@@ -112,7 +112,7 @@ def read_config(path: Path) -> RunConfig:
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
     """The differences between two fits, one line each; [] if their results are the same."""
     found = [] if old.seed == new.seed else [f"seed: {old.seed} -> {new.seed}"]
-    settings = [_flat(one.settings) for one in (old, new)]
+    settings = [flatten(one.settings) for one in (old, new)]
     for name in sorted({*settings[0], *settings[1]}):
         before, after = (one.get(name) for one in settings)
         if before != after:
@@ -172,11 +172,3 @@ def _describe_photos(source: PhotoSource | None) -> str:
 def _from_json(value: Any) -> Any:
     """The value as it is read back from JSON."""
     return json.loads(json.dumps(value))
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """{"descent": {"steps": 2}} as {"descent.steps": 2}."""
-    out: dict[str, Any] = {}
-    for name, value in settings.items():
-        out |= {f"{name}.{inner}": one for inner, one in value.items()} if isinstance(value, Mapping) else {name: value}
-    return out

@@ -1,0 +1,17 @@
+"""A small world and a finished run of it, made once for each file of tests."""
+
+import pytest
+from blobs import call, fit_command, make
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def whole(world, tmp_path_factory):
+    """A run that nothing disturbed."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    call(*fit_command(world, run))
+    return run
