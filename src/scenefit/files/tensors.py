@@ -10,12 +10,9 @@ import safetensors.torch
 from torch import Tensor
 
 from scenefit.files.atomic import content_hash, write_bytes
+from scenefit.files.json_files import CorruptFile, parse_json
 
 KEY = "scenefit"  # the only key in the file's own metadata: safetensors writes several in a random order
-
-
-class CorruptFile(ValueError):
-    """A file that is truncated, changed, or no tensor file of scenefit."""
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -32,9 +29,11 @@ def read_tensors(path: str | Path, fix: str) -> tuple[dict[str, Tensor], dict[st
         raise CorruptFile(f"{path} is a folder, and a file is needed; {fix}")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {})[KEY])
+            metadata = parse_json((file.metadata() or {})[KEY], f"{path}, its metadata,", fix, dict)
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
         check = metadata.pop("check")
+    except CorruptFile:
+        raise
     except OSError as error:
         raise CorruptFile(f"{path} cannot be read ({error.strerror or error}); {fix}") from error
     except (safetensors.SafetensorError, KeyError, ValueError, AttributeError, TypeError) as error:

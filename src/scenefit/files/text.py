@@ -1,6 +1,9 @@
-"""Reading text files that a person or another program wrote."""
+"""Reading text files that a person or another program wrote, and texts with file names that are not UTF-8."""
 
+import re
 from pathlib import Path
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_text(path: Path) -> str:
@@ -14,3 +17,15 @@ def read_text(path: Path) -> str:
 def read_lines(path: Path) -> list[tuple[int, str]]:
     """(number, text) of each line that is not blank, without outer spaces. ValueError as of `read_text`."""
     return [(number, line.strip()) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+
+
+def printable(text: object) -> str:
+    r"""A text or path as UTF-8 can hold it: every byte of a file name that is not UTF-8 becomes \xe9 or the like.
+
+    Python holds such bytes as lone surrogates, which no terminal and no UTF-8 file takes.
+    """
+    return SURROGATE.sub(lambda found: _escaped(ord(found[0])), str(text))
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
