@@ -4,7 +4,6 @@ import functools
 import inspect
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scenefit.files.caller import warn
 from scenefit.scenes.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -231,16 +231,16 @@ def check_flat_field(run: "Run", flat: Path | None) -> None:
     fitted = run.config.flat_field
     if fitted != flat_field_hash(flat, run.config.size):
         then, now = ("given" if some else "not given" for some in (fitted, flat))
-        _warn(f"--flat-field differs from the fit's ({then} then, {now} now, or of other photos), so distances also "
+        warn(f"--flat-field differs from the fit's ({then} then, {now} now, or of other photos), so distances also "
               "measure the camera's dust; give the option as it was given to fit")
 
 
 def name_skipped(skipped: "Sequence[Skipped]") -> None:
     """Warns of each file that was skipped, up to `MAX_NAMED`."""
     for path, reason in skipped[:MAX_NAMED]:
-        _warn(f"skipped {path}: {reason}")
+        warn(f"skipped {path}: {reason}")
     if len(skipped) > MAX_NAMED:
-        _warn(f"{len(skipped) - MAX_NAMED} more were skipped")
+        warn(f"{len(skipped) - MAX_NAMED} more were skipped")
 
 
 def open_scene(run: "Run", given: Path | None) -> "SceneFile":
@@ -249,7 +249,7 @@ def open_scene(run: "Run", given: Path | None) -> "SceneFile":
 
     scene, changes = scene_of(run, given)
     for text in changes:
-        _warn(text)
+        warn(text)
     return scene
 
 
@@ -290,8 +290,3 @@ def _setting(text: str, known: Mapping[str, Any], options: Collection[str]) -> t
 def command_line() -> str:
     """The command as it was typed, for the report."""
     return shlex.join(["scenefit", *sys.argv[1:]])
-
-
-def _warn(text: str) -> None:
-    """A warning, which `console.command` prints."""
-    warnings.warn(text, stacklevel=3)

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from scenefit.files.caller import warn
+
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dds", ".exr", ".psd",
           ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
@@ -115,12 +117,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
 
 
-def warn_12_bit(folder: Path, count: int, stacklevel: int = 2) -> None:
+def warn_12_bit(folder: Path, count: int) -> None:
     """A warning where some photos of a folder are `Fitted.is_12_bit`."""
     if count:
-        warnings.warn(f"{count} 16-bit photos of {folder} have no value above {MAX_12_BIT:,}: they look like 12-bit "
-                      f"photos, and become nearly black (at most {_to_grey(np.array([MAX_12_BIT]))[0]} of 255); "
-                      "multiply their values by 16 when you write them", stacklevel=stacklevel + 1)
+        warn(f"{count} 16-bit photos of {folder} have no value above {MAX_12_BIT:,}: they look like 12-bit photos, and "
+             f"become nearly black (at most {_to_grey(np.array([MAX_12_BIT]))[0]} of 255); multiply their values by 16 "
+             "when you write them")
 
 
 def check_folder(folder: str | Path) -> Path:

@@ -1,8 +1,7 @@
 """The task that labelled photos ask for, when none is given."""
 
-import warnings
-
 from scenefit.data.photos import Photos
+from scenefit.files.caller import warn
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
@@ -30,9 +29,8 @@ def task_for_labels(labelled: Photos, grammar: Grammar, renderer: Renderer, devi
                          f"objects of {sorted(drawn)}; name them alike: with Shapes(classes=...), Frame(classes=...), "
                          "or in the labels")
     if real - drawn:
-        warnings.warn(f"no render has an object of {sorted(real - drawn)}, classes of the labelled photos: a detector "
-                      f"trained on renders cannot detect them (the renderer's classes are {sorted(drawn)})",
-                      stacklevel=2)
+        warn(f"no render has an object of {sorted(real - drawn)}, classes of the labelled photos: a detector trained "
+             f"on renders cannot detect them (the renderer's classes are {sorted(drawn)})")
     return Detect(tuple(sorted(real | drawn)), device=device)
 
 

@@ -1,6 +1,5 @@
 """Photos from any accepted source: a folder, a data set of boxes or a list file in it, or arrays. Legend: N photos."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from scenefit.data.image_files import Size
 from scenefit.data.photos.collection import Photos, split
 from scenefit.data.photos.folder import read_folder, read_labelled
 from scenefit.data.photos.labelled import layout_descriptions, matching_layouts, read_boxes, read_part
+from scenefit.files.caller import warn
 
 __all__ = ["Photos", "as_labelled", "as_photos", "read_boxes", "read_few", "read_labelled", "read_part", "read_photos",
            "split"]
@@ -53,7 +53,7 @@ def as_photos(real: Any, size: Size, max_photos: int | None = None) -> Photos:
         real = read_photos(real, size, max_photos)
         if real.skipped:
             path, reason = real.skipped[0]
-            warnings.warn(f"{len(real.skipped)} files were skipped, the first: {path} ({reason})", stacklevel=3)
+            warn(f"{len(real.skipped)} files were skipped, the first: {path} ({reason})")
     images = real.images if isinstance(real, Photos) else np.asarray(real)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or len(images) < MIN_PHOTOS:
         raise ValueError(f"real needs a folder, Photos or at least {MIN_PHOTOS} uint8 images [N, {size[0]}, {size[1]}, "

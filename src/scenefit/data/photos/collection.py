@@ -3,7 +3,6 @@
 Legend: N photos; H, W pixels.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,9 +15,9 @@ from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.flat_field import correct_flat_field
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, warn_12_bit
 from scenefit.files.atomic import content_hash
+from scenefit.files.caller import warn
 
 MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without a warning
-CALLER = 4  # frames from `collect` up to the caller of a public reader, to whom warnings point
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +76,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
         cropped_shares.append(entry.cropped_share)
         n_12_bit += entry.is_12_bit
         boxes += [] if entry.boxes is None else [entry.boxes]
-    warn_12_bit(folder, n_12_bit, CALLER)
+    warn_12_bit(folder, n_12_bit)
     _warn_cropped(folder, cropped_shares, size)
     return Photos(images[:len(paths)], tuple(paths), tuple(skipped), np.full(len(paths), ""),
                   _join(boxes) if boxes else None)
@@ -93,9 +92,8 @@ def _join(boxes: Sequence[FittedBoxes]) -> Boxes:
 def _warn_cropped(folder: Path, shares: Sequence[float], size: Size) -> None:
     share = float(np.median(shares)) if len(shares) else 0.0
     if share > MAX_CROPPED:
-        warnings.warn(f"{share:.0%} of the photos' area in {folder} is cut off when they are brought to the renderer's "
-                      f"{size[0]} x {size[1]} pixels (height x width); give the renderer their ratio of height to "
-                      "width", stacklevel=CALLER + 1)
+        warn(f"{share:.0%} of the photos' area in {folder} is cut off when they are brought to the renderer's "
+             f"{size[0]} x {size[1]} pixels (height x width); give the renderer their ratio of height to width")
 
 
 def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Photos]:
