@@ -39,9 +39,10 @@ LIGHT_RANKS, LIGHT = {1, 2}, {"numpy", "scipy", "PIL"}
 EXCEPTIONS = {"files.tensors": {"torch", "safetensors"},  # safetensors files of torch tensors
               "files.versions": {"torch"},                # its version is a part of every run's record
               "report.charts.static": {"matplotlib"},
-              "report.page": {"jinja2", "markupsafe", "plotly"}}
+              "report.page": {"jinja2", "markupsafe", "plotly"},
+              "report.progress": {"IPython", "rich"}}
 # Packages that talk to people, and the top folders that may import them.
-OUTPUT = {"typer": {"cli"}, "rich": {"cli"}, "click": {"cli"}, "jinja2": {"report"}, "plotly": {"report"},
+OUTPUT = {"typer": {"cli"}, "rich": {"cli", "report"}, "click": {"cli"}, "jinja2": {"report"}, "plotly": {"report"},
           "matplotlib": {"report"}}
 NO_NAMES = {"manager", "trainer", "engine", "handler", "base", "utils", "helpers", "misc", "pipeline",
             "retell", "stranger", "strangers", "slab", "wear", "worn", "surest", "unlearned", "lot"}
@@ -169,7 +170,7 @@ BROKEN: dict[str, dict[str, str]] = {
     "data (rank 2) imports torch; add it to EXCEPTIONS if it has to": {"data/": "from torch import nn"},
     "files.tensors (rank 1) imports plotly; add it to EXCEPTIONS if it has to":
         {"files/": "", "files.tensors": "import torch, plotly"},
-    "inference imports rich, which belongs to cli": {"inference/": "from rich.progress import track"},
+    "inference imports rich, which belongs to cli, report": {"inference/": "from rich.progress import track"},
     "cli imports plotly, which belongs to report": {"cli/": "import plotly.express"},
     "files import each other in a circle: scenes.a -> scenes.b -> scenes.a":
         {"scenes/": "", "scenes.a": "from scenefit.scenes import b", "scenes.b": "from scenefit.scenes.a import A"},

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from scenefit.cli import app, console, options
 from scenefit.renderers.scene_file import load_scene
+from scenefit.report import progress as progress_bars
 
 
 @pytest.fixture(scope="module")
@@ -419,7 +420,7 @@ def test_errors_keep_their_traceback_where_asked_for(world, monkeypatch):
 
 def test_a_log_is_told_now_and_then_how_far_it_is(capsys, monkeypatch):
     for every, lines in ((1e9, []), (0.0, ["look 1/4  25%  9 renders", "look 2/4  50%  9 renders"])):
-        monkeypatch.setattr(console, "EVERY", every)
+        monkeypatch.setattr(progress_bars, "EVERY", every)
         with console.bar(("renders",)) as progress:
             shown = progress.add_task("fit", total=4, renders="")
             for done in (1, 2):

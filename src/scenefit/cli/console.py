@@ -3,7 +3,6 @@
 import functools
 import os
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from scenefit.report import progress
+
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from scenefit.renderers import RenderError
 
 STOPPED = 130  # exit code after Ctrl-C
 PLAIN_WIDTH = 120  # of tables, if the output is not a terminal
-EVERY = 30.0  # seconds between two lines of progress there
 
 
 def say(text: str) -> None:
@@ -44,35 +45,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], not
         say(note)
 
 
-class _Bar(Progress):
-    """A progress bar; if the output is not a terminal but, say, a log, prints a line of progress now and then."""
-
-    def __init__(self, *columns: Any, **more: Any):
-        super().__init__(*columns, **more)
-        self.printed = time.monotonic()
-
-    def update(self, task_id: TaskID, **changes: Any) -> None:
-        super().update(task_id, **changes)
-        if self.console.is_terminal or time.monotonic() - self.printed < EVERY:
-            return
-        self.printed = time.monotonic()
-        task = next(task for task in self.tasks if task.id == task_id)
-        parts = [task.description, f"{task.percentage:.0f}%", *(str(text) for text in task.fields.values() if text)]
-        self.console.print("  ".join(parts), markup=False, highlight=False, soft_wrap=True)
-
-
 @contextmanager
-def bar(fields: Sequence[str] = ()) -> Iterator[Progress]:
-    """A progress bar with the time left, followed by the fields."""
-    columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-               *(TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in fields)]
-    with _Bar(*columns, console=_console(error=True)) as progress:
-        try:
-            yield progress
-        except Exception:
-            if not any(task.completed for task in progress.tasks):
-                progress.live.transient = True  # no bar of 0 % above an error
-            raise
+def bar(fields: Sequence[str] = ()) -> Iterator["Progress"]:
+    """A progress bar on standard error, with the time left, followed by the fields."""
+    with progress.bar(_console(error=True), fields) as shown:
+        yield shown
 
 
 @contextmanager

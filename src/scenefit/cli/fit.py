@@ -1,6 +1,6 @@
 """scenefit fit: learns the distribution of scenes from photos."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +28,6 @@ from scenefit.cli.options import (
 
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
-    from scenefit.inference.fit import Step
     from scenefit.inference.settings import Settings
     from scenefit.scenes.grammar import Grammar
 
@@ -89,6 +88,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     from scenefit.files.lock import lock
     from scenefit.inference.fit import check_learned, frame_size
     from scenefit.renderers.scene_file import load_scene
+    from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config
     from scenefit.run.folder import begin, fit_model, fit_regressor, fit_run, version_changes
     from scenefit.run.report import write_report, write_summary
@@ -114,7 +114,10 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                 fit_regressor(run)
                 console.say(f"{out} is finished. Report: {run.path('report.html')}")
                 return
-            _watch(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy))
+            with console.bar(FIT_FIELDS) as progress:
+                for _ in watched(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy),
+                                 progress):
+                    pass
             with console.busy("Summarising the fit"):
                 summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))
@@ -132,15 +135,3 @@ def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:
         if rest:
             yield (f"--method abc learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} at "
                    "their priors; add --steps 60 to learn them as well, or make the root's attributes decide them")
-
-
-def _watch(steps: Iterable["Step"]) -> None:
-    """One bar for the whole fit."""
-    with console.bar(("renders", "distance")) as progress:
-        shown = progress.add_task("fit", total=1.0, renders="", distance="")
-        distance = ""
-        for step in steps:
-            distance = f"distance {console.number(step.distance)}" if step.distance == step.distance else distance
-            progress.update(shown, completed=step.progress, distance=distance,
-                            description=f"{step.stage} {step.done}/{step.of}", renders=f"{step.renders:,} renders")
-        progress.update(shown, completed=1.0)

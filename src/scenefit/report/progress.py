@@ -1,0 +1,94 @@
+"""Progress bars of the commands and of `scenefit.fit`: in a terminal, in a notebook, or as lines of a log."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+EVERY = 30.0  # seconds between two lines of progress in a log
+REDRAWN = 0.2  # seconds between two pictures of a bar in a notebook
+FIT_FIELDS = ("renders", "distance")  # shown beside the bar of a fit
+
+
+AnyStep = TypeVar("AnyStep", bound=Any)  # a `scenefit.Step`
+
+
+@contextmanager
+def bar(console: Console, fields: Sequence[str] = ()) -> Iterator[Progress]:
+    """A progress bar with the time left, followed by the fields."""
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+               *(TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in fields)]
+    with (_NotebookBar if console.is_jupyter else _Bar)(*columns, console=console) as progress:
+        try:
+            yield progress
+        except Exception:
+            if not any(task.completed for task in progress.tasks):
+                progress.live.transient = True  # no bar of 0 % above an error
+            raise
+
+
+def watched(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:
+    """The steps of a fit, each shown on a bar with `FIT_FIELDS`."""
+    task = progress.add_task("fit", total=1.0, renders="", distance="")
+    distance = ""
+    for step in steps:
+        distance = f"distance {step.distance:.4g}" if step.distance == step.distance else distance
+        progress.update(task, completed=step.progress, distance=distance,
+                        description=f"{step.stage} {step.done}/{step.of}", renders=f"{step.renders:,} renders")
+        yield step
+    progress.update(task, completed=1.0)
+
+
+def watched_by_user(steps: Iterator[AnyStep]) -> Iterator[AnyStep]:
+    """The steps of a fit, with a bar on standard error where that is a terminal, or in the output of a notebook's cell;
+    without one elsewhere, such as in a log."""
+    console = Console(stderr=True)
+    if not (console.is_jupyter or (console.is_interactive and sys.stderr.isatty())):
+        yield from steps
+        return
+    with bar(console, FIT_FIELDS) as progress:
+        yield from watched(steps, progress)
+
+
+class _Bar(Progress):
+    """A progress bar; if the output is not a terminal but, say, a log, prints a line of progress now and then."""
+
+    def __init__(self, *columns: Any, **more: Any):
+        super().__init__(*columns, **more)
+        self.printed = time.monotonic()
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        if self.console.is_terminal or time.monotonic() - self.printed < EVERY:
+            return
+        self.printed = time.monotonic()
+        task = next(task for task in self.tasks if task.id == task_id)
+        parts = [task.description, f"{task.percentage:.0f}%", *(str(text) for text in task.fields.values() if text)]
+        self.console.print("  ".join(parts), markup=False, highlight=False, soft_wrap=True)
+
+
+class _NotebookBar(Progress):
+    """A bar in the output of a notebook's cell, drawn anew in place. rich's own display there needs ipywidgets, which
+    many notebooks lack."""
+
+    def start(self) -> None:
+        from IPython.display import display
+
+        self.drawn = time.monotonic()
+        self.output = display(self, display_id=True)
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        if time.monotonic() - self.drawn >= REDRAWN:
+            self.refresh()
+
+    def refresh(self) -> None:
+        self.drawn = time.monotonic()
+        self.output.update(self)
+
+    def stop(self) -> None:
+        self.refresh()
