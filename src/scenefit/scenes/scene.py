@@ -5,6 +5,7 @@ a table. Inside its scene a node has an id: the root is 0, parents come before t
 holds the ids of what it shows and 0 for the rest.
 """
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -239,6 +240,19 @@ def row_numbers(rows: Any, n: int) -> Ints:
     outside."""
     rows = np.asarray(rows)
     return np.arange(n)[rows if rows.size or rows.dtype == bool else rows.astype(np.int64)]
+
+
+def rows_of(key: Any, n: int) -> Ints:
+    """Rows of n by what stands in square brackets: a number, a slice, numbers or a mask. IndexError for rows outside,
+    also the one that ends a loop."""
+    if isinstance(key, slice):
+        return np.arange(n)[key]
+    if np.ndim(key) == 0:
+        key = operator.index(key)
+        if not -n <= key < n:
+            raise IndexError(f"{key} of {n}: the numbers are 0 to {n - 1}" if n else f"{key} of none")
+        return np.array([key % n])
+    return row_numbers(key, n)
 
 
 def rows_once(rows: Any, n: int) -> Ints:

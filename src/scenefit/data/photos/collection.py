@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.contact_sheet import contact_sheet_png
 from scenefit.data.flat_field import correct_flat_field
-from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, warn_12_bit
+from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, first_few, warn_12_bit
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
+from scenefit.scenes.scene import row_numbers, rows_of
 
 MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without a warning
 
@@ -25,6 +28,7 @@ class Photos:
     """Photos of one size, with labels if there are any.
 
     images: uint8 [N, H, W, 3].  paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
+    photos[0], photos[10:20] are photos too; a notebook shows them as pictures.
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
     where they are labelled.
@@ -39,14 +43,33 @@ class Photos:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __getitem__(self, rows: Any) -> "Photos":
+        """The photo of a number, as photos with one image, or those of a slice, of numbers or of a mask."""
+        return self.take(rows_of(rows, len(self)))
+
+    def __repr__(self) -> str:
+        count, (height, width) = len(self), self.images.shape[1:3]
+        parts = [f"{count:,} image{'' if count == 1 else 's'} of {height} x {width} pixels"]
+        if self.boxes is not None:
+            parts.append(f"{len(self.boxes):,} box{'' if len(self.boxes) == 1 else 'es'}{_of(self.boxes.name)}")
+        elif any(self.label):
+            parts.append(f"class{'' if len(set(self.label.tolist())) == 1 else 'es'}{_of(self.label)[3:]}")
+        if self.skipped:
+            parts.append(f"{len(self.skipped):,} skipped")
+        return f"Photos({', '.join(parts)})"
+
+    def _repr_png_(self) -> bytes | None:
+        """The first photos as a picture, by which a notebook shows them."""
+        return contact_sheet_png(self.images)
+
     @cached_property
     def hash(self) -> str:
         """Of the images alone: the same photos under other names have the same hash."""
         return content_hash(self.images)
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Photos":
-        """Some of the photos, in the order of rows."""
-        rows = np.asarray(rows, np.int64)
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> "Photos":
+        """Some of the photos, in the order of rows (numbers or a mask)."""
+        rows = row_numbers(rows, len(self))
         paths = tuple(self.paths[row] for row in rows) if self.paths else ()
         return Photos(self.images[rows], paths, self.skipped, self.label[rows],
                       None if self.boxes is None else self.boxes.take(rows))
@@ -54,6 +77,12 @@ class Photos:
     def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
         """The photos after flat-field correction (see `scenefit.data.flat_field`); None leaves them as they are."""
         return self if field is None else replace(self, images=correct_flat_field(self.images, field))
+
+
+def _of(names: NDArray[np.str_]) -> str:
+    """" of coin, plate", the different names; "" for none."""
+    found = sorted(set(names.tolist()) - {""})
+    return f" of {first_few(found)}" if found else ""
 
 
 def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_photos: int) -> Photos:
