@@ -43,11 +43,19 @@ def test_files_and_columns(tmp_path):
     assert described(tmp_path / "2/training/label_2/000003.txt")[0]["occluded"] == "2"
 
 
-@pytest.mark.parametrize("name", ["red star", "DontCare", "a\tb"])
+@pytest.mark.parametrize("name", ["red star", "DontCare", "dont-care", "a\tb"])
 def test_a_class_that_cannot_be_a_column_is_refused_before_anything_is_written(tmp_path, name):
     with pytest.raises(ValueError, match=r"scene 3 has the class .* which cannot be KITTI's type"):
         write(FORMATS["kitti"], tmp_path, frames(classes={"star": np.full(6, name)}))
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["DontCare", "dontcare", "Dont_Care", "DONTCARE", "Don't care", '"dont care"'])
+def test_regions_in_any_writing_are_no_class(tmp_path, name):
+    line = " 0.000e+00 0.0 -10 1.000e+01 10 5e1 30.000 -1 -1 -1 -1000 -1000 -1000 -10\n"
+    (tmp_path / "zq7.txt").write_text(name + line + "dontcarecat" + line)
+    found = read_labels(tmp_path / "zq7.txt")
+    assert [(box.name, box.box) for box in found.boxes] == [("dontcarecat", (10, 10, 50, 30))] and found.regions == 1
 
 
 def test_reading(tmp_path):
@@ -61,6 +69,9 @@ def test_reading(tmp_path):
 
 @pytest.mark.parametrize(("content", "said"), [
     (b"Car 0 0 0 1 2 3 4\n", "0.txt, line 1: an object of KITTI has 15 columns, got 8"),
+    (b"Car,0,0,-10,1,2,3,4\n", "0.txt, line 1: .*, got 1; separate them by blanks, not by commas"),
+    (b"0 0 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n", "line 1: .*, got 14; the first, the class, is missing"),
+    (b"0 3 Car 0 0 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n", "line 1: .*, got 17; it looks like KITTI's tracking"),
     (b"\nCar 0.00 0 1.85 387.63 high 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 58.49 1.57\n",
      "0.txt, line 2: top needs a number, got 'high'"),
     (b"traffic light 0.00 0 -10 40 20 90 70 -1 -1 -1 -1000 -1000 -1000 -10\n",

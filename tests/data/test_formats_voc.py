@@ -77,6 +77,8 @@ BOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>{}</ymax></bndbox
     (f"<annotation><object><name>a</name>{BOX.format('nine')}</object></annotation>",
      r"1.xml, object 1: ymax needs a number, got 'nine'"),
     ("<annotation><object><name>a</name><bndbox></bndbox></object></annotation>", "object 1: xmin needs a number"),
+    *((f"<annotation><object><name>a</name><difficult>{flag}</difficult>{BOX.format(9)}</object></annotation>",
+       f"1.xml, object 1: difficult needs 0 or 1, got '{flag}'") for flag in ("2", "maybe", "nan")),
     ("<annotation><size><width>a</width></size></annotation>", r"1.xml, size: width needs a number, got 'a'"),
     *((f"<annotation><size><width>{side}</width><height>9</height></size></annotation>",
        rf"1.xml, size: width needs a whole number of pixels, got {side}; write that of the photo")
@@ -106,3 +108,21 @@ def test_boxes_count_from_one_and_a_size_of_nothing_is_none(tmp_path):
                                     f"<object><name> a </name>{BOX.format(7.5)}</object></annotation>")
     found = read_labels(tmp_path / "1.xml")
     assert (found.boxes[0].box, found.boxes[0].name, found.size) == ((0, 0, 9, 7.5), "a", None)
+
+
+@pytest.mark.parametrize(("flag", "difficult"), [("1", True), (" 1\n", True), ("1.0", True), ("true", True), ("TRUE", True),
+                                                 ("0", False), ("0.0", False), ("False", False), ("", False),
+                                                 ("Unspecified", False)])
+def test_difficult_objects_are_regions(tmp_path, flag, difficult):
+    marked = f"<object><name>a</name><truncated>1</truncated><occluded>1</occluded><difficult>{flag}</difficult>"
+    (tmp_path / "zq7.xml").write_text(f"<annotation>{marked}{BOX.format(9)}</object></annotation>")
+    found = read_labels(tmp_path / "zq7.xml")
+    assert (len(found.boxes), found.regions) == ((0, 1) if difficult else (1, 0))
+
+
+def test_numbers_and_sizes_as_other_programs_write_them(tmp_path):
+    (tmp_path / "zq7.xml").write_text(
+        "<annotation><size><width> 64.0 </width><height></height></size><object><name>a</name><bndbox><ymax> 9.0\n</ymax>"
+        "<xmin>1e0</xmin><xmax>7.25</xmax><ymin>2</ymin></bndbox></object></annotation>")
+    found = read_labels(tmp_path / "zq7.xml")
+    assert (found.boxes[0].box, found.size) == ((0, 1, 7.25, 9), None)

@@ -263,7 +263,8 @@ def test_coco_of_others(tmp_path):
     for part in (None, "train", "train2017"):
         found = read_boxes(tmp_path, SIZE, part)
         assert found.boxes.box.tolist() == [[1, 2, 11, 13.5]] and found.boxes.name.tolist() == ["cell"]
-    assert found.skipped == ((tmp_path, "1 regions left out that are marked as no objects (DontCare, crowds)"),)
+    assert found.skipped == ((tmp_path, "1 regions left out that count neither way (KITTI's DontCare, COCO's crowds, "
+                                          "objects that Pascal VOC marks as difficult)"),)
     with pytest.raises(ValueError, match="has no part 'val'; its parts: train2017"):
         read_boxes(tmp_path, SIZE, "val")
     coco(tmp_path, images=[{"id": 7, "file_name": "a.png", "height": 48.0, "width": 63.0}])

@@ -42,7 +42,7 @@ class FittedBoxes:
     """The labelled boxes of one photo at the renderer's size.
 
     box [m, 4]: x0, y0, x1, y1.  name: class of each [m].  cropped: boxes that the crop removed.  regions: labelled
-    regions that are no objects (DontCare, crowds).
+    regions that count neither way (DontCare, crowds, difficult).
     """
 
     box: NDArray[np.float64]

@@ -63,7 +63,7 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
             for i, objects in enumerate(found)]
     for row in rows:
         for name in row["classes"]:
-            if len(name.split()) != 1 or name == NOTHING:
+            if len(name.split()) != 1 or is_nothing(name):
                 raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot be KITTI's type: blanks "
                                  f"separate its columns, and {NOTHING} means no object; rename the class")
     write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
@@ -107,15 +107,45 @@ def read_labels(path: Path) -> Labels:
         raise NoLabels(f"has no label file {path}")
     boxes, regions = [], 0
     for number, line in read_lines(path):
-        words, where = line.split(), f"line {number}"
+        words, where = _words(line), f"line {number}"
         if len(words) not in (15, 16):  # the sixteenth is a detector's score
-            raise ValueError(f"{path}, {where}: an object of KITTI has 15 columns, got {len(words)}")
+            raise ValueError(f"{path}, {where}: an object of KITTI has 15 columns, got {len(words)}{_guess(words)}")
         numbers = [to_number(word, path, where, what) for word, what in zip(words[1:], NUMBERS, strict=False)]
-        if words[0] == NOTHING:
+        if is_nothing(words[0]):
             regions += 1
         else:
             boxes.append(LabelledBox(tuple(numbers[3:7]), words[0], where))
     return Labels(path, tuple(boxes), regions=regions)
+
+
+def is_nothing(name: str) -> bool:
+    """Whether a class means DontCare, as other programs write it: dontcare, Dont_Care, "Don't care"."""
+    return "".join(filter(str.isalnum, name.lower())) == NOTHING.lower()
+
+
+def _words(line: str) -> list[str]:
+    """The columns of a line; a DontCare of two words is one column."""
+    words = line.split()
+    return ["".join(words[:2]), *words[2:]] if is_nothing("".join(words[:2])) else words
+
+
+def _guess(words: Sequence[str]) -> str:
+    """What a line of another number of columns may be."""
+    if len(words) == 1 and "," in words[0]:
+        return "; separate them by blanks, not by commas"
+    if len(words) == 14 and _is_number(words[0]):
+        return "; the first, the class, is missing"
+    if len(words) in (17, 18) and all(map(_is_number, words[:2])) and not _is_number(words[2]):
+        return "; it looks like KITTI's tracking, whose lines begin with frame and track: remove these two columns"
+    return ""
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 LAYOUT = Layout("kitti", "KITTI: the folders image_2 and label_2, also below training", _matches, _listing)

@@ -6,7 +6,7 @@
 xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax still belong to the box. Flags: truncated
 where more than 15 % of the object lie outside the image, occluded where more than 5 % of what is inside are hidden
 (both as in VOC's annotation guidelines), difficult where less than a fifth of what is inside is visible: VOC's
-evaluation ignores those. Images are lossless PNG; for readers that need .jpg there is `voc_format(ending="jpg")`.
+evaluation ignores those, and they are left out where the data set is read. Images are lossless PNG; for readers that need .jpg there is `voc_format(ending="jpg")`.
 objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 """
 
@@ -50,6 +50,7 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_bytes, write_text
 
 ENDINGS = ("png", "jpg")
+FLAGS = {"": False, "unspecified": False, "false": False, "no": False, "true": True, "yes": True}  # besides 0 and 1
 TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object: outside the image; hidden; hidden
 
 
@@ -129,20 +130,38 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
 
 
 def read_labels(path: Path) -> Labels:
-    """An annotation file. ValueError, naming the line, where it is malformed; NoLabels if it is missing."""
+    """An annotation file. Objects marked as difficult are regions, which count neither way in VOC's evaluation.
+
+    ValueError, naming the object, where it is malformed; NoLabels if it is missing.
+    """
     if not path.is_file():
         raise NoLabels(f"has no annotation {path}")
     root = _parse(path)
-    boxes = []
+    boxes, regions = [], 0
     for number, element in enumerate(root.findall("object"), 1):
         where = f"object {number}"
         name, box = (element.findtext("name") or "").strip(), element.find("bndbox")
         if not name or box is None:
             raise ValueError(f"{path}, {where}: it has no {'bndbox' if name else 'name'}")
         x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
-        boxes.append(LabelledBox((x0 - 1, y0 - 1, x1, y1), name, where))
-    height, width = (to_number(root.findtext(f"size/{side}", "0"), path, "size", side) for side in ("height", "width"))
-    return Labels(path, tuple(boxes), to_size(height, width, path, "size"))
+        if _is_difficult(element.findtext("difficult"), path, where):
+            regions += 1
+        else:
+            boxes.append(LabelledBox((x0 - 1, y0 - 1, x1, y1), name, where))
+    height, width = (to_number((root.findtext(f"size/{side}") or "").strip() or "0", path, "size", side)
+                     for side in ("height", "width"))
+    return Labels(path, tuple(boxes), to_size(height, width, path, "size"), regions=regions)
+
+
+def _is_difficult(text: str | None, path: Path, where: str) -> bool:
+    """Whether an object counts neither way: 1, 1.0, true or yes. ValueError for anything that is no flag."""
+    flag = (text or "").strip().lower()
+    if flag in FLAGS:
+        return FLAGS[flag]
+    try:
+        return {0.0: False, 1.0: True}[float(flag)]
+    except (KeyError, ValueError):
+        raise ValueError(f"{path}, {where}: difficult needs 0 or 1, got {text!r}") from None
 
 
 class _Doctype(ValueError):

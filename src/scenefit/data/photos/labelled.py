@@ -56,7 +56,7 @@ def read_boxes(folder: str | Path, size: Size, part: str | Path | None = None, *
     ValueError, naming file and line, where labels cannot be parsed; where no photo is left.
     Left out and named in `Photos.skipped`: photos that are missing, broken, without labels or of another size than
     their labels say; boxes that are empty, not finite, or outside their photo; how many boxes the crop removed; how
-    many regions are no objects (DontCare of KITTI, crowds of COCO).
+    many regions count neither way (DontCare of KITTI, crowds of COCO, difficult objects of VOC).
     """
     return _read(folder, size, part, max_photos, layout, crop_policy or CropPolicy())
 
@@ -161,7 +161,8 @@ def _entries(folder: Path, items: Sequence[Item], size: Size, crop_policy: CropP
                               f"{crop_policy.min_share:.0%} of their area, or of {crop_policy.min_side:g} pixels of "
                               "width or height, is left")
     if regions:
-        yield Skipped(folder, f"{regions} regions left out that are marked as no objects (DontCare, crowds)")
+        yield Skipped(folder, f"{regions} regions left out that count neither way (KITTI's DontCare, COCO's crowds, objects "
+                              "that Pascal VOC marks as difficult)")
 
 
 def _photo(item: Item, size: Size, crop_policy: CropPolicy | None) -> Iterator[Fitted | Skipped]:
