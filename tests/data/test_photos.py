@@ -446,3 +446,53 @@ def test_images_and_photos_are_accepted_as_photos(tmp_path):
     assert as_photos(found, SIZE) is found
     few = as_photos(found, SIZE, max_photos=4)
     assert np.array_equal(few.images, images[[0, 1, 3, 5]]) and few.paths == ()
+
+
+# --- what lies among photos ----------------------------------------------------------------------------------------
+
+READERS = {"photos": ("", lambda folder: read_photos(folder, SIZE)),
+           "classes": ("cat/", lambda folder: read_labelled(folder, SIZE))}
+either_reader = pytest.mark.parametrize("reader", READERS)
+
+
+@either_reader
+@pytest.mark.parametrize("place", ["@eaDir/a.png/SYNOPHOTO_THUMB_S.jpg", ".thumbnails/a.png", ".@__thumb/a.png",
+                                   "#recycle/a.png", "__MACOSX/a.png", "._a.png", "$RECYCLE.BIN/a.png",
+                                   "@Recycle/a.png", ".Trashes/a.png", "System Volume Information/a.png"])
+def test_thumbnails_and_deleted_files_are_no_photos(tmp_path, reader, place):
+    """Below a class and, but for files, as a class."""
+    prefix, read = READERS[reader]
+    store(tmp_path / f"{prefix}a.png", noise())
+    store(tmp_path / f"{prefix}{place}", noise(seed=1))
+    if "/" in place:
+        store(tmp_path / place, noise(seed=1))
+    photos = read(tmp_path)
+    assert photos.paths == (tmp_path / f"{prefix}a.png",) and photos.skipped == ()
+    assert set(photos.label) <= {"cat", ""}
+
+
+@either_reader
+@pytest.mark.parametrize("name, text", [
+    ("zq7.HEIC", "images ending in .HEIC are not read; convert them to PNG, or to JPEG"),
+    ("zq7.avif", "images ending in .avif are not read"), ("zq7.svg", "images ending in .svg are not read"),
+    ("zq7.psd", "images ending in .psd are not read"), ("zq7.pdf", "images ending in .pdf are not read"),
+    ("zq7.gif", "images ending in .gif are not read"), ("zq7.ppm", "images ending in .ppm are not read"),
+    ("zq7.CR2", "raw images of cameras (.CR2) are not read; convert them to PNG, or to JPEG"),
+    ("zq7.rw2", "raw images of cameras (.rw2) are not read"),
+    ("zq7.zip", "archives (.zip) are not read; unpack it here if it holds photos"),
+    ("zq7.tar.gz", "archives (.gz) are not read; unpack it here")])
+def test_images_that_are_not_read_are_named(tmp_path, reader, name, text):
+    prefix, read = READERS[reader]
+    store(tmp_path / f"{prefix}a.png", noise())
+    (tmp_path / f"{prefix}{name}").write_bytes(b"any")
+    (path, reason), = read(tmp_path).skipped
+    assert path == tmp_path / f"{prefix}{name}" and reason.startswith(text)
+
+
+@pytest.mark.parametrize("ending", ["jpe", "JFIF", "mpo"])
+def test_other_endings_of_jpeg_are_read(tmp_path, ending):
+    path, pages = tmp_path / f"zq7.{ending}", {}
+    if ending == "mpo":
+        pages = {"save_all": True, "append_images": [Image.new("RGB", (64, 48))]}
+    Image.fromarray(noise(48, 64)).save(path, "MPO" if ending == "mpo" else "JPEG", **pages)
+    assert np.array_equal(read_one(path, (48, 64)), np.asarray(Image.open(path)))

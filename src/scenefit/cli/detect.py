@@ -44,7 +44,8 @@ def detect(
     are scaled to the size that the detector was trained on and cropped at the centre; objects in the cropped margins
     are not found.
     """
-    from scenefit.data.image_files import ENDINGS, check_folder, describe_skipped, find_photos, warn_12_bit
+    from scenefit.data.image_files import check_folder, describe_skipped, find_photos, warn_12_bit
+    from scenefit.data.image_kinds import ENDINGS
     from scenefit.files.atomic import content_hash
     from scenefit.files.lock import lock
     from scenefit.tasks.detector_file import read_trained

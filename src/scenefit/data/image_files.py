@@ -19,11 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
 from scenefit.files.caller import warn
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-OTHERS = (".gif", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dds", ".exr", ".psd",
-          ".ico", ".svg", ".dng", ".cr2", ".nef", ".arw", ".raw", ".dcm")  # images too, but not read
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
 MAX_12_BIT = 4095  # cameras also write 12-bit values into 16-bit files
 ORIENTATION = 0x0112  # EXIF tag; 5 to 8 exchange width and height
@@ -142,7 +140,7 @@ def check_size(size: Size) -> None:
 
 def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
     """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
-    cannot be listed. Hidden files and folders are ignored; links to folders are followed, each folder once.
+    cannot be listed. Files and folders of `is_ignored` are; links to folders are followed, each folder once.
 
     exclude: a folder that is not searched, unless it is `folder` itself.
     """
@@ -155,12 +153,11 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
     visited = set() if exclude is None else {os.path.realpath(exclude)} - {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [] if real in visited else sorted(name for name in folders if not is_ignored(name))
         if real not in visited:
-            names = [name for name in names if not name.startswith(".")]
+            names = [name for name in names if not is_ignored(name)]
             found += [Path(place, name) for name in names if name.lower().endswith(ENDINGS)]
-            skipped += [Skipped(Path(place, name), f"images ending in {Path(name).suffix} are not read; convert them "
-                                "to PNG, or to JPEG") for name in sorted(names) if name.lower().endswith(OTHERS)]
+            skipped += [Skipped(Path(place, name), reason) for name in sorted(names) if (reason := why_not_read(name))]
         visited.add(real)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
 
@@ -169,7 +166,7 @@ def is_searched(folder: Path, path: Path) -> bool:
     """Whether `find_photos(folder)` would find photos in path, which need not exist."""
     folder, path = folder.resolve(), path.resolve()
     return (folder.is_dir() and path.is_relative_to(folder)
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+            and not any(is_ignored(part) for part in path.relative_to(folder).parts))
 
 
 def describe_skipped(skipped: Sequence[Skipped]) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenefit.data.image_files import ENDINGS, Skipped
+from scenefit.data.image_files import Skipped
+from scenefit.data.image_kinds import ENDINGS
 from scenefit.files.text import read_lines
 
 LISTS = ("ImageSets/Main", "ImageSets", ".")  # folders of a data set's lists of names

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from scenefit.data.image_files import (
-    ENDINGS,
     Fitted,
     Size,
     Skipped,
@@ -19,6 +18,7 @@ from scenefit.data.image_files import (
     first_few,
     try_photo,
 )
+from scenefit.data.image_kinds import ENDINGS, is_ignored
 from scenefit.data.photos.collection import Photos, collect
 
 
@@ -46,7 +46,7 @@ def read_labelled(folder: str | Path, size: Size) -> Photos:
     if loose:
         raise ValueError(f"{folder} holds {len(loose)} photos outside any class ({first_few(loose)}); put each photo "
                          "into a subfolder named after its class, such as cat/1.jpg")
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_ignored(entry.name))
     if not classes:
         raise ValueError(f"{folder} has no subfolders; labelled photos need one for each class, such as cat/1.jpg")
     photos = _read(folder, paths, others, size, len(paths))
