@@ -39,14 +39,11 @@ class Skipped(NamedTuple):
 class FittedBoxes:
     """The labelled boxes of one photo at the renderer's size.
 
-    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].  cropped: boxes that the crop removed.  regions: labelled
-    regions that count neither way (DontCare, crowds, difficult).
+    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].
     """
 
     box: NDArray[np.float64]
     name: tuple[str, ...]
-    cropped: int
-    regions: int
 
 
 @dataclass(frozen=True, eq=False)

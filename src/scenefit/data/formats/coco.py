@@ -188,7 +188,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
         more, missing = _read_file(files[name], _places(folder, name, files[name]))
         items += more
         skipped += missing
-    return Listing(tuple(items), tuple(skipped))
+    return Listing(tuple(items), missing=tuple(skipped))
 
 
 def _places(folder: Path, part: str, path: Path) -> list[Path]:

@@ -98,7 +98,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     if part is None:
         skipped += unused((home / "label_2").glob("*.txt"), photos, home / "image_2")
     return Listing(tuple(Item(path, partial(read_labels, home / "label_2" / f"{path.stem}.txt")) for path in chosen),
-                   tuple(skipped))
+                   missing=tuple(skipped))
 
 
 def read_labels(path: Path) -> Labels:

@@ -37,7 +37,9 @@ class Labels:
     """The labels of one photo.
 
     source: their file.  size: (H, W) of the photo, if the file states it.  shares: boxes are in shares of the
-    photo.  regions: number of further labels that mark ignored regions.
+    photo.  regions: number of further labels that mark ignored regions.  outlines: number of boxes that lie around a
+    polygon of the file.  absent: there is no label file, which the layout takes for a photo without objects.  skipped:
+    labels that were left out, with reasons.
     """
 
     source: Path
@@ -45,22 +47,29 @@ class Labels:
     size: tuple[int, int] | None = None
     shares: bool = False
     regions: int = 0
+    outlines: int = 0
+    absent: bool = False
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
 class Item:
-    """One photo of a data set. read: opens its labels; NoLabels where there are none."""
+    """One photo of a data set. read: opens its labels; NoLabels where there are none.  outside: where the photo is
+    named, if it lies outside of the data set's folder, else ""."""
 
     photo: Path
     read: Callable[[], Labels]
+    outside: str = ""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """items: in the order of the data set.  skipped: photos that are missing, and the like, with reasons."""
+    """items: in the order of the data set.  skipped: files that are left out, with reasons.  missing: labels whose
+    photo is missing, or of a kind that is not read, with reasons."""
 
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
+    missing: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,16 @@ class Layout:
 
     looks_for: what it is recognised by, in words.  matches(folder): whether the folder has it.  listing(folder, part):
     its photos; part: name of a part, a list file, or None for all. Listing opens no photo and no photo's label file.
+    numbers: what the four numbers of a box are, where they are not its corners.  as_corners(box): the box that the same
+    numbers are if they were x0, y0, x1, y1.
     """
 
     name: str
     looks_for: str
     matches: Callable[[Path], bool]
     listing: Callable[[Path, str | Path | None], Listing]
+    numbers: str = ""
+    as_corners: Callable[[Sequence[float]], Sequence[float]] | None = None
 
 
 def photos_in(folder: Path) -> dict[str, Path]:
@@ -143,6 +156,16 @@ def to_number(text: str | None, path: Path, where: str, what: str) -> float:
         return float(text or "")
     except ValueError:
         raise ValueError(f"{path}, {where}: {what} needs a number, got {text!r}") from None
+
+
+def to_flag(value: Any, path: Path, where: str, what: str) -> bool:
+    """A flag as 0 or 1, true or false, or one of these as text; missing or empty is false. ValueError for others."""
+    word = str(value).strip().lower()
+    if value is None or word in ("", "0", "0.0", "false", "no"):
+        return False
+    if word in ("1", "1.0", "true", "yes"):
+        return True
+    raise ValueError(f"{path}, {where}: {what} needs 0 or 1, got {value!r}; correct it, or leave it out")
 
 
 def to_size(height: Any, width: Any, path: Path, where: str) -> tuple[int, int] | None:

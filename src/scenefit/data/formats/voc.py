@@ -126,7 +126,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     if part is None:
         skipped += unused((folder / "Annotations").glob("*.xml"), photos, home)
     return Listing(tuple(Item(path, partial(read_labels, folder / "Annotations" / f"{path.stem}.xml"))
-                         for path in chosen), tuple(skipped))
+                         for path in chosen), missing=tuple(skipped))
 
 
 def read_labels(path: Path) -> Labels:

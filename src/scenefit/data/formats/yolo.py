@@ -127,7 +127,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
             photos, missing = _photos(root, str(entry), path)
             items += [Item(photo, partial(read_labels, _beside(photo), names, path)) for photo in photos]
             skipped += missing
-    return Listing(tuple(items), tuple(skipped))
+    return Listing(tuple(items), missing=tuple(skipped))
 
 
 def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[Skipped]]:

@@ -1,0 +1,93 @@
+"""Photos and label files of a data set, found below a folder and paired by name.
+
+Subfolders are searched, and endings may be in capitals. A name is the path below the folder without its ending, such
+as "a" or "cam2/b": the photo images/cam2/b.PNG has the label file labels/cam2/b.txt.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenefit.data.image_files import Skipped, find_photos
+
+
+@dataclass(frozen=True)
+class PhotoFiles:
+    """Photos below a folder.
+
+    photos: name -> photo, sorted by path.  unread: name -> image of a kind that is not read, and the reason.  skipped:
+    further files and folders that were left out.
+    """
+
+    folder: Path
+    photos: Mapping[str, Path]
+    unread: Mapping[str, Skipped]
+    skipped: tuple[Skipped, ...]
+
+
+def photos_below(folder: Path) -> PhotoFiles:
+    """The photos of a folder and its subfolders; none where the folder is missing.
+
+    ValueError where two photos have the same name, since a label file could not tell them apart.
+    """
+    paths, skipped = find_photos(folder)
+    photos: dict[str, Path] = {}
+    for path in paths:
+        name = name_below(folder, path)
+        if name in photos:
+            raise ValueError(f"{path.parent} holds both {photos[name].name} and {path.name}, so that {path.stem} names "
+                             "two photos; remove or rename one")
+        photos[name] = path
+    unread = {name_below(folder, entry.path): entry for entry in skipped if entry.path.is_file()}
+    return PhotoFiles(folder, photos, {name: entry for name, entry in unread.items() if name not in photos},
+                      tuple(skipped))
+
+
+def labels_below(folder: Path, ending: str) -> dict[str, Path]:
+    """Name -> label file below a folder, sorted by path. ending: such as ".txt", in any case.
+
+    ValueError where two files have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix()):
+        if path.suffix.lower() != ending:
+            continue
+        name = name_below(folder, path)
+        if name in found:
+            raise ValueError(f"{path.parent} holds both {found[name].name} and {path.name}, which label the same "
+                             "photo; remove or rename one")
+        found[name] = path
+    return found
+
+
+def without_photo(labels: Mapping[str, Path], found: PhotoFiles) -> list[Skipped]:
+    """The label files that have no photo, each with the reason: an image of a kind that is not read, or none."""
+    return [found.unread.get(name) or Skipped(path, f"there is no photo {name} in {found.folder}")
+            for name, path in labels.items() if name not in found.photos]
+
+
+def name_below(folder: Path, path: Path) -> str:
+    """The path below a folder, without its ending: "cam2/b"."""
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def in_any_case(path: Path) -> Path:
+    """The file, or where it is missing the one whose ending is written in small letters or in capitals."""
+    if path.suffix and not path.is_file():
+        for ending in (path.suffix.lower(), path.suffix.upper(), path.suffix.capitalize()):
+            other = path.with_name(path.stem + ending)
+            if other.is_file():
+                return other
+    return path
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder but hidden ones; links to folders are followed, each folder once."""
+    visited = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
+        if real not in visited:
+            yield from (Path(place, name) for name in names if not name.startswith("."))
+        visited.add(real)

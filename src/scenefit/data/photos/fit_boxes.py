@@ -1,0 +1,128 @@
+"""Labelled photos brought to the renderer's size, their boxes with them.
+
+What is left out, or read otherwise than it is written, is yielded as `Skipped`: box by box where a box is at fault, in
+one line where the whole data set is written so.
+Legend: m boxes; H, W pixels.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from scenefit.data.formats.reading import Item, Labels, Layout, NoLabels, flaw
+from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, try_photo
+
+ROUNDING = 1e-3  # of pixels and shares: a box of one pixel, written as a share of the image, is still one pixel
+STICKS_OUT = 1.0  # pixels; less is rounding
+MANY, ALMOST_ALL = 0.25, 0.95  # shares of boxes that stick out, and that fit as corners, of a file that holds corners
+
+
+@dataclass(frozen=True)
+class CropPolicy:
+    """Which boxes are kept when the crop cuts them: those of which at least the share min_share of their area, and
+    min_side pixels of width and height, are left, at the renderer's size."""
+
+    min_share: float = 0.25
+    min_side: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_share <= 1:
+            raise ValueError(f"CropPolicy needs min_share in 0..1, got {self.min_share}")
+        if not self.min_side > 0:
+            raise ValueError(f"CropPolicy needs min_side > 0 pixels, got {self.min_side}")
+
+
+def fit_items(folder: Path, items: Sequence[Item], size: Size, layout: Layout, crop_policy: CropPolicy | None,
+              ) -> Iterator[Fitted | Skipped]:
+    """The photos at size, with their boxes unless crop_policy is None, and whatever is left out."""
+    counts: Counter[str] = Counter()
+    absent: list[str] = []
+    for item in items:
+        yield from _photo(item, size, layout, crop_policy, counts, absent)
+    if crop_policy is not None and counts["cropped"]:
+        yield Skipped(folder, f"{counts['cropped']} boxes left out: at {size[1]} x {size[0]} pixels less than "
+                              f"{crop_policy.min_share:.0%} of their area, or of {crop_policy.min_side:g} pixels of "
+                              "width or height, is left")
+    if counts["regions"]:
+        yield Skipped(folder, f"{counts['regions']} regions left out that count neither way (KITTI's DontCare, COCO's "
+                              "crowds, objects that Pascal VOC marks as difficult)")
+    if counts["outlines"]:
+        yield Skipped(folder, f"{counts['outlines']} polygons are read as the upright box around each")
+    if absent:
+        yield Skipped(folder, f"{len(absent)} photos have no label file and are read as photos without objects, the "
+                              f"first: {absent[0]}")
+    if counts["sticks out"] > MANY * counts["boxes"] and counts["fits as corners"] >= ALMOST_ALL * counts["boxes"]:
+        yield Skipped(folder, f"{counts['sticks out']} of {counts['boxes']} boxes stick out of their photos, and would "
+                              f"fit if their numbers were corners (x0, y0, x1, y1); {layout.numbers}; write them so if "
+                              "they are corners")
+
+
+def _photo(item: Item, size: Size, layout: Layout, crop_policy: CropPolicy | None, counts: Counter[str],
+           absent: list[str]) -> Iterator[Fitted | Skipped]:
+    """One photo, or why it is skipped; before a photo, each of its boxes that is left out. Adds to counts, absent."""
+    if crop_policy is None:
+        yield try_photo(item.photo, size)
+        return
+    try:
+        labels = item.read()
+    except NoLabels as error:
+        yield Skipped(item.photo, str(error))
+        return
+    fitted = try_photo(item.photo, size)
+    if isinstance(fitted, Skipped):
+        yield fitted
+    elif labels.size is not None and labels.size != fitted.full_size:
+        labelled, real = (f"{width} x {height}" for height, width in (labels.size, fitted.full_size))
+        turned = " before EXIF rotation; label it as it is shown" if labels.size == fitted.stored_size else ""
+        yield Skipped(item.photo, f"is {real} pixels, but {labels.source} labels one of {labelled}{turned}")
+    else:
+        if labels.absent:
+            absent.append(f"{item.photo} (there is no {labels.source})")
+        counts.update(regions=labels.regions, outlines=labels.outlines)
+        yield from labels.skipped
+        yield from _with_boxes(fitted, labels, size, layout, crop_policy, counts)
+
+
+def _with_boxes(fitted: Fitted, labels: Labels, size: Size, layout: Layout, crop_policy: CropPolicy,
+                counts: Counter[str]) -> Iterator[Fitted | Skipped]:
+    """The boxes that are left out, then the photo with the others, moved to size and clipped."""
+    height, width = fitted.full_size
+    kept, names = [], []
+    places: dict[tuple[object, ...], str] = {}
+    for entry in labels.boxes:
+        scale = (width, height, width, height) if labels.shares else (1.0,) * 4
+        full = np.array(entry.box) * scale
+        if layout.as_corners is not None:
+            corners = [value * factor for value, factor in zip(layout.as_corners(entry.box), scale, strict=True)]
+            fits = not flaw(corners, height, width) and not _sticks_out(corners, height, width)
+            counts.update({"boxes": 1, "fits as corners": fits,
+                           "sticks out": _sticks_out(full.tolist(), height, width)})
+        reason = flaw(full.tolist(), height, width)
+        if reason:
+            yield Skipped(labels.source, f"{entry.where}: {reason}")
+            continue
+        key = entry.name, *(full / ROUNDING).round().tolist()
+        if key in places:  # counted twice, one of them would always be missed
+            yield Skipped(labels.source, f"{entry.where}: left out, since it repeats class and box of {places[key]}")
+            continue
+        places[key] = entry.where
+        full = np.clip(full, 0, (width, height, width, height))  # what lies outside is not seen
+        moved = full * np.tile(fitted.scale, 2) + np.tile(fitted.shift, 2)
+        left = np.clip(moved, 0, (size[1], size[0], size[1], size[0]))
+        sides, before = left[2:] - left[:2], moved[2:] - moved[:2]
+        if (sides.min() >= crop_policy.min_side - ROUNDING
+                and sides.prod() >= (crop_policy.min_share - ROUNDING) * before.prod()):
+            kept.append(left)
+            names.append(entry.name)
+        else:
+            counts["cropped"] += 1
+    box = np.array(kept, float).reshape(-1, 4)
+    yield replace(fitted, boxes=FittedBoxes(box, tuple(names)))
+
+
+def _sticks_out(box: Sequence[float], height: float, width: float) -> bool:
+    x0, y0, x1, y1 = box
+    return min(x0, y0) < -STICKS_OUT or x1 > width + STICKS_OUT or y1 > height + STICKS_OUT
