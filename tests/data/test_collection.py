@@ -53,8 +53,8 @@ def test_photos_are_printed_in_a_line():
     assert repr(plain) == "Photos(4 images of 6 x 8 pixels)"
     assert repr(some(boxes=True)) == "Photos(4 images of 6 x 8 pixels, 4 boxes of kind0, kind1, kind2 and 1 more)"
     assert repr(some(boxes=True)[2]) == "Photos(1 image of 6 x 8 pixels, 1 box of kind2)"
-    assert repr(some(2)) == "Photos(2 images of 6 x 8 pixels, classes class0, class1)"
-    assert repr(some(1)) == "Photos(1 image of 6 x 8 pixels, class class0)"
+    assert repr(some(2)) == "Photos(2 images of 6 x 8 pixels, labels of class0, class1)"
+    assert repr(some(1)) == "Photos(1 image of 6 x 8 pixels, labels of class0)"
     assert repr(Photos(plain.images, (), skipped, plain.label)) == "Photos(4 images of 6 x 8 pixels, 1 skipped)"
     assert repr(plain[[]]) == "Photos(0 images of 6 x 8 pixels)"
 

@@ -582,8 +582,8 @@ def test_arguments_of_a_fit_that_make_no_sense():
         def labels(self, source, label_policy=None):
             raise AssertionError("the task is looked at first")
 
-    for given, text in (({"settings": RegressionAbc()}, r"settings needs a scenefit.Settings, got RegressionAbc\(.*; a "
-                                                        r"method alone goes in Settings\(method=...\)"),
+    for given, text in (({"settings": RegressionAbc()}, r"settings needs scenefit.Settings\(...\), in which a method "
+                                                        r"alone goes as .*; got a value of type RegressionAbc"),
                         ({"state": first.model.state()}, "state needs the `state` of a Step, got dict without"),
                         ({"state": first}, "state needs the `state` of a Step, got Step without"),
                         ({"labelled": few, "task": Half()}, "task Half lacks influence; scenefit.Task describes"),

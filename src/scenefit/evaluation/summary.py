@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from scenefit.data.photos import FEW_PHOTOS
 from scenefit.evaluation.misspecification import N_NEIGHBOURS, THRESHOLD, farthest, outlier_scores
 from scenefit.metrics.features import Extractor, compute
 from scenefit.metrics.mmd import NoiseFloor, mmd2, noise_floor
@@ -20,7 +21,6 @@ from scenefit.renderers.batches import render_images
 N_SHOWN = 24  # images of each kind in the report
 N_OUTLIERS = 6  # of them in the report
 MAX_IMAGES = 256  # photos, and renders, that are searched for outliers
-MIN_PHOTOS = 50  # for a verdict
 N_SAMPLES = 2048  # scenes, to find the attributes at their bounds
 Images = NDArray[np.uint8]
 
@@ -82,7 +82,7 @@ def summarise(model: Model, renderer: Renderer, photos: Images, extractor: Extra
 
 def verdict(prior: float, learned: float, floor: NoiseFloor, photos: int) -> str:
     """The distances in one or two plain sentences. prior, learned: squared MMD.  photos: their number."""
-    if photos < MIN_PHOTOS:
+    if photos < FEW_PHOTOS:
         return (f"{photos} photos are too few for a verdict: MMD² {learned:.3g}, grammar {prior:.3g}, noise floor "
                 f"{floor.low:.3g} to {floor.high:.3g}. Use a few hundred photos, and look at the images.")
     numbers = f"MMD² {learned:.3g}, grammar {prior:.3g}, noise floor {floor.mean:.3g}"

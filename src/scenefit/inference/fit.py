@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from scenefit.data.label_policy import LabelPolicy
-from scenefit.data.photos import as_labelled, as_photos
+from scenefit.data.photos import as_labelled, as_photos, few_photos
+from scenefit.files.caller import warn
+from scenefit.inference.arguments import check_fit
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
 from scenefit.inference.stages.regression_abc import load_detector
@@ -63,11 +65,39 @@ class Step:
 
 def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
         settings: Settings | None = None, task: Task | None = None, features: Extractor | None = None,
-        label_policy: LabelPolicy | None = None) -> Model:
-    """Learn the distribution of scenes whose renders are like the photos; see `fit_steps` for the arguments."""
+        label_policy: LabelPolicy | None = None, progress: bool = True) -> Model:
+    """Learn the distribution of scenes whose renders are like the photos.
+
+        model = scenefit.fit(grammar, renderer, "photos/", seed=0)
+
+    grammar: the scenes. Attributes marked `learned(...)` are learned; at least one has to be.
+    renderer: draws scenes: a function decorated with `each`, `Shapes`, `Sprites`, or a function from a `SceneBatch` to
+    `Frames`.
+    real: the unlabelled photos, better hundreds, at least 4: a folder, a list file inside a data set of boxes,
+    `Photos`, or uint8 images [N, H, W, 3]. No label of theirs is read.
+    labelled: photos for the task, None for no task: a folder with a subfolder for each class, a data set of boxes
+    (`read_few`), or `Photos` with labels or boxes.
+    seed: 0 to 2**64 - 1; the same seed gives the same model.
+    settings: `Settings(...)`, such as the method, the number of renders and the device; None for `Settings()`.
+    task: what the labelled photos evaluate; None for `Classify` over their classes, or `Detect` over those of their
+    boxes and of the renders.
+    features: the distance's feature extractor, from images [N, 3, H, W] in 0..1 to [N, F]; None for the inner features
+    of a network trained on renders.
+    label_policy: which rendered objects get boxes, and what boxes; None for `LabelPolicy()`.
+    progress: show a bar, where standard error is a terminal or in a notebook; False shows none.
+
+    Returns the learned distribution: `model.sample(8)`, `model.save(path)`, `generate(model, ...)`.
+    ValueError for a grammar without a learned attribute, arguments of another kind, and unusable photos; `RenderError`
+    from the renderer. `fit_steps` fits step by step, and resumes.
+    """
+    steps = fit_steps(grammar, renderer, real, labelled, seed=seed, settings=settings, task=task, features=features,
+                      label_policy=label_policy)
+    if progress:
+        from scenefit.report.progress import watched_by_user
+
+        steps = watched_by_user(steps)
     step = None
-    for step in fit_steps(grammar, renderer, real, labelled, seed=seed, settings=settings, task=task,  # noqa: B007
-                          features=features, label_policy=label_policy):
+    for step in steps:  # noqa: B007
         pass
     assert step is not None
     return step.model
@@ -76,25 +106,19 @@ def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *
 def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
               settings: Settings | None = None, task: Task | None = None, features: Extractor | None = None,
               label_policy: LabelPolicy | None = None, state: Mapping[str, Tensor] | None = None) -> Iterator[Step]:
-    """Fit step by step.
+    """Fit step by step, without a progress bar. Arguments and errors are those of `fit`.
 
-    real: a folder of photos, a list file inside a data set of boxes, `Photos`, or uint8 images [N, H, W, 3]; no label
-    of theirs is read.  labelled: a folder with a subfolder for each class, a data set of boxes (`read_few`), or
-    `Photos` with labels or boxes, for the task: by default `Classify` over their classes, or `Detect` over those of
-    their boxes and of the renders.  label_policy: which rendered objects get boxes, and what boxes.
-    features: the distance's feature extractor; by default the inner features of a network trained on renders.
-    state: of the `Step` to resume from.
-    ValueError for a grammar without a learned attribute, unusable photos or settings; `RenderError` from the renderer.
+    state: of the `Step` to resume from; None from the start.
     """
+    check_fit(grammar, renderer, labelled, seed, settings, task, features, label_policy)
     settings = Settings() if settings is None else settings
-    if not isinstance(settings, Settings):
-        raise ValueError(f"settings needs a scenefit.Settings, got {settings!r}; a method alone goes in "
-                         "Settings(method=...)")
     if state is not None and not (isinstance(state, Mapping) and "piece" in state):
         raise ValueError(f"state needs the `state` of a Step, got {type(state).__name__} without a step's number")
     check_learned(grammar)
     size = frame_size(grammar, renderer)
     photos, few = as_photos(real, size, settings.max_photos), as_labelled(labelled, size)
+    if few_photos(len(photos)):
+        warn(few_photos(len(photos)))
     rendered = int(renderer_info(renderer).size is None)  # the scene rendered to see its size
     if few is None or settings.task.gradient == "none":
         task = None

@@ -47,7 +47,8 @@ def watched_by_user(steps: Iterator[AnyStep]) -> Iterator[AnyStep]:
     """The steps of a fit, with a bar on standard error where that is a terminal, or in the output of a notebook's cell;
     without one elsewhere, such as in a log."""
     console = Console(stderr=True)
-    if not (console.is_jupyter or (console.is_interactive and sys.stderr.isatty())):
+    in_terminal = console.is_interactive and getattr(sys.stderr, "isatty", bool)()  # is_interactive obeys FORCE_COLOR
+    if not (console.is_jupyter or in_terminal):
         yield from steps
         return
     with bar(console, FIT_FIELDS) as progress:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from scenefit import report
-from scenefit.data.photos import Photos
-from scenefit.evaluation.summary import MIN_PHOTOS, N_SAMPLES, OutlierPhotos, summarise
+from scenefit.data.photos import Photos, few_photos
+from scenefit.evaluation.summary import N_SAMPLES, OutlierPhotos, summarise
 from scenefit.files.atomic import write_json
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
@@ -92,10 +92,8 @@ def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLE
 def notes(run: Run) -> list[str]:
     """Warnings for a reader of the report: few or skipped photos, work that the budget cut, the evaluation's notes."""
     config = run.config
-    found = []
-    if config.real.count < MIN_PHOTOS:
-        found.append(f"Only {config.real.count} photos: learning a distribution needs a few hundred, and a noise floor "
-                     f"of fewer than {MIN_PHOTOS} is unreliable.")
+    few = few_photos(config.real.count)
+    found = [few] if few else []
     found += _skipped(config.real, "real photos") + _skipped(config.labelled, "labelled photos or labels")
     found += stage_notes(steps(run))
     evaluation = read_evaluation(run.path("evaluation.json"))

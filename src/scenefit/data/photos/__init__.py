@@ -4,16 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenefit.data.image_files import Size
 from scenefit.data.photos.collection import Photos, split
 from scenefit.data.photos.folder import read_folder, read_labelled
 from scenefit.data.photos.labelled import layout_descriptions, matching_layouts, read_boxes, read_part
 from scenefit.files.caller import warn
+from scenefit.scenes.arguments import describe_value
 
-__all__ = ["Photos", "as_labelled", "as_photos", "read_boxes", "read_few", "read_labelled", "read_part", "read_photos",
-           "split"]
+__all__ = ["FEW_PHOTOS", "Photos", "as_labelled", "as_photos", "few_photos", "read_boxes", "read_few", "read_labelled",
+           "read_part", "read_photos", "split"]
 MIN_PHOTOS = 4  # that a distribution can be fitted to
+FEW_PHOTOS = 50  # fewer are too few for a verdict on a fit
+
+
+def few_photos(count: int) -> str:
+    """A warning where a fit has fewer than 50 photos, else ""."""
+    if count >= FEW_PHOTOS:
+        return ""
+    return (f"Only {count} photos: learning a distribution needs a few hundred, and a noise floor of fewer than "
+            f"{FEW_PHOTOS} is unreliable.")
 
 
 def read_photos(place: str | Path, size: Size, max_photos: int | None = None) -> Photos:
@@ -54,10 +65,10 @@ def as_photos(real: Any, size: Size, max_photos: int | None = None) -> Photos:
         if real.skipped:
             path, reason = real.skipped[0]
             warn(f"{len(real.skipped)} files were skipped, the first: {path} ({reason})")
-    images = real.images if isinstance(real, Photos) else np.asarray(real)
+    images = real.images if isinstance(real, Photos) else _array(real)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or len(images) < MIN_PHOTOS:
         raise ValueError(f"real needs a folder, Photos or at least {MIN_PHOTOS} uint8 images [N, {size[0]}, {size[1]}, "
-                         f"3], got {images.dtype} {list(images.shape)}")
+                         f"3], got {_describe(real, images)}{_how_to(real, images, size)}")
     return _thinned(real if isinstance(real, Photos) else Photos(images, (), (), np.full(len(images), "")), max_photos)
 
 
@@ -71,12 +82,42 @@ def as_labelled(labelled: Any, size: Size) -> Photos | None:
     few = read_few(labelled, size) if isinstance(labelled, (str, Path)) else labelled
     if not isinstance(few, Photos) or (few.boxes is None and not all(few.label)):
         raise ValueError("labelled needs a folder with one subfolder a class, a data set of boxes, or Photos with a "
-                         "label or boxes each")
+                         f"label or boxes each, got {_describe(few, np.zeros(0))}")
     if few.boxes is not None and not len(few.boxes):
         raise ValueError(f"the {len(few)} labelled photos have no box at all, so no detector can be evaluated on them")
     if few.images.shape[1:3] != size:
-        raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}")
+        raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}; "
+                         f"scenefit.read_few(folder, {size}) brings them to it")
     return few
+
+
+def _array(real: Any) -> NDArray[Any]:
+    """A value as an array; an empty one where it is none, such as a list of images of several sizes."""
+    try:
+        return np.asarray(real)
+    except ValueError:
+        return np.zeros(0, object)
+
+
+def _describe(given: Any, images: NDArray[Any]) -> str:
+    """What was given in place of photos. images: the same as an array."""
+    if images.dtype.kind in "biuf" and images.ndim > 1:
+        return f"{images.dtype} {list(images.shape)}"
+    if not isinstance(given, Photos):
+        return describe_value(given)
+    unlabelled = int((given.label == "").sum()) if given.boxes is None else 0
+    return f"{given!r}{f', {unlabelled} of them without a label' if unlabelled else ''}"
+
+
+def _how_to(given: Any, images: NDArray[Any], size: Size) -> str:
+    """How to make photos of what was given in their place; "" where that is not known."""
+    if isinstance(getattr(given, "images", None), np.ndarray) and not isinstance(given, Photos):
+        return "; give its images"
+    if images.ndim != 4 or images.shape[-1] != 3:
+        return ""
+    if images.shape[1:3] != size:
+        return f"; scenefit.read_photos(folder, {size}) brings photos to the renderer's size (height, width)"
+    return "; (255 * images).astype(numpy.uint8) converts numbers in 0..1" if images.dtype.kind == "f" else ""
 
 
 def _thinned(photos: Photos, max_photos: int | None) -> Photos:

@@ -53,7 +53,7 @@ class Photos:
         if self.boxes is not None:
             parts.append(f"{len(self.boxes):,} box{'' if len(self.boxes) == 1 else 'es'}{_of(self.boxes.name)}")
         elif any(self.label):
-            parts.append(f"class{'' if len(set(self.label.tolist())) == 1 else 'es'}{_of(self.label)[3:]}")
+            parts.append(f"labels{_of(self.label)}")
         if self.skipped:
             parts.append(f"{len(self.skipped):,} skipped")
         return f"Photos({', '.join(parts)})"
