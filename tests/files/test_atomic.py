@@ -22,6 +22,7 @@ from scenefit.files.atomic import (
     write_json,
     write_text,
 )
+from scenefit.files.plan import content
 
 
 def names(folder):
@@ -111,10 +112,30 @@ def test_a_killed_writer_leaves_the_old_file_and_a_leftover_that_can_be_cleared(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert path.read_bytes() == b"before" and len(names(path.parent)) == 2
+    assert content(path.parent) == ["data"], "what a killed writer left is no content"
     write_bytes(path, b"after")
-    (path.parent / "holiday.part").write_bytes(b"mine")
+    assert path.read_bytes() == b"after" and names(path.parent) == ["data"], "the next writer takes it over"
+
+
+def test_only_leftovers_are_cleared(tmp_path):
+    mine = [".scenefit-notes.part", "holiday.part"]
+    for name in (*mine, ".scenefit-123-ab12.part", ".scenefit-0123456789ab.part"):
+        (tmp_path / name).write_bytes(b"half")
+    assert content(tmp_path) == mine
     clear_leftovers(tmp_path)
-    assert path.read_bytes() == b"after" and names(path.parent) == ["data", "holiday.part"]
+    assert names(tmp_path) == mine
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "data"
+    with atomic_write(path) as first:
+        first.write(b"first")
+        with pytest.raises(ZeroDivisionError), atomic_write(path) as second:
+            second.write(b"second")
+            raise ZeroDivisionError
+        write_bytes(path, b"third")
+        assert path.read_bytes() == b"third"
+    assert path.read_bytes() == b"first" and names(tmp_path) == ["data"]
 
 
 def test_who_reads_the_old_file_goes_on_reading_it(tmp_path):

@@ -331,7 +331,7 @@ def test_two_writers_are_kept_apart(world, tmp_path):
         with pytest.raises(Busy, match=re.escape(busy)), lock(tmp_path):
             pass
         assert busy in call(*fit_command(world, tmp_path), code=1)
-    assert not (tmp_path / ".lock").exists()
+    assert not (tmp_path / ".scenefit-lock").exists()
     with lock(tmp_path):  # free again
         pass
 
@@ -342,9 +342,9 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
         with lock(tmp_path):
             os.kill(os.getpid(), 9)
     os.waitpid(pid, 0)
-    assert (tmp_path / ".lock").read_text() == f"{pid}\n"
+    assert (tmp_path / ".scenefit-lock").read_text() == f"{pid}\n"
     with lock(tmp_path):
-        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / ".scenefit-lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_tensors_come_back_with_their_facts(tmp_path):

@@ -143,7 +143,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(world, whole, tmp_pat
     assert process.returncode == STOPPED
     assert "Stopped. All but the last second or so is saved; run the same command again to resume." in error
     assert "Traceback" not in error
-    assert not (run / "model.safetensors").exists() and not (run / ".lock").exists()
+    assert not (run / "model.safetensors").exists() and not (run / ".scenefit-lock").exists()
     call(*fit_command(world, run))
     same_run(run, whole)
 

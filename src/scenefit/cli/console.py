@@ -12,8 +12,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scenefit.report import progress
-
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -48,6 +46,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], not
 @contextmanager
 def bar(fields: Sequence[str] = ()) -> Iterator["Progress"]:
     """A progress bar on standard error, with the time left, followed by the fields."""
+    from scenefit.report import progress  # imports numpy, which --help does not need
+
     with progress.bar(_console(error=True), fields) as shown:
         yield shown
 

@@ -49,12 +49,13 @@ def detect(
     from scenefit.files.atomic import content_hash
     from scenefit.files.lock import lock
     from scenefit.tasks.detector_file import read_trained
-    from scenefit.tasks.folder_detection import detect_steps
+    from scenefit.tasks.folder_detection import check_out, detect_steps
 
     one_thread()
     trained = read_trained(detector, resolve(device))
     min_score = trained.threshold if threshold is None else threshold
     check_folder(photos)
+    check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     keep_apart(out, ELSEWHERE, flat=flat_field)
     field = flat_field_of(flat_field, trained.size)
     if trained.flat_field and field is None:

@@ -29,6 +29,8 @@ from scenefit.cli.options import (
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
     from scenefit.inference.settings import Settings
+    from scenefit.renderers.scene_file import SceneFile
+    from scenefit.run.folder import Run
     from scenefit.scenes.grammar import Grammar
 
 
@@ -90,7 +92,7 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     from scenefit.renderers.scene_file import load_scene
     from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config
-    from scenefit.run.folder import begin, fit_model, fit_regressor, fit_run, version_changes
+    from scenefit.run.folder import begin, find_run, fit_run
     from scenefit.run.report import write_report, write_summary
 
     keep_apart(out, ELSEWHERE, real, labelled, flat)
@@ -101,19 +103,16 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
         images, few = photos(real, size, chosen.max_photos, flat), labelled_photos(labelled, size, flat)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled, command_line(),
                              label_policy, flat_field_hash(flat, size))
+        known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only
+        if known is not None and known.finished:
+            _say_finished(known, found, scene)
+            return
         with lock(out):
             run = begin(out, wanted)
-            warnings = version_changes(run)
-            if run.config.scene.hash != found.hash:
-                warnings.append(f"{found.path}, or what it imports, has changed since {out} was begun; its grammar has "
-                                f"not, but what it draws may have: to fit anew, remove {out}")
-            for text in (*warnings, *_left_alone(found.grammar, run.settings)):
-                console.warn(text)
-            if run.finished:
-                fit_model(run, found.grammar)  # a damaged one is not finished, and says what to do
-                fit_regressor(run)
-                console.say(f"{out} is finished. Report: {run.path('report.html')}")
+            if run.finished:  # by another process meanwhile
+                _say_finished(run, found, scene)
                 return
+            warnings = _warn(run, found, scene)
             with console.bar(FIT_FIELDS) as progress:
                 for _ in watched(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy),
                                  progress):
@@ -123,6 +122,29 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
                 page, picture = write_report(run, found, tuple(warnings))
     console.say(summary.verdict)
     console.say(f"Report: {page} (as a picture: {picture})")
+
+
+def _say_finished(run: "Run", found: "SceneFile", scene: Path) -> None:
+    """CorruptFile, which says what to do, where its results are damaged, and so not finished."""
+    from scenefit.run.folder import fit_model, fit_regressor
+
+    _warn(run, found, scene)
+    fit_model(run, found.grammar)
+    fit_regressor(run)
+    console.say(f"{run.folder} is finished. Report: {run.path('report.html')}")
+
+
+def _warn(run: "Run", found: "SceneFile", scene: Path) -> list[str]:
+    """Warnings before a fit goes on; returns those that its report shows too."""
+    from scenefit.run.folder import version_changes
+
+    warnings = version_changes(run)
+    if run.config.scene.hash != found.hash:
+        warnings.append(f"{scene}, or what it imports, has changed since {run.folder} was begun; its grammar has not, "
+                        f"but what it draws may have: to fit anew, remove {run.folder}")
+    for text in (*warnings, *_left_alone(found.grammar, run.settings)):
+        console.warn(text)
+    return warnings
 
 
 def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:

@@ -52,13 +52,14 @@ def generate(
     """
     from scenefit.data.formats import FORMATS, as_format
     from scenefit.files.lock import lock
-    from scenefit.generation.dataset import generate_steps
+    from scenefit.generation.dataset import check_out, generate_steps
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
     form = as_format(format, label_policy)
     if scene is not None and source.suffix == ".py":
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
+    check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
     with drawing(found, workers, resolve(device)) as renderer, lock(out), console.bar() as progress:
         shown = progress.add_task("images", total=n)

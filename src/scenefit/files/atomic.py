@@ -4,14 +4,19 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from scenefit.files.lock import open_alone
+
+WINDOWS = os.name == "nt"
+BINARY = getattr(os, "O_BINARY", 0)  # a flag of Windows alone
 FULL = (errno.ENOSPC, errno.EDQUOT)
-LEFTOVER = ".scenefit-*.part"  # left by a killed process beside the file it was writing
+LEFTOVER = re.compile(r"\.scenefit-[0-9a-f]+(-[0-9a-f]+)?\.part")  # of a file being written, or of a killed writer
 
 
 class DiskFull(OSError):
@@ -26,15 +31,21 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     DiskFull, an OSError, naming path where there is no room.
     """
     path = Path(path)
-    # Process ids repeat, in containers above all, so the name is random too.
-    temporary = path.parent / f".scenefit-{os.getpid()}-{secrets.token_hex(6)}.part"
+    # One name for each path, so that the next writer of the same path takes over what a killed one left.
+    temporary = path.parent / f".scenefit-{content_hash(os.fsencode(path.name))[:12]}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
+        number = _take_over(temporary)
+        if number is None:  # another process or thread is writing the same path
+            temporary = temporary.with_name(f"{temporary.stem}-{secrets.token_hex(6)}.part")
+            number = os.open(str(temporary), os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
+        with open(number, "wb") as file, _unlinked_after_error(file, temporary):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            if WINDOWS:  # where no open file can be renamed; elsewhere nobody may take it over before it is renamed
+                file.close()
+            os.replace(temporary, path)
     except OSError as error:
         if error.errno not in FULL or isinstance(error, DiskFull):  # DiskFull: of a file written inside the block
             if error.filename == str(temporary):  # a name that users do not know
@@ -42,9 +53,6 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             raise
         raise DiskFull(error.errno, f"no space left to write {path}; nothing was lost: {_before(path)}; make room on "
                                     "that disk and run the same command again") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -80,8 +88,9 @@ def to_json(value: Any, path: str | Path, indent: int | None = None) -> str:
 
 def clear_leftovers(folder: str | Path) -> None:
     """Delete temporary files of killed writers below folder. Only call it where no other process is writing."""
-    for path in Path(folder).rglob(LEFTOVER):
-        path.unlink(missing_ok=True)
+    for path in Path(folder).rglob(".scenefit-*.part"):
+        if LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def content_hash(data: Any) -> str:
@@ -98,6 +107,30 @@ def content_hash(data: Any) -> str:
         data = data if view.c_contiguous else view.tobytes()
     digest.update(data)
     return digest.hexdigest()
+
+
+def _take_over(temporary: Path) -> int | None:
+    """The temporary file opened, locked and empty; None where another writer holds it, or there are no locks."""
+    try:
+        number = None if WINDOWS else open_alone(temporary)
+        if number is not None:
+            os.truncate(number, 0)
+        return number
+    except OSError:  # the file system has no locks; whatever else is wrong shows when another name is opened
+        return None
+
+
+@contextmanager
+def _unlinked_after_error(file: BinaryIO, temporary: Path) -> Iterator[None]:
+    """Before the file is closed, because then another writer may take it over."""
+    try:
+        yield
+    except BaseException:
+        if WINDOWS:
+            file.close()
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _before(path: Path) -> str:

@@ -1,11 +1,25 @@
-"""The inputs of a folder of results, kept in a JSON file beside them: the same command resumes, another is refused."""
+"""What a folder of results holds. Its inputs are kept in a JSON file beside them: the same command resumes, another is
+refused."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scenefit.files.atomic import LEFTOVER
 from scenefit.files.json_files import read_json
+from scenefit.files.lock import NAME as LOCK
+
+
+def content(folder: Path) -> list[str]:
+    """Sorted names of what a folder holds, apart from the lock and what killed writers left; [] for no folder.
+
+    NotADirectoryError where it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; give the path of a folder")
+    held = [path.name for path in folder.iterdir()] if folder.exists() else []
+    return sorted(name for name in held if name != LOCK and not LEFTOVER.fullmatch(name))
 
 
 def holds_plan(path: Path, plan: Mapping[str, Any], out: Path, content: str) -> bool:
@@ -15,7 +29,7 @@ def holds_plan(path: Path, plan: Mapping[str, Any], out: Path, content: str) -> 
     """
     if not path.exists():
         return False
-    kept = read_json(path, f"delete it and give another folder than {out}, or remove {out} and start over", dict)
+    kept = read_json(path, f"give another folder, or remove {out} if scenefit made it", dict)
     differing = [name for name, value in plan.items() if kept.get(name) != json.loads(json.dumps(value))]
     if differing:
         raise ValueError(f"{out} holds {content} (it differs in: {', '.join(differing)}); give another folder, or "

@@ -16,7 +16,7 @@ import numpy as np
 from scenefit.data.formats import Format, as_format
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
 from scenefit.files.lock import NAME as LOCK
-from scenefit.files.plan import holds_plan
+from scenefit.files.plan import content, holds_plan
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.grammar import Grammar
@@ -105,10 +105,15 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
             if path is provenance:
                 _tidy(out)
             return path is provenance
-    if out.exists() and any(path.name != LOCK for path in out.iterdir()) and not (out / ROWS).exists():
-        raise ValueError(f"{out} is not empty and holds no data set of scenefit; give another folder")
+    check_out(out)
     write_json(claim, plan)
     return False
+
+
+def check_out(out: Path) -> None:
+    """ValueError where a folder holds anything but a data set of scenefit, finished or begun. Nothing is written."""
+    if content(out) and not any((out / name).exists() for name in ("provenance.json", ROWS)):
+        raise ValueError(f"{out} is not empty and holds no data set of scenefit; give another folder")
 
 
 def _release(out: Path) -> None:

@@ -26,7 +26,7 @@ import torch
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
-from scenefit.files.lock import NAME as LOCK
+from scenefit.files.plan import content
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.versions import versions
 from scenefit.inference.fit import Step, fit_steps
@@ -69,10 +69,10 @@ class Run:
         return self.folder / name
 
 
-def begin(folder: str | Path, wanted: RunConfig) -> Run:
-    """Create a run folder, or open it if it exists and is of the same fit.
+def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
+    """The run in a folder; None where it is missing or empty. Nothing is written.
 
-    RunError if it is of another fit, naming the differences, or holds something else.
+    RunError if the run is of another fit, naming the differences, or the folder holds something else.
     """
     folder = Path(folder)
     if (folder / "settings.json").exists():
@@ -82,14 +82,20 @@ def begin(folder: str | Path, wanted: RunConfig) -> Run:
             raise RunError(f"{folder} holds a run of another fit. It differs in:\n  " + "\n  ".join(differing)
                            + "\ngive another folder with --out, or remove this one")
         return run
-    if folder.exists():
-        clear_leftovers(folder)
-        held = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
-        if held:
-            raise RunError(f"{folder} is not empty and not a run folder: it holds {', '.join(held[:3])}; give another "
-                           "folder with --out")
-    write_json(folder / "settings.json", wanted.model_dump(mode="json"))
-    return Run(folder, wanted)
+    held = content(folder)
+    if held:
+        raise RunError(f"{folder} is not empty and not a run folder: it holds {', '.join(held[:3])}; give another "
+                       "folder with --out")
+    return None
+
+
+def begin(folder: str | Path, wanted: RunConfig) -> Run:
+    """Create a run folder, or open it if it exists and is of the same fit. RunError as of `find_run`."""
+    run = find_run(folder, wanted)
+    if run is None:
+        run = Run(Path(folder), wanted)
+        write_json(run.path("settings.json"), wanted.model_dump(mode="json"))
+    return run
 
 
 def open_run(folder: str | Path) -> Run:

@@ -4,7 +4,6 @@ Each chunk's detections are kept in a file of their own, and chunks that have on
 stopped goes on with the next chunk.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes
 from scenefit.data.flat_field import correct_flat_field
 from scenefit.data.image_files import Fitted, Skipped, full_photo, try_photo
-from scenefit.files.atomic import atomic_write, content_hash, write_json
-from scenefit.files.lock import NAME as LOCK
-from scenefit.files.plan import holds_plan
+from scenefit.files.atomic import atomic_write, clear_leftovers, content_hash, write_json
+from scenefit.files.json_files import read_json
+from scenefit.files.plan import content, holds_plan
 from scenefit.report.detections import plain
 from scenefit.tasks.detector_file import TrainedDetector
 
@@ -50,21 +49,28 @@ def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], 
     """
     plan = {**plan, "threshold": threshold, "photos": _content(folder, paths)}
     if not holds_plan(out / WORK / "plan.json", plan, out, "the detections of another command"):
-        if any(entry.name != LOCK for entry in out.iterdir()):
-            raise ValueError(f"{out} is not empty; give another folder with --out")
+        check_out(out)
         write_json(out / WORK / "plan.json", plan)
+    clear_leftovers(out)
     done = FolderDetections(0, [], [], 0)
     for first in range(0, len(paths), CHUNK):
         kept = out / WORK / f"{first:08d}.json"
         if not kept.exists():
             write_json(kept, _detect_chunk(trained, folder, paths, first, out, threshold, flat_field))
-        chunk = json.loads(kept.read_text())
+        chunk = read_json(kept, f"delete it and run the same command again: {CHUNK} photos are detected again", dict)
         done = FolderDetections(
             min(first + CHUNK, len(paths)), done.rows + chunk["rows"],
             done.skipped + [Skipped(Path(path), reason) for path, reason in chunk["skipped"]],
             done.n_12_bit + chunk["n_12_bit"])
         yield done
     write_json(out / "found.json", done.rows)
+
+
+def check_out(out: Path) -> None:
+    """ValueError where a folder holds anything but detections, finished or begun. Nothing is written."""
+    begun = [name for name in content(out) if name != WORK or content(out / WORK)]
+    if begun and not (out / WORK / "plan.json").exists():
+        raise ValueError(f"{out} is not empty; give another folder with --out")
 
 
 def _content(folder: Path, paths: Sequence[Path]) -> str:

@@ -1,0 +1,55 @@
+"""The lock of a folder: it touches nothing of the user's, and leaves nothing behind."""
+
+import errno
+import os
+import re
+
+import pytest
+
+from scenefit.files.lock import NAME, lock
+from scenefit.files.plan import content
+
+
+def test_what_the_user_has_stays_and_an_empty_folder_goes(tmp_path):
+    (tmp_path / ".lock").write_bytes(b"poetry's own zq7")
+    with lock(tmp_path):
+        assert content(tmp_path) == [".lock"]
+    assert (tmp_path / ".lock").read_bytes() == b"poetry's own zq7" and content(tmp_path) == [".lock"]
+    with pytest.raises(ZeroDivisionError), lock(tmp_path / "new/deep"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "new").exists()
+    with lock(tmp_path / "new"):
+        (tmp_path / "new/kept").touch()
+    assert os.listdir(tmp_path / "new") == ["kept"]
+
+
+def make_text(path):
+    path.write_bytes(b"zq7, no process")
+
+
+def make_link(path):
+    path.with_name("target").write_bytes(b"")
+    path.symlink_to("target")
+
+
+@pytest.mark.parametrize("make", [make_text, make_link, os.mkdir])
+def test_a_file_of_its_name_that_scenefit_did_not_make_is_left_alone(tmp_path, make):
+    path = tmp_path / NAME
+    make(path)
+    before = path.lstat()
+    with pytest.raises(FileExistsError, match=re.escape(f"{path} was not made by scenefit") + ".*; move it away"), \
+            lock(tmp_path):
+        pass
+    after = path.lstat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_is_read_only_is_named(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError, match=f"{tmp_path} cannot be written to .*; make it writable, or"), \
+            lock(tmp_path):
+        pass
