@@ -136,6 +136,10 @@ def test_classes_and_labels() -> None:
     assert frames.objects.name.tolist() == ["green", "yellow"]
     assert frames.label.tolist() == ["lunch"] and frames.classes["table"].tolist() == ["table"]
     assert make_frames(SCENES, blank(), label=["a", None, "", 7]).label.tolist() == ["a", "", "", "7"]
+    numbers = make_frames(scenes, blank(scenes), mask, classes={"pea": np.array([7, 8])})
+    assert numbers.objects.name.tolist() == ["7", "8"]
+    assert make_frames(scenes, blank(scenes), mask, classes={"pea": ["", "green pea"]}).classes["pea"].tolist() == [
+        "", "green pea"]
 
 
 @pytest.mark.parametrize("rows", [[2, 0], [1], [], [3, 2, 1, 0], [-1], [False, True, True, False]], ids=str)
@@ -197,8 +201,14 @@ IMAGES = {
         np.linspace(0, 2, 140).reshape(4, 5, 7),
     "a float image needs values in 0..1, got -1..0; divide by 255, clip, or return uint8":
         np.linspace(-1, 0, 140).reshape(4, 5, 7),
-    "an image needs uint8, or float in 0..1, got int64": np.zeros((4, 5, 7), np.int64),
-    "an image needs uint8, or float in 0..1, got uint16": np.zeros((4, 5, 7), np.uint16),
+    "an image needs uint8, or float in 0..1, got int64; .astype(np.uint8) converts values from 0 to 255":
+        np.zeros((4, 5, 7), np.int64),
+    "an image needs uint8, or float in 0..1, got uint16; .astype(np.uint8) converts values from 0 to 255":
+        np.zeros((4, 5, 7), np.uint16),
+    "an image needs uint8, or float in 0..1, got bool; .astype(float) makes black and white of it":
+        np.zeros((4, 5, 7), bool),
+    "an image needs uint8, or float in 0..1, got None": None,
+    "an image needs uint8, or float in 0..1, got str 'zq7'": "zq7",
     "images need the shape [4, H, W] or [4, H, W, 3] for 4 scenes, got [3, 5, 7, 3]": np.zeros((3, 5, 7, 3), np.uint8),
     "images need the shape [4, H, W] or [4, H, W, 3] for 4 scenes, got [4, 5, 7, 4]": np.zeros((4, 5, 7, 4), np.uint8),
     "images need the shape [4, H, W] or [4, H, W, 3] for 4 scenes, got [5, 7]": np.zeros((5, 7), np.uint8),
@@ -229,12 +239,34 @@ def wrong_mask(value: int, dtype: type = np.int32) -> np.ndarray:
 
 PARTS: dict[str, dict[str, Any]] = {
     "instances need the shape of the images, [4, 5, 7], got [4, 5, 6]": {"instances": np.zeros((4, 5, 6), int)},
-    "instances need whole numbers (node ids, 0 for none), got float64": {"instances": np.zeros((4, 5, 7))},
+    "instances need whole numbers (node ids, 0 for none), got float64; .astype(int) converts them":
+        {"instances": np.zeros((4, 5, 7))},
+    "instances need whole numbers (node ids, 0 for none), got object": {"instances": np.full((4, 5, 7), None)},
+    "instances are true or false, which names no object: all objects of a scene would become one; give each pixel the "
+    "id of the node seen in it, instances[inside] = node.id, and 0 where there is none":
+        {"instances": wrong_mask(1) > 0},
     f"instances of scene 2 hold {SIZES[2]}, but its nodes are 0..{SIZES[2] - 1}; use node.id, and 0 where there is "
     "none": {"instances": wrong_mask(SIZES[2])},
     f"instances of scene 2 hold -1, but its nodes are 0..{SIZES[2] - 1}; use node.id, and 0 where there is none":
         {"instances": wrong_mask(-1)},
     "label needs 4 classes, one a scene, got 2": {"label": ["a", "b"]},
+    "label needs 4 classes, one a scene, got str 'abcd'": {"label": "abcd"},
+    "label needs 4 classes, one a scene, got int 3": {"label": 3},
+    "a label is float 7.0, but a class needs a text, such as 'coin'; '' is for no class":
+        {"label": ["a", None, "", 7.0]},
+    "a class of pea is None, but a class needs a text, such as 'coin'; '' is for no class":
+        {"classes": {"pea": ["zq7", None, "a", "b", "c"]}},
+    "a class of pea is float nan, but a class needs a text, such as 'coin'; '' is for no class":
+        {"classes": {"pea": np.full(5, np.nan)}},
+    "a class of pea is bool True, but a class needs a text, such as 'coin'; '' is for no class":
+        {"classes": {"pea": ["zq7", True]}},
+    "a class of pea is bytes b'zq7', but a class needs a text, such as 'coin'; '' is for no class":
+        {"classes": {"pea": np.array([b"zq7"])}},
+    "a class of pea is 'zq7 ', which differs from 'zq7' in its spaces only; write 'zq7'":
+        {"classes": {"pea": np.array(["zq7", "zq7 "])}},
+    "a class of pea is 'a  b', which differs from 'a b' in its spaces only; write 'a b'":
+        {"classes": {"pea": ["a  b"]}},
+    "a class of pea is ' ', which differs from '' in its spaces only; write ''": {"classes": {"pea": [" "]}},
     "classes names the kind 'bean', but there are ['table', 'plate', 'pea']": {"classes": {"bean": ["a"]}},
     f"classes of pea needs the shape [{len(SCENES.tables['pea'])}], one row a node, got [1]":
         {"classes": {"pea": ["a"]}},
@@ -258,6 +290,13 @@ def test_what_does_not_fit_the_scenes(text: str) -> None:
     with pytest.raises(ValueError) as error:
         make_frames(SCENES, blank(), **PARTS[text])
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(("scenes", "got"), [(NESTED, "a value of type Grammar"), (SCENES[0], "a value of type Scene"),
+                                             (blank(), r"an array of uint8 \[4, 5, 7, 3\]")])
+def test_something_else_for_scenes(scenes: Any, got: str) -> None:
+    with pytest.raises(ValueError, match=rf"^make_frames\(scenes, images, instances\): scenes needs .*; got {got}"):
+        make_frames(scenes, blank())
 
 
 def test_the_scene_is_named_by_its_index_not_its_row() -> None:

@@ -142,9 +142,12 @@ def broken(value):
 
 @pytest.mark.parametrize(("value", "text"), [
     (KeyError("oops"), "renderer picky raised KeyError: 'oops'"),
-    (None, r"a Frame or an image \(uint8, or float in 0..1\) is needed, got NoneType"),
-    ("text", r"a Frame or an image .* is needed, got <U4"),
-    (np.zeros((12, 16), int), r"a Frame or an image \(uint8, or float in 0..1\) is needed, got int64"),
+    (None, r"a Frame or an image \(uint8, or float in 0..1\) is needed, got None; does the function lack its return"),
+    ("text", r"a Frame or an image .* is needed, got str 'text'"),
+    ((np.zeros((12, 16)), None), r"got a tuple of 2; return scenefit.Frame\(image, instances\)"),
+    (np.zeros((12, 16), int), r"an image needs uint8, or float in 0..1, got int64; .astype\(np.uint8\)"),
+    (np.zeros((12, 16), bool), r"an image needs uint8, or float in 0..1, got bool; .astype\(float\)"),
+    ({"image": 3}, "a Frame or an image .* is needed, got dict"),
     (np.full((12, 16), np.nan), "an image holds NaN or infinite values"),
     (np.full((12, 16), 200.0), r"needs values in 0..1, got 200..200; divide by 255"),
     (np.zeros((12, 16, 4)), r"needs the shape \[H, W\] or \[H, W, 3\], got \[12, 16, 4\]"),
@@ -153,6 +156,14 @@ def broken(value):
     (lambda s: boxes(s, instances=np.zeros((12, 16))), "instances need whole numbers .*, got float64"),
     (lambda s: boxes(s, instances=np.full((12, 16), 99)), r"hold 99..99, but the nodes are 0..\d+; use node.id"),
     (lambda s: boxes(s, instances=np.full((12, 16), -1)), "instances hold -1..-1, but the nodes are"),
+    (lambda s: boxes(s, instances=boxes(s).instances > 0),
+     "instances are true or false, which names no object: all objects of a scene would become one; give each pixel the "
+     r"id of the node seen in it, instances\[inside\] = node.id, and 0 where there is none"),
+    (lambda s: boxes(s, classes={1: None}), "the class of node 1 is None, but a class needs a text, such as 'coin'"),
+    (lambda s: boxes(s, classes={1: b"zq7"}), "the class of node 1 is bytes b'zq7', but a class needs a text"),
+    (lambda s: boxes(s, classes={1: 2.5}), "the class of node 1 is float 2.5, but a class needs a text"),
+    (lambda s: boxes(s, classes={1: "zq7\t"}), r"node 1 is 'zq7\\t', which differs from 'zq7' in its spaces only"),
+    (lambda s: boxes(s, label=False), "the label of its image is bool False, but a class needs a text"),
     (lambda s: boxes(s, classes={99: "x"}), r"classes names node 99, but the objects are 1..\d+; use node.id"),
     (lambda s: boxes(s, amodal={1: (0, 0, 1, 1)}, area=None), "node 1 has an amodal box only; the whole extent"),
     (lambda s: boxes(s, amodal=None, area={1: 3}), "node 1 has an area only"),
@@ -208,6 +219,13 @@ def lie(**change):
     return lambda scenes: altered_frames(drawn(scenes), **change)
 
 
+def mask_with(value):
+    """Masks [4, 12, 16] with one wrong pixel, in the third scene."""
+    masks = np.zeros((4, 12, 16), np.int32)
+    masks[2, 3, 4] = value
+    return masks
+
+
 class Sized:
     info = RendererInfo(size=(10, 10))
 
@@ -217,7 +235,8 @@ class Sized:
 
 @pytest.mark.parametrize(("renderer", "text"), [
     (lambda scenes: np.zeros((4, 12, 16, 3), np.uint8), "must return Frames .* got ndarray; if it draws one scene"),
-    (lambda scenes: None, "must return Frames .* got NoneType"),
+    (lambda scenes: None, r"must return Frames .* got None \(does it lack its return\?\)"),
+    (lambda scenes: (1, 2), r"must return Frames .* got a tuple of 2 \(return scenefit.make_frames\(scenes, images, "),
     (lambda scenes: drawn(scenes.take([0, 1])), "returned 2 images for 4 scenes"),
     (lambda scenes: drawn(scenes.take([1, 0, 2, 3])), "returned frames of other scenes: scenes 6, 5, 7, 40 of seed 0"),
     (lambda scenes: make_frames(GRAMMAR.sample(1, scenes.index), np.zeros((4, 3, 3))), "of other scenes: .* of seed 1"),
@@ -225,6 +244,23 @@ class Sized:
     (lie(images=np.zeros((4, 12, 16), np.uint8)), r"must return uint8 images \[4, H, W, 3\], got uint8 \[4, 12, 16\]"),
     (lie(instances=np.zeros((4, 3, 3), np.int32)), r"must return pixels 'instances' \[4, 12, 16\], got \[4, 3, 3\]"),
     (lie(label=np.array(["a"])), r"must return 4 labels, got 1"),
+    (lie(label=None), r"must return 4 labels as an array of texts, '' for none, got None"),
+    (lie(label=np.zeros(4)), r"must return 4 labels as an array of texts, '' for none, got an array of float64 \[4\]"),
+    (lie(instances=mask_with(99)), r"frames that do not fit: instances of scene 7 hold 99, but its nodes are 0..\d+;"),
+    (lie(instances=mask_with(-1)), r"frames that do not fit: instances of scene 7 hold -1, but its nodes are 0..\d+;"),
+    (lie(instances=np.zeros((4, 12, 16))), r"instances need whole numbers \(node ids, 0 for none\), got float64"),
+    (lie(instances=np.ones((4, 12, 16), bool)), "do not fit: instances are true or false, which names no object"),
+    (lie(instances=np.full((4, 12, 16), None)), r"must return pixels 'instances' \[4, 12, 16\]"),
+    (lie(instances=None), r"must return an array of pixels 'instances', got None"),
+    (lie(classes={"table": np.full(4, None), "coin": None, "note": None}),
+     r"must return class of table as an array of numbers or texts, got an array of object \[4\]"),
+    (lie(classes={**drawn(SCENES).classes, "table": np.arange(4)}), "must return the class of table as texts, got int"),
+    (lie(classes={**drawn(SCENES).classes, "table": np.full(4, "zq7 ")}),
+     r"do not fit: a class of table is 'zq7 ', which differs from 'zq7' in its spaces only; write 'zq7'"),
+    (lie(amodal={"table": np.zeros((4, 3))}), r"must return amodal of table as numbers \[4, 4\], got float64 \[4, 3\]"),
+    (lie(area={"table": [1, 2, 3, 4]}), r"must return area of table as an array of numbers or texts, got list \[1, 2"),
+    (lambda scenes: replace(drawn(scenes), scenes=GRAMMAR),
+     "must return frames of the scenes that it was called with, got a value of type Grammar"),
     (lie(area={"coin": np.zeros(77)}), r"returned 77 rows of area for the \d+ nodes of coin"),
     (Sized(), r"Sized has info.size \(10, 10\) \(height, width\), but returned images of \(12, 16\)")])
 def test_a_renderer_that_lies_is_found_out(renderer, text):
@@ -245,3 +281,21 @@ def test_errors_cross_processes_with_their_scenes():
 def test_a_forgotten_decorator_is_named():
     with pytest.raises(RenderError, match=r"no attribute 'root' \(a function that draws one scene at a time needs"):
         render(lambda scene: scene.root, SCENES)
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    ((SCENES, drawn), r"renderer needs a renderer: a function below @scenefit.each, .*; got a value of type SceneBat"),
+    ((drawn, GRAMMAR), r"scenes needs scenes, as grammar.sample\(seed, 8\) returns; got a value of type Grammar"),
+    ((drawn, SCENES[0]), r"scenes needs scenes, as .*; got a value of type Scene$"),
+    ((drawn, 8), r"scenes needs scenes, as .*; got int 8"),
+    ((Sized, SCENES), r"renderer needs a renderer: .*; got the class Sized"),
+    ((None, SCENES), r"renderer needs a renderer: .*; got None")])
+def test_arguments_of_render_that_are_something_else(arguments, text):
+    with pytest.raises(ValueError, match=rf"^render\(renderer, scenes\): {text}"):
+        render(*arguments)
+
+
+@pytest.mark.parametrize("function", [SCENES, GRAMMAR, "picture", None])
+def test_each_takes_a_function(function):
+    with pytest.raises(ValueError, match=r"^each\(function\): function needs a function of one scene, and stands abo"):
+        each(function)

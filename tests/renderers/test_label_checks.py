@@ -6,7 +6,7 @@ from checks import altered_frames
 from toys import bars, dot
 
 from scenefit.data.frames import make_frames
-from scenefit.renderers.label_checks import check_labels, clear_unknown_ids
+from scenefit.renderers.label_checks import check_labels
 from scenefit.scenes.grammar import Grammar, Rule
 from scenefit.scenes.priors import Choice, Uniform
 
@@ -84,19 +84,6 @@ def changed(column, row, value):
     ("area", 0, 200.0, "1 objects have a visibility that is not pixels / area inside the image")])
 def test_what_objects_say(column, row, value, text):
     assert any(found.startswith(text) for found in wrong(changed(column, row, value)))
-
-
-def test_ids_of_no_node():
-    good, nothing = clear_unknown_ids(frames())
-    assert nothing == [] and np.array_equal(good.instances, frames().instances)
-    strange = altered_frames(frames(), instances=frames().instances.copy())
-    strange.instances[1, 5, 5], strange.instances[2, 0, 0] = 7, -1
-    cleared, found = clear_unknown_ids(strange)
-    assert [finding.text for finding in found] == [
-        "masks of 2 images hold ids that no node of their scene has, the first is 7 in scene 1 of seed 0; use node.id, "
-        "and 0 where there is none"]
-    assert cleared.instances[1, 5, 5] == cleared.instances[2, 0, 0] == 0
-    assert (cleared.instances != strange.instances).sum() == 2 and wrong(cleared) == []
 
 
 def test_objects_that_are_mostly_hidden_are_a_warning():

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -163,9 +165,52 @@ def test_labels_that_do_not_conform_are_named(good):
     wrong = findings(grammar, altered(renderer, amodal=small), "wrong")
     assert wrong == ["16 objects have visible pixels outside of their amodal box, the first is node 1 of scene 0 of "
                      "seed 0"]
-    strange = findings(grammar, altered(renderer, instances=lambda f: f.instances * 9), "wrong")
-    assert strange[0].startswith("masks of 16 images hold ids that no node of their scene has, the first is 9 in scene "
-                                 "0 of seed 0")
+    strange = altered(renderer, instances=lambda f: f.instances * np.where(f.scenes.index == 5, 9, 1)[:, None, None])
+    assert findings(grammar, strange, "wrong") == [
+        "scene 5 of seed 0 cannot be drawn: scene 5 of seed 0: renderer other returned frames that do not fit: "
+        "instances of scene 5 hold 9, but its nodes are 0..1; use node.id, and 0 where there is none; replay with: "
+        "grammar.sample(0, [5]), or, for scenes of a learned distribution, error.scenes"]
+
+
+COINS = sf.Grammar("table", {"table": {}, "coin": {"x": sf.Uniform(4, 60), "y": sf.Uniform(4, 40)}, "note": {
+    "x": sf.Uniform(4, 60), "y": sf.Uniform(4, 40)}}, [sf.Rule("table", [sf.repeat("coin", sf.Integer(0, 6)), "note"])])
+
+
+def squares(number, alike=True):
+    """A renderer of squares whose masks hold number(node)."""
+    @sf.each
+    def renderer(scene):
+        image, masks = np.full((44, 64), 0.1), np.zeros((44, 64), int)
+        for node in scene.nodes[1:]:
+            place = (slice(int(node.y), int(node.y) + 4), slice(int(node.x), int(node.x) + 4)) if alike else (
+                slice(node.id, node.id + 3), slice(4, 40))
+            image[place], masks[place] = 0.5 + node.id / 20, number(node)
+        return sf.Frame(image, masks)
+    return renderer
+
+
+@pytest.mark.parametrize(("number", "ids"), [(lambda node: 1, r"\[1\]"),
+                                             (lambda node: 1 + (node.kind == "note"), r"\[1, 2\]")])
+def test_masks_in_which_an_id_covers_many_objects_are_named(number, ids):
+    told = [text for text in findings(COINS, squares(number), "warning") if text.startswith("an id seems")]
+    assert len(told) == 1
+    text = (rf"an id seems to cover several objects: the masks hold only the ids {ids}, in \d\.\d separate areas each on "
+            "average, though scenes have up to 7 objects; a mask of 0 and 1, or of class numbers, names no single "
+            "objects: give each pixel node.id")
+    assert re.fullmatch(text, told[0])
+
+
+@pytest.mark.parametrize("renderer", [squares(lambda node: node.id), squares(lambda node: 1, alike=False)])
+def test_masks_that_may_be_right_are_not_named(renderer):
+    """Ids of nodes; and one area, of which other nodes may be hidden parts."""
+    assert not [text for text in findings(COINS, renderer, "warning") if text.startswith("an id seems")]
+
+
+@pytest.mark.parametrize("mask", [lambda masks: masks > 0, lambda masks: masks / 1, lambda masks: masks[:-1]])
+def test_masks_of_another_type_or_shape_end_the_check_with_the_reason(mask):
+    renderer = sf.each(lambda scene: sf.Frame(np.zeros((8, 8)), mask(np.ones((8, 8), int))))
+    with pytest.raises(RenderError, match=r"instances (are true or false|need whole numbers|need the shape of the im)"):
+        check_scene(COINS, renderer, 4)
 
 
 def test_objects_that_are_never_seen_are_named(good):

@@ -13,6 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from scenefit.data.frame_checks import (
+    by_kind,
+    check_ids,
+    check_mapping,
+    check_masks,
+    image_labels,
+    more_nodes,
+    more_pixels,
+    to_uint8,
+)
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.scene import SceneBatch, rows_once
 
 Floats = NDArray[np.float64]
@@ -137,6 +148,8 @@ def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label
     pixels: further names -> [S, H, W, ...].  nodes: further names -> kind -> [n, ...]. See `Frames`.
     ValueError where shapes, values or ids do not fit the scenes.
     """
+    check_argument("make_frames(scenes, images, instances)", "scenes", scenes, isinstance(scenes, SceneBatch),
+                   "the SceneBatch that the renderer was called with")
     for name, given in (("classes", classes), ("amodal", amodal), ("area", area), ("inside", inside),
                         ("pixels", pixels), ("nodes", nodes), *(nodes.items() if isinstance(nodes, Mapping) else ())):
         check_mapping(name, given)
@@ -148,98 +161,16 @@ def make_frames(scenes: SceneBatch, images: Any, instances: Any = None, *, label
                          f"{len(scenes)} scenes, got {list(images.shape)}")
     if images.shape[3] == 1:
         images = np.repeat(images, 3, axis=3)
-    masks = np.zeros(images.shape[:3], np.int32) if instances is None else np.asarray(instances)
-    if masks.shape != images.shape[:3]:
-        raise ValueError(f"instances need the shape of the images, {list(images.shape[:3])}, got {list(masks.shape)}")
-    if masks.dtype.kind not in "iub":
-        raise ValueError(f"instances need whole numbers (node ids, 0 for none), got {masks.dtype}")
-    _check_ids(scenes, masks)
+    masks = (np.zeros(images.shape[:3], np.int32) if instances is None
+             else check_masks(instances, images.shape[:3], "the images"))
+    check_ids(scenes, masks)
     kinds: dict[str, Any] = {kind: np.full(len(table), kind) for kind, table in scenes.tables.items()}
-    kinds.update(_by_kind(scenes, "classes", classes, str, ()))
-    known = {"class": kinds, "amodal": _by_kind(scenes, "amodal", amodal, float, (4,)),
-             "area": _by_kind(scenes, "area", area, float, ()), "inside": _by_kind(scenes, "inside", inside, float, ())}
-    return Frames(scenes, images, _labels(label, len(scenes)),
-                  {"instances": masks.astype(np.int32), **_more_pixels(pixels or {}, images.shape[:3])},
-                  {**known, **_more_nodes(scenes, nodes or {}, known)})
-
-
-def _more_pixels(given: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
-    if "instances" in given:
-        raise ValueError("pixels names 'instances', which has an argument of its own: instances=")
-    more = {name: np.asarray(values) for name, values in given.items()}
-    for name, values in more.items():
-        if values.shape[:3] != shape or values.dtype.kind not in "biuf":
-            raise ValueError(f"pixels {name!r} needs numbers of the shape {[*shape, '...']}, one a pixel, got "
-                             f"{values.dtype} {list(values.shape)}")
-    return more
-
-
-def _more_nodes(scenes: SceneBatch, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    for name in given:
-        if name in known:
-            raise ValueError(f"nodes names {name!r}, which has an argument of its own: "
-                             f"{'classes' if name == 'class' else name}=")
-    return {name: _by_kind(scenes, f"nodes {name!r}", columns) for name, columns in given.items()}
-
-
-def _labels(label: Any, count: int) -> NDArray[np.str_]:
-    if label is None:
-        return np.full(count, "")
-    names = np.array(["" if name is None else str(name) for name in label])
-    if len(names) != count:
-        raise ValueError(f"label needs {count} classes, one a scene, got {len(names)}")
-    return names
-
-
-def _by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dtype: type | None = None,
-             row: tuple[int, ...] | None = None) -> dict[str, Any]:
-    """kind -> values [n, *row], checked. None: any numbers or texts; rows of any shape."""
-    found = {}
-    for kind, values in (given or {}).items():
-        if kind not in scenes.tables:
-            raise ValueError(f"{name} names the kind {kind!r}, but there are {list(scenes.tables)}")
-        values = np.asarray(values) if dtype is None else np.asarray(values).astype(dtype)
-        if values.dtype.kind not in "biufU":
-            raise ValueError(f"{name} of {kind} needs numbers or texts, got {values.dtype}")
-        need = (len(scenes.tables[kind]), *(values.shape[1:] if row is None else row))
-        if values.shape != need:
-            raise ValueError(f"{name} of {kind} needs the shape {list(need)}, one row a node, got {list(values.shape)}")
-        found[kind] = values
-    return found
-
-
-def check_mapping(name: str, given: Any) -> None:
-    """ValueError for labels that are neither None nor a dictionary."""
-    if given is not None and not isinstance(given, Mapping):
-        raise ValueError(f"{name} needs a dictionary, got {type(given).__name__}")
-
-
-def to_uint8(images: Any) -> NDArray[np.uint8]:
-    """uint8 as it is; float in 0..1 scaled and rounded. ValueError on NaN or values outside."""
-    images = np.asarray(images)
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise ValueError(f"an image needs uint8, or float in 0..1, got {images.dtype}")
-    if not np.all(np.isfinite(images)):
-        raise ValueError("an image holds NaN or infinite values")
-    if images.size and (images.min() < -1e-4 or images.max() > 1 + 1e-4):
-        raise ValueError(f"a float image needs values in 0..1, got {images.min():.4g}..{images.max():.4g}; "
-                         "divide by 255, clip, or return uint8")
-    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
-
-
-def _check_ids(scenes: SceneBatch, masks: NDArray[Any]) -> None:
-    if masks.size == 0:
-        return
-    count = np.bincount(np.concatenate([table.scene for table in scenes.tables.values()]), minlength=len(scenes))
-    low, high = masks.min(axis=(1, 2)), masks.max(axis=(1, 2))
-    wrong = np.flatnonzero((low < 0) | (high >= count))
-    if len(wrong):
-        row = wrong[0]
-        value = low[row] if low[row] < 0 else high[row]
-        raise ValueError(f"instances of scene {int(scenes.index[row])} hold {int(value)}, but its nodes are "
-                         f"0..{int(count[row]) - 1}; use node.id, and 0 where there is none")
+    kinds.update(by_kind(scenes, "classes", classes, str, ()))
+    known = {"class": kinds, "amodal": by_kind(scenes, "amodal", amodal, float, (4,)),
+             "area": by_kind(scenes, "area", area, float, ()), "inside": by_kind(scenes, "inside", inside, float, ())}
+    return Frames(scenes, images, image_labels(label, len(scenes)),
+                  {"instances": masks.astype(np.int32), **more_pixels(pixels or {}, images.shape[:3])},
+                  {**known, **more_nodes(scenes, nodes or {}, known)})
 
 
 def _objects(frames: Frames) -> Objects:

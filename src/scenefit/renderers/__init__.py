@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
+from scenefit.data.frame_checks import check_ids, check_masks, class_names
 from scenefit.data.frames import Frames
+from scenefit.scenes.arguments import check_argument, describe_value
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+CALL = "render(renderer, scenes)"
+EXTENTS: Mapping[str, tuple[int, ...]] = {"amodal": (4,), "area": (), "inside": ()}  # shape of a row
 
 
 class Renderer(Protocol):
@@ -120,8 +126,12 @@ def name_scenes(seed: int, indices: Any) -> str:
 def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
     """renderer(scenes), checked.
 
-    RenderError, naming the scenes, where it raises or returns what does not fit; GrammarMismatch as it is.
+    RenderError, naming the scenes, where it raises or returns what does not fit; GrammarMismatch as it is. ValueError
+    where one of the arguments is something else.
     """
+    check_argument(CALL, "renderer", renderer, callable(renderer) and not isinstance(renderer, type),
+                   "a renderer: a function below @scenefit.each, a function of scenes, Shapes(...) or Sprites(...)")
+    check_argument(CALL, "scenes", scenes, isinstance(scenes, SceneBatch), "scenes, as grammar.sample(seed, 8) returns")
     try:
         frames = renderer(scenes)
     except (RenderError, GrammarMismatch):
@@ -154,7 +164,7 @@ def _blame(renderer: Renderer, scenes: SceneBatch, error: BaseException) -> NoRe
 def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
     """What is wrong with the frames that a renderer returned, "" if nothing."""
     if not isinstance(frames, Frames):
-        return (f"must return Frames (scenefit.make_frames makes them), got {type(frames).__name__}; if it draws one "
+        return (f"must return Frames (scenefit.make_frames makes them), got {_returned(frames)}; if it draws one "
                 "scene at a time, decorate it with @scenefit.each")
     count, images = len(scenes), frames.images
     if not (isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3):
@@ -165,21 +175,25 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
     size = renderer_info(renderer).size
     if size is not None and tuple(size) != images.shape[1:3]:
         return f"has info.size {tuple(size)} (height, width), but returned images of {images.shape[1:3]}"
-    if len(frames.label) != count:
-        return f"must return {count} labels, got {len(frames.label)}"
-    if missing := _missing(frames):
-        return f"must return {missing}; scenefit.make_frames fills in what is not given"
-    for name, values in frames.pixels.items():
-        if np.shape(values)[:3] != images.shape[:3]:
-            return f"must return pixels {name!r} {list(images.shape[:3])}, got {list(np.shape(values))}"
+    if not isinstance(frames.scenes, SceneBatch):
+        return f"must return frames of the scenes that it was called with, got {describe_value(frames.scenes)}"
     if frames.scenes.seed != scenes.seed or not np.array_equal(frames.scenes.index, scenes.index):
         return f"returned frames of other scenes: {name_scenes(frames.scenes.seed, frames.scenes.index)}"
-    for name, columns in frames.nodes.items():
-        for kind, values in columns.items():
-            nodes = len(scenes.tables[kind]) if kind in scenes.tables else 0
-            if len(values) != nodes:
-                return f"returned {len(values)} rows of {name} for the {nodes} nodes of {kind}"
-    return ""
+    if missing := _missing(frames):
+        return f"must return {missing}; scenefit.make_frames fills in what is not given"
+    try:
+        return _misfit_label(frames, count) or _misfit_pixels(frames) or _misfit_nodes(scenes, frames)
+    except ValueError as error:
+        return f"returned frames that do not fit: {error}"
+
+
+def _returned(value: Any) -> str:
+    """What a renderer returned instead of frames, with the fix of the likely mistake."""
+    if value is None:
+        return "None (does it lack its return?)"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)} (return scenefit.make_frames(scenes, images, instances))"
+    return type(value).__name__
 
 
 def _missing(frames: Frames) -> str:
@@ -187,8 +201,45 @@ def _missing(frames: Frames) -> str:
     if not (isinstance(frames.pixels, Mapping) and "instances" in frames.pixels):
         return "pixels with 'instances', the node seen in each pixel"
     classes = frames.nodes.get("class", {}) if isinstance(frames.nodes, Mapping) else {}
-    lacking = [kind for kind in frames.scenes.tables if kind not in classes]
+    lacking = [kind for kind in frames.scenes.tables if not isinstance(classes, Mapping) or kind not in classes]
     return f"nodes with the 'class' of {', '.join(lacking)}" if lacking else ""
+
+
+def _misfit_label(frames: Frames, count: int) -> str:
+    label = frames.label
+    if not (isinstance(label, np.ndarray) and label.ndim == 1 and label.dtype.kind == "U"):
+        return f"must return {count} labels as an array of texts, '' for none, got {describe_value(label)}"
+    return f"must return {count} labels, got {len(label)}" if len(label) != count else ""
+
+
+def _misfit_pixels(frames: Frames) -> str:
+    """ValueError for ids that no node of their scene has."""
+    shape = frames.images.shape[:3]
+    for name, values in frames.pixels.items():
+        if np.shape(values)[:3] != shape or getattr(values, "dtype", np.dtype(object)).kind not in "biuf":
+            return (f"must return pixels {name!r} {list(shape)}, got {list(np.shape(values))}"
+                    if np.ndim(values) else f"must return an array of pixels {name!r}, got {describe_value(values)}")
+    check_ids(frames.scenes, check_masks(frames.instances, shape, "the images"))
+    return ""
+
+
+def _misfit_nodes(scenes: SceneBatch, frames: Frames) -> str:
+    """ValueError for classes that are no texts."""
+    for name, columns in frames.nodes.items():
+        if not isinstance(columns, Mapping):
+            return f"must return nodes {name!r} as a dictionary of kinds, got {describe_value(columns)}"
+        for kind, values in columns.items():
+            nodes = len(scenes.tables[kind]) if kind in scenes.tables else 0
+            if not isinstance(values, np.ndarray) or values.ndim == 0 or values.dtype.kind not in "biufU":
+                return f"must return {name} of {kind} as an array of numbers or texts, got {describe_value(values)}"
+            if len(values) != nodes:
+                return f"returned {len(values)} rows of {name} for the {nodes} nodes of {kind}"
+            if name == "class" and class_names(f"a class of {kind}", values).dtype != values.dtype:
+                return f"must return the class of {kind} as texts, got {values.dtype}"
+            if name in EXTENTS and (values.shape[1:] != EXTENTS[name] or values.dtype.kind == "U"):
+                return (f"must return {name} of {kind} as numbers {[nodes, *EXTENTS[name]]}, got {values.dtype} "
+                        f"{list(values.shape)}")
+    return ""
 
 
 def _name(renderer: Any) -> str:

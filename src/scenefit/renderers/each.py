@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.frames import Frame, Frames, check_mapping, make_frames, to_uint8
+from scenefit.data.frame_checks import check_mapping, check_masks, class_name, to_uint8
+from scenefit.data.frames import Frame, Frames, make_frames
 from scenefit.renderers import Renderer, RenderError, renderer_name
+from scenefit.scenes.arguments import check_argument, describe_value
 from scenefit.scenes.scene import Scene, SceneBatch
 
 
@@ -17,8 +19,10 @@ def each(function: Callable[[Scene], Any]) -> Renderer:
 
     The area of an object inside the image is estimated from the amodal box and area that the function gives, as the
     share of the box inside the image.  RenderError, naming the scene, where the function raises, or returns something
-    else, NaN, or masks, boxes or a size that do not fit.
+    else, NaN, or masks, boxes or a size that do not fit.  ValueError where it is no function.
     """
+    check_argument("each(function)", "function", function, callable(function),
+                   "a function of one scene, and stands above its def as @scenefit.each")
 
     @functools.wraps(function)
     def renderer(scenes: SceneBatch) -> Frames:
@@ -46,41 +50,45 @@ class _Misfit(ValueError):
 
 
 def _checked(result: Any, scene: Scene, earlier: list[Frame]) -> Frame:
-    """result as a Frame: image uint8 [H, W, 3], instances int32 [H, W], arrays in pixels, the rest dictionaries."""
+    """result as a Frame: image uint8 [H, W, 3], instances int32 [H, W], arrays in pixels, texts as classes, the rest
+    dictionaries."""
     frame = result if isinstance(result, Frame) else Frame(result)
-    for name in ("classes", "amodal", "area", "pixels", "nodes"):
-        _check_mapping(name, getattr(frame, name))
-    for name, values in (frame.nodes or {}).items():
-        _check_mapping(name, values)
-    image = _image(frame.image, earlier)
-    masks = np.zeros(image.shape[:2], np.int32) if frame.instances is None else np.asarray(frame.instances)
-    if masks.shape != image.shape[:2]:
-        raise _Misfit(f"instances need the shape of the image, {list(image.shape[:2])}, got {list(masks.shape)}")
-    if masks.dtype.kind not in "iub":
-        raise _Misfit(f"instances need whole numbers (node ids, 0 for none), got {masks.dtype}")
-    nodes = sum(int((table.scene == scene.row).sum()) for table in scene.batch.tables.values())
-    if masks.size and (masks.min() < 0 or masks.max() >= nodes):
-        raise _Misfit(f"instances hold {int(masks.min())}..{int(masks.max())}, but the nodes are 0..{nodes - 1}; use "
-                      "node.id, and 0 where there is none")
-    classes, amodal, area = frame.classes or {}, frame.amodal or {}, frame.area or {}
-    more = frame.nodes or {}
+    try:
+        for name in ("classes", "amodal", "area", "pixels", "nodes"):
+            check_mapping(name, getattr(frame, name))
+        for name, values in (frame.nodes or {}).items():
+            check_mapping(name, values)
+        image = _image(frame.image, earlier)
+        nodes = sum(int((table.scene == scene.row).sum()) for table in scene.batch.tables.values())
+        masks = _masks(frame.instances, image.shape[:2], nodes)
+        label = None if frame.label is None else class_name("the label of its image", frame.label)
+        classes = {node: class_name(f"the class of node {node}", name) for node, name in (frame.classes or {}).items()}
+    except _Misfit:
+        raise
+    except ValueError as error:
+        raise _Misfit(str(error)) from None
+    amodal, area, more = frame.amodal or {}, frame.area or {}, frame.nodes or {}
     for name, part in (("classes", classes), ("amodal", amodal), ("area", area), *more.items()):
         wrong = [key for key in part if key not in range(1, nodes)]
         if wrong:
             raise _Misfit(f"{name} names node {wrong[0]}, but the objects are 1..{nodes - 1}; use node.id")
     _check_extents(amodal, area)
     pixels = {name: np.asarray(values) for name, values in (frame.pixels or {}).items()}
-    checked = Frame(image, masks.astype(np.int32), frame.label, classes, amodal, area, pixels, more)
+    checked = Frame(image, masks, label, classes, amodal, area, pixels, more)
     _check_pixels(checked, earlier)
     _check_nodes(checked, earlier)
     return checked
 
 
-def _check_mapping(name: str, given: Any) -> None:
-    try:
-        check_mapping(name, given)
-    except ValueError as error:
-        raise _Misfit(str(error)) from None
+def _masks(instances: Any, shape: tuple[int, ...], nodes: int) -> NDArray[np.int32]:
+    """Node ids [H, W]. nodes: number of the scene's."""
+    if instances is None:
+        return np.zeros(shape, np.int32)
+    masks = check_masks(instances, shape, "the image")
+    if masks.size and (masks.min() < 0 or masks.max() >= nodes):
+        raise _Misfit(f"instances hold {int(masks.min())}..{int(masks.max())}, but the nodes are 0..{nodes - 1}; use "
+                      "node.id, and 0 where there is none")
+    return masks.astype(np.int32)
 
 
 def _check_pixels(frame: Frame, earlier: list[Frame]) -> None:
@@ -105,12 +113,18 @@ def _check_nodes(frame: Frame, earlier: list[Frame]) -> None:
 
 
 def _image(image: Any, earlier: list[Frame]) -> NDArray[np.uint8]:
+    if image is None:
+        raise _Misfit("a Frame or an image (uint8, or float in 0..1) is needed, got None; does the function lack its "
+                      "return?")
+    if isinstance(image, tuple):
+        raise _Misfit(f"a Frame or an image (uint8, or float in 0..1) is needed, got a tuple of {len(image)}; return "
+                      "scenefit.Frame(image, instances)")
     try:
-        given, image = type(image).__name__, np.asarray(image)
-        if image.dtype.kind not in "uf":
-            raise ValueError("a Frame or an image (uint8, or float in 0..1) is needed, got "
-                             f"{given if image.dtype.kind == 'O' else image.dtype}")
-        image = to_uint8(image)
+        array = np.asarray(image)
+        if array.dtype.kind not in "iubf":
+            raise _Misfit("a Frame or an image (uint8, or float in 0..1) is needed, got "
+                          f"{type(image).__name__ if array.dtype.kind == 'O' else describe_value(image)}")
+        image = to_uint8(array)
     except (TypeError, ValueError) as error:
         raise _Misfit(str(error)) from error
     if image.ndim == 2:
@@ -143,7 +157,7 @@ def _stack(scenes: SceneBatch, drawn: list[Frame]) -> Frames:
     classes, amodal, area, inside = {}, {}, {}, {}
     for kind, table in scenes.tables.items():
         nodes = list(zip(table.scene.tolist(), table.id.tolist(), strict=True))
-        classes[kind] = np.array([str((drawn[s].classes or {}).get(i, kind)) for s, i in nodes], dtype=np.str_)
+        classes[kind] = np.array([(drawn[s].classes or {}).get(i, kind) for s, i in nodes], dtype=np.str_)
         none = (np.nan,) * 4
         amodal[kind] = np.array([(drawn[s].amodal or {}).get(i, none) for s, i in nodes], float).reshape(-1, 4)
         area[kind] = np.array([(drawn[s].area or {}).get(i, np.nan) for s, i in nodes], float)

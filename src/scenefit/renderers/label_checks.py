@@ -4,16 +4,18 @@ Boxes and pixel counts are measured again, by other code; boxes and areas that a
 compared with the masks and with each other. Legend: S frames; H, W pixels; m objects.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from scenefit.data.frames import Frames
 from scenefit.renderers import name_scenes
 
 EDGE_TOLERANCE = 1 + 1e-6  # pixels by which soft edges and rounding may move the side of a box
+MIN_AREAS = 1.5  # separate areas an id has on average, from which on it seems to cover several objects
 AREA_TOLERANCE = 0.5  # pixels by which areas may differ; of large areas a thousandth more
 
 Mask = NDArray[np.bool_]
@@ -27,25 +29,8 @@ class Finding:
     text: str
 
 
-def clear_unknown_ids(frames: Frames) -> tuple[Frames, list[Finding]]:
-    """Frames whose masks hold only ids of their scenes' nodes, others set to 0; and a finding if there were others."""
-    nodes = np.zeros(len(frames), np.int64)
-    for table in frames.scenes.tables.values():
-        nodes += np.bincount(table.scene, minlength=len(frames))
-    unknown = (frames.instances < 0) | (frames.instances >= nodes[:, None, None])
-    rows = np.flatnonzero(unknown.any(axis=(1, 2)))
-    if not len(rows):
-        return frames, []
-    first = int(frames.instances[rows[0]][unknown[rows[0]]][0])
-    scenes = frames.scenes
-    cleared = np.where(unknown, 0, frames.instances).astype(np.int32)
-    return replace(frames, pixels={**frames.pixels, "instances": cleared}), [Finding(
-        "wrong", f"masks of {len(rows)} images hold ids that no node of their scene has, the first is {first} in "
-                 f"{name_scenes(scenes.seed, scenes.index[rows[:1]])}; use node.id, and 0 where there is none")]
-
-
 def check_labels(frames: Frames) -> list[Finding]:
-    """All checks that need no second render. Masks must hold known ids only, see `clear_unknown_ids`."""
+    """All checks that need no second render."""
     if not len(frames.objects):
         return []
     found = []
@@ -60,6 +45,30 @@ def check_labels(frames: Frames) -> list[Finding]:
         found.append(Finding("warning", f"{hidden.mean():.0%} of the objects have no visible pixel: they are hidden, "
                                         "or outside the image"))
     return found
+
+
+def check_shared_ids(frames: Frames, parts: Collection[str]) -> list[Finding]:
+    """A warning where ids seem to cover several objects each, as in a mask of 0 and 1 or of class numbers.
+
+    That is: no scene shows more ids than there are kinds of objects, though scenes have more objects, and the pixels of
+    an id mostly form several separate areas.  parts: kinds that are no objects of their own.
+    """
+    kinds = [table for kind, table in frames.scenes.tables.items() if kind not in parts and (table.id > 0).any()]
+    objects = sum((np.bincount(table.scene[table.id > 0], minlength=len(frames)) for table in kinds),
+                  np.zeros(len(frames), np.int64))
+    many = np.flatnonzero(objects > len(kinds))
+    seen = {int(row): np.unique(frames.instances[row][frames.instances[row] > 0]).tolist() for row in many}
+    shown = [row for row, ids in seen.items() if ids]
+    if len(shown) < 2 or max(map(len, seen.values())) > len(kinds):
+        return []
+    areas = [ndimage.label(frames.instances[row] == node, np.ones((3, 3)))[1] for row in shown for node in seen[row]]
+    if np.mean(areas) < MIN_AREAS:
+        return []
+    ids = sorted({node for row in shown for node in seen[row]})
+    return [Finding("warning", f"an id seems to cover several objects: the masks hold only the ids {ids[:4]}, in "
+                               f"{np.mean(areas):.1f} separate areas each on average, though scenes have up to "
+                               f"{int(objects.max())} objects; a mask of 0 and 1, or of class numbers, names no single "
+                               "objects: give each pixel node.id")]
 
 
 def _masks(frames: Frames) -> Iterator[tuple[str, Mask]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scenefit.data.frames import Frames
 from scenefit.renderers import Renderer, RenderError, name_scenes, render, renderer_info
-from scenefit.renderers.label_checks import Finding, check_labels, clear_unknown_ids
+from scenefit.renderers.label_checks import Finding, check_labels, check_shared_ids
 from scenefit.scenes.grammar import Grammar, NormalisedValues
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
@@ -42,19 +42,19 @@ def check_scene(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0
 def _draw(renderer: Renderer, scenes: SceneBatch) -> tuple[Frames, list[Finding]]:
     """Frames of the scenes that can be drawn, at least one, and a finding for each of the first that cannot."""
     try:
-        frames, found = clear_unknown_ids(render(renderer, scenes))
-        return frames, found + check_labels(frames)
+        frames = render(renderer, scenes)
+        return frames, check_labels(frames)
     except RenderError as error:
         whole = error
     found, rows = _alone_each(renderer, scenes)
     if not rows:
         raise whole
     try:
-        frames, unknown = clear_unknown_ids(render(renderer, scenes.take(rows)))
+        frames = render(renderer, scenes.take(rows))
     except RenderError as error:
         found.append(Finding("wrong", f"scenes that can be drawn alone cannot be drawn together: {error}"))
-        frames, unknown = clear_unknown_ids(render(renderer, scenes.take(rows[:1])))
-    return frames, found + unknown + check_labels(frames)
+        frames = render(renderer, scenes.take(rows[:1]))
+    return frames, found + check_labels(frames)
 
 
 def _alone_each(renderer: Renderer, scenes: SceneBatch) -> tuple[list[Finding], list[int]]:
@@ -145,6 +145,7 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     seen = frames.objects.pixels > 0
     masked = set(zip(frames.objects.scene[seen].tolist(), frames.objects.id[seen].tolist(), strict=True))
     parts = renderer_info(renderer).parts
+    yield from check_shared_ids(frames, parts)
     for kind, table in scenes.tables.items():
         nodes = set(zip(table.scene.tolist(), table.id.tolist(), strict=True))
         if kind in parts:  # its pixels are its parent's
@@ -239,8 +240,7 @@ def _differences(a: Frames, b: Frames) -> dict[int, str]:
     """Row -> what differs; renders of another shape differ in every row."""
     if a.images.shape != b.images.shape:
         return dict.fromkeys(range(len(a)), "size")
-    b, unknown = clear_unknown_ids(b)
-    found: dict[int, str] = dict.fromkeys(range(len(a)), "masks") if unknown else {}
+    found: dict[int, str] = {}
     more = sorted((a.pixels.keys() | b.pixels.keys()) - {"instances"})
     for text, one, other in (("image", a.images, b.images), ("masks", a.instances, b.instances),
                              *((name, a.pixels.get(name), b.pixels.get(name)) for name in more),
