@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from checks import contents
+from checks import altered_frames, contents
 from PIL import Image
 
 import scenefit.data.formats
@@ -79,7 +79,7 @@ def test_images_carry_no_metadata(tmp_path):
     (" a", "cannot name a folder"), ("a:b", "cannot name a folder")])
 def test_a_label_that_cannot_name_a_folder_is_refused_before_anything_is_written(tmp_path, label, reason):
     with pytest.raises(ValueError, match=reason):
-        save(frames(label=["cat", "dog", label, "cat"]), tmp_path, PARTS)
+        save(altered_frames(frames(), label=np.array(["cat", "dog", label, "cat"])), tmp_path, PARTS)
     assert contents(tmp_path) == {}
 
 

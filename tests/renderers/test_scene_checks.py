@@ -194,8 +194,8 @@ def squares(number, alike=True):
 def test_masks_in_which_an_id_covers_many_objects_are_named(number, ids):
     told = [text for text in findings(COINS, squares(number), "warning") if text.startswith("an id seems")]
     assert len(told) == 1
-    text = (rf"an id seems to cover several objects: the masks hold only the ids {ids}, in \d\.\d separate areas each on "
-            "average, though scenes have up to 7 objects; a mask of 0 and 1, or of class numbers, names no single "
+    text = (rf"an id seems to cover several objects: the masks hold only the ids {ids}, in \d\.\d separate areas each "
+            "on average, though scenes have up to 7 objects; a mask of 0 and 1, or of class numbers, names no single "
             "objects: give each pixel node.id")
     assert re.fullmatch(text, told[0])
 

@@ -68,7 +68,7 @@ def class_name(what: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} is {describe_value(value)}, but a class needs a text, such as 'coin'; '' is for no "
                          "class")
-    if value != (plain := " ".join(value.split())):
+    if value != (plain := " ".join(filter(None, value.strip().split(" ")))):
         raise ValueError(f"{what} is {value!r}, which differs from {plain!r} in its spaces only; write {plain!r}")
     return str(value)
 
