@@ -104,6 +104,9 @@ def test_other_ways_to_name_the_photos(tmp_path):
     found = {part: read_boxes(tmp_path, (H, W), part) for part in ("train", "val", "test")}
     assert {part: [path.name for path in photos.paths] for part, photos in found.items()} == {
         "train": ["a.png"], "val": ["b.png", "c.png", "a.png"], "test": ["c.png", "a.png"]}
+    assert [reason for _, reason in found["val"].skipped] == [
+        "its parts train and val are the same photos, train/images; name others if one is to train and one to evaluate "
+        "on"]
     (place, reason), = found["test"].skipped
     assert place.name == "few.txt" and reason.startswith("line 3: there is no photo ")
 
@@ -135,4 +138,7 @@ def test_folders_and_parts_that_are_missing(tmp_path):
     (tmp_path / "labels/stray.txt").write_text("")
     found = read_boxes(tmp_path, (H, W), "train")
     assert len(found) == 1 and len(found.boxes) == 0
-    assert found.skipped == ((tmp_path / "labels/stray.txt", f"there is no photo stray in {tmp_path / 'images'}"),)
+    assert found.skipped == (
+        (tmp_path / "labels/stray.txt", f"there is no photo stray in {tmp_path / 'images'}"),
+        (tmp_path, f"1 photos have no label file and are read as photos without objects, the first: "
+                   f"{tmp_path}/images/a.png (there is no {tmp_path}/labels/a.txt)"))

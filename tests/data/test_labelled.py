@@ -282,7 +282,8 @@ def test_coco_of_others(tmp_path):
     ({"images": None}, "is no annotation file of COCO: it has no list 'images'"),
     ({"images": [{"id": 7}]}, "entry 1 of images has no file_name"),
     ({"images": [{"id": [7], "file_name": "a.png"}]}, r"entry 1 of images needs a number as id, got \[7\]"),
-    ({"images": [{"id": 7, "file_name": "a.png"}] * 2}, "two images have the same id"),
+    ({"images": [{"id": 7, "file_name": "a.png"}, {"id": 7, "file_name": "b.png"}]},
+     "two images have the same id 7, a.png and b.png; give each its own"),
     ({"images": [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "a.png"}]},
      "the images 7 and 8 have the same file_name a.png; leave one of them out"),
     ({"categories": [{"id": 3, "name": "cell"}, {"id": 3, "name": "dog"}]},
@@ -296,7 +297,8 @@ def test_coco_of_others(tmp_path):
     ({"annotations": [{"id": 5, "image_id": 9, "category_id": 3, "bbox": [1, 2, 3, 4]}]}, "ion 5: there is no image 9"),
     ({"annotations": [{"id": 5, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3]}]}, "ion 5: bbox needs x, y, width"),
     ({"annotations": [{"id": 5, "image_id": 7, "category_id": 3, "bbox": [1, "w", 2, 4]}]}, "needs a number, got 'w'"),
-    ({"annotations": [3]}, "entry 1 of annotations has no image_id")])
+    ({"annotations": [{"category_id": 3}]}, "entry 1 of annotations has no image_id"),
+    ({"annotations": [3]}, "entry 1 of annotations needs an object with image_id, category_id, got 3")])
 def test_coco_that_cannot_be_understood(tmp_path, changes, reason):
     coco(tmp_path, **changes)
     with pytest.raises(ValueError, match=f"instances_train2017.json.*{reason}"):
@@ -305,7 +307,10 @@ def test_coco_that_cannot_be_understood(tmp_path, changes, reason):
 
 def test_coco_that_is_no_json(tmp_path):
     path = coco(tmp_path)
-    for text, reason in (("{", "is no JSON: .*line 1"), ("[]", "is no annotation file"), ("[" * 200_000, "is no JSON")):
+    for text, reason in (("{", "is damaged: it is no JSON .*line 1.*; export it again"),
+                         ("[]", "is damaged: it holds a list, and needs an object in braces; export it again"),
+                         ("[" * 200_000, "is damaged: its lists or objects are nested too deeply; export it again"),
+                         ('{"images": ' * 200_000, "is damaged: its lists or objects are nested too deeply")):
         path.write_text(text)
         with pytest.raises(ValueError, match=f"instances_train2017.json {reason}"):
             read_boxes(tmp_path, SIZE)

@@ -13,6 +13,7 @@ from scenefit.files.text import read_text
 
 OPENED_BY = ",[{:-"  # a quote after one of these, or at the start, opens a quoted text; others are apostrophes
 
+MAX_DIGITS = 9  # of a class number
 ESCAPES = {"'": ("''",), '"': ('\\"', "\\\\")}
 
 
@@ -34,26 +35,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return found
 
 
-def _joined(path: Path) -> list[tuple[int, str]]:
+def _joined(path: Path) -> Iterator[tuple[int, str]]:
     """(number, text) of the non-empty lines, without comments; lines are joined until a bracket is closed."""
-    found: list[tuple[int, str]] = []
+    start, parts = 0, list[str]()
     for number, line in enumerate(read_text(path).splitlines(), 1):
-        comment = [i for i in _bare(line) if line[i] == "#" and (i == 0 or line[i - 1].isspace())]
-        text = (line[:comment[0]] if comment else line).rstrip()
+        comment = next((i for i in _bare(line) if line[i] == "#" and (i == 0 or line[i - 1].isspace())), None)
+        text = line[:comment].rstrip()
         if not text.strip() or text == "---":
             continue
-        if found and _open(found[-1][1]):
-            found[-1] = found[-1][0], f"{found[-1][1]} {text.strip()}"
-        else:
-            found.append((number, text))
-    return found
+        start = start if parts else number
+        parts.append(text.strip() if parts else text)
+        if text[-1] in "]}" or not _opens(parts[0]):
+            yield start, " ".join(parts)
+            parts = []
+    if parts:
+        yield start, " ".join(parts)
 
 
 def _bare(text: str) -> Iterator[int]:
     """Positions in text outside quotes."""
-    quote, i = "", 0
+    quote, before, i = "", "", 0  # before: the last letter that is no blank
     while i < len(text):
-        letter, before = text[i], text[:i].rstrip()[-1:]
+        letter = text[i]
         if text[i:i + 2] in ESCAPES.get(quote, ()):
             i += 1  # an escaped quote
         elif quote:
@@ -62,12 +65,13 @@ def _bare(text: str) -> Iterator[int]:
             quote = letter
         else:
             yield i
+        before = before if text[i].isspace() else text[i]
         i += 1
 
 
-def _open(line: str) -> bool:
-    value = line.partition(":")[2].strip()
-    return value[:1] in ("[", "{") and value[-1] not in "]}"
+def _opens(line: str) -> bool:
+    """Whether the value of a line begins with a bracket."""
+    return line.partition(":")[2].lstrip()[:1] in ("[", "{")
 
 
 def _value(text: str) -> Any:
@@ -105,11 +109,13 @@ def _names(found: Any, path: Path) -> dict[int, str]:
     if not isinstance(found, list):
         raise ValueError(f"{path}: names needs a list of classes, got {found!r}")
     names: dict[int, str] = {}
+    seen: set[str] = set()
     for place, entry in enumerate(found):
         number, name = entry if isinstance(entry, tuple) else (str(place), entry)
-        if not number.isdecimal() or not name:
-            raise ValueError(f"{path}: names needs lines such as '0: cat' or '- cat', got {number}: {name}")
-        if int(number) in names or name in names.values():
+        if not number.isdecimal() or len(number) > MAX_DIGITS or not name:
+            raise ValueError(f"{path}: names needs lines such as '0: cat' or '- cat', got {number[:60]}: {name[:60]}")
+        if int(number) in names or name in seen:
             raise ValueError(f"{path}: names has {number}: {name} twice")
         names[int(number)] = name
+        seen.add(name)
     return names

@@ -5,11 +5,12 @@ as "a" or "cam2/b": the photo images/cam2/b.PNG has the label file labels/cam2/b
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenefit.data.image_files import Skipped, find_photos
+from scenefit.data.image_kinds import is_ignored, why_not_read
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,57 @@ def name_below(folder: Path, path: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
+def find_named(name: str, places: Sequence[Path], homes: Sequence[Path]) -> tuple[Path | None, bool]:
+    """The photo that a data set names, in the first of the places that has it, and whether it lies in one of homes.
+
+    Where no place has it as it is written, an ending in other letters (.JPG for .jpg), then \\ for / are tried.
+    """
+    outside = None
+    for path in _spellings(name, places):
+        if os.path.isfile(path):
+            if any(is_inside(home, path) for home in homes):
+                return path, True
+            outside = outside or path
+    return outside, False
+
+
+def is_inside(folder: Path, path: Path) -> bool:
+    """Whether a path lies below a folder, as it is written or where its links lead; with .., where it leads."""
+    for home in (folder, Path(os.path.abspath(folder))):
+        if path.is_relative_to(home) and ".." not in path.relative_to(home).parts:
+            return True
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def found_or_missing(photo: Path | None, missing: Skipped) -> Skipped | None:
+    """Why a photo that a data set names is not read: it is missing, or of a kind that is not read."""
+    reason = None if photo is None else why_not_read(photo)
+    return missing if photo is None else None if reason is None else Skipped(photo, reason)
+
+
 def in_any_case(path: Path) -> Path:
     """The file, or where it is missing the one whose ending is written in small letters or in capitals."""
-    if path.suffix and not path.is_file():
+    if path.suffix and not os.path.isfile(path):
         for ending in (path.suffix.lower(), path.suffix.upper(), path.suffix.capitalize()):
             other = path.with_name(path.stem + ending)
-            if other.is_file():
+            if os.path.isfile(other):
                 return other
     return path
 
 
+def _spellings(name: str, places: Sequence[Path]) -> Iterator[Path]:
+    yield from (place / name for place in places)
+    yield from (in_any_case(place / name) for place in places)
+    if "\\" in name:
+        yield from (in_any_case(place / name.replace("\\", "/")) for place in places)
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder but hidden ones; links to folders are followed, each folder once."""
+    """Files below a folder but hidden ones and the like; links to folders are followed, each folder once."""
     visited = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [] if real in visited else sorted(name for name in folders if not is_ignored(name))
         if real not in visited:
-            yield from (Path(place, name) for name in names if not name.startswith("."))
+            yield from (Path(place, name) for name in names if not is_ignored(name))
         visited.add(real)

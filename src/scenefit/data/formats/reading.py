@@ -1,6 +1,8 @@
 """Layouts of labelled photos, and the helpers that their readers share. Legend: H, W pixels."""
 
+import codecs
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,6 @@ from typing import Any
 
 from scenefit.data.image_files import Skipped
 from scenefit.data.image_kinds import ENDINGS
-from scenefit.files.text import read_lines
 
 LISTS = ("ImageSets/Main", "ImageSets", ".")  # folders of a data set's lists of names
 BESIDE = ("-1", "0", "1")  # second column of VOC's lists of one class
@@ -24,12 +25,16 @@ class NoPart(ValueError):
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """box: x0, y0, x1, y1 as in the file, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: its
-    line or number in the file, for errors."""
+    """One labelled object.
+
+    box: x0, y0, x1, y1 as in the file, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: its line
+    or number in the file, for errors.  outline: the polygon or mask as it is written, if the box is the one around it.
+    """
 
     box: tuple[float, ...]
     name: str
     where: str
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,7 @@ class Labels:
     """The labels of one photo.
 
     source: their file.  size: (H, W) of the photo, if the file states it.  shares: boxes are in shares of the
-    photo.  regions: number of further labels that mark ignored regions.  outlines: number of boxes that lie around a
-    polygon of the file.  absent: there is no label file, which the layout takes for a photo without objects.  skipped:
+    photo.  regions: number of further labels that mark ignored regions.  absent: there is no label file, which the layout takes for a photo without objects.  skipped:
     labels that were left out, with reasons.
     """
 
@@ -47,7 +51,6 @@ class Labels:
     size: tuple[int, int] | None = None
     shares: bool = False
     regions: int = 0
-    outlines: int = 0
     absent: bool = False
     skipped: tuple[Skipped, ...] = ()
 
@@ -118,6 +121,17 @@ def find_list(folders: Sequence[Path], part: str | Path) -> Path:
                  f"; lists that are there: {', '.join(there) or 'none'}")
 
 
+def read_names(path: Path) -> list[tuple[int, str]]:
+    """(number, text) of each line of a list of file names that is not blank; the names need not be UTF-8. ValueError
+    where it is no such list."""
+    data = path.read_bytes()
+    if b"\0" in data:
+        raise ValueError(f"{path} is no list of file names in UTF-8 (it has bytes of 0, as UTF-16 has); save it as "
+                         "UTF-8")
+    text = os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
+    return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
 def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[Skipped]]:
     """Photos that a list file names, in its order; and the names without a photo.
 
@@ -125,7 +139,7 @@ def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path
     """
     found: dict[str, Path] = {}
     skipped = []
-    for number, line in read_lines(path):
+    for number, line in read_names(path):
         words = line.rsplit(maxsplit=1)
         name = words[0] if len(words) == 2 and words[1] in BESIDE and line not in photos else line
         name = Path(name).stem if Path(name).suffix.lower() in ENDINGS else name

@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from scenefit.data.formats.data_yaml import read_yaml
 from scenefit.data.formats.format import (
     PARTS,
     Format,
@@ -29,24 +28,11 @@ from scenefit.data.formats.format import (
     write_png,
     write_table,
 )
-from scenefit.data.formats.reading import (
-    Item,
-    LabelledBox,
-    Labels,
-    Layout,
-    Listing,
-    NoPart,
-    photos_in,
-    to_number,
-)
 from scenefit.data.frames import Frames
-from scenefit.data.image_files import Skipped
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json, write_text
-from scenefit.files.text import read_lines
 
 AT_ONCE = 256  # label files
-SPLITS = ("train", "val", "test")
 
 
 def yolo_format(label_policy: LabelPolicy | None = None) -> Format:
@@ -95,86 +81,3 @@ def _lines(row: Row, numbers: dict[str, int]) -> str:
                       (y1 - y0) / row["height"])
             lines.append(f"{numbers[o['name']]} " + " ".join(f"{share:.7f}" for share in shares) + "\n")
     return "".join(lines)
-
-
-def _yaml(folder: Path) -> Path | None:
-    """The file that describes the data set: data.yaml, or another one that names classes."""
-    found = [path for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
-             if any(line.startswith("names:") for _, line in read_lines(path))]
-    return next((path for path in found if path.stem == "data"), found[0] if found else None)
-
-
-def _matches(folder: Path) -> bool:
-    return _yaml(folder) is not None
-
-
-def _listing(folder: Path, part: str | Path | None) -> Listing:
-    path = _yaml(folder)
-    if path is None:
-        raise ValueError(f"{folder} has no data.yaml with the names of the classes")
-    found = read_yaml(path)
-    names = dict(found["names"])
-    root = folder / str(found.get("path", "."))
-    root = root if root.is_dir() else folder
-    there = [name for name in SPLITS if found.get(name)]
-    if part is not None and str(part) not in there:
-        raise NoPart(f"{path} has no part {str(part)!r}; its parts: {', '.join(there) or 'none'}")
-    items: list[Item] = []
-    skipped: list[Skipped] = []
-    for name in there if part is None else [str(part)]:
-        given = found[name]
-        for entry in given if isinstance(given, list) else [given]:
-            photos, missing = _photos(root, str(entry), path)
-            items += [Item(photo, partial(read_labels, _beside(photo), names, path)) for photo in photos]
-            skipped += missing
-    return Listing(tuple(items), missing=tuple(skipped))
-
-
-def _photos(root: Path, entry: str, path: Path) -> tuple[list[Path], list[Skipped]]:
-    """Photos of a folder, or of a list file of paths; and the labels or names that have no photo."""
-    place = root / entry
-    if not place.exists() and entry.startswith("../"):  # as in some exports; Ultralytics reads them so too
-        place = root / entry[3:]
-    if place.is_dir():
-        found = photos_in(place)
-        labels = _beside(place / "x.txt").parent
-        if found and not labels.is_dir():
-            raise ValueError(f"{path} names the photos in {place}, but their labels' folder {labels} is missing")
-        spare = [label for label in sorted(labels.glob("*.txt")) if label.stem not in found and label.parent != place]
-        return list(found.values()), [Skipped(label, f"there is no photo {label.stem} in {place}") for label in spare]
-    if place.suffix != ".txt" or not place.is_file():
-        raise ValueError(f"{path} names the photos in {entry}, but {place} is neither a folder nor a list of photos")
-    photos, missing = [], []
-    for number, line in read_lines(place):
-        photo = (place.parent if line.startswith("./") else root) / line
-        if photo.is_file():
-            photos.append(photo)
-        else:
-            missing.append(Skipped(place, f"line {number}: there is no photo {photo}"))
-    return photos, missing
-
-
-def _beside(photo: Path) -> Path:
-    return Path(label_file(photo.as_posix()))
-
-
-def read_labels(path: Path, names: dict[int, str], classes: Path) -> Labels:
-    """A label file; a missing one means no objects. ValueError, naming the line, where it is malformed."""
-    boxes = []
-    for number, line in read_lines(path) if path.is_file() else []:
-        words, where = line.split(), f"line {number}"
-        if len(words) != 5:
-            raise ValueError(f"{path}, {where}: an object of YOLO has 5 columns (class, centre x, centre y, width, "
-                             f"height), got {len(words)}")
-        if not words[0].isdecimal() or int(words[0]) not in names:
-            raise ValueError(f"{path}, {where}: the class {words[0]} is not among those of {classes}: "
-                             f"{', '.join(f'{number} {name}' for number, name in names.items()) or 'none'}")
-        x, y, width, height = (to_number(word, path, where, what) for word, what in
-                               zip(words[1:], ("centre x", "centre y", "width", "height"), strict=True))
-        boxes.append(LabelledBox((x - width / 2, y - height / 2, x + width / 2, y + height / 2),
-                                 names[int(words[0])], where))
-    return Labels(path, tuple(boxes), shares=True)
-
-
-LAYOUT = Layout("yolo", "YOLO: a data.yaml with the names of the classes and the folders of the parts", _matches,
-                _listing)

@@ -50,7 +50,7 @@ def fit_items(folder: Path, items: Sequence[Item], size: Size, layout: Layout, c
         yield Skipped(folder, f"{counts['regions']} regions left out that count neither way (KITTI's DontCare, COCO's "
                               "crowds, objects that Pascal VOC marks as difficult)")
     if counts["outlines"]:
-        yield Skipped(folder, f"{counts['outlines']} polygons are read as the upright box around each")
+        yield Skipped(folder, f"{counts['outlines']} polygons or masks are read as the upright box around each")
     if absent:
         yield Skipped(folder, f"{len(absent)} photos have no label file and are read as photos without objects, the "
                               f"first: {absent[0]}")
@@ -81,7 +81,7 @@ def _photo(item: Item, size: Size, layout: Layout, crop_policy: CropPolicy | Non
     else:
         if labels.absent:
             absent.append(f"{item.photo} (there is no {labels.source})")
-        counts.update(regions=labels.regions, outlines=labels.outlines)
+        counts.update(regions=labels.regions, outlines=sum(bool(box.outline) for box in labels.boxes))
         yield from labels.skipped
         yield from _with_boxes(fitted, labels, size, layout, crop_policy, counts)
 
@@ -104,7 +104,7 @@ def _with_boxes(fitted: Fitted, labels: Labels, size: Size, layout: Layout, crop
         if reason:
             yield Skipped(labels.source, f"{entry.where}: {reason}")
             continue
-        key = entry.name, *(full / ROUNDING).round().tolist()
+        key = entry.name, entry.outline, *(full / ROUNDING).round().tolist()
         if key in places:  # counted twice, one of them would always be missed
             yield Skipped(labels.source, f"{entry.where}: left out, since it repeats class and box of {places[key]}")
             continue

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from scenefit.data.formats import coco, kitti, voc, yolo
+from scenefit.data.formats import coco_reader, kitti, voc, yolo_reader
 from scenefit.data.formats.reading import Item, Layout, NoPart
 from scenefit.data.image_files import Fitted, Size, Skipped, check_folder, check_size, describe_skipped, first_few
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
 
-LAYOUTS = {layout.name: layout for layout in (coco.LAYOUT, yolo.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
+LAYOUTS = {layout.name: layout for layout in (coco_reader.LAYOUT, yolo_reader.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
 
 
 def read_boxes(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
