@@ -42,8 +42,8 @@ class Labels:
     """The labels of one photo.
 
     source: their file.  size: (H, W) of the photo, if the file states it.  shares: boxes are in shares of the
-    photo.  regions: number of further labels that mark ignored regions.  absent: there is no label file, which the layout takes for a photo without objects.  skipped:
-    labels that were left out, with reasons.
+    photo.  regions: number of further labels that mark ignored regions.  absent: there is no label file, which the
+    layout takes for a photo without objects.  skipped: labels that were left out, with reasons.
     """
 
     source: Path
