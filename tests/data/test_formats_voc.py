@@ -111,9 +111,9 @@ def test_boxes_count_from_one_and_a_size_of_nothing_is_none(tmp_path):
     assert (found.boxes[0].box, found.boxes[0].name, found.size) == ((0, 0, 9, 7.5), "a", None)
 
 
-@pytest.mark.parametrize(("flag", "difficult"), [("1", True), (" 1\n", True), ("1.0", True), ("true", True), ("TRUE", True),
-                                                 ("0", False), ("0.0", False), ("False", False), ("", False),
-                                                 ("Unspecified", False)])
+@pytest.mark.parametrize(("flag", "difficult"), [
+    ("1", True), (" 1\n", True), ("1.0", True), ("true", True), ("TRUE", True), ("0", False), ("0.0", False),
+    ("False", False), ("", False), ("Unspecified", False)])
 def test_difficult_objects_are_regions(tmp_path, flag, difficult):
     marked = f"<object><name>a</name><truncated>1</truncated><occluded>1</occluded><difficult>{flag}</difficult>"
     (tmp_path / "zq7.xml").write_text(f"<annotation>{marked}{BOX.format(9)}</object></annotation>")
@@ -123,7 +123,7 @@ def test_difficult_objects_are_regions(tmp_path, flag, difficult):
 
 def test_numbers_and_sizes_as_other_programs_write_them(tmp_path):
     (tmp_path / "zq7.xml").write_text(
-        "<annotation><size><width> 64.0 </width><height></height></size><object><name>a</name><bndbox><ymax> 9.0\n</ymax>"
-        "<xmin>1e0</xmin><xmax>7.25</xmax><ymin>2</ymin></bndbox></object></annotation>")
+        "<annotation><size><width> 64.0 </width><height></height></size><object><name>a</name><bndbox>"
+        "<ymax> 9.0\n</ymax><xmin>1e0</xmin><xmax>7.25</xmax><ymin>2</ymin></bndbox></object></annotation>")
     found = read_labels(tmp_path / "zq7.xml")
     assert (found.boxes[0].box, found.size) == ((0, 1, 7.25, 9), None)

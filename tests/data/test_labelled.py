@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image
 from scenefit.data.formats import kitti, voc
 from scenefit.data.formats.reading import NoPart
 from scenefit.data.photos import read_boxes, read_few, read_part
-from scenefit.data.photos.labelled import CropPolicy, first_size, matching_layouts
+from scenefit.data.photos.labelled import CropPolicy, first_size
+from scenefit.data.photos.layouts import matching_layouts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (48, 64)
@@ -205,6 +207,17 @@ def test_photos_of_a_part_are_read_without_opening_labels(tmp_path, monkeypatch,
         assert opened[2:] == ["p4.xml", "p1.xml"]
 
 
+def refused(folder, **options):
+    """The message of `read_boxes`, which is that of `read_few`."""
+    messages = []
+    for read in (read_boxes, read_few):
+        with pytest.raises(ValueError) as error:
+            read(folder, SIZE, **options)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    return messages[0]
+
+
 def test_the_layout_is_told_from_the_folder(tmp_path):
     some_voc(tmp_path / "voc")
     photo(tmp_path / "kitti/image_2/a.png")
@@ -215,16 +228,24 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
     (tmp_path / "coco/annotations/instances_train2017.json").write_text("{}")
     assert {name: matching_layouts(tmp_path / name) for name in ("voc", "kitti", "yolo", "coco")} == {
         name: [name] for name in ("voc", "kitti", "yolo", "coco")}
-    with pytest.raises(ValueError, match=r"is no data set of photos with boxes: looked for COCO: annotations/instances_"
-                                         r".*; YOLO: a data.yaml .*; Pascal VOC: Annotations.*; KITTI: the folders"):
-        read_boxes(tmp_path, SIZE)
-    with pytest.raises(ValueError, match="does not have that layout: looked for KITTI: the folders image_2 and"):
-        read_boxes(tmp_path / "voc", SIZE, layout="kitti")
-    with pytest.raises(ValueError, match="no layout 'dota'; there are coco, yolo, voc, kitti"):
-        read_boxes(tmp_path / "voc", SIZE, layout="dota")
+    looked = (r"Looked for COCO: .*; YOLO: .*; Pascal VOC: .*; KITTI: .*; classes: one subfolder for each class, such "
+              r"as cat/1.jpg, or such subfolders in train/, val/ and test/")
+    assert re.search(rf"may have one subfolder for each class, but it holds data sets of boxes; give one of them: "
+                     rf"{tmp_path}/coco \(coco\), .*/kitti \(kitti\), .* and 1 more\. If it has, choose with layout="
+                     rf'"folder" in Python, --layout folder on the command line\. {looked}$', refused(tmp_path))
+    (tmp_path / "zq7").mkdir()
+    for name in ("a.png", "notes.md"):
+        (tmp_path / "zq7" / name).touch()
+        assert re.search(rf"zq7 has no layout of labelled photos that is read: it holds 1 photos.*\. {looked} \(.*zq7 "
+                         r"holds 1 photos outside any class \(a.png\)", refused(tmp_path / "zq7"))
+    assert re.search(r"voc does not have the layout kitti: it holds the folders Annotations, ImageSets, JPEGImages; "
+                     "looked for KITTI: the folders image_2 and", refused(tmp_path / "voc", layout="kitti"))
+    assert refused(tmp_path / "voc", layout="dota") == (
+        "no layout 'dota'; there are coco, yolo, voc, kitti, and folder for one subfolder for each class")
     (tmp_path / "voc/data.yaml").write_text("names: [a]")
-    with pytest.raises(ValueError, match=r"has labels in several layouts, yolo and voc; say which with layout="):
-        read_boxes(tmp_path / "voc", SIZE)
+    assert re.search(r"has labels in several layouts, yolo and voc: it holds the folders .* and the files data.yaml; "
+                     "choose with layout= in Python, --layout on the command line, or move one of them away",
+                     refused(tmp_path / "voc"))
     assert len(read_boxes(tmp_path / "voc", SIZE, layout="voc")) == 6
     (tmp_path / "list.txt").write_text("a")
     with pytest.raises(ValueError, match=r"list.txt is a list of photos, but neither its folder nor the two above it"):
@@ -241,9 +262,12 @@ def test_classes_or_boxes(tmp_path):
     assert len(read_few(tmp_path / "voc/ImageSets/Main/few.txt", SIZE)) == 3
     found = read_few(tmp_path / "classes", SIZE)
     assert found.label.tolist() == ["cat"] and found.boxes is None
-    photo(tmp_path / "loose/1.png")
-    with pytest.raises(ValueError, match=r"holds 1 photos outside any class .* Nor is it a data set of boxes: looked "):
-        read_few(tmp_path / "loose", SIZE)
+    assert len(read_few(tmp_path / "classes", SIZE, max_photos=1)) == 1
+    with pytest.raises(NoPart, match="classes has no part 'train'; its parts: none"):
+        read_few(tmp_path / "classes", SIZE, "train")
+    with pytest.raises(ValueError, match=r"classes has one subfolder for each class \(cat\), labels of whole photos, "
+                                         "and boxes are needed: looked for COCO: .*; read_few and read_labelled read"):
+        read_boxes(tmp_path / "classes", SIZE)
 
 
 def coco(folder, **changes):

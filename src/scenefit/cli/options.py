@@ -189,7 +189,7 @@ def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | N
                ) -> None:
     """BadParameter, ending in fix, if a run folder lies in a folder of photos, where its images would be read too."""
     from scenefit.data.image_files import is_searched
-    from scenefit.data.photos.labelled import matching_layouts
+    from scenefit.data.photos.layouts import matching_layouts
 
     for name, folder in (("real", real), ("labelled", labelled), ("flat-field", flat)):
         if folder is None or not is_searched(folder, run) or (name == "labelled" and matching_layouts(folder)):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes
 from scenefit.data.formats.reading import NoPart
 from scenefit.data.photos import Photos, read_boxes
-from scenefit.data.photos.labelled import first_size, matching_layouts
+from scenefit.data.photos.labelled import first_size
+from scenefit.data.photos.layouts import matching_layouts
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from scenefit.data.formats.class_folders import COLUMNS, TABLE
 from scenefit.data.formats.format import Format, Row, check_classes, check_parts, file_name, write_all, write_png
 from scenefit.data.frames import Frames
 from scenefit.files.atomic import atomic_write, clear_leftovers, write_json
-
-COLUMNS = ("file", "part", "label", "scene")
 
 
 def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
@@ -36,7 +35,7 @@ def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
 def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
     """Write labels.csv and provenance.json."""
     clear_leftovers(out)
-    with atomic_write(out / "labels.csv") as file:
+    with atomic_write(out / TABLE) as file:
         table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         table.writerow(COLUMNS)
         for row in rows:

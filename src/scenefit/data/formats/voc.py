@@ -6,8 +6,8 @@
 xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax still belong to the box. Flags: truncated
 where more than 15 % of the object lie outside the image, occluded where more than 5 % of what is inside are hidden
 (both as in VOC's annotation guidelines), difficult where less than a fifth of what is inside is visible: VOC's
-evaluation ignores those, and they are left out where the data set is read. Images are lossless PNG; for readers that need .jpg there is `voc_format(ending="jpg")`.
-objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
+evaluation ignores those, and they are left out where the data set is read. Images are lossless PNG; for readers that
+need .jpg there is `voc_format(ending="jpg")`. objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 """
 
 import io

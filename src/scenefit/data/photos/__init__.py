@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.image_files import Size
+from scenefit.data.photos.class_folders import read_labelled
 from scenefit.data.photos.collection import Photos, split
-from scenefit.data.photos.folder import read_folder, read_labelled
-from scenefit.data.photos.labelled import layout_descriptions, matching_layouts, read_boxes, read_part
+from scenefit.data.photos.folder import read_folder
+from scenefit.data.photos.labelled import read_boxes, read_part
+from scenefit.data.photos.layouts import CLASSES, find_layout
 from scenefit.files.caller import warn
 from scenefit.scenes.arguments import describe_value
 
@@ -44,15 +46,17 @@ def read_photos(place: str | Path, size: Size, max_photos: int | None = None) ->
 
 
 def read_few(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
-             ) -> Photos:
+             layout: str | None = None, outside: bool = False) -> Photos:
     """Labelled photos of either kind: boxes where the folder is a data set of boxes (`read_boxes`), else one subfolder
-    for each class (`read_labelled`), which has no parts."""
-    if part is None and max_photos is None and Path(folder).is_dir() and not matching_layouts(Path(folder)):
-        try:
-            return read_labelled(folder, size)
-        except ValueError as error:
-            raise ValueError(f"{error}. Nor is it a data set of boxes: looked for {layout_descriptions()}") from error
-    return read_boxes(folder, size, part, max_photos=max_photos)
+    for each class (`read_labelled`).
+
+    layout: "coco", "yolo", "voc", "kitti", or "folder" for classes; None: told from the content.  outside: as of
+    `read_boxes`.
+    """
+    found = find_layout(folder, layout)
+    if found == CLASSES:
+        return read_labelled(folder, size, part, max_photos=max_photos)
+    return read_boxes(folder, size, part, max_photos=max_photos, layout=found, outside=outside)
 
 
 def as_photos(real: Any, size: Size, max_photos: int | None = None) -> Photos:

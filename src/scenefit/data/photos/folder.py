@@ -1,7 +1,6 @@
-"""Folders of photos: all photos below a folder, or one subfolder for each class."""
+"""All photos below a folder."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,10 +14,9 @@ from scenefit.data.image_files import (
     check_size,
     describe_skipped,
     find_photos,
-    first_few,
     try_photo,
 )
-from scenefit.data.image_kinds import ENDINGS, is_ignored
+from scenefit.data.image_kinds import ENDINGS
 from scenefit.data.photos.collection import Photos, collect
 
 
@@ -32,30 +30,6 @@ def read_folder(folder: str | Path, size: Size, max_photos: int | None = None) -
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {describe_skipped(photos.skipped)}")
     return photos
-
-
-def read_labelled(folder: str | Path, size: Size) -> Photos:
-    """Labelled photos, one subfolder for each class: folder/cat/1.jpg is a cat. Read as `read_photos` reads them.
-
-    ValueError where photos lie outside the subfolders, or a class has no readable photo.
-    """
-    folder = check_folder(folder)
-    check_size(size)
-    paths, others = find_photos(folder)
-    loose = [path.name for path in paths if path.parent == folder]
-    if loose:
-        raise ValueError(f"{folder} holds {len(loose)} photos outside any class ({first_few(loose)}); put each photo "
-                         "into a subfolder named after its class, such as cat/1.jpg")
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_ignored(entry.name))
-    if not classes:
-        raise ValueError(f"{folder} has no subfolders; labelled photos need one for each class, such as cat/1.jpg")
-    photos = _read(folder, paths, others, size, len(paths))
-    label = [path.relative_to(folder).parts[0] for path in photos.paths]
-    empty = [name for name in classes if name not in set(label)]
-    if empty:
-        raise ValueError(f"{folder} has classes without a readable photo: {first_few(empty)}; add photos or remove "
-                         f"those subfolders ({describe_skipped(photos.skipped)})")
-    return replace(photos, label=np.array(label, np.str_))
 
 
 def _read(folder: Path, paths: list[Path], others: Sequence[Skipped], size: Size, max_photos: int) -> Photos:

@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from scenefit.data.formats import coco_reader, kitti, voc, yolo_reader
 from scenefit.data.formats.reading import Item, Layout, NoPart
-from scenefit.data.image_files import Fitted, Size, Skipped, check_folder, check_size, describe_skipped, first_few
+from scenefit.data.image_files import Fitted, Size, Skipped, check_size, describe_skipped, first_few
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
-
-LAYOUTS = {layout.name: layout for layout in (coco_reader.LAYOUT, yolo_reader.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
+from scenefit.data.photos.layouts import box_layout, locate
 
 
 def read_boxes(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
@@ -47,24 +45,15 @@ def read_part(folder: str | Path, size: Size, part: str | Path | None = None, *,
     return _read(folder, size, part, max_photos, layout, None, outside)
 
 
-def matching_layouts(folder: Path) -> list[str]:
-    """Names of the layouts that a folder has."""
-    return [name for name, layout in LAYOUTS.items() if layout.matches(folder)]
-
-
-def first_size(folder: str | Path, part: str | Path | None = None, *, outside: bool = False) -> Size:
+def first_size(folder: str | Path, part: str | Path | None = None, *, layout: str | None = None, outside: bool = False,
+               ) -> Size:
     """(height, width) of the first photo that `read_boxes` would read, upright. ValueError if there is none."""
-    folder, layout, items, skipped = _list(folder, part, outside=outside)
-    for entry in fit_items(folder, items, (1, 1), layout, CropPolicy()):
+    folder, found, items, skipped = _list(folder, part, None, layout, outside)
+    for entry in fit_items(folder, items, (1, 1), found, CropPolicy()):
         if isinstance(entry, Fitted):
             return entry.full_size
         skipped.append(entry)
     raise _none_read(folder, items, skipped)
-
-
-def layout_descriptions() -> str:
-    """What each layout is recognised by."""
-    return "; ".join(layout.looks_for for layout in LAYOUTS.values())
 
 
 def _read(place: str | Path, size: Size, part: str | Path | None, max_photos: int | None, layout: str | None,
@@ -83,8 +72,8 @@ def _list(place: str | Path, part: str | Path | None, max_photos: int | None = N
     """The data set's folder, its layout, its photos (at least one), and what is skipped."""
     if max_photos is not None and max_photos < 1:
         raise ValueError(f"max_photos needs at least 1 photo, got {max_photos}")
-    folder, part = _locate(Path(place), part)
-    found = _layout(folder, layout)
+    folder, part = locate(Path(place), part)
+    found = box_layout(folder, layout)
     listing = found.listing(folder, part)
     skipped = [*listing.missing, *listing.skipped]
     if not listing.items:
@@ -128,33 +117,3 @@ def _once(folder: Path, items: Sequence[Item]) -> tuple[tuple[Item, ...], list[S
 def _none_read(folder: Path, items: Sequence[Item], skipped: Sequence[Skipped]) -> ValueError:
     return ValueError(f"no labelled photo of {folder} could be read ({len(items)} were tried); "
                       f"{describe_skipped(skipped)}")
-
-
-def _locate(place: Path, part: str | Path | None) -> tuple[Path, str | Path | None]:
-    """The data set's folder and the part, where place may be a list file inside the data set."""
-    if not (place.suffix == ".txt" and place.is_file()):
-        return check_folder(place), part
-    if part is not None:
-        raise ValueError(f"{place} is a list of photos, which is a part of its own; give its data set's folder to read "
-                         f"the part {str(part)!r}")
-    for folder in list(place.absolute().parents)[:3]:
-        if matching_layouts(folder):
-            return folder, place
-    raise ValueError(f"{place} is a list of photos, but neither its folder nor the two above it are a data set: looked "
-                     f"for {layout_descriptions()}")
-
-
-def _layout(folder: Path, layout: str | None) -> Layout:
-    if layout is not None:
-        if layout not in LAYOUTS:
-            raise ValueError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
-        if not LAYOUTS[layout].matches(folder):
-            raise ValueError(f"{folder} does not have that layout: looked for {LAYOUTS[layout].looks_for}")
-        return LAYOUTS[layout]
-    found = matching_layouts(folder)
-    if not found:
-        raise ValueError(f"{folder} is no data set of photos with boxes: looked for {layout_descriptions()}")
-    if len(found) > 1:
-        raise ValueError(f"{folder} has labels in several layouts, {' and '.join(found)}; say which with layout=, or "
-                         "move one of them away")
-    return LAYOUTS[found[0]]

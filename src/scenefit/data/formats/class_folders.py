@@ -1,0 +1,109 @@
+"""The folders of a data set of classes, with or without parts above them.
+
+    cat/1.jpg  dog/1.jpg               or               train/cat/1.jpg  train/dog/1.jpg  val/cat/2.jpg
+
+A data set has parts where all its folders have names of parts and hold the folders of classes.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenefit.data.image_files import first_few
+from scenefit.data.image_kinds import ENDINGS, is_ignored
+
+PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+         "test": "test", "testing": "test"}  # name of a folder, in small letters -> part
+OF_LABELS = ("labels", "annotations", "imagesets", "label_2")  # folders of data sets of boxes
+OF_PHOTOS = ("images", "jpegimages", "image_2", "photos", "data")
+TABLE = "labels.csv"  # in a data set that scenefit wrote
+COLUMNS = ("file", "part", "label", "scene")  # of that table
+LOOKS_FOR = "classes: one subfolder for each class, such as cat/1.jpg, or such subfolders in train/, val/ and test/"
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """The classes of a data set, sorted by name.
+
+    parts: the folders above them, sorted; none where the data set's folder holds them itself.  doubt: what speaks
+    against it, "" if nothing does.
+    """
+
+    classes: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    doubt: str = ""
+
+    def part(self, name: str) -> str:
+        """The folder of a part: of that name, or of another name of it (valid is val). KeyError if there is none."""
+        same = {PARTS[part.lower()]: part for part in self.parts}
+        return name if name in self.parts else same[PARTS[name.lower()]]
+
+
+def find_classes(folder: Path) -> ClassFolders:
+    """The classes of a data set, told by the names of its folders. ValueError where it has none, or loose photos."""
+    tops = {top.name: subfolders(top) for top in subfolders(folder)}
+    check_loose(folder, _photos(folder))
+    if not tops:
+        raise ValueError(f"{folder} has no subfolders; labelled photos need one for each class, such as cat/1.jpg")
+    if all(name.lower() in PARTS for name in tops):
+        return _parts(folder, tops)
+    return ClassFolders(tuple(tops), (), _doubt(folder, tops))
+
+
+def _doubt(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
+    """Why folders, by their names, may be no classes."""
+    (first, inside), *others = tops.items()
+    if not others and len(inside) > 1 and not _photos(folder / first):
+        return f"it holds a single folder, {first}, with {len(inside)} subfolders; if these are the classes, give " \
+               f"{folder / first}"
+    for kind, names, may in (("labels", OF_LABELS, True), ("photos", OF_PHOTOS, not others)):
+        odd = [name for name in tops if may and name.lower() in names]
+        if odd:
+            return f"{first_few(odd)} is no name of a class, but of the {kind} of a data set of boxes"
+    if not any(_is_photo(file) for name in tops for *_, files in os.walk(folder / name) for file in files):
+        return f"no photo lies in {first_few(list(tops))}"
+    return ""
+
+
+def check_loose(folder: Path, photos: Sequence[str], example: str = "cat/1.jpg") -> None:
+    """ValueError where a folder holds photos outside any class."""
+    if photos:
+        raise ValueError(f"{folder} holds {len(photos)} photos outside any class ({first_few(photos)}); put each photo "
+                         f"into a subfolder named after its class, such as {example}")
+
+
+def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
+    """The classes where all folders have names of parts."""
+    classes = sorted({sub.name for inside in tops.values() for sub in inside})
+    named = f"its folders {', '.join(tops)} have the names of parts"
+    loose = [name for name in tops if _photos(folder / name)]
+    if loose or not classes:
+        return ClassFolders(tuple(tops), (), f"{named}, but " + (f"photos outside any class lie in {first_few(loose)}"
+                            if loose else "they hold no folders of classes"))
+    complete = any(len(inside) == len(classes) for inside in tops.values()) or _is_own(folder)
+    seen = "; ".join(f"{name} holds {first_few([sub.name for sub in inside]) or 'none'}"
+                     for name, inside in tops.items())
+    return ClassFolders(tuple(classes), tuple(tops), "" if complete else f"{named}, but none holds all classes: {seen}")
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder that may hold photos, sorted: no hidden ones, and none of thumbnails."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_ignored(path.name))
+
+
+def _photos(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if _is_photo(path.name) and not path.is_dir())
+
+
+def _is_photo(name: str) -> bool:
+    return name.lower().endswith(ENDINGS) and not is_ignored(name)
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether scenefit wrote the data set; its small parts may lack classes."""
+    try:
+        with open(folder / TABLE, "rb") as file:
+            return file.readline().decode(errors="replace").strip() == ",".join(COLUMNS)
+    except OSError:
+        return False

@@ -1,0 +1,101 @@
+"""Which layout a folder of labelled photos has, told from its content before anything long is read."""
+
+from pathlib import Path
+
+from scenefit.data.formats import class_folders, coco_reader, kitti, voc, yolo_reader
+from scenefit.data.formats.class_folders import find_classes, subfolders
+from scenefit.data.formats.reading import Layout
+from scenefit.data.image_files import check_folder, first_few
+from scenefit.data.image_kinds import ENDINGS, is_ignored
+
+LAYOUTS = {layout.name: layout for layout in (coco_reader.LAYOUT, yolo_reader.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
+CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
+LISTS_ABOVE = 3  # a list file lies at most so many folders below its data set
+
+
+def matching_layouts(folder: Path) -> list[str]:
+    """Names of the layouts of boxes that a folder has."""
+    return [name for name, layout in LAYOUTS.items() if layout.matches(folder)]
+
+
+def find_layout(place: str | Path, layout: str | None = None) -> str:
+    """The layout of labelled photos in a folder, or in that of a list file: one of `LAYOUTS`, or `CLASSES`.
+
+    layout: the one that it is said to have; None: told from its content. No photo and no photo's labels are opened.
+    ValueError, with what the folder holds and what was looked for, where it has none of them, or may have several.
+    """
+    if layout not in (None, CLASSES, *LAYOUTS):
+        raise ValueError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}, and {CLASSES} for one subfolder for "
+                         "each class")
+    folder, part = locate(Path(place), None)
+    if layout == CLASSES:
+        if part is not None:
+            raise ValueError(f"{place} is a list of photos, which the layout {CLASSES} does not have; give the folder")
+        find_classes(folder)
+        return layout
+    if layout is not None:
+        if not LAYOUTS[layout].matches(folder):
+            raise ValueError(f"{folder} does not have the layout {layout}: {describe_folder(folder)}; looked for "
+                             f"{LAYOUTS[layout].looks_for}")
+        return layout
+    found = matching_layouts(folder)
+    if len(found) > 1:
+        raise ValueError(f"{folder} has labels in several layouts, {' and '.join(found)}: {describe_folder(folder)}; "
+                         "choose with layout= in Python, --layout on the command line, or move one of them away")
+    return found[0] if found else _classes(folder)
+
+
+def box_layout(folder: Path, layout: str | None = None) -> Layout:
+    """The layout of a data set of boxes. ValueError as of `find_layout`, and where a folder has classes alone."""
+    name = find_layout(folder, layout)
+    if name == CLASSES:
+        raise ValueError(f"{folder} has one subfolder for each class ({first_few(find_classes(folder).classes)}), "
+                         "labels of whole photos, and boxes are needed: looked for "
+                         f"{descriptions()}; read_few and read_labelled read classes")
+    return LAYOUTS[name]
+
+
+def locate(place: Path, part: str | Path | None) -> tuple[Path, str | Path | None]:
+    """The data set's folder and the part, where place may be a list file inside the data set."""
+    if not (place.suffix.lower() == ".txt" and place.is_file()):
+        return check_folder(place), part
+    if part is not None:
+        raise ValueError(f"{place} is a list of photos, which is a part of its own; give its data set's folder to read "
+                         f"the part {str(part)!r}")
+    for folder in list(place.absolute().parents)[:LISTS_ABOVE]:
+        if matching_layouts(folder):
+            return folder, place
+    raise ValueError(f"{place} is a list of photos, but neither its folder nor the two above it are a data set: looked "
+                     f"for {descriptions()}")
+
+
+def descriptions() -> str:
+    """What each layout of boxes is recognised by."""
+    return "; ".join(layout.looks_for for layout in LAYOUTS.values())
+
+
+def describe_folder(folder: Path) -> str:
+    """What lies in a folder, in a few words."""
+    entries = [path for path in sorted(folder.iterdir()) if not is_ignored(path.name)]
+    folders = [path.name for path in entries if path.is_dir()]
+    photos = [path.name for path in entries if path.name.lower().endswith(ENDINGS) and not path.is_dir()]
+    others = [path.name for path in entries if path.name not in {*folders, *photos}]
+    seen = [f"{len(photos)} photos"] * bool(photos) + [
+        f"the {kind} {first_few(names)}" for kind, names in (("folders", folders), ("files", others)) if names]
+    return f"it holds {' and '.join(seen)}" if seen else "it is empty"
+
+
+def _classes(folder: Path) -> str:
+    """`CLASSES`, where the folder holds one subfolder for each class and nothing speaks against it."""
+    looked = f"Looked for {descriptions()}; {class_folders.LOOKS_FOR}"
+    try:
+        found = find_classes(folder)
+    except ValueError as error:
+        raise ValueError(f"{folder} has no layout of labelled photos that is read: {describe_folder(folder)}. {looked} "
+                         f"({error})") from error
+    inside = [f"{path} ({' and '.join(names)})" for path in subfolders(folder) if (names := matching_layouts(path))]
+    doubt = f"it holds data sets of boxes; give one of them: {first_few(inside)}" if inside else found.doubt
+    if doubt:
+        raise ValueError(f"{folder} may have one subfolder for each class, but {doubt}. If it has, choose with "
+                         f"layout=\"{CLASSES}\" in Python, --layout {CLASSES} on the command line. {looked}")
+    return CLASSES
