@@ -35,7 +35,7 @@ def test_pycocotools_reads_back_every_mask_box_and_area(tmp_path):
     seen = set()
     for part, coco in write(tmp_path).items():
         for annotation in coco.loadAnns(coco.getAnnIds()):
-            row = [3, 4, 900].index(annotation["image_id"])
+            row = [4, 5, 901].index(annotation["image_id"])
             assert PARTS[row] == part
             mask = masks()[row] == annotation["node"]
             assert np.array_equal(coco.annToMask(annotation), mask)
@@ -44,18 +44,18 @@ def test_pycocotools_reads_back_every_mask_box_and_area(tmp_path):
             assert annotation["area"] == reference.area(rle) == mask.sum()
             assert annotation["iscrowd"] == 0
             seen.add((annotation["image_id"], annotation["node"]))
-    assert seen == {(3, 1), (3, 3), (4, 1), (4, 2), (4, 3), (900, 1), (900, 2)}
+    assert seen == {(4, 1), (4, 3), (5, 1), (5, 2), (5, 3), (901, 1), (901, 2)}
 
 
 def test_ids_names_and_classes(tmp_path):
     train, val = write(tmp_path).values()
     assert [(image["id"], image["file_name"]) for image in train.dataset["images"]] == [
-        (3, "00000003.png"), (900, "00000900.png")]
-    assert val.dataset["images"] == [{"id": 4, "file_name": "00000004.png", "width": W, "height": H}]
+        (4, "00000003.png"), (901, "00000900.png")]
+    assert val.dataset["images"] == [{"id": 5, "file_name": "00000004.png", "width": W, "height": H}]
     assert [(c["id"], c["name"]) for c in train.dataset["categories"]] == [(1, "star"), (2, "coin"), (3, "never")]
     assert val.dataset["categories"] == train.dataset["categories"]
-    assert [a["id"] for a in train.dataset["annotations"]] == [1, 2, 3, 4]
-    assert [a["id"] for a in val.dataset["annotations"]] == [1, 2, 3]
+    assert [a["id"] for a in train.dataset["annotations"]] == [1, 2, 6, 7]  # in the order of the scenes
+    assert [a["id"] for a in val.dataset["annotations"]] == [3, 4, 5]
     assert [(a["node"], a["category_id"]) for a in val.dataset["annotations"]] == [(1, 1), (2, 1), (3, 2)]
     assert all((tmp_path / "train" / image["file_name"]).is_file() for image in train.dataset["images"])
     assert json.loads((tmp_path / "provenance.json").read_text()) == INFO

@@ -2,11 +2,11 @@
 
     train/<scene>.png    val/<scene>.png    annotations/instances_{train,val}.json    provenance.json
 
-Images have the scene's index as id, categories count from 1 in the order of the classes, annotations count from 1 in
-each file (COCO's own evaluation takes an annotation of id 0 for none). area (pixels) and segmentation (compressed RLE)
-are of the visible part; bbox (x, y, width, height) is the box of the `LabelPolicy`. Further keys, beyond COCO:
-visible_bbox of the visible part, amodal_bbox of the whole object, visibility, truncation (see `Objects`) and node, the
-object's id in its scene.
+All ids start at 1 (COCO's own evaluation takes an annotation of id 0 for none): images have the scene's index plus 1,
+categories count in the order of the classes, annotations over both files, so that these can be joined. area (pixels)
+and segmentation (compressed RLE) are of the visible part; bbox (x, y, width, height) is the box of the `LabelPolicy`.
+Further keys, beyond COCO: visible_bbox of the visible part, amodal_bbox of the whole object, visibility, truncation
+(see `Objects`) and node, the object's id in its scene.
 Format: https://cocodataset.org/#format-data
 """
 
@@ -67,9 +67,11 @@ def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[st
     ids = {name: number for number, name in enumerate(classes, 1)}
     with ExitStack() as stack:
         files = {part: _open(stack, out / "annotations" / f"instances_{part}.json", ids) for part in PARTS}
+        number = 1
         for row in rows:
             check_classes(row, classes)
-            files[row["part"]] = files[row["part"]].add(row, ids)
+            files[row["part"]] = files[row["part"]].add(row, ids, number)
+            number += len(row["objects"])
         for file in files.values():
             file.close()
     write_json(out / "provenance.json", info)
@@ -127,14 +129,14 @@ class _File:
     image_count: int = 0
     annotation_count: int = 0
 
-    def add(self, row: Row, ids: dict[str, int]) -> "_File":
-        """Write one row; returns the file with its new counts."""
-        image = {"id": row["scene"], "file_name": row["file"], "width": row["width"], "height": row["height"]}
+    def add(self, row: Row, ids: dict[str, int], first: int) -> "_File":
+        """Write one row, whose first annotation has the id `first`; returns the file with its new counts."""
+        image = {"id": row["scene"] + 1, "file_name": row["file"], "width": row["width"], "height": row["height"]}
         _line(self.images, image, self.image_count, self.path)
-        for number, label in enumerate(row["objects"], self.annotation_count):
-            rest = {key: value for key, value in label.items() if key != "name"}
-            _line(self.annotations, {"id": number + 1, "image_id": row["scene"], "category_id": ids[label["name"]],
-                                     "iscrowd": 0, **rest}, number, self.path)
+        for number, label in enumerate(row["objects"]):
+            entry = {"id": first + number, "image_id": image["id"], "category_id": ids[label["name"]], "iscrowd": 0,
+                     **{key: value for key, value in label.items() if key != "name"}}
+            _line(self.annotations, entry, self.annotation_count + number, self.path)
         return _File(self.path, self.images, self.annotations, self.image_count + 1,
                      self.annotation_count + len(row["objects"]))
 
