@@ -1,7 +1,9 @@
 """Scene files: a Python file of the user's that defines `grammar` and `renderer`."""
 
+import codecs
 import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,7 +12,10 @@ from pathlib import Path
 from types import ModuleType
 
 from scenefit.renderers import Renderer
+from scenefit.renderers.beside import Beside
 from scenefit.scenes.grammar import Grammar
+
+AS_UTF8 = "save it as UTF-8"
 
 
 class SceneFileError(ValueError):
@@ -32,8 +37,8 @@ class SceneFile:
 def load_scene(path: str | Path) -> SceneFile:
     """Import a scene file, always from its source, and take `grammar` and `renderer` from it.
 
-    Modules beside it can be imported at its top; they are loaded anew for each scene file, so that those of two
-    folders never mix.  SceneFileError, naming the file and the line, where it cannot be read, raises, or does not
+    Modules beside it can be imported, at its top and inside functions; they are loaded anew for each scene file, so
+    that those of two folders never mix.  SceneFileError, naming the file and the line, where it cannot be read, raises, or does not
     define the two.
     """
     path = Path(path).resolve()
@@ -49,12 +54,32 @@ def load_scene(path: str | Path) -> SceneFile:
 
 
 def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise SceneFileError(f"{path} is a folder, and a scene file is a Python file; give the one in it, a name that "
+                             "ends in .py")
+    if path.suffix == ".ipynb":
+        raise SceneFileError(f"{path} is a notebook, and a scene file is a Python file: write its cells to one with "
+                             f"jupyter nbconvert --to script {path.name}, or pass grammar and renderer to scenefit.fit")
     if path.suffix != ".py":
         raise SceneFileError(f"{path}: a scene file is a Python file, whose name ends in .py")
     try:
-        return path.read_bytes()
+        source = path.read_bytes()
     except OSError as error:
         raise SceneFileError(f"{path}: cannot be read ({error.strerror})") from error
+    if not source.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise SceneFileError(f"{path} is empty: a scene file defines `grammar` and `renderer`")
+    _check_text(path, source)
+    return source
+
+
+def _check_text(path: Path, source: bytes) -> None:
+    """SceneFileError where Python cannot read a source as text."""
+    if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SceneFileError(f"{path} is in UTF-16, which Python does not read; {AS_UTF8}")
+    if b"\0" in source:
+        line = source[: source.index(b"\0")].count(b"\n") + 1
+        raise SceneFileError(f"{path}, line {line}: null bytes: it is no Python text, or in UTF-16, which Python does "
+                             f"not read; {AS_UTF8}")
 
 
 def _digest(source: bytes, beside: Sequence[Path], folder: Path) -> str:
@@ -66,47 +91,43 @@ def _digest(source: bytes, beside: Sequence[Path], folder: Path) -> str:
 
 def _run(path: Path, source: bytes) -> tuple[ModuleType, list[Path]]:
     """The module, and the files of those beside it that it imported."""
-    name = f"scenefit_scene_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
+    name = f"scenefit_scene_{hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    before, folder, beside = dict(sys.modules), str(path.parent), []
+    module, beside = importlib.util.module_from_spec(spec), Beside(path.parent)
+    vars(module)["__builtins__"] = beside.builtins
     sys.modules[name] = module  # dataclasses and pickle look a module up by its name
-    sys.path.insert(0, folder)
     try:
         # Compiled from the bytes that were hashed: a cached .pyc may be older, if the file changed within a second.
-        exec(compile(source, str(path), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
+        with beside.importable():
+            exec(compile(source, str(path), "exec"), module.__dict__)
+    except KeyboardInterrupt:
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # SystemExit and those of the user's own, too
         del sys.modules[name]
         raise SceneFileError(_explain(path, error)) from error
-    finally:
-        sys.path.remove(folder)
-        for other, file in _imported_beside(before, path).items():
-            del sys.modules[other]
-            beside.append(file)
-    return module, sorted(file for file in beside if file.is_file())
-
-
-def _imported_beside(before: dict[str, ModuleType], path: Path) -> dict[str, Path]:
-    """Modules imported since, from the folder of path, with their files: another folder may hold others of the same
-    names."""
-    found = {}
-    for name, module in sys.modules.items():
-        file = getattr(module, "__file__", None)
-        if name not in before and file and Path(file).resolve() != path and path.parent in Path(file).resolve().parents:
-            found[name] = Path(file).resolve()
-    return found
+    return module, beside.files
 
 
 def _explain(path: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return f"{error.filename or path}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+        file, line = error.filename, error.lineno
+        if not file:  # of a module beside the scene file, where it has null bytes: Python names only who imports it
+            file, line = f"{path}, or what it imports", (_lines(path, error) or [None])[-1]
+        encoding = f"; {AS_UTF8}, or name its encoding in its first line, such as # -*- coding: latin-1 -*-"
+        return (f"{file}{f', line {line}' if line else ''}: {type(error).__name__}: {error.msg}"
+                f"{encoding if 'decode' in error.msg else f'; {AS_UTF8}' if 'null bytes' in error.msg else ''}")
     if isinstance(error, SystemExit):
         what = f"it ends the program when imported (exit {error.code}); put that under if __name__ == '__main__':"
     else:
         what = f"{type(error).__name__}: {error}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = _lines(path, error)
     return f"{path}{f', line {lines[-1]}' if lines else ''}: {what}"
+
+
+def _lines(path: Path, error: BaseException) -> list[int | None]:
+    return [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
 
 
 def _defined(module: ModuleType, path: Path, name: str) -> object:
