@@ -1,102 +1,11 @@
-"""Data sets as people really have them, each kind in every layout that can have it.
+"""Data sets as people really have them, each kind in every layout that can have it; `labelled_sets` writes them."""
 
-`LAYOUTS` has one function for each layout: it writes photos of 64 x 48 pixels with boxes of class, x0, y0, x1, y1.
-"""
+import os
 
-import json
-
-import numpy as np
 import pytest
-from PIL import Image
+from labelled_sets import BOX, LAYOUTS, OTHER, SIZE, change, coco, every_layout, read, refused, text, yolo
 
-from scenefit.data.photos import read_boxes, read_few
-
-SIZE = HEIGHT, WIDTH = 48, 64
-BOX = ("cell", 10, 5, 30, 15)
-OTHER = ("dust", 40, 20, 50, 40)
-
-
-def photo(path, seed=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)).save(path)
-    return path
-
-
-def text(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-    return path
-
-
-def photos(folder, labels, place, ending=".png"):
-    for seed, name in enumerate(labels):
-        photo(folder / place / f"{name}{ending}", seed)
-
-
-def coco(folder, labels, ending=".png", file="annotations/instances_train.json"):
-    photos(folder, labels, "train", ending)
-    classes = sorted({box[0] for boxes in labels.values() for box in boxes})
-    images = [{"id": i, "file_name": f"{name}{ending}", "width": WIDTH, "height": HEIGHT}
-              for i, name in enumerate(labels)]
-    notes = [{"image_id": i, "category_id": classes.index(name), "bbox": [x0, y0, x1 - x0, y1 - y0], "iscrowd": 0}
-             for i, boxes in enumerate(labels.values()) for name, x0, y0, x1, y1 in boxes]
-    text(folder / file, json.dumps({
-        "images": images, "annotations": [{"id": number, **note} for number, note in enumerate(notes, 1)],
-        "categories": [{"id": i, "name": name} for i, name in enumerate(classes)]}))
-
-
-def yolo(folder, labels, ending=".png", labels_end=".txt"):
-    photos(folder, labels, "images/train", ending)
-    classes = sorted({box[0] for boxes in labels.values() for box in boxes})
-    for name, boxes in labels.items():
-        text(folder / f"labels/train/{name}{labels_end}", "".join(
-            f"{classes.index(kind)} {(x0 + x1) / 2 / WIDTH} {(y0 + y1) / 2 / HEIGHT} {(x1 - x0) / WIDTH} "
-            f"{(y1 - y0) / HEIGHT}\n" for kind, x0, y0, x1, y1 in boxes))
-    text(folder / "data.yaml", f"train: images/train\nnames: {json.dumps(classes)}\n")
-
-
-def voc(folder, labels, ending=".png", labels_end=".xml"):
-    photos(folder, labels, "JPEGImages", ending)
-    for name, boxes in labels.items():
-        text(folder / f"Annotations/{name}{labels_end}", "<annotation>" + "".join(
-            f"<object><name>{kind}</name><bndbox><xmin>{x0 + 1}</xmin><ymin>{y0 + 1}</ymin><xmax>{x1}</xmax>"
-            f"<ymax>{y1}</ymax></bndbox></object>" for kind, x0, y0, x1, y1 in boxes) + "</annotation>")
-
-
-def kitti(folder, labels, ending=".png", labels_end=".txt"):
-    photos(folder, labels, "training/image_2", ending)
-    for name, boxes in labels.items():
-        text(folder / f"training/label_2/{name}{labels_end}", "".join(
-            f"{kind} 0 0 -10 {x0} {y0} {x1} {y1} -1 -1 -1 -1000 -1000 -1000 -10\n" for kind, x0, y0, x1, y1 in boxes))
-
-
-LAYOUTS = {"coco": coco, "yolo": yolo, "voc": voc, "kitti": kitti}
-every_layout = pytest.mark.parametrize("layout", LAYOUTS)
-
-
-def read(folder, **options):
-    """Name of each photo -> its boxes, and all that was said; the same from `read_boxes` and `read_few`."""
-    found, few = read_boxes(folder, SIZE, **options), read_few(folder, SIZE, **options)
-    assert few.paths == found.paths and few.skipped == found.skipped
-    boxes = {path.name: [] for path in found.paths}
-    for i, name, box in zip(found.boxes.image, found.boxes.name, found.boxes.box.round(3).tolist(), strict=True):
-        boxes[found.paths[i].name].append((str(name), *box))
-    return boxes, said(found.skipped)
-
-
-def said(skipped):
-    return "\n".join(f"{path.name}: {reason}" for path, reason in skipped)
-
-
-def refused(folder, **options):
-    """The message of `read_boxes`, which is that of `read_few`."""
-    messages = []
-    for reader in (read_boxes, read_few):
-        with pytest.raises(ValueError) as error:
-            reader(folder, SIZE, **options)
-        messages.append(str(error.value))
-    assert messages[0] == messages[1]
-    return messages[0]
+from scenefit.data.photos import read_boxes
 
 
 @every_layout
@@ -125,3 +34,62 @@ def test_most_photos_missing_is_an_error(tmp_path, layout):
     assert f"of the 10 labelled photos of {tmp_path}, 6 are missing, such as " in message
     assert "there is no photo zq4" in message and str(there[0].parent) in message
     assert "put them there, or remove the labels of photos that are not there" in message
+
+
+def test_photos_in_subfolders_are_read(tmp_path):
+    for layout in ("coco", "yolo"):
+        LAYOUTS[layout](tmp_path / layout, {"a": [BOX], "cam2/zq7": [OTHER], "cam3/zq7": [BOX]})
+        found = read_boxes(tmp_path / layout, SIZE)
+        assert [path.parent.name + "/" + path.name for path in found.paths] == ["train/a.png", "cam2/zq7.png",
+                                                                                "cam3/zq7.png"]
+        assert found.boxes.name.tolist() == ["cell", "dust", "cell"] and found.skipped == ()
+
+
+@pytest.mark.parametrize("ending, labels_end", [(".PNG", ".TXT"), (".Png", ".txt"), (".JPG", ".Txt")])
+def test_endings_in_capitals_are_read(tmp_path, ending, labels_end):
+    yolo(tmp_path / "yolo", {"zq7": [BOX], "s/b": [OTHER]}, ending, labels_end)
+    (tmp_path / "yolo/data.yaml").rename(tmp_path / "yolo/data.YAML")
+    coco(tmp_path / "coco", {"zq7": [BOX], "s/b": [OTHER]}, ending, "annotations/instances_train.JSON")
+    for layout in ("yolo", "coco"):
+        boxes, text = read(tmp_path / layout)
+        assert boxes == {f"zq7{ending}": [BOX], f"b{ending}": [OTHER]} and text == "", layout
+
+
+def test_a_photo_whose_ending_is_written_in_other_letters_is_found(tmp_path):
+    coco(tmp_path / "coco", {"zq7": [BOX], "b": [OTHER]})
+    yolo(tmp_path / "yolo", {"zq7": [BOX], "b": [OTHER]})
+    (tmp_path / "coco/train/zq7.png").rename(tmp_path / "coco/train/zq7.PNG")
+    (tmp_path / "yolo/images/train/zq7.png").rename(tmp_path / "yolo/images/train/zq7.PNG")
+    text(tmp_path / "yolo/train.txt", "images/train/zq7.png\nimages\\train\\b.png\n")
+    text(tmp_path / "yolo/data.yaml", "train: train.txt\nnames: [cell, dust]\n")
+    change(tmp_path / "coco", images=lambda image: image | {"file_name": "train\\" + image["file_name"]})
+    for layout in ("coco", "yolo"):
+        assert read(tmp_path / layout) == ({"zq7.PNG": [BOX], "b.png": [OTHER]}, ""), layout
+
+
+def test_images_of_kinds_that_are_not_read_are_told_as_such(tmp_path):
+    for layout, place in (("coco", "train"), ("yolo", "images/train")):
+        LAYOUTS[layout](tmp_path / layout, {"a": [BOX], "zq7": [BOX]})
+        photo = tmp_path / layout / place / "zq7.png"
+        photo.rename(photo.with_suffix(".heic"))
+    change(tmp_path / "coco", images=lambda image: image | {"file_name": image["file_name"].replace("7.png", "7.heic")})
+    for layout in ("coco", "yolo"):
+        assert read(tmp_path / layout) == (
+            {"a.png": [BOX]}, "zq7.heic: images ending in .heic are not read; convert them to PNG, or to JPEG")
+    photo = next((tmp_path / "yolo").rglob("a.png"))
+    photo.rename(photo.with_suffix(".avif"))
+    assert "images ending in .avif are not read" in refused(tmp_path / "yolo")
+
+
+def test_names_that_are_not_utf8_are_read(tmp_path):
+    name = os.fsdecode(b"zq7\xe9")
+    for layout in ("coco", "yolo"):
+        LAYOUTS[layout](tmp_path / layout, {name: [BOX], "b": [OTHER]})
+    (tmp_path / "yolo/train.txt").write_bytes(b"images/train/zq7\xe9.png\nimages/train/\xff.png\n")
+    text(tmp_path / "yolo/data.yaml", "train: train.txt\nnames: [cell, dust]\n")
+    boxes, words = read(tmp_path / "coco")
+    assert boxes == {f"{name}.png": [BOX], "b.png": [OTHER]} and words == ""
+    boxes, words = read(tmp_path / "yolo")
+    assert boxes == {f"{name}.png": [BOX]} and "line 2: there is no photo " in words
+    (tmp_path / "yolo/train.txt").write_text("images/train/b.png\n", "utf-16")
+    assert "train.txt is no list of file names in UTF-8 (it has bytes of 0, as UTF-16 " in refused(tmp_path / "yolo")

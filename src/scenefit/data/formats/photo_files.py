@@ -104,7 +104,7 @@ def found_or_missing(photo: Path | None, missing: Skipped) -> Skipped | None:
 def in_any_case(path: Path) -> Path:
     """The file, or where it is missing the one whose ending is written in small letters or in capitals."""
     if path.suffix and not os.path.isfile(path):
-        for ending in (path.suffix.lower(), path.suffix.upper(), path.suffix.capitalize()):
+        for ending in (path.suffix.lower(), path.suffix.upper(), path.suffix.title()):
             other = path.with_name(path.stem + ending)
             if os.path.isfile(other):
                 return other
