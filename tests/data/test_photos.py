@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from scenefit.data.photos import Photos, as_photos, read_labelled, read_photos, 
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*area in")  # photos of many shapes
 SIZE = (6, 8)
+READERS = {"photos": ("", lambda folder: read_photos(folder, SIZE)),
+           "classes": ("cat/", lambda folder: read_labelled(folder, SIZE))}
+either_reader = pytest.mark.parametrize("reader", READERS)
 
 
 def noise(height=6, width=8, seed=0):
@@ -193,6 +197,43 @@ def test_12_bit_values_in_16_bit_grey_are_named_once_for_a_folder(tmp_path):
     assert len(said) == 1
 
 
+def rgb_tiff(values, order="<"):
+    """A 16-bit RGB TIFF, by hand: Pillow writes none."""
+    data = values.astype(f"{order}u2").tobytes()
+    height, width = values.shape[:2]
+    tags = ((256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 8 + len(data)), (259, 3, 1, 1), (262, 3, 1, 2),
+            (273, 4, 1, 8), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(data)))
+    table = struct.pack(f"{order}H", len(tags))
+    for tag, form, count, value in tags:
+        short = form == 3 and count == 1
+        table += struct.pack(f"{order}HHI" + ("HH" if short else "I"), tag, form, count,
+                             *([value, 0] if short else [value]))
+    mark = b"II" if order == "<" else b"MM"
+    return (mark + struct.pack(f"{order}HI", 42, 8 + len(data) + 6) + data + struct.pack(f"{order}HHH", 16, 16, 16)
+            + table + bytes(4))
+
+
+@either_reader
+@pytest.mark.parametrize("most, warned", [(4095, True), (4096, False), (0, False)])
+@pytest.mark.parametrize("kind", ["rgb.png", "rgba.png", "la.png", "little.tif", "big.tif"])
+def test_12_bit_values_in_16_bit_colour_are_named_with_a_way_to_convert(tmp_path, reader, kind, most, warned):
+    prefix, read = READERS[reader]
+    bands = {"rgb.png": 3, "rgba.png": 4, "la.png": 2}.get(kind, 3)
+    values = np.full((*SIZE, bands), most)
+    values[..., 3 if bands == 4 else bands - 1] = 65535 if bands in (2, 4) else most // 2
+    path = tmp_path / f"{prefix}zq7.{kind[-3:]}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(rgb_tiff(values, "<" if kind == "little.tif" else ">") if kind.endswith("tif") else png(
+        8, 6, 16, {2: 4, 3: 2, 4: 6}[bands], b"".join(b"\0" + row.tobytes() for row in values.astype(">u2"))))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert read(tmp_path).images.max() == most // 256
+    assert [str(one.message)[:16] for one in said] == ["1 16-bit photos "] * warned
+    if warned:
+        assert str(said[0].message).endswith("multiply their values by 16 when you write them (ImageMagick: magick "
+                                             "old.png -evaluate multiply 16 new.png)")
+
+
 def test_16_bit_colour_keeps_its_scale(tmp_path):
     raw = np.full((6, 8, 3), 100 * 257, ">u2")
     body = b"".join(b"\0" + row.tobytes() for row in raw)
@@ -242,8 +283,11 @@ def test_cmyk_jpeg(tmp_path):
 def test_the_first_of_several_frames_is_taken(tmp_path, ending):
     first, second = Image.fromarray(scene(6, 8)), Image.fromarray(255 - scene(6, 8))
     options = {"lossless": True} if ending == "webp" else {}
-    path = store(tmp_path / f"a.{ending}", first, save_all=True, append_images=[second], **options)
-    assert np.abs(read_one(path).astype(int) - scene(6, 8)).max() <= 2
+    path = store(tmp_path / f"zq7.{ending}", first, save_all=True, append_images=[second], **options)
+    photos = read_photos(tmp_path, SIZE)
+    assert np.abs(photos.images[0].astype(int) - scene(6, 8)).max() <= 2
+    assert photos.skipped == ((path, "has 2 frames or pages, of which only the first is read; save each as a file of "
+                                     "its own if they are photos too"),)
 
 
 def png(width, height, bits, colour, body):
@@ -266,9 +310,9 @@ def broken_files(folder):
         (folder / name).write_bytes(data)
     (folder / "dangling.png").symlink_to(folder / "nowhere.png")
     os.mkfifo(folder / "fifo.png")
-    return {"bomb.png": "decompression bomb", "cut.jpg": "truncated", "dangling.png": "not a file",
-            "empty.jpg": "cannot identify", "fifo.png": "not a file", "gif.jpg": "cannot identify",
-            "text.png": "cannot identify"}
+    return {"bomb.png": "has 60000 x 60000 pixels, 3,600.0 megapixels, and the limit is 120", "cut.jpg": "truncated",
+            "dangling.png": "not a file", "empty.jpg": "is empty", "fifo.png": "not a file",
+            "gif.jpg": "is a GIF image, whatever its name says", "text.png": "is damaged, or no image in JPEG, PNG"}
 
 
 def test_broken_photos_among_good_ones_are_skipped_and_named(tmp_path):
@@ -327,7 +371,7 @@ def test_a_folder_without_readable_photos_says_what_was_looked_for(tmp_path):
                                          r"ending in \.jpg, \.jpeg, .*\.webp; no file was skipped"):
         read_photos(tmp_path, SIZE)
     broken_files(tmp_path)
-    with pytest.raises(ValueError, match=r"7 skipped: .*bomb\.png \(.*bomb.*\), .*cut\.jpg \(.*truncated.*\), "
+    with pytest.raises(ValueError, match=r"7 skipped: .*bomb\.png \(.*megapixels.*\), .*cut\.jpg \(.*truncated.*\), "
                                          r".*dangling\.png \(not a file.*\) and 4 more"):
         read_photos(tmp_path, SIZE)
 
@@ -391,7 +435,7 @@ def test_labelled_photos_need_classes_with_photos(tmp_path):
     (tmp_path / "dog/2.png").write_bytes(b"broken")
     (tmp_path / "emu").mkdir()
     with pytest.raises(ValueError, match=r"has classes without a readable photo: dog, emu; add photos or remove those "
-                                         r"subfolders \(1 skipped: .*2\.png \(cannot identify"):
+                                         r"subfolders \(1 skipped: .*2\.png \(is damaged"):
         read_labelled(tmp_path, SIZE)
     store(tmp_path / "3.png", noise())
     with pytest.raises(ValueError, match=r"holds 1 photos outside any class \(3\.png\); put each photo into"):
@@ -449,11 +493,6 @@ def test_images_and_photos_are_accepted_as_photos(tmp_path):
 
 
 # --- what lies among photos ----------------------------------------------------------------------------------------
-
-READERS = {"photos": ("", lambda folder: read_photos(folder, SIZE)),
-           "classes": ("cat/", lambda folder: read_labelled(folder, SIZE))}
-either_reader = pytest.mark.parametrize("reader", READERS)
-
 
 @either_reader
 @pytest.mark.parametrize("place", ["@eaDir/a.png/SYNOPHOTO_THUMB_S.jpg", ".thumbnails/a.png", ".@__thumb/a.png",

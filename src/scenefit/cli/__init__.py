@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from scenefit.cli import check, detect, evaluate, export, fit, generate, report, sample, train
+from scenefit.data.image_kinds import LIMIT
 
 __all__ = ["app"]
 
@@ -14,6 +15,15 @@ app = typer.Typer(name="scenefit", no_args_is_help=True, add_completion=False, r
 for command in (check.check, sample.sample, fit.fit, generate.generate, evaluate.evaluate, report.report,
                 export.export, train.train, detect.detect):
     app.command()(command)
+
+
+def _limit(megapixels: float | None) -> float | None:
+    """In the environment, so that every reader of photos has the limit, in whatever process."""
+    if megapixels is not None:
+        if not megapixels > 0:
+            raise typer.BadParameter(f"--max-megapixels needs a number above 0, got {megapixels:g}")
+        os.environ[LIMIT] = f"{megapixels:g}"
+    return megapixels
 
 
 def _version(asked: bool) -> None:
@@ -28,6 +38,9 @@ def _version(asked: bool) -> None:
 def scenefit(
     debug: Annotated[bool, typer.Option("--debug", envvar="SCENEFIT_DEBUG",
                                         help="Show the traceback of an error.")] = False,
+    max_megapixels: Annotated[float | None, typer.Option(
+        "--max-megapixels", envvar=LIMIT, callback=_limit, show_default="120", metavar="N",
+        help="Photos of more megapixels are skipped: decoding takes up to 8 bytes a pixel.")] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
                                           help="Print the version.")] = False,
 ) -> None:

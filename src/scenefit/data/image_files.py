@@ -2,8 +2,9 @@
 
 A photo is scaled so that it just covers the size (its short side fits), antialiased, and the centre is cropped. A photo
 that already has the size keeps its pixels bit for bit. Every photo becomes 8-bit RGB: EXIF rotation is applied;
-transparency is composited on white; 16-bit grey is divided by 257; of several frames the first is taken; colour
-profiles are ignored. 12-bit values stored in 16-bit grey therefore become nearly black, which a warning says.
+transparency is composited on white; 16-bit grey is divided by 257, 16-bit colours lose their lower byte; of several
+frames the first is taken, which is said; colour profiles are ignored. 12-bit values stored in 16 bits therefore become
+nearly black, which a warning says. Photos of too many pixels, and incomplete ones, are not read.
 Legend: H, W pixels; m boxes.
 """
 
@@ -13,17 +14,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from scenefit.data.image_checks import check_complete, check_pixels, describe_content
 from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
 from scenefit.files.caller import warn
 
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
 MAX_12_BIT = 4095  # cameras also write 12-bit values into 16-bit files
+BAND = 1 << 20  # pixels that are converted at once
+LOCK = Lock()  # of Pillow's limit of pixels, which is global
 ORIENTATION = 0x0112  # EXIF tag; 5 to 8 exchange width and height
 Size = tuple[int, int]  # (height, width)
 
@@ -52,7 +57,8 @@ class Fitted:
 
     image uint8 [H, W, 3].  full_size: (height, width) of the photo before, upright.  stored_size: that of the file,
     before EXIF rotation.  scale, shift [2]: the point p = (x, y) of the full photo lies at p * scale + shift.
-    is_12_bit: 16-bit grey without a value above 12 bits.  boxes: where they were read.
+    is_12_bit: 16 bits without a value above 12 bits.  frames: in the file, of which this is the first.
+    boxes: where they were read.
     """
 
     path: Path
@@ -62,6 +68,7 @@ class Fitted:
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]
     is_12_bit: bool = False
+    frames: int = 1
     boxes: FittedBoxes | None = None
 
     @property
@@ -75,23 +82,26 @@ def fit_photo(path: Path, size: Size) -> Fitted:
     """One photo at size (height, width). Decoders raise nearly any exception on a broken file."""
     height, width = size
     with _opened(path) as image:
-        stored_size = (image.height, image.width)
+        stored_size, frames, is_16_bit = (image.height, image.width), _frames(image), _is_16_bit(image)
         # JPEG can be decoded at a fraction of its size; twice the longer side loses nothing, however EXIF turns it.
         drafted = image.draft(None, (2 * max(size), 2 * max(size))) is not None
-        turned = ImageOps.exif_transpose(image)
-        full_size = (turned.height, turned.width)
+        orientation = _load_upright(path, image)
+        full_size = (image.height, image.width)
         if drafted:
-            full_size = stored_size[::-1] if image.getexif().get(ORIENTATION, 1) >= 5 else stored_size
-        fitted, factor, corner = _cover(_to_rgb(turned), width, height)
-        scale = factor * np.array([turned.width / full_size[1], turned.height / full_size[0]])
-        is_12_bit = turned.mode.startswith("I") and int(np.asarray(turned).max()) <= MAX_12_BIT
-        return Fitted(path, np.asarray(fitted), full_size, stored_size, scale, -factor * np.array(corner), is_12_bit)
+            full_size = stored_size[::-1] if orientation >= 5 else stored_size
+        is_12_bit = is_16_bit and _is_12_bit(image)
+        fitted, factor, corner = _cover(_to_rgb(image), width, height)
+        scale = factor * np.array([image.width / full_size[1], image.height / full_size[0]])
+        return Fitted(path, np.asarray(fitted), full_size, stored_size, scale, -factor * np.array(corner), is_12_bit,
+                      frames)
 
 
 def try_photo(path: Path, size: Size) -> Fitted | Skipped:
     """As `fit_photo`, but a file that cannot be decoded is returned as skipped, with the reason."""
     try:
         return fit_photo(path, size)
+    except UnidentifiedImageError:
+        return Skipped(path, describe_content(path))
     except Exception as error:  # decoders raise nearly anything on a broken file
         return Skipped(path, str(error) or type(error).__name__)
 
@@ -99,17 +109,71 @@ def try_photo(path: Path, size: Size) -> Fitted | Skipped:
 def full_photo(path: Path) -> NDArray[np.uint8]:
     """One photo upright and in RGB, at its full size [H, W, 3]. Raises what `fit_photo` raises."""
     with _opened(path) as image:
-        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        _load_upright(path, image)
+        return np.asarray(_to_rgb(image))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image of a file, not yet decoded. ValueError where there is none, or one of too many pixels."""
     if not path.is_file():
         raise ValueError("not a file (a link that leads nowhere?)" if path.is_symlink() or path.exists() else "missing")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata, and photos large but below Pillow's limit, are fine
-        with Image.open(path, formats=DECODERS) as image:
+        warnings.simplefilter("ignore")  # odd metadata is fine
+        with _open(path) as image:
+            check_pixels(path, image)
             yield image
+
+
+def _open(path: Path) -> Image.Image:
+    """Without Pillow's own limit of pixels, which would stand below one that the user raises."""
+    with LOCK:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=DECODERS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _load_upright(path: Path, image: Image.Image) -> int:
+    """Decode an opened image, turned in place as its EXIF says, so that no copy is held; the EXIF orientation, 1 to 8.
+    ValueError where pixels are missing."""
+    try:
+        image.load()
+    except (OSError, SyntaxError) as error:  # of the decoder; those of the disk have a number
+        if getattr(error, "errno", None):
+            raise
+        raise ValueError(f"is damaged ({error}); copy it again") from error
+    check_complete(path, image)
+    orientation = int(image.getexif().get(ORIENTATION, 1))
+    ImageOps.exif_transpose(image, in_place=True)
+    return orientation
+
+
+def _frames(image: Image.Image) -> int:
+    """How many frames or pages. The further frames of a JPEG are previews and depths of the same photo: not counted."""
+    return int(getattr(image, "n_frames", 1)) if image.format in ("TIFF", "PNG", "WEBP") else 1
+
+
+def _is_16_bit(image: Image.Image) -> bool:
+    """Whether the file of an opened image, not yet decoded, has 16 bits a value: Pillow keeps 8 of those of colours."""
+    tiles = getattr(image, "tile", ()) if image.format in ("PNG", "TIFF") and image.mode in ("RGB", "RGBA") else ()
+    return image.mode.startswith("I") or any(";16" in str(tile) for tile in tiles)
+
+
+def _is_12_bit(image: Image.Image) -> bool:
+    """Whether a decoded image of 16 bits a value is not black, but has no value above 12 bits."""
+    if image.mode.startswith("I"):
+        return 0 < int(np.asarray(image).max()) <= MAX_12_BIT
+    most = [int(band[1]) for band in image.getextrema()[:3]]  # type: ignore[index]  # a pair for each band
+    return 0 < max(most) <= MAX_12_BIT >> 8
+
+
+def describe_frames(photo: Fitted) -> list[Skipped]:
+    """The frames of a photo's file that were not read; none where there is one frame."""
+    return [] if photo.frames == 1 else [Skipped(
+        photo.path, f"has {photo.frames} frames or pages, of which only the first is read; save each as a file of its "
+        "own if they are photos too")]
 
 
 def warn_12_bit(folder: Path, count: int) -> None:
@@ -117,7 +181,7 @@ def warn_12_bit(folder: Path, count: int) -> None:
     if count:
         warn(f"{count} 16-bit photos of {folder} have no value above {MAX_12_BIT:,}: they look like 12-bit photos, and "
              f"become nearly black (at most {_to_grey(np.array([MAX_12_BIT]))[0]} of 255); multiply their values by 16 "
-             "when you write them")
+             "when you write them (ImageMagick: magick old.png -evaluate multiply 16 new.png)")
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -194,7 +258,20 @@ def _cover(image: Image.Image, width: int, height: int) -> tuple[Image.Image, fl
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB from any mode. ValueError where the range of the values is unknown."""
+    """8-bit RGB from any mode, some rows at a time, so that little more than the result is held. ValueError where the
+    range of the values is unknown."""
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    rows = max(1, BAND // image.width)
+    if rows >= image.height:
+        return _band_to_rgb(image)
+    found = Image.new("RGB", image.size)
+    for top in range(0, image.height, rows):
+        found.paste(_band_to_rgb(image.crop((0, top, image.width, min(top + rows, image.height)))), (0, top))
+    return found
+
+
+def _band_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return Image.fromarray(_to_grey(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:

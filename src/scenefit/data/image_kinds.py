@@ -13,6 +13,8 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 NO_PHOTOS = ("@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "__macosx", "$recycle.bin",
              "system volume information", "lost+found")  # thumbnails, deleted files, backups
 
+LIMIT = "SCENEFIT_MAX_MEGAPIXELS"  # variable of the environment: photos of more megapixels are not read
+
 
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of this name holds no photo of its own: hidden ones (.thumbnails, ._a.jpg), and the

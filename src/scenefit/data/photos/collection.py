@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.contact_sheet import contact_sheet_png
 from scenefit.data.flat_field import correct_flat_field
-from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, first_few, warn_12_bit
+from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, describe_frames, first_few, warn_12_bit
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
 from scenefit.scenes.scene import row_numbers, rows_of
@@ -102,6 +102,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
             continue
         images[len(paths)] = entry.image
         paths.append(entry.path)
+        skipped += describe_frames(entry)
         cropped_shares.append(entry.cropped_share)
         n_12_bit += entry.is_12_bit
         boxes += [] if entry.boxes is None else [entry.boxes]
