@@ -213,6 +213,19 @@ def test_masks_of_another_type_or_shape_end_the_check_with_the_reason(mask):
         check_scene(COINS, renderer, 4)
 
 
+def test_absurd_numbers_are_named_with_their_scenes():
+    for value in (1e308, 1e30):
+        grammar = sf.Grammar("image", {"image": {}, "dot": {"x": sf.Choice([8.0, value]), "radius": 3.0}},
+                             [sf.Rule("image", ["dot"])])
+        frames, found = check_scene(grammar, sf.Shapes((16, 16), {"dot": {}}), 16)
+        wrong = [finding.text for finding in found if finding.mode == "wrong"]
+        far = np.flatnonzero(grammar.sample(0, 16).tables["dot"]["x"] == value)
+        assert len(frames) == 16 - len(far) > 1 and len(wrong) == 4
+        assert f"scene {far[0]} of seed 0 cannot be drawn" in wrong[0]
+        assert re.search(rf"dot\.x is 1e\+\d+ in scene {far[0]} of seed 0 \(node 1\); Shapes needs a number from "
+                         r"-1e\+09 to 1e\+09; bound its prior", wrong[0])
+
+
 def test_objects_that_are_never_seen_are_named(good):
     grammar, renderer = good
     more = sf.Grammar("image", {**grammar.symbols, "ghost": {}, "moon": {"x": sf.learned(sf.Uniform(0, 1))}},

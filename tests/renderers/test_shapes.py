@@ -1,4 +1,5 @@
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -295,9 +296,10 @@ def test_the_camera_blurs_shades_tints_and_adds_noise():
 
 
 @pytest.mark.parametrize(("attributes", "text"), [
-    ({"radius": -1.0}, r"thing\.radius is -1 in scene 0 of seed 0; Shapes needs a number >= 0"),
+    ({"radius": -1.0}, r"thing\.radius is -1 in scene 0 of seed 0 \(node 1\); Shapes needs a number >= 0"),
     ({"elongation": 0.0}, r"thing\.elongation is 0 in scene 0 .* needs a number >= 1 \(length over width\)"),
-    ({"radius": 1e6}, r"a shape of scene 0 of seed 0 is \d+ pixels across, more than 8 times the image \(256\)"),
+    ({"radius": 1e6}, r"a thing of scene 0 of seed 0 \(node 1\) is \d+ pixels across, more than 8 times the image "
+     r"\(256\); bound its radius, elongation and edge, and the camera's blur"),
     ({"red": "blue"}, r"needs thing\.red to be a number")])
 def test_bad_values_are_named(attributes, text):
     with pytest.raises(ValueError, match=text):
@@ -314,8 +316,69 @@ def test_bad_values_of_a_whole_kind_are_named():
 @pytest.mark.parametrize("name", ["x", "radius", "edge", "red"])
 def test_what_is_not_finite_is_named(name):
     scenes = one().with_columns({"thing": {name: np.array([np.nan])}})
-    with pytest.raises(ValueError, match=rf"thing\.{name} is nan in scene 0 of seed 0; Shapes needs a finite number"):
+    with pytest.raises(ValueError, match=rf"thing\.{name} is nan in scene 0 of seed 0 \(node 1\); Shapes needs a f"):
         Shapes((8, 8), {"thing": {}})(scenes)
+
+
+ABSURD = (1e10, 1e30, -1e308, np.inf, -np.inf, np.nan, np.longdouble("1e400"))
+BOUNDED = ("x", "y", "radius", "elongation", "angle", "phase", "edge", "grain_size")
+NEED = "(a finite number|a number from .*; bound its prior|a number >= .*)"
+
+
+def with_value(kind, name, value):
+    return one().with_columns({"thing": {"radius": np.array([3.0])}, kind: {name: np.array([value])}})
+
+
+@pytest.mark.parametrize("value", [1e308, -1e30])
+def test_absurd_numbers_of_any_attribute_are_named_or_clipped_and_never_crash(value):
+    """Of a shape and of the camera. A limit on the side of the value clips it."""
+    place = {"x": (0.0, -np.inf, np.inf), "y": (0.0, -np.inf, np.inf)}
+    for kind, limits in (("thing", {**place, **outline.ATTRIBUTES}), ("image", camera.ATTRIBUTES)):
+        for name, (_, low, high) in limits.items():
+            scenes, renderer = with_value(kind, name, value), Shapes((8, 8), {"thing": {}})
+            endless = np.isinf(high if value > 0 else low) and name not in ("layer", "power")
+            if endless or (value < 0 and name in ("radius", "elongation")):
+                with pytest.raises(ValueError, match=rf"^{kind}\.{name} is \S+ in scene 0 .*; Shapes needs {NEED}$"):
+                    renderer(scenes)
+            else:
+                assert len(renderer(scenes)) == 1
+
+
+@pytest.mark.parametrize(("kind", "name", "node"), [("thing", "x", 1), ("image", "noise", 0)])
+def test_absurd_numbers_are_named_for_images_and_gradients_alike(kind, name, node):
+    for value in ABSURD:
+        if value < 0 and np.isfinite(value) and name == "noise":
+            continue  # clipped to 0
+        for draw in (Shapes((8, 8), {"thing": {}}), Shapes((8, 8), {"thing": {}}).draw):
+            with pytest.raises(ValueError, match=rf"^{kind}\.{name} is .* 0 \(node {node}\); Shapes needs {NEED}$"):
+                draw(with_value(kind, name, value))
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_far_but_sane_numbers_are_drawn(name):
+    value = {"radius": 30.0, "edge": 20.0, "elongation": 3.0}.get(name, 9e8)
+    frames = Shapes((8, 8), {"thing": {}})(one().with_columns({"thing": {name: np.array([value])}}))
+    assert np.isfinite(frames.objects.amodal).all()
+
+
+@pytest.mark.parametrize("value", [10**400, Decimal("1e400"), "3", True, None, np.array([1.0]), np.inf, 1e30])
+def test_what_all_shapes_of_a_kind_cannot_share_is_named(value):
+    with pytest.raises(ValueError, match=r"shapes\['thing'\] needs a (finite number for edge|number from 0.1 to 1e)"):
+        Shapes((8, 8), {"thing": {"edge": value}})
+    with pytest.raises(ValueError, match=r"camera needs a (finite number|number from 0 to 1e\+09) for noise"):
+        Shapes((8, 8), {"thing": {}}, camera={"noise": value})
+    with pytest.raises(ValueError, match="Shapes needs solid above 0 and below 1"):
+        Shapes((8, 8), {"thing": {}}, solid=value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Shapes((8, 8), {"thing": {"radius": np.int64(2), "shade": np.float32(0.5)}}).shapes["thing"]["radius"] == 2
+
+
+@pytest.mark.parametrize("name", [None, 2.5, b"zq7", " zq7"])
+def test_classes_of_kinds_are_texts(name):
+    with pytest.raises(ValueError, match=r"^classes\['thing'\] is .*(a class needs a text|differs from 'zq7')"):
+        Shapes((8, 8), {"thing": {}}, classes={"thing": name})
 
 
 def test_values_outside_their_range_are_clipped():

@@ -321,9 +321,9 @@ def test_what_sprites_refuses_when_made(change, text):
 
 
 @pytest.mark.parametrize(("columns", "text"), [
-    ({"x": [1.0, np.nan]}, "thing.x is nan in scene 8 of seed 5; Sprites needs a finite number"),
-    ({"scale": [-1.0, 1.0]}, "thing.scale is -1 in scene 7 of seed 5; Sprites needs a number >= 0"),
-    ({"sprite": [0, 2]}, "thing.sprite is 2 in scene 8 of seed 5; Sprites needs a whole number in 0..1, as there are"),
+    ({"x": [1.0, np.nan]}, r"thing.x is nan in scene 8 of seed 5 \(node 1\); Sprites needs a finite number"),
+    ({"scale": [-1.0, 1.0]}, r"thing.scale is -1 in scene 7 of seed 5 \(node 1\); Sprites needs a number >= 0"),
+    ({"sprite": [0, 2]}, r"thing.sprite is 2 in scene 8 of seed 5 \(node 1\); Sprites needs a whole number in 0..1"),
     ({"sprite": [0.5, 0]}, r"thing.sprite is 0.5 in scene 7"),
     ({"angle": ["up", "down"]}, "Sprites needs thing.angle to be a number, got <U4 values")])
 def test_what_sprites_refuses_in_a_scene(columns, text):
@@ -343,3 +343,37 @@ def test_kinds_that_do_not_fit():
         Sprites((4, 4), {"thing": grey(1, 4, 4)}, background="thing")(world(count=2, shade=1.0).sample(0, 1))
     with pytest.raises(ValueError, match="textures of at least one kind"):
         Sprites((4, 4), {})(one())
+
+
+ABSURD = (1e10, 1e30, 1e308, -1e30, -1e308, np.inf, -np.inf, np.nan, np.longdouble("1e400"))
+CLIPPED = {"opacity", "ink", "shade"}
+
+
+@pytest.mark.parametrize("value", ABSURD)
+@pytest.mark.parametrize("name", ["x", "y", "angle", "scale", "sprite", "opacity", "ink", "shade", "noise"])
+def test_absurd_numbers_are_named_or_clipped_and_never_crash(name, value):
+    kind = "image" if name in ("shade", "noise") else "thing"
+    scenes = one().with_columns({kind: {name: np.array([value])}})
+    renderer = Sprites((8, 8), {"thing": np.full((1, 4, 4), 255, np.uint8)})
+    if name in CLIPPED and np.isfinite(float(value)):
+        assert np.isfinite(renderer.draw(scenes).numpy()).all() and len(renderer(scenes)) == 1
+        return
+    for draw in (renderer, renderer.draw):
+        with pytest.raises(ValueError, match=rf"{kind}\.{name} is \S+ in scene 0 of seed 0 \(node [01]\); Sprites need"
+                                             "s (a finite number|a number from -?.* to 1e.09; bound|a whole number)"):
+            draw(scenes)
+
+
+def test_a_sprite_much_larger_than_the_image_is_named():
+    renderer = Sprites((8, 8), {"thing": np.full((1, 4, 4), 255, np.uint8)})
+    assert len(renderer(one(scale=8.0)).objects) == 1
+    text = (r"thing\.scale is 500 in scene 0 of seed 0 \(node 1\); Sprites needs a scale below 9\.051, at which a "
+            "texture is 8 times as large as the image; bound its prior")
+    with pytest.raises(ValueError, match=text):
+        renderer(one(scale=500.0))
+
+
+@pytest.mark.parametrize("name", [None, 2.5, b"zq7", "zq7 "])
+def test_classes_of_textures_are_texts(name):
+    with pytest.raises(ValueError, match=r"^a class in labels\['thing'\] is .*(a class needs a text|differs from)"):
+        Sprites((4, 4), {"thing": grey(2, 4, 4)}, {"thing": ["a", name]})

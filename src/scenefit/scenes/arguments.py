@@ -1,6 +1,8 @@
 """Checks of the arguments of public functions: swapped ones, a dictionary for settings, a grammar for scenes."""
 
 import inspect
+import math
+import numbers
 import reprlib
 from typing import Any
 
@@ -15,6 +17,16 @@ def check_argument(call: str, name: str, value: object, good: bool, takes: str) 
     """
     if not good:
         raise ValueError(f"{call}: {name} needs {takes}; got {describe_value(value)}")
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a finite number that a float can hold: no text, boolean, array, NaN, or 10**400."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def describe_value(value: Any) -> str:

@@ -14,13 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scenefit.data.frame_checks import class_name
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
+from scenefit.renderers.column import MAX_VALUE
 from scenefit.renderers.masks import measure
 from scenefit.renderers.shapes import camera, outline
 from scenefit.renderers.shapes.layers import Layer, Stack, composite, subtract, union, write_ids
 from scenefit.renderers.shapes.outline import OPTIONAL, Limits
-from scenefit.renderers.shapes.placement import CHANNELS, MIN_VALUES, column_of, place_shapes
+from scenefit.renderers.shapes.placement import CHANNELS, MIN_VALUES, UNLIMITED, column_of, place_shapes
+from scenefit.scenes.arguments import is_finite
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
@@ -41,7 +44,8 @@ class Shapes:
 
     An attribute of a node overrides that of its kind, which overrides the default. docs/shapes.md lists all of them
     with units, ranges and defaults. Sampled values outside their range are clipped to it. ValueError for values outside
-    their range that are given here, for a negative radius, an elongation below 1 and numbers that are not finite;
+    their range that are given here, for a negative radius, an elongation below 1, numbers that are not finite and those
+    beyond 1e9 where there is no range;
     GrammarMismatch for kinds that the grammar lacks.
 
     Shapes are painted by layer, then by id, each followed by its parts. In masks, boxes and areas a shape covers the
@@ -64,12 +68,14 @@ class Shapes:
         if not isinstance(self.shapes, Mapping) or not self.shapes:
             raise ValueError("Shapes needs shapes of at least one kind, each with the attributes that all its nodes "
                              f"share: shapes={{'coin': {{}}}}, got {self.shapes!r}")
-        if not 0 < self.solid < 1:
+        if not (is_finite(self.solid) and 0 < self.solid < 1):
             raise ValueError(f"Shapes needs solid above 0 and below 1, the cover at which a pixel is a shape's, got "
                              f"{self.solid}")
         for kind, fixed in self.shapes.items():
             _check_fixed(f"shapes[{kind!r}]", fixed, {"x": UNBOUNDED, "y": UNBOUNDED, **outline.ATTRIBUTES})
         _check_fixed("camera", self.camera, camera.ATTRIBUTES)
+        for kind, name in self.classes.items():
+            class_name(f"classes[{kind!r}]", name)
         for name, kinds in (("classes", self.classes), ("parts", self.parts)):
             wrong = sorted(set(kinds) - set(self.shapes))
             if wrong:
@@ -107,7 +113,7 @@ class Shapes:
             extents[kind] = np.zeros((len(mine), 6))
             if kind not in self.parts:
                 extents[kind][placed.row[mine]] = painting.extent[mine]
-        names = {kind: np.full(len(scenes.tables[kind]), self.classes.get(kind, kind)) for kind in self.shapes}
+        names = {kind: np.full(len(scenes.tables[kind]), str(self.classes.get(kind, kind))) for kind in self.shapes}
         return make_frames(scenes, images, painting.ids.cpu().numpy(), classes=names,
                            amodal={kind: part[:, :4] for kind, part in extents.items()},
                            area={kind: part[:, 4] for kind, part in extents.items()},
@@ -122,11 +128,13 @@ def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
     for name, value in fixed.items():
         if name not in known:
             raise ValueError(f"{what} has no attribute {name!r}{did_you_mean(name, known)}; there are {sorted(known)}")
-        if not isinstance(value, int | float) or not np.isfinite(value):
+        if not is_finite(value):
             raise ValueError(f"{what} needs a finite number for {name}, got {value!r}")
         if name in MIN_VALUES and value < MIN_VALUES[name][0]:
             raise ValueError(f"{what} needs {MIN_VALUES[name][1]} for {name}, got {value!r}")
         _, low, high = known[name]
+        if name not in UNLIMITED:
+            low, high = max(low, -MAX_VALUE), min(high, MAX_VALUE)
         if not low <= value <= high:
             fit = f"a number >= {low:g}" if high == np.inf else f"a number from {low:g} to {high:g}"
             levels = " (0 is dark, 1 is light)" if name in ("shade", *CHANNELS) else ""

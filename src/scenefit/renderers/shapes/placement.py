@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.renderers import GrammarMismatch, unknown_kind
-from scenefit.renderers.column import check_column, read_column, to_numpy
+from scenefit.renderers.column import check_column, check_extent, read_column, to_numpy
 from scenefit.renderers.shapes import outline
 from scenefit.renderers.shapes.outline import OPTIONAL, WOBBLES, Limits
 from scenefit.scenes.scene import SceneBatch
@@ -23,6 +23,7 @@ Fixed = Mapping[str, Mapping[str, float]]  # kind -> attributes that all its sha
 RUN_PIXELS, STACK_PIXELS = 1 << 22, 1 << 16  # of windows composited, and rasterised, at once; they bound the memory
 MAX_WINDOW = 8  # side of the largest window, in units of the image's longer side
 CHANNELS = ("red", "green", "blue")
+UNLIMITED = ("layer", "power")  # attributes that may be as large as floats are: an order, and a square's infinite power
 # Below these a value is an error; values of other attributes are clipped.
 MIN_VALUES = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}
 
@@ -96,7 +97,7 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     reach = outline.reach(values, series)
     x, y = to_numpy(values["x"]), to_numpy(values["y"])
     side = _round_up(2 * reach + 1)
-    _check_side(size, scenes, side, scene[order])
+    _check_side(size, scenes, side, scene[order], number[order], np.repeat(list(shapes), list(map(len, tables)))[order])
     bits = [_is_used(values[name], none) << bit for bit, (name, none) in enumerate(OPTIONAL.items())]
     lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(to_numpy(values["lobes"])), 0)
     prepared = outline.prepare(values, address)
@@ -155,18 +156,20 @@ def column_of(scenes: SceneBatch, kind: str, name: str, fixed: Mapping[str, floa
     if column is None:
         return torch.full((len(table),), float(fixed.get(name, default)), dtype=torch.float64,
                           device=device).clamp(low, high)
+    if name not in UNLIMITED:
+        check_extent(scenes, kind, name, column, "Shapes", low, high)
     if name in MIN_VALUES:
         check_column(scenes, kind, name, column, to_numpy(column) >= MIN_VALUES[name][0], MIN_VALUES[name][1], "Shapes")
     return column.clamp(low, high)
 
 
-def _check_side(size: tuple[int, int], scenes: SceneBatch, side: Array, scene: Array) -> None:
+def _check_side(size: tuple[int, int], scenes: SceneBatch, side: Array, scene: Array, node: Array, kind: Array) -> None:
     largest = MAX_WINDOW * max(size)
     if side.max(initial=0) > largest:
         row = int(np.argmax(side))
-        raise ValueError(f"a shape of scene {int(scenes.index[scene[row]])} of seed {scenes.seed} is {int(side[row])} "
-                         f"pixels across, more than {MAX_WINDOW} times the image ({largest}); bound its radius, "
-                         "elongation and edge")
+        raise ValueError(f"a {kind[row]} of scene {int(scenes.index[scene[row]])} of seed {scenes.seed} (node "
+                         f"{int(node[row])}) is {int(side[row])} pixels across, more than {MAX_WINDOW} times the image "
+                         f"({largest}); bound its radius, elongation and edge, and the camera's blur")
 
 
 def _is_used(column: Tensor, default: float) -> Array:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from scenefit.data.frame_checks import class_names
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
-from scenefit.renderers.column import to_numpy
+from scenefit.renderers.column import check_extent, to_numpy
 from scenefit.renderers.masks import measure
 from scenefit.renderers.sprites.placement import Sheet, column_of, make_sheet, place_sprites
 from scenefit.scenes.rng import generator
@@ -41,7 +42,8 @@ class Sprites:
     centre of pixel (i, j) is x = j + 0.5, y = i + 0.5; default the middle of the image), angle (degrees,
     counter-clockwise as seen), scale (pixels a texel; below 0.7 it is supersampled), opacity (0..1), ink (0..1,
     multiplies the colour), sprite (which texture).  Of the background: shade (grey level 0..255, default 0), noise
-    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink and shade are clipped.
+    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink and shade are clipped;
+    other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
 
     Later ids are painted over earlier ones. In masks, boxes and areas a sprite covers the pixels where its texture's
     alpha is above one half, whatever its opacity and ink (none at opacity 0); its amodal box and area include hidden
@@ -61,6 +63,7 @@ class Sprites:
         sheets = {kind: make_sheet(kind, values, self.device) for kind, values in self.textures.items()}
         object.__setattr__(self, "sheets", sheets)
         for kind, names in self.labels.items():
+            class_names(f"a class in labels[{kind!r}]", names)
             if kind not in sheets or len(names) != len(sheets[kind].ink):
                 have = len(sheets[kind].ink) if kind in sheets else 0
                 raise ValueError(f"labels[{kind!r}] needs one class a texture, got {len(names)} for {have} textures")
@@ -222,6 +225,8 @@ def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
     if len(np.unique(scene)) != len(scene):
         raise ValueError(f"background {kind!r}: a scene has one at most, but one of these has more")
     values = column_of(scenes, kind, name, 0, renderer.device)
+    if name == "noise":
+        check_extent(scenes, kind, name, values, "Sprites")
     return out.index_put((torch.as_tensor(scene, device=out.device),), values)
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.renderers import GrammarMismatch, unknown_kind
-from scenefit.renderers.column import check_column, read_column, to_numpy
+from scenefit.renderers.column import check_column, check_extent, read_column, to_numpy
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
 MIN_SCALE = 1e-3  # pixels a texel
+MAX_WINDOW = 8  # side of the largest sprite, in units of the image's longer side
 DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
 
 
@@ -104,15 +105,22 @@ def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: 
     x, y, angle, scale, opacity, ink, sprite = (
         column_of(scenes, kind, name, default, device)
         for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
+    for name, column in (("x", x), ("y", y), ("angle", angle), ("scale", scale)):
+        check_extent(scenes, kind, name, column, "Sprites")
     check_column(scenes, kind, "scale", scale, to_numpy(scale) >= 0, "a number >= 0", "Sprites")
     number, last = to_numpy(sprite), len(sheet.ink) - 1
     check_column(scenes, kind, "sprite", sprite, (number == np.floor(number)) & (number >= 0) & (number <= last),
                  f"a whole number in 0..{last}, as there are {last + 1} textures", "Sprites")
     number, scale = number.astype(np.int64), scale.clamp(min=MIN_SCALE)
     size = to_numpy(scale)
+    reach, largest = float(sheet.reach.max()), MAX_WINDOW * max(image)
+    wide = np.floor(2 * size * reach) + 2
+    check_column(scenes, kind, "scale", scale, (wide <= largest) | (size <= 1),
+                 f"a scale below {largest / max(2 * reach, 1):.4g}, at which a texture is {MAX_WINDOW} times as large "
+                 "as the image; bound its prior", "Sprites")
     columns = {"kind": np.full(len(table), code), "row": np.arange(len(table)), "scene": table.scene, "id": table.id,
                "sprite": number, "half": sheet.reach[number] * size,
-               "window": _round_up(np.floor(2 * size * sheet.reach.max()) + 2),
+               "window": _round_up(wide),
                "fine": 2 ** np.clip(np.ceil(np.log2(0.7 / size)), 0, 4).astype(np.int64)}
     turn = torch.deg2rad(angle)
     return columns, torch.stack([x, y, turn.cos() / scale, turn.sin() / scale, opacity.clamp(0, 1), ink.clamp(0, 1)])
