@@ -6,10 +6,21 @@ import torch
 from toys import bars, dot, dots, one
 
 from scenefit.metrics.features import to_tensor
-from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, regression_targets, targets, train
+from scenefit.nets.attribute_regressor import (
+    AttributeRegressor,
+    is_grey,
+    regression_targets,
+    targets,
+    train,
+    training_images,
+)
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
+
+
+def seen(regressor, images):
+    return training_images(regressor, [images], len(images))
 
 
 def test_each_learned_attribute_has_a_target(street):
@@ -72,7 +83,7 @@ def test_a_regressor_learns_to_predict(kind):
     found, scenes = targets(grammar), grammar.sample(0, 768)
     truth = regression_targets(grammar, found, scenes)
     regressor = AttributeRegressor((16, 16), truth.shape[1], True, 0)
-    train(regressor, to_tensor(renderer(scenes).images), truth, 0, epochs=6)
+    train(regressor, seen(regressor, renderer(scenes).images), truth, 0, epochs=6)
     fresh = grammar.sample(1, 200)
     with torch.no_grad():
         predictions = regressor.predictions(to_tensor(renderer(fresh).images))
@@ -87,32 +98,45 @@ def test_missing_attributes_do_not_count():
     truth = regression_targets(grammar, targets(grammar), scenes)
     assert bool(truth.isnan().any())
     regressor = AttributeRegressor((16, 16), truth.shape[1], True, 0)
-    train(regressor, to_tensor(dots()(scenes).images), truth, 0, epochs=1)
+    train(regressor, seen(regressor, dots()(scenes).images), truth, 0, epochs=1)
     assert all(bool(value.isfinite().all()) for value in regressor.state_dict().values())
 
 
 def test_training_is_the_same_each_time_and_leaves_torchs_numbers_alone():
     grammar = dot(learned(Uniform(3, 13)))
     scenes = grammar.sample(0, 128)
-    images, truth = to_tensor(dots()(scenes).images), regression_targets(grammar, targets(grammar), scenes)
+    images, truth = dots()(scenes).images, regression_targets(grammar, targets(grammar), scenes)
     before, states = torch.random.get_rng_state(), []
     for _ in range(2):
         regressor = AttributeRegressor((16, 16), truth.shape[1], True, 5)
-        train(regressor, images, truth, 6, epochs=2)
+        train(regressor, seen(regressor, images), truth, 6, epochs=2)
         states.append(regressor.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("grey", [True, False])
+def test_images_in_chunks_are_seen_as_all_at_once(grey):
+    images = np.random.default_rng(3).integers(0, 256, (21, 90, 70, 3)).astype(np.uint8)
+    images = np.repeat(images[..., :1], 3, axis=3) if grey else images
+    regressor = AttributeRegressor((90, 70), 2, grey, 0)
+    found = training_images(regressor, np.split(images, [2, 3, 19]), 21)
+    assert np.array_equal(found.inputs, regressor.reduced(to_tensor(images)).numpy())
+    values = (images[..., :1] if grey else images) / 255
+    assert found.mean == pytest.approx(values.mean(), rel=1e-6)
+    assert found.deviation == pytest.approx(values.std(), rel=1e-5)
+    assert torch.equal(regressor.features.rest(torch.from_numpy(found.inputs)), regressor(to_tensor(images))[0])
+
+
 def test_gradients_reach_the_images_but_not_the_trained_regressor():
     grammar = dot(learned(Uniform(3, 13)))
     scenes = grammar.sample(0, 64)
-    images, truth = to_tensor(dots()(scenes).images), regression_targets(grammar, targets(grammar), scenes)
+    images, truth = dots()(scenes).images, regression_targets(grammar, targets(grammar), scenes)
     regressor = AttributeRegressor((16, 16), truth.shape[1], True, 5)
-    train(regressor, images, truth, 6, epochs=1)
+    train(regressor, seen(regressor, images), truth, 6, epochs=1)
     for value in regressor.parameters():
         value.grad = None
-    leaf = images.clone().requires_grad_(True)
+    leaf = to_tensor(images).requires_grad_(True)
     regressor.features(leaf).sum().backward()
     assert float(leaf.grad.abs().max()) > 0
     assert all(value.grad is None for value in regressor.parameters())

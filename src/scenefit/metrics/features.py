@@ -5,7 +5,8 @@ the images where it is to carry a gradient. Legend: N images; H, W pixels; F fea
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from scenefit.files.scratch import release
+
 Extractor = Callable[[Tensor], Tensor]
 
 CHUNK = 64
+PIXELS = 2**22  # that an extractor sees at once: 64 images of 256x256
+INPUTS = 1024  # reduced images that the second step of an extractor sees at once
 LITE0_SIDE = 64  # pixels; its strides leave 2x2 places of this, and nothing to average of less
 
 
@@ -26,6 +31,47 @@ def pixels(size: int | tuple[int, int]) -> Extractor:
     if min(shape) < 1:
         raise ValueError(f"pixels needs a size of at least 1 pixel, got {size}")
     return lambda images: F.adaptive_avg_pool2d(images, shape).flatten(1)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoSteps:
+    """An extractor in two steps, so that many images can pass in chunks with the same result.
+
+    reduce: images [N, 3, H, W] -> small inputs [N, ...], each from its own image alone.  rest: inputs -> [N, F].
+    """
+
+    reduce: Callable[[Tensor], Tensor]
+    rest: Callable[[Tensor], Tensor]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.rest(self.reduce(images))
+
+
+def in_steps(extractor: Extractor) -> TwoSteps:
+    """An extractor as `TwoSteps`; of one that is not, the first step makes the features, and the second nothing."""
+    return extractor if isinstance(extractor, TwoSteps) else TwoSteps(extractor, lambda features: features)
+
+
+@torch.no_grad()
+def features_of_chunks(chunks: Iterable[Any], *extractors: Extractor) -> list[Tensor]:
+    """Features [N, F] by each extractor of images that come in chunks uint8 [., H, W, 3], without gradient.
+
+    An extractor in `TwoSteps` sees up to 1024 images together, any other a part of a chunk.
+    """
+    steps = [in_steps(extractor) for extractor in extractors]
+    parts: list[list[Tensor]] = [[] for _ in steps]
+    for images in chunks:
+        for pixels in tensor_parts(images):
+            for found, step in zip(parts, steps, strict=True):
+                found.append(step.reduce(pixels))
+    return [torch.cat([step.rest(some) for some in torch.cat(found).split(INPUTS)])
+            for found, step in zip(parts, steps, strict=True)]
+
+
+def tensor_parts(images: Any) -> Iterable[Tensor]:
+    """Images uint8 [N, H, W, 3] as `to_tensor` gives them, some at a time, of `PIXELS` at most."""
+    count = max(1, PIXELS // max(1, images.shape[1] * images.shape[2]))
+    return (to_tensor(images[first:first + count]) for first in range(0, len(images), count))
 
 
 class _Frozen(nn.Module):
@@ -158,12 +204,15 @@ def to_tensor(images: Any) -> Tensor:
     images = images if isinstance(images, Tensor) else torch.tensor(np.asarray(images))
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(f"images need to be uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}")
-    return images.permute(0, 3, 1, 2).float().div(255).contiguous()
+    return images.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 @torch.no_grad()
-def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
+def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu", chunk: int = CHUNK,
+            prepare: Callable[[Any], Tensor] = to_tensor) -> Tensor:
     """Features [N, F] of images uint8 [N, H, W, 3], without gradient, on device.
+
+    prepare: makes of some of the images, or of whatever is given instead, what the extractor takes.
 
     The extractor always sees `chunk` images, the last ones padded with black: matrix products differ by batch size in
     their last bits, so an image's features would otherwise depend on how many images come after it.
@@ -176,8 +225,10 @@ def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu
                          "features change from call to call; pass features.module(net)")
     parts = []
     for first in range(0, max(len(images), 1), chunk):
-        batch = to_tensor(images[first : first + chunk]).to(device)
+        batch = prepare(images[first : first + chunk]).to(device)
         out = extractor(F.pad(batch, (0, 0, 0, 0, 0, 0, 0, chunk - len(batch))))
+        if isinstance(images, np.ndarray):
+            release(images)
         if out.ndim != 2 or len(out) != chunk:
             raise ValueError(f"a feature extractor returns [N, F] for N images, got {list(out.shape)} for {chunk}")
         parts.append(out[: len(batch)])

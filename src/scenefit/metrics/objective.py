@@ -22,11 +22,19 @@ class Objective:
 
     def loss(self, images: Tensor) -> Tensor:
         """Unbiased MMD^2, a scalar with gradient to images [S, 3, H, W] in 0..1."""
-        return mmd2(self.extractor(images), self.kernel)
+        return self.loss_of(self.extractor(images))
 
     def witness(self, images: Tensor) -> Tensor:
         """Each image's contribution to the distance [S]: lower is more like the photos."""
-        return witness(self.extractor(images), self.kernel)
+        return self.witness_of(self.extractor(images))
+
+    def loss_of(self, features: Tensor) -> Tensor:
+        """The same of the images' features [S, F], with gradient to these."""
+        return mmd2(features, self.kernel)
+
+    def witness_of(self, features: Tensor) -> Tensor:
+        """Likewise."""
+        return witness(features, self.kernel)
 
 
 def objective(extractor: Extractor, images: np.ndarray) -> Objective:

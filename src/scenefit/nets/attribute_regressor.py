@@ -5,14 +5,17 @@ distances, since it represents what the scene can express and little else. Legen
 F features; n nodes of a kind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from scenefit.files.scratch import release, scratch_array
+from scenefit.metrics.features import TwoSteps, to_tensor
 from scenefit.nets.optimise import minimise, shuffled_batches
 from scenefit.scenes.attributes import Attribute, Form
 from scenefit.scenes.grammar import Grammar
@@ -23,6 +26,7 @@ FEATURES = 32
 HIDDEN = 64
 MAX_SIDE = 64  # pixels of the longer side; larger images are scaled down
 BATCH = 64
+REDUCED = 16  # images reduced at once
 LEARNING_RATE = 6e-3
 
 
@@ -122,44 +126,89 @@ class AttributeRegressor(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def reduced(self, images: Tensor) -> Tensor:
+        """What the network sees of images [N, 3, H, W]: [N, c, h, w], each of its own image alone."""
         if self.grey:
             images = images.mean(1, keepdim=True)
         if images.shape[2:] != self.input_size:
             images = F.interpolate(images, self.input_size, mode="bilinear", antialias=True)
-        features = self.body((images - self.centre) / self.scale)
+        return images
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self._features(self.reduced(images))
         return features, self.out(features)
 
-    def features(self, images: Tensor) -> Tensor:
+    def _features(self, inputs: Tensor) -> Tensor:
+        return self.body((inputs - self.centre) / self.scale)
+
+    @property
+    def features(self) -> TwoSteps:
         """As a feature extractor: images -> [N, F]."""
-        return self(images)[0]
+        return TwoSteps(self.reduced, self._features)
 
-    def predictions(self, images: Tensor) -> Tensor:
+    @property
+    def predictions(self) -> TwoSteps:
         """images -> [N, R]."""
-        return self(images)[1]
+        return TwoSteps(self.reduced, lambda inputs: self.out(self._features(inputs)))
 
 
-def train(regressor: AttributeRegressor, pixels: Tensor, truth: Tensor, seed: int, epochs: int = 5) -> None:
-    """Fit the predictions to their true values [N, R] by squared error; missing values (NaN) do not count.
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """What the regressor sees of renders. inputs: `AttributeRegressor.reduced` of each, float32 [N, c, h, w], in a
+    `scratch_array`.  mean, deviation: of all values of all pixels."""
 
-    pixels [N, 3, H, W] in 0..1.
-    """
-    if regressor.grey:
-        pixels = pixels[:, :1].expand(-1, 3, -1, -1)
-    regressor.centre.fill_(float(pixels.mean()))
-    regressor.scale.fill_(max(float(pixels.std()), 1e-3))
+    inputs: NDArray[np.float32]
+    mean: float
+    deviation: float
+
+
+@torch.no_grad()
+def training_images(regressor: AttributeRegressor, chunks: Iterable[NDArray[np.uint8]], count: int) -> TrainingImages:
+    """Of chunks of renders uint8 [., H, W, 3], count in all."""
+    inputs = scratch_array((count, 1 if regressor.grey else 3, *regressor.input_size), np.float32)
+    at, parts = 0, []
+    for images in chunks:
+        pixels = to_tensor(images)
+        seen = pixels[:, :1].expand(-1, 3, -1, -1) if regressor.grey else pixels
+        parts.append((seen.numel(), float(seen.mean()), float(seen.std())))
+        for some in pixels.split(REDUCED):
+            inputs[at:at + len(some)] = regressor.reduced(some).numpy()
+            at += len(some)
+        release(inputs)
+    n, mean, deviation = np.array(parts).T  # of each chunk; together as in Chan, Golub and LeVeque 1979
+    whole = float((n * mean).sum() / n.sum())
+    squares = ((n - 1) * deviation**2 + n * (mean - whole) ** 2).sum()
+    return TrainingImages(inputs, whole, float(np.sqrt(squares / (n.sum() - 1))))
+
+
+def train(regressor: AttributeRegressor, images: TrainingImages, truth: Tensor, seed: int, epochs: int = 5) -> None:
+    """Fit the predictions to their true values [N, R] by squared error; missing values (NaN) do not count."""
+    regressor.centre.fill_(images.mean)
+    regressor.scale.fill_(max(images.deviation, 1e-3))
     known = torch.isfinite(truth)
     target = torch.where(known, truth, torch.zeros(()))
+
+    def loss(rows: Tensor) -> Tensor:
+        inputs = torch.from_numpy(images.inputs[rows.numpy()])
+        release(images.inputs)
+        return ((regressor.predictions.rest(inputs) - target[rows]) ** 2 * known[rows]).mean()
+
     regressor.requires_grad_(True)
     # A batch of one image has no variance for batch normalisation.
-    batches = shuffled_batches(len(pixels), BATCH, epochs, derive_seed(seed, "reader order"), min_size=2)
-    losses = (((regressor.predictions(pixels[rows]) - target[rows]) ** 2 * known[rows]).mean() for rows in batches)
+    batches = shuffled_batches(len(truth), BATCH, epochs, derive_seed(seed, "reader order"), min_size=2)
     regressor.train()
-    minimise(losses, torch.optim.Adam(regressor.parameters(), LEARNING_RATE), epochs * -(-len(pixels) // BATCH))
+    minimise(map(loss, batches), torch.optim.Adam(regressor.parameters(), LEARNING_RATE),
+             epochs * -(-len(truth) // BATCH))
     regressor.eval()
     regressor.requires_grad_(False)
 
 
 def is_grey(*sets: np.ndarray) -> bool:
     """Whether all images [N, H, W, 3] of all sets are without colour."""
-    return all(np.array_equal(s[..., 0], s[..., 1]) and np.array_equal(s[..., 0], s[..., 2]) for s in sets)
+    for images in sets:
+        for first in range(0, len(images), REDUCED):
+            some = images[first:first + REDUCED]
+            if not (np.array_equal(some[..., 0], some[..., 1]) and np.array_equal(some[..., 0], some[..., 2])):
+                return False
+        release(images)
+    return True

@@ -1,35 +1,102 @@
-"""Images and labels of many scenes, rendered in chunks: the masks of all scenes are never in memory at once.
+"""Images and labels of many scenes, rendered in chunks, so that memory does not grow with the number of scenes: masks
+and floats are there for one chunk at a time, and images that are collected are bytes.
 
 Legend: S scenes; H, W pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.frames import Frames
-from scenefit.renderers import Renderer, render
+from scenefit.files.scratch import release, scratch_array
+from scenefit.renderers import Renderer, render, renderer_info
 from scenefit.scenes.scene import SceneBatch
 
-CHUNK = 256  # scenes rendered at once
+PIXELS = 2**24  # rendered at once: 256 images of 256x256, 18 of 1280x720
+SCENES = 4096  # rendered at once at most
+FIRST = 16  # scenes rendered at once until the size of the images is known
+WORKER_SCENES, WORKER_PIXELS = 64, 2**27  # a worker draws 64 scenes at once; of all workers together at most so many
+Images = NDArray[np.uint8]
 
 
-def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [S, H, W, 3] and labels of whole images [S]."""
-    drawn = [(frames.images, frames.label) for frames in render_parts(renderer, scenes)]
-    return np.concatenate([images for images, _ in drawn]), np.concatenate([label for _, label in drawn])
+def scenes_at_once(size: tuple[int, int], pixels: int = PIXELS) -> int:
+    """How many images of a size (height, width) have so many pixels together, at least 1."""
+    return min(max(1, pixels // (size[0] * size[1])), SCENES)
+
+
+def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[Images, NDArray[np.str_]]:
+    """Images uint8 [S, H, W, 3] and labels of whole images [S]. The images lie in a `scratch_array`."""
+    label: list[NDArray[np.str_]] = []
+
+    def images() -> Iterator[Images]:
+        for frames in render_parts(renderer, scenes):
+            label.append(frames.label)
+            yield frames.images
+
+    return collect_images(images(), len(scenes)), np.concatenate(label)
 
 
 def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy
-                      | None = None) -> tuple[np.ndarray, Boxes]:
-    """Images uint8 [S, H, W, 3] and the boxes of their objects, drawn likewise."""
-    drawn = [(frames.images, label_boxes(frames, label_policy)) for frames in render_parts(renderer, scenes)]
-    return np.concatenate([images for images, _ in drawn]), join_boxes([boxes for _, boxes in drawn])
+                      | None = None) -> tuple[Images, Boxes]:
+    """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects."""
+    boxes: list[Boxes] = []
+
+    def images() -> Iterator[Images]:
+        for frames in render_parts(renderer, scenes):
+            boxes.append(label_boxes(frames, label_policy))
+            yield frames.images
+
+    return collect_images(images(), len(scenes)), join_boxes(boxes)
 
 
-def render_parts(renderer: Renderer, scenes: SceneBatch) -> Iterator[Frames]:
-    """Frames of at most 256 scenes at a time, in order."""
-    for part in np.array_split(np.arange(len(scenes)), -(-len(scenes) // CHUNK)):
-        yield render(renderer, scenes.take(part))
+def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] | None = None,
+                 pixels: int = PIXELS) -> Iterator[Frames]:
+    """Frames of some scenes at a time, in order. size: (height, width) of the images, where it is known.
+
+    pixels: of the images of one chunk. Each worker of a pool gets its usual 64 scenes where that is not far more.
+    """
+    size, done = size or renderer_info(renderer).size, 0
+    if size is None and len(scenes):
+        frames = render(renderer, scenes.take(np.arange(min(FIRST, len(scenes)))))
+        size, done = (frames.images.shape[1], frames.images.shape[2]), len(frames)
+        yield frames
+        del frames
+    left = len(scenes) - done
+    if left > 0:
+        assert size is not None
+        workers = getattr(renderer, "workers", 0)
+        count = max(scenes_at_once(size, pixels), min(WORKER_SCENES * workers, scenes_at_once(size, WORKER_PIXELS)))
+        for rows in np.array_split(np.arange(done, len(scenes)), -(-left // count)):
+            yield render(renderer, scenes.take(rows))
+
+
+def collect_images(chunks: Iterable[Images], count: int) -> Images:
+    """Chunks of images [., H, W, 3], count in all, as one `scratch_array`."""
+    out, at = np.zeros((0, 0, 0, 3), np.uint8), 0
+    for images in chunks:
+        if len(images) == count:
+            return images
+        if not at:
+            out = scratch_array((count, *images.shape[1:]), np.uint8)
+        out[at:at + len(images)] = images
+        at += len(images)
+        release(out)
+    return out
+
+
+def recut(chunks: Iterable[Images], count: int) -> Iterator[Images]:
+    """The same images [., H, W, 3] in chunks of count; the last may be smaller."""
+    held: list[Images] = []
+    for images in chunks:
+        while sum(map(len, held)) + len(images) >= count:
+            own = count - sum(map(len, held))
+            whole = [*held, images[:own]] if own else held
+            yield whole[0] if len(whole) == 1 else np.concatenate(whole)
+            held, images = [], images[own:]
+        held += [images] if len(images) else []
+    if held:
+        yield held[0] if len(held) == 1 else np.concatenate(held)

@@ -16,11 +16,12 @@ import torch
 from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved
 from scenefit.inference.stages.regressor import Regressor, once
 from scenefit.inference.stages.setting_types import check_types
-from scenefit.metrics.features import to_tensor
+from scenefit.metrics.features import features_of_chunks
 from scenefit.metrics.objective import Objective
 from scenefit.nets.quantile_offsets import KNOTS, MASS, prior_at_knots
 from scenefit.nets.scene_distribution import SIGMA_FLOOR, SceneDistribution
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import render_parts
 from scenefit.scenes.rng import derive_seed
 
 N_IMAGES = 64  # rendered for each candidate
@@ -97,9 +98,9 @@ class Search:
         """Renders and judges the next candidates; returns their losses."""
         candidates, losses = self.strategy.ask(), []
         for candidate in candidates:
-            images = render(renderer, self.apply(candidate).sample(self.seed, N_IMAGES)).images
-            with torch.no_grad():
-                losses.append(float(objective.loss(to_tensor(images))))
+            frames = render_parts(renderer, self.apply(candidate).sample(self.seed, N_IMAGES))
+            (features,) = features_of_chunks((part.images for part in frames), objective.extractor)
+            losses.append(float(objective.loss_of(features)))
         self._tell(candidates, losses)
         return losses
 

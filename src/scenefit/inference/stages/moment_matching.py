@@ -10,10 +10,10 @@ import torch
 
 from scenefit.inference.stages.moments import match_moments, nearest_neighbour_abc, widened
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, fits, moved
-from scenefit.inference.stages.regressor import Regressor, train_regressor, training
+from scenefit.inference.stages.regressor import Inputs, Regressor, train_regressor, training
 from scenefit.inference.stages.setting_types import check_types
 from scenefit.inference.stages.validation import measured
-from scenefit.metrics.features import compute
+from scenefit.metrics.features import compute, features_of_chunks
 from scenefit.nets.attribute_regressor import regression_targets
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.attributes import Attribute
@@ -90,12 +90,13 @@ class MomentMatching:
     def _round(self, problem: Problem, state: State, seed: int, keep_ends: bool) -> State:
         """Match once; the distance is the one before."""
         scenes = state.distribution.sample(seed, self.renders)
-        images, predict = problem.render(scenes), state.regressor.predictions
-        matched = match_moments(state.distribution, problem.targets, scenes, predict(images),
+        predict, objective = state.regressor.predictions, distance(problem, state)
+        predictions, features = features_of_chunks(problem.render(scenes), predict, objective.extractor)
+        matched = match_moments(state.distribution, problem.targets, scenes, predictions,
                                 compute(predict, problem.images),
                                 regression_targets(problem.grammar, problem.targets, scenes), keep_ends)
         return moved(state, matched, renders=state.renders + len(scenes),
-                     distance=float(distance(problem, state).loss(images)))
+                     distance=float(objective.loss_of(features)))
 
     def _nearer_end(self, problem: Problem, state: State, attribute: Attribute) -> State:
         """Predictions confuse the ends of an axis; so match at both, and let the distance decide."""
@@ -110,7 +111,7 @@ class MomentMatching:
         return replace(chosen, renders=turned.renders, distance=state.distance)
 
 
-def _propose(problem: Problem, state: State, scenes: SceneBatch, images: torch.Tensor) -> SceneDistribution:
+def _propose(problem: Problem, state: State, scenes: SceneBatch, inputs: Inputs) -> SceneDistribution:
     predict = state.regressor.predictions
-    pixels = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return nearest_neighbour_abc(state.distribution, scenes, compute(predict, pixels), compute(predict, problem.images))
+    return nearest_neighbour_abc(state.distribution, scenes, compute(predict.rest, inputs, prepare=torch.from_numpy),
+                                 compute(predict, problem.images))

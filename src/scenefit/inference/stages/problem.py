@@ -3,7 +3,7 @@
 Legend: N photos; S scenes; H, W pixels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,14 +15,15 @@ from torch import Tensor
 
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
-from scenefit.metrics.features import Extractor, to_tensor
+from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective
 from scenefit.metrics.objective import objective as make_objective
 from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
 from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import fill
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import render_parts
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
@@ -76,12 +77,18 @@ class Problem:
         """The seed of all random numbers of one purpose at one step of a stage."""
         return derive_seed(self.seed, f"{purpose} {step}")
 
-    def render(self, scenes: SceneBatch) -> Tensor:
-        """Images [S, 3, H, W] in 0..1. ValueError for a class of renders that the task does not know."""
-        frames = render(self.renderer, scenes)
-        if self.labelled is not None and self.task is not None:
-            self.task.labels(frames, self.label_policy)  # labels that the task cannot use end the fit here, at once
-        return to_tensor(frames.images)
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of photos and renders."""
+        return self.images.shape[1], self.images.shape[2]
+
+    def render(self, scenes: SceneBatch) -> Iterator[NDArray[np.uint8]]:
+        """Images uint8 [., H, W, 3] of some scenes at a time. ValueError for a class of renders that the task does not
+        know."""
+        for frames in render_parts(self.renderer, scenes, self.size):
+            if self.labelled is not None and self.task is not None:
+                self.task.labels(frames, self.label_policy)  # labels that the task cannot use end the fit here, at once
+            yield frames.images
 
     def objective(self, regressor: AttributeRegressor) -> Objective:
         """The distance to the photos, in the given features or in the regressor's."""
@@ -159,8 +166,7 @@ def within_budget(problem: Problem, state: State, stage: Stage, step: int, minut
 def start(problem: Problem, renders: int = 0) -> State:
     """The state before the first step. renders: drawn to prepare the problem."""
     distribution = SceneDistribution(problem.grammar, derive_seed(problem.seed, "transformer"))
-    height, width = problem.images.shape[1:3]
-    regressor = AttributeRegressor((height, width), sum(target.width for target in problem.targets),
+    regressor = AttributeRegressor(problem.size, sum(target.width for target in problem.targets),
                                    is_grey(problem.images), derive_seed(problem.seed, "reader"))
     values = parameters(distribution)
     objective = None if problem.features is None else problem.objective(regressor)

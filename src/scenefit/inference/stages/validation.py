@@ -5,13 +5,16 @@ from dataclasses import replace
 import torch
 
 from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved, no_renders, set_parameters
+from scenefit.metrics.features import features_of_chunks
 
 
 def measured(problem: Problem, state: State, purpose: str) -> tuple[State, float]:
     """The distance of fresh renders of the present distribution; the same purpose has the same scenes, so that only
     what was changed differs."""
     scenes = state.distribution.sample(problem.seed_of(purpose), problem.budget.validation_renders)
-    measured = float(distance(problem, state).loss(problem.render(scenes)))
+    objective = distance(problem, state)
+    (features,) = features_of_chunks(problem.render(scenes), objective.extractor)
+    measured = float(objective.loss_of(features))
     return replace(state, renders=state.renders + len(scenes)), measured
 
 

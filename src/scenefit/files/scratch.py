@@ -1,0 +1,55 @@
+"""Arrays that may be larger than memory: from 256 MiB on they lie in a temporary file, and the system keeps only the
+parts in use in memory.
+
+The file has no name, so that nothing is left of it when the process ends, however it ends.
+"""
+
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IN_MEMORY = 2**28  # bytes of an array that is kept in memory whole
+BLOCK = 2**25  # bytes copied at once
+
+
+def scratch_array(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
+    """An array of zeros, used as any other: in memory up to 256 MiB, else in a file without a name in the folder for
+    temporary files (set by TMPDIR), which goes when the array does. Where that folder has no room, in memory too."""
+    shape, dtype = tuple(int(length) for length in shape), np.dtype(dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if size <= IN_MEMORY or not hasattr(os, "posix_fallocate"):
+        return np.zeros(shape, dtype)
+    try:
+        with tempfile.TemporaryFile(prefix="scenefit-") as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # a write beyond the room left would kill the process later
+            return np.frombuffer(mmap.mmap(file.fileno(), size), dtype).reshape(shape)
+    except OSError:
+        return np.zeros(shape, dtype)
+
+
+def release(array: NDArray[Any]) -> None:
+    """Tell the system that no part of a `scratch_array` (or of the array that a view is of) is needed in memory now.
+    Its values stay; any other array is left alone."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def take_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """array[rows], as a scratch array where it is large."""
+    row = int(np.prod(array.shape[1:], dtype=np.int64)) * array.itemsize
+    if len(rows) * row <= IN_MEMORY:
+        return array[rows]
+    out, step = scratch_array((len(rows), *array.shape[1:]), array.dtype), max(1, BLOCK // max(row, 1))
+    for first in range(0, len(rows), step):
+        out[first:first + step] = array[rows[first:first + step]]
+        release(out)
+        release(array)
+    return out
