@@ -373,12 +373,12 @@ def test_a_renderer_goes_to_the_device_if_it_can(world, tmp_path):
     with options.drawing(scene, device="meta") as placed:
         assert placed.device == placed.info.device == "meta"
         assert placed.info.size == (8, 8) and placed.info.differentiable
-    with options.drawing(scene, workers=2) as spread:
+    with options.drawing(scene, options.Workers(2)) as spread:
         assert torch.equal(spread.info.draw(scenes), scene.renderer.draw(scenes))
     with pytest.raises(Exception, match="--workers 2 and --device cuda exclude each other"):
-        options.drawing(scene, 2, "cuda").__enter__()
+        options.drawing(scene, options.Workers(2), "cuda").__enter__()
     with pytest.raises(ValueError, match="the scene's renderer cannot choose its device, as its info has no `to`"):
-        options.drawing(load_scene(world / "scene.py"), 0, "cuda").__enter__()
+        options.drawing(load_scene(world / "scene.py"), device="cuda").__enter__()
 
 
 def test_data_of_a_scene_files_prior(world, tmp_path):

@@ -54,7 +54,7 @@ def test_a_run_cut_anywhere_ends_in_the_same_bytes(tmp_path, form):
 
 def test_a_run_cut_while_it_finishes_goes_on(tmp_path, monkeypatch):
     generate(model(), bars(), N, tmp_path / "whole")
-    for name in ("_tidy", "_rows"):
+    for name in ("remove_rows", "read_rows"):
         with monkeypatch.context() as patch:
             patch.setattr(scenefit.generation.dataset, name, lambda out: 1 / 0)
             with pytest.raises(ZeroDivisionError):
@@ -177,8 +177,8 @@ def test_rows_are_parsed_once(tmp_path, monkeypatch):
     """Their classes lie in files of their own."""
     parsed = []
     loads = json.loads
-    monkeypatch.setattr("scenefit.generation.dataset.json.loads", lambda text: parsed.append(text) or loads(text))
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(bytes(text)) or loads(text))
     generate(model(), bars(), N, tmp_path / "out")
-    rows = [text for text in parsed if '"objects"' in text]
+    rows = [text for text in parsed if b'"objects"' in text]
     assert len(rows) == -(-N // 64) == len(set(rows))
-    assert len([text for text in parsed if text not in rows]) == len(rows)
+    assert sum(len(text) for text in parsed if text not in rows) < 0.02 * sum(len(text) for text in rows)

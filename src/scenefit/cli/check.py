@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from scenefit.cli import console
 from scenefit.cli.options import (
+    NO_WORKERS,
     CountOption,
     DeviceOption,
     SceneArgument,
     SeedOption,
     SheetOption,
-    WorkersOption,
+    Workers,
     drawing,
     resolve,
+    worker_options,
 )
 
 if TYPE_CHECKING:
@@ -23,12 +25,13 @@ MARKS = {"ok": "ok      ", "warning": "warning ", "wrong": "WRONG   "}
 
 
 @console.command("Stopped.")
+@worker_options
 def check(
     scene: SceneArgument,
     n: CountOption = 64,
     out: SheetOption = Path(),
     seed: SeedOption = 0,
-    workers: WorkersOption = 0,
+    workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
 ) -> None:
     """Check a scene file for errors.

@@ -8,13 +8,14 @@ import typer
 from scenefit.cli import console
 from scenefit.cli.options import (
     APART,
+    NO_WORKERS,
     RESUME,
     DeviceOption,
     FlatOption,
     LabelledOption,
     SceneOption,
     SeedOption,
-    WorkersOption,
+    Workers,
     check_flat_field,
     drawing,
     keep_apart,
@@ -24,6 +25,7 @@ from scenefit.cli.options import (
     open_scene,
     photos,
     resolve,
+    worker_options,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ OF_DETECTORS = {"source", "labelled", "flat_field", "device"}  # options; all ot
 
 
 @console.command(RESUME)
+@worker_options
 @label_options
 def evaluate(
     context: typer.Context,
@@ -53,7 +56,7 @@ def evaluate(
                                         "detector.")] = 1024,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Trainings per distribution.")] = 3,
     seed: SeedOption = 0,
-    workers: WorkersOption = 0,
+    workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
 ) -> None:
@@ -100,7 +103,7 @@ def evaluate(
 
 
 def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path | None, scene: Path | None,
-                  settings: "EvaluationSettings", workers: int, device: str,
+                  settings: "EvaluationSettings", workers: Workers, device: str,
                   label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.run.evaluation import FEATURES, evaluate_run

@@ -9,12 +9,13 @@ import typer
 from scenefit.cli import console
 from scenefit.cli.options import (
     ELSEWHERE,
+    NO_WORKERS,
     DeviceOption,
     FlatOption,
     LabelledOption,
     SceneArgument,
     SeedOption,
-    WorkersOption,
+    Workers,
     command_line,
     drawing,
     flat_field_hash,
@@ -24,6 +25,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     settings,
+    worker_options,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 
 @console.command("Stopped. All but the last second or so is saved; run the same command again to resume.")
+@worker_options
 @label_options
 def fit(
     scene: SceneArgument,
@@ -60,7 +63,7 @@ def fit(
                                                  show_default="auto")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of the MMD descent.",
                                               show_default="60; 0 after abc, 400 in meta-sim")] = None,
-    workers: WorkersOption = 0,
+    workers: Workers = NO_WORKERS,
     label_policy: "LabelPolicy | None" = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
                                                    "scenefit.Settings, such as descent.batch=256; may be repeated.",
@@ -86,7 +89,7 @@ def fit(
 
 
 def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
-         workers: int, label_policy: "LabelPolicy | None") -> None:
+         workers: Workers, label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.inference.fit import check_learned, frame_size
     from scenefit.renderers.scene_file import load_scene

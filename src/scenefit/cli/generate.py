@@ -7,14 +7,16 @@ import typer
 
 from scenefit.cli import console
 from scenefit.cli.options import (
+    NO_WORKERS,
     RESUME,
     DeviceOption,
     SceneOption,
-    WorkersOption,
+    Workers,
     drawing,
     label_options,
     open_scene,
     resolve,
+    worker_options,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 @console.command(RESUME)
+@worker_options
 @label_options
 def generate(
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
@@ -34,7 +37,7 @@ def generate(
                                         "per class. coco: boxes and masks. yolo, voc, kitti: boxes.")] = "coco",
     validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Fraction in the val part.")] = 0.1,
     scene: SceneOption = None,
-    workers: WorkersOption = 0,
+    workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
 ) -> None:
@@ -51,8 +54,8 @@ def generate(
     from.
     """
     from scenefit.data.formats import FORMATS, as_format
-    from scenefit.files.lock import lock
     from scenefit.generation.dataset import check_out, generate_steps
+    from scenefit.renderers import RenderError
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
@@ -61,11 +64,19 @@ def generate(
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
-    with drawing(found, workers, resolve(device)) as renderer, lock(out), console.bar() as progress:
+    with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:
         shown = progress.add_task("images", total=n)
-        for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
-                                   drawn_by=found.hash):
-            progress.update(shown, completed=step.written, description=f"{step.written:,} images")
+        written = 0
+        try:
+            for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
+                                       drawn_by=found.hash):
+                written = step.written
+                progress.update(shown, completed=written, description=f"{written:,} images")
+        except RenderError as error:
+            if written:
+                raise RenderError(f"{error.reason}. {written:,} of {n:,} images are written: while the scene file is "
+                                  "the same, the same command goes on from there", error.seed, error.indices) from error
+            raise
     console.say(f"{n:,} images in {out}")
 
 

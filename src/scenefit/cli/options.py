@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,9 +42,6 @@ SceneOption = Annotated[Path | None, typer.Option("--scene", metavar="FILE", hel
                                                   "since the fit.", show_default=False)]
 CountOption = Annotated[int, typer.Option("-n", "--n", min=2, help="Scenes to render.")]
 SheetOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the contact sheet.")]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that render; 0 renders in this "
-                                            "process, which cannot stop a renderer that hangs. The images are the "
-                                            "same.")]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of the renderer, if it "
                                            "can choose one, and of the trained models. Results differ between devices "
                                            "in their last digits.")]
@@ -79,23 +77,65 @@ LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type a
                0.0)}
 
 
+WORKER_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Workers` -> type and default
+    "workers": (Annotated[int, typer.Option("--workers", min=0, help="Processes that render; 0 renders in this "
+                                            "process, which cannot stop a renderer that hangs. The images are the "
+                                            "same.")], 0),
+    "timeout": (Annotated[float | None, typer.Option("--timeout", min=0.001, metavar="SECONDS", show_default="300",
+                                                     help="With --workers: what up to 64 scenes, which a process draws "
+                                                     "at a time, may take together; then the renderer counts as "
+                                                     "hanging.")], None),
+    "recycle": (Annotated[int | None, typer.Option("--recycle", min=1, metavar="SCENES", show_default=False,
+                                                   help="With --workers: replace each process after so many scenes "
+                                                   "(rounded up to a multiple of 64), for a renderer that leaks "
+                                                   "memory. The images are the same.")], None)}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The worker processes that a command draws in; see `scenefit.renderers.processes.Pool`."""
+
+    workers: int = 0
+    timeout: float | None = None
+    recycle: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [f"--{name}" for name in ("timeout", "recycle") if getattr(self, name) is not None]
+        if given and not self.workers:
+            raise typer.BadParameter(f"{' and '.join(given)}: only for worker processes; give --workers 1 or more, too")
+
+
+NO_WORKERS = Workers()
+
+
+def worker_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorator of commands: adds the options of `Workers`, and hands them over as one argument, workers."""
+    return _grouped(command, "workers", WORKER_OPTIONS, lambda given: Workers(**given))
+
+
 def label_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorator of commands: adds the options of `LabelPolicy`, and hands them over as one argument, label_policy.
 
     It is None where all options have their defaults. BadParameter, naming the option that is wrong.
     """
+    return _grouped(command, "label_policy", LABEL_OPTIONS, _label_policy)
+
+
+def _grouped(command: Callable[..., None], name: str, options: Mapping[str, tuple[Any, Any]],
+             make: Callable[[dict[str, Any]], Any]) -> Callable[..., None]:
+    """The command with options in the place of its argument `name`, which becomes what `make` makes of them."""
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        if parameter.name != "label_policy":
+        if parameter.name != name:
             parameters.append(parameter)
             continue
-        parameters += [inspect.Parameter(name, parameter.KEYWORD_ONLY, default=default, annotation=type_)
-                       for name, (type_, default) in LABEL_OPTIONS.items()]
+        parameters += [inspect.Parameter(option, parameter.KEYWORD_ONLY, default=default, annotation=type_)
+                       for option, (type_, default) in options.items()]
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        policy = _label_policy({name: given.pop(name) for name in LABEL_OPTIONS})
-        command(**given, label_policy=policy)
+        made = make({option: given.pop(option) for option in options})
+        command(**given, **{name: made})
 
     ordered = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
     run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
@@ -114,23 +154,23 @@ def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
 
 
 @contextmanager
-def drawing(scene: "SceneFile", workers: int = 0, device: str = "cpu") -> Iterator["Renderer"]:
+def drawing(scene: "SceneFile", workers: Workers = NO_WORKERS, device: str = "cpu") -> Iterator["Renderer"]:
     """The scene file's renderer, on a device (resolved, see `resolve`) or spread over processes."""
     one_thread()
     from scenefit.renderers import renderer_info, renderer_name
 
     info = renderer_info(scene.renderer)
     if device != "cpu":
-        if workers:
-            raise typer.BadParameter(f"--workers {workers} and --device {device} exclude each other")
+        if workers.workers:
+            raise typer.BadParameter(f"--workers {workers.workers} and --device {device} exclude each other")
         if info.to is None:
             raise ValueError(f"--device {device}: the scene's {renderer_name(scene.renderer)} cannot choose its "
                              "device, as its info has no `to`; use --device cpu, or choose it in the scene file")
         yield info.to(device)
-    elif workers:
-        from scenefit.renderers.processes import Pool
+    elif workers.workers:
+        from scenefit.renderers.processes import TIMEOUT, Pool
 
-        with Pool(scene.path, workers, info=info) as pool:
+        with Pool(scene.path, workers.workers, workers.timeout or TIMEOUT, info, workers.recycle) as pool:
             yield pool
     else:
         yield scene.renderer

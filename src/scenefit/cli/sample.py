@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenefit.cli import console
-from scenefit.cli.options import CountOption, SceneArgument, SeedOption, SheetOption, WorkersOption, drawing
+from scenefit.cli.options import (
+    NO_WORKERS,
+    CountOption,
+    SceneArgument,
+    SeedOption,
+    SheetOption,
+    Workers,
+    drawing,
+    worker_options,
+)
 
 if TYPE_CHECKING:
     from scenefit.scenes.grammar import Grammar
@@ -18,6 +27,7 @@ N_SHOWN = 48  # images of the contact sheet
 
 
 @console.command("Stopped.")
+@worker_options
 def sample(
     scene: SceneArgument,
     n: CountOption = 48,
@@ -27,7 +37,7 @@ def sample(
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write the scenes, one row per node.",
                                              show_default=False)] = None,
     seed: SeedOption = 0,
-    workers: WorkersOption = 0,
+    workers: Workers = NO_WORKERS,
 ) -> None:
     """Show the prior of a scene file.
 

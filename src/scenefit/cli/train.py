@@ -8,11 +8,12 @@ import typer
 from scenefit.cli import console
 from scenefit.cli.options import (
     APART,
+    NO_WORKERS,
     DeviceOption,
     FlatOption,
     SceneOption,
     SeedOption,
-    WorkersOption,
+    Workers,
     drawing,
     keep_apart,
     label_options,
@@ -22,6 +23,7 @@ from scenefit.cli.options import (
     open_scene,
     photos,
     resolve,
+    worker_options,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ MIN_VALIDATION = 16  # renders that the threshold is set on
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.")
+@worker_options
 @label_options
 def train(
     source: Annotated[Path, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a data set of "
@@ -64,7 +67,7 @@ def train(
                                                   "artefacts, which photos have and renders lack.")] = False,
     scene: SceneOption = None,
     seed: SeedOption = 0,
-    workers: WorkersOption = 0,
+    workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
 ) -> None:
@@ -141,7 +144,7 @@ def _train(task: "Detect", data: "TrainingData", seed: int, unfinished: Path) ->
     return stage.network
 
 
-def _of_run(source: Path, scene: Path | None, n: int, workers: int, device: str, label_policy: "LabelPolicy | None",
+def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: str, label_policy: "LabelPolicy | None",
             ) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
     """Images and boxes of renders of a run's learned distribution, to train on and to set the threshold on."""
     import numpy as np

@@ -1,12 +1,15 @@
 """Writes a labelled data set of renders of a learned distribution, chunk by chunk.
 
 The rows of each chunk are saved in a file of their own; finished chunks are skipped when the same command runs again,
-and the annotation files are written at the end. So a killed run resumes, and its result is the same. Legend: n scenes.
+and the annotation files are written at the end. So a killed run resumes, and its result is the same. Where the renderer
+is a `Pool`, its workers draw and encode several chunks at once. Legend: n scenes.
 """
 
-import json
+import pickle
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,17 +18,28 @@ import numpy as np
 
 from scenefit.data.formats import Format, as_format
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
-from scenefit.files.lock import NAME as LOCK
+from scenefit.files.lock import lock
 from scenefit.files.plan import content, holds_plan
+from scenefit.generation.chunks import (
+    CHUNK,
+    FOLDER,
+    PLAN,
+    is_written,
+    publish,
+    read_classes,
+    read_rows,
+    remove_aside,
+    remove_rows,
+    write_aside,
+    write_in_place,
+)
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
+from scenefit.renderers.processes import Pool, Work
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.rng import scene_address, uniform
 from scenefit.scenes.scene import SceneBatch
 
-CHUNK = 64
 VALIDATION = 0.1  # share of the scenes in the val part
-ROWS = ".rows"  # folder of the chunks' rows, until the data set is finished
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,8 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
 
     format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: further
     entries of provenance.json.  drawn_by: a hash of the renderer, so that another renderer does not resume a data set.
-    ValueError if n < 1, info has a reserved name, or out holds something else.
+    ValueError if n < 1, info has a reserved name, or out holds something else, which is then left as it is; Busy if
+    another process is writing into out.
     """
     if n < 1:
         raise ValueError(f"generate needs n >= 1 images, got {n}")
@@ -66,75 +81,103 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
     taken = sorted(set(plan) & set(info or {}))
     if taken:
         raise ValueError(f"info must not have {', '.join(taken)}: provenance.json has its own")
+    _check_portable(form, renderer)
+    if _holds(out, plan) and not (out / FOLDER).exists():
+        yield Progress(n, n)
+        return
+    with lock(out):
+        yield from _steps(model, renderer, n, out, form, validation, plan, info or {})
+
+
+def _steps(model: Model | PriorModel, renderer: Renderer, n: int, out: Path, form: Format, validation: float,
+           plan: dict[str, Any], info: dict[str, Any]) -> Iterator[Progress]:
+    """`generate_steps` in a folder that no other process writes into."""
     if _claim(out, plan):
         yield Progress(n, n)
         return
-    for first in range(0, n, CHUNK):
-        kept = out / ROWS / f"{first:08d}.json"
-        if not kept.exists():
-            try:
-                scenes = model.sample(np.arange(first, min(first + CHUNK, n)))
-                rows = form.save(render(renderer, scenes), out, parts(scenes, validation))
-                write_json(out / ROWS / f"classes-{first:08d}.json", sorted({name for row in rows
-                                                                             for name in row["classes"]}))
-                write_json(kept, rows)  # after the classes: a chunk with rows is complete
-            except Exception:
-                _release(out)
-                raise
-        yield Progress(min(first + CHUNK, n), n)
-    form.finish(out, _rows(out), _classes(out), {**plan, "versions": {"scenefit": version("scenefit")}, **(info or {})})
-    _tidy(out)
+    try:
+        missing = [first for first in range(0, n, CHUNK) if not is_written(out, first)]
+        batches = (model.sample(np.arange(first, min(first + CHUNK, n))) for first in missing)
+        written = _written(form, renderer, out, validation, batches)
+        for first in range(0, n, CHUNK):
+            warning = next(written) if first in missing else ""
+            if warning:
+                warnings.warn(warning, stacklevel=3)
+            yield Progress(min(first + CHUNK, n), n)
+    except Exception:
+        _release(out)
+        raise
+    form.finish(out, read_rows(out), read_classes(out), {**plan, "versions": {"scenefit": version("scenefit")}, **info})
+    remove_rows(out)
 
 
-def parts(scenes: SceneBatch, validation: float) -> list[str]:
-    """The part, train or val, of each scene, decided by the scene's own address."""
-    is_val = uniform(scene_address(scenes.seed, scenes.index), "part") < validation
-    return ["val" if one else "train" for one in is_val]
+def _written(form: Format, renderer: Renderer, out: Path, validation: float, batches: Iterator[SceneBatch],
+             ) -> Iterator[str]:
+    """Write a chunk of each batch, in their order, and yield its warning ("" for none) once it is complete."""
+    pool = renderer if isinstance(renderer, Pool) else None
+    if not form.portable:
+        drawn = (render(renderer, batch) for batch in batches) if pool is None else pool.frames(batches)
+        yield from (write_in_place(form, frames, out, validation) for frames in drawn)
+        return
+    work = partial(write_aside, form.save, form.name, out.absolute(), validation)
+    firsts: list[int] = []  # scenes whose chunks are begun
+
+    def tasks() -> Iterator[tuple[Work, SceneBatch]]:
+        for batch in batches:
+            firsts.append(int(batch.index[0]))
+            yield work, batch
+
+    for warning in (task(renderer, batch) for task, batch in tasks()) if pool is None else pool.stream(tasks()):
+        publish(out, firsts.pop(0))
+        yield warning
+
+
+def _check_portable(form: Format, renderer: Renderer) -> None:
+    if isinstance(renderer, Pool) and form.portable:
+        try:
+            pickle.dumps(form.save)
+        except Exception as error:
+            raise ValueError(f"the format {form.name} is portable=True, but its save cannot be sent to worker "
+                             f"processes ({error}); define it at the top of a module, or leave out portable") from error
 
 
 def _fingerprint(model: Model | PriorModel) -> str:
     return content_hash(b"".join(value.numpy().tobytes() for value in model.state().values()))
 
 
+def _holds(out: Path, plan: dict[str, Any]) -> bool:
+    """Whether the folder out holds this data set, complete. Changes nothing. ValueError if it holds something else."""
+    if holds_plan(out / "provenance.json", plan, out, "another data set"):
+        return True
+    if holds_plan(out / FOLDER / PLAN, plan, out, "another data set"):
+        return False
+    check_out(out)
+    return False
+
+
 def _claim(out: Path, plan: dict[str, Any]) -> bool:
     """Claim the folder out for this data set. True if it is complete already. ValueError if it holds something else."""
-    provenance, claim = out / "provenance.json", out / ROWS / "plan.json"
-    for path in (provenance, claim):
-        if holds_plan(path, plan, out, "another data set"):
-            clear_leftovers(out)
-            if path is provenance:
-                _tidy(out)
-            return path is provenance
-    check_out(out)
-    write_json(claim, plan)
+    if _holds(out, plan):
+        clear_leftovers(out)
+        remove_rows(out)
+        return True
+    if (out / FOLDER / PLAN).exists():
+        clear_leftovers(out)
+        remove_aside(out)
+    else:
+        if (out / FOLDER).exists():  # of a process that was killed before it wrote the plan
+            remove_rows(out)
+        write_json(out / FOLDER / PLAN, plan)
     return False
 
 
 def check_out(out: Path) -> None:
     """ValueError where a folder holds anything but a data set of scenefit, finished or begun. Nothing is written."""
-    if content(out) and not any((out / name).exists() for name in ("provenance.json", ROWS)):
+    if not (out / "provenance.json").exists() and not (out / FOLDER / PLAN).exists() and set(content(out)) - {FOLDER}:
         raise ValueError(f"{out} is not empty and holds no data set of scenefit; give another folder")
 
 
 def _release(out: Path) -> None:
     """Release the folder if nothing was written into it."""
-    if {path.name for path in out.iterdir()} <= {ROWS, LOCK} and not any(_rows(out)):
-        _tidy(out)
-
-
-def _rows(out: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted((out / ROWS).glob("[0-9]*.json")):
-        yield from json.loads(path.read_text())
-
-
-def _classes(out: Path) -> list[str]:
-    """All classes of the data set, sorted, from files beside the rows, which are then parsed only once."""
-    return sorted({name for path in (out / ROWS).glob("classes-*.json") for name in json.loads(path.read_text())})
-
-
-def _tidy(out: Path) -> None:
-    folder = out / ROWS
-    if folder.exists():
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+    if set(content(out)) <= {FOLDER}:
+        remove_rows(out)

@@ -9,6 +9,7 @@ import numpy as np
 
 from scenefit.data.frame_checks import check_ids, check_masks, class_names
 from scenefit.data.frames import Frames
+from scenefit.files.working_folder import users_working_folder
 from scenefit.scenes.arguments import check_argument, describe_value
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
@@ -127,16 +128,22 @@ def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
     """renderer(scenes), checked.
 
     RenderError, naming the scenes, where it raises or returns what does not fit; GrammarMismatch as it is. ValueError
-    where one of the arguments is something else.
+    where one of the arguments is something else.  A renderer that changes the working folder changes it for itself
+    alone.
     """
     check_argument(CALL, "renderer", renderer, callable(renderer) and not isinstance(renderer, type),
                    "a renderer: a function below @scenefit.each, a function of scenes, Shapes(...) or Sprites(...)")
     check_argument(CALL, "scenes", scenes, isinstance(scenes, SceneBatch), "scenes, as grammar.sample(seed, 8) returns")
+    with users_working_folder():
+        return _render(renderer, scenes)
+
+
+def _render(renderer: Renderer, scenes: SceneBatch) -> Frames:
     try:
         frames = renderer(scenes)
-    except (RenderError, GrammarMismatch):
+    except (RenderError, GrammarMismatch, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and those of the user's own, too
         _blame(renderer, scenes, error)
     reason = _misfit(renderer, scenes, frames)
     if reason:
@@ -152,7 +159,9 @@ def _blame(renderer: Renderer, scenes: SceneBatch, error: BaseException) -> NoRe
             half = scenes.take(part)
             try:
                 renderer(half)
-            except (Exception, SystemExit) as found:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as found:
                 scenes, error = half, found
                 break
         else:

@@ -1,18 +1,26 @@
 """A pool of processes that render with the renderer of a scene file, on several cores."""
 
+import os
 import sys
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from scenefit.data.frames import Frames
 from scenefit.executors.processes import Processes, WorkerLost
 from scenefit.renderers import NO_INFO, Renderer, RendererInfo, RenderError, render
-from scenefit.renderers.chunks import Part, chunk_rows, join, part_of
+from scenefit.renderers.chunks import CHUNK, Part, chunk_rows, join, part_of
 from scenefit.renderers.scene_file import load_scene
 from scenefit.scenes.scene import SceneBatch
+
+TIMEOUT = 300.0  # seconds
+AHEAD = 2  # chunks, for each worker, that `Pool.stream` may have begun beyond the last one that it yielded
+
+Work = Callable[[Renderer, SceneBatch], Any]  # what a worker does with a chunk
 
 
 @dataclass
@@ -21,24 +29,32 @@ class Pool:
 
     workers: number of processes; 0 renders in this one, in the same chunks.  timeout: seconds that a chunk of 64
     scenes may take (worker processes only).  info: the renderer's, `renderer_info(scene.renderer)`; its `draw` runs in
-    this process.  A context manager; processes start with the first call and end with `close`, with an error, with
-    Ctrl-C, or with this process, whichever comes first.
-    RenderError, naming the scenes, where the renderer raises, a worker dies or takes too long. A script that uses a
-    pool needs `if __name__ == "__main__":`, as each worker imports it.
+    this process.  recycle: a worker is replaced by a new one after so many scenes, rounded up to whole chunks, which
+    frees what a renderer leaks; None for never.  A context manager; processes start with the first call and end with
+    `close`, with an error, with Ctrl-C, or with this process, whichever comes first.
+    RenderError, naming the scenes, where the renderer raises, a worker dies or takes too long; a warning where a
+    worker's memory grows steadily. A script that uses a pool needs `if __name__ == "__main__":`, as each worker imports
+    it.
     """
 
     scene_path: str | Path
     workers: int = 0
-    timeout: float = 300.0
+    timeout: float = TIMEOUT
     info: RendererInfo = NO_INFO
+    recycle: int | None = None
     _processes: Processes = field(init=False, repr=False)
     _renderer: Renderer | None = field(default=None, init=False, repr=False)
+    _warned: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.workers < 0 or not self.timeout > 0:
             raise ValueError(f"Pool needs workers >= 0 and timeout > 0, got workers={self.workers}, "
                              f"timeout={self.timeout}")
-        self._processes = Processes(partial(_load, str(self.scene_path)), self.workers)
+        if self.recycle is not None and self.recycle < 1:
+            raise ValueError(f"Pool needs recycle >= 1 scenes, or None, got recycle={self.recycle}")
+        self.scene_path = Path(self.scene_path).absolute()  # a later worker may start in another working folder
+        chunks = None if self.recycle is None else -(-self.recycle // CHUNK)
+        self._processes = Processes(partial(_load, str(self.scene_path), os.getcwd()), self.workers, chunks)
 
     def __enter__(self) -> "Pool":
         return self
@@ -52,25 +68,76 @@ class Pool:
 
     def __call__(self, scenes: SceneBatch) -> Frames:
         chunks = chunk_rows(scenes)
+        tasks = ((render_part, scenes.take(rows)) for rows in chunks)
+        return join(scenes, chunks, list(self.stream(tasks, len(chunks))))
+
+    def stream(self, tasks: Iterable[tuple[Work, SceneBatch]], ahead: int | None = None) -> Iterator[Any]:
+        """work(renderer, scenes) of each task, in the order of the tasks, worked out in the processes.
+
+        The scenes of a task are those of one chunk: of the same index // 64.  work and its answer can be pickled.
+        ahead: at most so many tasks are begun whose answers have not been yielded; twice the workers by default.
+        """
         if not self.workers:
             if self._renderer is None:
                 self._renderer = load_scene(self.scene_path).renderer
-            return join(scenes, chunks, [part_of(render(self._renderer, scenes.take(rows))) for rows in chunks])
-        tasks = [_detached(scenes.take(rows)) for rows in chunks]
+            yield from (work(self._renderer, scenes) for work, scenes in tasks)
+            return
+        given: list[SceneBatch] = []  # a chunk's scenes, until its answer is there
+        answers = self._processes.stream(_remembered(tasks, given), self.timeout, ahead or AHEAD * self.workers)
         try:
-            parts = self._processes.run(tasks, self.timeout)
+            for answer in answers:
+                given.pop(0)
+                self._warn_of_growth()
+                yield answer
         except WorkerLost as lost:
-            raise self._named(lost, tasks) from lost
-        return join(scenes, chunks, parts)
+            raise self._named(lost, given) from lost
+        finally:
+            answers.close()
 
-    def _named(self, lost: WorkerLost, tasks: list[SceneBatch]) -> Exception:
+    def frames(self, batches: Iterable[SceneBatch]) -> Iterator[Frames]:
+        """Frames of each batch, the scenes of one chunk, in their order; as many are drawn at once as there are
+        workers."""
+        given: list[SceneBatch] = []
+
+        def tasks() -> Iterator[tuple[Work, SceneBatch]]:
+            for batch in batches:
+                given.append(batch)
+                yield render_part, batch
+
+        for part in self.stream(tasks(), max(1, self.workers)):
+            yield Frames(given.pop(0), **part)
+
+    def _warn_of_growth(self) -> None:
+        growth = None if self._warned else self._processes.growth()
+        if growth is not None:
+            self._warned = True
+            before, now, scenes = growth[0] / 2**20, growth[1] / 2**20, growth[2] * CHUNK
+            recycle = scenes if self.recycle is None else max(CHUNK, self.recycle // 2)
+            warnings.warn(f"a worker process grew from {before:,.0f} to {now:,.0f} MB over {scenes:,} scenes, and "
+                          f"still grows: the renderer of {self.scene_path} may leak memory. --recycle {recycle} "
+                          f"(Python: recycle={recycle}) replaces each worker after so many scenes; the images are the "
+                          "same", stacklevel=3)
+
+    def _named(self, lost: WorkerLost, given: list[SceneBatch]) -> Exception:
+        """The error for a worker that was lost; given: scenes of the tasks without an answer, the lost one's first."""
         if lost.task is None:
             return RuntimeError(f"a worker for {self.scene_path} {lost.reason} before its first scene; does this "
                                 "program guard its start with if __name__ == '__main__':? Else try workers=0")
-        task = tasks[lost.task]
-        return RenderError(f"the worker process that drew them {lost.reason}; find the scene by drawing them with "
-                           "workers=0 (command line: --workers 0), or, in Python, give them more time with "
-                           "Pool(timeout=)", task.seed, task.index, task)
+        scenes, hint = given[0], "find the scene by drawing them with workers=0 (command line: --workers 0)"
+        if lost.slow:
+            hint = (f"give them more time with --timeout (Python: Pool(timeout=)), which counts for up to {CHUNK} "
+                    f"scenes together, or {hint}")
+        elif "SIGKILL" in lost.reason:
+            hint = "fewer workers need less memory, and --recycle 64 (Python: recycle=64) frees what the renderer leaks"
+        return RenderError(f"the worker process that drew them {lost.reason}; {hint}", scenes.seed, scenes.index,
+                           scenes)
+
+
+def _remembered(tasks: Iterable[tuple[Work, SceneBatch]], given: list[SceneBatch]) -> Iterator[tuple[Work, SceneBatch]]:
+    """The tasks as they can be sent to another process; their scenes are appended to given."""
+    for work, scenes in tasks:
+        given.append(scenes)
+        yield work, _detached(scenes)
 
 
 def _detached(scenes: SceneBatch) -> SceneBatch:
@@ -80,17 +147,24 @@ def _detached(scenes: SceneBatch) -> SceneBatch:
                if hasattr(values, "detach")} for kind, table in scenes.tables.items()})
 
 
-def _load(path: str) -> Callable[[SceneBatch], Part]:
-    """In a worker: the function that renders one chunk."""
+def _load(path: str, working_folder: str) -> Callable[[tuple[Work, SceneBatch]], Any]:
+    """In a worker: the function that works on one chunk."""
+    os.chdir(working_folder)  # that of the command, whatever the scene file has changed it to in the meantime
     renderer = load_scene(path).renderer
     if "torch" in sys.modules:  # not imported for scenes that do without, as that takes seconds
         sys.modules["torch"].set_num_threads(1)
-    return partial(_render_part, renderer)
+    return partial(_work, renderer)
 
 
-def _render_part(renderer: Renderer, scenes: SceneBatch) -> Part:
+def _work(renderer: Renderer, task: tuple[Work, SceneBatch]) -> Any:
+    work, scenes = task
     try:
-        return part_of(render(renderer, scenes))
+        return work(renderer, scenes)
     except RenderError as error:
         error.add_note("in a worker:\n" + traceback.format_exc())
         raise
+
+
+def render_part(renderer: Renderer, scenes: SceneBatch) -> Part:
+    """The `Work` of drawing alone."""
+    return part_of(render(renderer, scenes))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from scenefit.files.working_folder import users_working_folder
 from scenefit.renderers import Renderer
 from scenefit.renderers.beside import Beside
 from scenefit.scenes.grammar import Grammar
@@ -99,7 +100,7 @@ def _run(path: Path, source: bytes) -> tuple[ModuleType, list[Path]]:
     sys.modules[name] = module  # dataclasses and pickle look a module up by its name
     try:
         # Compiled from the bytes that were hashed: a cached .pyc may be older, if the file changed within a second.
-        with beside.importable():
+        with beside.importable(), users_working_folder():
             exec(compile(source, str(path), "exec"), module.__dict__)
     except KeyboardInterrupt:
         del sys.modules[name]

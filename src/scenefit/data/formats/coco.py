@@ -42,7 +42,8 @@ from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_
 def coco_format(label_policy: LabelPolicy | None = None) -> Format:
     """COCO with a label policy."""
     label_policy = label_policy or LabelPolicy()
-    return Format("coco", partial(save, label_policy=label_policy), finish, label_policy.settings())
+    return Format("coco", partial(save, label_policy=label_policy), finish, label_policy.settings(),
+                  portable=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:

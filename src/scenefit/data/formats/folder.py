@@ -53,4 +53,4 @@ def _check_label(scene: int, label: str) -> None:
                          'outer spaces and / \\ : * ? " < > |')
 
 
-FOLDER = Format("folder", save, finish)
+FOLDER = Format("folder", save, finish, portable=True)

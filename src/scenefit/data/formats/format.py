@@ -48,12 +48,16 @@ class Format:
     finish(out, rows, classes, info) reads the rows of all chunks once and writes the annotation files, then
     provenance.json, which holds info: a folder with a provenance.json is complete. classes fixes the numbering.
     settings: everything else that changes the bytes, as plain JSON values; they are written to provenance.json.
+    portable: save may run in a worker process, where out is an empty folder whose files are moved to the data set's
+    afterwards: it is a function of a module, or can be pickled otherwise, and the rows do not hold out. Without it,
+    save runs in the process that generates, one chunk after the other.
     """
 
     name: str
     save: Save
     finish: Finish
     settings: Mapping[str, Any] = field(default_factory=dict)
+    portable: bool = False
 
 
 def file_name(scene: int) -> str:

@@ -52,7 +52,7 @@ def kitti_format(label_policy: LabelPolicy | None = None) -> Format:
     """KITTI with a label policy."""
     label_policy = label_policy or LabelPolicy()
     return Format("kitti", partial(save, label_policy=label_policy), partial(finish_lists, folder="ImageSets"),
-                  label_policy.settings())
+                  label_policy.settings(), portable=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:

@@ -61,7 +61,7 @@ def voc_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> 
     label_policy = label_policy or LabelPolicy()
     return Format("voc", partial(save, label_policy=label_policy, ending=ending), partial(finish_lists,
                                                                                           folder="ImageSets/Main"),
-                  {**label_policy.settings(), "ending": ending})
+                  {**label_policy.settings(), "ending": ending}, portable=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,

@@ -38,7 +38,8 @@ AT_ONCE = 256  # label files
 def yolo_format(label_policy: LabelPolicy | None = None) -> Format:
     """YOLO with a label policy."""
     label_policy = label_policy or LabelPolicy()
-    return Format("yolo", partial(save, label_policy=label_policy), finish, label_policy.settings())
+    return Format("yolo", partial(save, label_policy=label_policy), finish, label_policy.settings(),
+                  portable=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
