@@ -6,7 +6,7 @@ from checks import contents
 from painted import SCENES, H, W, frames, half_seen, write
 
 from scenefit.data.formats import FORMATS, LabelPolicy, kitti_format, label_boxes
-from scenefit.data.formats.kitti import read_labels
+from scenefit.data.formats.kitti_reader import read_labels
 
 COLUMNS = ("type", "truncated", "occluded", "alpha", "left", "top", "right", "bottom", "height", "width", "length", "x",
            "y", "z", "rotation_y")

@@ -9,7 +9,7 @@ from painted import SCENES, H, W, frames, half_seen, write
 from PIL import Image
 
 from scenefit.data.formats import FORMATS, LabelPolicy, label_boxes, voc_format
-from scenefit.data.formats.voc import read_labels
+from scenefit.data.formats.voc_reader import read_labels
 
 
 def described(path):

@@ -36,13 +36,13 @@ def test_most_photos_missing_is_an_error(tmp_path, layout):
     assert "put them there, or remove the labels of photos that are not there" in message
 
 
-def test_photos_in_subfolders_are_read(tmp_path):
-    for layout in ("coco", "yolo"):
-        LAYOUTS[layout](tmp_path / layout, {"a": [BOX], "cam2/zq7": [OTHER], "cam3/zq7": [BOX]})
-        found = read_boxes(tmp_path / layout, SIZE)
-        assert [path.parent.name + "/" + path.name for path in found.paths] == ["train/a.png", "cam2/zq7.png",
-                                                                                "cam3/zq7.png"]
-        assert found.boxes.name.tolist() == ["cell", "dust", "cell"] and found.skipped == ()
+@every_layout
+def test_photos_in_subfolders_are_read(tmp_path, layout):
+    LAYOUTS[layout](tmp_path, {"a": [BOX], "cam2/zq7": [OTHER], "cam3/zq7": [BOX]})
+    found = read_boxes(tmp_path, SIZE)
+    assert [path.as_posix().endswith(end) for path, end in zip(
+        found.paths, ["/a.png", "/cam2/zq7.png", "/cam3/zq7.png"], strict=True)] == [True] * 3
+    assert found.boxes.name.tolist() == ["cell", "dust", "cell"] and found.skipped == ()
 
 
 @pytest.mark.parametrize("ending, labels_end", [(".PNG", ".TXT"), (".Png", ".txt"), (".JPG", ".Txt")])
@@ -50,7 +50,10 @@ def test_endings_in_capitals_are_read(tmp_path, ending, labels_end):
     yolo(tmp_path / "yolo", {"zq7": [BOX], "s/b": [OTHER]}, ending, labels_end)
     (tmp_path / "yolo/data.yaml").rename(tmp_path / "yolo/data.YAML")
     coco(tmp_path / "coco", {"zq7": [BOX], "s/b": [OTHER]}, ending, "annotations/instances_train.JSON")
-    for layout in ("yolo", "coco"):
+    for name in ("voc", "kitti"):
+        LAYOUTS[name](tmp_path / name, {"zq7": [BOX], "s/b": [OTHER]}, ending, labels_end.replace(
+            "TXT", "XML").replace("Txt", "Xml").replace("txt", "xml") if name == "voc" else labels_end)
+    for layout in LAYOUTS:
         boxes, text = read(tmp_path / layout)
         assert boxes == {f"zq7{ending}": [BOX], f"b{ending}": [OTHER]} and text == "", layout
 
@@ -68,28 +71,34 @@ def test_a_photo_whose_ending_is_written_in_other_letters_is_found(tmp_path):
 
 
 def test_images_of_kinds_that_are_not_read_are_told_as_such(tmp_path):
-    for layout, place in (("coco", "train"), ("yolo", "images/train")):
+    for layout, place in (("coco", "train"), ("yolo", "images/train"), ("voc", "JPEGImages"),
+                          ("kitti", "training/image_2")):
         LAYOUTS[layout](tmp_path / layout, {"a": [BOX], "zq7": [BOX]})
         photo = tmp_path / layout / place / "zq7.png"
         photo.rename(photo.with_suffix(".heic"))
     change(tmp_path / "coco", images=lambda image: image | {"file_name": image["file_name"].replace("7.png", "7.heic")})
-    for layout in ("coco", "yolo"):
+    for layout in LAYOUTS:
         assert read(tmp_path / layout) == (
             {"a.png": [BOX]}, "zq7.heic: images ending in .heic are not read; convert them to PNG, or to JPEG")
-    photo = next((tmp_path / "yolo").rglob("a.png"))
-    photo.rename(photo.with_suffix(".avif"))
-    assert "images ending in .avif are not read" in refused(tmp_path / "yolo")
+    for layout in ("yolo", "voc", "kitti"):
+        photo = next((tmp_path / layout).rglob("a.png"))
+        photo.rename(photo.with_suffix(".avif"))
+        assert "images ending in .avif are not read" in refused(tmp_path / layout)
 
 
 def test_names_that_are_not_utf8_are_read(tmp_path):
     name = os.fsdecode(b"zq7\xe9")
-    for layout in ("coco", "yolo"):
+    for layout in LAYOUTS:
         LAYOUTS[layout](tmp_path / layout, {name: [BOX], "b": [OTHER]})
     (tmp_path / "yolo/train.txt").write_bytes(b"images/train/zq7\xe9.png\nimages/train/\xff.png\n")
     text(tmp_path / "yolo/data.yaml", "train: train.txt\nnames: [cell, dust]\n")
-    boxes, words = read(tmp_path / "coco")
-    assert boxes == {f"{name}.png": [BOX], "b.png": [OTHER]} and words == ""
-    boxes, words = read(tmp_path / "yolo")
-    assert boxes == {f"{name}.png": [BOX]} and "line 2: there is no photo " in words
+    for layout in ("coco", "voc", "kitti"):
+        boxes, words = read(tmp_path / layout)
+        assert boxes == {f"{name}.png": [BOX], "b.png": [OTHER]} and words == ""
+        if layout != "coco":
+            (tmp_path / layout / "train.txt").write_bytes(b"zq7\xe9\n\xff\n")
+    for layout, part in (("yolo", None), ("voc", "train"), ("kitti", "train")):
+        boxes, words = read(tmp_path / layout, part=part)
+        assert boxes == {f"{name}.png": [BOX]} and "line 2: there is no photo " in words
     (tmp_path / "yolo/train.txt").write_text("images/train/b.png\n", "utf-16")
     assert "train.txt is no list of file names in UTF-8 (it has bytes of 0, as UTF-16 " in refused(tmp_path / "yolo")

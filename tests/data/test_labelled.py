@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scenefit.data.formats import kitti, voc
+from scenefit.data.formats import kitti_reader, voc_reader
 from scenefit.data.formats.reading import NoPart
 from scenefit.data.photos import read_boxes, read_few, read_part
 from scenefit.data.photos.labelled import CropPolicy, first_size
@@ -192,18 +192,18 @@ def test_a_list_chooses_the_photos_in_its_order(tmp_path):
         read_boxes(tmp_path, SIZE)
 
 
-@pytest.mark.parametrize("module", [voc, kitti])
+@pytest.mark.parametrize("module", [voc_reader, kitti_reader])
 def test_photos_of_a_part_are_read_without_opening_labels(tmp_path, monkeypatch, module):
     some_voc(tmp_path)
-    if module is kitti:
+    if module is kitti_reader:
         (tmp_path / "JPEGImages").rename(tmp_path / "image_2")
         (tmp_path / "Annotations").rename(tmp_path / "label_2")
     opened = []
     real = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
-    found = read_part(tmp_path, SIZE, "few", max_photos=2, layout="kitti" if module is kitti else None)
+    found = read_part(tmp_path, SIZE, "few", max_photos=2, layout="kitti" if module is kitti_reader else None)
     assert [path.stem for path in found.paths] == ["p4", "p1"] and found.boxes is None and opened == ["few.txt"]
-    if module is voc:
+    if module is voc_reader:
         read_boxes(tmp_path, SIZE, "few", max_photos=2)
         assert opened[2:] == ["p4.xml", "p1.xml"]
 

@@ -24,26 +24,11 @@ from scenefit.data.formats.format import (
     write_all,
     write_png,
 )
-from scenefit.data.formats.reading import (
-    Item,
-    LabelledBox,
-    Labels,
-    Layout,
-    Listing,
-    NoLabels,
-    choose,
-    photos_in,
-    to_number,
-    unused,
-)
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_text
-from scenefit.files.text import read_lines
 
 UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
-NUMBERS = ("truncated (a class has no blanks)", "occluded", "alpha", "left", "top", "right", "bottom", "height",
-           "width", "length", "x", "y", "z", "rotation_y", "score")  # of an object, after its class
 NOTHING = "DontCare"  # a region that is ignored in the evaluation
 SEEN = (0.9, 0.5)  # least visibility of a fully, and of a partly visible object
 
@@ -71,6 +56,11 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
     return rows
 
 
+def is_nothing(name: str) -> bool:
+    """Whether a class means DontCare, as other programs write it: dontcare, Dont_Care, "Don't care"."""
+    return "".join(filter(str.isalnum, name.lower())) == NOTHING.lower()
+
+
 def _lines(row: Row) -> str:
     lines = []
     for o in row["objects"]:
@@ -79,73 +69,3 @@ def _lines(row: Row) -> str:
             corners = " ".join(f"{value:.2f}" for value in o["label_box"])
             lines.append(f"{o['name']} {o['truncation']:.2f} {occluded} -10 {corners} {UNKNOWN_3D}\n")
     return "".join(lines)
-
-
-def _home(folder: Path) -> Path:
-    """The folder that contains image_2 and label_2."""
-    return folder / "training" if (folder / "training/label_2").is_dir() else folder
-
-
-def _matches(folder: Path) -> bool:
-    home = _home(folder)
-    return (home / "image_2").is_dir() and (home / "label_2").is_dir()
-
-
-def _listing(folder: Path, part: str | Path | None) -> Listing:
-    home = _home(folder)
-    photos = photos_in(home / "image_2")
-    chosen, skipped = choose(photos, home / "image_2", [folder, folder.parent], part)
-    if part is None:
-        skipped += unused((home / "label_2").glob("*.txt"), photos, home / "image_2")
-    return Listing(tuple(Item(path, partial(read_labels, home / "label_2" / f"{path.stem}.txt")) for path in chosen),
-                   missing=tuple(skipped))
-
-
-def read_labels(path: Path) -> Labels:
-    """A label file. ValueError, naming the line, where it is malformed; NoLabels if it is missing."""
-    if not path.is_file():
-        raise NoLabels(f"has no label file {path}")
-    boxes, regions = [], 0
-    for number, line in read_lines(path):
-        words, where = _words(line), f"line {number}"
-        if len(words) not in (15, 16):  # the sixteenth is a detector's score
-            raise ValueError(f"{path}, {where}: an object of KITTI has 15 columns, got {len(words)}{_guess(words)}")
-        numbers = [to_number(word, path, where, what) for word, what in zip(words[1:], NUMBERS, strict=False)]
-        if is_nothing(words[0]):
-            regions += 1
-        else:
-            boxes.append(LabelledBox(tuple(numbers[3:7]), words[0], where))
-    return Labels(path, tuple(boxes), regions=regions)
-
-
-def is_nothing(name: str) -> bool:
-    """Whether a class means DontCare, as other programs write it: dontcare, Dont_Care, "Don't care"."""
-    return "".join(filter(str.isalnum, name.lower())) == NOTHING.lower()
-
-
-def _words(line: str) -> list[str]:
-    """The columns of a line; a DontCare of two words is one column."""
-    words = line.split()
-    return ["".join(words[:2]), *words[2:]] if is_nothing("".join(words[:2])) else words
-
-
-def _guess(words: Sequence[str]) -> str:
-    """What a line of another number of columns may be."""
-    if len(words) == 1 and "," in words[0]:
-        return "; separate them by blanks, not by commas"
-    if len(words) == 14 and _is_number(words[0]):
-        return "; the first, the class, is missing"
-    if len(words) in (17, 18) and all(map(_is_number, words[:2])) and not _is_number(words[2]):
-        return "; it looks like KITTI's tracking, whose lines begin with frame and track: remove these two columns"
-    return ""
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-LAYOUT = Layout("kitti", "KITTI: the folders image_2 and label_2, also below training", _matches, _listing)

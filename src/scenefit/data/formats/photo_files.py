@@ -51,7 +51,7 @@ def labels_below(folder: Path, ending: str) -> dict[str, Path]:
     ValueError where two files have the same name.
     """
     found: dict[str, Path] = {}
-    for path in sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix()):
+    for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
         if path.suffix.lower() != ending:
             continue
         name = name_below(folder, path)
@@ -118,7 +118,7 @@ def _spellings(name: str, places: Sequence[Path]) -> Iterator[Path]:
         yield from (in_any_case(place / name.replace("\\", "/")) for place in places)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Files below a folder but hidden ones and the like; links to folders are followed, each folder once."""
     visited = set()
     for place, folders, names in os.walk(folder, followlinks=True):

@@ -3,16 +3,12 @@
 import codecs
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scenefit.data.image_files import Skipped
-from scenefit.data.image_kinds import ENDINGS
-
-LISTS = ("ImageSets/Main", "ImageSets", ".")  # folders of a data set's lists of names
-BESIDE = ("-1", "0", "1")  # second column of VOC's lists of one class
 
 
 class NoLabels(ValueError):
@@ -43,7 +39,8 @@ class Labels:
 
     source: their file.  size: (H, W) of the photo, if the file states it.  shares: boxes are in shares of the
     photo.  regions: number of further labels that mark ignored regions.  absent: there is no label file, which the
-    layout takes for a photo without objects.  skipped: labels that were left out, with reasons.
+    layout takes for a photo without objects.  skipped: labels that were left out, with reasons.  from_zero: number of
+    boxes that begin at pixel 0, where the layout counts from 1.
     """
 
     source: Path
@@ -53,6 +50,7 @@ class Labels:
     regions: int = 0
     absent: bool = False
     skipped: tuple[Skipped, ...] = ()
+    from_zero: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,34 +91,6 @@ class Layout:
     as_corners: Callable[[Sequence[float]], Sequence[float]] | None = None
 
 
-def photos_in(folder: Path) -> dict[str, Path]:
-    """Stem -> photo, of the photos in a folder, sorted. ValueError where two have the same stem."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.startswith(".") or path.suffix.lower() not in ENDINGS:
-            continue
-        if path.stem in found:
-            raise ValueError(f"{folder} holds both {found[path.stem].name} and {path.name}, so that {path.stem} names "
-                             "two photos; remove or rename one")
-        found[path.stem] = path
-    return found
-
-
-def find_list(folders: Sequence[Path], part: str | Path) -> Path:
-    """The list file of a part: a path, or a name such as train in one of the folders of lists."""
-    given = Path(part)
-    if given.suffix == ".txt" and given.is_file():
-        return given
-    name = given.name if given.suffix == ".txt" else f"{part}.txt"
-    places = [folder / place for folder in folders for place in LISTS]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    there = sorted({path.stem for place in places for path in place.glob("*.txt")})
-    raise NoPart(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
-                 f"; lists that are there: {', '.join(there) or 'none'}")
-
-
 def read_names(path: Path) -> list[tuple[int, str]]:
     """(number, text) of each line of a list of file names that is not blank; the names need not be UTF-8. ValueError
     where it is no such list."""
@@ -130,38 +100,6 @@ def read_names(path: Path) -> list[tuple[int, str]]:
                          "UTF-8")
     text = os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
     return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-
-
-def pick(path: Path, photos: Mapping[str, Path], where: Path) -> tuple[list[Path], list[Skipped]]:
-    """Photos that a list file names, in its order; and the names without a photo.
-
-    ValueError where a name occurs twice.
-    """
-    found: dict[str, Path] = {}
-    skipped = []
-    for number, line in read_names(path):
-        words = line.rsplit(maxsplit=1)
-        name = words[0] if len(words) == 2 and words[1] in BESIDE and line not in photos else line
-        name = Path(name).stem if Path(name).suffix.lower() in ENDINGS else name
-        if name in found:
-            raise ValueError(f"{path}, line {number}: {name} is named twice")
-        if name in photos:
-            found[name] = photos[name]
-        else:
-            skipped.append(Skipped(path, f"line {number}: there is no photo {name} in {where}"))
-    return list(found.values()), skipped
-
-
-def choose(photos: Mapping[str, Path], where: Path, lists: Sequence[Path], part: str | Path | None,
-           ) -> tuple[list[Path], list[Skipped]]:
-    """All photos of a folder, or those of a part."""
-    return (list(photos.values()), []) if part is None else pick(find_list(lists, part), photos, where)
-
-
-def unused(labels: Iterable[Path], photos: Mapping[str, Path], where: Path) -> list[Skipped]:
-    """Label files without a photo, each with the reason to skip it."""
-    return [Skipped(path, f"there is no photo {path.stem} in {where}")
-            for path in sorted(labels) if path.stem not in photos]
 
 
 def to_number(text: str | None, path: Path, where: str, what: str) -> float:

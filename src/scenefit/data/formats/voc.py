@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,25 +31,11 @@ from scenefit.data.formats.format import (
     write_all,
     write_png,
 )
-from scenefit.data.formats.reading import (
-    Item,
-    LabelledBox,
-    Labels,
-    Layout,
-    Listing,
-    NoLabels,
-    choose,
-    photos_in,
-    to_number,
-    to_size,
-    unused,
-)
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_bytes, write_text
 
 ENDINGS = ("png", "jpg")
-FLAGS = {"": False, "unspecified": False, "false": False, "no": False, "true": True, "yes": True}  # besides 0 and 1
 TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object: outside the image; hidden; hidden
 
 
@@ -113,83 +98,3 @@ def _part(above: ElementTree.Element, name: str) -> ElementTree.Element:
 def _add(above: ElementTree.Element, **values: Any) -> None:
     for name, value in values.items():
         _part(above, name).text = str(value)
-
-
-def _matches(folder: Path) -> bool:
-    return any((folder / "Annotations").glob("*.xml"))
-
-
-def _listing(folder: Path, part: str | Path | None) -> Listing:
-    home = folder / "JPEGImages"
-    photos = photos_in(home)
-    chosen, skipped = choose(photos, home, [folder], part)
-    if part is None:
-        skipped += unused((folder / "Annotations").glob("*.xml"), photos, home)
-    return Listing(tuple(Item(path, partial(read_labels, folder / "Annotations" / f"{path.stem}.xml"))
-                         for path in chosen), missing=tuple(skipped))
-
-
-def read_labels(path: Path) -> Labels:
-    """An annotation file. Objects marked as difficult are regions, which count neither way in VOC's evaluation.
-
-    ValueError, naming the object, where it is malformed; NoLabels if it is missing.
-    """
-    if not path.is_file():
-        raise NoLabels(f"has no annotation {path}")
-    root = _parse(path)
-    boxes, regions = [], 0
-    for number, element in enumerate(root.findall("object"), 1):
-        where = f"object {number}"
-        name, box = (element.findtext("name") or "").strip(), element.find("bndbox")
-        if not name or box is None:
-            raise ValueError(f"{path}, {where}: it has no {'bndbox' if name else 'name'}")
-        x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
-        if _is_difficult(element.findtext("difficult"), path, where):
-            regions += 1
-        else:
-            boxes.append(LabelledBox((x0 - 1, y0 - 1, x1, y1), name, where))
-    height, width = (to_number((root.findtext(f"size/{side}") or "").strip() or "0", path, "size", side)
-                     for side in ("height", "width"))
-    return Labels(path, tuple(boxes), to_size(height, width, path, "size"), regions=regions)
-
-
-def _is_difficult(text: str | None, path: Path, where: str) -> bool:
-    """Whether an object counts neither way: 1, 1.0, true or yes. ValueError for anything that is no flag."""
-    flag = (text or "").strip().lower()
-    if flag in FLAGS:
-        return FLAGS[flag]
-    try:
-        return {0.0: False, 1.0: True}[float(flag)]
-    except (KeyError, ValueError):
-        raise ValueError(f"{path}, {where}: difficult needs 0 or 1, got {text!r}") from None
-
-
-class _Doctype(ValueError):
-    """An annotation that could declare entities."""
-
-
-def _parse(path: Path) -> ElementTree.Element:
-    """The root of an XML file. A DOCTYPE is refused: entities that a file declares can expand without end."""
-    parser = expat.ParserCreate()
-
-    def refuse(*_: Any) -> None:
-        raise _Doctype(f"{path}, line {parser.CurrentLineNumber}: it has a DOCTYPE, which no annotation needs and "
-                       "whose entities can expand without end; remove it")
-
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        data = path.read_bytes()
-        parser.Parse(data, True)
-        root = ElementTree.fromstring(data)
-    except (expat.ExpatError, ElementTree.ParseError) as error:
-        raise ValueError(f"{path} is no XML: {error}") from error
-    except _Doctype:
-        raise
-    except (LookupError, ValueError) as error:  # the parser supports few encodings
-        raise ValueError(f"{path} is in an encoding that cannot be read ({error}); save it as UTF-8") from error
-    if root.tag != "annotation":
-        raise ValueError(f"{path} is no annotation of Pascal VOC: its root is <{root.tag}>, not <annotation>")
-    return root
-
-
-LAYOUT = Layout("voc", "Pascal VOC: Annotations/*.xml beside JPEGImages", _matches, _listing)

@@ -49,6 +49,10 @@ def fit_items(folder: Path, items: Sequence[Item], size: Size, layout: Layout, c
     if counts["regions"]:
         yield Skipped(folder, f"{counts['regions']} regions left out that count neither way (KITTI's DontCare, COCO's "
                               "crowds, objects that Pascal VOC marks as difficult)")
+    if counts["from_zero"]:
+        yield Skipped(folder, f"{counts['from_zero']} boxes begin at pixel 0, where Pascal VOC counts from 1: if this "
+                              "data set counts from 0, all its boxes lie one pixel too far to the left and to the top; "
+                              "add 1 to its numbers")
     if counts["outlines"]:
         yield Skipped(folder, f"{counts['outlines']} polygons or masks are read as the upright box around each")
     if absent:
@@ -81,7 +85,8 @@ def _photo(item: Item, size: Size, layout: Layout, crop_policy: CropPolicy | Non
     else:
         if labels.absent:
             absent.append(f"{item.photo} (there is no {labels.source})")
-        counts.update(regions=labels.regions, outlines=sum(bool(box.outline) for box in labels.boxes))
+        counts.update(regions=labels.regions, from_zero=labels.from_zero,
+                      outlines=sum(bool(box.outline) for box in labels.boxes))
         yield from labels.skipped
         yield from _with_boxes(fitted, labels, size, layout, crop_policy, counts)
 

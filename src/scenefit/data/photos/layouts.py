@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from scenefit.data.formats import class_folders, coco_reader, kitti, voc, yolo_reader
+from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_reader, yolo_reader
 from scenefit.data.formats.class_folders import find_classes, subfolders
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, first_few
 from scenefit.data.image_kinds import ENDINGS, is_ignored
 
-LAYOUTS = {layout.name: layout for layout in (coco_reader.LAYOUT, yolo_reader.LAYOUT, voc.LAYOUT, kitti.LAYOUT)}
+LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
 LISTS_ABOVE = 3  # a list file lies at most so many folders below its data set
 
