@@ -30,7 +30,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         key, colon, rest = line.partition(":")
         if not colon:
             raise ValueError(f"{path}, line {number}: it needs key: value, got {line!r}")
-        found[key] = _value(rest.strip())
+        rest = rest.strip()
+        if rest[:1] in ("[", "{") and rest[-1] not in "]}":
+            raise ValueError(f"{path}, line {number}: the list of {key} is not closed; end it with "
+                             f"{']' if rest[0] == '[' else '}'}")
+        found[key] = _value(rest)
     found["names"] = _names(found.get("names", []), path)
     return found
 
