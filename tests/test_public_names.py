@@ -29,7 +29,7 @@ def test_all_is_what_is_exported() -> None:
     assert for_type_checkers() == {name: f"scenefit.{home}" for name, home in scenefit._HOME.items()}
     star: dict[str, object] = {}
     exec("from scenefit import *", star)
-    assert set(star) - {"__builtins__"} == set(scenefit.__all__) <= set(dir(scenefit))
+    assert set(star) - {"__builtins__"} == set(scenefit.__all__) == set(dir(scenefit))
 
 
 @pytest.mark.parametrize("name", scenefit.__all__)

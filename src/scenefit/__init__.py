@@ -4,6 +4,7 @@
 
     model = sf.fit(grammar, renderer, real="photos/", seed=0)
     sf.generate(model, renderer, 10_000, out="dataset/", format="coco")
+    model.save("model.safetensors")
 """
 
 from importlib import import_module
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.renderers.each import each as each
     from scenefit.renderers.shapes import Shapes as Shapes
     from scenefit.renderers.sprites import Sprites as Sprites
+    from scenefit.run.load import load as load
     from scenefit.scenes.grammar import Grammar as Grammar
     from scenefit.scenes.grammar import Rule as Rule
     from scenefit.scenes.grammar import repeat as repeat
@@ -66,6 +68,8 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.tasks import Classify as Classify
     from scenefit.tasks import Detect as Detect
     from scenefit.tasks import Task as Task
+    from scenefit.tasks.detector_file import TrainedDetector as TrainedDetector
+    from scenefit.tasks.detector_file import load_detector as load_detector
 
 # Names are imported when first used, so that `import scenefit` is quick and needs no torch.
 _HOME = {
@@ -104,6 +108,7 @@ _HOME = {
     "Structure": "inference.stages.structure",
     "Task": "tasks",
     "TaskReward": "inference.stages.task_reward",
+    "TrainedDetector": "tasks.detector_file",
     "Uniform": "scenes.priors",
     "average_precision": "metrics.average_precision",
     "correct_flat_field": "data.flat_field",
@@ -115,6 +120,8 @@ _HOME = {
     "generate_steps": "generation.dataset",
     "label_boxes": "data.label_policy",
     "learned": "scenes.priors",
+    "load": "run.load",
+    "load_detector": "tasks.detector_file",
     "make_frames": "data.frames",
     "read_boxes": "data.photos",
     "read_few": "data.photos",
@@ -138,4 +145,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    """The public names alone, as editors and notebooks complete them."""
+    return __all__

@@ -27,7 +27,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.S | re.M)
 RENDERS = 300  # of a fit
 WITH_CODE = {"README.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md", "methods.md",
-             "renderers.md", "shapes.md", "tutorial.md"}
+             "notebook.md", "renderers.md", "shapes.md", "tutorial.md"}
 
 
 def blocks(page: Path) -> list[str]:

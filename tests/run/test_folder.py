@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from blobs import SCENE, SMALL, call, contents, fit_command
+from checks import same_scenes
 
 import scenefit.run.folder
 from scenefit.data.photos import read_photos
@@ -17,7 +18,7 @@ from scenefit.files.lock import Busy, lock
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.inference.settings import Settings, changed
 from scenefit.renderers.scene_file import SceneFileError, load_scene
-from scenefit.run.config import differences, grammar_changes, make_config
+from scenefit.run.config import differences, make_config
 from scenefit.run.folder import (
     RunError,
     begin,
@@ -29,6 +30,7 @@ from scenefit.run.folder import (
     steps,
     version_changes,
 )
+from scenefit.scenes.grammar.changes import grammar_changes
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ def test_a_changed_grammar_is_refused_with_what_changed(moved):
     assert ("It differs in:\n  image.shade: learned Uniform(low=0, high=60) -> learned Uniform(low=0, high=61)\n"
             "undo the change, or fit again into another folder") in str(caught.value)
     other = run.config.model_copy(update={"versions": {"python": "3.9.1"}})
-    with pytest.raises(RunError, match=r"begun with Python 3\.9\.1 .* compiled code, so the Python version may be"):
+    with pytest.raises(RunError, match=r"made with Python 3\.9\.1 .* compiled code, so the Python version may be"):
         scene_of(scenefit.run.folder.Run(run.folder, other))
 
 
@@ -357,3 +359,16 @@ def test_tensors_come_back_with_their_facts(tmp_path):
     assert all(np.array_equal(found[name].numpy(), tensors[name].numpy(), equal_nan=True) for name in tensors)
     with pytest.raises(CorruptFile, match=r"gone cannot be read .*; buy another"):
         read_tensors(tmp_path / "gone", "buy another")
+
+
+def test_a_run_folder_is_loaded_as_a_model_in_python(world, whole, tmp_path):
+    grammar = load_scene(world / "scene.py").grammar
+    for place in (whole, str(whole), whole / "model.safetensors"):
+        model = scenefit.load(place, grammar)
+        assert same_scenes(model.sample(50), fit_model(open_run(whole), grammar).sample(50))
+    other = scenefit.Grammar("zq7", {"zq7": {"shade": scenefit.learned(scenefit.Uniform(0, 1))}})
+    with pytest.raises(ValueError, match=f"the grammar is not the one that {whole} was fitted with. It differs in:\n"
+                                         "  start: .* -> zq7\n"):
+        scenefit.load(whole, other)
+    with pytest.raises(ValueError, match=f"{tmp_path} is not a run folder: it has no settings.json"):
+        scenefit.load(tmp_path, other)

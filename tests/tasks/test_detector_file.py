@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import scenefit as sf
+from scenefit.data.boxes import make_boxes
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector, read_trained, write_trained
@@ -38,10 +39,40 @@ def test_a_file_of_another_format_is_refused_in_one_sentence(path):
 
 def test_files_that_are_no_detector_are_refused(path):
     tensors, metadata = read_tensors(path, "")
-    for changed, text in (({"run": "x"}, "is not a detector; make it again with scenefit train"),
+    for changed, text in (({"info": {}}, "is not a detector; make it again with scenefit train"),
+                          ({"run": "x"}, r"is not a detector, but a model, which scenefit.load\(path, grammar\) reads"),
+                          ({"model": 1}, r"is not a detector, but a model, which scenefit.load\(path, grammar\) reads"),
                           (metadata | {"backbone": "huge"}, r"does not fit this version of scenefit \('huge'\); make")):
         write_tensors(path, tensors, changed)
         with pytest.raises(CorruptFile, match=text):
             read_trained(path)
     with pytest.raises(CorruptFile, match="is a folder, and a file is needed; make it again with scenefit train"):
         read_trained(path.parent)
+
+
+def test_a_detector_is_loaded_used_printed_and_saved_again(path, tmp_path, monkeypatch):
+    detector = sf.load_detector(str(path))
+    assert repr(detector) == "TrainedDetector(classes a, b; photos of 24 x 32 pixels; threshold 0.25)"
+    detector.save(tmp_path / "again.safetensors")
+    again, images = sf.load_detector(tmp_path / "again.safetensors"), np.zeros((3, 24, 32, 3), np.uint8)
+    monkeypatch.setattr(sf.Detect, "predict", lambda task, network, photos: make_boxes(
+        len(photos), [0, 2, 2], [[1, 2, 3, 4]] * 3, ["a", "b", "a"], [0.2, 0.25, 0.9]))
+    for photos in (images, sf.Photos(images, (), (), np.full(3, ""))):
+        found = again.predict(photos)
+        assert found.count == 3 and found.image.tolist() == [2, 2] and found.name.tolist() == ["b", "a"]
+
+
+@pytest.mark.parametrize("given, text", [
+    ("photos/", "got str 'photos/'"), (np.zeros((2, 24, 24, 3), np.uint8), r"got an array of uint8 \[2, 24, 24, 3\]"),
+    (np.zeros((24, 32, 3), np.uint8), r"got an array of uint8 \[24, 32, 3\]")])
+def test_a_detector_says_what_it_takes(path, given, text):
+    with pytest.raises(ValueError, match=r"photos needs Photos or uint8 images \[N, 24, 32, 3\], as "
+                                         rf"scenefit.read_photos\(folder, \(24, 32\)\) reads them; {text}"):
+        sf.load_detector(path).predict(given)
+
+
+def test_arguments_of_load_detector():
+    for given, text in (((sf.Detect(("a",)),), "path needs the name of a file that scenefit train wrote; got a value"),
+                        (("zq7.safetensors",), "zq7.safetensors cannot be read"), (("zq7", 0), "device needs a text")):
+        with pytest.raises(ValueError, match=text):
+            sf.load_detector(*given)

@@ -2,24 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
+from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
+from scenefit.files.versions import other_python, versions
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.changes import grammar_changes, is_description
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
+FORMAT = 1  # of model files; one of another format is refused
+AGAIN = "save it again with model.save(path)"
+N_NAMED = 6  # learned attributes in a model's text
 MARGIN = 0.05  # of the bounds: a value is at a bound if it is closer than this
 MIN_SHARE = 0.2  # of an attribute's values at a bound, for it to be reported
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A grammar's learned distribution. seed: of the fit; scenes sampled from the model have another seed."""
+    """A grammar's learned distribution. seed: of the fit; scenes sampled from the model have another seed.
+
+    `save` keeps it in a file; it is not pickled.
+    """
 
     distribution: SceneDistribution
     seed: int = 0
@@ -41,6 +52,36 @@ class Model:
         """A copy that further learning does not change."""
         return Model(self.distribution.copy(), self.seed)
 
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file, whole or not at all; `scenefit.load(path, grammar)` reads it.
+
+        The file holds tensors and a description of the grammar, but no code: keep the grammar's source as well.
+        ValueError for a folder.
+        """
+        check_argument("model.save(path)", "path", path, isinstance(path, str | Path),
+                       "the name of a file, such as \"coins.safetensors\"")
+        if Path(path).is_dir():
+            raise ValueError(f"{path} is a folder; give the name of a file in it, such as "
+                             f"{Path(path) / 'model.safetensors'}")
+        write_tensors(path, self.state(), {"model": FORMAT, "seed": int(self.seed), "versions": versions(),
+                                           "grammar": self.grammar.describe()})
+
+    def __repr__(self) -> str:
+        learned = [f"{a.kind}.{a.name}" for a in self.grammar.learned]
+        learned += [f"rules of {kind}" for kind in self.grammar.learned_heads]
+        more = f" and {len(learned) - N_NAMED} more" if len(learned) > N_NAMED else ""
+        return f"Model(learned: {', '.join(learned[:N_NAMED])}{more}; seed {self.seed})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Model is not pickled, as the functions of its grammar often cannot be: write it with "
+                        "model.save(path), and read it with scenefit.load(path, grammar)")
+
+    def __copy__(self) -> "Model":
+        return Model(self.distribution, self.seed)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
+        return self.copy()
+
     def state(self) -> dict[str, Tensor]:
         """All that `load_model` needs besides the grammar: tensors by name."""
         return {name: value.detach().clone() for name, value in self.distribution.state_dict().items()}
@@ -59,6 +100,32 @@ class PriorModel:
 
     def state(self) -> dict[str, Tensor]:
         return {}
+
+
+def read_model(path: str | Path, grammar: Grammar) -> Model:
+    """The model that `Model.save` wrote. Nothing in the file is executed.
+
+    ValueError where the grammar is another one, naming the differences; `CorruptFile`, a ValueError, for a file that is
+    damaged or no model.
+    """
+    tensors, facts = read_tensors(path, AGAIN)
+    if "model" not in facts:
+        kind = "a detector, which scenefit.load_detector(path) reads" if "classes" in facts else "no model"
+        raise CorruptFile(f"{path} is {kind}, and not what model.save(path) writes")
+    if facts["model"] != FORMAT:
+        raise CorruptFile(f"{path} was written by another version of scenefit (its format is {facts['model']!r}, and "
+                          f"this version reads format {FORMAT}); {AGAIN}")
+    seed, saved, made_with = (facts.get(name) for name in ("seed", "grammar", "versions"))
+    if type(seed) is not int or not 0 <= seed < 2**64 or not isinstance(made_with, dict) or not is_description(saved):
+        raise CorruptFile(f"{path} is damaged: its seed, grammar or versions are missing or of another kind; {AGAIN}")
+    changed = grammar_changes(saved, grammar.describe())
+    if changed:
+        raise ValueError(f"the grammar is not the one that {path} was saved with. It differs in:\n  "
+                         + "\n  ".join(changed) + f"\n{other_python(made_with)}undo the change, or fit again")
+    try:
+        return load_model(grammar, tensors, seed)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CorruptFile(f"{path}: {error}; {AGAIN}") from error
 
 
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:

@@ -1,7 +1,6 @@
 """The configuration of a run, the content of its settings.json, and how two of them differ."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from scenefit.files.atomic import content_hash
 from scenefit.files.versions import versions
 from scenefit.inference.settings import Settings, flatten
 from scenefit.renderers.scene_file import SceneFile
+from scenefit.scenes.grammar.changes import grammar_changes
 
 FORMAT = 1  # of run folders; one of another format is refused
 
@@ -130,26 +130,6 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
         if (before and before.hash) != (after and after.hash):
             found.append(f"{name} photos: {_describe_photos(before)} -> {_describe_photos(after)}")
     return found + grammar_changes(old.grammar, new.grammar)
-
-
-def grammar_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The differences between two `Grammar.describe()`, one line each."""
-    old, new = _from_json(old), _from_json(new)
-    if old == new:
-        return []
-    found = [] if old.get("start") == new.get("start") else [f"start: {old.get('start')} -> {new.get('start')}"]
-    flat = [{f"{kind}.{name}": text for kind, several in part.get("symbols", {}).items()
-             for name, text in several.items()} for part in (old, new)]
-    for name in dict.fromkeys([*flat[0], *flat[1]]):
-        before, after = flat[0].get(name, "not there"), flat[1].get(name, "not there")
-        if before != after:
-            found.append(f"{name}: {before} -> {after}")
-    kinds = [set(part.get("symbols", {})) for part in (old, new)]
-    found += [f"symbol {kind}: {'removed' if kind in kinds[0] else 'added'}" for kind in sorted(kinds[0] ^ kinds[1])]
-    rules = [part.get("rules", []) for part in (old, new)]
-    found += [f"rule removed: {rule}" for rule in rules[0] if rule not in rules[1]]
-    found += [f"rule added: {rule}" for rule in rules[1] if rule not in rules[0]]
-    return found or ["the order of symbols, attributes or rules"]
 
 
 def hash_photos(photos: Photos) -> str:

@@ -13,7 +13,6 @@ in a run folder is executed, and none is a pickle.
 
 import json
 import os
-import platform
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,15 +27,16 @@ from scenefit.data.photos import Photos
 from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
 from scenefit.files.plan import content
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
-from scenefit.files.versions import versions
+from scenefit.files.versions import other_python, versions
 from scenefit.inference.fit import Step, fit_steps
 from scenefit.inference.settings import Settings, settings_from
 from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.model import Model, load_model
 from scenefit.renderers import Renderer
 from scenefit.renderers.scene_file import SceneFile, SceneFileError, load_scene
-from scenefit.run.config import RunConfig, RunError, differences, grammar_changes, read_config
+from scenefit.run.config import RunConfig, RunError, differences, read_config
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.changes import grammar_changes
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks import Task
 
@@ -130,8 +130,8 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
     changed = grammar_changes(run.config.grammar, scene.grammar.describe())
     if changed:
         raise RunError(f"the grammar of {path} is not the one that {run.folder} was fitted with. It differs in:\n  "
-                       + "\n  ".join(changed) + f"\n{_other_python(run)}undo the change, or fit again into another "
-                       "folder")
+                       + "\n  ".join(changed) + f"\n{other_python(run.config.versions)}undo the change, or fit again "
+                       "into another folder")
     if scene.hash == run.config.scene.hash:
         return scene, []
     return scene, [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar has not, but "
@@ -272,11 +272,3 @@ def _remake(path: Path) -> str:
     if path.name in ("model.safetensors", "features.safetensors"):
         return f"delete {path.with_name('model.safetensors')} {START_OVER}"
     return f"delete {path.with_name('checkpoint.safetensors')} {START_OVER}"
-
-
-def _other_python(run: Run) -> str:
-    before, now = run.config.versions.get("python", ""), platform.python_version()
-    if before.split(".")[:2] == now.split(".")[:2]:
-        return ""
-    return (f"the run was begun with Python {before} and this is {now}: functions in a grammar are compared by "
-            "their compiled code, so the Python version may be the only difference;\n")

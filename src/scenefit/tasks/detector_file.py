@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.boxes import Boxes
+from scenefit.data.photos import Photos
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.metrics.features import Lite0Maps
 from scenefit.nets.centre_network import Detector, SmallMaps
+from scenefit.scenes.arguments import check_argument
 from scenefit.tasks.detection import Detect
 
 FORMAT = 1  # of detector files; one of another format is refused
@@ -19,7 +25,9 @@ AGAIN = "make it again with scenefit train"
 
 @dataclass(frozen=True, eq=False)
 class TrainedDetector:
-    """task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
+    """A detector with all that is needed to use it; `load_detector` reads one.
+
+    task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
     which predictions count, chosen on the validation images of its training.  flat_field: whether the photos of its
     training were corrected for their camera's flat field."""
 
@@ -28,6 +36,30 @@ class TrainedDetector:
     size: tuple[int, int]
     threshold: float
     flat_field: bool = False
+
+    def __repr__(self) -> str:
+        return (f"TrainedDetector(classes {', '.join(self.task.classes)}; photos of {self.size[0]} x {self.size[1]} "
+                f"pixels; threshold {self.threshold:.4g})")
+
+    def predict(self, photos: Photos | NDArray[np.uint8]) -> Boxes:
+        """Boxes of the objects in photos of the detector's size, of at least its threshold's confidence.
+
+            detector.predict(scenefit.read_photos("photos/", detector.size))
+
+        photos: `Photos`, or uint8 images [N, H, W, 3], flat-field corrected if those of its training were. ValueError
+        for anything else.
+        """
+        images = photos.images if isinstance(photos, Photos) else photos
+        good = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (*self.size, 3)
+        check_argument("detector.predict(photos)", "photos", images, good,
+                       f"Photos or uint8 images [N, {self.size[0]}, {self.size[1]}, 3], as "
+                       f"scenefit.read_photos(folder, {self.size}) reads them")
+        boxes = self.task.predict(self.network, images)
+        return boxes.where(boxes.score >= self.threshold)
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector to a file, whole or not at all; `scenefit.load_detector(path)` reads it."""
+        write_trained(path, self)
 
 
 def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, Any] | None = None) -> None:
@@ -39,12 +71,28 @@ def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, An
         "flat_field": trained.flat_field, "info": info or {}})
 
 
+def load_detector(path: str | Path, device: str = "cpu") -> TrainedDetector:
+    """The detector that `scenefit train` or `TrainedDetector.save` wrote. Nothing in the file is executed.
+
+        detector = scenefit.load_detector("detector.safetensors")
+        boxes = detector.predict(scenefit.read_photos("photos/", detector.size))
+
+    device: "cpu" or "cuda", where it predicts.
+    ValueError for a file that is missing, damaged, of another version or no detector.
+    """
+    check_argument("load_detector(path)", "path", path, isinstance(path, str | Path),
+                   "the name of a file that scenefit train wrote")
+    check_argument("load_detector(path)", "device", device, isinstance(device, str), 'a text, "cpu" or "cuda"')
+    return read_trained(path, device)
+
+
 def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
     """The detector that `write_trained` wrote; the file holds no code. CorruptFile if it is damaged, of another format,
     or no detector."""
     tensors, metadata = read_tensors(path, AGAIN)
     if "classes" not in metadata:
-        raise CorruptFile(f"{path} is not a detector; {AGAIN}")
+        other = ", but a model, which scenefit.load(path, grammar) reads" if {"model", "run"} & set(metadata) else ""
+        raise CorruptFile(f"{path} is not a detector{other}; {AGAIN}")
     if metadata.get("format") != FORMAT:
         raise CorruptFile(f"{path} was written by another version of scenefit (its format is "
                           f"{metadata.get('format', 'not recorded')}, and this version reads format {FORMAT}); {AGAIN}")

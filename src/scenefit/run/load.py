@@ -1,0 +1,46 @@
+"""Loads a learned distribution: from a file that `Model.save` wrote, or from a run folder."""
+
+from pathlib import Path
+
+from scenefit.files.versions import other_python
+from scenefit.nets.model import Model, read_model
+from scenefit.renderers.arguments import check_grammar
+from scenefit.run.config import RunError
+from scenefit.run.folder import fit_model, open_run
+from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.changes import grammar_changes
+
+CALL = "load(path, grammar)"
+
+
+def load(path: str | Path, grammar: Grammar) -> Model:
+    """A learned distribution, as `fit` returned it. Nothing in the file or the folder is executed.
+
+        model.save("coins.safetensors")
+        model = scenefit.load("coins.safetensors", grammar)
+
+    path: a file that `Model.save` wrote, or a run folder of `scenefit fit`.  grammar: the one it was fitted with.
+    ValueError where the grammar is another one, naming the differences, where the file is missing, damaged or no model,
+    or the fit in the run folder is not finished.
+    """
+    check_argument(CALL, "path", path, isinstance(path, str | Path),
+                   "the name of a file that model.save(path) wrote, or of a run folder")
+    check_grammar(CALL, grammar)
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; give a file that model.save(path) wrote, or a run folder")
+    if path.is_dir():
+        return _of_run(path, grammar)
+    if path.name == "model.safetensors" and (path.parent / "settings.json").exists():
+        return _of_run(path.parent, grammar)
+    return read_model(path, grammar)
+
+
+def _of_run(folder: Path, grammar: Grammar) -> Model:
+    run = open_run(folder)
+    changed = grammar_changes(run.config.grammar, grammar.describe())
+    if changed:
+        raise RunError(f"the grammar is not the one that {folder} was fitted with. It differs in:\n  "
+                       + "\n  ".join(changed) + f"\n{other_python(run.config.versions)}undo the change, or fit again")
+    return fit_model(run, grammar)
