@@ -98,12 +98,12 @@ def test_arguments_of_save_and_load(model, street, tmp_path):
         assert text in str(caught.value)
 
 
-def test_a_model_is_not_pickled_but_copied(model):
+def test_a_model_is_not_pickled_but_copied(model, tmp_path):
     with pytest.raises(TypeError, match=r"a Model is not pickled, .*: write it with model.save\(path\), and read it "
                                         r"with scenefit.load\(path, grammar\)"):
         pickle.dumps(model)
     with pytest.raises(TypeError, match=r"model.save\(path\)"):
-        torch.save(model, "zq7.pt")
+        torch.save(model, tmp_path / "zq7.pt")
     before = model.sample(20)
     deep, shallow = copy.deepcopy(model), copy.copy(model)
     randomise(model.distribution, 0.3, seed=9)
