@@ -181,7 +181,7 @@ def test_16_bit_grey_keeps_its_scale(tmp_path, ending):
 @pytest.mark.filterwarnings("error")
 def test_12_bit_values_in_16_bit_grey_are_named_once_for_a_folder(tmp_path):
     for name in ("a.png", "b.tif", "c/d.tif"):
-        store(tmp_path / "all" / name, np.full(SIZE, 4095, np.uint16))
+        store(tmp_path / "all" / name, np.full(SIZE, 4095 - len(name), np.uint16))
     store(tmp_path / "all/bright.png", np.full(SIZE, 4096, np.uint16))
     store(tmp_path / "dark/1.png", np.zeros(SIZE, np.uint8))
     store(tmp_path / "dark/2.tif", np.zeros(SIZE, np.float32))

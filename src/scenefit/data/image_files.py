@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
 from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
+from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
@@ -201,7 +202,8 @@ def check_size(size: Size) -> None:
 
 def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
     """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
-    cannot be listed. Files and folders of `is_ignored` are; links to folders are followed, each folder once.
+    cannot be listed or that scenefit wrote (`folder` itself may be one). Files and folders of `is_ignored` are
+    ignored; links to folders are followed, each folder once.
 
     exclude: a folder that is not searched, unless it is `folder` itself.
     """
@@ -214,8 +216,13 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
     visited = set() if exclude is None else {os.path.realpath(exclude)} - {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not is_ignored(name))
-        if real not in visited:
+        own = what_scenefit_wrote(Path(place)) if real not in visited and Path(place) != folder else None
+        skipped += [Skipped(Path(place), f"holds {own}, which are no photos; give this folder itself if it is meant")
+                    ] if own else []
+        if real in visited or own:
+            folders[:] = []
+        else:
+            folders[:] = sorted(name for name in folders if not is_ignored(name))
             names = [name for name in names if not is_ignored(name)]
             found += [Path(place, name) for name in names if name.lower().endswith(ENDINGS)]
             skipped += [Skipped(Path(place, name), reason) for name in sorted(names) if (reason := why_not_read(name))]

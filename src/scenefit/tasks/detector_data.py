@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
+from scenefit.data.copies import warn_shared
 from scenefit.data.formats.reading import NoPart
 from scenefit.data.photos import Photos, read_boxes
 from scenefit.data.photos.labelled import first_size
@@ -28,9 +29,12 @@ def read_data_set(source: Path, max_images: int) -> tuple[Photos, Photos]:
                          "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
     try:
         size = first_size(source, "train")
-        return read_boxes(source, size, "train", max_photos=max_images), read_boxes(source, size, "val")
+        train, val = read_boxes(source, size, "train", max_photos=max_images), read_boxes(source, size, "val")
     except NoPart:
         every = read_boxes(source, first_size(source), max_photos=max_images)
+    else:
+        warn_shared(source, train.paths, val.paths)
+        return train, val
     if len(every) < 2:
         raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
     held_out = np.arange(len(every)) % VALIDATION == 1

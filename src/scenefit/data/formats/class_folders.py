@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scenefit.data.image_files import first_few
 from scenefit.data.image_kinds import ENDINGS, is_ignored
+from scenefit.data.own_folders import what_scenefit_wrote
 
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
          "test": "test", "testing": "test"}  # name of a folder, in small letters -> part
@@ -88,8 +89,9 @@ def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder that may hold photos, sorted: no hidden ones, and none of thumbnails."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_ignored(path.name))
+    """The folders in a folder that may hold photos, sorted: none that are hidden, of thumbnails, or scenefit's own."""
+    return sorted(path for path in folder.iterdir()
+                  if path.is_dir() and not is_ignored(path.name) and not what_scenefit_wrote(path))
 
 
 def _photos(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.contact_sheet import contact_sheet_png
+from scenefit.data.copies import warn_copies
 from scenefit.data.flat_field import correct_flat_field
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, describe_frames, first_few, warn_12_bit
 from scenefit.files.atomic import content_hash
@@ -88,7 +89,7 @@ def _of(names: NDArray[np.str_]) -> str:
 def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_photos: int) -> Photos:
     """The photos of a folder in the order of entries, of which at most max_photos are fitted; there may be none.
 
-    Warns where the crop cuts off much, and of 12-bit photos. Holds one full photo at a time.
+    Warns where the crop cuts off much, of 12-bit photos, and of copies. Holds one full photo at a time.
     """
     images = np.empty((max_photos, *size, 3), np.uint8)
     paths: list[Path] = []
@@ -108,6 +109,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
         boxes += [] if entry.boxes is None else [entry.boxes]
     warn_12_bit(folder, n_12_bit)
     _warn_cropped(folder, cropped_shares, size)
+    warn_copies(folder, paths, images)
     return Photos(images[:len(paths)], tuple(paths), tuple(skipped), np.full(len(paths), ""),
                   _join(boxes) if boxes else None)
 

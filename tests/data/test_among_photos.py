@@ -1,0 +1,121 @@
+"""What scenefit wrote among photos is left out and named; photos that are there twice are named."""
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scenefit.data.image_files import find_photos
+from scenefit.data.photos import read_boxes, read_labelled, read_part, read_photos
+from scenefit.tasks.detector_data import read_data_set
+
+SIZE = (6, 8)
+READERS = {"photos": ("", lambda folder: read_photos(folder, SIZE)),
+           "classes": ("cat/", lambda folder: read_labelled(folder, SIZE))}
+either_reader = pytest.mark.parametrize("reader", READERS)
+OWN = {"found": ({".found/plan.json": "{}"}, "the pictures that scenefit detect drew"),
+       "copied": ({"found.json": "[]"}, "the pictures that scenefit detect drew"),
+       "set": ({"provenance.json": '{"drawn_by": "1"}'}, "images that scenefit generate drew"),
+       "begun": ({".rows/plan.json": "{}"}, "images that scenefit generate drew"),
+       "run": ({"settings.json": "{}", "steps.jsonl": ""}, "the results of a scenefit fit")}
+
+
+def photo(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)).save(path)
+
+
+def heard(read, *arguments):
+    """What a reader gives, and its warnings."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = read(*arguments)
+    return found, [str(one.message) for one in said]
+
+
+@either_reader
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("place", ["zq7", "cat/zq7", "cat/deep/zq7"])
+def test_folders_that_scenefit_wrote_hold_no_photos(tmp_path, reader, kind, place):
+    prefix, read = READERS[reader]
+    files, what = OWN[kind]
+    photo(tmp_path / f"{prefix}a.png")
+    photo(tmp_path / place / "train/b.png", 1)
+    photo(tmp_path / place / "b.png.png", 2)
+    for name, text in files.items():
+        (tmp_path / place / name).parent.mkdir(exist_ok=True)
+        (tmp_path / place / name).write_text(text)
+    photos = read(tmp_path)
+    assert photos.paths == (tmp_path / f"{prefix}a.png",) and set(photos.label) <= {"cat", ""}
+    assert photos.skipped == ((tmp_path / place, f"holds {what}, which are no photos; give this folder itself if it is "
+                                                 "meant"),)
+    assert len(find_photos(tmp_path / place)[0]) == 2
+
+
+@pytest.mark.parametrize("name, text", [("found.json", '{"a": 1}'), ("provenance.json", '{"camera": 1}'),
+                                        ("settings.json", "{}"), (".found/a.json", "{}")])
+def test_files_of_others_with_such_names_change_nothing(tmp_path, name, text):
+    photo(tmp_path / "a/zq7.png")
+    (tmp_path / "a" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "a" / name).write_text(text)
+    photos = read_photos(tmp_path, SIZE)
+    assert photos.paths == (tmp_path / "a/zq7.png",) and photos.skipped == ()
+
+
+@either_reader
+@pytest.mark.parametrize("how", [os.symlink, os.link, lambda a, b: b.write_bytes(a.read_bytes())])
+def test_photos_that_are_there_twice_are_named(tmp_path, reader, how):
+    prefix, read = READERS[reader]
+    for seed, name in enumerate("abc"):
+        photo(tmp_path / f"{prefix}{name}.png", seed)
+    assert heard(read, tmp_path)[1] == []
+    how(tmp_path / f"{prefix}a.png", tmp_path / f"{prefix}zq7.png")
+    photos, said = heard(read, tmp_path)
+    assert len(photos) == 4 and said == [
+        f"1 of the 4 photos of {tmp_path} are the same as others, byte by byte: {prefix}zq7.png is {prefix}a.png; such "
+        "a photo counts several times; delete the copies unless that is meant"]
+    (tmp_path / "provenance.json").write_text('{"drawn_by": "1"}')  # drawn scenes repeat at random
+    assert heard(read, tmp_path)[1] == []
+
+
+def test_a_photo_in_two_classes_is_named(tmp_path):
+    photo(tmp_path / "cat/a.png")
+    photo(tmp_path / "dog/zq7.png")
+    assert "dog/zq7.png is cat/a.png" in heard(read_labelled, tmp_path, SIZE)[1][0]
+
+
+def test_photos_with_equal_pixels_in_different_files_are_no_copies(tmp_path):
+    for name, level in (("a", 1), ("b", 9)):
+        Image.new("RGB", SIZE[::-1]).save(tmp_path / f"{name}.png", compress_level=level, optimize=False)
+        with open(tmp_path / f"{name}.png", "ab") as file:
+            file.write(name.encode())
+    assert heard(read_photos, tmp_path, SIZE)[1] == []
+
+
+def data_set(folder, val):
+    for seed, name in enumerate(("train/a", "train/zq7", "val/c")):
+        photo(folder / f"images/{name}.png", seed)
+        (folder / f"labels/{name}.txt").parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"labels/{name}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (folder / "data.yaml").write_text(f"train: images/train\nval: {val}\nnames: [cell]\n")
+    return folder
+
+
+@pytest.mark.parametrize("val, count", [("images/val", 0), ("images/train", 2), ("images/../images/train/", 2)])
+def test_held_out_photos_that_are_training_photos_too_are_named(tmp_path, val, count):
+    (train, held), said = heard(read_data_set, data_set(tmp_path, val), 9)
+    assert len(train) == 2 and len(held) == (count or 1) and len(said) == bool(count)
+    if count:
+        assert said[0].startswith(f"2 of the 2 held-out photos of {tmp_path} are training photos too, byte by byte, ")
+        assert said[0].endswith("images/train/a.png: what is measured on them says nothing about other photos; give "
+                                "the part val photos of its own")
+
+
+@pytest.mark.parametrize("read", [read_boxes, read_part])
+def test_copies_in_a_data_set_of_boxes_are_named(tmp_path, read):
+    folder = data_set(tmp_path, "images/val")
+    (folder / "images/val/c.png").write_bytes((folder / "images/train/zq7.png").read_bytes())
+    photos, said = heard(read, folder, SIZE)
+    assert len(photos) == 3 and "images/val/c.png is images/train/zq7.png" in said[0] and len(said) == 1
