@@ -14,6 +14,7 @@ from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
 from scenefit.cli import options
+from scenefit.cli.train import _layouts
 from scenefit.data.photos import read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.generation.dataset import generate
@@ -415,14 +416,41 @@ def test_a_run_among_the_boxes_of_a_data_set_is_none_of_its_photos(world, run, t
     """But a folder that is searched holds it."""
     shutil.copytree(world / "few", tmp_path / "few")
     shutil.copytree(run, tmp_path / "few" / "run")
-    options.keep_apart(tmp_path / "few/run", "", labelled=tmp_path / "few")
+    options.keep_apart(tmp_path / "few/run", "", labelled=options.LabelledFolder(tmp_path / "few"))
     options.keep_apart(tmp_path / "few/run", "", real=tmp_path / "few/ImageSets/Main/train.txt")
     said = call("train", tmp_path / "few/run", "--real", tmp_path / "few", "--out", "d.safetensors", code=2)
     assert "be read as photos; give a folder that holds only photos, or" in " ".join(said.replace("│", " ").split())
 
 
+@pytest.mark.parametrize("command", [
+    ["fit", "scene.py", "--real", "real", "--out", "fitted"], ["evaluate", "RUN", "--real", "real"],
+    ["train", "RUN", "--out", "d.safetensors"], ["train", "zq7", "--out", "d.safetensors"]])
+def test_a_layout_in_doubt_is_told_before_the_long_work_and_settled_by_an_option(world, run, monkeypatch, command):
+    shutil.copytree(world / "few", "zq7")
+    Path("zq7/data.yaml").write_text("train: images\nnames: [cell]\n")
+    monkeypatch.setattr("scenefit.data.photos.read_photos", lambda *_: pytest.fail("long work"))
+    places = {"RUN": run, "scene.py": world / "scene.py", "real": world / "real"}
+    words = [places.get(word, word) for word in command] + ([] if "zq7" in command else ["--labelled", "zq7"])
+    said = call(*words, code=1)
+    assert "zq7 has labels in several layouts, yolo and voc: it holds the folders Annotations, " in said
+    assert "choose with layout= in Python, --layout on the command line, or move one of them away" in said
+    assert "zq7 does not have the layout kitti: it holds " in call(*words, "--layout", "kitti", code=1)
+    assert "no layout 'zq8'; there are coco, yolo, voc, kitti, and folder" in call(*words, "--layout", "zq8", code=1)
+    found = options.LabelledFolder(Path("zq7"), "voc").read((32, 32))
+    assert len(found.boxes) and "data.yaml" not in "".join(reason for _, reason in found.skipped)
+
+
+def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, tmp_path):
+    shutil.copytree(world / "few", tmp_path / "few")
+    (tmp_path / "few/data.yaml").write_text("train: images\nnames: [cell]\n")
+    for source, labelled in ((world / "few", tmp_path / "few"), (tmp_path / "few", world / "few")):
+        assert _layouts(source, labelled, "voc") == ("voc", "voc") and _layouts(source, labelled, None) == (None, None)
+    assert _layouts(tmp_path / "few", world / "few", "yolo") == ("yolo", None)
+    assert _layouts(None, world / "few", "yolo") == ("yolo", "yolo")
+
+
 @pytest.mark.parametrize(("options", "code", "text"), [
-    (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), and no data set of bo"),
+    (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), nor a data set of boxes"),
     (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
     (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
     (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: its labels were chosen when"),

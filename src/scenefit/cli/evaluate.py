@@ -12,7 +12,10 @@ from scenefit.cli.options import (
     RESUME,
     DeviceOption,
     FlatOption,
+    LabelledFolder,
     LabelledOption,
+    LayoutOption,
+    OutsideOption,
     SceneOption,
     SeedOption,
     Workers,
@@ -20,7 +23,6 @@ from scenefit.cli.options import (
     drawing,
     keep_apart,
     label_options,
-    labelled_photos,
     one_thread,
     open_scene,
     photos,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
     from scenefit.evaluation.evaluate import Evaluation, EvaluationSettings
 
-OF_DETECTORS = {"source", "labelled", "flat_field", "device"}  # options; all others are for runs
+OF_DETECTORS = {"source", "labelled", "layout", "outside", "flat_field", "device"}  # options; all others are for runs
 
 
 @console.command(RESUME)
@@ -46,6 +48,8 @@ def evaluate(
                                               "those that the fit has not seen. Needed for a run.",
                                               show_default=False)] = None,
     labelled: LabelledOption = None,
+    layout: LayoutOption = None,
+    outside: OutsideOption = False,
     flat_field: FlatOption = None,
     scene: SceneOption = None,
     features: Annotated[str, typer.Option("--features", metavar="run|lite0|pixels", help="Features that distances are "
@@ -82,11 +86,12 @@ def evaluate(
     """
     from scenefit.evaluation.evaluate import EvaluationSettings
 
+    few = LabelledFolder(labelled, layout, outside)
     if (source / "settings.json").exists():
         if real is None:
             raise typer.BadParameter("a run is evaluated on photos; give some with --real")
         settings = EvaluationSettings(features, renders, images, repeats, seed)
-        _evaluate_run(source, real, labelled, flat_field, scene, settings, workers, resolve(device), label_policy)
+        _evaluate_run(source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
     elif source.is_file():
         sources = {name: context.get_parameter_source(name) for name in context.params if name not in OF_DETECTORS}
         given = [name for name, origin in sources.items() if origin is not None and origin.name == "COMMANDLINE"]
@@ -96,13 +101,13 @@ def evaluate(
                                      "--labelled alone")
         if labelled is None:
             raise typer.BadParameter("a detector is evaluated on labelled photos; give some with --labelled")
-        _evaluate_detector(source, labelled, flat_field, resolve(device))
+        _evaluate_detector(source, few, flat_field, resolve(device))
     else:
         raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a detector (a file that "
                          "scenefit train wrote)")
 
 
-def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path | None, scene: Path | None,
+def _evaluate_run(run: Path, real: Path, labelled: LabelledFolder, flat_field: Path | None, scene: Path | None,
                   settings: "EvaluationSettings", workers: Workers, device: str,
                   label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
@@ -115,7 +120,7 @@ def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path
     keep_apart(run, APART, real, labelled, flat_field)
     found, size = open_scene(opened, scene), opened.config.size
     check_flat_field(opened, flat_field)
-    reals, few = photos(real, size, flat=flat_field), labelled_photos(labelled, size, flat_field)
+    reals, few = photos(real, size, flat=flat_field), labelled.read(size, flat_field)
     with drawing(found, workers, device) as renderer, lock(run), console.bar() as progress:
         shown = progress.add_task("evaluating", total=None)
         for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
@@ -125,7 +130,7 @@ def _evaluate_run(run: Path, real: Path, labelled: Path | None, flat_field: Path
     console.say(f"Written to {opened.path('evaluation.json')}")
 
 
-def _evaluate_detector(path: Path, labelled: Path, flat_field: Path | None, device: str) -> None:
+def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | None, device: str) -> None:
     from scenefit.evaluation.detector import evaluate_detector
     from scenefit.tasks.detector_file import read_trained
 
@@ -135,7 +140,7 @@ def _evaluate_detector(path: Path, labelled: Path, flat_field: Path | None, devi
         was = "flat-field corrected photos" if detector.flat_field else "photos that were not flat-field corrected"
         console.warn(f"{path} was trained on {was}; treat these likewise: "
                      f"{'give' if detector.flat_field else 'leave out'} --flat-field")
-    few = labelled_photos(labelled, detector.size, flat_field)
+    few = labelled.read(detector.size, flat_field)
     assert few is not None
     found = evaluate_detector(detector, few)
     rows = [*found.ap50.items(), ("mean", found.mean_ap50)]

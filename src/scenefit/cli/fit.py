@@ -12,7 +12,10 @@ from scenefit.cli.options import (
     NO_WORKERS,
     DeviceOption,
     FlatOption,
+    LabelledFolder,
     LabelledOption,
+    LayoutOption,
+    OutsideOption,
     SceneArgument,
     SeedOption,
     Workers,
@@ -21,7 +24,6 @@ from scenefit.cli.options import (
     flat_field_hash,
     keep_apart,
     label_options,
-    labelled_photos,
     photos,
     resolve,
     settings,
@@ -47,6 +49,8 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to create or resume.",
                                       show_default=False)],
     labelled: LabelledOption = None,
+    layout: LayoutOption = None,
+    outside: OutsideOption = False,
     flat_field: FlatOption = None,
     seed: SeedOption = 0,
     max_renders: Annotated[int | None, typer.Option("--max-renders", help="Render at most this many images.",
@@ -85,11 +89,11 @@ def fit(
     """
     chosen = settings(method, {"max_renders": max_renders, "minutes": minutes, "descent.gradient": gradient,
                                "descent.steps": steps, "device": resolve(device)}, set_ or [])
-    _fit(scene, real, labelled, flat_field, out, seed, chosen, workers, label_policy)
+    _fit(scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers, label_policy)
 
 
-def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out: Path, seed: int, chosen: "Settings",
-         workers: Workers, label_policy: "LabelPolicy | None") -> None:
+def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, out: Path, seed: int,
+         chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.inference.fit import check_learned, frame_size
     from scenefit.renderers.scene_file import load_scene
@@ -103,8 +107,9 @@ def _fit(scene: Path, real: Path, labelled: Path | None, flat: Path | None, out:
     check_learned(found.grammar)
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
-        images, few = photos(real, size, chosen.max_photos, flat), labelled_photos(labelled, size, flat)
-        wanted = make_config(found, seed, chosen, size, images, real, few, labelled, command_line(),
+        few = labelled.read(size, flat)
+        images = photos(real, size, chosen.max_photos, flat)
+        wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),
                              label_policy, flat_field_hash(flat, size))
         known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only
         if known is not None and known.finished:

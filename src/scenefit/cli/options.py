@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -50,6 +50,11 @@ DetectorDeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda
 LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                      help="Labelled photos: one subfolder per class; or a data set of "
                                                      "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
+LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|folder", show_default=False,
+                                                  help="Layout of the labelled photos, if it cannot be told from the "
+                                                  "folder. folder: one subfolder per class.")]
+OutsideOption = Annotated[bool, typer.Option("--outside", help="Labels may name photos outside of their data set's "
+                                             "folder.")]
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
                                                  "photos of the same camera (the photos themselves will do), to "
                                                  "correct the flat field: what all of them show at the same place, "
@@ -214,25 +219,38 @@ def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, f
     return found.correct_flat_field(flat_field_of(flat, size))
 
 
-def labelled_photos(folder: Path | None, size: tuple[int, int], flat: Path | None = None) -> "Photos | None":
-    """Photos with classes or boxes, resized and flat-field corrected likewise; None if folder is None."""
-    if folder is None:
-        return None
-    from scenefit.data.photos import read_few
+class LabelledFolder(NamedTuple):
+    """What --labelled, --layout and --outside say: see `read_few`."""
 
-    found = read_few(folder, size)
-    name_skipped(found.skipped)
-    return found.correct_flat_field(flat_field_of(flat, size))
+    place: Path | None
+    layout: str | None = None
+    outside: bool = False
+
+    def read(self, size: tuple[int, int], flat: Path | None = None) -> "Photos | None":
+        """Photos with classes or boxes, resized and flat-field corrected as `photos` are; None where place is None.
+        Warns of each file that was skipped."""
+        if self.place is None:
+            return None
+        from scenefit.data.photos import read_few
+
+        found = read_few(self.place, size, layout=self.layout, outside=self.outside)
+        name_skipped(found.skipped)
+        return found.correct_flat_field(flat_field_of(flat, size))
 
 
-def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Path | None = None, flat: Path | None = None,
-               ) -> None:
-    """BadParameter, ending in fix, if a run folder lies in a folder of photos, where its images would be read too."""
+def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: LabelledFolder | None = None,
+               flat: Path | None = None) -> None:
+    """BadParameter, ending in fix, if a run folder lies in a folder of photos, where its images would be read too.
+
+    ValueError where labelled has no layout, or several, so that this is said before the long work.
+    """
     from scenefit.data.image_files import is_searched
-    from scenefit.data.photos.layouts import matching_layouts
+    from scenefit.data.photos.layouts import CLASSES, find_layout
 
-    for name, folder in (("real", real), ("labelled", labelled), ("flat-field", flat)):
-        if folder is None or not is_searched(folder, run) or (name == "labelled" and matching_layouts(folder)):
+    few, layout, _ = labelled or LabelledFolder(None)
+    of_boxes = few is not None and find_layout(few, layout) != CLASSES
+    for name, folder in (("real", real), ("labelled", few), ("flat-field", flat)):
+        if folder is None or not is_searched(folder, run) or (name == "labelled" and of_boxes):
             continue  # of a data set of boxes, only the photos that it lists are read
         raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its images would be read as "
                                  f"photos; {fix}")

@@ -11,13 +11,15 @@ from scenefit.cli.options import (
     NO_WORKERS,
     DeviceOption,
     FlatOption,
+    LabelledFolder,
+    LayoutOption,
+    OutsideOption,
     SceneOption,
     SeedOption,
     Workers,
     drawing,
     keep_apart,
     label_options,
-    labelled_photos,
     name_skipped,
     one_thread,
     open_scene,
@@ -50,6 +52,8 @@ def train(
     n: Annotated[int, typer.Option("-n", "--n", min=16, help="Images to train on.")] = 1000,
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                   help="Photos with boxes, to fine-tune on at the end.")] = None,
+    layout: LayoutOption = None,
+    outside: OutsideOption = False,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
                                               "labels, for self-training: confident detections in them become "
                                               "pseudo-labels.")] = None,
@@ -103,16 +107,17 @@ def train(
     if label_policy is not None and not of_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
                                  "out --min-..., --max-truncation, --box and --margin")
-    if of_run:
-        keep_apart(source, APART, real, labelled, flat_field)
+    data_layout, few_layout = _layouts(None if of_run else source, labelled, layout)
+    tuned_on = LabelledFolder(labelled, few_layout, outside)
+    keep_apart(source, APART, real if of_run else None, tuned_on, flat_field if of_run else None)
     one_thread()
     where = resolve(device)
     with console.busy("Rendering, or reading"):
         images, labels, held, truth = (_of_run(source, scene, n, workers, where, label_policy)
-                                       if of_run else _of_data(source, n))
+                                       if of_run else _of_data(source, n, data_layout, outside))
     if not len(labels):
         raise ValueError(f"none of the {len(images)} images of {source} has a box, so there is nothing to learn")
-    tuning = labelled_photos(labelled, images.shape[1:3], flat_field)
+    tuning = tuned_on.read(images.shape[1:3], flat_field)
     few = None if tuning is None else images_with_boxes(tuning, labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
@@ -162,11 +167,23 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: 
                 *render_with_boxes(renderer, more, label_policy))
 
 
-def _of_data(source: Path, n: int) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
+def _layouts(source: Path | None, labelled: Path | None, layout: str | None) -> tuple[str | None, str | None]:
+    """What --layout says of a data set and of labelled photos: it counts where they have it, and in doubt for both."""
+    from scenefit.data.photos.layouts import has_layout
+
+    if layout is None:
+        return None, None
+    has = [place is not None and has_layout(place, layout) for place in (source, labelled)]
+    source_has, labelled_has = has if any(has) else (True, True)
+    return layout if source_has else None, layout if labelled_has else None
+
+
+def _of_data(source: Path, n: int, layout: str | None, outside: bool,
+             ) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
     """The same of a written data set."""
     from scenefit.tasks.detector_data import read_data_set
 
-    learn, held = read_data_set(source, n)
+    learn, held = read_data_set(source, n, layout, outside=outside)
     name_skipped(tuple(dict.fromkeys((*learn.skipped, *held.skipped))))
     assert learn.boxes is not None and held.boxes is not None
     return learn.images, learn.boxes, held.images, held.boxes

@@ -116,7 +116,7 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
         raise ValueError(f"state needs the `state` of a Step, got {type(state).__name__} without a step's number")
     check_learned(grammar)
     size = frame_size(grammar, renderer)
-    photos, few = as_photos(real, size, settings.max_photos), as_labelled(labelled, size)
+    few, photos = as_labelled(labelled, size), as_photos(real, size, settings.max_photos)
     if few_photos(len(photos)):
         warn(few_photos(len(photos)))
     rendered = int(renderer_info(renderer).size is None)  # the scene rendered to see its size

@@ -3,6 +3,7 @@
 Legend: N photos; H, W pixels.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +14,29 @@ from scenefit.data.copies import warn_shared
 from scenefit.data.formats.reading import NoPart
 from scenefit.data.photos import Photos, read_boxes
 from scenefit.data.photos.labelled import first_size
-from scenefit.data.photos.layouts import matching_layouts
+from scenefit.data.photos.layouts import box_layout
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 
 
-def read_data_set(source: Path, max_images: int) -> tuple[Photos, Photos]:
+def read_data_set(source: Path, max_images: int, layout: str | None = None, *, outside: bool = False,
+                  ) -> tuple[Photos, Photos]:
     """At most max_images images with boxes to train on, and those held out: the parts train and val of a data set in
     any layout of boxes, at the size of its first image; or seven eighths of a data set without parts, and the rest.
 
-    ValueError for what is no such data set, or holds a single image.
+    layout, outside: as of `read_boxes`.  ValueError for what is no such data set, or holds a single image.
     """
-    if not source.is_dir() or not matching_layouts(source):
-        raise ValueError(f"{source} is no run folder (it has no settings.json), and no data set of boxes in COCO, "
-                         "YOLO, Pascal VOC or KITTI layout; give one that scenefit fit or scenefit generate made")
     try:
-        size = first_size(source, "train")
-        train, val = read_boxes(source, size, "train", max_photos=max_images), read_boxes(source, size, "val")
+        box_layout(source, layout)
+    except ValueError as error:
+        raise ValueError(f"{source} is no run folder (it has no settings.json), nor a data set of boxes: {error}"
+                         ) from None
+    read = partial(read_boxes, layout=layout, outside=outside)
+    try:
+        size = first_size(source, "train", layout=layout, outside=outside)
+        train, val = read(source, size, "train", max_photos=max_images), read(source, size, "val")
     except NoPart:
-        every = read_boxes(source, first_size(source), max_photos=max_images)
+        every = read(source, first_size(source, layout=layout, outside=outside), max_photos=max_images)
     else:
         warn_shared(source, train.paths, val.paths)
         return train, val

@@ -45,6 +45,14 @@ def find_layout(place: str | Path, layout: str | None = None) -> str:
     return found[0] if found else _classes(folder)
 
 
+def has_layout(place: str | Path, layout: str) -> bool:
+    """Whether labelled photos have a layout, so that `find_layout` accepts it."""
+    try:
+        return find_layout(place, layout) == layout
+    except ValueError:
+        return False
+
+
 def box_layout(folder: Path, layout: str | None = None) -> Layout:
     """The layout of a data set of boxes. ValueError as of `find_layout`, and where a folder has classes alone."""
     name = find_layout(folder, layout)
