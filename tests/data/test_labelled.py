@@ -184,7 +184,7 @@ def test_a_list_chooses_the_photos_in_its_order(tmp_path):
         read_boxes(tmp_path, SIZE, "none")
     with pytest.raises(ValueError, match=r"few\.txt is a list of photos, which is a part of its own"):
         read_boxes(tmp_path / "ImageSets/Main/few.txt", SIZE, "few")
-    with pytest.raises(ValueError, match="max_photos needs at least 1 photo, got 0"):
+    with pytest.raises(ValueError, match="max_photos needs a whole number >= 1, or None for all photos; got int 0"):
         read_boxes(tmp_path, SIZE, max_photos=0)
     (tmp_path / "other").mkdir()
     photo(tmp_path / "JPEGImages/p1.bmp")

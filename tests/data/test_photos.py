@@ -384,7 +384,7 @@ def test_a_missing_folder_and_a_bad_size(tmp_path, read):
     with pytest.raises(ValueError, match=r"a\.png is not a folder"):
         read(path, SIZE)
     for size in [(0, 4), (4,), (4, 4, 3)]:
-        with pytest.raises(ValueError, match=r"size needs \(height, width\), both at least 1 pixel, got \("):
+        with pytest.raises(ValueError, match=r"size needs \(height, width\) in pixels, both whole .*; got tuple \("):
             read(tmp_path, size)
 
 
@@ -395,7 +395,7 @@ def test_most_takes_an_even_spread(tmp_path):
     assert [path.stem for path in taken.paths] == ["02", "07", "12", "17"]
     assert np.array_equal(taken.images, [noise(seed=i) for i in (2, 7, 12, 17)])
     assert len(read_photos(tmp_path, SIZE, max_photos=50)) == 20
-    with pytest.raises(ValueError, match="max_photos needs at least 1 photo, got 0"):
+    with pytest.raises(ValueError, match="max_photos needs a whole number >= 1, or None for all photos; got int 0"):
         read_photos(tmp_path, SIZE, max_photos=0)
 
 

@@ -163,7 +163,7 @@ def test_provenance_says_where_it_came_from(tmp_path):
 
 
 def test_numbers_that_make_no_sense(tmp_path):
-    with pytest.raises(ValueError, match="generate needs n >= 1 images, got 0"):
+    with pytest.raises(ValueError, match="n needs a whole number >= 1, of images; got int 0"):
         generate(model(), bars(), 0, tmp_path / "out")
     for share in (-0.1, 1.0):
         with pytest.raises(ValueError, match=rf"validation needs a share in 0..1 \(1 excluded\), got {share}"):

@@ -194,12 +194,6 @@ def check_folder(folder: str | Path) -> Path:
     return folder
 
 
-def check_size(size: Size) -> None:
-    """ValueError unless size is (height, width), both at least 1."""
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"size needs (height, width), both at least 1 pixel, got {size}")
-
-
 def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
     """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
     cannot be listed or that scenefit wrote (`folder` itself may be one). Files and folders of `is_ignored` are

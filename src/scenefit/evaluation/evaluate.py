@@ -22,7 +22,9 @@ from scenefit.metrics.kid import kid
 from scenefit.metrics.mmd import Kernel, NoiseFloor, kernel, mmd2, noise_floor
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
+from scenefit.renderers.arguments import check_renderer, is_function
 from scenefit.renderers.batches import render_images
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
@@ -132,6 +134,7 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
                    task: Task | None = None, notes: tuple[str, ...] = (), label_policy: LabelPolicy | None = None,
                    start: Progress | None = None) -> Iterator[Progress]:
     """Evaluate step by step; see `evaluate`. start: the last step of the same evaluation, to resume after it."""
+    _check_kinds(model, renderer, real, extractor, labelled, settings)
     if len(real) < MIN_PHOTOS:
         raise ValueError(f"an evaluation needs at least {MIN_PHOTOS} photos, got {len(real)}")
     settings = settings or EvaluationSettings()
@@ -154,6 +157,23 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
                                            settings.images, derive_seed(seed, f"score {number}"))
                 yield step
     yield step._replace(text="done")
+
+
+def _check_kinds(model: Any, renderer: Any, real: Any, extractor: Any, labelled: Any, settings: Any) -> None:
+    """ValueError, naming the argument and what it takes."""
+    call = "evaluate(model, renderer, real, extractor, labelled=None, settings=None)"
+    check_argument(call, "model", model, isinstance(model, Model),
+                   "a model, as scenefit.fit or scenefit.load returns it")
+    check_renderer(call, renderer)
+    check_argument(call, "real", real, isinstance(real, Photos),
+                   "Photos, as scenefit.read_photos(folder, (height, width)) returns them")
+    check_argument(call, "extractor", extractor, is_function(extractor),
+                   "a function from images [N, 3, H, W] to features [N, F], such as "
+                   "scenefit.metrics.features.pixels(8)")
+    check_argument(call, "labelled", labelled, labelled is None or isinstance(labelled, Photos),
+                   "Photos, as scenefit.read_few(folder, (height, width)) returns them, or None")
+    check_argument(call, "settings", settings, settings is None or isinstance(settings, EvaluationSettings),
+                   "scenefit.evaluation.evaluate.EvaluationSettings(...), or None")
 
 
 def samplers(model: Model) -> Mapping[str, Sampler]:

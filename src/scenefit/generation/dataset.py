@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scenefit.data.formats import Format, as_format
+from scenefit.data.formats import FORMATS, Format, as_format
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
 from scenefit.files.lock import lock
 from scenefit.files.plan import content, holds_plan
@@ -35,7 +36,9 @@ from scenefit.generation.chunks import (
 )
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
+from scenefit.renderers.arguments import check_renderer
 from scenefit.renderers.processes import Pool, Work
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 
@@ -70,8 +73,8 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
     ValueError if n < 1, info has a reserved name, or out holds something else, which is then left as it is; Busy if
     another process is writing into out.
     """
-    if n < 1:
-        raise ValueError(f"generate needs n >= 1 images, got {n}")
+    _check_kinds(model, renderer, n, out, format, validation, info)
+    n = int(n)
     if not 0 <= validation < 1:
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
     form, out = as_format(format), Path(out)
@@ -87,6 +90,21 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
         return
     with lock(out):
         yield from _steps(model, renderer, n, out, form, validation, plan, info or {})
+
+
+def _check_kinds(model: Any, renderer: Any, n: Any, out: Any, format: Any, validation: Any, info: Any) -> None:
+    """ValueError, naming the argument and what it takes."""
+    call = "generate(model, renderer, n, out, format)"
+    check_argument(call, "model", model, isinstance(model, Model | PriorModel | Grammar),
+                   "a model, as scenefit.fit returns it, or a scenefit.Grammar for scenes of its prior")
+    check_renderer(call, renderer)
+    whole = isinstance(n, int | np.integer) and not isinstance(n, bool)
+    check_argument(call, "n", n, whole and n >= 1, "a whole number >= 1, of images")
+    check_argument(call, "out", out, isinstance(out, str | PathLike), 'the name of a folder, such as "dataset/"')
+    check_argument(call, "format", format, isinstance(format, str | Format),
+                   f"one of {', '.join(FORMATS)}, or a scenefit.data.formats.Format")
+    check_argument(call, "validation", validation, isinstance(validation, int | float), "a share in 0..1 (1 excluded)")
+    check_argument(call, "info", info, info is None or isinstance(info, dict), "a dictionary, or None")
 
 
 def _steps(model: Model | PriorModel, renderer: Renderer, n: int, out: Path, form: Format, validation: float,

@@ -5,7 +5,7 @@ Legend: d detections; t true boxes.
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
 from scenefit.metrics.iou_and_nms import iou
+from scenefit.scenes.arguments import check_argument
 
 NAN = float("nan")
 
@@ -105,6 +106,13 @@ def false_at_recall(match: Match, recall: float) -> int | None:
 
 
 def _check(predicted: Boxes, truth: Boxes, classes: Sequence[str] | None) -> None:
+    call = f"{'match_boxes(predicted, truth' if classes is None else 'average_precision(predicted, truth, classes'})"
+    for name, given in (("predicted", predicted), ("truth", truth)):
+        check_argument(call, name, given, isinstance(given, Boxes),
+                       "Boxes, such as photos.boxes, scenefit.label_boxes(frames) or detector.predict(photos)")
+    check_argument(call, "classes", classes, classes is None or (
+        isinstance(classes, Collection) and not isinstance(classes, str) and all(isinstance(n, str) for n in classes)),
+                   'names of classes, such as ["coin"]')
     if predicted.count != truth.count:
         raise ValueError(f"detections of {predicted.count} images cannot be compared with labels of {truth.count}; "
                          "both need the same images in the same order")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.image_files import Size
+from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.class_folders import read_labelled
 from scenefit.data.photos.collection import Photos, split
 from scenefit.data.photos.folder import read_folder
@@ -38,8 +39,7 @@ def read_photos(place: str | Path, size: Size, max_photos: int | None = None) ->
     in the result.
     ValueError where the folder is missing or holds no readable photo.
     """
-    if max_photos is not None and max_photos < 1:
-        raise ValueError(f"max_photos needs at least 1 photo, got {max_photos}")
+    size = check_reading("read_photos(place, size)", "place", place, size, max_photos)
     if Path(place).is_file():
         return _thinned(read_part(place, size), max_photos)
     return read_folder(place, size, max_photos)
@@ -53,6 +53,7 @@ def read_few(folder: str | Path, size: Size, part: str | Path | None = None, *, 
     layout: "coco", "yolo", "voc", "kitti", or "folder" for classes; None: told from the content.  outside: as of
     `read_boxes`.
     """
+    size = check_reading("read_few(folder, size)", "folder", folder, size, max_photos)
     found = find_layout(folder, layout)
     if found == CLASSES:
         return read_labelled(folder, size, part, max_photos=max_photos)

@@ -14,12 +14,12 @@ from scenefit.data.image_files import (
     Size,
     Skipped,
     check_folder,
-    check_size,
     describe_skipped,
     find_photos,
     first_few,
     try_photo,
 )
+from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.files.text import printable
 
@@ -32,10 +32,8 @@ def read_labelled(folder: str | Path, size: Size, part: str | Path | None = None
     part: one of these; None: all photos.  max_photos: at most so many, evenly spread over the classes.
     ValueError where photos lie outside the classes, or a class has no readable photo.
     """
+    size = check_reading("read_labelled(folder, size)", "folder", folder, size, max_photos)
     folder = check_folder(folder)
-    check_size(size)
-    if max_photos is not None and max_photos < 1:
-        raise ValueError(f"max_photos needs at least 1 photo, got {max_photos}")
     found = find_classes(folder)
     root = folder if part is None else _part(folder, found, str(part))
     above = found.parts and part is None  # whether the classes lie in parts below root

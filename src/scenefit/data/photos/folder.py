@@ -11,7 +11,6 @@ from scenefit.data.image_files import (
     Size,
     Skipped,
     check_folder,
-    check_size,
     describe_skipped,
     find_photos,
     try_photo,
@@ -23,7 +22,6 @@ from scenefit.data.photos.collection import Photos, collect
 def read_folder(folder: str | Path, size: Size, max_photos: int | None = None) -> Photos:
     """All photos below a folder; see `scenefit.data.photos.read_photos`."""
     folder = check_folder(folder)
-    check_size(size)
     paths, others = find_photos(folder)
     photos = _read(folder, paths, others, size, len(paths) if max_photos is None else min(max_photos, len(paths)))
     if not len(photos):

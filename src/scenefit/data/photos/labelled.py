@@ -12,7 +12,8 @@ from itertools import chain
 from pathlib import Path
 
 from scenefit.data.formats.reading import Item, Layout, NoPart
-from scenefit.data.image_files import Fitted, Size, Skipped, check_size, describe_skipped, first_few
+from scenefit.data.image_files import Fitted, Size, Skipped, describe_skipped, first_few
+from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
@@ -59,7 +60,8 @@ def first_size(folder: str | Path, part: str | Path | None = None, *, layout: st
 def _read(place: str | Path, size: Size, part: str | Path | None, max_photos: int | None, layout: str | None,
           crop_policy: CropPolicy | None, outside: bool) -> Photos:
     """crop_policy: None reads no labels."""
-    check_size(size)
+    size = check_reading(f"read_{'part' if crop_policy is None else 'boxes'}(folder, size)", "folder", place, size,
+                         max_photos)
     folder, found, items, skipped = _list(place, part, max_photos, layout, outside)
     photos = collect(folder, size, chain(skipped, fit_items(folder, items, size, found, crop_policy)), len(items))
     if not len(photos):
@@ -70,8 +72,6 @@ def _read(place: str | Path, size: Size, part: str | Path | None, max_photos: in
 def _list(place: str | Path, part: str | Path | None, max_photos: int | None = None, layout: str | None = None,
           outside: bool = False) -> tuple[Path, Layout, tuple[Item, ...], list[Skipped]]:
     """The data set's folder, its layout, its photos (at least one), and what is skipped."""
-    if max_photos is not None and max_photos < 1:
-        raise ValueError(f"max_photos needs at least 1 photo, got {max_photos}")
     folder, part = locate(Path(place), part)
     found = box_layout(folder, layout)
     listing = found.listing(folder, part)

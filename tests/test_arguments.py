@@ -1,0 +1,90 @@
+"""Arguments of another kind, swapped ones among them: which one it is, what it takes, and what it got."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from toys import dot, dots
+
+import scenefit as sf
+from scenefit.data.boxes import no_boxes
+from scenefit.evaluation.evaluate import evaluate
+from scenefit.metrics.features import pixels
+from scenefit.nets.scene_distribution import SceneDistribution
+
+GRAMMAR, RENDERER = dot(sf.learned(sf.Uniform(2, 14))), dots()
+MODEL = sf.Model(SceneDistribution(GRAMMAR))
+PHOTOS = sf.Photos(np.zeros((12, 16, 16, 3), np.uint8), (), (), np.full(12, ""), no_boxes(12))
+READERS = [sf.read_photos, sf.read_few, sf.read_labelled, sf.read_boxes, sf.read_part]
+
+
+def refused(text, call, *given, **more):
+    with pytest.raises(ValueError) as caught:
+        call(*given, **more)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_readers_of_photos(read, tmp_path):
+    (tmp_path / "a").mkdir()
+    place = "place" if read is sf.read_photos else "folder"
+    call, of_size = f"{read.__name__}({place}, size): ", "size needs (height, width) in pixels, both whole numbers >= 1"
+    refused(f'{call}{place} needs the name of a folder, such as "photos/"; got tuple (6, 8)', read, (6, 8), tmp_path)
+    refused("got a value of type Photos", read, PHOTOS, (16, 16))
+    refused("got an array of uint8 [12, 16, 16, 3]", read, PHOTOS.images, (16, 16))
+    refused("got None", read, None, (16, 16))
+    for size, got in ((64, "int 64"), ((64,), "tuple (64,)"), ((48.0, 64), "tuple (48.0, 64)"), (None, "None"),
+                      ((48, 64, 3), "tuple (48, 64, 3)"), ("train", "str 'train'"), ((True, 8), "tuple (True, 8)"),
+                      (("48", "64"), "tuple ('48', '64')"), ((-6, 8), "tuple (-6, 8)")):
+        refused(f"{call}{of_size}, such as (48, 64); got {got}", read, str(tmp_path), size)
+    if read is not sf.read_labelled:
+        for most in (0, 2.5, "all", True):
+            refused("max_photos needs a whole number >= 1, or None for all photos; got", read, tmp_path, (6, 8),
+                    max_photos=most)
+
+
+@pytest.mark.parametrize("size", [[6, 8], np.array([6, 8]), (np.int64(6), 8)])
+def test_a_size_may_be_a_list(size, tmp_path, recwarn):  # of the crop
+    Image.fromarray(PHOTOS.images[0]).save(tmp_path / "zq7.png")
+    assert sf.read_photos(tmp_path, size).images.shape[1:3] == (6, 8)
+
+
+@pytest.mark.parametrize("given, text", [
+    ((RENDERER, GRAMMAR, 8, "zq7"), "model needs a model, as scenefit.fit returns it, or a scenefit.Grammar for scenes "
+                                    "of its prior; got a value of type Sprites"),
+    ((GRAMMAR.sample(0, 4), RENDERER, 8, "zq7"), "got a value of type SceneBatch"),
+    ((MODEL, GRAMMAR, 8, "zq7"), "renderer needs a renderer, a function from scenes to frames"),
+    ((MODEL, RENDERER, "zq7", 8), "n needs a whole number >= 1, of images; got str 'zq7'"),
+    ((MODEL, RENDERER, 1e3, "zq7"), "got float 1000.0"), ((MODEL, RENDERER, 0, "zq7"), "got int 0"),
+    ((MODEL, RENDERER, 8, None), 'out needs the name of a folder, such as "dataset/"; got None'),
+    ((MODEL, RENDERER, 8, "zq7", ["coco"]), "format needs one of folder, coco, yolo, voc, kitti, or a scenefit.data."),
+    ((MODEL, RENDERER, 8, "zq7", sf.LabelPolicy()), "got a value of type LabelPolicy")])
+def test_generate(given, text):
+    refused("generate(model, renderer, n, out, format): ", sf.generate, *given)
+    refused(text, sf.generate, *given)
+
+
+def test_generate_says_what_its_options_take():
+    refused("validation needs a share in 0..1", sf.generate, MODEL, RENDERER, 8, "zq7", validation="0.1")
+    refused("info needs a dictionary, or None; got list", sf.generate, MODEL, RENDERER, 8, "zq7", info=["zq8"])
+
+
+@pytest.mark.parametrize("given, text", [
+    ((GRAMMAR, RENDERER, PHOTOS, pixels(4)), "model needs a model, as scenefit.fit or scenefit.load returns it; got"),
+    ((MODEL, PHOTOS, RENDERER, pixels(4)), "renderer needs a renderer"),
+    ((MODEL, RENDERER, "photos/", pixels(4)), "real needs Photos, as scenefit.read_photos(folder, (height, width)) "
+                                              "returns them; got str 'photos/'"),
+    ((MODEL, RENDERER, PHOTOS, PHOTOS), "extractor needs a function from images [N, 3, H, W] to features [N, F]"),
+    ((MODEL, RENDERER, PHOTOS, pixels(4), ["few/"]), "labelled needs Photos, as scenefit.read_few(folder, "),
+    ((MODEL, RENDERER, PHOTOS, pixels(4), None, {"renders": 9}), "settings needs scenefit.evaluation.evaluate.")])
+def test_evaluate(given, text):
+    refused(text, evaluate, *given)
+
+
+@pytest.mark.parametrize("given, text", [
+    ((PHOTOS, PHOTOS.boxes, ["dot"]), "predicted needs Boxes, such as photos.boxes, scenefit.label_boxes(frames) or "),
+    ((PHOTOS.boxes, PHOTOS, ["dot"]), "truth needs Boxes"),
+    ((PHOTOS.boxes, PHOTOS.boxes, "dot"), "classes needs names of classes, such as [\"coin\"]; got str 'dot'"),
+    ((PHOTOS.boxes, PHOTOS.boxes, 3), "got int 3"), ((PHOTOS.boxes, PHOTOS.boxes, [1, 2]), "got list [1, 2]")])
+def test_average_precision(given, text):
+    refused(text, sf.average_precision, *given)
+    refused("average_precision(predicted, truth, classes): ", sf.average_precision, *given)
