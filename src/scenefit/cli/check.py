@@ -24,7 +24,7 @@ N_SHOWN = 48  # images of the contact sheet
 MARKS = {"ok": "ok      ", "warning": "warning ", "wrong": "WRONG   "}
 
 
-@console.command("Stopped.")
+@console.command("Stopped.", memory="lower -n, or draw smaller images")
 @worker_options
 def check(
     scene: SceneArgument,

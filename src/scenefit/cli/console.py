@@ -1,5 +1,6 @@
 """Output of the commands: results on standard output, the rest on standard error, errors as one message."""
 
+import errno
 import functools
 import os
 import sys
@@ -12,31 +13,34 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from scenefit.files.text import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from scenefit.renderers import RenderError
 
 STOPPED = 130  # exit code after Ctrl-C
+NO_MEMORY = ("not enough memory", "DefaultCPUAllocator", "out of memory")  # in PyTorch's errors
 PLAIN_WIDTH = 120  # of tables, if the output is not a terminal
 
 
 def say(text: str) -> None:
     """Print a line, never wrapped, so that paths in it can be copied."""
-    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+    _print(text)
 
 
 def warn(text: str) -> None:
-    _console(error=True).print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    _print(f"warning: {text}", error=True, style="yellow")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
     """Print a table; the first column is text, the others are numbers."""
     shown = Table()
     for column, name in enumerate(columns):
-        shown.add_column(name, justify="right" if column else "left")
+        shown.add_column(printable(name), justify="right" if column else "left")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(printable, row))
     say(title)  # not the table's own title and caption, which are broken at its width
     _console().print(shown, markup=False)
     if note:
@@ -59,10 +63,10 @@ def busy(text: str) -> Iterator[None]:
         yield
 
 
-def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(stopped: str, memory: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator of commands: an error prints one message, exit code 1; Ctrl-C prints `stopped`, exit code 130.
 
-    With SCENEFIT_DEBUG set, errors keep their traceback.
+    memory: what to reduce where it runs out of memory.  With SCENEFIT_DEBUG set, errors keep their traceback.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -72,16 +76,18 @@ def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]
                 with warnings.catch_warnings():
                     warnings.showwarning = lambda message, *_, **__: warn(str(message))
                     function(*args, **kwargs)
-            except (typer.Exit, typer.Abort, typer.BadParameter):
+            except typer.BadParameter as error:
+                error.message = printable(error.message)
+                raise
+            except (typer.Exit, typer.Abort):
                 raise
             except KeyboardInterrupt:
-                _console(error=True).print(f"\n{stopped}", markup=False, highlight=False, soft_wrap=True)
+                _print(f"\n{stopped}", error=True)
                 raise typer.Exit(STOPPED) from None
             except Exception as error:
                 if os.environ.get("SCENEFIT_DEBUG", "") not in ("", "0"):
                     raise
-                _console(error=True).print(f"error: {explain(error)}", style="red", markup=False, highlight=False,
-                                           soft_wrap=True)
+                _print(f"error: {explain(error, memory)}", error=True, style="red")
                 raise typer.Exit(1) from None
 
         return run
@@ -89,20 +95,50 @@ def command(stopped: str) -> Callable[[Callable[..., None]], Callable[..., None]
     return decorate
 
 
-def explain(error: Exception) -> str:
-    """An error as one message. Errors that scenefit does not raise itself are internal errors."""
-    from scenefit.files.atomic import DiskFull
+def explain(error: Exception, memory: str = "") -> str:
+    """An error as one message. Errors that scenefit does not raise itself are internal errors. memory: as of
+    `command`."""
+    from scenefit.files.atomic import FULL, DiskFull
     from scenefit.renderers import RenderError
 
+    if ran_out_of_memory(error):
+        detail = str(error).strip().partition("\n")[0] or type(error).__name__
+        what = f"out of memory ({detail})"
+        if isinstance(error, RenderError):
+            what = f"{_unrendered(error)}\nout of memory"
+        return (f"{what}; {memory or 'use smaller images'}; fewer --workers, where there are any, or a machine with "
+                "more memory help too")
     if isinstance(error, DiskFull):
         return str(error.strerror)
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f" of {error.filename}" if error.filename else ""
+        return f"no space left on the disk{place}; make room there and run the same command again"
     if isinstance(error, RenderError):
         return _unrendered(error)
     if isinstance(error, RenderError | ValueError | OSError | ImportError) or type(error).__module__.startswith(
             "scenefit"):
-        return str(error)
+        return _named(error)
     return (f"{type(error).__name__}: {error}\nInternal error; please report it. Set SCENEFIT_DEBUG=1 to see the "
             "traceback.")
+
+
+def ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether it, or what caused it, is Python's, PyTorch's or the system's error for no memory left."""
+    while error is not None:
+        text = str(error)
+        if (isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+                or (isinstance(error, RuntimeError) and any(part in text for part in NO_MEMORY))):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _named(error: Exception) -> str:
+    """An error's text; those of the system without their number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        files = [str(file) for file in (error.filename, error.filename2) if file is not None]
+        return f"{error.strerror}: {' -> '.join(repr(printable(file)) for file in files)}"
+    return str(error)
 
 
 def _unrendered(error: "RenderError") -> str:
@@ -117,6 +153,10 @@ def _unrendered(error: "RenderError") -> str:
 def number(value: float) -> str:
     """Four significant digits."""
     return f"{value:.4g}"
+
+
+def _print(text: str, error: bool = False, style: str | None = None) -> None:
+    _console(error).print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _console(error: bool = False) -> Console:

@@ -20,7 +20,7 @@ from scenefit.cli.options import (
 )
 
 
-@console.command(RESUME)
+@console.command(RESUME, memory="shrink the largest photos")
 def detect(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A file that scenefit train wrote.",
                                              show_default=False)],

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 OF_DETECTORS = {"source", "labelled", "layout", "outside", "flat_field", "device"}  # options; all others are for runs
 
 
-@console.command(RESUME)
+@console.command(RESUME, memory="lower --renders and --images, use fewer photos")
 @worker_options
 @label_options
 def evaluate(

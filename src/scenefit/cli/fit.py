@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from scenefit.scenes.grammar import Grammar
 
 
-@console.command("Stopped. All but the last second or so is saved; run the same command again to resume.")
+@console.command("Stopped. All but the last second or so is saved; run the same command again to resume.",
+                 memory="draw smaller images, or fit anew (another --out) with --set max_photos=500 or --set "
+                        "regressor.renders=1024")
 @worker_options
 @label_options
 def fit(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scenefit.renderers.scene_file import SceneFile
 
 
-@console.command(RESUME)
+@console.command(RESUME, memory="draw smaller images or fewer objects")
 @worker_options
 @label_options
 def generate(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from scenefit.files.caller import warn
+from scenefit.files.text import printable
 from scenefit.scenes.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -347,4 +348,10 @@ def _setting(text: str, known: Mapping[str, Any], options: Collection[str]) -> t
 
 def command_line() -> str:
     """The command as it was typed, for the report."""
-    return shlex.join(["scenefit", *sys.argv[1:]])
+    return " ".join(["scenefit", *map(_quoted, sys.argv[1:])])
+
+
+def _quoted(word: str) -> str:
+    """A word of a command as a shell reads it back; one that is not UTF-8 as bash and zsh do."""
+    plain = printable(word)
+    return shlex.quote(word) if plain == word else "$'" + plain.replace("'", "\\'") + "'"

@@ -19,7 +19,7 @@ from scenefit.cli.options import (
 )
 
 
-@console.command("Stopped.")
+@console.command("Stopped.", memory="give fewer photos with --real")
 def report(
     run: RunArgument,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="Evaluate the fit again on these photos, "

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 N_SHOWN = 48  # images of the contact sheet
 
 
-@console.command("Stopped.")
+@console.command("Stopped.", memory="lower -n, or draw smaller images")
 @worker_options
 def sample(
     scene: SceneArgument,

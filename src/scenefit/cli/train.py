@@ -41,7 +41,8 @@ MIN_STEPS = 20
 MIN_VALIDATION = 16  # renders that the threshold is set on
 
 
-@console.command("Stopped. Run the same command again to resume after the last finished stage.")
+@console.command("Stopped. Run the same command again to resume after the last finished stage.",
+                 memory="lower -n, or use smaller images")
 @worker_options
 @label_options
 def train(

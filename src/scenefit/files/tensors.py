@@ -28,19 +28,26 @@ def read_tensors(path: str | Path, fix: str) -> tuple[dict[str, Tensor], dict[st
     if path.is_dir():
         raise CorruptFile(f"{path} is a folder, and a file is needed; {fix}")
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = parse_json((file.metadata() or {})[KEY], f"{path}, its metadata,", fix, dict)
-            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        data = path.read_bytes()  # not safetensors.safe_open, which takes no path that is not UTF-8
+        metadata = _metadata(data, path, fix)
+        tensors = dict(sorted(safetensors.torch.load(data).items()))
         check = metadata.pop("check")
     except CorruptFile:
         raise
     except OSError as error:
         raise CorruptFile(f"{path} cannot be read ({error.strerror or error}); {fix}") from error
-    except (safetensors.SafetensorError, KeyError, ValueError, AttributeError, TypeError) as error:
+    except (safetensors.SafetensorError, KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise CorruptFile(f"{path} is damaged: it is truncated, or no file of scenefit ({error}); {fix}") from error
     if check != _check(tensors):
         raise CorruptFile(f"{path} is damaged: its checksum does not match; {fix}")
     return tensors, metadata
+
+
+def _metadata(data: bytes, path: Path, fix: str) -> dict[str, Any]:
+    """From the header of a safetensors file: its length in 8 bytes, then JSON. Errors are those of `read_tensors`."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    found: dict[str, Any] = parse_json(header["__metadata__"][KEY], f"{path}, its metadata,", fix, dict)
+    return found
 
 
 def _check(tensors: Mapping[str, Tensor]) -> str:

@@ -39,8 +39,8 @@ def load_scene(path: str | Path) -> SceneFile:
     """Import a scene file, always from its source, and take `grammar` and `renderer` from it.
 
     Modules beside it can be imported, at its top and inside functions; they are loaded anew for each scene file, so
-    that those of two folders never mix.  SceneFileError, naming the file and the line, where it cannot be read, raises, or does not
-    define the two.
+    that those of two folders never mix.  SceneFileError, naming the file and the line, where it cannot be read, raises,
+    or does not define the two.
     """
     path = Path(path).resolve()
     source = _read(path)
