@@ -12,7 +12,8 @@ from checks import counts, in_processes, likely
 from scipy import stats
 
 from scenefit.scenes.grammar import Attribute, Grammar, Rule, repeat
-from scenefit.scenes.priors import Angle, Choice, Constant, Integer, Normal, Uniform, learned
+from scenefit.scenes.grammar.domain_randomisation import shrunk
+from scenefit.scenes.priors import Angle, Choice, Constant, Integer, Normal, Prior, Uniform, learned
 
 LEAF: dict[str, Any] = {}
 
@@ -35,6 +36,21 @@ def child(x: Any, deeper: Any = 1.0) -> Callable[[], Grammar]:
     return lambda: Grammar("a", {"a": {"radius": 2.0, "w": 1.0}, "b": {"x": x}, "c": {"x": deeper}},
                            [Rule("a", ["b"]), Rule("b", ["c"])])
 
+
+class Odd(Prior):
+    bounds = (0, 1)
+
+    def quantile(self, u: Any) -> Any:
+        return np.full(len(u), np.inf)
+
+    def __repr__(self) -> str:
+        return "Odd()"
+
+
+ONE = Grammar("a", {"a": LEAF})
+CALL = "Grammar(start, symbols, rules)"
+WHOLE = ("repeat('b', count): the count of a repeat must be whole numbers >= 0, such as 3, or Integer(1, 3) for a "
+         "random one")
 
 REFUSED: dict[str, Callable[[], Any]] = {
     "start 'table' is not among the symbols ['coin']": lambda: Grammar("table", {"coin": LEAF}),
@@ -86,21 +102,63 @@ REFUSED: dict[str, Callable[[], Any]] = {
         coin(x=learned(lambda c: Normal(0, 1))),
     "the conditional prior of coin.x failed: ValueError: learned(Angle(mean=0, sd=1, width=360.0)) takes no bounds: a "
     "choice or an angle has its own": coin(x=learned(lambda c: Angle(0, 1), bounds=(0, 1))),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got -1": several(-1),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got 2.5": several(2.5),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got many": several("many"),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got Integer(low=-1, high=3)":
-        several(Integer(-1, 3)),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got Uniform(low=0, high=3)":
-        several(Uniform(0, 3)),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got Choice(options=(1, 3), weights=None)":
-        several(Choice([1, 3])),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got Learned(prior=Constant(value=2), "
-    "bounds=(-1, 5))": several(learned(2, bounds=(-1, 5))),
-    "rule a -> [repeat(b)]: the count of a repeat must be whole numbers >= 0, got Learned(prior=Constant(value=2), "
-    "bounds=(0.5, 5))": several(learned(2, bounds=(0.5, 5))),
-    "rule a -> [repeat(b)]: the count of a repeat must be a prior of its own, not a function of the node":
+    f"{WHOLE}, got -1": several(-1),
+    f"{WHOLE}, got 2.5": several(2.5),
+    f"{WHOLE}, got 'many'": several("many"),
+    f"{WHOLE}, got '2'": several("2"),
+    f"{WHOLE}, got True": several(True),
+    f"{WHOLE}, got nan": several(np.nan),
+    f"{WHOLE}, got inf": several(np.inf),
+    f"{WHOLE}, got Integer(low=-1, high=3)": several(Integer(-1, 3)),
+    f"{WHOLE}, got Uniform(low=0, high=3)": several(Uniform(0, 3)),
+    f"{WHOLE}, got Choice(options=(1, 3), weights=None)": several(Choice([1, 3])),
+    f"{WHOLE}, got Learned(prior=Constant(value=2), bounds=(-1, 5))": several(learned(2, bounds=(-1, 5))),
+    f"{WHOLE}, got Learned(prior=Constant(value=2), bounds=(0.5, 5))": several(learned(2, bounds=(0.5, 5))),
+    "repeat('b', count): the count of a repeat must be a prior of its own, not a function of the node":
         several(lambda a: Integer(0, 3)),
+    "repeat('b', count): b.count: a prior is needed (Uniform, Normal, ..., a number, a frozen scipy.stats distribution "
+    "or a function of the node), got None": several(None),
+    "repeat('b', count): b.count: Constant needs a text, or a number that a float or a 64-bit integer can hold, got "
+    f"value={'1' + '0' * 17}...{'0' * 19}": several(10**400),
+    "repeat(child, count): child needs the name of a kind, such as 'coin'; got int 3": lambda: repeat(3, "coin"),
+    "Rule(head, children, weight): head needs the name of a kind, such as 'table'; got list ['coin']":
+        lambda: Rule(["coin"], "table"),
+    "rule a -> [b]: its weight must be a finite number >= 0, got True (learned=True is an argument of its own)":
+        lambda: Rule("a", ["b"], True),
+    "rule a -> [b]: its weight must be a finite number >= 0, got 'b'": lambda: Rule("a", ["b"], "b"),
+    f"rule a -> [b]: its weight must be a finite number >= 0, got {'1' + '0' * 17}...{'0' * 19}":
+        lambda: Rule("a", ["b"], 10**400),
+    f"{CALL}: start needs the name of the root's kind; got dict {{'a': {{}}}}": lambda: Grammar({"a": LEAF}, "a"),
+    f"{CALL}: symbols needs a dictionary from each kind to its attributes, such as {{'coin': {{'x': Uniform(0, 9)}}}}; "
+    "got list ['a']": lambda: Grammar("a", ["a"]),
+    f"{CALL}: symbols['a'] needs a dictionary from names of attributes to priors, {{}} for none; got None":
+        lambda: Grammar("a", {"a": None}),
+    f"{CALL}: symbols needs kinds that are texts, without spaces at their ends; got int 3":
+        lambda: Grammar("a", {3: {}}),
+    f"{CALL}: symbols needs kinds that are texts, without spaces at their ends; got str 'zq7 '":
+        lambda: Grammar("a", {"zq7 ": {}}),
+    f"{CALL}: rules needs a list of rules, such as [Rule('table', ['coin'])]; got a value of type Rule":
+        lambda: Grammar("a", {"a": LEAF, "b": LEAF}, Rule("a", ["b"])),
+    f"{CALL}: rules needs a list of rules, such as [Rule('table', ['coin'])]; got tuple ('a', ['b'])":
+        lambda: Grammar("a", {"a": LEAF, "b": LEAF}, [("a", ["b"])]),
+    "sample(seed, indices): indices needs a number of scenes >= 0, or a list of their indices; got str '5'":
+        lambda: ONE.sample(0, "5"),
+    "sample(seed, indices): indices needs a number of scenes >= 0, or a list of their indices; got int -3":
+        lambda: ONE.sample(0, -3),
+    "sample(seed, indices): indices needs a number of scenes >= 0, or a list of their indices; got bool True":
+        lambda: ONE.sample(0, True),
+    "sample(seed, indices): indices needs a number of scenes >= 0, or a list of their indices; got None":
+        lambda: ONE.sample(0, None),
+    "scene indices must be integers >= 0, got [9223372036854775808]": lambda: ONE.sample(0, [2**63]),
+    "a seed must be an integer in 0..2**64 - 1, got '0'": lambda: ONE.sample("0", 5),
+    "uniform_randomisation(grammar), shrunk(grammar): grammar needs a Grammar; got a value of type SceneBatch":
+        lambda: shrunk(ONE.sample(0, 1)),
+    "coin.x: Constant needs a text, or a number that a float or a 64-bit integer can hold, got value="
+    f"{'1' + '0' * 17}...{'0' * 19}": coin(x=10**400),
+    "the conditional prior of coin.x failed: ValueError: Uniform needs finite numbers, got high="
+    f"{'1' + '0' * 17}...{'0' * 19}": coin(x=lambda c: Uniform(0, 10**400)),
+    "the prior of coin.x, Odd(), gives [inf ... inf] of type float64; it has to give texts or numbers, and finite "
+    "numbers if it is learned": coin(x=learned(Odd())),
     "rule a -> [repeat(b)]: a already has an attribute n_b; repeats of the same child need the same count":
         several(3, n_b=Uniform(0, 1)),
 }
@@ -140,12 +198,23 @@ def test_a_prior_of_other_nodes(prior: Any) -> None:
 def test_what_is_no_prior_or_no_list_of_children() -> None:
     with pytest.raises(TypeError, match=r"^coin\.x: a prior is needed .* got None$"):
         Grammar("coin", {"coin": {"x": None}})
-    with pytest.raises(TypeError, match=r"^rule a: its children must be a list of kinds and repeats, got 'coin'$"):
+    text = r"^rule a: its children must be a list of kinds and repeats, got 'coin'; write \['coin'\]$"
+    with pytest.raises(TypeError, match=text):
         Rule("a", "coin")
+    for children in (None, {"b"}, {"b": 2}, b"coin"):
+        with pytest.raises(TypeError, match=r"^rule a: its children must be a list of kinds and repeats, got "):
+            Rule("a", children)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^rule a: its children must be a list of kinds and repeats, got \[3\]$"):
         Rule("a", [3])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="its children must be a list of kinds and repeats, got Repeat"):
         Rule("a", repeat("b", 2))  # type: ignore[arg-type]
+
+
+def test_counts_and_children_of_any_type_that_fits() -> None:
+    assert Rule("a", (kind for kind in "bc")).children == ("b", "c")  # type: ignore[arg-type]
+    for count in (2, 2.0, np.int64(2), np.uint8(2), np.float32(2), Integer(2, 2), stats.randint(2, 3)):
+        scenes = Grammar("a", {"a": LEAF, "b": LEAF}, [Rule("a", [repeat("b", count)])]).sample(0, 3)
+        assert len(scenes.tables["b"]) == 6, count
 
 
 def test_the_first_of_several_mistakes_is_named_whatever_the_hash_seed() -> None:

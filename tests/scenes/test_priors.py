@@ -2,6 +2,8 @@
 
 import math
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -267,7 +269,7 @@ ERRORS = {
     "Uniform needs low < high, got low=3, high=3": lambda: Uniform(3, 3),
     "Uniform needs finite numbers, got high=inf": lambda: Uniform(0, math.inf),
     "Uniform needs finite numbers, got low=nan": lambda: Uniform(math.nan, 1),
-    "Uniform needs finite numbers, got low=a": lambda: Uniform("a", 1),
+    "Uniform needs finite numbers, got low='a'": lambda: Uniform("a", 1),
     "Uniform needs low < high, which does not hold for 1 of 2 nodes: the first has low=5, high=2":
         lambda: Uniform(np.array([0, 5]), np.array([1, 2])),
     "Uniform needs low < high, which does not hold for 1 of 2 nodes: the first has low=1, high=0.5":
@@ -361,3 +363,62 @@ def test_parameters_for_many_nodes_are_checked_whatever_their_number() -> None:
     with pytest.raises(ValueError, match="has no finite bounds"):
         check_learnable(many, None)
     check_learnable(Uniform(np.zeros(17), np.ones(17)), None)
+
+
+HUGE = {"an integer": 10**400, "a fraction": Fraction(10**400), "a decimal": Decimal("1e400"),
+        "a long double": np.longdouble("1e400"), "a text": "3", "None": None, "a complex": 1j}
+
+
+@pytest.mark.parametrize("what", HUGE)
+@pytest.mark.parametrize(("make", "name"), [
+    (lambda value: Uniform(0, value), "high"), (lambda value: Uniform(value, 1), "low"),
+    (lambda value: Normal(value, 1), "mean"), (lambda value: Normal(0, value), "sd"),
+    (lambda value: Angle(value), "mean"), (lambda value: Angle(0, width=value), "width"),
+    (lambda value: Integer(0, value), "high")])
+def test_numbers_beyond_float_are_named(make, name, what):
+    with pytest.raises(ValueError, match=rf"^[A-Z]\w+ needs finite numbers, got {name}=") as error:
+        make(HUGE[what])
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(("make", "text"), [
+    (lambda: Uniform(-1e308, 1e308), r"Uniform needs a range of at most 1.8e308, got low=-1e\+308, high=1e\+308"),
+    (lambda: Normal(1e308, 1e308), r"Normal needs mean and sd far below 1.8e308, the largest float, got mean=1e\+308"),
+    (lambda: Normal(0, 1, high=10**400), r"Normal needs numbers, got high=10+\.\.\.0+"),
+    (lambda: Normal(0, 1, low=np.nan), "Normal needs numbers, got low=nan"),
+    (lambda: Angle(0, 1e308), r"Angle needs mean and sd far below"),
+    (lambda: Integer(0, 2**60), r"Integer needs integers from -2\*\*53 to 2\*\*53, which floats can hold, got low=0"),
+    (lambda: Choice([1, 10**30]), r"Choice needs options that are finite numbers, .* got options=\(1, 10+\)"),
+    (lambda: Choice([1.0, np.inf]), r"Choice needs options that are finite numbers, .* got options=\(1.0, inf\)"),
+    (lambda: Choice([1, None]), "Choice needs options that are finite numbers"),
+    (lambda: Choice([1, Decimal(2)]), "Choice needs options that are finite numbers"),
+    (lambda: Choice([b"a", b"b"]), "Choice needs options that are finite numbers"),
+    (lambda: Choice({"a", "b"}), "Choice needs a list of options, got options={'a', 'b'}"),
+    (lambda: Choice(5), "Choice needs a list of options, got options=5"),
+    (lambda: Choice(["a", "b"], [1, 10**400]), r"Choice needs weights >= 0 with a positive sum, got 10+\.\.\.0+ among"),
+    (lambda: Choice(["a", "b"], [1e308, 1e308]), "Choice needs weights >= 0 with a positive sum"),
+    (lambda: Choice(["a", "b"], 3), "Choice needs a list of weights, got weights=3"),
+    (lambda: Constant(10**30), r"Constant needs a text, or a number that .* can hold, got value=10+$"),
+    (lambda: Constant(np.longdouble("1e400")), "Constant needs a text, or a number"),
+    (lambda: Constant(b"zq7"), "Constant needs a text, or a number .* got value=b'zq7'"),
+    (lambda: Constant(None), "Constant needs a text, or a number .* got value=None"),
+    (lambda: learned(Uniform(0, 1), bounds=(0, 10**400)), r"learned needs finite bounds .* got bounds=\(0, 10+\.\.\.0"),
+    (lambda: learned(Normal(0, 1), bounds=(-1e308, 1e308)), "learned needs finite bounds"),
+    (lambda: learned(Normal(0, 1), bounds=("0", "1")), r"learned needs finite bounds .* got bounds=\('0', '1'\)")])
+def test_parameters_that_no_column_can_hold_are_named(make, text):
+    with pytest.raises(ValueError, match=text):
+        make()
+
+
+@pytest.mark.parametrize("number", [Decimal("0.5"), Fraction(1, 2), np.longdouble("0.5"), np.float32(0.5)])
+def test_numbers_of_other_types_are_as_floats(number):
+    u = np.array([0.1, 0.5, 0.9])
+    for odd, plain in ((Uniform(0, number), Uniform(0, 0.5)), (Normal(number, number), Normal(0.5, 0.5))):
+        assert odd.quantile(u).dtype == np.float64 and np.array_equal(odd.quantile(u), plain.quantile(u))
+    if isinstance(number, np.floating):
+        assert Constant(number).quantile(u).astype(float).tolist() == [0.5] * 3
+
+
+def test_integers_that_python_does_not_write_are_named_by_their_length():
+    with pytest.raises(ValueError, match="Uniform needs finite numbers, got high=an integer of 33220 bits"):
+        Uniform(0, 10**10_000)

@@ -31,6 +31,7 @@ Array = NDArray[Any]
 Key = tuple[str, str]  # kind, attribute
 Form = Literal["number", "integer", "angle", "choice", "text"]
 RESERVED = frozenset({"id", "kind", "parent", "values", "rng", "batch", "row", "rule", "scene", "node"})
+WHOLE_COUNT = "the count of a repeat must be whole numbers >= 0, such as 3, or Integer(1, 3) for a random one"
 BIN_MARGIN = 1e-9  # least distance of an integer from the edges of its bin, so that rounding cannot move it to the next
 
 
@@ -224,7 +225,7 @@ def draw(attribute: Attribute, view: View, u: Array, offset: Any = None) -> tupl
     offset [n]: None gives the prior's values exactly; for a learned choice, the chosen codes.
     """
     prior = resolve(attribute, view)
-    values = _quantile(attribute, prior, u)
+    values = _checked(attribute, prior, _quantile(attribute, prior, u))
     if not attribute.learned:
         return values, None
     if isinstance(prior, Choice):
@@ -251,7 +252,7 @@ def draw(attribute: Attribute, view: View, u: Array, offset: Any = None) -> tupl
 def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
     """Values [n]. ValueError, naming the attribute, where the prior has another number of nodes."""
     try:
-        values = prior.quantile(u)
+        values = np.asarray(prior.quantile(u))
         if np.shape(values) == np.shape(u):
             return values
         reason = f"it gives values {list(np.shape(values))}"
@@ -262,6 +263,16 @@ def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
     raise ValueError(f"the prior of {attribute.kind}.{attribute.name} is not of these {len(u)} nodes: {text} "
                      f"({reason}); a conditional prior's numbers are single ones, or one a node, such as "
                      "node.parent[...]")
+
+
+def _checked(attribute: Attribute, prior: Prior, values: Array) -> Array:
+    """values, of a type that a column can hold; finite where they are learned."""
+    if values.dtype.kind not in "iufbUS" or (attribute.learned and values.dtype.kind == "f"
+                                             and not np.isfinite(values).all()):
+        with np.printoptions(threshold=4, edgeitems=1):
+            raise ValueError(f"the prior of {attribute.kind}.{attribute.name}, {prior!r}, gives {values} of type "
+                             f"{values.dtype}; it has to give texts or numbers, and finite numbers if it is learned")
+    return values
 
 
 def normalise(attribute: Attribute, view: View, values: Array) -> Array:
@@ -322,10 +333,14 @@ def parse(kind: str, name: str, value: Any) -> Attribute:
         return attribute.with_form_of(given.prior) if isinstance(given.prior, Prior) else attribute
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def parse_count(kind: str, name: str, value: Any) -> Attribute:
     """The count of a repeat. ValueError unless it can only be whole numbers >= 0."""
+    if isinstance(value, bool | str):
+        raise ValueError(f"{WHOLE_COUNT}, got {value!r}")
     attribute = parse(kind, name, value)
     prior = attribute.prior
     if not isinstance(prior, Prior):
@@ -334,5 +349,5 @@ def parse_count(kind: str, name: str, value: Any) -> Attribute:
         prior = Integer(int(prior.value), int(prior.value))
     low, high = attribute.bounds or prior.bounds
     if not prior.discrete or attribute.form == "choice" or low < 0 or (attribute.bounds and (low % 1 or high % 1)):
-        raise ValueError(f"the count of a repeat must be whole numbers >= 0, got {value}")
+        raise ValueError(f"{WHOLE_COUNT}, got {value}")
     return replace(attribute, prior=prior, count=True, form="integer")

@@ -5,13 +5,27 @@ attributes, arrays with one entry a node. Legend: n nodes; u in (0, 1).
 """
 
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
+
+from scenefit.scenes.arguments import (
+    MAX_FLOAT,
+    MAX_INTEGER,
+    as_float,
+    as_floats,
+    brief,
+    is_finite,
+    is_plain,
+    need,
+    need_finite,
+    need_numbers,
+    need_tails,
+)
 
 Array = NDArray[Any]
 TURN = 360.0  # degrees; every circular attribute is in degrees
@@ -53,8 +67,11 @@ class Uniform(Prior):
     high: Any
 
     def __post_init__(self) -> None:
-        _need_finite(self, low=self.low, high=self.high)
-        _need(np.asarray(self.low) < np.asarray(self.high), self, "low < high", low=self.low, high=self.high)
+        need_finite(self, low=self.low, high=self.high)
+        need(np.asarray(self.low) < np.asarray(self.high), self, "low < high", low=self.low, high=self.high)
+        with np.errstate(over="ignore"):
+            need(np.isfinite(np.asarray(self.high, float) - self.low), self, "a range of at most 1.8e308",
+                 low=self.low, high=self.high)
 
     def quantile(self, u: Array) -> Array:
         return self.low + u * (np.asarray(self.high, float) - self.low)
@@ -74,11 +91,13 @@ class Normal(Prior):
     high: Any = np.inf
 
     def __post_init__(self) -> None:
-        _need_finite(self, mean=self.mean, sd=self.sd)
-        _need(np.asarray(self.sd) > 0, self, "sd > 0", sd=self.sd)
-        _need(np.asarray(self.low) < np.asarray(self.high), self, "low < high", low=self.low, high=self.high)
+        need_finite(self, mean=self.mean, sd=self.sd)
+        need_numbers(self, low=self.low, high=self.high)
+        need(np.asarray(self.sd) > 0, self, "sd > 0", sd=self.sd)
+        need_tails(self, self.mean, self.sd)
+        need(np.asarray(self.low) < np.asarray(self.high), self, "low < high", low=self.low, high=self.high)
         _, a, b = self._tail()
-        _need(np.abs(b - a) > 1e-300, self, "some of its mass between low and high", low=self.low,
+        need(np.abs(b - a) > 1e-300, self, "some of its mass between low and high", low=self.low,
               high=self.high)
 
     def _tail(self) -> tuple[Array, Array, Array]:
@@ -110,12 +129,13 @@ class Angle(Prior):
     circular: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _need_finite(self, mean=self.mean, width=self.width)
-        _need((np.asarray(self.width) > 0) & (np.asarray(self.width) <= TURN), self, "0 < width <= 360",
+        need_finite(self, mean=self.mean, width=self.width)
+        need((np.asarray(self.width) > 0) & (np.asarray(self.width) <= TURN), self, "0 < width <= 360",
               width=self.width)
         if self.sd is not None:
-            _need_finite(self, sd=self.sd)
-            _need(np.asarray(self.sd) > 0, self, "sd > 0 (or None for the full turn)", sd=self.sd)
+            need_finite(self, sd=self.sd)
+            need(np.asarray(self.sd) > 0, self, "sd > 0 (or None for the full turn)", sd=self.sd)
+            need_tails(self, self.mean, self.sd)
 
     def quantile(self, u: Array) -> Array:
         if self.sd is None:
@@ -136,10 +156,12 @@ class Integer(Prior):
     discrete: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _need_finite(self, low=self.low, high=self.high)
+        need_finite(self, low=self.low, high=self.high)
         low, high = np.asarray(self.low), np.asarray(self.high)
-        _need((low == np.floor(low)) & (high == np.floor(high)), self, "integers", low=self.low, high=self.high)
-        _need(low <= high, self, "low <= high", low=self.low, high=self.high)
+        small = (np.abs(low) <= MAX_INTEGER) & (np.abs(high) <= MAX_INTEGER)
+        need(small, self, "integers from -2**53 to 2**53, which floats can hold", low=self.low, high=self.high)
+        need((low == np.floor(low)) & (high == np.floor(high)), self, "integers", low=self.low, high=self.high)
+        need(low <= high, self, "low <= high", low=self.low, high=self.high)
 
     def quantile(self, u: Array) -> Array:
         span = np.asarray(self.high) - self.low + 1
@@ -159,19 +181,24 @@ class Choice(Prior):
     discrete: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _need(not isinstance(self.options, str), self, "a list of options", options=repr(self.options))
+        need(isinstance(self.options, Iterable) and not isinstance(self.options, str | bytes | Set | Mapping), self,
+              "a list of options", options=brief(self.options))
         object.__setattr__(self, "options", tuple(self.options))
-        _need(len(self.options) > 0, self, "at least one option", options=self.options)
+        need(len(self.options) > 0, self, "at least one option", options=self.options)
         words = [isinstance(option, str) for option in self.options]
-        _need(all(words) or (not any(words) and all(np.ndim(option) == 0 for option in self.options)), self,
+        need(all(words) or (not any(words) and all(np.ndim(option) == 0 for option in self.options)), self,
               "options that are all numbers or all strings", options=self.options)
-        _need(len(set(self.options)) == len(self.options), self, "options that differ", options=self.options)
+        need(all(words) or all(is_plain(option) for option in self.options), self,
+              "options that are finite numbers, integers below 2**63 among them", options=brief(self.options))
+        need(len(set(self.options)) == len(self.options), self, "options that differ", options=self.options)
         if self.weights is not None:
-            weights = tuple(float(w) for w in self.weights)
+            need(isinstance(self.weights, Iterable) and not isinstance(self.weights, str | Set | Mapping), self,
+                  "a list of weights", weights=brief(self.weights))
+            weights = tuple(as_float(self, w) for w in self.weights)
             object.__setattr__(self, "weights", weights)
-            _need(len(weights) == len(self.options), self, "one weight an option", weights=weights)
-            _need(bool(np.all(np.isfinite(weights))) and min(weights) >= 0 and sum(weights) > 0, self,
-                  "weights >= 0 with a positive sum", weights=weights)
+            need(len(weights) == len(self.options), self, "one weight an option", weights=weights)
+            need(bool(np.all(np.isfinite(weights))) and min(weights) >= 0 and 0 < sum(weights) < np.inf,
+                  self, "weights >= 0 with a positive sum", weights=weights)
 
     @property
     def probabilities(self) -> Array:
@@ -185,7 +212,7 @@ class Choice(Prior):
         order = np.argsort(options)
         codes = order[np.minimum(np.searchsorted(options[order], values), len(order) - 1)]
         strange = np.asarray(values)[options[codes] != values]
-        _need(len(strange) == 0, self, f"values among its options {list(self.options)}", values=strange[:3])
+        need(len(strange) == 0, self, f"values among its options {list(self.options)}", values=strange[:3])
         return codes
 
     def quantile(self, u: Array) -> Array:
@@ -198,9 +225,17 @@ class Choice(Prior):
 
 @dataclass(frozen=True)
 class Constant(Prior):
-    """Always value."""
+    """Always value: a number or a text, or an array with one a node. ValueError for what no column can hold."""
 
     value: Any
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.value)
+        beyond = array.dtype.kind == "f" and bool(np.any(np.isfinite(array) & (np.abs(array) > MAX_FLOAT)))
+        need(array.dtype.kind in "iufbU" and not beyond, self, "a text, or a number that a float or a 64-bit integer "
+             "can hold", value=brief(self.value))
+        if array.dtype.kind == "f":
+            as_floats(self, "value")
 
     def quantile(self, u: Array) -> Array:
         value = np.asarray(self.value)
@@ -222,7 +257,7 @@ class Tabulated(Prior):
     def __post_init__(self) -> None:
         if self._counts:
             low = self.dist.ppf(1e-9)
-            _need(self.dist.cdf(low + MAX_COUNTS) >= 1 - 1e-9, self, f"nearly all of its mass on {MAX_COUNTS} values",
+            need(self.dist.cdf(low + MAX_COUNTS) >= 1 - 1e-9, self, f"nearly all of its mass on {MAX_COUNTS} values",
                   dist=self)  # scipy's own search for the other end may exhaust the memory
             table = np.arange(low, self.dist.ppf(1 - 1e-9) + 1)
             grid = self.dist.cdf(table)
@@ -230,7 +265,7 @@ class Tabulated(Prior):
             z = np.linspace(special.ndtri(TAIL), -special.ndtri(TAIL), 4097)  # dense in the tails
             grid = np.unique(np.concatenate([special.ndtr(z), np.linspace(0, 1, 4099)[1:-1]]))
             table = self.dist.ppf(grid)
-        _need(bool(np.all(np.isfinite(table))), self, "finite quantiles", dist=self)
+        need(bool(np.all(np.isfinite(table))), self, "finite quantiles", dist=self)
         object.__setattr__(self, "grid", grid)
         object.__setattr__(self, "table", table)
 
@@ -290,11 +325,11 @@ def learned(prior: Any, bounds: tuple[float, float] | None = None) -> Learned:
 def _bounds(bounds: Any) -> tuple[float, float]:
     try:
         low, high = bounds
-        good = bool(np.isfinite(low) and np.isfinite(high) and low < high)
+        good = is_finite(low) and is_finite(high) and low < high and is_finite(float(high) - float(low))
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise ValueError(f"learned needs finite bounds (low, high) with low < high, got bounds={bounds}")
+        raise ValueError(f"learned needs finite bounds (low, high) with low < high, got bounds={brief(bounds)}")
     return low, high
 
 
@@ -346,28 +381,3 @@ def pick(probabilities: Array, u: Array) -> Array:
     if edges.ndim == 1:
         return np.searchsorted(edges, u, side="right")
     return (edges <= np.asarray(u)[:, None]).sum(axis=1)
-
-
-def _need(good: Any, prior: Prior, rule: str, **got: Any) -> None:
-    """ValueError unless good, or all of good [n]; it names the first node that is not."""
-    wrong = np.flatnonzero(~np.atleast_1d(np.asarray(good, bool)))
-    if not len(wrong):
-        return
-    if np.ndim(good) == 0:
-        raise ValueError(f"{type(prior).__name__} needs {rule}, got {_values(got)}")
-    first = {name: f"{float(np.broadcast_to(value, np.shape(good)).flat[wrong[0]]):.6g}" for name, value in got.items()}
-    raise ValueError(f"{type(prior).__name__} needs {rule}, which does not hold for {len(wrong)} of {np.size(good)} "
-                     f"nodes: the first has {_values(first)}")
-
-
-def _values(got: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in got.items())
-
-
-def _need_finite(prior: Prior, **got: Any) -> None:
-    for name, value in got.items():
-        try:
-            finite: Any = np.isfinite(np.asarray(value, float))
-        except (TypeError, ValueError):
-            finite, value = False, reprlib.repr(value) if np.ndim(value) else value
-        _need(finite, prior, "finite numbers", **{name: value})

@@ -3,7 +3,7 @@
 Legend: S scenes; n nodes of a kind.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csgraph
 
+from scenefit.scenes.arguments import brief, check_argument
 from scenefit.scenes.attributes import (
     Array,
     Attribute,
@@ -61,7 +62,7 @@ class Grammar:
     attributes: Mapping[str, Mapping[str, Attribute]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple(self.rules))
+        _check_types(self)
         _check_names(self)
         object.__setattr__(self, "attributes", _parse(self))
         _check_ends(self)
@@ -219,6 +220,24 @@ def _resolved(grammar: Grammar, accessed: set[Key] | None = None) -> Iterator[tu
                 yield a, resolve(a, view)
 
 
+def _check_types(grammar: Grammar) -> None:
+    """ValueError, naming the argument, where one is something else. The rules become a tuple."""
+    call, symbols, rules = "Grammar(start, symbols, rules)", grammar.symbols, grammar.rules
+    check_argument(call, "start", grammar.start, isinstance(grammar.start, str), "the name of the root's kind")
+    check_argument(call, "symbols", symbols, isinstance(symbols, Mapping),
+                   "a dictionary from each kind to its attributes, such as {'coin': {'x': Uniform(0, 9)}}")
+    for kind, attributes in symbols.items():
+        check_argument(call, "symbols", kind, isinstance(kind, str) and kind == " ".join(kind.split()) != "",
+                       "kinds that are texts, without spaces at their ends")
+        check_argument(call, f"symbols[{kind!r}]", attributes, isinstance(attributes, Mapping),
+                       "a dictionary from names of attributes to priors, {} for none")
+    listed = isinstance(rules, Iterable) and not isinstance(rules, str | Mapping)
+    object.__setattr__(grammar, "rules", tuple(rules) if listed else (rules,))
+    for rule in grammar.rules if listed else (rules,):
+        check_argument(call, "rules", rule, listed and isinstance(rule, Rule),
+                       "a list of rules, such as [Rule('table', ['coin'])]")
+
+
 def _check_names(grammar: Grammar) -> None:
     if grammar.start not in grammar.symbols:
         raise ValueError(f"start {grammar.start!r} is not among the symbols {list(grammar.symbols)}")
@@ -295,9 +314,15 @@ def _odds(grammar: Grammar, kind: str, given: Any) -> Array:
 
 
 def _indices(indices: Any) -> Ints:
-    index = np.arange(indices) if np.ndim(indices) == 0 else np.asarray(indices)
+    if np.ndim(indices) == 0:
+        whole = isinstance(indices, int | np.integer) and not isinstance(indices, bool)
+        check_argument("sample(seed, indices)", "indices", indices, whole and int(indices) >= 0,
+                       "a number of scenes >= 0, or a list of their indices")
+        return np.arange(indices)
+    index = np.asarray(indices)
     if index.size == 0:
         index = index.astype(np.int64)
-    if index.ndim != 1 or index.dtype.kind not in "iu" or index.min(initial=0) < 0:
-        raise ValueError(f"scene indices must be integers >= 0, got {indices}")
+    if index.ndim != 1 or index.dtype.kind not in "iu" or index.min(initial=0) < 0 or (
+            index.max(initial=0) >= 2**63):
+        raise ValueError(f"scene indices must be integers >= 0, got {brief(indices)}")
     return index.astype(np.int64)

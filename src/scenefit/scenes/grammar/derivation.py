@@ -4,14 +4,15 @@ Scenes are derived level by level, many at once: all nodes of one kind and depth
 operations. Legend: S scenes; n nodes of a group.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
 
-from scenefit.scenes.attributes import Array, Attribute, Key, NodeGroup, View, draw
+from scenefit.scenes.arguments import brief, check_argument, is_finite
+from scenefit.scenes.attributes import Array, Attribute, Key, NodeGroup, View, draw, parse_count
 from scenefit.scenes.priors import pick
 from scenefit.scenes.rng import fold_in, name_hash, scene_address, uniform
 from scenefit.scenes.scene import Ints, SceneBatch, Table
@@ -40,7 +41,15 @@ class Repeat:
 
 
 def repeat(child: str, count: Any) -> Repeat:
-    """`count` children of one kind in a rule; count is an Integer prior, possibly learned, or a number."""
+    """`count` children of one kind in a rule; count is an Integer prior, possibly learned, or a whole number.
+
+    ValueError for anything else.
+    """
+    check_argument("repeat(child, count)", "child", child, isinstance(child, str), "the name of a kind, such as 'coin'")
+    try:
+        parse_count(child, "count", count)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"repeat({child!r}, count): {error}") from None
     return Repeat(child, count)
 
 
@@ -57,12 +66,18 @@ class Rule:
     learned: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.children, str | Repeat) or not all(isinstance(c, str | Repeat) for c in self.children):
-            raise TypeError(f"rule {self.head}: its children must be a list of kinds and repeats, "
-                            f"got {self.children!r}")
-        object.__setattr__(self, "children", tuple(self.children))
-        if not (np.isfinite(self.weight) and self.weight >= 0):
-            raise ValueError(f"rule {self}: its weight must be a finite number >= 0, got {self.weight}")
+        check_argument("Rule(head, children, weight)", "head", self.head, isinstance(self.head, str),
+                       "the name of a kind, such as 'table'")
+        given, fix = self.children, f"; write [{self.children!r}]" if isinstance(self.children, str | Repeat) else ""
+        listed = isinstance(given, Iterable) and not isinstance(given, str | Mapping | Set)
+        children = tuple(given) if listed else (None,)
+        if not all(isinstance(c, str | Repeat) for c in children):
+            raise TypeError(f"rule {self.head}: its children must be a list of kinds and repeats, got {given!r}{fix}")
+        object.__setattr__(self, "children", children)
+        if not (is_finite(self.weight) and self.weight >= 0):
+            fix = f" (learned={self.weight} is an argument of its own)" if isinstance(self.weight, bool) else ""
+            raise ValueError(f"rule {self}: its weight must be a finite number >= 0, got "
+                             f"{brief(self.weight)}{fix}")
 
     def __str__(self) -> str:
         return f"{self.head} -> [{', '.join(str(child) for child in self.children)}]"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar, Repeat, Rule
 from scenefit.scenes.priors import TURN, Angle, Choice, Integer, Learned, Prior, Uniform, as_prior
@@ -34,6 +35,9 @@ def shrunk(grammar: Grammar, share: float = 0.25) -> Grammar:
 
 
 def _change(grammar: Grammar, ranged: Callable[[Prior, Any], Prior]) -> Grammar:
+    check_argument("uniform_randomisation(grammar), shrunk(grammar)", "grammar", grammar, isinstance(grammar, Grammar),
+                   "a Grammar")
+
     def changed(a: Attribute) -> Any:
         if not a.learned:
             return a.prior
