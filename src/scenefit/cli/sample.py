@@ -98,13 +98,9 @@ def _any_direction(quantiles: list[float]) -> bool:
 
 
 def _write_csv(path: Path, scenes: "SceneBatch") -> None:
-    import codecs
-    import csv
-
-    from scenefit.files.atomic import atomic_write
+    from scenefit.files.csv_table import csv_table
 
     rows = scenes.rows()
-    with atomic_write(path) as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
-        table.writerow(rows)
-        table.writerows(zip(*(column.tolist() for column in rows.values()), strict=True))
+    with csv_table(path, rows) as table:
+        for row in zip(*(column.tolist() for column in rows.values()), strict=True):
+            table(row)

@@ -6,8 +6,6 @@ It is read by torchvision's ImageFolder, timm and Keras. labels.csv has a line f
 scene.
 """
 
-import codecs
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ from typing import Any
 from scenefit.data.formats.class_folders import COLUMNS, TABLE
 from scenefit.data.formats.format import Format, Row, check_classes, check_parts, file_name, write_all, write_png
 from scenefit.data.frames import Frames
-from scenefit.files.atomic import atomic_write, clear_leftovers, write_json
+from scenefit.files.atomic import clear_leftovers, write_json
+from scenefit.files.csv_table import csv_table
 
 
 def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
@@ -35,12 +34,10 @@ def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
 def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
     """Write labels.csv and provenance.json."""
     clear_leftovers(out)
-    with atomic_write(out / TABLE) as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
-        table.writerow(COLUMNS)
+    with csv_table(out / TABLE, COLUMNS) as table:
         for row in rows:
             check_classes(row, classes)
-            table.writerow([row[column] for column in COLUMNS])
+            table(row[column] for column in COLUMNS)
     write_json(out / "provenance.json", info)
 
 

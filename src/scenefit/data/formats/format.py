@@ -8,12 +8,10 @@ just outside.
 Legend: m objects; H, W pixels.
 """
 
-import codecs
-import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from PIL import Image
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import atomic_write, clear_leftovers, write_bytes, write_json
+from scenefit.files.csv_table import csv_table
 
 PARTS = ("train", "val")
 WRITERS = 8  # threads: a disk takes many flushes at once in the time of a few
@@ -33,6 +32,7 @@ COLUMNS = ("scene", "part", "file", "node", "name", "kept", *CORNERS, *(f"amodal
            "area", "visibility", "truncation")
 
 Row = dict[str, Any]
+WriteRow = Callable[[Iterable[Any]], None]
 Save = Callable[[Frames, Path, Sequence[str]], list[Row]]
 Finish = Callable[[Path, Iterator[Row], Sequence[str], dict[str, Any]], None]
 
@@ -138,20 +138,16 @@ def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: d
     write_json(out / "provenance.json", info)
 
 
-@contextmanager
-def object_table(out: Path) -> Iterator[Any]:
-    """A csv writer of out/objects.csv, which appears when the block ends without an error."""
-    with atomic_write(out / "objects.csv") as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
-        table.writerow(COLUMNS)
-        yield table
+def object_table(out: Path) -> AbstractContextManager[WriteRow]:
+    """Writes rows of out/objects.csv, which appears when the block ends without an error."""
+    return csv_table(out / "objects.csv", COLUMNS)
 
 
-def write_table(rows: Iterator[Row], classes: Sequence[str], table: Any) -> Iterator[Row]:
+def write_table(rows: Iterator[Row], classes: Sequence[str], table: WriteRow) -> Iterator[Row]:
     """Yields the rows, after checking their classes and adding their objects to the table."""
     for row in rows:
         check_classes(row, classes)
         for o in row["objects"]:
-            table.writerow([row["scene"], row["part"], row["file"], o["node"], o["name"], int(o["kept"]), *o["box"],
-                            *o["amodal"], o["pixels"], o["area"], o["visibility"], o["truncation"]])
+            table([row["scene"], row["part"], row["file"], o["node"], o["name"], int(o["kept"]), *o["box"],
+                   *o["amodal"], o["pixels"], o["area"], o["visibility"], o["truncation"]])
         yield row
