@@ -10,6 +10,7 @@ import pytest
 from quick import quick
 from toys import dot, dots, photos
 
+import scenefit as sf
 from scenefit.inference.fit import fit, fit_steps
 from scenefit.report import progress
 from scenefit.scenes.priors import Uniform, learned
@@ -83,13 +84,23 @@ def test_a_notebook_shows_a_bar_that_is_drawn_anew_and_needs_no_widgets(notebook
     assert capsys.readouterr() == ("", "") and not recwarn.list
 
 
+def test_generate_shows_how_many_images_are_written(notebook, tmp_path, capsys):
+    grammar, renderer, _ = problem(1)
+    sf.generate(grammar, renderer, 80, tmp_path / "a")
+    texts = [shown["text/plain"] for shown in notebook.shown]
+    assert any("80%" in text for text in texts) and texts[-1].startswith("images") and "100%" in texts[-1]
+    notebook.shown.clear()
+    sf.generate(grammar, renderer, 4, tmp_path / "b", progress=False)
+    assert not notebook.shown and capsys.readouterr() == ("", "")
+
+
 def test_an_error_ends_the_bar_in_a_notebook(notebook):
     def steps():
         yield types.SimpleNamespace(stage="zq7", done=1, of=4, renders=9, distance=float("nan"), progress=0.25)
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        list(progress.watched_by_user(steps()))
+        list(progress.fit_shown(steps()))
     assert "zq7 1/4" in notebook.shown[-1]["text/plain"] and "25%" in notebook.shown[-1]["text/plain"]
 
 

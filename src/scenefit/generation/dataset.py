@@ -6,7 +6,6 @@ is a `Pool`, its workers draw and encode several chunks at once. Legend: n scene
 """
 
 import pickle
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ import numpy as np
 
 from scenefit.data.formats import FORMATS, Format, as_format
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
+from scenefit.files.caller import warn
 from scenefit.files.lock import lock
 from scenefit.files.plan import content, holds_plan
 from scenefit.generation.chunks import (
@@ -55,9 +55,19 @@ class Progress:
 
 def generate(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
              format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
-             drawn_by: str | None = None) -> Path:
-    """Write n labelled images below out; see `generate_steps`."""
-    for _ in generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by):
+             drawn_by: str | None = None, progress: bool = True) -> Path:
+    """Write n labelled images below out, and return it; see `generate_steps` for the other arguments.
+
+        scenefit.generate(model, renderer, 10_000, "dataset/", format="coco")
+
+    progress: show a bar, where standard error is a terminal or in a notebook; False shows none.
+    """
+    steps = generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by)
+    if progress:
+        from scenefit.report.progress import images_shown
+
+        steps = images_shown(steps)
+    for _ in steps:
         pass
     return Path(out)
 
@@ -120,7 +130,7 @@ def _steps(model: Model | PriorModel, renderer: Renderer, n: int, out: Path, for
         for first in range(0, n, CHUNK):
             warning = next(written) if first in missing else ""
             if warning:
-                warnings.warn(warning, stacklevel=3)
+                warn(warning)
             yield Progress(min(first + CHUNK, n), n)
     except Exception:
         _release(out)

@@ -93,9 +93,9 @@ def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *
     steps = fit_steps(grammar, renderer, real, labelled, seed=seed, settings=settings, task=task, features=features,
                       label_policy=label_policy)
     if progress:
-        from scenefit.report.progress import watched_by_user
+        from scenefit.report.progress import fit_shown
 
-        steps = watched_by_user(steps)
+        steps = fit_shown(steps)
     step = None
     for step in steps:  # noqa: B007
         pass

@@ -1,8 +1,8 @@
-"""Progress bars of the commands and of `scenefit.fit`: in a terminal, in a notebook, or as lines of a log."""
+"""Progress bars of the commands, `scenefit.fit` and `scenefit.generate`: in a terminal, a notebook, lines of a log."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,8 +13,7 @@ EVERY = 30.0  # seconds between two lines of progress in a log
 REDRAWN = 0.2  # seconds between two pictures of a bar in a notebook
 FIT_FIELDS = ("renders", "distance")  # shown beside the bar of a fit
 
-
-AnyStep = TypeVar("AnyStep", bound=Any)  # a `scenefit.Step`
+AnyStep = TypeVar("AnyStep", bound=Any)  # a `scenefit.Step`, or `generation.dataset.Progress`
 
 
 @contextmanager
@@ -43,16 +42,34 @@ def watched(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:
     progress.update(task, completed=1.0)
 
 
-def watched_by_user(steps: Iterator[AnyStep]) -> Iterator[AnyStep]:
+def counted(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:
+    """The steps of `generate_steps`, each shown on a bar of the images that are written."""
+    task = progress.add_task("images")
+    for step in steps:
+        progress.update(task, completed=step.written, total=step.of)
+        yield step
+
+
+def fit_shown(steps: Iterable[AnyStep]) -> Iterator[AnyStep]:
     """The steps of a fit, with a bar on standard error where that is a terminal, or in the output of a notebook's cell;
     without one elsewhere, such as in a log."""
+    return _shown(steps, watched, FIT_FIELDS)
+
+
+def images_shown(steps: Iterable[AnyStep]) -> Iterator[AnyStep]:
+    """The steps of `generate_steps`, likewise."""
+    return _shown(steps, counted, ())
+
+
+def _shown(steps: Iterable[AnyStep], watch: Callable[[Iterable[AnyStep], Progress], Iterator[AnyStep]],
+           fields: Sequence[str]) -> Iterator[AnyStep]:
     console = Console(stderr=True)
     in_terminal = console.is_interactive and getattr(sys.stderr, "isatty", bool)()  # is_interactive obeys FORCE_COLOR
     if not (console.is_jupyter or in_terminal):
         yield from steps
         return
-    with bar(console, FIT_FIELDS) as progress:
-        yield from watched(steps, progress)
+    with bar(console, fields) as progress:
+        yield from watch(steps, progress)
 
 
 class _Bar(Progress):
