@@ -42,7 +42,8 @@ def test_files_that_are_no_detector_are_refused(path):
     for changed, text in (({"info": {}}, "is not a detector; make it again with scenefit train"),
                           ({"run": "x"}, r"is not a detector, but a model, which scenefit.load\(path, grammar\) reads"),
                           ({"model": 1}, r"is not a detector, but a model, which scenefit.load\(path, grammar\) reads"),
-                          (metadata | {"backbone": "huge"}, r"does not fit this version of scenefit \('huge'\); make")):
+                          (metadata | {"backbone": "huge"}, "does not fit this version of scenefit: its backbone must "
+                           "be one of lite0, small, and is huge; make it again")):
         write_tensors(path, tensors, changed)
         with pytest.raises(CorruptFile, match=text):
             read_trained(path)
@@ -76,3 +77,41 @@ def test_arguments_of_load_detector():
                         (("zq7.safetensors",), "zq7.safetensors cannot be read"), (("zq7", 0), "device needs a text")):
         with pytest.raises(ValueError, match=text):
             sf.load_detector(*given)
+
+
+@pytest.mark.parametrize("changed, text", [
+    ({"size": [0, 32]}, r"its size must be a height and a width of 1 to 16384 pixels, and is \[0, 32\]"),
+    ({"size": [24.5, 32]}, r"and is \[24.5, 32\]"), ({"size": [24]}, r"and is \[24\]"), ({"size": "ab"}, "and is ab"),
+    ({"size": [1 << 20, 32]}, r"and is \[1048576, 32\]"), ({"size": None}, "and is None"),
+    ({"threshold": float("nan")}, r"its threshold must be a number in 0\.\.1, and is nan"),
+    ({"threshold": 1.5}, "and is 1.5"), ({"threshold": "0.5"}, "and is 0.5"), ({"threshold": True}, "and is True"),
+    ({"classes": ["a", 3]}, r"its classes must be different texts, at least one, and is \['a', 3\]"),
+    ({"classes": "ab"}, "and is ab"), ({"classes": []}, r"and is \[\]"), ({"classes": ["a", "a"]}, "is .'a', 'a'"),
+    ({"classes": None}, "and is None"), ({"upscale": float("inf")}, "its upscale must be a number above 0, at most 64"),
+    ({"upscale": 0}, "and is 0"), ({"backbone": ["small"]}, "its backbone must be one of lite0, small"),
+    ({"flat_field": "no"}, "its flat_field must be true or false, and is no"),
+    ({"size": [0, 1], "threshold": -1}, r"its size must .*, and its threshold must be a number in 0\.\.1, and is -1")])
+def test_a_detector_of_impossible_values_is_refused(path, changed, text):
+    """With the right checksum, as a program of someone else may write it."""
+    zq7 = path.with_name("zq7.safetensors")
+    tensors, metadata = read_tensors(path, "")
+    write_tensors(zq7, tensors, metadata | changed)
+    for load in (read_trained, sf.load_detector):
+        with pytest.raises(CorruptFile, match=rf"zq7.safetensors is damaged, or .*: .*{text}.*; make it again with sc"):
+            load(zq7)
+
+
+def test_a_detector_of_impossible_weights_is_refused(path):
+    tensors, metadata = read_tensors(path, "")
+    name = next(name for name, value in tensors.items() if value.ndim == 4)
+    nan = tensors[name].clone()
+    nan[0, 0, 0, 0] = float("nan")
+    for changed, text in ((nan, "hold NaN or infinite numbers"), (nan.double(), "must be .*, and are .* of torch.flo"),
+                          (tensors[name][:1], "must be .*, and are "), (None, "must be .*, and are missing")):
+        others = {key: value for key, value in tensors.items() if key != name}
+        write_tensors(path, others if changed is None else others | {name: changed}, metadata)
+        with pytest.raises(CorruptFile, match=rf"its weights {name} {text}.*; make it again with scenefit train"):
+            read_trained(path)
+    write_tensors(path, tensors | {"zq7": nan}, metadata)
+    with pytest.raises(CorruptFile, match="it has weights that the network lacks, zq7; make it again"):
+        read_trained(path)

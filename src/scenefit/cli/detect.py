@@ -42,7 +42,8 @@ def detect(
     photos), category_id (from 1, in the order of the sorted classes), category, bbox (x, y, width, height in pixels of
     the whole photo), score (confidence); and each photo as a PNG with its boxes drawn, small photos enlarged. Photos
     are scaled to the size that the detector was trained on and cropped at the centre; objects in the cropped margins
-    are not found.
+    are not found. Bytes of a file's name that are not UTF-8 are escaped in found.json, as Python's os.fsencode reads
+    them.
     """
     from scenefit.data.image_files import check_folder, describe_skipped, find_photos, warn_12_bit
     from scenefit.data.image_kinds import ENDINGS
@@ -74,4 +75,4 @@ def detect(
     name_skipped(skipped)
     warn_12_bit(photos, done.n_12_bit)
     more = f" ({len(skipped):,} skipped)" if skipped else ""
-    console.say(f"{len(done.rows):,} objects in {len(paths) - len(done.skipped):,} photos{more}: {out / 'found.json'}")
+    console.say(f"{len(done.rows):,} objects in {done.read:,} photos{more}: {out / 'found.json'}")

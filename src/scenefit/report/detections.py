@@ -43,7 +43,7 @@ def plain(image: Images, boxes: Rows, texts: Sequence[str], colours: Sequence[st
     """A photo with boxes [d, 4], each in its colour and with a text above it; small ones enlarged for the texts."""
     small, large = min(image.shape[:2]), max(image.shape[:2])
     times = max(1, min(-(-SMALL // small), LARGE // large))
-    picture = Image.fromarray(image.repeat(times, 0).repeat(times, 1)).convert("RGB")
+    picture = Image.fromarray(image.repeat(times, 0).repeat(times, 1) if times > 1 else image).convert("RGB")
     draw, type_ = ImageDraw.Draw(picture), font(max(11, small * times // 36))
     for box, text, colour in zip(_of(boxes, np.full(len(boxes), True), times), texts, colours, strict=True):
         draw.rectangle(box, outline=colour, width=max(1, small * times // 240))

@@ -3,12 +3,15 @@
 Legend: H, W pixels.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from scenefit.data.boxes import Boxes
 from scenefit.data.photos import Photos
@@ -21,6 +24,10 @@ from scenefit.tasks.detection import Detect
 FORMAT = 1  # of detector files; one of another format is refused
 BACKBONES: dict[str, Any] = {"lite0": Lite0Maps, "small": SmallMaps}
 AGAIN = "make it again with scenefit train"
+MAX_SIDE, MAX_UPSCALE = 1 << 14, 64  # far above any of use; a damaged one would take all memory
+NEEDED = {"classes": "different texts, at least one", "backbone": f"one of {', '.join(BACKBONES)}",
+          "size": f"a height and a width of 1 to {MAX_SIDE} pixels", "threshold": "a number in 0..1",
+          "upscale": f"a number above 0, at most {MAX_UPSCALE}", "flat_field": "true or false"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +103,50 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
     if metadata.get("format") != FORMAT:
         raise CorruptFile(f"{path} was written by another version of scenefit (its format is "
                           f"{metadata.get('format', 'not recorded')}, and this version reads format {FORMAT}); {AGAIN}")
-    try:
-        task = Detect(tuple(metadata["classes"]), upscale=float(metadata["upscale"]),
-                      backbone=BACKBONES[metadata["backbone"]], device=device)
-        height, width = (int(side) for side in metadata["size"])
-        network = task.fresh(0)
-        network.load_state_dict(tensors)
-        return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
-                               bool(metadata.get("flat_field", False)))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CorruptFile(f"{path} does not fit this version of scenefit ({error}); {AGAIN}") from error
+    fault = _fault(metadata)
+    if fault:
+        raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: its {fault}; {AGAIN}")
+    task = Detect(tuple(metadata["classes"]), upscale=float(metadata["upscale"]),
+                  backbone=BACKBONES[metadata["backbone"]], device=device)
+    height, width = metadata["size"]
+    network = task.fresh(0)
+    fault = _fault_of_weights(tensors, network.state_dict())
+    if fault:
+        raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: {fault}; {AGAIN}")
+    network.load_state_dict(tensors)
+    return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
+                           metadata.get("flat_field", False))
+
+
+def _fault(metadata: Mapping[str, Any]) -> str:
+    """What is wrong with the values of a detector file, "" if nothing is."""
+    classes, size = metadata["classes"], metadata.get("size")
+    good = {
+        "classes": isinstance(classes, list) and len(classes) > 0
+        and all(isinstance(name, str) and name for name in classes) and len(set(classes)) == len(classes),
+        "backbone": isinstance(metadata.get("backbone"), str) and metadata["backbone"] in BACKBONES,
+        "size": isinstance(size, list) and len(size) == 2 and all(type(side) is int and 1 <= side <= MAX_SIDE
+                                                                  for side in size),
+        "threshold": _is_number(metadata.get("threshold")) and 0 <= metadata["threshold"] <= 1,
+        "upscale": _is_number(metadata.get("upscale")) and 0 < metadata["upscale"] <= MAX_UPSCALE,
+        "flat_field": isinstance(metadata.get("flat_field", False), bool)}
+    wrong = [f"{name} must be {NEEDED[name]}, and is {str(metadata.get(name, 'missing'))[:60]}"
+             for name, fine in good.items() if not fine]
+    return ", and its ".join(wrong)
+
+
+def _is_number(value: Any) -> bool:
+    """NaN is none, and neither is true."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _fault_of_weights(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """What is wrong with a detector's weights, "" if nothing is."""
+    for name, value in wanted.items():
+        if name not in tensors or tensors[name].shape != value.shape or tensors[name].dtype != value.dtype:
+            got = f"{list(tensors[name].shape)} of {tensors[name].dtype}" if name in tensors else "missing"
+            return f"its weights {name} must be {list(value.shape)} of {value.dtype}, and are {got}"
+        if not bool(tensors[name].isfinite().all()):
+            return f"its weights {name} hold NaN or infinite numbers"
+    extra = sorted(set(tensors) - set(wanted))
+    return f"it has weights that the network lacks, {', '.join(extra[:3])}" if extra else ""

@@ -4,6 +4,7 @@ Each chunk's detections are kept in a file of their own, and chunks that have on
 stopped goes on with the next chunk.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +15,27 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
 from scenefit.data.flat_field import correct_flat_field
-from scenefit.data.image_files import Fitted, Skipped, full_photo, try_photo
+from scenefit.data.image_files import Fitted, Skipped, describe_frames, full_photo, try_photo
 from scenefit.files.atomic import atomic_write, clear_leftovers, content_hash, write_json
-from scenefit.files.json_files import read_json
+from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.files.plan import content, holds_plan
 from scenefit.report.detections import plain
 from scenefit.tasks.detector_file import TrainedDetector
 
 CHUNK = 16  # photos
 WORK = ".found"  # folder of the chunks' files
+ROW = {"file_name": str, "image_id": int, "category_id": int, "category": str, "bbox": list, "score": int | float}
 COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
 
 
 @dataclass(frozen=True)
 class FolderDetections:
-    """Detections so far. photos: how many are done.  rows: one for each detection, as `detect_steps` writes them.
-    skipped: files that could not be read, each with the reason.  n_12_bit: photos that are `Fitted.is_12_bit`."""
+    """Detections so far. photos: how many are done.  read: how many of these could be read.  rows: one for each
+    detection, as `detect_steps` writes them.  skipped: files, and frames of files, that were not read, each with the
+    reason.  n_12_bit: photos that are `Fitted.is_12_bit`."""
 
     photos: int
+    read: int
     rows: list[dict[str, Any]]
     skipped: list[Skipped]
     n_12_bit: int
@@ -43,7 +47,8 @@ def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], 
 
     Writes each photo with its boxes drawn below out, as PNG, and at the end out/found.json, a list like COCO's results:
     file_name, image_id (the photo's index in paths), category_id (from 1, in the order of the task's classes),
-    category, bbox (x, y, width, height in pixels of the whole photo) and score, at least threshold.
+    category, bbox (x, y, width, height in pixels of the whole photo) and score, at least threshold. Bytes of a file's
+    name that are not UTF-8 are escaped, and `os.fsencode` gives them from what Python's json reads.
     plan: what decides the result besides the paths, as plain JSON values.  Hold `lock(out)` meanwhile.
     ValueError where out holds anything else, or the detections of another plan.
     """
@@ -52,14 +57,14 @@ def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], 
         check_out(out)
         write_json(out / WORK / "plan.json", plan)
     clear_leftovers(out)
-    done = FolderDetections(0, [], [], 0)
+    done = FolderDetections(0, 0, [], [], 0)
     for first in range(0, len(paths), CHUNK):
         kept = out / WORK / f"{first:08d}.json"
         if not kept.exists():
             write_json(kept, _detect_chunk(trained, folder, paths, first, out, threshold, flat_field))
-        chunk = read_json(kept, f"delete it and run the same command again: {CHUNK} photos are detected again", dict)
+        chunk = _read_chunk(kept)
         done = FolderDetections(
-            min(first + CHUNK, len(paths)), done.rows + chunk["rows"],
+            min(first + CHUNK, len(paths)), done.read + chunk["read"], done.rows + chunk["rows"],
             done.skipped + [Skipped(Path(path), reason) for path, reason in chunk["skipped"]],
             done.n_12_bit + chunk["n_12_bit"])
         yield done
@@ -73,9 +78,25 @@ def check_out(out: Path) -> None:
         raise ValueError(f"{out} is not empty; give another folder with --out")
 
 
+def _read_chunk(path: Path) -> dict[str, Any]:
+    """What `_detect_chunk` gave. CorruptFile, naming the file, where it holds anything else."""
+    fix = f"delete it and run the same command again: {CHUNK} photos are detected again"
+    chunk: dict[str, Any] = read_json(path, fix, dict)
+    lists = [chunk.get(name) for name in ("rows", "skipped")]
+    if not (all(type(chunk.get(name)) is int and chunk[name] >= 0 for name in ("read", "n_12_bit"))
+            and all(isinstance(one, list) for one in lists)
+            and all(isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in ROW.items())
+                    for row in chunk["rows"])
+            and all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+                    for pair in chunk["skipped"])):
+        raise CorruptFile(f"{path} is damaged: it does not hold the detections in {CHUNK} photos; {fix}")
+    return chunk
+
+
 def _content(folder: Path, paths: Sequence[Path]) -> str:
     """A hash of all photos and their names."""
-    return content_hash("\n".join(f"{path.relative_to(folder)} {_file_hash(path)}" for path in paths).encode())
+    return content_hash(b"\n".join(os.fsencode(path.relative_to(folder)) + f" {_file_hash(path)}".encode()
+                                   for path in paths))
 
 
 def _file_hash(path: Path) -> str:
@@ -88,17 +109,19 @@ def _file_hash(path: Path) -> str:
 
 def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path], first: int, out: Path,
                   threshold: float, flat_field: NDArray[np.float32] | None) -> dict[str, Any]:
-    """Rows, skipped files and number of 12-bit photos of one chunk, as plain JSON values. Draws its photos."""
+    """Number of photos read, rows, what was skipped and number of 12-bit photos of one chunk, as plain JSON values.
+    Draws its photos."""
     fitted, kept, skipped = [], [], []
     for number in range(first, min(first + CHUNK, len(paths))):
         photo = try_photo(paths[number], trained.size)
         if isinstance(photo, Skipped):
             skipped.append((str(photo.path), photo.reason))
         else:
+            skipped += [(str(path), reason) for path, reason in describe_frames(photo)]
             fitted.append(photo)
             kept.append(number)
     if not kept:
-        return {"rows": [], "skipped": skipped, "n_12_bit": 0}
+        return {"read": 0, "rows": [], "skipped": skipped, "n_12_bit": 0}
     images = np.stack([photo.image for photo in fitted])
     images = images if flat_field is None else correct_flat_field(images, flat_field)
     predicted = trained.task.predict(trained.network, images)
@@ -108,7 +131,7 @@ def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path],
         boxes, name = _in_full_photo(predicted.take([position]), fitted[position]), paths[number].relative_to(folder)
         _draw(paths[number], out / name.with_name(name.name + ".png"), boxes, trained.task.classes)
         rows += _rows(boxes, name, number, trained.task.classes)
-    return {"rows": rows, "skipped": skipped, "n_12_bit": sum(photo.is_12_bit for photo in fitted)}
+    return {"read": len(kept), "rows": rows, "skipped": skipped, "n_12_bit": sum(photo.is_12_bit for photo in fitted)}
 
 
 def _in_full_photo(boxes: Boxes, photo: Fitted) -> Boxes:

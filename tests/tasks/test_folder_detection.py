@@ -1,0 +1,141 @@
+"""Detection in folders as people have them: odd names, pages, damaged files of a stopped command."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from blobs import call
+from PIL import Image
+
+import scenefit as sf
+from scenefit.files.json_files import CorruptFile
+from scenefit.nets.centre_network import SmallMaps
+from scenefit.tasks.detector_file import TrainedDetector, write_trained
+from scenefit.tasks.folder_detection import detect_steps
+
+SIZE = (32, 32)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    task = sf.Detect(("coin",), backbone=SmallMaps)
+    network = task.fresh(3).eval()
+    with torch.no_grad():
+        network.last.bias[0] = 3  # every photo has objects
+    return TrainedDetector(task, network, SIZE, 0.0)
+
+
+@pytest.fixture
+def detector(trained, tmp_path):
+    write_trained(tmp_path / "d.safetensors", trained)
+    return tmp_path / "d.safetensors"
+
+
+def photo(path, seed=0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)).save(path, **options)
+    return path
+
+
+def odd(folder, name=b"zq7\xe9.png"):
+    """A path whose name is not UTF-8."""
+    return folder / os.fsdecode(name)
+
+
+def detect(trained, folder, paths, out):
+    out.mkdir(exist_ok=True)
+    *_, done = detect_steps(trained, folder, paths, out, threshold=0.0, plan={})
+    return done
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read_back(trained, tmp_path, broken):
+    """In a folder of such a name, too; and where such a photo is skipped, of a run that is resumed."""
+    home = odd(tmp_path, b"photos\xff")
+    a, b = photo(home / "a.png"), shutil.copy(photo(home / "c.png", 1), odd(home))
+    if broken:
+        b.write_bytes(b"")
+    for _ in range(2):
+        done = detect(trained, home, [a, b], odd(tmp_path, b"out\xe4"))
+    found = json.loads((odd(tmp_path, b"out\xe4") / "found.json").read_text())
+    names = {os.fsencode(row["file_name"]) for row in found}
+    assert names == ({b"a.png"} if broken else {b"a.png", b"zq7\xe9.png"}) and done.read == len(names)
+    assert [path for path, _ in done.skipped] == ([b] if broken else [])
+    assert odd(odd(tmp_path, b"out\xe4"), b"zq7\xe9.png.png").exists() != broken
+
+
+def test_the_command_names_photos_whose_names_are_not_utf8(detector, tmp_path):
+    photo(tmp_path / "photos/a.png")
+    odd(tmp_path / "photos").write_bytes(b"")
+    odd(tmp_path / "photos", b"zq8\xe9.heic").write_bytes(b"")
+    said = call("detect", detector, tmp_path / "photos", "--out", tmp_path / "out")
+    assert "zq7\\xe9.png: is empty (0 bytes)" in said and "zq8\\xe9.heic: images ending in .heic are not read" in said
+    assert "objects in 1 photos (2 skipped)" in said
+
+
+def test_further_pages_are_named_and_the_photo_counts(detector, tmp_path):
+    photo(tmp_path / "photos/a.png")
+    photo(tmp_path / "photos/zq7.tif", 1, save_all=True, append_images=[Image.new("RGB", SIZE)])
+    said = call("detect", detector, tmp_path / "photos", "--out", tmp_path / "out")
+    assert "zq7.tif: has 2 frames or pages, of which only the first is read" in said
+    assert "objects in 2 photos (1 skipped)" in said
+
+
+@pytest.mark.parametrize("change", [
+    lambda _: "{", lambda _: "[" * 200000, lambda _: "[]", lambda chunk: json.dumps({**chunk, "rows": 3}),
+    lambda chunk: json.dumps({**chunk, "rows": [3]}), lambda chunk: json.dumps({**chunk, "skipped": [["a"]]}),
+    lambda chunk: json.dumps({**chunk, "rows": [{**chunk["rows"][0], "bbox": None}]}),
+    lambda chunk: json.dumps({**chunk, "read": "1"}), lambda _: json.dumps({"rows": []})])
+def test_damaged_detections_are_named_and_can_be_made_again(trained, tmp_path, change):
+    paths = [photo(tmp_path / "photos/zq7.png")]
+    first, out = detect(trained, tmp_path / "photos", paths, tmp_path / "out"), tmp_path / "out"
+    chunk = out / ".found/00000000.json"
+    chunk.write_text(change(json.loads(chunk.read_text())))
+    text = (r"out/\.found/00000000\.json is damaged: .*; delete it and run the same command again: 16 photos are "
+            "detected again")
+    with pytest.raises(CorruptFile, match=text):
+        detect(trained, tmp_path / "photos", paths, out)
+    chunk.unlink()
+    assert detect(trained, tmp_path / "photos", paths, out).rows == first.rows
+
+
+def test_a_stopped_command_goes_on_and_clears_what_a_killed_one_left(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("scenefit.tasks.folder_detection.CHUNK", 1)
+    paths = [photo(tmp_path / f"photos/deep/{name}.png", seed) for seed, name in enumerate("abc")]
+    whole = detect(trained, tmp_path / "photos", paths, tmp_path / "whole")
+    out = tmp_path / "out"
+    out.mkdir()
+    steps = detect_steps(trained, tmp_path / "photos", paths, out, threshold=0.0, plan={})
+    assert next(steps).photos == 1
+    for place in (out, out / "deep", out / ".found"):
+        (place / ".scenefit-0123456789ab.part").write_bytes(b"half")
+    assert detect(trained, tmp_path / "photos", paths, out).rows == whole.rows
+    names = [sorted(path.relative_to(place) for path in place.rglob("*")) for place in (out, tmp_path / "whole")]
+    assert names[0] == names[1]
+
+
+def test_pictures_that_detect_drew_are_no_photos_of_the_next_command(detector, tmp_path):
+    """Neither of another detection, nor of a fit's photos."""
+    photos = tmp_path / "photos"
+    for seed, name in enumerate("abcd"):
+        photo(photos / f"{name}.png", seed)
+    call("detect", detector, photos, "--out", photos / "zq7")
+    assert "skipped" not in call("detect", detector, photos, "--out", photos / "zq7")
+    said = call("detect", detector, photos, "--out", photos / "other")
+    assert "zq7: holds the pictures that scenefit detect drew, which are no photos" in said and "in 4 photos" in said
+    assert len(sf.read_photos(photos, SIZE)) == 4
+
+
+def test_the_limit_of_megapixels_is_an_option_of_every_command(detector, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCENEFIT_MAX_MEGAPIXELS", "")
+    photo(tmp_path / "photos/a.png")
+    Image.new("RGB", (64, 64)).save(tmp_path / "photos/zq7.png")
+    command = ["detect", detector, tmp_path / "photos", "--out"]
+    said = call("--max-megapixels", 0.004, *command, tmp_path / "out")
+    assert "zq7.png: has 64 x 64 pixels, 0.0 megapixels, and the limit is 0.004" in said and "in 1 photos" in said
+    assert "in 2 photos" in call("--max-megapixels", 0.0041, *command, tmp_path / "other")
+    for value in ("0", "-1", "nan"):
+        assert "--max-megapixels needs a number above 0" in call("--max-megapixels", value, *command, "x", code=2)
