@@ -23,16 +23,15 @@ RATE = 6e-3
 def network(size: int, width: int, seed: int) -> nn.Module:
     """A network: grey images [S, 1, H, W] -> logits [S, 10]. Strides reduce the image to 4x4 cells.
 
-    seed determines the last layer's initial weights; those of the convolutions come from torch's global generator,
-    which experiments do not seed, so accuracies vary a little between runs.
+    seed: of the initial weights.
     """
     def block(inside: int, out: int, kernel: int, stride: int) -> list[nn.Module]:
         return [nn.Conv2d(inside, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
-    stem = block(1, width, 5, 2) + (block(width, width, 3, 2) if size > 32 else [])
-    body = block(width, 2 * width, 3, 2) + block(2 * width, 2 * width, 3, 1) + block(2 * width, 4 * width, 3, 2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "network"))
+        stem = block(1, width, 5, 2) + (block(width, width, 3, 2) if size > 32 else [])
+        body = block(width, 2 * width, 3, 2) + block(2 * width, 2 * width, 3, 1) + block(2 * width, 4 * width, 3, 2)
         return nn.Sequential(*stem, *body, nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * width * 16, 10))
 
 
