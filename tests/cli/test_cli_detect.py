@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import labelled_sets
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,7 @@ from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.scene_file import load_scene
 from scenefit.run.config import hash_photos
 from scenefit.tasks import Detect
+from scenefit.tasks.detector_data import read_data_set
 from scenefit.tasks.detector_file import read_trained
 from scenefit.tasks.detector_training import stages
 
@@ -410,6 +412,27 @@ def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_pat
     said = call("train", turned, "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
     assert read_trained("a.safetensors").size == (32, 48)
     assert f"warning: skipped {first}: " in said
+
+
+@pytest.mark.filterwarnings("ignore:.*4 photos have no label file")
+def test_photos_outside_of_a_data_set_are_read_where_asked_for(tmp_path):
+    folder = tmp_path / "set"
+    labelled_sets.yolo(folder, {"a": [labelled_sets.BOX], "b": [labelled_sets.OTHER]})
+    for number in range(4):
+        labelled_sets.photo(tmp_path / f"zq{number}.png", number)
+    labelled_sets.text(folder / "train.txt", "../zq0.png\n../zq1.png\n../zq2.png\n../zq3.png\n")
+    labelled_sets.text(folder / "val.txt", "images/train/b.png\n")
+    labelled_sets.text(folder / "data.yaml", "train: train.txt\nval: val.txt\nnames: [cell, dust]\n")
+    said = call("train", folder, "--out", "zq.safetensors", code=1)
+    assert "train.txt, line 1: ../zq0.png lies outside of the data set" in said and "(--outside)" in said
+    images, held = read_data_set(folder, 8, outside=True)
+    assert len(images) == 4 and held.boxes.name.tolist() == ["dust"]
+    for few in (partial(options.LabelledFolder(folder).read, (48, 64)),
+                partial(options.photos, folder / "train.txt", (48, 64))):
+        with pytest.raises(ValueError, match=r"line 1: ../zq0.png lies outside of the data set .*outside=True"):
+            few()
+    assert len(options.LabelledFolder(folder, outside=True).read((48, 64))) == 5
+    assert len(options.photos(folder / "train.txt", (48, 64), outside=True)) == 4
 
 
 def test_a_run_among_the_boxes_of_a_data_set_is_none_of_its_photos(world, run, tmp_path):

@@ -180,6 +180,16 @@ def test_lists_that_name_photos_outside_are_refused_unless_asked_for(tmp_path, a
     assert read(folder) == ({"zq7.png": [BOX]}, "")
 
 
+def test_a_list_file_is_a_part_of_its_own(tmp_path, monkeypatch):
+    yolo(tmp_path, {"a": [BOX], "zq7": [OTHER], "c": [BOX]})
+    listed = text(tmp_path / "few.txt", "images/train/zq7.png\nimages/train/a.png\nimages/train/d.png\n")
+    monkeypatch.chdir(tmp_path)
+    for place, options in ((tmp_path, {"part": listed}), (tmp_path, {"part": "few.txt"}), (listed, {})):
+        boxes, words = read(place, **options)
+        assert boxes == {"zq7.png": [OTHER], "a.png": [BOX]}
+        assert words == f"few.txt: line 3: there is no photo {tmp_path}/images/train/d.png"
+
+
 def test_no_names(tmp_path):
     yolo(tmp_path, {"zq7": [BOX], "b": []})
     for names in ("names: []", "names:", "names: {}"):

@@ -120,7 +120,8 @@ def _evaluate_run(run: Path, real: Path, labelled: LabelledFolder, flat_field: P
     keep_apart(run, APART, real, labelled, flat_field)
     found, size = open_scene(opened, scene), opened.config.size
     check_flat_field(opened, flat_field)
-    reals, few = photos(real, size, flat=flat_field), labelled.read(size, flat_field)
+    reals = photos(real, size, flat=flat_field, outside=labelled.outside)
+    few = labelled.read(size, flat_field)
     with drawing(found, workers, device) as renderer, lock(run), console.bar() as progress:
         shown = progress.add_task("evaluating", total=None)
         for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,

@@ -110,7 +110,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     with drawing(found, workers, chosen.device) as renderer:
         size = frame_size(found.grammar, renderer)
         few = labelled.read(size, flat)
-        images = photos(real, size, chosen.max_photos, flat)
+        images = photos(real, size, chosen.max_photos, flat, labelled.outside)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),
                              label_policy, flat_field_hash(flat, size))
         known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only

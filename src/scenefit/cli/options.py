@@ -54,8 +54,8 @@ LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR"
 LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|folder", show_default=False,
                                                   help="Layout of the labelled photos, if it cannot be told from the "
                                                   "folder. folder: one subfolder per class.")]
-OutsideOption = Annotated[bool, typer.Option("--outside", help="Labels may name photos outside of their data set's "
-                                             "folder.")]
+OutsideOption = Annotated[bool, typer.Option("--outside", help="Labels and lists may name photos outside of their "
+                                             "data set's folder.")]
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
                                                  "photos of the same camera (the photos themselves will do), to "
                                                  "correct the flat field: what all of them show at the same place, "
@@ -207,12 +207,13 @@ def resolve(device: str) -> str:
     return "cpu"
 
 
-def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, flat: Path | None = None) -> "Photos":
+def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, flat: Path | None = None,
+           outside: bool = False) -> "Photos":
     """Photos of a folder, or of a list file in a data set, resized to size (height, width), flat-field corrected by
     the photos in flat. Warns of each file that was skipped. ValueError for fewer than four photos."""
     from scenefit.data.photos import read_photos
 
-    found = read_photos(folder, size, max_photos)
+    found = read_photos(folder, size, max_photos, outside=outside)
     name_skipped(found.skipped)
     if len(found) < 4:
         raise ValueError(f"{folder} holds {len(found)} readable photos; learning a distribution needs at least 4, and "

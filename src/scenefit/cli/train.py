@@ -120,7 +120,7 @@ def train(
         raise ValueError(f"none of the {len(images)} images of {source} has a box, so there is nothing to learn")
     tuning = tuned_on.read(images.shape[1:3], flat_field)
     few = None if tuning is None else images_with_boxes(tuning, labelled)
-    seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field)
+    seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
     names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
                   device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))

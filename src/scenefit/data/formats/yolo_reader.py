@@ -70,6 +70,8 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     root = folder / str(found.get("path") or ".")
     root = root if root.is_dir() else folder
     places = _places(found, path)
+    if part is not None and str(part) not in places and Path(part).suffix.lower() == ".txt" and Path(part).is_file():
+        places = {str(part): [os.path.abspath(part)]}  # a list file, which is a part of its own
     if part is not None and str(part) not in places:
         raise NoPart(f"{path} has no part {str(part)!r}; its parts: {', '.join(places) or 'none'}")
     listings: list[Listing] = []

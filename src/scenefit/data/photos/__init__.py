@@ -30,18 +30,18 @@ def few_photos(count: int) -> str:
             f"{FEW_PHOTOS} is unreliable.")
 
 
-def read_photos(place: str | Path, size: Size, max_photos: int | None = None) -> Photos:
+def read_photos(place: str | Path, size: Size, max_photos: int | None = None, *, outside: bool = False) -> Photos:
     """All JPEG, PNG, BMP, TIFF and WebP photos below a folder, brought to size (height, width), sorted by path.
 
     place: the folder, or a list file inside a data set of boxes, whose photos are read in its order; no labels are
     opened. Hidden files and folders are ignored.  max_photos: at most so many, evenly spread; in a folder another photo
-    replaces one that cannot be read. Broken photos, and images of other kinds (GIF, HEIC, ...), are skipped and named
-    in the result.
+    replaces one that cannot be read.  outside: whether a list file may name photos outside of its data set.
+    Broken photos, and images of other kinds (GIF, HEIC, ...), are skipped and named in the result.
     ValueError where the folder is missing or holds no readable photo.
     """
     size = check_reading("read_photos(place, size)", "place", place, size, max_photos)
     if Path(place).is_file():
-        return _thinned(read_part(place, size), max_photos)
+        return _thinned(read_part(place, size, outside=outside), max_photos)
     return read_folder(place, size, max_photos)
 
 
