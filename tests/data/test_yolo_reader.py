@@ -167,7 +167,7 @@ def test_validation_is_val(tmp_path):
 def test_lists_that_name_photos_outside_are_refused_unless_asked_for(tmp_path, absolute):
     folder, name = tmp_path / "set", str(tmp_path / "images/zq7.png") if absolute else "../images/zq7.png"
     yolo(folder, {"a": [BOX], "b": [OTHER]})
-    photo(tmp_path / "images/zq7.png")
+    photo(tmp_path / "images/zq7.png", 7)
     text(tmp_path / "labels/zq7.txt", line(0, *shares(BOX)))
     text(folder / "train.txt", f"{folder}/images/train/a.png\n{name}\n")
     text(folder / "data.yaml", "train: train.txt\nnames: [cell, dust]\n")
