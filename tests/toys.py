@@ -67,8 +67,17 @@ class Weights:
     def __init__(self, weight: Any):
         self.weight = torch.as_tensor(np.asarray(weight)).float()
 
+    def extractor(self, images: Tensor) -> Tensor:
+        return (images[:, 0] * self.weight).sum((1, 2))[:, None]
+
+    def witness_of(self, features: Tensor) -> Tensor:
+        return features[:, 0]
+
+    def loss_of(self, features: Tensor) -> Tensor:
+        return self.witness_of(features).mean()
+
     def witness(self, images: Tensor) -> Tensor:
-        return (images[:, 0] * self.weight).sum((1, 2))
+        return self.witness_of(self.extractor(images))
 
     def loss(self, images: Tensor) -> Tensor:
         return self.witness(images).mean()

@@ -10,12 +10,14 @@ from toys import Linear, Plain, Weights, one, pattern, randomise, same_scenes
 from scenefit.inference.gradients import GRADIENTS, cost, finite_difference, pathwise, score_function, spsa
 from scenefit.inference.gradients.estimate import is_differentiable, leave_one_out, non_differentiable, perturbed
 from scenefit.inference.gradients.pathwise import attach
+from scenefit.metrics import features
 from scenefit.metrics.features import pixels
 from scenefit.metrics.objective import objective
+from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.edit import Edit
 from scenefit.nets.quantile_offsets import normal_score
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.renderers import RenderError
+from scenefit.renderers import RenderError, batches
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
@@ -57,6 +59,27 @@ def test_finite_differences_follow_the_curvature_of_the_distance():
              for estimator in (pathwise, finite_difference)]
     for key in ANALYTIC:
         assert np.linalg.norm(found[0][key] - found[1][key]) < 0.1 * np.linalg.norm(found[0][key])  # 8 bits
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("extractor", [pixels(3), AttributeRegressor((4, 4), 2, False, 0).features])
+def test_estimates_of_scenes_drawn_some_at_a_time_are_those_of_all_at_once(name, extractor, street, monkeypatch):
+    names = [a.key for a in street.learned if is_differentiable(a)]
+    renderer = Linear({key: pattern(number) for number, key in enumerate(names)})
+    goal = objective(extractor, np.random.default_rng(4).integers(0, 256, (9, 4, 4, 3)).astype(np.uint8))
+    found = []
+    for pixels_at_once in (2**22, 5 * 16):
+        monkeypatch.setattr(batches, "PIXELS", pixels_at_once)
+        monkeypatch.setattr(features, "PIXELS", pixels_at_once // 2)
+        edit = SceneDistribution(street).edit(0, 17)
+        estimate = GRADIENTS[name](street, renderer, edit, goal, 0)
+        found.append((estimate.loss, estimate.renders, slopes(estimate.surrogate, edit)))
+    (loss, renders, once), (later, again, parts) = found
+    assert loss == pytest.approx(later, abs=1e-6) and renders == again
+    for key, values in once.items():
+        assert (values is None) == (parts[key] is None)
+        if values is not None:
+            np.testing.assert_allclose(parts[key], values, rtol=1e-4, atol=1e-7)
 
 
 def test_simultaneous_perturbation_is_right_in_the_mean():
@@ -110,8 +133,8 @@ def test_the_score_function_of_the_mmd_is_the_exact_gradient_in_the_mean():
 class Square(Weights):
     """Not linear, but each scene still has a loss of its own."""
 
-    def witness(self, images: torch.Tensor) -> torch.Tensor:
-        return super().witness(images) ** 2
+    def witness_of(self, features: torch.Tensor) -> torch.Tensor:
+        return super().witness_of(features) ** 2
 
 
 class Brighter(Linear):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from toys import dot, dots
 
-from scenefit.renderers.batches import collect_images, recut, render_images, render_parts, scenes_at_once
+from scenefit.files.scratch import collect_arrays
+from scenefit.renderers.batches import recut, render_images, render_parts, scenes_at_once
 from scenefit.scenes.priors import Uniform
 
 
 def test_chunks_are_as_many_images_as_fit_the_pixels():
-    assert scenes_at_once((256, 256)) == 256 and scenes_at_once((720, 1280)) == 18
+    assert scenes_at_once((256, 256)) == 64 and scenes_at_once((720, 1280)) == 4
     assert scenes_at_once((9000, 9000)) == 1 and scenes_at_once((4, 4)) == 4096
 
 
@@ -30,4 +31,4 @@ def test_chunks_are_recut_and_collected_in_order():
             parts = list(recut(np.split(images, cuts), count))
             assert [len(part) for part in parts] == [min(count, 11 - at) for at in range(0, 11, count)]
             assert np.array_equal(np.concatenate(parts), images)
-        assert np.array_equal(collect_images(np.split(images, cuts), 11), images)
+        assert np.array_equal(collect_arrays(np.split(images, cuts), 11), images)

@@ -17,11 +17,12 @@ DUST_RADIUS = 0.002, 0.012  # range, as a share of the image's shorter side
 JPEG_QUALITY = 40, 95  # range
 
 
-def corrupt(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """Images [S, H, W, 3] with random dust, then compressed. Image i depends on seed and i alone."""
+def corrupt(images: NDArray[np.uint8], seed: int, first: int = 0) -> NDArray[np.uint8]:
+    """Images [S, H, W, 3] with random dust, then compressed. Image i depends on seed and first + i alone."""
     out = np.empty_like(images)
     for number, image in enumerate(images):
-        out[number] = corrupt_image(image, np.random.default_rng(derive_seed(seed, f"wear {number}")))
+        rng = np.random.default_rng(derive_seed(seed, f"wear {first + number}"))
+        out[number] = corrupt_image(image, rng)
     return out
 
 

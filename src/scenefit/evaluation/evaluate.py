@@ -17,13 +17,13 @@ from scenefit.data.boxes import Boxes
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.c2st import c2st
-from scenefit.metrics.features import Extractor, compute
+from scenefit.metrics.features import CHUNK, Extractor, compute, compute_chunks
 from scenefit.metrics.kid import kid
 from scenefit.metrics.mmd import Kernel, NoiseFloor, kernel, mmd2, noise_floor
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
 from scenefit.renderers.arguments import check_renderer, is_function
-from scenefit.renderers.batches import render_images
+from scenefit.renderers.batches import image_chunks, recut
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
@@ -144,8 +144,8 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
     step = start or _start(photos, len(real), labelled, settings, notes)
     for name, sample in distributions.items():
         if name not in step.evaluation.distances:
-            renders = compute(extractor, render_images(renderer, sample(derive_seed(seed, "score"),
-                                                                        settings.renders))[0])
+            chunks = image_chunks(renderer, sample(derive_seed(seed, "score"), settings.renders))
+            renders = compute_chunks(extractor, recut(chunks, CHUNK))
             found = {**step.evaluation.distances, name: _distances(renders, photos, photo_kernel, seed)}
             step = _next(step, f"distances of {name}", step.predictions, distances=found)
             yield step

@@ -3,20 +3,25 @@
 Legend: k images shown; N photos; S renders; H, W pixels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from scenefit.data.photos import FEW_PHOTOS
 from scenefit.evaluation.misspecification import N_NEIGHBOURS, THRESHOLD, farthest, outlier_scores
-from scenefit.metrics.features import Extractor, compute
+from scenefit.files.scratch import collect_arrays
+from scenefit.metrics.features import CHUNK, Extractor, compute
 from scenefit.metrics.mmd import NoiseFloor, mmd2, noise_floor
 from scenefit.metrics.objective import objective
 from scenefit.nets.model import Model, at_bounds
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import render_images
+from scenefit.renderers.batches import image_chunks, recut
+from scenefit.scenes.scene import SceneBatch
 
 N_SHOWN = 24  # images of each kind in the report
 N_OUTLIERS = 6  # of them in the report
@@ -66,18 +71,37 @@ def summarise(model: Model, renderer: Renderer, photos: Images, extractor: Extra
     Both are sampled with the same scene addresses, which a fit with other seeds has not seen.
     """
     goal = objective(extractor, photos)
-    prior, learned = (render_images(renderer, scenes)[0]
+    prior, learned = (_rendered(renderer, scenes, goal.extractor)
                       for scenes in (model.grammar.sample(seed, renders), model.sample(renders, seed)))
-    of_prior, of_learned = (float(mmd2(compute(goal.extractor, images), goal.kernel)) for images in (prior, learned))
+    of_prior, of_learned = (float(mmd2(features, goal.kernel)) for _, features in (prior, learned))
     floor = noise_floor(goal.photo_features, seed)
     outliers = None
     if renders > N_NEIGHBOURS:
-        outliers = find_outliers(photos[_evenly(len(photos), MAX_IMAGES)], prior[:MAX_IMAGES], learned[:MAX_IMAGES])
+        outliers = find_outliers(photos[_evenly(len(photos), MAX_IMAGES)], prior[0], learned[0])
     bounds = {f"{kind}.{name}": side for (kind, name), side in at_bounds(model, model.sample(N_SAMPLES, seed)).items()}
     summary = Summary(prior=of_prior, learned=of_learned, floor=floor, at_bound=bounds,
                       verdict=verdict(of_prior, of_learned, floor, len(photos)))
     shown = photos[_evenly(len(photos), N_SHOWN)]
-    return summary, Samples(shown, prior[:N_SHOWN], learned[:N_SHOWN], outliers)
+    return summary, Samples(shown, prior[0][:N_SHOWN], learned[0][:N_SHOWN], outliers)
+
+
+def _rendered(renderer: Renderer, scenes: SceneBatch, extractor: Extractor) -> tuple[Images, Tensor]:
+    """The first `MAX_IMAGES` renders, and the features [S, F] of all."""
+    count = min(MAX_IMAGES, len(scenes))
+    features: list[Tensor] = []
+
+    def first() -> Iterator[Images]:
+        left = count
+        for images in recut(image_chunks(renderer, scenes), CHUNK):
+            features.append(compute(extractor, images))
+            yield images[:left]
+            left -= len(images[:left])
+
+    chunks = first()
+    kept = collect_arrays(chunks, count)
+    for _ in chunks:  # those that are not kept
+        pass
+    return kept, torch.cat(features)
 
 
 def verdict(prior: float, learned: float, floor: NoiseFloor, photos: int) -> str:

@@ -7,7 +7,7 @@ The file has no name, so that nothing is left of it when the process ends, howev
 import mmap
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,20 @@ def release(array: NDArray[Any]) -> None:
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
     if base is not None and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+def collect_arrays(parts: Iterable[NDArray[Any]], count: int) -> NDArray[Any]:
+    """Arrays that make one of count rows, as a `scratch_array`; a single one as it is."""
+    out, at = None, 0
+    for part in parts:
+        if len(part) == count:
+            return part
+        if out is None:
+            out = scratch_array((count, *part.shape[1:]), part.dtype)
+        out[at:at + len(part)] = part
+        at += len(part)
+        release(out)
+    return np.zeros(0) if out is None else out
 
 
 def take_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:

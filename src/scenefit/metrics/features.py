@@ -64,6 +64,8 @@ def features_of_chunks(chunks: Iterable[Any], *extractors: Extractor) -> list[Te
         for pixels in tensor_parts(images):
             for found, step in zip(parts, steps, strict=True):
                 found.append(step.reduce(pixels))
+            del pixels
+        del images  # before the next are drawn
     return [torch.cat([step.rest(some) for some in torch.cat(found).split(INPUTS)])
             for found, step in zip(parts, steps, strict=True)]
 
@@ -205,6 +207,11 @@ def to_tensor(images: Any) -> Tensor:
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(f"images need to be uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}")
     return images.permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+
+def compute_chunks(extractor: Extractor, chunks: Iterable[Any]) -> Tensor:
+    """The same features [N, F] as by `compute`, of images that come in chunks of `CHUNK` (the last may be smaller)."""
+    return torch.cat([compute(extractor, images) for images in chunks])
 
 
 @torch.no_grad()

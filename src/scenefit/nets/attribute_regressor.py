@@ -175,6 +175,7 @@ def training_images(regressor: AttributeRegressor, chunks: Iterable[NDArray[np.u
             inputs[at:at + len(some)] = regressor.reduced(some).numpy()
             at += len(some)
         release(inputs)
+        del images, pixels, seen, some  # before the next are drawn
     n, mean, deviation = np.array(parts).T  # of each chunk; together as in Chan, Golub and LeVeque 1979
     whole = float((n * mean).sum() / n.sum())
     squares = ((n - 1) * deviation**2 + n * (mean - whole) ** 2).sum()

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.corruptions import corrupt_image
+from scenefit.files.scratch import release, scratch_array
 from scenefit.metrics.features import to_tensor
 from scenefit.scenes.rng import generator, scene_address
 
@@ -51,7 +52,7 @@ def augmented(images: NDArray[np.uint8], boxes: Boxes, augment: Augment, seed: i
     if not len(images) == boxes.count > 0:
         raise ValueError(f"a detector is trained on images and the boxes of each, got {len(images)} images and "
                          f"boxes of {boxes.count}; give at least one image, and one set of boxes for all of them")
-    out = np.empty((copies * len(images), *images.shape[1:]), np.uint8)
+    out = scratch_array((copies * len(images), *images.shape[1:]), np.uint8)
     parts = []
     for number in range(len(out)):
         row = number % len(images)
@@ -59,6 +60,7 @@ def augmented(images: NDArray[np.uint8], boxes: Boxes, augment: Augment, seed: i
         random = generator(scene_address(seed, number), "augment")
         out[number], box, kept = _one(images[row], boxes.box[own], augment, random)
         parts.append((np.full(len(box), number), box, boxes.name[own][kept]))
+        release(out)
     return out, make_boxes(len(out), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

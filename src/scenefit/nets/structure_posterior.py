@@ -8,18 +8,20 @@ over the image are counts that the policy can use directly.
 Legend: N images; h, w pixels of the network's input; i, j cells of 8 pixels; K object maps; C context; S scenes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scenefit.data.frames import Frames
-from scenefit.metrics.features import compute, to_tensor
+from scenefit.files.scratch import release, scratch_array
+from scenefit.metrics.features import compute, tensor_parts
 from scenefit.nets.optimise import minimise, shuffled_batches
 from scenefit.nets.structure_policy import Decisions, StructurePolicy, decisions
 from scenefit.scenes.grammar import Grammar
@@ -108,7 +110,7 @@ class StructurePosterior(nn.Module):
     def training_batch(self, frames: Frames) -> TrainingBatch:
         """Renders as training data."""
         with torch.no_grad():
-            images = self._resized(to_tensor(frames.images)).mul(255).round().byte()
+            images = torch.cat([self._resized(some).mul(255).round().byte() for some in tensor_parts(frames.images)])
         return TrainingBatch(images, self._object_maps(frames), self.policy.replay(frames.scenes))
 
     def _object_maps(self, frames: Frames) -> Tensor:
@@ -140,14 +142,24 @@ def _block(channels: int, out: int, size: int, stride: int) -> list[nn.Module]:
     return [nn.Conv2d(channels, out, size, stride, size // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
 
-def join(batches: Sequence[TrainingBatch]) -> TrainingBatch:
-    """Several batches as one."""
-    parts, starts = [batch.decisions for batch in batches], np.cumsum([0, *map(len, batches)])
+def join(batches: Iterable[TrainingBatch], count: int) -> TrainingBatch:
+    """Several batches, of count renders in all, as one; its images and objects lie in a `scratch_array` each."""
+    parts: list[Decisions] = []
+    arrays: dict[str, NDArray[np.uint8]] = {}
+    at = 0
+    for batch in batches:
+        own = {"images": batch.images, "objects": batch.objects}
+        if not at:
+            arrays = {name: scratch_array((count, *values.shape[1:]), np.uint8) for name, values in own.items()}
+        for name, values in own.items():
+            arrays[name][at:at + len(batch)] = values.numpy()
+            release(arrays[name])
+        parts.append(replace(batch.decisions, scene=batch.decisions.scene + at))
+        at += len(batch)
     columns = {name: torch.cat([getattr(part, name) for part in parts])
-               for name in ("inputs", "kind_of_decision", "code", "row")}
-    scene = torch.cat([part.scene + int(start) for part, start in zip(parts, starts, strict=False)])
-    images, objects = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "objects"))
-    return TrainingBatch(images, objects, Decisions(scene=scene, count=int(starts[-1]), **columns))
+               for name in ("inputs", "kind_of_decision", "code", "row", "scene")}
+    images, objects = (torch.from_numpy(values) for values in arrays.values())
+    return TrainingBatch(images, objects, Decisions(count=at, **columns))
 
 
 def train(posterior: StructurePosterior, data: TrainingBatch, seed: int, epochs: int,
@@ -172,6 +184,8 @@ def train(posterior: StructurePosterior, data: TrainingBatch, seed: int, epochs:
         structure = -posterior.policy.log_prob(data.decisions.take(rows), context).mean()
         losses.append(float(structure.detach()))
         centres = F.binary_cross_entropy_with_logits(objects, data.objects[rows].float(), reduction="sum")
+        release(data.images.numpy())
+        release(data.objects.numpy())
         return structure + CENTRES * centres / BATCH
 
     batches = shuffled_batches(len(data), BATCH, epochs, derive_seed(seed, "recogniser order"), min_size=BATCH)

@@ -4,7 +4,7 @@ and floats are there for one chunk at a time, and images that are collected are 
 Legend: S scenes; H, W pixels.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,49 +12,40 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.frames import Frames
-from scenefit.files.scratch import release, scratch_array
+from scenefit.files.scratch import collect_arrays
 from scenefit.renderers import Renderer, render, renderer_info
 from scenefit.scenes.scene import SceneBatch
 
-PIXELS = 2**24  # rendered at once: 256 images of 256x256, 18 of 1280x720
+PIXELS = 2**22  # rendered at once: 64 images of 256x256, 4 of 1280x720
 SCENES = 4096  # rendered at once at most
 FIRST = 16  # scenes rendered at once until the size of the images is known
 WORKER_SCENES, WORKER_PIXELS = 64, 2**27  # a worker draws 64 scenes at once; of all workers together at most so many
 Images = NDArray[np.uint8]
 
 
-def scenes_at_once(size: tuple[int, int], pixels: int = PIXELS) -> int:
-    """How many images of a size (height, width) have so many pixels together, at least 1."""
+def scenes_at_once(size: tuple[int, int], pixels: int | None = None) -> int:
+    """How many images of a size (height, width) have so many pixels together, by default `PIXELS`; at least 1."""
+    pixels = PIXELS if pixels is None else pixels
     return min(max(1, pixels // (size[0] * size[1])), SCENES)
 
 
 def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[Images, NDArray[np.str_]]:
     """Images uint8 [S, H, W, 3] and labels of whole images [S]. The images lie in a `scratch_array`."""
     label: list[NDArray[np.str_]] = []
-
-    def images() -> Iterator[Images]:
-        for frames in render_parts(renderer, scenes):
-            label.append(frames.label)
-            yield frames.images
-
-    return collect_images(images(), len(scenes)), np.concatenate(label)
+    chunks = image_chunks(renderer, scenes, labels=lambda frames: label.append(frames.label))
+    return collect_arrays(chunks, len(scenes)), np.concatenate(label)
 
 
 def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy
                       | None = None) -> tuple[Images, Boxes]:
     """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects."""
     boxes: list[Boxes] = []
-
-    def images() -> Iterator[Images]:
-        for frames in render_parts(renderer, scenes):
-            boxes.append(label_boxes(frames, label_policy))
-            yield frames.images
-
-    return collect_images(images(), len(scenes)), join_boxes(boxes)
+    chunks = image_chunks(renderer, scenes, labels=lambda frames: boxes.append(label_boxes(frames, label_policy)))
+    return collect_arrays(chunks, len(scenes)), join_boxes(boxes)
 
 
 def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] | None = None,
-                 pixels: int = PIXELS) -> Iterator[Frames]:
+                 pixels: int | None = None) -> Iterator[Frames]:
     """Frames of some scenes at a time, in order. size: (height, width) of the images, where it is known.
 
     pixels: of the images of one chunk. Each worker of a pool gets its usual 64 scenes where that is not far more.
@@ -74,18 +65,18 @@ def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] |
             yield render(renderer, scenes.take(rows))
 
 
-def collect_images(chunks: Iterable[Images], count: int) -> Images:
-    """Chunks of images [., H, W, 3], count in all, as one `scratch_array`."""
-    out, at = np.zeros((0, 0, 0, 3), np.uint8), 0
-    for images in chunks:
-        if len(images) == count:
-            return images
-        if not at:
-            out = scratch_array((count, *images.shape[1:]), np.uint8)
-        out[at:at + len(images)] = images
-        at += len(images)
-        release(out)
-    return out
+def image_chunks(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] | None = None,
+                 labels: Callable[[Frames], None] | None = None) -> Iterator[Images]:
+    """Images uint8 [., H, W, 3] of some scenes at a time, without their masks.
+
+    labels: takes of each chunk's frames what is needed of their labels."""
+    for frames in render_parts(renderer, scenes, size):
+        if labels is not None:
+            labels(frames)
+        images = frames.images
+        del frames  # with its masks, before the next are drawn
+        yield images
+        del images
 
 
 def recut(chunks: Iterable[Images], count: int) -> Iterator[Images]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
+from scenefit.files.scratch import release
 from scenefit.metrics.features import to_tensor
 from scenefit.nets.influence import unit_spread
 from scenefit.nets.optimise import minimise_steps, shuffled_batches
@@ -24,6 +25,7 @@ from scenefit.scenes.rng import derive_seed
 Network = Callable[[tuple[int, int], int], nn.Module]
 BATCH = 64
 CHUNK = 256
+PIXELS = 2**24  # of the images that a network sees at once, but in training
 
 
 def small_network(size: tuple[int, int], classes: int) -> nn.Module:
@@ -33,6 +35,14 @@ def small_network(size: tuple[int, int], classes: int) -> nn.Module:
                          nn.Conv2d(32, 32, 3, 2, 1), nn.ReLU(), nn.Flatten(),
                          nn.Linear(32 * height * width, 64), nn.ReLU())
     return nn.Sequential(body, nn.Linear(64, classes))
+
+
+def _parts(images: NDArray[np.uint8]) -> Iterator[Tensor]:
+    """Images as `to_tensor` gives them, 256 at a time, or fewer of large ones."""
+    count = min(CHUNK, max(1, PIXELS // (images.shape[1] * images.shape[2])))
+    for first in range(0, len(images), count):
+        yield to_tensor(images[first:first + count])
+        release(images)
 
 
 @dataclass(frozen=True)
@@ -78,10 +88,12 @@ class Classify:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "network"))
             network = self.network((images.shape[1], images.shape[2]), len(self.classes)).to(self.device)
-        pixels, target = to_tensor(images), self.class_indices(labels)
+        target = self.class_indices(labels)
 
         def loss(rows: Tensor) -> Tensor:
-            return F.cross_entropy(network.train()(pixels[rows].to(self.device)), target[rows].to(self.device))
+            pixels = to_tensor(images[rows.numpy()]).to(self.device)
+            release(images)
+            return F.cross_entropy(network.train()(pixels), target[rows].to(self.device))
 
         batches = shuffled_batches(len(images), BATCH, self.epochs, derive_seed(seed, "order"))
         each = -(-len(images) // BATCH)  # steps of an epoch
@@ -93,8 +105,7 @@ class Classify:
     @torch.no_grad()
     def logits(self, network: nn.Module, images: np.ndarray) -> Tensor:
         """Logits [N, C] of images uint8 [N, H, W, 3]."""
-        parts = to_tensor(images).split(CHUNK)
-        return torch.cat([network(part.to(self.device)).cpu() for part in parts])
+        return torch.cat([network(part.to(self.device)).cpu() for part in _parts(images)])
 
     def evaluate(self, network: nn.Module, images: np.ndarray, labels: Any) -> dict[str, float]:
         """{"accuracy": share of images [N, H, W, 3] classified correctly, 0..1}."""
@@ -122,7 +133,7 @@ class Classify:
     def _last_layer(self, network: nn.Module, images: np.ndarray, labels: Any) -> tuple[Tensor, Tensor]:
         """Inputs of the last layer with a constant 1 [., F + 1], and the loss's gradients by its outputs [., C]."""
         assert isinstance(network, nn.Sequential)
-        features = torch.cat([network[:-1](part.to(self.device)).cpu() for part in to_tensor(images).split(CHUNK)])
+        features = torch.cat([network[:-1](part.to(self.device)).cpu() for part in _parts(images)])
         odds = torch.softmax(network[-1].cpu()(features), 1) if self.device == "cpu" else torch.softmax(
             network[-1](features.to(self.device)).cpu(), 1)
         error = odds - F.one_hot(self.class_indices(labels), len(self.classes))

@@ -19,6 +19,7 @@ from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
+from scenefit.files.scratch import collect_arrays, release, scratch_array
 from scenefit.metrics.average_precision import average_precision
 from scenefit.metrics.features import Lite0Maps, to_tensor
 from scenefit.metrics.iou_and_nms import nms
@@ -182,6 +183,8 @@ class Detect:
         for source, rows in parts:
             targets = source.targets.take(rows).to(self.device)
             maps = [m[rows].to(self.device) for m in source.maps]
+            for level in source.maps:
+                release(level.numpy())
             out = network(network.backbone(maps[0].float() / 255) if self._trains_backbone(network) else maps)
             total = total + loss(out, targets, len(self.classes), network.stride).sum()
             count += int(targets.count().sum())
@@ -252,6 +255,8 @@ class Detect:
         for rows in _chunks(len(targets.code)):
             with torch.no_grad():
                 features = network.before_last([m[rows].to(self.device) for m in maps])
+                for level in maps:
+                    release(level.numpy())
                 out = network.last(features)
             out.requires_grad_(True)
             loss(out, targets.take(rows).to(self.device), len(self.classes), network.stride).sum().backward()
@@ -264,13 +269,19 @@ class Detect:
     def maps(self, network: Detector, images: Images) -> list[Tensor]:
         """The backbone's maps of images uint8 [N, H, W, 3], each [N, F, h, w] float16."""
         network.backbone.eval()
-        parts, chunk = [], CHUNK if self.device == "cpu" else 64
+        found: list[NDArray[np.float16]] = []
+        chunk = CHUNK if self.device == "cpu" else 64
         for first in range(0, len(images), chunk):
             part = self._upscaled(images[first:first + chunk])
             count = len(part)
             part = F.pad(part, (0, 0, 0, 0, 0, 0, 0, chunk - count)).to(self.device, memory_format=torch.channels_last)
-            parts.append([m[:count].half().contiguous().cpu() for m in network.backbone(part)])
-        return [torch.cat(level) for level in zip(*parts, strict=True)]
+            levels = [m[:count].half().cpu().numpy() for m in network.backbone(part)]
+            found = found or [scratch_array((len(images), *level.shape[1:]), np.float16) for level in levels]
+            for into, level in zip(found, levels, strict=True):
+                into[first:first + count] = level
+                release(into)
+            release(images)
+        return [torch.from_numpy(level) for level in found]
 
     def targets(self, labels: Boxes) -> Targets:
         """Training targets of boxes, in pixels of the upscaled images."""
@@ -295,8 +306,9 @@ class Detect:
     def _source(self, network: Detector, images: Images, labels: Boxes, seed: int) -> _Source:
         images, labels = augmented(images, labels, self.augment, seed, max(1, -(-self.augmented_copies // len(images))))
         if self._trains_backbone(network):
-            parts = [(self._upscaled(images[i:i + CHUNK]) * 255).round().byte() for i in range(0, len(images), CHUNK)]
-            return _Source([torch.cat(parts)], self.targets(labels))
+            parts = ((self._upscaled(images[i:i + CHUNK]) * 255).round().byte().numpy()
+                     for i in range(0, len(images), CHUNK))
+            return _Source([torch.from_numpy(collect_arrays(parts, len(images)))], self.targets(labels))
         return _Source(self.maps(network, images), self.targets(labels))
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.label_policy import LabelPolicy
+from scenefit.files.scratch import collect_arrays
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import render_parts
+from scenefit.renderers.batches import image_chunks
 from scenefit.scenes.scene import SceneBatch
 from scenefit.tasks import Task
 
@@ -20,11 +21,9 @@ from scenefit.tasks import Task
 def render_labelled(task: Task, renderer: Renderer, scenes: SceneBatch,
                     label_policy: LabelPolicy | None = None) -> tuple[NDArray[np.uint8], Any]:
     """Images uint8 [S, H, W, 3] and their labels, as `Task.labels` gives them. ValueError as there."""
-    images, labels = [], []
-    for frames in render_parts(renderer, scenes):
-        images.append(frames.images)
-        labels.append(task.labels(frames, label_policy))
-    return np.concatenate(images), join_labels(labels)
+    labels: list[Any] = []
+    chunks = image_chunks(renderer, scenes, labels=lambda frames: labels.append(task.labels(frames, label_policy)))
+    return collect_arrays(chunks, len(scenes)), join_labels(labels)
 
 
 def join_labels(parts: Sequence[Any]) -> Any:

@@ -2,25 +2,29 @@
 
     estimator(grammar, renderer, edit, objective, seed) -> Estimate
 
-Legend: S scenes; n nodes of a kind.
+Legend: S scenes; n nodes of a kind; k scenes of a step; H, W pixels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.metrics.features import to_tensor
+from scenefit.files.scratch import collect_arrays, release
+from scenefit.metrics.features import features_of_chunks, in_steps, tensor_parts, to_tensor
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import image_chunks
 from scenefit.scenes.attributes import Attribute, Key
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.scene import SceneBatch
+from scenefit.scenes.scene import Ints, SceneBatch
 
+Images = NDArray[np.uint8]
 STEP = 0.01  # of finite differences, of the bounds (3.6 degrees): small for the content, large against 8-bit rounding
 
 
@@ -72,16 +76,41 @@ def perturbed(grammar: Grammar, edit: Edit, change: Mapping[Key, Any]) -> SceneB
     return grammar.decode(edit.scenes, {**offsets, **edit.codes})[0]
 
 
-def images_of(renderer: Renderer, scenes: SceneBatch) -> Tensor:
-    """Renders of the scenes [S, 3, H, W] in 0..1."""
-    return to_tensor(render(renderer, scenes).images)
+@dataclass(frozen=True, eq=False)
+class ImageGradient:
+    """The distance of images and its derivatives, by single pixels for some images at a time.
+
+    images: uint8 [S, H, W, 3].  loss: the distance.  witness [S]: of each image.  reduce: the extractor's first step.
+    by_input: the loss's gradient by what that makes of each image [S, ...].
+    """
+
+    images: Images
+    loss: float
+    witness: Tensor
+    reduce: Callable[[Tensor], Tensor]
+    by_input: Tensor
+
+    def along(self, scene: Ints, up: Iterator[Images], down: Iterator[Images]) -> Tensor:
+        """Change of the loss [k] from the images down to the images up of these scenes [k], to first order."""
+        found, at = [], 0
+        for high, low in zip(up, down, strict=True):
+            for more, less in zip(tensor_parts(high), tensor_parts(low), strict=True):
+                rows = scene[at:at + len(more)]
+                leaf = to_tensor(self.images[rows]).requires_grad_(True)
+                (gradient,) = torch.autograd.grad(self.reduce(leaf), leaf, self.by_input[torch.from_numpy(rows)])
+                found.append(((more - less) * gradient).sum((1, 2, 3)))
+                at += len(more)
+            release(self.images)
+        return torch.cat(found)
 
 
-def image_gradient(objective: Objective, images: Tensor) -> tuple[float, Tensor, Tensor]:
-    """The loss, its gradient by each pixel [S, 3, H, W], and the witness [S]."""
-    leaf = images.clone().requires_grad_(True)
-    loss = objective.loss(leaf)
-    (gradient,) = torch.autograd.grad(loss, leaf)
-    with torch.no_grad():
-        witness = objective.witness(images)
-    return float(loss.detach()), gradient, witness
+def image_gradient(renderer: Renderer, scenes: SceneBatch, objective: Objective) -> ImageGradient:
+    """Of renders of the scenes."""
+    images = collect_arrays(image_chunks(renderer, scenes), len(scenes))
+    step = in_steps(objective.extractor)
+    (inputs,) = features_of_chunks([images], step.reduce)
+    leaf = inputs.requires_grad_(True)
+    features = step.rest(leaf)
+    loss = objective.loss_of(features)
+    (by_input,) = torch.autograd.grad(loss, leaf)
+    return ImageGradient(images, float(loss.detach()), objective.witness_of(features.detach()), step.reduce, by_input)

@@ -12,7 +12,6 @@ from scenefit.inference.gradients.estimate import (
     STEP,
     Estimate,
     image_gradient,
-    images_of,
     is_differentiable,
     non_differentiable,
     perturbed,
@@ -21,27 +20,27 @@ from scenefit.inference.gradients.estimate import (
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
+from scenefit.renderers.batches import image_chunks
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import Ints, SceneBatch
 
 
 def finite_difference(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
     """For any renderer. RenderError from the renderer."""
-    images = images_of(renderer, edit.scenes)
-    loss, gradient, witness = image_gradient(objective, images)
-    surrogate, renders = score_term(edit, non_differentiable(grammar), witness), len(images)
+    gradient = image_gradient(renderer, edit.scenes, objective)
+    surrogate, renders = score_term(edit, non_differentiable(grammar), gradient.witness), len(edit.scenes)
     for a in (a for a in grammar.learned if is_differentiable(a)):
         slope = np.zeros(len(edit.scenes.tables[a.kind]))
         for rows in _one_a_scene(edit.scenes, a.kind):
             step = np.zeros(len(slope))
             step[rows] = STEP
             scene = edit.scenes.tables[a.kind].scene[rows]
-            up = images_of(renderer, perturbed(grammar, edit, {a.key: step}).take(scene))
-            down = images_of(renderer, perturbed(grammar, edit, {a.key: -step}).take(scene))
+            up = image_chunks(renderer, perturbed(grammar, edit, {a.key: step}).take(scene))
+            down = image_chunks(renderer, perturbed(grammar, edit, {a.key: -step}).take(scene))
             renders += 2 * len(rows)
-            slope[rows] = (((up - down) * gradient[scene]).sum((1, 2, 3)) / (2 * STEP)).numpy()
+            slope[rows] = (gradient.along(scene, up, down) / (2 * STEP)).numpy()
         surrogate = surrogate + (torch.from_numpy(slope).float() * edit.offsets[a.key]).sum()
-    return Estimate(loss, surrogate, renders)
+    return Estimate(gradient.loss, surrogate, renders)
 
 
 def _one_a_scene(scenes: SceneBatch, kind: str) -> Iterator[Ints]:

@@ -7,6 +7,7 @@ Legend: n nodes of a kind.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 
 from scenefit.inference.gradients.estimate import Estimate, is_differentiable, non_differentiable, perturbed, score_term
+from scenefit.metrics.features import in_steps
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
 from scenefit.renderers import GrammarMismatch, Renderer, RenderError, RendererTypeError, renderer_info, renderer_name
+from scenefit.renderers.batches import scenes_at_once
 from scenefit.scenes.attributes import Attribute, Key, NormalisedValues
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
@@ -33,28 +36,89 @@ def pathwise(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Object
     if draw is None:
         raise TypeError(f"{renderer} has no info.draw(scenes) -> torch images, which pathwise gradients need; "
                         'use gradient="spsa" or "score-function"')
-    images = _check(_drawn(renderer, draw, attach(grammar, edit)), renderer, edit.scenes)
-    if not images.requires_grad and any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned):
-        raise RendererTypeError(f"{renderer_name(renderer)}.draw returned images without a gradient; use torch "
-                                'operations on the columns of the scenes, or gradient="score-function"')
-    loss = objective.loss(images)
+    needed = any(is_differentiable(a) and len(edit.offsets[a.key]) for a in grammar.learned)
+    drawing = _Drawing(renderer, draw, objective, needed)
+    scenes, count = attach(grammar, edit), scenes_at_once(drawing.size(edit.scenes))
+    if len(scenes) <= count:
+        features = objective.extractor(drawing.images(scenes))
+        loss = surrogate = objective.loss_of(features)
+    else:
+        loss, surrogate, features = _by_chunks(drawing, scenes, count)
     keys = non_differentiable(grammar)
-    surrogate = loss
     if keys:
-        with torch.no_grad():
-            witness = objective.witness(images)
-        surrogate = loss + score_term(edit, keys, witness)
-    return Estimate(float(loss.detach()), surrogate, len(images))
+        surrogate = surrogate + score_term(edit, keys, objective.witness_of(features.detach()))
+    return Estimate(float(loss.detach()), surrogate, len(scenes))
 
 
-def _drawn(renderer: Renderer, draw: Callable[[SceneBatch], Tensor], scenes: SceneBatch) -> Any:
-    try:
-        return draw(scenes)
-    except (RenderError, GrammarMismatch):
-        raise
-    except Exception as error:
-        raise RenderError(f"{renderer_name(renderer)}.draw raised {type(error).__name__}: {error}", scenes.seed,
-                          scenes.index, scenes) from error
+@dataclass(frozen=True, eq=False)
+class _Drawing:
+    """draw: of the renderer's info.  needed: its images have to have a gradient."""
+
+    renderer: Renderer
+    draw: Callable[[SceneBatch], Tensor]
+    objective: Objective
+    needed: bool
+
+    def images(self, scenes: SceneBatch) -> Tensor:
+        """[S, 3, H, W]. RenderError, RendererTypeError."""
+        images = _check(self._drawn(scenes), self.renderer, scenes)
+        if self.needed and torch.is_grad_enabled() and not images.requires_grad:
+            raise RendererTypeError(f"{renderer_name(self.renderer)}.draw returned images without a gradient; use "
+                                    "torch operations on the columns of the scenes, or "
+                                    'gradient="score-function"')
+        return images
+
+    @torch.no_grad()
+    def size(self, scenes: SceneBatch) -> tuple[int, int]:
+        """(height, width) of the images."""
+        size = renderer_info(self.renderer).size
+        if size is None:
+            shape = self.images(scenes.take([0])).shape
+            size = shape[2], shape[3]
+        return size
+
+    def _drawn(self, scenes: SceneBatch) -> Any:
+        try:
+            return self.draw(scenes)
+        except (RenderError, GrammarMismatch):
+            raise
+        except Exception as error:
+            raise RenderError(f"{renderer_name(self.renderer)}.draw raised {type(error).__name__}: {error}",
+                              scenes.seed, scenes.index, scenes) from error
+
+
+def _by_chunks(drawing: _Drawing, scenes: SceneBatch, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, a surrogate with its gradient, and the images' features [S, F], of more scenes than are drawn at once.
+
+    They are drawn twice: first for the features, which the loss depends on together, then, with a gradient, chunk by
+    chunk, each with its part of the loss's gradient.
+    """
+    step = in_steps(drawing.objective.extractor)
+    parts = np.array_split(np.arange(len(scenes)), -(-len(scenes) // count))
+    with torch.no_grad():
+        inputs = torch.cat([step.reduce(drawing.images(scenes.take(rows))) for rows in parts])
+    leaf = inputs.requires_grad_(True)
+    features = step.rest(leaf)
+    loss = drawing.objective.loss_of(features)
+    (by_input,) = torch.autograd.grad(loss, leaf)
+    columns = {(kind, name): values for kind, table in scenes.tables.items() for name, values in table.columns.items()
+               if isinstance(values, Tensor) and values.requires_grad}
+    gradient = {key: torch.zeros_like(values) for key, values in columns.items()}
+    for rows in parts:
+        at = {kind: torch.from_numpy(np.flatnonzero(np.isin(table.scene, rows)))
+              for kind, table in scenes.tables.items()}
+        leaves = {key: values.detach()[at[key[0]]].requires_grad_(True) for key, values in columns.items()}
+        grouped: dict[str, dict[str, Any]] = {}
+        for (kind, name), values in leaves.items():
+            grouped.setdefault(kind, {})[name] = values
+        images = drawing.images(scenes.take(rows).with_columns(grouped))
+        found = torch.autograd.grad(step.reduce(images), list(leaves.values()), by_input[rows[0]:rows[-1] + 1],
+                                    allow_unused=True)
+        for key, values in zip(leaves, found, strict=True):
+            if values is not None:
+                gradient[key][at[key[0]]] = values
+    surrogate = sum(((values * gradient[key]).sum() for key, values in columns.items()), torch.zeros(()))
+    return loss, surrogate, features
 
 
 def _check(images: Any, renderer: Renderer, scenes: SceneBatch) -> Tensor:

@@ -5,16 +5,18 @@ One render a scene, any renderer; works for numbers, integers, choices, counts a
 
 import torch
 
-from scenefit.inference.gradients.estimate import Estimate, images_of, score_term
+from scenefit.inference.gradients.estimate import Estimate, score_term
+from scenefit.metrics.features import features_of_chunks
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
+from scenefit.renderers.batches import image_chunks
 from scenefit.scenes.grammar import Grammar
 
 
 def score_function(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
     """RenderError from the renderer."""
-    images = images_of(renderer, edit.scenes)
+    (features,) = features_of_chunks(image_chunks(renderer, edit.scenes), objective.extractor)
     with torch.no_grad():
-        loss, witness = float(objective.loss(images)), objective.witness(images)
-    return Estimate(loss, score_term(edit, list(edit.log_probs), witness), len(images))
+        loss, witness = float(objective.loss_of(features)), objective.witness_of(features)
+    return Estimate(loss, score_term(edit, list(edit.log_probs), witness), len(features))

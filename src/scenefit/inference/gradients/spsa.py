@@ -12,7 +12,6 @@ from scenefit.inference.gradients.estimate import (
     STEP,
     Estimate,
     image_gradient,
-    images_of,
     is_differentiable,
     non_differentiable,
     perturbed,
@@ -21,25 +20,25 @@ from scenefit.inference.gradients.estimate import (
 from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
 from scenefit.renderers import Renderer
+from scenefit.renderers.batches import image_chunks
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed, fold_in, uniform
 
 
 def spsa(grammar: Grammar, renderer: Renderer, edit: Edit, objective: Objective, seed: int) -> Estimate:
     """For any renderer. seed: of the signs. RenderError from the renderer."""
-    images = images_of(renderer, edit.scenes)
-    loss, gradient, witness = image_gradient(objective, images)
-    surrogate = score_term(edit, non_differentiable(grammar), witness)
+    count, gradient = len(edit.scenes), image_gradient(renderer, edit.scenes, objective)
+    surrogate = score_term(edit, non_differentiable(grammar), gradient.witness)
     signs = {}
     for a in (a for a in grammar.learned if is_differentiable(a)):
         address = fold_in(edit.scenes.tables[a.kind].address, np.uint64(derive_seed(seed, "signs")))
         signs[a.key] = np.where(uniform(address, a.name) < 0.5, -1.0, 1.0)
     if not signs:
-        return Estimate(loss, surrogate, len(images))
-    up = images_of(renderer, perturbed(grammar, edit, {key: sign * STEP for key, sign in signs.items()}))
-    down = images_of(renderer, perturbed(grammar, edit, {key: -sign * STEP for key, sign in signs.items()}))
-    change = ((up - down) * gradient).sum((1, 2, 3)) / (2 * STEP)
+        return Estimate(gradient.loss, surrogate, count)
+    moves = ({key: way * STEP * sign for key, sign in signs.items()} for way in (1, -1))
+    up, down = (image_chunks(renderer, perturbed(grammar, edit, move)) for move in moves)
+    change = gradient.along(np.arange(count), up, down) / (2 * STEP)
     for key, sign in signs.items():
         of_node = change[torch.from_numpy(edit.scenes.tables[key[0]].scene)]
         surrogate = surrogate + (of_node * torch.from_numpy(sign).float() * edit.offsets[key]).sum()
-    return Estimate(loss, surrogate, 3 * len(images))
+    return Estimate(gradient.loss, surrogate, 3 * count)

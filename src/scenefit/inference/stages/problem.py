@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.features import Extractor
@@ -23,7 +24,7 @@ from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import fill
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer
-from scenefit.renderers.batches import render_parts
+from scenefit.renderers.batches import image_chunks
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
@@ -85,10 +86,11 @@ class Problem:
     def render(self, scenes: SceneBatch) -> Iterator[NDArray[np.uint8]]:
         """Images uint8 [., H, W, 3] of some scenes at a time. ValueError for a class of renders that the task does not
         know."""
-        for frames in render_parts(self.renderer, scenes, self.size):
+        def check(frames: Frames) -> None:
             if self.labelled is not None and self.task is not None:
                 self.task.labels(frames, self.label_policy)  # labels that the task cannot use end the fit here, at once
-            yield frames.images
+
+        return image_chunks(self.renderer, scenes, self.size, check)
 
     def objective(self, regressor: AttributeRegressor) -> Objective:
         """The distance to the photos, in the given features or in the regressor's."""

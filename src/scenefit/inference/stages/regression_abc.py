@@ -14,7 +14,7 @@ misspecification, and later rounds do not recover.
 Legend: S scenes; N photos; F statistics; A attributes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -23,9 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.boxes import Boxes
+from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.corruptions import corrupt
-from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.label_policy import LabelPolicy, label_boxes
+from scenefit.files.scratch import collect_arrays
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor, once
 from scenefit.inference.stages.setting_types import check_types
@@ -33,7 +34,7 @@ from scenefit.metrics.ridge import Regression, regress, select_by_r2
 from scenefit.metrics.summary_statistics import SummaryStatistics, object_statistics, summary_statistics_for
 from scenefit.nets.aggregate_posterior import AggregatePosterior, image_attributes
 from scenefit.nets.centre_network import Detector
-from scenefit.renderers.batches import render_with_boxes
+from scenefit.renderers.batches import render_parts
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.rng import derive_seed
@@ -140,8 +141,9 @@ class _Photos:
 def _detection(problem: Problem) -> Detect | None:
     """Detection of the objects that renders show; None where they show none."""
     scenes = uniform_randomisation(problem.grammar).sample(derive_seed(_seed(problem), "classes"), N_SHOWN)
-    _, labels = render_with_boxes(problem.renderer, scenes, SEEN)
-    classes = tuple(sorted(set(labels.name.tolist())))
+    names = {name for frames in render_parts(problem.renderer, scenes, problem.size)
+             for name in label_boxes(frames, SEEN).name.tolist()}
+    classes = tuple(sorted(names))
     return Detect(classes, steps=300, device=problem.device) if classes else None
 
 
@@ -155,27 +157,50 @@ def _round(problem: Problem, state: State, step: int, settings: RegressionAbc, p
     """Infer the photos' attributes, from renders of the uniform prior or of the present distribution."""
     seed, detector, trainings = problem.seed_of("look", step), state.detector, state.trainings
     parts = _scenes(problem, state, step, settings, seed)
-    rendered: list[tuple[Images, Boxes]] = []
-    for number, part in enumerate(parts):
-        images, labels = render_with_boxes(problem.renderer, part, SEEN)
-        rendered.append((corrupt(images, derive_seed(seed, f"part {number}")), labels))
     known = np.concatenate([normalised_image_attributes(problem.grammar, part) for part in parts])
     near = len(parts[0]) if step else None
-    statistics = torch.cat([photos.summary()(images) for images, _ in rendered])
     task = photos.task() if step >= OBJECTS_FROM and settings.object_statistics else None
+    rendered = [_rendered(problem, part, derive_seed(seed, f"part {number}"), photos.summary(), task is not None)
+                for number, part in enumerate(parts)]
+    statistics, shown = torch.cat([some for some, _ in rendered]), [one for _, one in rendered if one is not None]
     if task is None:
         regression = regress(statistics, known, photos.statistics(), near)
     else:
         if detector is None:
             with torch.enable_grad():
-                detector = task.train(*rendered[0], _seed(problem))
+                detector = task.train(*shown[0], _seed(problem))
             trainings += 1
-        objects = torch.cat([photos.objects_of(detector, images) for images, _ in rendered])
+        objects = torch.cat([photos.objects_of(detector, images) for images, _ in shown])
         regression = _by_objects(statistics, objects, known, photos.statistics(), photos.objects(detector), near)
     found = AggregatePosterior(regression.prediction, regression.residual[:len(parts[0])])
     distribution = state.distribution.with_aggregate_posterior(found)
     return moved(state, distribution, detector=detector, trainings=trainings,
                  renders=state.renders + settings.cost(step))
+
+
+def _rendered(problem: Problem, scenes: SceneBatch, seed: int, summary: SummaryStatistics,
+              with_objects: bool) -> tuple[Tensor, tuple[Images, Boxes] | None]:
+    """Statistics [S, F] of corrupted renders and, with_objects, the images [S, H, W, 3] with their boxes."""
+    statistics: list[Tensor] = []
+    boxes: list[Boxes] = []
+
+    def corrupted() -> Iterator[Images]:
+        done = 0
+        for frames in render_parts(problem.renderer, scenes, problem.size):
+            images = corrupt(frames.images, seed, done)
+            if with_objects:
+                boxes.append(label_boxes(frames, SEEN))
+            del frames  # with its masks, before the next are drawn
+            statistics.append(summary(images))
+            done += len(images)
+            yield images
+
+    if with_objects:
+        images = collect_arrays(corrupted(), len(scenes))
+        return torch.cat(statistics), (images, join_boxes(boxes))
+    for _ in corrupted():
+        pass
+    return torch.cat(statistics), None
 
 
 def _scenes(problem: Problem, state: State, step: int, settings: RegressionAbc, seed: int) -> list[SceneBatch]:

@@ -21,6 +21,7 @@ from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.scene import SceneBatch
 
 Inputs = NDArray[np.float32]
+MEASURED = 2**24  # pixels of which mean and deviation are computed at once: 4,096 renders of 64x64
 FAR = 4  # one in so many renders of a later round is of the uniform prior, so that nothing learned there is forgotten
 
 
@@ -66,7 +67,7 @@ def train_regressor(problem: Problem, state: State, settings: Regressor, seed: i
         parts = [near.sample(seed, count - count // FAR), uniform.sample(seed, count // FAR)]
     truth = torch.cat([regression_targets(problem.grammar, problem.targets, part) for part in parts])
     regressor = deepcopy(state.regressor)
-    rendered = recut(chain.from_iterable(map(problem.render, parts)), scenes_at_once(problem.size))
+    rendered = recut(chain.from_iterable(map(problem.render, parts)), scenes_at_once(problem.size, MEASURED))
     images = training_images(regressor, rendered, len(truth))
     train(regressor, images, truth, seed, settings.epochs)
     state = replace(state, regressor=regressor, objective=problem.objective(regressor),

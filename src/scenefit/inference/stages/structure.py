@@ -26,13 +26,14 @@ from scenefit.nets.optimise import minimise
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import Decisions, StructurePolicy, decisions
 from scenefit.nets.structure_posterior import MAX_SIDE, StructurePosterior, TrainingBatch, join, train
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import render_parts
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
-BLOCK = 1024  # scenes rendered at once
+BLOCK = 1024  # scenes sampled at once
 MIN_RENDERS = 64  # of a round
 NEAR = 0.75  # of the renders of later rounds are of the policy so far; the rest stay broad
 
@@ -124,10 +125,10 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
         if number:
             near = round(NEAR * count)
             shares = [(frozen(policy), near), (uniform, count - near)]
-        batches = [batch for part, (structure, n) in enumerate(shares) for batch in _training_batches(
-            posterior, renderer, draw, structure, derive_seed(seed, f"structure renders {number} {part}"), n)]
+        batches = (batch for part, (structure, n) in enumerate(shares) for batch in _training_batches(
+            posterior, renderer, draw, structure, derive_seed(seed, f"structure renders {number} {part}"), n, size))
         rendered += count
-        missed = train(posterior, join(batches), derive_seed(seed, f"recogniser {number}"), settings.epochs)
+        missed = train(posterior, join(batches, count), derive_seed(seed, f"recogniser {number}"), settings.epochs)
         samples = posterior.sample_posterior(photos, settings.samples, derive_seed(seed, f"readings {number}"))
         mixture = [(structure, n / count) for structure, n in shares]
         gain = maximise_likelihood(policy, policy.replay(samples), mixture, settings)
@@ -156,10 +157,12 @@ def frozen(structure: StructurePolicy) -> StructurePolicy:
 
 
 def _training_batches(posterior: StructurePosterior, renderer: Renderer, draw: Draw, structure: StructurePolicy,
-                      seed: int, count: int) -> Iterator[TrainingBatch]:
+                      seed: int, count: int, size: tuple[int, int]) -> Iterator[TrainingBatch]:
     for first in range(0, count, BLOCK):
         scenes = draw(structure, seed, np.arange(first, min(first + BLOCK, count)))
-        yield posterior.training_batch(render(renderer, scenes))
+        for frames in render_parts(renderer, scenes, size):
+            yield posterior.training_batch(frames)
+            del frames  # before the next are drawn
 
 
 def maximise_likelihood(policy: StructurePolicy, samples: Decisions, rendered: list[tuple[StructurePolicy, float]],

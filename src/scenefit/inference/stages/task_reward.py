@@ -17,9 +17,10 @@ from scenefit.inference.stages.problem import Problem, Stage, State
 from scenefit.inference.stages.setting_types import check_types
 from scenefit.nets.edit import Edit
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.renderers import render, renderer_name
+from scenefit.renderers import renderer_name
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks import headline
+from scenefit.tasks.rendering import render_labelled
 
 TASK_GRADIENTS = ("influence", "reinforce", "none")
 
@@ -87,17 +88,18 @@ class TaskReward:
     def _reward(self, problem: Problem, state: State, edit: Edit) -> tuple[State, Tensor]:
         """The state with the metric measured, and the advantage of each render [S]."""
         assert problem.labelled is not None and problem.task is not None
-        frames, photos = render(problem.renderer, edit.scenes), problem.labelled
+        photos, count = problem.labelled, len(edit.scenes)
+        images, labels = render_labelled(problem.task, problem.renderer, edit.scenes, problem.label_policy)
         seed = derive_seed(problem.seed, "task network")  # the same first weights for every measurement
-        labels, real = (problem.task.labels(source, problem.label_policy) for source in (frames, photos))
+        real = problem.task.labels(photos, problem.label_policy)
         baseline = state.baseline
         if self.gradient == "influence":
-            reward, metric = problem.task.influence(frames.images, labels, photos.images, real, seed)
+            reward, metric = problem.task.influence(images, labels, photos.images, real, seed)
             advantage = leave_one_out(reward)
         else:
-            network = problem.task.train(frames.images, labels, seed)
+            network = problem.task.train(images, labels, seed)
             metric = headline(problem.task.evaluate(network, photos.images, real))
             baseline = metric if np.isnan(baseline) else 0.8 * baseline + 0.2 * metric  # a running mean
-            advantage = torch.full((len(frames),), (metric - baseline) * len(frames) ** 0.5)
-        return replace(state, baseline=baseline, metric=metric, renders=state.renders + len(frames),
+            advantage = torch.full((count,), (metric - baseline) * count ** 0.5)
+        return replace(state, baseline=baseline, metric=metric, renders=state.renders + count,
                        trainings=state.trainings + 1), advantage
