@@ -37,9 +37,10 @@ def test_files_and_flags(tmp_path):
                 classes=["a <&> ü", "coin"])
     assert sorted(contents(out)) == sorted([
         *(f"JPEGImages/{scene:08d}.png" for scene in SCENES), *(f"Annotations/{scene:08d}.xml" for scene in SCENES),
-        "ImageSets/Main/train.txt", "ImageSets/Main/val.txt", "objects.csv", "provenance.json"])
+        *(f"ImageSets/Main/{name}.txt" for name in ("train", "val", "trainval")), "objects.csv", "provenance.json"])
     assert (out / "ImageSets/Main/train.txt").read_text() == "00000003\n00000900\n"
     assert (out / "ImageSets/Main/val.txt").read_text() == "00000004\n"
+    assert (out / "ImageSets/Main/trainval.txt").read_text() == "00000003\n00000004\n00000900\n"
     assert described(out / "Annotations/00000003.xml") == [("a <&> ü", [1, 0, 1], [3, 2, 11, 9]),
                                                            ("coin", [0, 0, 0], [20, 12, 30, 20])]
     text = (out / "Annotations/00000003.xml").read_text()

@@ -127,14 +127,20 @@ def object_row(frames: Frames, i: int, part: str, file: str, objects: list[dict[
             "classes": names, "objects": objects}
 
 
-def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any], folder: str) -> None:
-    """Write out/folder/{train,val}.txt, a line for each image, and objects.csv, then provenance.json."""
+def finish_lists(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any], folder: str,
+                 whole: str = "") -> None:
+    """Write out/folder/{train,val}.txt, a line for each image, and objects.csv, then provenance.json.
+
+    whole: name of a further list, of the images of both parts; "" for none.
+    """
     clear_leftovers(out)
     with ExitStack() as stack:
         table = stack.enter_context(object_table(out))
-        lists = {part: stack.enter_context(atomic_write(out / folder / f"{part}.txt")) for part in PARTS}
+        lists = {name: stack.enter_context(atomic_write(out / folder / f"{name}.txt"))
+                 for name in (*PARTS, *([whole] if whole else []))}
         for row in write_table(rows, classes, table):
-            lists[row["part"]].write(f"{Path(row['file']).stem}\n".encode())
+            for name in [row["part"], *([whole] if whole else [])]:
+                lists[name].write(f"{Path(row['file']).stem}\n".encode())
     write_json(out / "provenance.json", info)
 
 

@@ -1,6 +1,6 @@
 """Pascal VOC: one XML file for each image.
 
-    JPEGImages/<scene>.png    Annotations/<scene>.xml    ImageSets/Main/train.txt    ImageSets/Main/val.txt
+    JPEGImages/<scene>.png    Annotations/<scene>.xml    ImageSets/Main/{train,val,trainval}.txt
     objects.csv    provenance.json
 
 xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax still belong to the box. Flags: truncated
@@ -44,8 +44,8 @@ def voc_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> 
     if ending not in ENDINGS:
         raise ValueError(f"ending needs 'png' or 'jpg', got {ending!r}")
     label_policy = label_policy or LabelPolicy()
-    return Format("voc", partial(save, label_policy=label_policy, ending=ending), partial(finish_lists,
-                                                                                          folder="ImageSets/Main"),
+    return Format("voc", partial(save, label_policy=label_policy, ending=ending),
+                  partial(finish_lists, folder="ImageSets/Main", whole="trainval"),
                   {**label_policy.settings(), "ending": ending}, portable=True)
 
 
