@@ -34,7 +34,8 @@ def write(out, some=None, parts=PARTS):
 def test_images_stand_in_part_and_class_and_read_back_exactly(tmp_path):
     write(tmp_path)
     files = ["train/cat/00000000.png", "val/dog/00000001.png", "train/dög 2/00000007.png", "train/cat/123456789.png"]
-    assert sorted(contents(tmp_path)) == sorted([*files, "labels.csv", "provenance.json"])
+    assert sorted(contents(tmp_path)) == sorted([*files, "labels.csv", "provenance.json", "train/metadata.jsonl",
+                                                "val/metadata.jsonl"])
     for file, image in zip(files, frames().images, strict=True):
         assert np.array_equal(np.asarray(Image.open(tmp_path / file)), image)
     again = read_labelled(tmp_path / "train", (6, 8))
@@ -51,6 +52,16 @@ def test_labels_and_provenance(tmp_path):
     assert [(row["part"], row["label"], row["scene"]) for row in table] == [
         ("train", "cat", "0"), ("val", "dog", "1"), ("train", "dög 2", "7"), ("train", "cat", "123456789")]
     assert json.loads((tmp_path / "provenance.json").read_text()) == INFO
+    for part in ("train", "val"):  # a metadata.jsonl for each split, names relative to it, as Hugging Face documents
+        found = [json.loads(line) for line in (tmp_path / part / "metadata.jsonl").read_text().splitlines()]
+        assert found == [{"file_name": row["file"].partition("/")[2], "label": row["label"]}
+                         for row in table if row["part"] == part]
+        assert found and all((tmp_path / part / entry["file_name"]).is_file() for entry in found)
+
+
+def test_a_part_without_images_has_no_metadata(tmp_path):
+    write(tmp_path, parts=["train"] * 4)
+    assert not (tmp_path / "val").exists() and (tmp_path / "train/metadata.jsonl").read_text().count("\n") == 4
 
 
 def test_chunks_in_any_size_and_a_second_run_give_the_same_bytes(tmp_path):

@@ -1,20 +1,23 @@
 """Image folder: one subfolder for each class, for whole-image labels.
 
-    train/<class>/<scene>.png    val/<class>/<scene>.png    labels.csv    provenance.json
+    train/<class>/<scene>.png    val/<class>/<scene>.png    {train,val}/metadata.jsonl    labels.csv    provenance.json
 
-It is read by torchvision's ImageFolder, timm and Keras. labels.csv has a line for each image: file, part, label,
-scene.
+It is read by torchvision's ImageFolder, timm and Keras, and with metadata.jsonl by the ImageFolder of Hugging Face's
+datasets. labels.csv has a line for each image: file, part, label, scene.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from scenefit.data.formats.class_folders import COLUMNS, TABLE
 from scenefit.data.formats.format import Format, Row, check_classes, check_parts, file_name, write_all, write_png
 from scenefit.data.frames import Frames
-from scenefit.files.atomic import clear_leftovers, write_json
+from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
 from scenefit.files.csv_table import csv_table
+
+METADATA = "metadata.jsonl"  # of Hugging Face's ImageFolder: a line for each image of a part
 
 
 def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
@@ -32,12 +35,19 @@ def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
 
 
 def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
-    """Write labels.csv and provenance.json."""
+    """Write labels.csv, a metadata.jsonl in each part that has images, and provenance.json."""
     clear_leftovers(out)
-    with csv_table(out / TABLE, COLUMNS) as table:
+    with ExitStack() as stack:
+        table = stack.enter_context(csv_table(out / TABLE, COLUMNS))
+        lists: dict[str, BinaryIO] = {}
         for row in rows:
             check_classes(row, classes)
             table(row[column] for column in COLUMNS)
+            part, path = row["part"], out / row["part"] / METADATA
+            if part not in lists:
+                lists[part] = stack.enter_context(atomic_write(path))
+            entry = {"file_name": row["file"].removeprefix(f"{part}/"), "label": row["label"]}
+            lists[part].write(f"{to_json(entry, path)}\n".encode())
     write_json(out / "provenance.json", info)
 
 
