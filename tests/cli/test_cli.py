@@ -84,6 +84,15 @@ def test_seed_0_is_a_seed(world, tmp_path):
     assert models[0] == models[1] != models[2]
 
 
+def test_a_data_set_with_jpeg_images(world, tmp_path):
+    call("generate", world / "scene.py", "-n", 2, "--format", "voc", "--image-format", "jpg", "--out", "data")
+    assert [path.suffix for path in (tmp_path / "data/JPEGImages").iterdir()] == [".jpg"] * 2
+    for words, text in ((["--image-format", "zq7"], "--image-format must be one of png, jpg, got zq7"),
+                        (["--format", "kitti", "--image-format", "jpg"], "the images of KITTI are PNG")):
+        said = call("generate", world / "scene.py", "-n", 2, *words, "--out", "other", code=2 - ("kitti" in words))
+        assert text in " ".join(said.replace("│", " ").split())
+
+
 def test_workers_give_the_same_bytes(world, whole, tmp_path):
     call("generate", whole, "-n", 70, "--out", "data")
     call("generate", whole, "-n", 70, "--out", "spread", "--workers", 2)

@@ -146,4 +146,4 @@ def test_an_interrupted_finish_writes_no_annotations(tmp_path):
 
 def test_a_coco_format_can_be_sent_to_another_process():
     form = pickle.loads(pickle.dumps(coco_format(LabelPolicy(min_pixels=9))))
-    assert form.save.keywords == {"label_policy": LabelPolicy(min_pixels=9)}
+    assert form.save.keywords == {"label_policy": LabelPolicy(min_pixels=9), "ending": "png"}

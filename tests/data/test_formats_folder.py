@@ -8,12 +8,13 @@ import pytest
 from checks import altered_frames, contents
 from PIL import Image
 
+import scenefit as sf
 import scenefit.data.formats
 from scenefit.data.formats import FORMATS, Format, LabelPolicy, as_format
 from scenefit.data.formats.folder import finish, save
 from scenefit.data.frames import make_frames
 from scenefit.data.photos import read_labelled
-from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar import Grammar, Rule
 
 PARTS = ["train", "val", "train", "train"]
 INFO = {"run": "runs/a", "seed": 0}
@@ -87,7 +88,8 @@ def test_images_carry_no_metadata(tmp_path):
     ("", "scene 7 has no whole-image label, which the format folder needs; let the .* use the format coco"),
     ("a/b", "scene 7 has the label 'a/b', which cannot name a folder"), ("..", "cannot name a folder"),
     (".hidden", "cannot name a folder"), ("a\\b", "cannot name a folder"), ("a\nb", "cannot name a folder"),
-    (" a", "cannot name a folder"), ("a:b", "cannot name a folder")])
+    (" a", "cannot name a folder"), ("a:b", "cannot name a folder"),
+    ("@eaDir", "scene 7 has the label '@eaDir', which cannot name .* names of system folders such as @eaDir")])
 def test_a_label_that_cannot_name_a_folder_is_refused_before_anything_is_written(tmp_path, label, reason):
     with pytest.raises(ValueError, match=reason):
         save(altered_frames(frames(), label=np.array(["cat", "dog", label, "cat"])), tmp_path, PARTS)
@@ -129,5 +131,35 @@ def test_a_format_by_name_takes_what_becomes_a_label():
         assert as_format(name, keep).save.keywords["label_policy"] == keep
     with pytest.raises(ValueError, match="the format folder has labels of whole images, and a label policy selects"):
         as_format("folder", keep)
-    with pytest.raises(ValueError, match="label_policy needs a format given by its name; this coco has its own policy"):
+    with pytest.raises(ValueError, match="label_policy needs a format given by its name; this coco has its own"):
         as_format(FORMATS["coco"], keep)
+
+
+@pytest.mark.parametrize("form", ["folder", "coco", "yolo", "voc"])
+def test_images_as_jpeg_in_every_format_that_has_them(tmp_path, form):
+    grammar = Grammar("image", {"image": {}, "dot": {}}, [Rule("image", ["dot"])])
+
+    def renderer(scenes):
+        images = np.random.default_rng(0).integers(60, 200, (len(scenes), 1, 1, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+        return make_frames(scenes, images, np.ones((len(scenes), 8, 8), int), label=["a"] * len(scenes))
+
+    for ending in ("png", "jpg"):
+        sf.generate(grammar, renderer, 4, tmp_path / ending, form, image_format=ending)
+    images = [path.suffix for path in (tmp_path / "jpg").rglob("*") if path.is_file()]
+    assert images.count(".jpg") == 4 and ".png" not in images
+    exact, near = (sf.read_few(tmp_path / ending, (8, 8)) for ending in ("png", "jpg"))
+    assert [path.stem for path in exact.paths] == [path.stem for path in near.paths] and near.skipped == exact.skipped
+    assert np.abs(exact.images.astype(int) - near.images).max() <= 3 and not np.array_equal(exact.images, near.images)
+    settings = [json.loads((tmp_path / ending / "provenance.json").read_text()) for ending in ("png", "jpg")]
+    assert [entry.get("ending") for entry in settings] == [None if form != "voc" else "png", "jpg"]
+    with pytest.raises(ValueError, match=r"holds another data set \(it differs in: .*ending"):
+        sf.generate(grammar, renderer, 4, tmp_path / "png", form, image_format="jpg")
+    with pytest.raises(ValueError, match="images are written as 'png' or 'jpg', got 'zq7'"):
+        as_format(form, image_format="zq7")
+    with pytest.raises(ValueError, match=r"image_format needs a format given by its name; this .* has its own"):
+        as_format(FORMATS[form], image_format="jpg")
+
+
+def test_kitti_is_png():
+    with pytest.raises(ValueError, match=r"the images of KITTI are PNG, .*, got image_format='jpg'; leave it out, or"):
+        as_format("kitti", image_format="jpg")

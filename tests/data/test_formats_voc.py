@@ -56,7 +56,7 @@ def test_images_as_jpeg(tmp_path):
     image = np.asarray(Image.open(out / "JPEGImages/00000003.jpg")).astype(int)
     assert image.shape == (H, W, 3) and np.abs(image - frames().images[0]).mean() < 8
     assert "<filename>00000003.jpg</filename>" in (out / "Annotations/00000003.xml").read_text()
-    with pytest.raises(ValueError, match="ending needs 'png' or 'jpg', got 'gif'"):
+    with pytest.raises(ValueError, match="images are written as 'png' or 'jpg', got 'gif'"):
         voc_format(ending="gif")
 
 

@@ -35,6 +35,8 @@ def generate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.", show_default=False)],
     format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti", help="folder: one subfolder "
                                         "per class. coco: boxes and masks. yolo, voc, kitti: boxes.")] = "coco",
+    image_format: Annotated[str, typer.Option("--image-format", metavar="png|jpg", help="png: without loss. jpg: "
+                                              "quality 95, smaller; not for kitti.")] = "png",
     validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Fraction in the val part.")] = 0.1,
     scene: SceneOption = None,
     workers: Workers = NO_WORKERS,
@@ -54,12 +56,15 @@ def generate(
     from.
     """
     from scenefit.data.formats import FORMATS, as_format
+    from scenefit.data.formats.format import ENDINGS
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.renderers import RenderError
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
-    form = as_format(format, label_policy)
+    if image_format not in ENDINGS:
+        raise typer.BadParameter(f"--image-format must be one of {', '.join(ENDINGS)}, got {image_format}")
+    form = as_format(format, label_policy, image_format)
     if scene is not None and source.suffix == ".py":
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is

@@ -55,14 +55,15 @@ class Progress:
 
 def generate(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
              format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
-             drawn_by: str | None = None, progress: bool = True) -> Path:
+             drawn_by: str | None = None, image_format: str = "png", progress: bool = True) -> Path:
     """Write n labelled images below out, and return it; see `generate_steps` for the other arguments.
 
         scenefit.generate(model, renderer, 10_000, "dataset/", format="coco")
 
     progress: show a bar, where standard error is a terminal or in a notebook; False shows none.
     """
-    steps = generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by)
+    steps = generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by,
+                           image_format=image_format)
     if progress:
         from scenefit.report.progress import images_shown
 
@@ -75,11 +76,12 @@ def generate(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, ou
 def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
                    format: Format | str = "coco", *,
                    validation: float = VALIDATION, info: dict[str, Any] | None = None,
-                   drawn_by: str | None = None) -> Iterator[Progress]:
+                   drawn_by: str | None = None, image_format: str = "png") -> Iterator[Progress]:
     """Write a data set of scenes 0..n-1 of the model, or of a grammar's prior, yielding after each chunk.
 
     format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: further
     entries of provenance.json.  drawn_by: a hash of the renderer, so that another renderer does not resume a data set.
+    image_format: "png", without loss, or "jpg" of quality 95, which not every format has.
     ValueError if n < 1, info has a reserved name, or out holds something else, which is then left as it is; Busy if
     another process is writing into out.
     """
@@ -87,7 +89,7 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
     n = int(n)
     if not 0 <= validation < 1:
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
-    form, out = as_format(format), Path(out)
+    form, out = as_format(format, image_format=image_format), Path(out)
     model = PriorModel(model) if isinstance(model, Grammar) else model
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
             "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}

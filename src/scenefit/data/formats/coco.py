@@ -30,32 +30,34 @@ from scenefit.data.formats.format import (
     check_parts,
     describe_objects,
     file_name,
+    image_settings,
     round_pixels,
     write_all,
-    write_png,
+    write_image,
 )
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
 
 
-def coco_format(label_policy: LabelPolicy | None = None) -> Format:
-    """COCO with a label policy."""
+def coco_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
+    """COCO with a label policy, and images as "png" or "jpg" (quality 95)."""
     label_policy = label_policy or LabelPolicy()
-    return Format("coco", partial(save, label_policy=label_policy), finish, label_policy.settings(),
-                  portable=True)
+    return Format("coco", partial(save, label_policy=label_policy, ending=ending), finish,
+                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
 
 
-def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
+def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,
+         ending: str = "png") -> list[Row]:
     """Write the images; the rows hold the labels of the objects that the policy keeps."""
     check_parts(frames, part)
     height, width = frames.images.shape[1:3]
     found = _labels(frames, label_policy or LabelPolicy())
     rows = []
     for i, scene in enumerate(frames.scenes.index.tolist()):
-        rows.append({"scene": scene, "part": part[i], "file": file_name(scene), "width": width, "height": height,
-                     "classes": sorted({label["name"] for label in found[i]}), "objects": found[i]})
-    write_all(write_png, [(out / row["part"] / row["file"], image)
+        rows.append({"scene": scene, "part": part[i], "file": file_name(scene, ending), "width": width,
+                     "height": height, "classes": sorted({label["name"] for label in found[i]}), "objects": found[i]})
+    write_all(write_image, [(out / row["part"] / row["file"], image)
                           for row, image in zip(rows, frames.images, strict=True)])
     return rows
 

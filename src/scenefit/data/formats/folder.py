@@ -8,19 +8,35 @@ datasets. labels.csv has a line for each image: file, part, label, scene.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from scenefit.data.formats.class_folders import COLUMNS, TABLE
-from scenefit.data.formats.format import Format, Row, check_classes, check_parts, file_name, write_all, write_png
+from scenefit.data.formats.format import (
+    Format,
+    Row,
+    check_classes,
+    check_parts,
+    file_name,
+    image_settings,
+    write_all,
+    write_image,
+)
 from scenefit.data.frames import Frames
+from scenefit.data.image_kinds import is_ignored
 from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
 from scenefit.files.csv_table import csv_table
 
 METADATA = "metadata.jsonl"  # of Hugging Face's ImageFolder: a line for each image of a part
 
 
-def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
+def folder_format(ending: str = "png") -> Format:
+    """The image folder, with images as "png" or "jpg" (quality 95)."""
+    return Format("folder", partial(save, ending=ending), finish, image_settings(ending), portable=True)
+
+
+def save(frames: Frames, out: Path, part: Sequence[str], ending: str = "png") -> list[Row]:
     """Write the images. ValueError for a frame without a label, or with one that cannot name a folder."""
     check_parts(frames, part)
     for scene, label in zip(frames.scenes.index, frames.label, strict=True):
@@ -28,9 +44,9 @@ def save(frames: Frames, out: Path, part: Sequence[str]) -> list[Row]:
     rows = []
     for i, scene in enumerate(frames.scenes.index.tolist()):
         label = str(frames.label[i])
-        file = f"{part[i]}/{label}/{file_name(scene)}"
+        file = f"{part[i]}/{label}/{file_name(scene, ending)}"
         rows.append({"scene": scene, "part": part[i], "file": file, "label": label, "classes": [label]})
-    write_all(write_png, [(out / str(row["file"]), image) for row, image in zip(rows, frames.images, strict=True)])
+    write_all(write_image, [(out / str(row["file"]), image) for row, image in zip(rows, frames.images, strict=True)])
     return rows
 
 
@@ -55,9 +71,6 @@ def _check_label(scene: int, label: str) -> None:
     if label == "":
         raise ValueError(f"scene {scene} has no whole-image label, which the format folder needs; let the renderer "
                          "give Frame(label=...), or use the format coco for objects")
-    if label.startswith(".") or label != label.strip() or not label.isprintable() or set(label) & set('/\\:*?"<>|'):
+    if is_ignored(label) or label != label.strip() or not label.isprintable() or set(label) & set('/\\:*?"<>|'):
         raise ValueError(f"scene {scene} has the label {label!r}, which cannot name a folder; avoid a leading dot, "
-                         'outer spaces and / \\ : * ? " < > |')
-
-
-FOLDER = Format("folder", save, finish, portable=True)
+                         'names of system folders such as @eaDir, outer spaces and / \\ : * ? " < > |')

@@ -26,6 +26,7 @@ from scenefit.files.atomic import atomic_write, clear_leftovers, write_bytes, wr
 from scenefit.files.csv_table import csv_table
 
 PARTS = ("train", "val")
+ENDINGS = ("png", "jpg")  # of images; PNG is without loss
 WRITERS = 8  # threads: a disk takes many flushes at once in the time of a few
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = ("scene", "part", "file", "node", "name", "kept", *CORNERS, *(f"amodal_{c}" for c in CORNERS), "pixels",
@@ -60,8 +61,27 @@ class Format:
     portable: bool = False
 
 
-def file_name(scene: int) -> str:
-    return f"{scene:08d}.png"
+def file_name(scene: int, ending: str = "png") -> str:
+    return f"{scene:08d}.{ending}"
+
+
+def image_settings(ending: str) -> dict[str, str]:
+    """What `Format.settings` says of images with this ending: nothing of PNG. ValueError unless it is in `ENDINGS`."""
+    if ending not in ENDINGS:
+        raise ValueError(f"images are written as 'png' or 'jpg', got {ending!r}")
+    return {} if ending == "png" else {"ending": ending}
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write image [H, W, 3] atomically, as its file is named; the same image always gives the same bytes."""
+    (write_png if path.suffix == ".png" else write_jpeg)(path, image)
+
+
+def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    """The same as JPEG of quality 95, without chroma subsampling."""
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "JPEG", quality=95, subsampling=0)
+    write_bytes(path, data.getvalue())
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:

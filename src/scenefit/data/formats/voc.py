@@ -7,19 +7,14 @@ xmin, ymin, xmax and ymax are whole pixels counted from 1, and xmax and ymax sti
 where more than 15 % of the object lie outside the image, occluded where more than 5 % of what is inside are hidden
 (both as in VOC's annotation guidelines), difficult where less than a fifth of what is inside is visible: VOC's
 evaluation ignores those, and they are left out where the data set is read. Images are lossless PNG; for readers that
-need .jpg there is `voc_format(ending="jpg")`. objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
+need .jpg there is `ending="jpg"`. objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 """
 
-import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from scenefit.data.formats.format import (
     Format,
@@ -27,26 +22,24 @@ from scenefit.data.formats.format import (
     check_parts,
     describe_objects,
     finish_lists,
+    image_settings,
     object_row,
     write_all,
-    write_png,
+    write_image,
 )
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
-from scenefit.files.atomic import write_bytes, write_text
+from scenefit.files.atomic import write_text
 
-ENDINGS = ("png", "jpg")
 TRUNCATED, OCCLUDED, DIFFICULT = 0.15, 0.05, 0.8  # shares of an object: outside the image; hidden; hidden
 
 
 def voc_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """Pascal VOC with a label policy, and images as "png" or "jpg" (quality 95)."""
-    if ending not in ENDINGS:
-        raise ValueError(f"ending needs 'png' or 'jpg', got {ending!r}")
     label_policy = label_policy or LabelPolicy()
     return Format("voc", partial(save, label_policy=label_policy, ending=ending),
                   partial(finish_lists, folder="ImageSets/Main", whole="trainval"),
-                  {**label_policy.settings(), "ending": ending}, portable=True)
+                  {**label_policy.settings(), "ending": "png", **image_settings(ending)}, portable=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,
@@ -60,17 +53,9 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
             if not name.isprintable() or name != name.strip():
                 raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot be written in XML; avoid "
                                  "outer spaces and unprintable characters")
-    write_all(write_png if ending == "png" else write_jpeg,
-              [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
+    write_all(write_image, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     write_all(write_text, [(out / f"Annotations/{Path(row['file']).stem}.xml", _xml(row)) for row in rows])
     return rows
-
-
-def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write image [H, W, 3] atomically, without chroma subsampling."""
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, "JPEG", quality=95, subsampling=0)
-    write_bytes(path, data.getvalue())
 
 
 def _xml(row: Row) -> str:

@@ -22,10 +22,11 @@ from scenefit.data.formats.format import (
     check_parts,
     describe_objects,
     file_name,
+    image_settings,
     object_row,
     object_table,
     write_all,
-    write_png,
+    write_image,
     write_table,
 )
 from scenefit.data.frames import Frames
@@ -35,19 +36,20 @@ from scenefit.files.atomic import clear_leftovers, write_json, write_text
 AT_ONCE = 256  # label files
 
 
-def yolo_format(label_policy: LabelPolicy | None = None) -> Format:
-    """YOLO with a label policy."""
+def yolo_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
+    """YOLO with a label policy, and images as "png" or "jpg" (quality 95)."""
     label_policy = label_policy or LabelPolicy()
-    return Format("yolo", partial(save, label_policy=label_policy), finish, label_policy.settings(),
-                  portable=True)
+    return Format("yolo", partial(save, label_policy=label_policy, ending=ending), finish,
+                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
 
 
-def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
+def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,
+         ending: str = "png") -> list[Row]:
     """Write the images; the rows hold the objects. Label files need class numbers, so `finish` writes them."""
     check_parts(frames, part)
-    rows = [object_row(frames, i, part[i], f"images/{part[i]}/{file_name(int(frames.scenes.index[i]))}", objects)
-            for i, objects in enumerate(describe_objects(frames, label_policy or LabelPolicy()))]
-    write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
+    rows = [object_row(frames, i, part[i], f"images/{part[i]}/{file_name(int(frames.scenes.index[i]), ending)}",
+                       objects) for i, objects in enumerate(describe_objects(frames, label_policy or LabelPolicy()))]
+    write_all(write_image, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     return rows
 
 
