@@ -84,9 +84,9 @@ def test_corners_instead_of_centres_are_told(tmp_path):
 def test_label_files_of_photos_in_other_folders(tmp_path):
     photo(tmp_path / "images/a.png")
     text(tmp_path / "labels/a.txt", line(0, *shares(BOX)))
-    photo(tmp_path / "photos/zq7.png")
+    photo(tmp_path / "photos/zq7.png", 1)
     text(tmp_path / "annot/zq7.txt", line(0, *shares(BOX)))
-    photo(tmp_path / "photos/c.png")
+    photo(tmp_path / "photos/c.png", 2)
     text(tmp_path / "photos/c.TXT", line(0, *shares(OTHER)))
     text(tmp_path / "train.txt", "images/a.png\nphotos/zq7.png\n./photos/c.png\n")
     text(tmp_path / "data.yaml", "train: train.txt\nnames: [cell]\n")
