@@ -370,3 +370,70 @@ def test_attributes_that_nothing_uses_are_named():
         "neither the renderer nor a prior uses tablet.batch_number"]
     for scene in (coins, smear):
         assert not [text for text in findings(scene.grammar, scene.renderer, "warning", 2) if "uses" in text]
+
+
+def test_attributes_that_are_not_finite_are_named():
+    grammar = sf.Grammar("image", {"image": {"glow": np.inf, "shade": sf.learned(sf.Uniform(0, 1))}})
+    plain = sf.each(lambda scene: np.full((8, 8), scene.root.shade))
+    assert findings(grammar, plain, "warning", 4)[0] == (
+        "image.glow is inf in scene 0 of seed 0 (node 0); give its prior finite bounds")
+
+
+def many(n):
+    """A grammar of n learned attributes, and a renderer in whose images every other one shows; drawn: scenes so far."""
+    grammar = sf.Grammar("image", {"image": {}, "dot": {f"a{i}": sf.learned(sf.Uniform(0, 1)) for i in range(n)}},
+                         [sf.Rule("image", ["dot"])])
+    drawn = []
+
+    def renderer(scenes):
+        drawn.append(len(scenes))
+        dots = scenes.tables["dot"]
+        return make_frames(scenes, np.stack([dots[f"a{i}"] for i in range(0, n, 2)], 1)[:, None, :])
+
+    return grammar, renderer, drawn
+
+
+def test_the_work_of_a_check_grows_with_the_number_of_attributes(monkeypatch):
+    decoded = []
+    decode = sf.Grammar.decode
+    monkeypatch.setattr(sf.Grammar, "decode", lambda *args: decoded.append(0) or decode(*args))
+    work = {}
+    for n in (100, 400):
+        grammar, renderer, drawn = many(n)
+        decoded.clear()
+        told = findings(grammar, renderer, "warning", 8)
+        assert ("changing dot.a1, dot.a3, dot.a5, dot.a7, dot.a9, dot.a11, dot.a13, dot.a15 and "
+                f"{n // 2 - 8} more changes no image, so it cannot be learned") in told
+        work[n] = len(decoded), sum(drawn)
+    assert work[400][0] == work[100][0] <= 3, "attributes that no prior reads are changed without evaluating all again"
+    assert work[400][1] - work[100][1] == 300, "one scene for each attribute, and one batch for all without effect"
+
+
+def test_attributes_that_priors_read_have_an_effect_through_others():
+    grammar = sf.Grammar("image", {"image": {"width": sf.learned(sf.Uniform(4, 8)),
+                                             "idle": sf.learned(sf.Uniform(0, 1)),
+                                             "x": sf.learned(lambda image: sf.Uniform(0, image["width"])),
+                                             "spare": sf.learned(lambda image: sf.Uniform(0, image["idle"] + 1)),
+                                             "material": sf.learned(sf.Choice(["wood", "steel"]))}})
+    plain = sf.each(lambda scene: np.full((8, 8), scene.root.x / 8))
+    assert findings(grammar, plain, "warning", 8) == [
+        "8 images are of one plain colour, the first is scene 0 of seed 0",
+        "no labels: neither classes of whole images nor masks of objects; data sets made from this scene have nothing "
+        "to train on", "changing image.idle, image.spare, image.material changes no image, so it cannot be learned"]
+
+
+def test_an_attribute_that_few_scenes_show_has_an_effect():
+    """b shows in scenes of a large enough a only."""
+    symbols = {"image": {name: sf.learned(sf.Uniform(0, 1)) for name in ("a", "b", "c")}}
+    grammar = sf.Grammar("image", symbols)
+    scenes = grammar.sample(0, 8).tables["image"]["a"]
+    assert scenes[1] < 0.7 < scenes.max(), "b is changed in the second scene first"
+    shown = sf.each(lambda scene: np.stack([np.full((4, 4), value) for value in (
+        scene.root.a, scene.root.b * (scene.root.a > 0.7), 0)], -1))
+    assert "changing image.c changes no image, so it cannot be learned" in findings(grammar, shown, "warning", 8)
+
+
+def test_many_attributes_that_nothing_uses_are_counted():
+    grammar = sf.Grammar("image", {"image": {}, "dot": {f"a{i}": 0.0 for i in range(50)}}, [sf.Rule("image", ["dot"])])
+    told = [text for text in findings(grammar, sf.Shapes((8, 8), {"dot": {}}), "warning", 2) if "neither" in text]
+    assert len(told) == 21 and told[-1] == "neither the renderer nor a prior uses 30 more attributes of dot"

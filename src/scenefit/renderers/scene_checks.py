@@ -10,13 +10,14 @@ import numpy as np
 
 from scenefit.data.frames import Frames
 from scenefit.renderers import Renderer, RenderError, name_scenes, render, renderer_info
+from scenefit.renderers.effect_checks import attributes_without_effect
 from scenefit.renderers.label_checks import Finding, check_labels, check_shared_ids
 from scenefit.scenes.grammar import Grammar, NormalisedValues
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
 N_ALONE = 8  # scenes rendered one by one
-OFFSET = 0.37  # of the bounds: an attribute is changed by this to test whether images change
+N_UNUSED = 20  # attributes of a kind that nothing uses, named each
 N_SHOWN = 3  # scenes that cannot be drawn, named with their reasons
 LABELS = ("scene", "id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")  # of objects
 
@@ -31,7 +32,7 @@ def check_scene(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0
     frames, findings = _draw(renderer, grammar.sample(seed, n))
     if len(frames) < 2:
         return frames, findings
-    for check in (_bounds, _unused, _images, _labels, _again, _alone, _in_another_batch, _gradient, _effects):
+    for check in (_bounds, _finite, _unused, _images, _labels, _again, _alone, _in_another_batch, _gradient, _effects):
         try:
             findings += check(grammar, renderer, frames.scenes, frames)
         except RenderError as error:
@@ -99,15 +100,31 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
                   "and generated, but not fitted")
 
 
+def _finite(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """Attributes are finite numbers; a renderer of your own may draw others, but nobody can learn from them."""
+    for kind, table in scenes.tables.items():
+        for name, column in table.columns.items():
+            values = np.asarray(column)
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                row = int(np.flatnonzero(~np.isfinite(values))[0])
+                yield Finding("warning", f"{kind}.{name} is {values[row]:g} in "
+                                         f"{name_scenes(scenes.seed, scenes.index[table.scene[[row]]])} (node "
+                                         f"{int(table.id[row])}); give its prior finite bounds")
+
+
 def _unused(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
     """Attributes that neither the renderer nor a prior uses, which may be misspelt."""
     attributes = renderer_info(renderer).attributes
     for kind, known in attributes(grammar.start).items() if attributes else ():
         own = grammar.attributes.get(kind, {})
-        for a in own.values():
-            if not a.count and a.name not in known and a.key not in grammar.prior_inputs:
-                yield Finding("warning", f"neither the renderer nor a prior uses {kind}.{a.name}"
-                                         f"{did_you_mean(a.name, known - set(own))}")
+        unused, left = [a for a in own.values() if not a.count and a.name not in known
+                        and a.key not in grammar.prior_inputs], known - set(own)
+        for a in unused[:N_UNUSED]:
+            yield Finding("warning", f"neither the renderer nor a prior uses {kind}.{a.name}"
+                                     f"{did_you_mean(a.name, left)}")
+        if len(unused) > N_UNUSED:
+            yield Finding("warning", f"neither the renderer nor a prior uses {len(unused) - N_UNUSED} more attributes "
+                                     f"of {kind}")
 
 
 def _share_at_bounds(values: np.ndarray, unit: NormalisedValues) -> float:
@@ -206,19 +223,7 @@ def _gradient(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: 
 
 def _effects(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
     """Each learned attribute changes some image; one that does not cannot be learned from photos."""
-    few = scenes.take(np.arange(min(N_ALONE, len(scenes))))
-    before = render(renderer, grammar.decode(few, {})[0]).images
-    without_effect = []
-    for a in grammar.learned:
-        nodes = len(few.tables[a.kind])
-        if a.count or nodes == 0:
-            continue
-        offset: Any = np.full(nodes, OFFSET)
-        if a.form == "choice":
-            codes = a.choice.codes(np.asarray(few.tables[a.kind][a.name]))
-            offset = (codes + 1) % len(a.choice.options)
-        if np.array_equal(before, render(renderer, grammar.decode(few, {a.key: offset})[0]).images):
-            without_effect.append(f"{a.kind}.{a.name}")
+    without_effect = attributes_without_effect(grammar, renderer, frames)
     if without_effect:
         yield Finding("warning", f"changing {_shortened(without_effect)} changes no image, so it cannot be learned")
 

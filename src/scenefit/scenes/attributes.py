@@ -231,22 +231,28 @@ def draw(attribute: Attribute, view: View, u: Array, offset: Any = None) -> tupl
     if isinstance(prior, Choice):
         return (values if offset is None else np.asarray(prior.options)[np.asarray(offset)]), None
     if prior.circular:
-        value, low, high = values / TURN + 0.5, np.full(len(u), -TURN / 2), np.full(len(u), TURN / 2)
-        values = values if offset is None else wrap(low + (value + offset) % 1.0 * TURN)
-        return values, NormalisedValues(value, low, high)
+        at = NormalisedValues(values / TURN + 0.5, np.full(len(u), -TURN / 2), np.full(len(u), TURN / 2))
+        return (values if offset is None else moved("angle", at, offset)), at
     low, high = _bounds(attribute, prior, len(u))
     values = np.clip(values, low, high)
     if prior.discrete:
         span = high - low + 1
         # The position of u in its bin keeps the map from u smooth.
         value = (values - low + np.clip(u * span % 1.0, BIN_MARGIN, 1 - BIN_MARGIN)) / span
-        if offset is not None:
-            values = low + np.minimum(np.floor(reflect(value + offset) * span), span - 1)
-        return values.astype(np.int64), NormalisedValues(value, low, high)
-    value = (values - low) / (high - low)
-    if offset is not None:
-        values = np.clip(low + reflect(value + offset) * (high - low), low, high)
-    return values, NormalisedValues(value, low, high)
+        at = NormalisedValues(value, low, high)
+        return (values.astype(np.int64) if offset is None else moved("integer", at, offset)), at
+    at = NormalisedValues((values - low) / (high - low), low, high)
+    return (values if offset is None else moved("number", at, offset)), at
+
+
+def moved(form: Form, at: NormalisedValues, offset: Any) -> Array:
+    """Values [n] of a learned number, integer or angle with an offset, see `NormalisedValues`."""
+    if form == "angle":
+        return wrap(at.low + (at.value + offset) % 1.0 * TURN)
+    if form == "integer":
+        span = at.high - at.low + 1
+        return (at.low + np.minimum(np.floor(reflect(at.value + offset) * span), span - 1)).astype(np.int64)
+    return np.clip(at.low + reflect(at.value + offset) * (at.high - at.low), at.low, at.high)
 
 
 def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
