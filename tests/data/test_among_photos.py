@@ -18,7 +18,7 @@ either_reader = pytest.mark.parametrize("reader", READERS)
 OWN = {"found": ({".found/plan.json": "{}"}, "the pictures that scenefit detect drew"),
        "copied": ({"found.json": "[]"}, "the pictures that scenefit detect drew"),
        "set": ({"provenance.json": '{"drawn_by": "1"}'}, "images that scenefit generate drew"),
-       "begun": ({".rows/plan.json": "{}"}, "images that scenefit generate drew"),
+       "begun": ({".scenefit-rows/plan.json": "{}"}, "images that scenefit generate drew"),
        "run": ({"settings.json": "{}", "steps.jsonl": ""}, "the results of a scenefit fit")}
 
 

@@ -7,7 +7,7 @@ DRAWN = "the pictures that scenefit detect drew"
 MARKS = (  # (what such a folder holds, its files: name -> bytes in each)
     (DRAWN, {".found/plan.json": b"{"}), (DRAWN, {"found.json": b"["}),
     ("images that scenefit generate drew", {"provenance.json": b'"drawn_by"'}),
-    ("images that scenefit generate drew", {".rows/plan.json": b"{"}),
+    ("images that scenefit generate drew", {".scenefit-rows/plan.json": b"{"}),
     ("the results of a scenefit fit", {"settings.json": b"{", "steps.jsonl": b""}))
 
 

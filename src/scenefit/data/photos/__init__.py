@@ -34,9 +34,11 @@ def read_photos(place: str | Path, size: Size, max_photos: int | None = None, *,
     """All JPEG, PNG, BMP, TIFF and WebP photos below a folder, brought to size (height, width), sorted by path.
 
     place: the folder, or a list file inside a data set of boxes, whose photos are read in its order; no labels are
-    opened. Hidden files and folders are ignored.  max_photos: at most so many, evenly spread; in a folder another photo
-    replaces one that cannot be read.  outside: whether a list file may name photos outside of its data set.
-    Broken photos, and images of other kinds (GIF, HEIC, ...), are skipped and named in the result.
+    opened. Hidden files and folders, and thumbnails of network storage, are ignored.  max_photos: at most so many,
+    evenly spread; in a folder another photo replaces one that cannot be read.  outside: whether a list file may name
+    photos outside of its data set.
+    Skipped and named in the result: broken photos, those of more than 120 megapixels (SCENEFIT_MAX_MEGAPIXELS in the
+    environment is another limit), images of other kinds (GIF, HEIC, ...), and subfolders that scenefit wrote.
     ValueError where the folder is missing or holds no readable photo.
     """
     size = check_reading("read_photos(place, size)", "place", place, size, max_photos)
