@@ -107,6 +107,10 @@ class Processes:
         """
         try:
             yield from self._stream(_Tasks(iter(tasks), ahead), timeout)
+        except GeneratorExit:  # the answers that are left are not wanted
+            if any(worker.task is not None for worker in self.alive):
+                self.close()
+            raise
         except BaseException:  # Ctrl-C too: no worker outlives tasks that failed
             self.close()
             raise
