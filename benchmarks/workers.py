@@ -2,8 +2,8 @@
 
     python -m benchmarks.workers --before OTHER_CHECKOUT/src
 
-measures another version of scenefit first, so that one run holds both. Writes 2,000 scenes in COCO's format, start-up of
-the processes left out. Ratios of renderers that compute are right only where nothing else runs; `expected` is what the
+measures another version of scenefit first, so that one run holds both. Writes 2,000 scenes in COCO's format, without the
+start of the processes. Ratios of renderers that compute are right only where nothing else runs; `expected` is what the
 measured CPU seconds allow on idle cores, from the process that generates and from its workers.
 """
 
@@ -28,7 +28,7 @@ import numpy as np
 import scenefit as sf
 
 grammar = sf.Grammar("image", {"image": {"shade": sf.learned(sf.Uniform(0, 90))},
-                               "disc": {"x": sf.learned(sf.Uniform(8, 56)), "y": sf.Uniform(8, 56), "r": sf.Uniform(3, 8)}},
+                               "disc": {"x": sf.Uniform(8, 56), "y": sf.Uniform(8, 56), "r": sf.Uniform(3, 8)}},
                      [sf.Rule("image", [sf.repeat("disc", 5)])])
 down, right = np.mgrid[:64, :64]
 
@@ -66,8 +66,8 @@ def main() -> None:
             continue
         result[name] = {"workers": workers, "goal": goal, **{
             version: compared(source, scene, workers, options.scenes, waits) for version, source in sources.items()}}
-        print(name, {version: {key: result[name][version][key] for key in ("ratio", "expected")} for version in sources},
-              flush=True)
+        told = {version: {key: result[name][version][key] for key in ("ratio", "expected")} for version in sources}
+        print(name, told, flush=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -1,6 +1,7 @@
 """Writing a labelled data set."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from toys import bars, dot, randomise
 
 import scenefit.generation.dataset
+from scenefit.data.frames import make_frames
 from scenefit.generation.dataset import generate, generate_steps
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
@@ -128,6 +130,66 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is not empty and holds no data set of scenefit"):
         generate(model(), bars(), 10, tmp_path)
     assert contents(tmp_path) == {"thesis.tex": b"x"}
+
+
+@pytest.mark.parametrize("names", [(".rows/zq7.txt",), (".lock",), (".scenefit-rows/zq7.txt", "zq7.tex"),
+                                   (".rows/plan.json", ".rows/00000000.json")])
+def test_files_of_the_user_are_left_alone(tmp_path, names):
+    for name in names:
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text("{}")
+    before = contents(tmp_path / "out")
+    with pytest.raises(ValueError, match="out is not empty and holds no data set of scenefit; give another folder"):
+        generate(model(), bars(), 10, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+
+
+def test_what_lies_among_the_rows_by_mistake_stays(tmp_path):
+    (tmp_path / "out/.scenefit-rows").mkdir(parents=True)
+    (tmp_path / "out/.scenefit-rows/zq7.txt").write_text("mine")
+    generate(model(), bars(), 10, tmp_path / "out")
+    assert (tmp_path / "out/.scenefit-rows/zq7.txt").read_text() == "mine"
+    assert sorted(path.name for path in (tmp_path / "out/.scenefit-rows").iterdir()) == ["zq7.txt"]
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "kitti"])
+def test_a_renderer_without_masks_is_told_of_at_once(tmp_path, form):
+    drawn = []
+
+    def unmasked(scenes, **more):
+        drawn.append(len(scenes))
+        return make_frames(scenes, np.zeros((len(scenes), 8, 8)), **more)
+
+    def labelled(scenes):
+        return unmasked(scenes, label=["zq7"] * len(scenes))
+
+    what = f"the renderer gives no masks: no pixel of the first 64 scenes belongs to an object, so --format {form} has"
+    with pytest.raises(ValueError, match=rf"{what} no boxes .* a label as a whole; give --format folder \(Python: form"):
+        generate(GRAMMAR, labelled, N, tmp_path / "new/out", form)
+    assert drawn == [64] and not (tmp_path / "new").exists()
+    with pytest.warns(UserWarning, match=rf"{what} no boxes to write; if these images show objects, let .*instances=") as w:
+        steps = generate_steps(GRAMMAR, unmasked, N, tmp_path / "out", form)
+        next(steps)
+        assert len(w) == 1, "after the first chunk"
+        assert [step.written for step in steps][-1] == N and len(w) == 1
+    generate(GRAMMAR, labelled, 70, tmp_path / "named", "folder")
+    assert len(list((tmp_path / "named").glob("*/zq7/*.png"))) == 70
+
+
+def test_a_renderer_that_changes_the_working_folder_moves_only_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zq7").mkdir()
+    seen = []
+
+    def moving(scenes):
+        seen.append(os.getcwd())
+        os.chdir(tmp_path / "zq7")
+        return bars()(scenes)
+
+    generate(GRAMMAR, moving, 130, "out")
+    assert os.getcwd() == str(tmp_path) and sorted(os.listdir(tmp_path)) == ["out", "zq7"]
+    assert os.listdir(tmp_path / "zq7") == [] and len(list((tmp_path / "out").glob("*/*.png"))) == 130
+    assert seen == [str(tmp_path), str(tmp_path / "zq7"), str(tmp_path / "zq7")], "it finds the folder that it chose"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])

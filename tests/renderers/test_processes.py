@@ -35,12 +35,15 @@ def renderer(scenes):
 """
 
 ODD = """\
-import os, time
+import ctypes, os, time
 import numpy as np
 from scenefit.data.frames import make_frames
 from scenefit.scenes.grammar import Grammar
 
 grammar = Grammar("image", {"image": {"then": 0.0}})
+
+class Own(BaseException):
+    pass
 
 def renderer(scenes):
     then = scenes.tables["image"]["then"]
@@ -50,6 +53,10 @@ def renderer(scenes):
         os._exit(7)
     if (then == 3).any():
         time.sleep(600)
+    if (then == 4).any():
+        ctypes.PyDLL(None).sleep(600)  # no other thread runs meanwhile
+    if (then == 5).any():
+        raise Own("as asked")
     return make_frames(scenes, np.zeros((len(scenes), 2, 2)))
 """
 ODD_GRAMMAR = Grammar("image", {"image": {"then": 0.0}})
@@ -120,8 +127,10 @@ def test_tensors_with_a_gradient_are_drawn_too(pool, scene):
 
 
 def test_an_error_names_its_scene_and_the_pool_goes_on(odd_pool):
-    with pytest.raises(RenderError, match="scene 101 of seed 2: the renderer raised ValueError: as asked") as e:
-        render(odd_pool, odd(130, 1, [101]))
+    for then, name in ((5, "Own"), (1, "ValueError")):
+        for renderer in (load_scene(odd_pool.scene_path).renderer, odd_pool):
+            with pytest.raises(RenderError, match=f"scene 101 of seed 2: the renderer raised {name}: as asked") as e:
+                render(renderer, odd(130, then, [101]))
     assert e.value.indices == (101,)
     assert 'raise ValueError("as asked")' in e.value.__notes__[0]
     assert len(render(odd_pool, odd(130, 1))) == 130
@@ -137,7 +146,8 @@ def test_a_worker_that_hangs_is_ended(odd_pool):
     render(odd_pool, odd([1, 70], 0))
     odd_pool.timeout = 0.5
     processes = [worker.process for worker in odd_pool._processes.alive]
-    with pytest.raises(RenderError, match=r"scene 70 of seed 2: .* took more than 0.5 s; .* Pool"):
+    with pytest.raises(RenderError, match=r"scene 70 of seed 2: .* took more than 0.5 s; give them more time with "
+                                          r"--timeout \(Python: Pool\(timeout=\)\), which counts for up to 64 scenes together"):
         render(odd_pool, odd([1, 70], 3, [70]))
     odd_pool.timeout = 300
     assert len(processes) == 2 and not any(process.is_alive() for process in processes)
@@ -169,6 +179,32 @@ def test_a_worker_that_never_starts(tmp_path):
         pool(odd([1], 0))
 
 
+MOVING = """\
+import os
+import numpy as np
+import scenefit as sf
+
+os.chdir("zq7")  # where the textures are
+grammar = sf.Grammar("image", {"image": {}})
+
+def renderer(scenes):
+    return sf.make_frames(scenes, np.full((len(scenes), 2, 2), float(open("shade.txt").read())))
+"""
+
+
+def test_a_scene_file_that_changes_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zq7").mkdir()
+    (tmp_path / "zq7/shade.txt").write_text("0.5")
+    (tmp_path / "moving.py").write_text(MOVING)
+    scene = load_scene("moving.py")
+    assert os.getcwd() == str(tmp_path)
+    want = render(scene.renderer, scene.grammar.sample(0, 2))
+    with Pool("moving.py", workers=1) as pool:
+        assert np.array_equal(render(pool, scene.grammar.sample(0, 2)).images, want.images)
+    assert want.images.min() == 128 and os.getcwd() == str(tmp_path)
+
+
 def test_no_worker_outlives_its_parent(odd_path, tmp_path):
     script = tmp_path / "main.py"
     script.write_text(f"""
@@ -180,7 +216,7 @@ if __name__ == "__main__":
     with Pool({str(odd_path)!r}, workers=2) as pool:
         pool(scenes)
         print(*[worker.process.pid for worker in pool._processes.alive], flush=True)
-        pool(scenes.with_columns({{"image": {{"then": np.array([0.0, 3.0])}}}}))  # one hangs, one waits
+        pool(scenes.with_columns({{"image": {{"then": np.array([4.0, 3.0])}}}}))  # both hang
 """)
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -209,6 +245,8 @@ def test_what_a_pool_refuses(path):
         Pool(path, workers=-1)
     with pytest.raises(ValueError, match="timeout=0"):
         Pool(path, workers=2, timeout=0)
+    with pytest.raises(ValueError, match="Pool needs recycle >= 1 scenes, or None, got recycle=0"):
+        Pool(path, workers=2, recycle=0)
 
 
 def test_chunks_are_those_of_the_index():
