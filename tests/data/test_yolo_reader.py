@@ -20,14 +20,14 @@ def line(*numbers):
     return " ".join(map(str, numbers)) + "\n"
 
 
-@pytest.mark.parametrize("word", ["1", "1.0", "1.000e+00", "01", "+1"])
+@pytest.mark.parametrize("word", ["1", "1.0", "1.000e+00", "01", "+1", "dust"])
 def test_classes_written_as_other_numbers(tmp_path, word):
     yolo(tmp_path, {"zq7": [BOX, OTHER]})
     text(tmp_path / "labels/train/zq7.txt", line(word, *shares(OTHER)))
     assert read(tmp_path) == ({"zq7.png": [OTHER]}, "")
 
 
-@pytest.mark.parametrize("word", ["0.5", "nan", "inf", "-1", "dust", "9" * 5000, "1e400"])
+@pytest.mark.parametrize("word", ["0.5", "nan", "inf", "-1", "Dust", "9" * 5000, "1e400"])
 def test_classes_that_are_none_are_named(tmp_path, word):
     yolo(tmp_path, {"zq7": [BOX, OTHER]})
     text(tmp_path / "labels/train/zq7.txt", line(word, *shares(OTHER)))
@@ -53,6 +53,23 @@ def test_lines_of_another_length_are_named(tmp_path, count, hint):
     text(tmp_path / "labels/train/zq7.txt", line(0, *[0.5] * (count - 1)))
     assert refused(tmp_path).endswith(f"zq7.txt, line 1: an object of YOLO has 5 columns (class, centre x, centre y, "
                                       f"width, height), or a class and at least 3 corners, got {count}{hint}")
+
+
+def test_lines_separated_by_commas_are_told(tmp_path):
+    yolo(tmp_path, {"zq7": [BOX]})
+    text(tmp_path / "labels/train/zq7.txt", "0,0.5,0.5,0.2,0.2\n")
+    assert refused(tmp_path).endswith("zq7.txt, line 1: an object of YOLO has 5 columns (class, centre x, centre y, "
+                                      "width, height), or a class and at least 3 corners, got 1; separate them by "
+                                      "blanks, not by commas")
+
+
+@pytest.mark.parametrize("images, labels", [("Images", "Labels"), ("images", "LABELS"), ("IMAGES", "labels")])
+def test_folders_in_capitals(tmp_path, images, labels):
+    yolo(tmp_path, {"zq7": [BOX], "s/b": [OTHER]})
+    (tmp_path / "labels").rename(tmp_path / labels)
+    (tmp_path / "images").rename(tmp_path / images)
+    text(tmp_path / "data.yaml", f"train: {images}/train\nnames: [cell, dust]\n")
+    assert read(tmp_path) == ({"b.png": [OTHER], "zq7.png": [BOX]}, "")
 
 
 def test_keypoints_follow_a_box(tmp_path):
@@ -144,7 +161,9 @@ def test_parts_that_nobody_exported_are_named_and_the_rest_is_read(tmp_path, mis
     assert "is neither a folder nor a list of photos; export it, or correct the name" in words
     assert f"names the photos in {missing}, but " in refused(tmp_path, part="val")
     text(tmp_path / "data.yaml", f"train: {missing}\nnames: [cell]\n")
-    assert "lists no photo; 1 skipped: " in refused(tmp_path) and missing in refused(tmp_path)
+    message = refused(tmp_path)
+    assert "lists no photo; 1 skipped: " in message and missing in message
+    assert message.endswith("; put the photos there, or correct the names")
 
 
 def test_a_part_without_labels_is_named_and_the_rest_is_read(tmp_path):

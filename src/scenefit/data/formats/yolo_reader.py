@@ -33,13 +33,13 @@ from scenefit.data.formats.reading import (
     to_number,
 )
 from scenefit.data.formats.segmentation import around
-from scenefit.data.formats.yolo import label_file
 from scenefit.data.image_files import Skipped
 from scenefit.files.text import read_text
 
 SPLITS = ("train", "val", "test")
 ENDINGS = (".yaml", ".yml")
 COLUMNS = ("centre x", "centre y", "width", "height")
+LABELS = ("labels", "Labels", "LABELS")
 CLASS_LIST = "classes"  # a text file that labelling programs leave among the label files
 SHARES = 2.0  # no share of a photo is larger; pixels are
 NUMBERS = "YOLO's columns are centre x, centre y, width, height"
@@ -167,7 +167,14 @@ def _folder(place: Path, item: "partial[Item]", path: Path) -> Listing:
 
 
 def _beside(photo: Path) -> Path:
-    return Path(label_file(photo.as_posix()))
+    """The label file of a photo: its last folder called images becomes labels, in small letters or in capitals."""
+    parts = photo.parts[:-1]
+    at = max((i for i, part in enumerate(parts) if part.lower() == "images"), default=None)
+    if at is None:
+        return photo.with_suffix(".txt")
+    home = Path(*parts[:at])
+    labels = next((name for name in LABELS if (home / name).is_dir()), LABELS[0])
+    return home.joinpath(labels, *photo.parts[at + 1:]).with_suffix(".txt")
 
 
 def read_labels(path: Path, names: Mapping[int, str], classes: Path, keypoints: bool = False) -> Labels:
@@ -184,7 +191,8 @@ def read_labels(path: Path, names: Mapping[int, str], classes: Path, keypoints: 
             continue
         is_outline = len(words) >= 7 and len(words) % 2 == 1 and not keypoints
         if not (is_outline or len(words) == 5 or (keypoints and len(words) > 5)):
-            hint = "; is the last a detector's confidence? leave it out" if len(words) == 6 else ""
+            hint = ("; is the last a detector's confidence? leave it out" if len(words) == 6 else
+                    "; separate them by blanks, not by commas" if "," in line else "")
             raise ValueError(f"{path}, {where}: an object of YOLO has 5 columns (class, centre x, centre y, width, "
                              f"height), or a class and at least 3 corners, got {len(words)}{hint}")
         name = _class_of(words[0], names, path, where, classes)
@@ -206,11 +214,13 @@ def read_labels(path: Path, names: Mapping[int, str], classes: Path, keypoints: 
 
 
 def _class_of(word: str, names: Mapping[int, str], path: Path, where: str, classes: Path) -> str:
-    """The class of a number, which may be written as 0, 0.0 or 0.000e+00."""
+    """The class of a number, which may be written as 0, 0.0 or 0.000e+00, or of a name."""
     try:
         number = float(word)
     except ValueError:
         number = float("nan")
+    if number not in names and word in names.values():
+        return word
     if number not in names:
         raise ValueError(f"{path}, {where}: the class {word} is not among those of {classes}: "
                          f"{', '.join(f'{number} {name}' for number, name in names.items()) or 'none'}")

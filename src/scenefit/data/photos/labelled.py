@@ -78,7 +78,7 @@ def _list(place: str | Path, part: str | Path | None, max_photos: int | None = N
     skipped = [*listing.missing, *listing.skipped]
     if not listing.items:
         raise NoPart(f"{folder} lists no photo{'' if part is None else f' in its part {str(part)!r}'}; "
-                     f"{describe_skipped(skipped)}")
+                     f"{describe_skipped(skipped)}{'; put the photos there, or correct the names' if skipped else ''}")
     _check_missing(folder, len(listing.items), listing.missing)
     _check_outside(folder, [] if outside else listing.items)
     items, repeated = _once(folder, listing.items)
