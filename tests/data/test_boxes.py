@@ -48,3 +48,10 @@ def test_what_is_no_box_is_named(image, box, name, text):
 def test_a_score_is_a_number():
     with pytest.raises(ValueError, match="box 1 needs a class and a finite score, got 'b' and nan"):
         make_boxes(1, [0, 0], [[0, 0, 1, 1]] * 2, ["a", "b"], [0.5, np.nan])
+
+
+def test_boxes_are_printed_in_a_line():
+    names = ["b", "a", "b"] + [f"c{i}" for i in range(9)]
+    boxes = make_boxes(3, np.zeros(12), np.tile([0, 0, 1, 1], (12, 1)), names)
+    assert repr(boxes) == "Boxes(12 in 3 images: 2 b, 1 a, 1 c0, 1 c1, 1 c2, 1 c3 and 5 classes more)"
+    assert repr(make_boxes(2, [], np.zeros((0, 4)), [])) == "Boxes(0 in 2 images)"

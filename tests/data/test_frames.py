@@ -1,13 +1,15 @@
 """Labels from masks, against a count of pixels one by one."""
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from scenefit.data.frames import Frames, make_frames, to_uint8
+from scenefit.data.frames import Frame, Frames, make_frames, to_uint8
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Integer
 
@@ -307,3 +309,29 @@ def test_the_scene_is_named_by_its_index_not_its_row() -> None:
 def test_no_scenes_no_frames() -> None:
     frames = make_frames(NESTED.sample(0, 0), np.zeros((0, 5, 7), np.uint8), np.zeros((0, 5, 7), int))
     assert isinstance(frames, Frames) and len(frames) == 0 and len(frames.objects) == 0
+
+
+def test_frames_objects_and_frame_are_printed_in_a_line() -> None:
+    scenes, mask = two_peas()
+    frames = make_frames(scenes, blank(scenes), mask, classes={"pea": ["", "zq7"]})
+    assert repr(frames) == "Frames(1 image of 5 x 7 pixels)" and repr(frames.objects) == "Objects(2: 1 without a class, 1 zq7)"
+    assert repr(make_frames(SCENES, blank()).objects) == "Objects(0)"
+    assert repr(Frame(blank()[0], mask[0], label="zq7", classes={1: "a"})) == (
+        "Frame(an array of uint8 [5, 7, 3], label 'zq7', instances, classes)")
+
+
+def test_frames_are_indexed_as_lists_and_arrays_are() -> None:
+    frames = make_frames(SCENES, np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((4, 5, 7), np.uint8))
+    last, some, masked = frames[-1], frames[1:3], frames[np.array([True, False, False, True])]
+    assert isinstance(last, Frames) and last.images[:, 0, 0, 0].tolist() == [3] and len(last.scenes) == 1
+    assert some.images[:, 0, 0, 0].tolist() == [1, 2] and frames[[2, 0]].images[:, 0, 0, 0].tolist() == [2, 0]
+    assert masked.images[:, 0, 0, 0].tolist() == [0, 3] and [len(one) for one in frames] == [1] * 4
+    with pytest.raises(IndexError, match="4 of 4: the numbers are 0 to 3"):
+        frames[4]
+
+
+def test_a_notebook_shows_pictures() -> None:
+    frames = make_frames(SCENES, blank())
+    sheet, one = (Image.open(io.BytesIO(thing._repr_png_() or b"")) for thing in (frames, Frame(blank()[0])))
+    assert sheet.size == (4 * 93 - 2, 65) and one.size == (7 * 27, 5 * 27)
+    assert frames[[]]._repr_png_() is None and Frame(None)._repr_png_() is None

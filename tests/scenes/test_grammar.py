@@ -347,3 +347,12 @@ def test_a_description_does_not_change_without_a_change() -> None:
     assert json.loads(json.dumps(described())) == described()
     assert described()["symbols"]["a"]["y"] == "learned Constant(value=3) in (0, 9)"
     assert described()["rules"] == ["a -> [repeat(b)] (weight 1)", "a -> [] (weight 1.0)"]
+
+
+def test_a_grammar_is_printed_in_a_line() -> None:
+    grammar = Grammar("table", {"table": {"shade": learned(Uniform(0, 1))}, "coin": {"x": Uniform(0, 1)}},
+                      [Rule("table", ["coin"], learned=True), Rule("table", [repeat("coin", learned(Integer(0, 3)))])])
+    assert repr(grammar) == ("Grammar('table', kinds: table, coin; learned: table.shade, table.n_coin, rules of table)")
+    assert repr(ONE) == "Grammar('a', kinds: a; learned: nothing)"
+    many = Grammar("a", {"a": {f"x{i}": learned(Uniform(0, 1)) for i in range(1000)}})
+    assert repr(many).endswith("a.x7 and 992 more)") and len(repr(many)) < 120

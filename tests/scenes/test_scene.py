@@ -105,9 +105,20 @@ def test_batches_scenes_and_nodes_can_be_copied_and_pickled(scenes: SceneBatch, 
 
 def test_texts_stay_short(scenes: SceneBatch) -> None:
     assert repr(scenes) == f"SceneBatch(seed=5, 20 scenes, {scenes.node_count} nodes)"
-    assert repr(scenes[0].root) == "Node(kind='road', row=0)"
+    root = scenes[0].root
+    assert repr(root) == f"Node('road', id=0, width={root.width:.4g}, light={root.light!r}, n_lane={root.n_lane})"
     assert repr(scenes.tables["road"]) == "Table(20 nodes, ['width', 'light', 'n_lane'])"
-    assert len(repr(scenes[0])) < 100
+    assert repr(scenes[0]).startswith("Scene(0 of seed 5, 1 road, ") and len(repr(scenes[0])) < 100
+    wide = Grammar("a", {"a": {f"x{i}": float(i) for i in range(1000)}}).sample(0, 2)
+    assert repr(wide.tables["a"]).endswith("'x11'] and 988 more)") and repr(wide[0].root).endswith("x11=11, 988 more)")
+
+
+def test_completion_lists_attributes(scenes: SceneBatch) -> None:
+    table, node = scenes.tables["road"], scenes[0].root
+    for names in (list(table), table._ipython_key_completions_(), node._ipython_key_completions_()):
+        assert names == ["width", "light", "n_lane"]
+    assert "width" in table and "zq7" not in table
+    assert dir(node) == ["id", "kind", "light", "n_lane", "parent", "rng", "values", "width"]
 
 
 def test_frozen(scenes: SceneBatch) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from scenefit.data.boxes import class_counts
+from scenefit.data.contact_sheet import contact_sheet_png
 from scenefit.data.frame_checks import (
     by_kind,
     check_ids,
@@ -23,8 +25,8 @@ from scenefit.data.frame_checks import (
     more_pixels,
     to_uint8,
 )
-from scenefit.scenes.arguments import check_argument
-from scenefit.scenes.scene import SceneBatch, rows_once
+from scenefit.scenes.arguments import brief, check_argument, describe_value
+from scenefit.scenes.scene import SceneBatch, rows_of, rows_once
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,6 +53,21 @@ class Frame:
     pixels: Mapping[str, Any] | None = None
     nodes: Mapping[str, Mapping[int, Any]] | None = None
 
+    def __repr__(self) -> str:
+        given = [name for name in ("instances", "classes", "amodal", "area", "pixels", "nodes")
+                 if getattr(self, name) is not None]
+        label = [] if self.label is None else [f"label {brief(self.label)}"]
+        return f"Frame({', '.join([describe_value(np.asarray(self.image)), *label, *given])})"
+
+    def _repr_png_(self) -> bytes | None:
+        """The image, by which a notebook shows it; None for what is no image."""
+        try:
+            image = to_uint8(self.image)
+            image = image[..., None] if image.ndim == 2 else image
+            return contact_sheet_png(np.broadcast_to(image, (*image.shape[:2], 3))[None])
+        except (ValueError, IndexError):
+            return None
+
 
 @dataclass(frozen=True, eq=False)
 class Objects:
@@ -74,10 +91,13 @@ class Objects:
     def __len__(self) -> int:
         return len(self.scene)
 
+    def __repr__(self) -> str:
+        return f"Objects({len(self)}{class_counts(self.name)})"
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Many images with labels.
+    """Many images with labels. frames[0], frames[10:20] are frames too; a notebook shows them as pictures.
 
     scenes: what was rendered.  images: uint8 [S, H, W, 3].  label: class of each whole image [S], "" for none.
     pixels: name -> one value a pixel [S, H, W, ...]. "instances", always there, is int32, node ids, 0 for none; a
@@ -117,8 +137,17 @@ class Frames:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __getitem__(self, rows: Any) -> "Frames":
+        """The frame of a number, as frames with one image, or those of a slice, of numbers or of a mask."""
+        return self.take(rows_of(rows, len(self)))
+
     def __repr__(self) -> str:
-        return f"Frames({len(self)} images of {' x '.join(map(str, self.images.shape[1:3]))} pixels)"
+        count, size = len(self), " x ".join(map(str, self.images.shape[1:3]))
+        return f"Frames({count} image{'' if count == 1 else 's'} of {size} pixels)"
+
+    def _repr_png_(self) -> bytes | None:
+        """The first images as a picture, by which a notebook shows them."""
+        return contact_sheet_png(self.images)
 
     @cached_property
     def objects(self) -> Objects:

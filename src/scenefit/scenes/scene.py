@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scenefit.scenes.rng import Address, generator, scene_address
 
 Ints = NDArray[np.int64]
+N_NAMED = 12  # attributes that are named when a table or a node is printed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +43,18 @@ class Table:
         return len(self.scene)
 
     def __repr__(self) -> str:
-        return f"Table({len(self)} nodes, {list(self.columns)})"
+        names, more = list(self.columns)[:N_NAMED], len(self.columns) - N_NAMED
+        return f"Table({len(self)} nodes, {names}{f' and {more} more' if more > 0 else ''})"
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """What a notebook completes after table[" with."""
+        return list(self.columns)
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -159,7 +171,7 @@ class SceneBatch:
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Node:
     """A view of one node: node.x or node["x"], node.kind, node.id, node.parent (None at the root)."""
 
@@ -194,17 +206,35 @@ class Node:
         except KeyError as error:
             raise AttributeError(f"{self.kind}: {error.args[0]}") from None
 
+    def __repr__(self) -> str:
+        names = list(self.batch.tables[self.kind].columns)
+        shown = [f"{name}={self[name]:.4g}" if isinstance(self[name], float) else f"{name}={self[name]!r}"
+                 for name in names[:N_NAMED]]
+        more = [f"{len(names) - N_NAMED} more"] if len(names) > N_NAMED else []
+        return f"Node({', '.join([f'{self.kind!r}, id={self.id}', *shown, *more])})"
+
+    def __dir__(self) -> list[str]:
+        """Its attributes, and what every node has: what editors and notebooks complete."""
+        return [*self.batch.tables[self.kind].columns, "id", "kind", "parent", "values", "rng"]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.batch.tables[self.kind].columns)
+
     def rng(self, name: str) -> np.random.Generator:
         """Random numbers that belong to this node."""
         return generator(self.batch.tables[self.kind].address[self.row], name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scene:
     """A view of one scene of a batch."""
 
     batch: SceneBatch
     row: int
+
+    def __repr__(self) -> str:
+        counts = {kind: int((table.scene == self.row).sum()) for kind, table in self.batch.tables.items()}
+        return f"Scene({self.index} of seed {self.seed}{''.join(f', {n} {kind}' for kind, n in counts.items() if n)})"
 
     @property
     def seed(self) -> int:

@@ -70,6 +70,10 @@ class Sprites:
         if self.label is not None and self.label not in sheets:
             raise ValueError(f"label names the kind {self.label!r}, but there are textures of {sorted(sheets)} only")
 
+    def __repr__(self) -> str:
+        kinds = [f"{len(sheet.ink)} of {kind}" for kind, sheet in self.sheets.items()]
+        return f"Sprites({tuple(self.size)}, textures: {', '.join(kinds)})"
+
     @property
     def info(self) -> RendererInfo:
         return RendererInfo(self.size, self.draw, device=self.device, to=lambda device: replace(self, device=device))

@@ -42,10 +42,11 @@ from scenefit.scenes.scene import Ints, SceneBatch
 
 __all__ = ["Attribute", "Grammar", "NormalisedValues", "Offsets", "Repeat", "Rule", "View", "reflect", "repeat"]
 
+N_NAMED = 8  # kinds, and learned attributes, that are named when a grammar is printed
 N_TRIAL_SCENES = 32  # sampled when a grammar is made, so that errors in conditional priors are raised there
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grammar:
     """A probabilistic scene grammar, validated when made.
 
@@ -67,6 +68,12 @@ class Grammar:
         object.__setattr__(self, "attributes", _parse(self))
         _check_ends(self)
         object.__setattr__(self, "attributes", _with_forms(self))
+
+    def __repr__(self) -> str:
+        names = [f"{a.kind}.{a.name}" for a in self.learned] + [f"rules of {kind}" for kind in self.learned_heads]
+        learned = ", ".join(names[:N_NAMED]) + (f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else "")
+        kinds = ", ".join(self.kinds[:N_NAMED]) + (", ..." if len(self.kinds) > N_NAMED else "")
+        return f"Grammar({self.start!r}, kinds: {kinds}; learned: {learned or 'nothing'})"
 
     @property
     def kinds(self) -> tuple[str, ...]:
