@@ -314,7 +314,8 @@ def test_no_scenes_no_frames() -> None:
 def test_frames_objects_and_frame_are_printed_in_a_line() -> None:
     scenes, mask = two_peas()
     frames = make_frames(scenes, blank(scenes), mask, classes={"pea": ["", "zq7"]})
-    assert repr(frames) == "Frames(1 image of 5 x 7 pixels)" and repr(frames.objects) == "Objects(2: 1 without a class, 1 zq7)"
+    assert repr(frames) == "Frames(1 image of 5 x 7 pixels)"
+    assert repr(frames.objects) == "Objects(2: 1 without a class, 1 zq7)"
     assert repr(make_frames(SCENES, blank()).objects) == "Objects(0)"
     assert repr(Frame(blank()[0], mask[0], label="zq7", classes={1: "a"})) == (
         "Frame(an array of uint8 [5, 7, 3], label 'zq7', instances, classes)")
