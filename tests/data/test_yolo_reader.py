@@ -140,7 +140,7 @@ def test_parts_that_are_the_same_folder_are_read_once_and_named(tmp_path, val):
     os.symlink(tmp_path / "images/train", tmp_path / "link")
     text(tmp_path / "data.yaml", f"train: images/train\nval: {val}\nnames: [cell, dust]\n")
     boxes, words = read(tmp_path)
-    assert boxes == {"zq7.png": [BOX], "b.png": [OTHER]} or boxes == {"b.png": [OTHER], "zq7.png": [BOX]}
+    assert boxes == {"zq7.png": [BOX], "b.png": [OTHER]}
     if val == "images":  # one folder in the other
         assert "2 photos are named more than once: " in words and "zq7.png" in words
         return
@@ -255,7 +255,7 @@ def test_data_yaml_is_read_in_linear_time(tmp_path):
         Counted.copied = 0
         assert len(list(data_yaml._bare(Counted(text_)))) <= len(text_)
         assert Counted.copied <= 6 * len(text_), text_[:9]
-    names = [f"kind {number}" for number in range(20_000)]
+    names = [f"kind {number}" for number in range(5000)]
     for written in (json.dumps(names), json.dumps(names, indent=1)):
         text(tmp_path / "data.yaml", f"names: {written}\n")
         assert list(read_yaml(tmp_path / "data.yaml")["names"].values()) == names

@@ -89,8 +89,9 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
                 if part is not None:
                     raise
                 skipped.append(Skipped(path, f"its part {name} is left out: {error}"))
-    return Listing(*(tuple(entry for listing in listings for entry in getattr(listing, field))
-                     + (tuple(skipped) if field == "skipped" else ()) for field in ("items", "skipped", "missing")))
+    return Listing(tuple(item for listing in listings for item in listing.items),
+                   (*(entry for listing in listings for entry in listing.skipped), *skipped),
+                   tuple(entry for listing in listings for entry in listing.missing))
 
 
 def _places(found: Mapping[str, Any], path: Path) -> dict[str, list[str]]:
@@ -161,7 +162,7 @@ def _folder(place: Path, item: "partial[Item]", path: Path) -> Listing:
         raise NoPart(f"{path} names the photos in {place}, but their labels' folder {home} is missing")
     if CLASS_LIST not in found.photos:
         labels.pop(CLASS_LIST, None)
-    missing = without_photo(labels, found)
+    missing = dict.fromkeys(without_photo(labels, found))
     return Listing(tuple(map(item, found.photos.values())),
                    tuple(entry for entry in found.skipped if entry not in missing), tuple(missing))
 
