@@ -83,6 +83,7 @@ def test_parts_in_folders_of_their_own(tmp_path, layout):
             for place in ("image_2", "label_2"):
                 (tmp_path / part / "training" / place).rename(tmp_path / part / place)
             (tmp_path / part / "training").rmdir()
+    photo(tmp_path / "valid" / ("image_2" if layout == "kitti" else "JPEGImages") / "zq7.png", 7)
     assert matching_layouts(tmp_path) == [layout]
     assert list(read(tmp_path)[0]) == ["a.png", "zq7.png"] and list(read(tmp_path, part="val")[0]) == ["zq7.png"]
     assert [path.name for path in read_part(tmp_path, SIZE, "valid").paths] == ["zq7.png"]

@@ -90,12 +90,20 @@ def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
 
 def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder that may hold photos, sorted: none that are hidden, of thumbnails, or scenefit's own."""
-    return sorted(path for path in folder.iterdir()
-                  if path.is_dir() and not is_ignored(path.name) and not what_scenefit_wrote(path))
+    with os.scandir(folder) as entries:  # which knows folders without asking the disk for each of many photos
+        names = sorted(entry.name for entry in entries if not is_ignored(entry.name) and entry.is_dir())
+    return [folder / name for name in names if not what_scenefit_wrote(folder / name)]
+
+
+def holds_only_photos(folder: Path) -> bool:
+    """Whether a folder holds neither folders nor files that are no photos, so that no layout of boxes is in it."""
+    with os.scandir(folder) as entries:
+        return all(is_ignored(entry.name) or (_is_photo(entry.name) and not entry.is_dir()) for entry in entries)
 
 
 def _photos(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if _is_photo(path.name) and not path.is_dir())
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if _is_photo(entry.name) and not entry.is_dir())
 
 
 def _is_photo(name: str) -> bool:

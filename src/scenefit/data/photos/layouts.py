@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_reader, yolo_reader
-from scenefit.data.formats.class_folders import find_classes, subfolders
+from scenefit.data.formats.class_folders import find_classes, holds_only_photos, subfolders
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, first_few
 from scenefit.data.image_kinds import ENDINGS, is_ignored
@@ -101,7 +101,8 @@ def _classes(folder: Path) -> str:
     except ValueError as error:
         raise ValueError(f"{folder} has no layout of labelled photos that is read: {describe_folder(folder)}. {looked} "
                          f"({error})") from error
-    inside = [f"{path} ({' and '.join(names)})" for path in subfolders(folder) if (names := matching_layouts(path))]
+    inside = [f"{path} ({' and '.join(names)})" for path in subfolders(folder)
+              if not holds_only_photos(path) and (names := matching_layouts(path))]
     doubt = f"it holds data sets of boxes; give one of them: {first_few(inside)}" if inside else found.doubt
     if doubt:
         raise ValueError(f"{folder} may have one subfolder for each class, but {doubt}. If it has, choose with "
