@@ -64,6 +64,12 @@ def test_files_of_others_with_such_names_change_nothing(tmp_path, name, text):
     assert photos.paths == (tmp_path / "a/zq7.png",) and photos.skipped == ()
 
 
+def test_a_pipe_of_such_a_name_is_not_waited_for(tmp_path):
+    photo(tmp_path / "a/zq7.png")
+    os.mkfifo(tmp_path / "a/found.json")
+    assert len(read_photos(tmp_path, SIZE)) == 1
+
+
 @either_reader
 @pytest.mark.parametrize("how", [os.symlink, os.link, lambda a, b: b.write_bytes(a.read_bytes())])
 def test_photos_that_are_there_twice_are_named(tmp_path, reader, how):

@@ -84,6 +84,14 @@ def test_further_pages_are_named_and_the_photo_counts(detector, tmp_path):
     assert "objects in 2 photos (1 skipped)" in said
 
 
+def test_a_name_that_is_as_long_as_names_may_be_is_shortened(trained, tmp_path):
+    paths = [photo(tmp_path / f"photos/{'z' * 250}{number}.png", number) for number in range(2)]
+    done = detect(trained, tmp_path / "photos", paths, tmp_path / "out")
+    assert {row["file_name"] for row in done.rows} == {path.name for path in paths}
+    pictures = [path.name for path in (tmp_path / "out").glob("*.png")]
+    assert len(pictures) == 2 and all(name.startswith("z" * 50 + "-") and len(name) == 67 for name in pictures)
+
+
 @pytest.mark.parametrize("change", [
     lambda _: "{", lambda _: "[" * 200000, lambda _: "[]", lambda chunk: json.dumps({**chunk, "rows": 3}),
     lambda chunk: json.dumps({**chunk, "rows": [3]}), lambda chunk: json.dumps({**chunk, "skipped": [["a"]]}),

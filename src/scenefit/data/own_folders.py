@@ -21,6 +21,8 @@ def what_scenefit_wrote(folder: Path) -> str | None:
 
 def _holds(path: Path, mark: bytes) -> bool:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with open(path, "rb") as file:
             return mark in file.read(PIECE)
     except OSError:

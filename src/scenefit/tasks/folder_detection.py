@@ -23,6 +23,7 @@ from scenefit.report.detections import plain
 from scenefit.tasks.detector_file import TrainedDetector
 
 CHUNK = 16  # photos
+MAX_NAME = 255  # bytes
 WORK = ".found"  # folder of the chunks' files
 ROW = {"file_name": str, "image_id": int, "category_id": int, "category": str, "bbox": list, "score": int | float}
 COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
@@ -129,7 +130,7 @@ def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path],
     rows: list[dict[str, Any]] = []
     for position, number in enumerate(kept):
         boxes, name = _in_full_photo(predicted.take([position]), fitted[position]), paths[number].relative_to(folder)
-        _draw(paths[number], out / name.with_name(name.name + ".png"), boxes, trained.task.classes)
+        _draw(paths[number], out / name.with_name(_picture_name(name.name)), boxes, trained.task.classes)
         rows += _rows(boxes, name, number, trained.task.classes)
     return {"read": len(kept), "rows": rows, "skipped": skipped, "n_12_bit": sum(photo.is_12_bit for photo in fitted)}
 
@@ -145,6 +146,13 @@ def _rows(boxes: Boxes, name: Path, number: int, classes: tuple[str, ...]) -> It
                                               strict=True):
         yield {"file_name": name.as_posix(), "image_id": number, "category_id": classes.index(label) + 1,
                "category": label, "bbox": [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)], "score": round(score, 4)}
+
+
+def _picture_name(photo: str) -> str:
+    """The name of a photo's picture, shortened where file systems do not allow .png at its end."""
+    if len(os.fsencode(photo)) + len(".png") <= MAX_NAME:
+        return photo + ".png"
+    return f"{photo[:50]}-{content_hash(os.fsencode(photo))[:12]}.png"
 
 
 def _draw(source: Path, path: Path, boxes: Boxes, classes: tuple[str, ...]) -> None:
