@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from scenefit.files.scratch import release, scratch_array
+
 MIN_PHOTOS = 20  # needed to separate the flat field from the scenes
 MAX_PHOTOS = 200  # used: more hardly improve the estimate
 REACH = 1 / 30  # of the shorter side: larger structures may be light of the scene, and are removed in part only
@@ -52,9 +54,11 @@ def correct_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) ->
         raise ValueError(f"a flat field of {field.shape[:2]} pixels cannot correct photos of {images.shape[1:3]}; "
                          "bring the photos to the size that it was made from")
     gain = np.exp(-field)
-    out = np.empty_like(images)
+    out = scratch_array(images.shape, np.uint8)
     for number, image in enumerate(images):
         out[number] = np.clip(np.rint((image + np.float32(1)) * gain - 1), 0, 255).astype(np.uint8)
+        release(out)
+        release(images)
     return out
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from scenefit.files.lock import open_alone
+from scenefit.files.scratch import release
 
 WINDOWS = os.name == "nt"
 BINARY = getattr(os, "O_BINARY", 0)  # a flag of Windows alone
+HASHED = 2**25  # bytes of an array hashed at once
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEFTOVER = re.compile(r"\.scenefit-[0-9a-f]+(-[0-9a-f]+)?\.part")  # of a file being written, or of a killed writer
 
@@ -104,6 +106,12 @@ def content_hash(data: Any) -> str:
         if "O" in view.format:
             raise TypeError(f"content_hash needs bytes or an array of numbers or text, got items of type {view.format}")
         digest.update(f"{view.format}{view.shape}".encode())
+        if view.c_contiguous and view.nbytes > HASHED:  # of a large array, some at a time is enough in memory
+            flat = view.cast("B")
+            for first in range(0, len(flat), HASHED):
+                digest.update(flat[first:first + HASHED])
+                release(data)
+            return digest.hexdigest()
         data = data if view.c_contiguous else view.tobytes()
     digest.update(data)
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scenefit.data.boxes import Boxes
+from scenefit.files.scratch import release
 from scenefit.metrics.features import Lite0Maps, to_tensor
 
 Images = NDArray[np.uint8]
@@ -52,6 +53,7 @@ class SummaryStatistics:
             if self.maps is not None:
                 statistics.append(_pooled(self.maps, pixels))
             parts.append(torch.cat(statistics, 1)[:count])
+            release(images)
         return torch.cat(parts)
 
     def _histogram(self, images: Images) -> Tensor:
@@ -155,4 +157,5 @@ def _inside(images: Images, found: Boxes, parts: Sequence[float]) -> NDArray[np.
             mean = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0))[:, None]
             spread = np.sqrt(np.maximum(mean[:, 3:] - mean[:, :3] ** 2, 0))
             into[rows] = np.concatenate([mean[:, :3], spread], 1)
+        release(images)
     return out

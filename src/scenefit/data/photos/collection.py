@@ -19,6 +19,7 @@ from scenefit.data.flat_field import correct_flat_field
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, describe_frames, first_few, warn_12_bit
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
+from scenefit.files.scratch import release, scratch_array, take_rows
 from scenefit.scenes.scene import row_numbers, rows_of
 
 MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without a warning
@@ -28,7 +29,8 @@ MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without 
 class Photos:
     """Photos of one size, with labels if there are any.
 
-    images: uint8 [N, H, W, 3].  paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
+    images: uint8 [N, H, W, 3]; those of read photos, where they are more than 256 MiB, lie in a temporary file.
+    paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
     photos[0], photos[10:20] are photos too; a notebook shows them as pictures.
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
@@ -72,7 +74,7 @@ class Photos:
         """Some of the photos, in the order of rows (numbers or a mask)."""
         rows = row_numbers(rows, len(self))
         paths = tuple(self.paths[row] for row in rows) if self.paths else ()
-        return Photos(self.images[rows], paths, self.skipped, self.label[rows],
+        return Photos(take_rows(self.images, rows), paths, self.skipped, self.label[rows],
                       None if self.boxes is None else self.boxes.take(rows))
 
     def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
@@ -91,7 +93,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
 
     Warns where the crop cuts off much, of 12-bit photos, and of copies. Holds one full photo at a time.
     """
-    images = np.empty((max_photos, *size, 3), np.uint8)
+    images = scratch_array((max_photos, *size, 3), np.uint8)
     paths: list[Path] = []
     skipped: list[Skipped] = []
     boxes: list[FittedBoxes] = []
@@ -102,6 +104,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
             skipped.append(entry)
             continue
         images[len(paths)] = entry.image
+        release(images)
         paths.append(entry.path)
         skipped += describe_frames(entry)
         cropped_shares.append(entry.cropped_share)
