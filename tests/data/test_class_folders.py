@@ -81,6 +81,8 @@ def test_what_scenefit_wrote_is_read_with_its_parts(tmp_path):
                                            "holds cat; val holds zq7"),
     (["train/cat/1.png", "train/zq7.png"], "train have the names of parts, but photos outside any class lie in train"),
     (["train/1.png", "test/2.png"], "parts, but photos outside any class lie in test, train"),
+    (["training/image_2/zq7.png"], "parts, and image_2 is no name of a class, but of the photos of a data set of"),
+    (["train/labels/zq7.png", "train/a/1.png"], "and labels is no name of a class, but of the labels of a data set"),
     (["images/zq7.png"], "images is no name of a class, but of the photos of a data set of boxes"),
     (["a/1.png", "Annotations/zq7.png"], "Annotations is no name of a class, but of the labels of a data set of boxes"),
     (["zq7/cat/1.png", "zq7/dog/1.png"], "it holds a single folder, zq7, with 2 subfolders; if these are the classes")])

@@ -6,7 +6,7 @@ A data set has parts where all its folders have names of parts and hold the fold
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +58,22 @@ def _doubt(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
     if not others and len(inside) > 1 and not _photos(folder / first):
         return f"it holds a single folder, {first}, with {len(inside)} subfolders; if these are the classes, give " \
                f"{folder / first}"
-    for kind, names, may in (("labels", OF_LABELS, True), ("photos", OF_PHOTOS, not others)):
-        odd = [name for name in tops if may and name.lower() in names]
-        if odd:
-            return f"{first_few(odd)} is no name of a class, but of the {kind} of a data set of boxes"
+    if odd := _of_boxes(tops):
+        return odd
     if not any(_is_photo(file) for name in tops for *_, files in os.walk(folder / name) for file in files):
         return f"no photo lies in {first_few(list(tops))}"
+    return ""
+
+
+def _of_boxes(names: Iterable[str]) -> str:
+    """Why names of folders look like those of a data set of boxes, "" if they do not."""
+    names = list(names)
+    of_labels = [name for name in names if name.lower() in OF_LABELS]
+    of_photos = [name for name in names if name.lower() in OF_PHOTOS]
+    if of_labels:
+        return f"{first_few(of_labels)} is no name of a class, but of the labels of a data set of boxes"
+    if len(of_photos) == len(names) > 0:
+        return f"{first_few(of_photos)} is no name of a class, but of the photos of a data set of boxes"
     return ""
 
 
@@ -82,7 +92,11 @@ def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
     if loose or not classes:
         return ClassFolders(tuple(tops), (), f"{named}, but " + (f"photos outside any class lie in {first_few(loose)}"
                             if loose else "they hold no folders of classes"))
-    complete = any(len(inside) == len(classes) for inside in tops.values()) or _is_own(folder)
+    if _is_own(folder):  # its small parts may lack classes
+        return ClassFolders(tuple(classes), tuple(tops))
+    if odd := _of_boxes(classes):
+        return ClassFolders(tuple(classes), tuple(tops), f"{named}, and {odd}")
+    complete = any(len(inside) == len(classes) for inside in tops.values())
     seen = "; ".join(f"{name} holds {first_few([sub.name for sub in inside]) or 'none'}"
                      for name, inside in tops.items())
     return ClassFolders(tuple(classes), tuple(tops), "" if complete else f"{named}, but none holds all classes: {seen}")
@@ -111,7 +125,7 @@ def _is_photo(name: str) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether scenefit wrote the data set; its small parts may lack classes."""
+    """Whether scenefit wrote the data set."""
     try:
         with open(folder / TABLE, "rb") as file:
             return file.readline().decode(errors="replace").strip() == ",".join(COLUMNS)
