@@ -2,9 +2,9 @@
 
     python -m benchmarks.workers --before OTHER_CHECKOUT/src
 
-measures another version of scenefit first, so that one run holds both. Writes 2,000 scenes in COCO's format, without the
-start of the processes. Ratios of renderers that compute are right only where nothing else runs; `expected` is what the
-measured CPU seconds allow on idle cores, from the process that generates and from its workers.
+measures another version of scenefit first, so that one run holds both. Writes 2,000 scenes in COCO's format; the start
+of the processes is left out. Ratios of renderers that compute are right only where nothing else runs; `expected` is
+what the measured CPU seconds, of the process that generates and of its workers, allow on idle cores.
 """
 
 import argparse

@@ -384,6 +384,10 @@ def test_a_renderer_goes_to_the_device_if_it_can(world, tmp_path):
         assert placed.info.size == (8, 8) and placed.info.differentiable
     with options.drawing(scene, options.Workers(2)) as spread:
         assert torch.equal(spread.info.draw(scenes), scene.renderer.draw(scenes))
+    with pytest.raises(Exception, match="--timeout and --recycle: only for worker processes; give --workers 1 or more"):
+        options.Workers(timeout=2.0, recycle=640)
+    with options.drawing(scene, options.Workers(1, 2.0, 65)) as spread:
+        assert spread.timeout == 2.0 and spread._processes.recycle == 2, "chunks of 64"
     with pytest.raises(Exception, match="--workers 2 and --device cuda exclude each other"):
         options.drawing(scene, options.Workers(2), "cuda").__enter__()
     with pytest.raises(ValueError, match="the scene's renderer cannot choose its device, as its info has no `to`"):

@@ -146,8 +146,8 @@ def test_a_worker_that_hangs_is_ended(odd_pool):
     render(odd_pool, odd([1, 70], 0))
     odd_pool.timeout = 0.5
     processes = [worker.process for worker in odd_pool._processes.alive]
-    with pytest.raises(RenderError, match=r"scene 70 of seed 2: .* took more than 0.5 s; give them more time with "
-                                          r"--timeout \(Python: Pool\(timeout=\)\), which counts for up to 64 scenes together"):
+    hint = r"give them more time with --timeout \(Python: Pool\(timeout=\)\), which counts for up to 64 scenes together"
+    with pytest.raises(RenderError, match=rf"scene 70 of seed 2: .* took more than 0.5 s; {hint}"):
         render(odd_pool, odd([1, 70], 3, [70]))
     odd_pool.timeout = 300
     assert len(processes) == 2 and not any(process.is_alive() for process in processes)
