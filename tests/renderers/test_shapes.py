@@ -375,6 +375,13 @@ def test_numbers_of_numpy_are_numbers():
     assert Shapes((8, 8), {"thing": {"radius": np.int64(2), "shade": np.float32(0.5)}}).shapes["thing"]["radius"] == 2
 
 
+@pytest.mark.parametrize("change", [{"classes": "zq7"}, {"classes": None}, {"parts": "thing"}, {"parts": None}])
+def test_dictionaries_and_lists_are_asked_for(change):
+    text = rf"^Shapes\(size, shapes\): {next(iter(change))} needs a (dictionary from|list of)"
+    with pytest.raises(ValueError, match=text):
+        Shapes((8, 8), {"thing": {}}, **change)
+
+
 @pytest.mark.parametrize("name", [None, 2.5, b"zq7", " zq7"])
 def test_classes_of_kinds_are_texts(name):
     with pytest.raises(ValueError, match=r"^classes\['thing'\] is .*(a class needs a text|differs from 'zq7')"):

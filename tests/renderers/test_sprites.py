@@ -377,3 +377,10 @@ def test_a_sprite_much_larger_than_the_image_is_named():
 def test_classes_of_textures_are_texts(name):
     with pytest.raises(ValueError, match=r"^a class in labels\['thing'\] is .*(a class needs a text|differs from)"):
         Sprites((4, 4), {"thing": grey(2, 4, 4)}, {"thing": ["a", name]})
+
+
+@pytest.mark.parametrize("change", [{"textures": grey(2, 4, 4)}, {"textures": None}, {"labels": ["a", "b"]}])
+def test_dictionaries_are_asked_for(change):
+    text = rf"^Sprites\(size, textures, labels\): {next(iter(change))} needs a dictionary from kinds, such as"
+    with pytest.raises(ValueError, match=text):
+        Sprites(**{"size": (4, 4), "textures": {"thing": grey(2, 4, 4)}, **change})

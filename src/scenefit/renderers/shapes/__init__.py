@@ -5,7 +5,7 @@ different scenes; then the layers of each scene are composited, bottom to top.
 Legend: S scenes; H, W pixels; n shapes; g shapes rasterised together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from scenefit.renderers.shapes import camera, outline
 from scenefit.renderers.shapes.layers import Layer, Stack, composite, subtract, union, write_ids
 from scenefit.renderers.shapes.outline import OPTIONAL, Limits
 from scenefit.renderers.shapes.placement import CHANNELS, MIN_VALUES, UNLIMITED, column_of, place_shapes
-from scenefit.scenes.arguments import is_finite
+from scenefit.scenes.arguments import check_argument, is_finite
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
@@ -74,6 +74,10 @@ class Shapes:
         for kind, fixed in self.shapes.items():
             _check_fixed(f"shapes[{kind!r}]", fixed, {"x": UNBOUNDED, "y": UNBOUNDED, **outline.ATTRIBUTES})
         _check_fixed("camera", self.camera, camera.ATTRIBUTES)
+        check_argument("Shapes(size, shapes)", "classes", self.classes, isinstance(self.classes, Mapping),
+                       "a dictionary from kinds to names of classes")
+        check_argument("Shapes(size, shapes)", "parts", self.parts, not isinstance(self.parts, str | Mapping)
+                       and isinstance(self.parts, Iterable), "a list of kinds, such as ['nucleus']")
         for kind, name in self.classes.items():
             class_name(f"classes[{kind!r}]", name)
         for name, kinds in (("classes", self.classes), ("parts", self.parts)):

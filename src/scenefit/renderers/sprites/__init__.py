@@ -21,6 +21,7 @@ from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_extent, to_numpy
 from scenefit.renderers.masks import measure
 from scenefit.renderers.sprites.placement import Sheet, column_of, make_sheet, place_sprites
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.rng import generator
 from scenefit.scenes.scene import SceneBatch
 
@@ -60,6 +61,9 @@ class Sprites:
 
     def __post_init__(self) -> None:
         check_size("Sprites", self.size)
+        for name, given in (("textures", self.textures), ("labels", self.labels)):
+            check_argument("Sprites(size, textures, labels)", name, given, isinstance(given, Mapping),
+                           "a dictionary from kinds, such as {'digit': ...}")
         sheets = {kind: make_sheet(kind, values, self.device) for kind, values in self.textures.items()}
         object.__setattr__(self, "sheets", sheets)
         for kind, names in self.labels.items():
