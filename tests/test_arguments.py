@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from toys import dot, dots
 
@@ -52,7 +53,7 @@ def test_a_size_may_be_a_list(size, tmp_path, recwarn):  # of the crop
     ((RENDERER, GRAMMAR, 8, "zq7"), "model needs a model, as scenefit.fit returns it, or a scenefit.Grammar for scenes "
                                     "of its prior; got a value of type Sprites"),
     ((GRAMMAR.sample(0, 4), RENDERER, 8, "zq7"), "got a value of type SceneBatch"),
-    ((MODEL, GRAMMAR, 8, "zq7"), "renderer needs a renderer, a function from scenes to frames"),
+    ((MODEL, GRAMMAR, 8, "zq7"), "renderer needs a renderer: a function below @scenefit.each"),
     ((MODEL, RENDERER, "zq7", 8), "n needs a whole number >= 1, of images; got str 'zq7'"),
     ((MODEL, RENDERER, 1e3, "zq7"), "got float 1000.0"), ((MODEL, RENDERER, 0, "zq7"), "got int 0"),
     ((MODEL, RENDERER, 8, None), 'out needs the name of a folder, such as "dataset/"; got None'),
@@ -88,3 +89,46 @@ def test_evaluate(given, text):
 def test_average_precision(given, text):
     refused(text, sf.average_precision, *given)
     refused("average_precision(predicted, truth, classes): ", sf.average_precision, *given)
+
+
+@pytest.mark.parametrize("task", [sf.Detect, sf.Classify])
+def test_classes_of_a_task(task):
+    for classes, got in (("coin", "str 'coin'"), ((), "tuple ()"), (("coin", ""), "tuple ('coin', '')"), (3, "int 3"),
+                         (["a", "b", "a"], "list ['a', 'b', 'a']"), ((1, 2), "tuple (1, 2)"),
+                         ({"a": 1}, "dict {'a': 1}")):
+        refused(f'{task.__name__}(classes): classes needs different names of classes, such as ("coin", "plate"); got '
+                f"{got}", task, classes)
+    assert task(["zq7", "zq8"]).classes == ("zq7", "zq8")
+
+
+FRAMES = RENDERER(GRAMMAR.sample(0, 4))
+
+
+@pytest.mark.parametrize("call, text", [
+    (lambda: sf.Photos("photos/"), "Photos(images): images needs uint8 images [N, H, W, 3]; scenefit.read_photos(fold"),
+    (lambda: sf.Model(GRAMMAR), "distribution needs a SceneDistribution; scenefit.load(path, grammar) reads a model;"),
+    (lambda: MODEL.sample("8"), "indices needs a number of scenes >= 0, or a list of their indices; got str '8'"),
+    (lambda: MODEL.sample(8.0), "got float 8.0"), (lambda: MODEL.sample(-1), "got int -1"),
+    (lambda: sf.label_boxes(PHOTOS), "label_boxes(frames, label_policy=None): frames needs Frames, as scenefit.render"),
+    (lambda: sf.label_boxes(FRAMES, {"min_pixels": 4}), "label_policy needs scenefit.LabelPolicy(...), or None; got"),
+    (lambda: sf.flat_field("photos/"), "flat_field(images): images needs uint8 images [N, H, W, 3], such as"),
+    (lambda: sf.flat_field(PHOTOS), "got a value of type Photos"),
+    (lambda: sf.correct_flat_field(PHOTOS.images, "zq7"), "field needs the array that flat_field(images) returns; got"),
+    (lambda: sf.correct_flat_field(PHOTOS, None), "correct_flat_field(images, field): images needs"),
+    (lambda: sf.Detect(("dot",)).train(FRAMES.images, FRAMES.objects, 0), "labels needs Boxes, such as scenefit."),
+    (lambda: sf.Settings(device="gpu"), "device must be \"cpu\" or \"cuda\", got 'gpu'")])
+def test_more_functions(call, text):
+    refused(text, call)
+
+
+def test_photos_of_images_alone_and_no_scenes():
+    photos = sf.Photos(PHOTOS.images)
+    assert (photos.paths, photos.skipped, photos.label.tolist(), photos.boxes) == ((), (), [""] * 12, None)
+    assert len(MODEL.sample(0)) == len(MODEL.sample([])) == 0 and MODEL.sample(0).kinds == MODEL.sample(1).kinds
+
+
+def test_a_missing_gpu_is_named_before_the_work(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    labelled = sf.Photos(PHOTOS.images, label=np.full(12, "a"))
+    refused('settings.device is "cuda", but PyTorch finds no GPU; use Settings(device="cpu")', sf.fit_steps, GRAMMAR,
+            RENDERER, PHOTOS, labelled, settings=sf.Settings(device="cuda"))

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_each_name_imports(name: str) -> None:
 def test_another_name_is_refused() -> None:
     with pytest.raises(AttributeError, match="scenefit has no 'gues'; there are Angle, Boxes, "):
         _ = scenefit.gues
+
+
+def test_a_misspelt_name_is_suggested_and_the_version_is_there() -> None:
+    with pytest.raises(AttributeError, match=r"has no 'read_photo'; did you mean 'read_photos'\? There are Angle, "):
+        _ = scenefit.read_photo
+    assert scenefit.__version__ == version("scenefit")
 
 
 def revealed(names: list[str], folder: Path) -> dict[str, str]:

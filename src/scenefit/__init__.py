@@ -8,6 +8,7 @@
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to _HOME
@@ -134,11 +135,18 @@ _HOME = {
     "uniform_randomisation": "scenes.grammar.domain_randomisation",
 }
 __all__ = sorted(_HOME)
+__version__: str
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("scenefit")
     if name not in _HOME:
-        raise AttributeError(f"scenefit has no {name!r}; there are {', '.join(__all__)}")
+        from scenefit.scenes.suggestions import did_you_mean
+
+        hint = did_you_mean(name, __all__)
+        raise AttributeError(f"scenefit has no {name!r}{f'{hint} There' if hint else '; there'} are "
+                             f"{', '.join(__all__)}")
     value = getattr(import_module(f"scenefit.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -12,7 +12,7 @@ from scenefit.inference.fit import fit, fit_steps
 
 GRAMMAR, RENDERER = dot(sf.learned(sf.Uniform(2, 14))), dots()
 REAL = photos(GRAMMAR, RENDERER, 5)
-A_RENDERER = "a renderer, a function from scenes to frames: one decorated with @scenefit.each, or an instance of"
+A_RENDERER = "a renderer: a function below @scenefit.each, a function of scenes, Shapes(...) or Sprites(...); got a"
 
 
 @pytest.mark.parametrize("call", [fit, fit_steps])
@@ -20,7 +20,7 @@ A_RENDERER = "a renderer, a function from scenes to frames: one decorated with @
     ((RENDERER, GRAMMAR, REAL), "grammar needs a scenefit.Grammar; got a value of type Sprites"),
     ((GRAMMAR, GRAMMAR, REAL), f"renderer needs {A_RENDERER}"),
     ((GRAMMAR, sf.Shapes, REAL), "got the class Shapes"),
-    ((GRAMMAR, REAL, RENDERER), "renderer needs a renderer, a function"),
+    ((GRAMMAR, REAL, RENDERER), "renderer needs a renderer: a function"),
     ((GRAMMAR, "zq7.py", REAL), "got str 'zq7.py'")])
 def test_the_grammar_and_the_renderer(call, given, text):
     with pytest.raises(ValueError) as caught:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from scenefit.files.scratch import release, scratch_array
+from scenefit.scenes.arguments import check_argument
 
+IMAGES = "uint8 images [N, H, W, 3], such as scenefit.read_photos(folder, size).images"
 MIN_PHOTOS = 20  # needed to separate the flat field from the scenes
 MAX_PHOTOS = 200  # used: more hardly improve the estimate
 REACH = 1 / 30  # of the shorter side: larger structures may be light of the scene, and are removed in part only
@@ -27,6 +29,7 @@ def flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     0 where photos do not agree, as after the camera was moved, and where they are dark. Needs 2 bytes of memory for
     each value of up to 200 photos. ValueError for fewer than 20 photos, or images of another shape.
     """
+    check_argument("flat_field(images)", "images", images, isinstance(images, np.ndarray), IMAGES)
     if images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(f"photos need the shape [N, H, W, 3], got {list(images.shape)}")
     if len(images) < MIN_PHOTOS:
@@ -50,6 +53,9 @@ def flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def correct_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Photos [N, H, W, 3] divided by a flat field [H, W, 3] (its logarithm). ValueError for photos of another size."""
+    call = "correct_flat_field(images, field)"
+    check_argument(call, "images", images, isinstance(images, np.ndarray), IMAGES)
+    check_argument(call, "field", field, isinstance(field, np.ndarray), "the array that flat_field(images) returns")
     if images.shape[1:] != field.shape:
         raise ValueError(f"a flat field of {field.shape[:2]} pixels cannot correct photos of {images.shape[1:3]}; "
                          "bring the photos to the size that it was made from")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.frames import Frames
+from scenefit.scenes.arguments import check_argument
 
 MARGIN, MARGIN_SHARE = 3, 0.1  # width of the surroundings of an object: pixels, plus a share of its longer side
 MIN_BACKGROUND = 0.05  # share of the surroundings: with less background among them, all of them count
@@ -100,6 +101,11 @@ class LabelPolicy:
 
 def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:
     """The labels of frames as boxes, without writing a file: the same that the formats write."""
+    call = "label_boxes(frames, label_policy=None)"
+    check_argument(call, "frames", frames, isinstance(frames, Frames),
+                   "Frames, as scenefit.render(renderer, scenes) returns them; those of photos are photos.boxes")
+    check_argument(call, "label_policy", label_policy, label_policy is None or isinstance(label_policy, LabelPolicy),
+                   "scenefit.LabelPolicy(...), or None")
     label_policy, objects = label_policy or LabelPolicy(), frames.objects
     kept, box = label_policy.keeps(frames), label_policy.boxes(frames)
     return make_boxes(len(frames), objects.scene[kept], box[kept], objects.name[kept])

@@ -22,9 +22,8 @@ from scenefit.metrics.kid import kid
 from scenefit.metrics.mmd import Kernel, NoiseFloor, kernel, mmd2, noise_floor
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
-from scenefit.renderers.arguments import check_renderer, is_function
 from scenefit.renderers.batches import image_chunks, recut
-from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.arguments import check_argument, check_renderer, is_function
 from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch

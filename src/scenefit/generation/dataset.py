@@ -36,9 +36,8 @@ from scenefit.generation.chunks import (
 )
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
-from scenefit.renderers.arguments import check_renderer
 from scenefit.renderers.processes import Pool, Work
-from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.arguments import check_argument, check_renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 

@@ -5,8 +5,8 @@ from typing import Any
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.caller import warn
 from scenefit.inference.settings import Settings
-from scenefit.renderers.arguments import check_grammar, check_renderer, check_seed, is_function
-from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.arguments import check_argument, check_renderer, check_seed, is_function
+from scenefit.scenes.grammar import Grammar
 
 CALL = "fit(grammar, renderer, real, labelled=None)"
 
@@ -15,7 +15,7 @@ def check_fit(grammar: Any, renderer: Any, labelled: Any, seed: Any, settings: A
               label_policy: Any) -> None:
     """ValueError, naming the argument and what it takes; a warning for a task without use. Photos are checked
     where they are read, and the parts of a task where it is used."""
-    check_grammar(CALL, grammar)
+    check_argument(CALL, "grammar", grammar, isinstance(grammar, Grammar), "a scenefit.Grammar")
     check_renderer(CALL, renderer)
     check_seed(CALL, seed)
     check_argument(CALL, "settings", settings, settings is None or isinstance(settings, Settings),

@@ -119,6 +119,9 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     few, photos = as_labelled(labelled, size), as_photos(real, size, settings.max_photos)
     if few_photos(len(photos)):
         warn(few_photos(len(photos)))
+    if few is not None and settings.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f'settings.device is "{settings.device}", but PyTorch finds no GPU; use '
+                         'Settings(device="cpu")')
     rendered = int(renderer_info(renderer).size is None)  # the scene rendered to see its size
     if few is None or settings.task.gradient == "none":
         task = None

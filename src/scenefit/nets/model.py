@@ -13,7 +13,7 @@ from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.attributes import Attribute
-from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar import Grammar, scene_indices
 from scenefit.scenes.grammar.changes import grammar_changes, is_description
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
@@ -35,6 +35,11 @@ class Model:
     distribution: SceneDistribution
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_argument("Model(distribution)", "distribution", self.distribution,
+                       isinstance(self.distribution, SceneDistribution),
+                       "a SceneDistribution; scenefit.load(path, grammar) reads a model")
+
     @property
     def grammar(self) -> Grammar:
         return self.distribution.grammar
@@ -45,8 +50,12 @@ class Model:
         return self.distribution.structure
 
     def sample(self, indices: Any, seed: int | None = None) -> SceneBatch:
-        """Scenes of the learned distribution: indices [S], or how many. A scene is the same in any batch."""
-        return self.distribution.sample(derive_seed(self.seed, "model") if seed is None else seed, indices)
+        """Scenes of the learned distribution: indices [S], or how many. A scene is the same in any batch.
+
+        seed: another than the model's own.  ValueError unless indices are whole numbers >= 0.
+        """
+        seed, index = derive_seed(self.seed, "model") if seed is None else seed, scene_indices(indices)
+        return self.distribution.sample(seed, index) if len(index) else self.grammar.sample(seed, index)
 
     def copy(self) -> "Model":
         """A copy that further learning does not change."""

@@ -10,7 +10,7 @@ import numpy as np
 from scenefit.data.frame_checks import check_ids, check_masks, class_names
 from scenefit.data.frames import Frames
 from scenefit.files.working_folder import users_working_folder
-from scenefit.scenes.arguments import check_argument, describe_value
+from scenefit.scenes.arguments import check_argument, check_renderer, describe_value
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
@@ -131,8 +131,7 @@ def render(renderer: Renderer, scenes: SceneBatch) -> Frames:
     where one of the arguments is something else.  A renderer that changes the working folder changes it for itself
     alone.
     """
-    check_argument(CALL, "renderer", renderer, callable(renderer) and not isinstance(renderer, type),
-                   "a renderer: a function below @scenefit.each, a function of scenes, Shapes(...) or Sprites(...)")
+    check_renderer(CALL, renderer)
     check_argument(CALL, "scenes", scenes, isinstance(scenes, SceneBatch), "scenes, as grammar.sample(seed, 8) returns")
     with users_working_folder():
         return _render(renderer, scenes)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from scenefit.files.versions import other_python
 from scenefit.nets.model import Model, read_model
-from scenefit.renderers.arguments import check_grammar
 from scenefit.run.config import RunError
 from scenefit.run.folder import fit_model, open_run
 from scenefit.scenes.arguments import check_argument
@@ -26,7 +25,7 @@ def load(path: str | Path, grammar: Grammar) -> Model:
     """
     check_argument(CALL, "path", path, isinstance(path, str | Path),
                    "the name of a file that model.save(path) wrote, or of a run folder")
-    check_grammar(CALL, grammar)
+    check_argument(CALL, "grammar", grammar, isinstance(grammar, Grammar), "a scenefit.Grammar")
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{path} does not exist; give a file that model.save(path) wrote, or a run folder")

@@ -7,7 +7,7 @@ import inspect
 import math
 import numbers
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,32 @@ def check_argument(call: str, name: str, value: object, good: bool, takes: str) 
     """
     if not good:
         raise ValueError(f"{call}: {name} needs {takes}; got {describe_value(value)}")
+
+
+def check_renderer(call: str, renderer: object) -> None:
+    """ValueError for what cannot be called with scenes: a grammar, a class in place of an instance, a file's name."""
+    check_argument(call, "renderer", renderer, is_function(renderer),
+                   "a renderer: a function below @scenefit.each, a function of scenes, Shapes(...) or Sprites(...)")
+
+
+def check_seed(call: str, seed: Any) -> None:
+    """ValueError unless seed is a whole number in 0..2**64 - 1."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    check_argument(call, "seed", seed, whole and 0 <= seed < 2**64, "a whole number in 0..2**64 - 1")
+
+
+def class_names(call: str, classes: Any) -> tuple[str, ...]:
+    """Names of classes as a tuple. ValueError for a text, for no name, and for one that is empty or there twice."""
+    good = isinstance(classes, Collection) and not isinstance(classes, str | bytes | Mapping)
+    names = tuple(classes) if good else ()
+    good = bool(names) and all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names)
+    check_argument(call, "classes", classes, good, 'different names of classes, such as ("coin", "plate")')
+    return names
+
+
+def is_function(value: object) -> bool:
+    """A function, or an instance that can be called; not a class."""
+    return callable(value) and not isinstance(value, type)
 
 
 def is_finite(value: Any) -> bool:

@@ -20,6 +20,7 @@ from scenefit.files.scratch import release
 from scenefit.metrics.features import to_tensor
 from scenefit.nets.influence import unit_spread
 from scenefit.nets.optimise import minimise_steps, shuffled_batches
+from scenefit.scenes.arguments import class_names
 from scenefit.scenes.rng import derive_seed
 
 Network = Callable[[tuple[int, int], int], nn.Module]
@@ -57,6 +58,9 @@ class Classify:
     learning_rate: float = 4e-3
     network: Network = small_network
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", class_names("Classify(classes)", self.classes))
 
     def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> NDArray[np.str_]:
         """Class names of renders or photos [N]; label_policy chooses objects, so it changes none of them.

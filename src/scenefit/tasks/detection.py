@@ -27,6 +27,7 @@ from scenefit.nets.augmentation import Augment, augmented
 from scenefit.nets.centre_network import Backbone, Detector, Targets, class_weights, decode, loss
 from scenefit.nets.influence import damped_influence, unit_spread
 from scenefit.nets.optimise import endless_batches, minimise_steps
+from scenefit.scenes.arguments import check_argument, class_names
 from scenefit.scenes.rng import derive_seed
 
 Images = NDArray[np.uint8]
@@ -79,6 +80,9 @@ class Detect:
     train_backbone: bool = False
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", class_names("Detect(classes)", self.classes))
+
     def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> Boxes:
         """Boxes of the objects in renders that label_policy chooses, or of labelled photos.
 
@@ -87,8 +91,8 @@ class Detect:
         if isinstance(source, Frames):
             boxes = label_boxes(source, label_policy)
         elif source.boxes is None:
-            raise ValueError(f"the {len(source)} labelled photos have classes of whole photos; a detector needs photos "
-                             "with boxes")
+            have = "classes of whole photos" if any(source.label) else "no labels"
+            raise ValueError(f"the {len(source)} labelled photos have {have}; a detector needs photos with boxes")
         else:
             boxes = source.boxes
         self.class_indices(boxes.name)
@@ -150,6 +154,8 @@ class Detect:
     def train_steps(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
                     others: _Source | None = None, parts: int = 1) -> Iterator[Detector]:
         """The network after each of `parts` equal parts of the training. others: half of each batch."""
+        check_argument("train(images, labels, seed)", "labels", labels, isinstance(labels, Boxes),
+                       "Boxes, such as scenefit.label_boxes(frames) or photos.boxes")
         network = self.fresh(seed) if start is None else copy.deepcopy(start)
         sources = [self._source(network, images, labels, derive_seed(seed, "augment 0"))]
         sources += [] if others is None else [others]

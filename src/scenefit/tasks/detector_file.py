@@ -90,6 +90,8 @@ def load_detector(path: str | Path, device: str = "cpu") -> TrainedDetector:
     check_argument("load_detector(path)", "path", path, isinstance(path, str | Path),
                    "the name of a file that scenefit train wrote")
     check_argument("load_detector(path)", "device", device, isinstance(device, str), 'a text, "cpu" or "cuda"')
+    if not Path(path).exists():
+        raise ValueError(f"{path} does not exist; give a file that scenefit train or detector.save(path) wrote")
     return read_trained(path, device)
 
 
@@ -98,8 +100,8 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
     or no detector."""
     tensors, metadata = read_tensors(path, AGAIN)
     if "classes" not in metadata:
-        other = ", but a model, which scenefit.load(path, grammar) reads" if {"model", "run"} & set(metadata) else ""
-        raise CorruptFile(f"{path} is not a detector{other}; {AGAIN}")
+        fix = "it is a model, which scenefit.load(path, grammar) reads" if {"model", "run"} & set(metadata) else AGAIN
+        raise CorruptFile(f"{path} is not a detector; {fix}")
     if metadata.get("format") != FORMAT:
         raise CorruptFile(f"{path} was written by another version of scenefit (its format is "
                           f"{metadata.get('format', 'not recorded')}, and this version reads format {FORMAT}); {AGAIN}")

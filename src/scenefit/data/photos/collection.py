@@ -20,6 +20,7 @@ from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, descri
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
 from scenefit.files.scratch import release, scratch_array, take_rows
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.scene import row_numbers, rows_of
 
 MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without a warning
@@ -30,7 +31,8 @@ class Photos:
     """Photos of one size, with labels if there are any.
 
     images: uint8 [N, H, W, 3]; those of read photos, where they are more than 256 MiB, lie in a temporary file.
-    paths: files, none for arrays.  label: class of each [N], "" if unlabelled.
+    paths: files, none for arrays.  label: class of each [N], "" if unlabelled, None for "" for
+    all.
     photos[0], photos[10:20] are photos too; a notebook shows them as pictures.
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
@@ -38,10 +40,16 @@ class Photos:
     """
 
     images: NDArray[np.uint8]
-    paths: tuple[Path, ...]
-    skipped: tuple[Skipped, ...]
-    label: NDArray[np.str_]
+    paths: tuple[Path, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    label: NDArray[np.str_] = None  # type: ignore[assignment]  # none for any photo
     boxes: Boxes | None = None
+
+    def __post_init__(self) -> None:
+        check_argument("Photos(images)", "images", self.images, isinstance(self.images, np.ndarray),
+                       "uint8 images [N, H, W, 3]; scenefit.read_photos(folder, size) reads a folder")
+        if self.label is None:
+            object.__setattr__(self, "label", np.full(len(self.images), ""))
 
     def __len__(self) -> int:
         return len(self.images)

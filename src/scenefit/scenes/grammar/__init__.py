@@ -40,7 +40,8 @@ from scenefit.scenes.priors import Prior, Tabulated
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch
 
-__all__ = ["Attribute", "Grammar", "NormalisedValues", "Offsets", "Repeat", "Rule", "View", "reflect", "repeat"]
+__all__ = ["Attribute", "Grammar", "NormalisedValues", "Offsets", "Repeat", "Rule", "View", "reflect", "repeat",
+           "scene_indices"]
 
 N_NAMED = 8  # kinds, and learned attributes, that are named when a grammar is printed
 N_TRIAL_SCENES = 32  # sampled when a grammar is made, so that errors in conditional priors are raised there
@@ -118,7 +119,7 @@ class Grammar:
         chances = {kind: self.rule_probabilities(kind) for kind in self.kinds if rules[kind]}
         for kind, given in (odds or {}).items():
             chances[kind] = _odds(self, kind, given)
-        return Derivation(self.start, self.attributes, rules, chances, offsets or {}, seed, _indices(indices),
+        return Derivation(self.start, self.attributes, rules, chances, offsets or {}, seed, scene_indices(indices),
                       decide).derive()
 
     def decode(self, scenes: SceneBatch, offsets: Offsets) -> tuple[SceneBatch, dict[Key, NormalisedValues]]:
@@ -320,7 +321,8 @@ def _odds(grammar: Grammar, kind: str, given: Any) -> Array:
     return odds / odds.sum()
 
 
-def _indices(indices: Any) -> Ints:
+def scene_indices(indices: Any) -> Ints:
+    """Indices [S] from their list, or how many. ValueError unless they are whole numbers >= 0."""
     if np.ndim(indices) == 0:
         whole = isinstance(indices, int | np.integer) and not isinstance(indices, bool)
         check_argument("sample(seed, indices)", "indices", indices, whole and int(indices) >= 0,
