@@ -31,8 +31,7 @@ class Photos:
     """Photos of one size, with labels if there are any.
 
     images: uint8 [N, H, W, 3]; those of read photos, where they are more than 256 MiB, lie in a temporary file.
-    paths: files, none for arrays.  label: class of each [N], "" if unlabelled, None for "" for
-    all.
+    paths: files, none for arrays.  label: class of each [N], "" if unlabelled, None for "" everywhere.
     photos[0], photos[10:20] are photos too; a notebook shows them as pictures.
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
