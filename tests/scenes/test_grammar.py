@@ -137,6 +137,8 @@ REFUSED: dict[str, Callable[[], Any]] = {
         lambda: Grammar("a", {3: {}}),
     f"{CALL}: symbols needs kinds that are texts, without spaces at their ends; got str 'zq7 '":
         lambda: Grammar("a", {"zq7 ": {}}),
+    f"{CALL}: symbols needs kinds that are texts, without spaces at their ends; got str ''":
+        lambda: Grammar("a", {"a": {}, "": {}}),
     f"{CALL}: rules needs a list of rules, such as [Rule('table', ['coin'])]; got a value of type Rule":
         lambda: Grammar("a", {"a": LEAF, "b": LEAF}, Rule("a", ["b"])),
     f"{CALL}: rules needs a list of rules, such as [Rule('table', ['coin'])]; got tuple ('a', ['b'])":
