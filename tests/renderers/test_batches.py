@@ -5,6 +5,7 @@ import pytest
 from toys import dot, dots
 
 from scenefit.files.scratch import collect_arrays
+from scenefit.renderers import renderer_info
 from scenefit.renderers.batches import recut, render_images, render_parts, scenes_at_once
 from scenefit.scenes.priors import Uniform
 
@@ -32,3 +33,25 @@ def test_chunks_are_recut_and_collected_in_order():
             assert [len(part) for part in parts] == [min(count, 11 - at) for at in range(0, 11, count)]
             assert np.array_equal(np.concatenate(parts), images)
         assert np.array_equal(collect_arrays(np.split(images, cuts), 11), images)
+
+
+class Workers:
+    """A pool as the chunks see it: it takes batches ahead of what it has given."""
+
+    workers, info = 2, renderer_info(dots())
+
+    def __init__(self):
+        self.sizes = []
+
+    def frames(self, batches):
+        for batch in batches:
+            self.sizes.append(len(batch))
+            yield dots()(batch)
+
+
+@pytest.mark.parametrize(("pixels", "most"), [(7 * 256, 7), (2**24, 64)])
+def test_the_workers_of_a_pool_get_chunks_of_their_own(pixels, most):
+    pool, scenes = Workers(), dot(Uniform(3, 13)).sample(0, 150)
+    chunks = [frames.images for frames in render_parts(pool, scenes, None, pixels)]
+    assert np.array_equal(np.concatenate(chunks), dots()(scenes).images)
+    assert max(pool.sizes) <= most and len(pool.sizes) == -(-150 // most)

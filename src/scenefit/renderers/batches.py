@@ -5,6 +5,8 @@ Legend: S scenes; H, W pixels.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from scenefit.scenes.scene import SceneBatch
 PIXELS = 2**22  # rendered at once: 64 images of 256x256, 4 of 1280x720
 SCENES = 4096  # rendered at once at most
 FIRST = 16  # scenes rendered at once until the size of the images is known
-WORKER_SCENES, WORKER_PIXELS = 64, 2**27  # a worker draws 64 scenes at once; of all workers together at most so many
+WORKER_SCENES = 64  # that a worker process renders at once at most
 Images = NDArray[np.uint8]
 
 
@@ -48,7 +50,7 @@ def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] |
                  pixels: int | None = None) -> Iterator[Frames]:
     """Frames of some scenes at a time, in order. size: (height, width) of the images, where it is known.
 
-    pixels: of the images of one chunk. Each worker of a pool gets its usual 64 scenes where that is not far more.
+    pixels: of the images of one chunk. The workers of a pool render one chunk each at the same time.
     """
     size, done = size or renderer_info(renderer).size, 0
     if size is None and len(scenes):
@@ -59,10 +61,10 @@ def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] |
     left = len(scenes) - done
     if left > 0:
         assert size is not None
-        workers = getattr(renderer, "workers", 0)
-        count = max(scenes_at_once(size, pixels), min(WORKER_SCENES * workers, scenes_at_once(size, WORKER_PIXELS)))
-        for rows in np.array_split(np.arange(done, len(scenes)), -(-left // count)):
-            yield render(renderer, scenes.take(rows))
+        count, pool = scenes_at_once(size, pixels), renderer if getattr(renderer, "workers", 0) else None
+        count = count if pool is None else min(count, WORKER_SCENES)
+        chunks = map(scenes.take, np.array_split(np.arange(done, len(scenes)), -(-left // count)))
+        yield from map(partial(render, renderer), chunks) if pool is None else cast("Any", pool).frames(chunks)
 
 
 def image_chunks(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] | None = None,
