@@ -262,7 +262,7 @@ def test_a_broken_photo_among_good_ones(world, tmp_path):
     assert "warning: skipped photos/broken.jpg: " in said
     record = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert record["real"]["count"] == 40 and record["real"]["skipped"][0][0] == "photos/broken.jpg"
-    assert "1 real photos were skipped: broken.jpg (" in (tmp_path / "run/report.html").read_text()
+    assert "Skipped 1 of the real photos: broken.jpg (" in (tmp_path / "run/report.html").read_text()
 
 
 def test_photos_that_read_nearly_black_are_named(world, tmp_path):

@@ -14,7 +14,6 @@ from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.batches import render_images
 from scenefit.renderers.scene_file import load_scene
-from scenefit.run.config import RunError
 from scenefit.run.results import read_evaluation, read_progress, write_evaluation, write_progress
 
 
@@ -163,8 +162,8 @@ def test_an_evaluation_comes_back_from_its_file(scene, tmp_path):
     plain = json.loads(path.read_text())
     del plain["distances"]["shrunk"]
     path.write_text(json.dumps(plain))
-    with pytest.raises(RunError, match=r"evaluation\.json is damaged: it needs the baselines grammar, shrunk, learned"):
+    with pytest.raises(CorruptFile, match=r"evaluation\.json is damaged: it needs the baselines grammar, shrunk, le"):
         read_evaluation(path)
     path.write_text('{"features": "run"}')
-    with pytest.raises(RunError, match=r"evaluation\.json is damaged: photos: Field required; delete it, or"):
+    with pytest.raises(CorruptFile, match=r"evaluation\.json is damaged: photos: Field required; delete it, or"):
         read_evaluation(path)

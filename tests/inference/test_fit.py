@@ -540,6 +540,8 @@ def test_a_renderer_that_gives_nan_is_named_with_its_scene():
                                          "got 1000000000.0"),
     (lambda: TaskReward(weight=-1), "task.weight must be at least 0, got -1"),
     (lambda: TaskReward(weight=float("nan")), "task.weight must be at least 0, got nan"),
+    (lambda: TaskReward(weight=float("inf")), "task.weight needs a finite number, got inf"),
+    (lambda: Settings(device="zq7"), "device must be cpu, cuda or a certain GPU such as cuda:1, got 'zq7'"),
     (lambda: Structure(renders=63), "structure.renders must be 0, or at least 64 renders a round, got 63"),
     (lambda: Structure(epochs=0), "structure.epochs must be positive, got 0"),
     (lambda: Settings(max_renders=39), "max_renders must be at least 40, got 39"),
@@ -586,6 +588,10 @@ def test_arguments_of_a_fit_that_make_no_sense():
                                                         r"alone goes as .*; got a value of type RegressionAbc"),
                         ({"state": first.model.state()}, "state needs the `state` of a Step, got dict without"),
                         ({"state": first}, "state needs the `state` of a Step, got Step without"),
+                        ({"state": first.state, "settings": quick("cma-es")},
+                         r"state is of another fit: it was made with the method moment-matching \(.*mmd-descent: 3.*\)"
+                         r", and these settings make the method cma-es \(.*; give the settings that it was made with"),
+                        ({"state": first.state, "settings": quick(descent__steps=7)}, "these .* mmd-descent: 7"),
                         ({"labelled": few, "task": Half()}, "task Half lacks influence; scenefit.Task describes"),
                         ({"labelled": few, "task": Classify}, "task Classify is a class; make one"),
                         ({"labelled": few, "task": Half(), "settings": quick(task__gradient="reinforce")},
@@ -606,8 +612,11 @@ def test_settings_as_plain_values():
     assert Settings(RegressionAbc(3), max_renders=2000).within_budget().chosen.renders == 220
     with pytest.raises(ValueError, match=r"method must be one of auto, .*, got 'look'"):
         settings_from({"method": {"name": "look"}})
-    with pytest.raises(TypeError, match="round_renders"):
-        settings_from({"round_renders": 5})
+    for plain, text in (({"round_renders": 5}, "there is no setting round_renders; did you mean 'max_renders'"),
+                        ({"descent": {"stepz": 5}}, r"there is no setting descent\.stepz; did you mean 'steps'"),
+                        ({"method": {"name": "abc", "zq7": 5}}, r"there is no setting method\.zq7")):
+        with pytest.raises(ValueError, match=text):
+            settings_from(plain)
 
 
 def test_single_settings_by_their_paths():

@@ -131,7 +131,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(world, tmp_path):
 def test_settings_that_were_tampered_with(copy, old, new, message):
     path = copy / "settings.json"
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(RunError, match=message):
+    with pytest.raises((CorruptFile, RunError), match=message):
         open_run(copy)
 
 
@@ -260,10 +260,10 @@ def test_steps_beyond_the_checkpoint_are_dropped_and_missing_ones_noticed(world,
     with pytest.raises(CorruptFile, match=r"steps\.jsonl lacks steps before the checkpoint; delete"):
         finish(world, broken_off)
     path.write_text("garbage\n" + good)
-    with pytest.raises(CorruptFile, match=r"steps\.jsonl is damaged in line 1 .*delete .*checkpoint\.safetensors"):
+    with pytest.raises(CorruptFile, match=r"steps\.jsonl, line 1, is damaged: .*; delete .*checkpoint\.safetensors"):
         finish(world, broken_off)
     path.write_text(good.replace('"renders": ', '"renders": "many", "was": ', 1))
-    with pytest.raises(CorruptFile, match=r"steps\.jsonl is damaged in line 1 \(renders should be int\); delete"):
+    with pytest.raises(CorruptFile, match=r"steps\.jsonl, line 1, is damaged: renders should be int; delete"):
         finish(world, broken_off)
     path.write_text(good + '{"number": 99, "stage": "x"}\n{"num')
     done = finish(world, broken_off)

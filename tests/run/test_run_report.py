@@ -8,6 +8,7 @@ from blobs import call, fit_command, make
 from PIL import Image
 
 import scenefit as sf
+from scenefit.files.json_files import CorruptFile
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
@@ -45,7 +46,7 @@ def test_the_content_of_a_report(run):
 def test_a_lost_summary_says_what_to_do(run):
     good = run.path("summary.json").read_bytes()
     run.path("summary.json").unlink()
-    with pytest.raises(RunError, match=r"summary\.json cannot be read .*; run scenefit report on the folder with --re"):
+    with pytest.raises(CorruptFile, match=r"summary\.json cannot be read .*; run scenefit report on the folder with"):
         read_summary(run.path("summary.json"), run.config.identity)
     run.path("summary.json").write_bytes(good)
 
@@ -90,7 +91,7 @@ def test_skipped_photos_and_spent_budgets_are_noted(run, monkeypatch):
     cut[-1]["number"] = len(cut) + 9  # seven steps of this stage, and three of a stage that never began
     monkeypatch.setattr("scenefit.run.report.steps", lambda _: cut)
     assert notes(type(run)(run.folder, record)) == [
-        FEW_PHOTOS, "5 real photos were skipped: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
+        FEW_PHOTOS, "Skipped 5 of the real photos: a.jpg (broken); b.jpg (broken); c.jpg (broken); and 2 more.",
         "The budget ended the stage mmd-descent after 2 of 9 steps.",
         "The budget left out 3 steps, of stages that it did not begin."]
     monkeypatch.setattr("scenefit.run.report.steps", steps)
@@ -124,4 +125,4 @@ def test_left_out_labels_are_told_as_such(run):
     labelled = run.config.real.model_copy(update={"skipped": skipped})
     record = run.config.model_copy(update={"labelled": labelled})
     assert notes(type(run)(run.folder, record))[1] == (
-        "2 labelled photos or labels were skipped: a.xml (object 2: is empty); b.jpg (broken).")
+        "Skipped 2 of the labelled photos or labels: a.xml (object 2: is empty); b.jpg (broken).")

@@ -112,7 +112,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
         few = labelled.read(size, flat)
         images = photos(real, size, chosen.max_photos, flat, labelled.outside)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),
-                             label_policy, flat_field_hash(flat, size))
+                             label_policy, flat_field_hash(flat, size), scene)
         known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only
         if known is not None and known.finished:
             _say_finished(known, found, scene)

@@ -19,6 +19,11 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
 
 
+def counted(count: int, noun: str) -> str:
+    """"1 round", "3,000 rounds"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def printable(text: object) -> str:
     r"""A text or path as UTF-8 can hold it: every byte of a file name that is not UTF-8 becomes \xe9 or the like.
 

@@ -30,6 +30,14 @@ from scenefit.tasks import Task
 from scenefit.tasks.from_labels import renders_to_choose, task_for_labels
 
 
+class Checkpoint(dict[str, Tensor]):
+    """All that a fit resumes from: tensors by name.  made_with: its method and stages, as a text."""
+
+    def __init__(self, values: Mapping[str, Tensor], made_with: str):
+        super().__init__(values)
+        self.made_with = made_with
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """A finished step of a stage.
@@ -130,7 +138,16 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
         rendered += renders_to_choose(few)
     problem = Problem(grammar, renderer, photos, few, task, features, label_policy, settings.budget(), seed,
                       settings.device)
-    return _run(problem, settings.stages(problem), start(problem, rendered), state)
+    stages = settings.stages(problem)
+    made_with = _describe(settings, stages)
+    if isinstance(state, Checkpoint) and state.made_with != made_with:
+        raise ValueError(f"state is of another fit: it was made with {state.made_with}, and these settings make "
+                         f"{made_with}; give the settings that it was made with, or leave state out to start over")
+    return _run(problem, stages, start(problem, rendered), state, made_with)
+
+
+def _describe(settings: Settings, stages: tuple[Stage, ...]) -> str:
+    return f"the method {settings.chosen.name} ({', '.join(f'{stage.name}: {stage.steps}' for stage in stages)})"
 
 
 def check_learned(grammar: Grammar) -> None:
@@ -140,7 +157,7 @@ def check_learned(grammar: Grammar) -> None:
 
 
 def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
-         saved: Mapping[str, Tensor] | None) -> Iterator[Step]:
+         saved: Mapping[str, Tensor] | None, made_with: str) -> Iterator[Step]:
     steps = [(stage, step) for stage in stages for step in range(stage.steps)]
     work = np.cumsum([stage.work for stage, _ in steps])
     first, cpu, wall = 0, time.process_time(), time.monotonic()
@@ -156,8 +173,9 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
         seconds = time.process_time() - cpu
         yield Step(number, stage.name, step + 1, stage.steps, state.renders, state.trainings, state.distance,
                    state.metric, seconds, float(work[number] / work[-1]),
-                   {**tensors(state), "piece": torch.tensor(number), "cpu_seconds": torch.tensor(seconds).double(),
-                    "seconds": torch.tensor(time.monotonic() - wall).double()},
+                   Checkpoint({**tensors(state), "piece": torch.tensor(number),
+                               "cpu_seconds": torch.tensor(seconds).double(),
+                               "seconds": torch.tensor(time.monotonic() - wall).double()}, made_with),
                    Model(state.distribution, problem.seed), objective)
 
 

@@ -17,6 +17,7 @@ from scenefit.inference.stages.setting_types import check_types
 from scenefit.inference.stages.structure import Structure
 from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.inference.stages.validation import keep_best, validation
+from scenefit.scenes.suggestions import did_you_mean
 
 
 class Method(Protocol):
@@ -91,6 +92,8 @@ class Settings:
                 raise ValueError(f"{name} needs the settings scenefit.{kind.__name__}(...), got "
                                  f"{_kind(getattr(self, name))}")
         check_types(self)
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise ValueError(f"device must be cpu, cuda or a certain GPU such as cuda:1, got {self.device!r}")
         for name, least in (("validation_renders", 2), ("max_photos", 4)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -161,11 +164,20 @@ def settings_from(record: Mapping[str, Any]) -> Settings:
         name = given.pop("name", None)
         if not isinstance(name, str) or name not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
-        plain["method"] = METHODS[name](**given)
+        plain["method"] = _made(METHODS[name], given, "method.")
     for name, value in plain.items():
         if isinstance(value, Mapping) and name in kinds:
-            plain[name] = kinds[name](**value)
-    return Settings(**plain)
+            plain[name] = _made(kinds[name], value, f"{name}.")
+    return _made(Settings, plain)
+
+
+def _made(kind: Any, values: Mapping[str, Any], group: str = "") -> Any:
+    """kind(**values). ValueError, naming it, for a setting that it does not have. group: as of `check_types`."""
+    known = [one.name for one in fields(kind)]
+    for name in values:
+        if name not in known:
+            raise ValueError(f"there is no setting {group}{name}{did_you_mean(name, known)}")
+    return kind(**values)
 
 
 def flat(settings: Settings) -> dict[str, Any]:

@@ -182,7 +182,8 @@ def _misfit(renderer: Renderer, scenes: SceneBatch, frames: Any) -> str:
         return f"returned {len(images)} images for {count} scenes"
     size = renderer_info(renderer).size
     if size is not None and tuple(size) != images.shape[1:3]:
-        return f"has info.size {tuple(size)} (height, width), but returned images of {images.shape[1:3]}"
+        return (f"has info.size {tuple(size)} (height, width), but returned images of "
+                f"{images.shape[1:3]}; set info.size to what it returns, or leave it out")
     if not isinstance(frames.scenes, SceneBatch):
         return f"must return frames of the scenes that it was called with, got {describe_value(frames.scenes)}"
     if frames.scenes.seed != scenes.seed or not np.array_equal(frames.scenes.index, scenes.index):

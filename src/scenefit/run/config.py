@@ -1,6 +1,7 @@
 """The configuration of a run, the content of its settings.json, and how two of them differ."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
+from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.files.versions import versions
 from scenefit.inference.settings import Settings, flatten
 from scenefit.renderers.scene_file import SceneFile
@@ -27,19 +29,30 @@ class _Config(BaseModel):
 
 
 class SceneSource(_Config):
-    """path is absolute; hash as in `SceneFile`."""
+    """path is absolute; hash as in `SceneFile`; given: the path as it was typed, which reports show."""
 
     path: str
     hash: str
+    given: str = ""  # of runs that do not record it
+
+    @property
+    def shown(self) -> str:
+        return self.given or Path(self.path).name
 
 
 class PhotoSource(_Config):
-    """path is absolute.  hash: of the images at the renderer's size and of their labels.  skipped: name, reason."""
+    """path, given: as in `SceneSource`.  hash: of the images at the renderer's size and of their labels.  skipped:
+    name, reason."""
 
     path: str
     hash: str
     count: int
     skipped: list[tuple[str, str]] = Field(default_factory=list)
+    given: str = ""
+
+    @property
+    def shown(self) -> str:
+        return self.given or Path(self.path).name
 
 
 class RunConfig(_Config):
@@ -71,42 +84,52 @@ class RunConfig(_Config):
 
 def make_config(scene: SceneFile, seed: int, settings: Settings, size: tuple[int, int], real: Photos, real_path: Any,
                 labelled: Photos | None = None, labelled_path: Any = None, command: str = "",
-                label_policy: LabelPolicy | None = None, flat_field: str | None = None) -> RunConfig:
-    """The configuration of a fit."""
+                label_policy: LabelPolicy | None = None, flat_field: str | None = None,
+                scene_path: Any = "") -> RunConfig:
+    """The configuration of a fit. scene_path: as it was typed."""
     few = None if labelled is None else _source(labelled, labelled_path)
     policy = None if few is None or label_policy in (None, LabelPolicy()) else asdict(label_policy)
-    return RunConfig(seed=seed, settings=settings.record(), scene=SceneSource(path=str(scene.path), hash=scene.hash),
+    source = SceneSource(path=str(scene.path), hash=scene.hash, given=str(scene_path))
+    return RunConfig(seed=seed, settings=settings.record(), scene=source,
                      grammar=_from_json(scene.grammar.describe()), size=size, real=_source(real, real_path),
                      labelled=few, label_policy=policy, flat_field=flat_field, versions=versions(), command=command)
 
 
-def read_json(path: Path, form: type[Any], fix: str) -> Any:
-    """A JSON file as form, a pydantic model. RunError, naming what is wrong and where, and ending in fix."""
+def read_record(path: Path, form: type[Any], fix: str) -> Any:
+    """A JSON file as form, a pydantic model. CorruptFile, naming what is wrong and where, and ending in fix."""
+    return as_record(read_json(path, fix, dict), path, form, fix)
+
+
+def as_record(value: Any, path: Path, form: type[Any], fix: str) -> Any:
+    """A JSON value as form; otherwise as `read_record`."""
     try:
-        return form.model_validate(json.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror}); {fix}") from error
+        return form.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise RunError(f"{path} is damaged: {where}: {first['msg']}; {fix}") from error
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}; {fix}") from error
+        raise CorruptFile(f"{path} is damaged: {where}: {first['msg']}; {fix}") from error
 
 
 def read_config(path: Path) -> RunConfig:
-    """The settings.json of a run. RunError if it is damaged, or of another format."""
+    """The settings.json of a run. CorruptFile if it is damaged, RunError if it is of another format."""
     fix = "restore it from a copy, or remove the folder and run the same fit again"
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        data = {}  # `read_json` names what is wrong
-    if isinstance(data, dict) and "settings" in data and data.get("format") != FORMAT:
+    data = read_json(path, fix, dict)
+    if "settings" in data and data.get("format") != FORMAT:
         raise RunError(f"{path.parent} was written by another version of scenefit (its format is "
                        f"{data.get('format', 'not recorded')}, and this version reads format {FORMAT}); run the fit "
                        "again into a new folder")
-    config: RunConfig = read_json(path, RunConfig, fix)
+    config: RunConfig = as_record(data, path, RunConfig, fix)
+    if not _is_grammar(config.grammar):
+        raise CorruptFile(f"{path} is damaged: grammar: needs symbols with their attributes, and a list of rules; "
+                          f"{fix}")
     return config
+
+
+def _is_grammar(described: Mapping[str, Any]) -> bool:
+    """Whether it has the form of `Grammar.describe()`."""
+    symbols, rules = described.get("symbols", {}), described.get("rules", [])
+    return isinstance(symbols, dict) and isinstance(rules, list) and all(
+        isinstance(several, dict) for several in symbols.values())
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
@@ -142,7 +165,8 @@ def hash_photos(photos: Photos) -> str:
 
 def _source(photos: Photos, path: Any) -> PhotoSource:
     skipped = [(str(name), reason) for name, reason in photos.skipped]
-    return PhotoSource(path=str(Path(path).resolve()), hash=hash_photos(photos), count=len(photos), skipped=skipped)
+    return PhotoSource(path=str(Path(path).resolve()), hash=hash_photos(photos), count=len(photos), skipped=skipped,
+                       given=str(path))
 
 
 def _describe_photos(source: PhotoSource | None) -> str:

@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,8 +26,9 @@ import torch
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
+from scenefit.files.json_files import CorruptFile, parse_json
 from scenefit.files.plan import content
-from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
+from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.files.versions import other_python, versions
 from scenefit.inference.fit import Step, fit_steps
 from scenefit.inference.settings import Settings, settings_from
@@ -77,10 +79,13 @@ def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
     folder = Path(folder)
     if (folder / "settings.json").exists():
         run = open_run(folder)
-        differing = differences(run.config, wanted)
+        differing = "\n  ".join(differences(run.config, wanted))
+        if differing and _owner_of_results(run) == wanted.identity:
+            raise RunError(f"{run.path('settings.json')} was changed: the results beside it are of the fit as given "
+                           f"now. It differs in:\n  {differing}\nundo that change; nothing has to be fitted again")
         if differing:
-            raise RunError(f"{folder} holds a run of another fit. It differs in:\n  " + "\n  ".join(differing)
-                           + "\ngive another folder with --out, or remove this one")
+            raise RunError(f"{folder} holds a run of another fit. It differs in:\n  {differing}\ngive another folder "
+                           "with --out, or remove this one")
         return run
     held = content(folder)
     if held:
@@ -108,7 +113,7 @@ def open_run(folder: str | Path) -> Run:
     config = read_config(path)
     try:
         settings_from(config.settings)
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise RunError(f"{path} is damaged, or of another version of scenefit (this is {version('scenefit')}): "
                        f"settings: {error}; remove the folder and run the same fit again") from error
     return Run(folder, config)
@@ -120,7 +125,7 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
     RunError if it is missing, lies in the run folder, or has another grammar than the run, naming the differences.
     """
     path = Path(given) if given else Path(run.config.scene.path)
-    if not given and path.resolve().is_relative_to(run.folder.resolve()):
+    if not given and _passes_through(path, run.folder):
         raise RunError(f"{run.path('settings.json')} names a scene file in the run folder itself, {path}; no file in a "
                        "run folder is executed by default: give --scene FILE if you trust that file")
     if not path.exists():
@@ -136,6 +141,14 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
         return scene, []
     return scene, [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar has not, but "
                    "what it draws may have"]
+
+
+def _passes_through(path: Path, folder: Path) -> bool:
+    """Whether a path, as written or where its links lead, lies in a folder, by whatever name the folder is called."""
+    written = Path(os.path.abspath(path))
+    places = {*path.absolute().parents, *written.parents, *written.resolve().parents,
+              *(written.parent.resolve() / path.name).parents}
+    return folder.resolve() in {place.resolve() for place in places}
 
 
 def version_changes(run: Run) -> list[str]:
@@ -180,7 +193,7 @@ def fit_model(run: Run, grammar: Grammar) -> Model:
     _check_owner(run, path, facts)
     try:
         return load_model(grammar, tensors, run.config.seed)
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise CorruptFile(f"{path}: {error}; {_remake(path)}") from error
 
 
@@ -193,7 +206,7 @@ def fit_regressor(run: Run) -> AttributeRegressor:
         regressor = AttributeRegressor(run.config.size, int(facts["readings"]), bool(facts["grey"]),
                                        derive_seed(run.config.seed, "reader"))
         regressor.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CorruptFile(f"{path} does not fit this version of scenefit: {error}; {_remake(path)}") from error
     return regressor
 
@@ -202,24 +215,24 @@ def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
     """The lines of steps.jsonl, or those up to a step of this number. CorruptFile."""
     path = run.path("steps.jsonl")
     lines = path.read_bytes().split(b"\n") if path.exists() else []
-    found = []
+    found, fix = [], _remake(run.path("model.safetensors") if run.fitted else path)
     for number, line in enumerate(lines[:-1], 1):  # the last is cut short, or empty
-        try:
-            step = json.loads(line)
-            if upto is not None and step["number"] > upto:
-                break
-            _check_step(step)
-        except (ValueError, KeyError, TypeError) as error:
-            raise CorruptFile(f"{path} is damaged in line {number} ({error}); "
-                              f"{_remake(run.path('model.safetensors') if run.fitted else path)}") from error
+        step = parse_json(line, f"{path}, line {number},", fix, dict)
+        reason = _misfit(step)
+        if reason:
+            raise CorruptFile(f"{path}, line {number}, is damaged: {reason}; {fix}")
+        if upto is not None and step["number"] > upto:
+            break
         found.append(step)
     return found
 
 
-def _check_step(step: dict[str, Any]) -> None:
+def _misfit(step: dict[str, Any]) -> str:
+    """What is wrong with a line of steps.jsonl; "" if nothing."""
     for name, kinds in STEP.items():
-        if name not in step or not isinstance(step[name], kinds):
-            raise ValueError(f"{name} should be {' or '.join(kind.__name__ for kind in kinds)}")
+        if name not in step or not isinstance(step[name], kinds) or isinstance(step[name], bool):
+            return f"{name} should be {' or '.join(kind.__name__ for kind in kinds)}"
+    return ""
 
 
 def _resume(run: Run) -> dict[str, torch.Tensor] | None:
@@ -230,6 +243,8 @@ def _resume(run: Run) -> dict[str, torch.Tensor] | None:
         return None
     state, facts = read_tensors(path, _remake(path))
     _check_owner(run, path, facts)
+    if "piece" not in state:
+        raise CorruptFile(f"{path} is damaged: it has no number of a step; {_remake(path)}")
     kept = steps(run, int(state["piece"]))
     if not kept or kept[-1]["number"] != int(state["piece"]):
         raise CorruptFile(f"{run.path('steps.jsonl')} lacks steps before the checkpoint; {_remake(path)}")
@@ -265,7 +280,17 @@ def _append(path: Path, line: str, sync: bool) -> None:
 
 def _check_owner(run: Run, path: Path, facts: Mapping[str, Any]) -> None:
     if facts.get("run") != run.config.identity:
-        raise CorruptFile(f"{path} belongs to another run than {run.path('settings.json')}; {_remake(path)}")
+        settings = run.path("settings.json")
+        raise CorruptFile(f"{path} belongs to another run than {settings}: one of the two was changed, or copied from "
+                          f"another run. Undo that, {settings} first; only where that cannot be done, {_remake(path)}")
+
+
+def _owner_of_results(run: Run) -> str | None:
+    """The run that the results in its folder, or the last checkpoint, are of; None where there are none."""
+    for name in ("model.safetensors", "checkpoint.safetensors"):
+        with suppress(CorruptFile):
+            return str(read_tensors(run.path(name), "")[1].get("run"))
+    return None
 
 
 def _remake(path: Path) -> str:

@@ -10,6 +10,7 @@ from scenefit import report
 from scenefit.data.photos import Photos, few_photos
 from scenefit.evaluation.summary import N_SAMPLES, OutlierPhotos, summarise
 from scenefit.files.atomic import write_json
+from scenefit.files.text import counted, printable
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
 from scenefit.renderers.scene_file import SceneFile
@@ -66,12 +67,13 @@ def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -
              if step["distance"] is not None]
     floor = summary.floor
     return ReportContent(
-        title=f"Distribution of {scene.path.stem}, learned from {config.real.count} photos", verdict=summary.verdict,
-        subtitle=f"{config.real.path}", command=config.command, facts=_facts(run, summary),
+        title=f"Distribution of {printable(scene.path.stem)}, learned from {config.real.count} photos",
+        verdict=summary.verdict, subtitle=printable(config.real.shown), command=printable(config.command),
+        facts=_facts(run, summary),
         photos=samples.photos, prior=samples.prior, learned=samples.learned,
         trace=trace, floor=Interval(floor.mean, floor.low, floor.high), prior_distance=summary.prior,
         attributes=attributes(model, summary.at_bound), table=_table(run),
-        outliers=outlier_content(samples.outliers), notes=(*warnings, *notes(run)),
+        outliers=outlier_content(samples.outliers), notes=tuple(map(printable, (*warnings, *notes(run)))),
         detections=read_detections(run.path("detections.safetensors"), owner))
 
 
@@ -105,11 +107,12 @@ def stage_notes(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     done: dict[str, list[int]] = {}  # stage -> number of its steps, number planned
     for step in steps:
         done.setdefault(step["stage"], [0, step["of"]])[0] += 1
-    found = [f"The budget ended the stage {stage} after {count} of {of} steps."
+    found = [f"The budget ended the stage {stage} after {count} of {counted(of, 'step')}."
              for stage, (count, of) in done.items() if count < of]
     planned = steps[-1]["number"] + 1 if steps else 0
     missing = planned - sum(of for _, of in done.values())
-    return found + ([f"The budget left out {missing} steps, of stages that it did not begin."] if missing > 0 else [])
+    left_out = f"The budget left out {counted(missing, 'step')}, of stages that it did not begin."
+    return [*found, left_out] if missing > 0 else found
 
 
 def outlier_content(outliers: OutlierPhotos | None) -> Outliers | None:
@@ -128,7 +131,7 @@ def _skipped(source: PhotoSource | None, what: str) -> list[str]:
         return []
     named = "; ".join(f"{Path(path).name} ({reason})" for path, reason in source.skipped[:N_SKIPPED])
     more = f"; and {len(source.skipped) - N_SKIPPED} more" if len(source.skipped) > N_SKIPPED else ""
-    return [f"{len(source.skipped)} {what} were skipped: {named}{more}."]
+    return [f"Skipped {len(source.skipped)} of the {what}: {named}{more}."]
 
 
 def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, at_bound: str) -> AttributeContent:
@@ -145,9 +148,9 @@ def _facts(run: Run, summary: RunSummary) -> dict[str, str]:
     config = run.config
     return {"renders": f"{summary.renders:,}", "trainings": f"{summary.trainings:,}",
             "CPU time": f"{summary.cpu_seconds:.1f} s", "seed": str(config.seed),
-            "photos": f"{config.real.count} from {config.real.path}",
+            "photos": f"{config.real.count} from {printable(config.real.shown)}",
             "images": f"{config.size[0]} x {config.size[1]} pixels (height x width)",
-            "scene file": f"{config.scene.path} ({config.scene.hash[:8]})",
+            "scene file": f"{printable(config.scene.shown)} ({config.scene.hash[:8]})",
             "versions": ", ".join(f"{name} {number}" for name, number in config.versions.items() if name != "threads")}
 
 

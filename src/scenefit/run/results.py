@@ -4,6 +4,8 @@ Each but evaluation.json holds the identity of its run, so that a file copied fr
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from scenefit.data.boxes import make_boxes
 from scenefit.evaluation.evaluate import BASELINES, Evaluation, Predictions, Progress
 from scenefit.evaluation.summary import OutlierPhotos, Samples, Summary
 from scenefit.files.atomic import content_hash, write_json
+from scenefit.files.json_files import CorruptFile, parse_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.report.content import BaselineDetections, Detections
-from scenefit.run.config import RunError, read_json
+from scenefit.run.config import RunError, as_record, read_record
 
 SUMMARISE_AGAIN = "run scenefit report on the folder with --real DIR, which writes it again"
 EVALUATE_AGAIN = "delete it, or run scenefit evaluate again"
@@ -33,8 +36,8 @@ class RunSummary(Summary):
 
 
 def read_summary(path: Path, owner: str) -> RunSummary:
-    """RunError if the file is missing, damaged, or of another run than owner."""
-    found: RunSummary = read_json(path, RunSummary, SUMMARISE_AGAIN)
+    """CorruptFile if the file is missing or damaged, RunError if it is of another run than owner."""
+    found: RunSummary = read_record(path, RunSummary, SUMMARISE_AGAIN)
     _check_owner(path, found.run, owner)
     return found
 
@@ -53,8 +56,9 @@ def read_samples(path: Path, owner: str) -> Samples:
     tensors, metadata = read_tensors(path, SUMMARISE_AGAIN)
     _check_owner(path, metadata.get("run"), owner)
     found = {name: value.numpy() for name, value in tensors.items()}
-    outliers = OutlierPhotos(found["far"], found["far_by"], *found["far_share"].tolist()) if "far" in found else None
-    return Samples(found["photos"], found["prior"], found["learned"], outliers)
+    with _well_formed(path, SUMMARISE_AGAIN):
+        far = OutlierPhotos(found["far"], found["far_by"], *found["far_share"].tolist()) if "far" in found else None
+        return Samples(found["photos"], found["prior"], found["learned"], far)
 
 
 def write_evaluation(path: Path, found: Evaluation) -> None:
@@ -62,12 +66,12 @@ def write_evaluation(path: Path, found: Evaluation) -> None:
 
 
 def read_evaluation(path: Path) -> Evaluation | None:
-    """The evaluation that `write_evaluation` wrote; None if there is no file. RunError if it is damaged."""
+    """The evaluation that `write_evaluation` wrote; None if there is no file. CorruptFile if it is damaged."""
     if not path.exists():
         return None
-    found: Evaluation = read_json(path, Evaluation, EVALUATE_AGAIN)
+    found: Evaluation = read_record(path, Evaluation, EVALUATE_AGAIN)
     if set(found.distances) != set(BASELINES) or set(found.metrics) - set(BASELINES):
-        raise RunError(f"{path} is damaged: it needs the baselines {', '.join(BASELINES)}; {EVALUATE_AGAIN}")
+        raise CorruptFile(f"{path} is damaged: it needs the baselines {', '.join(BASELINES)}; {EVALUATE_AGAIN}")
     return found
 
 
@@ -88,15 +92,17 @@ def read_progress(path: Path, plan: Any) -> Progress | None:
     """The step that `write_progress` wrote last; None if there is none, or it is of another plan. CorruptFile."""
     if not path.exists():
         return None
-    tensors, metadata = read_tensors(path, "delete it: the evaluation starts over")
+    fix = "delete it: the evaluation starts over"
+    tensors, metadata = read_tensors(path, fix)
     if metadata.get("plan") != _hash(plan):
         return None
-    predictions = {}
-    for name, one in metadata["predictions"].items():
-        image, box, score = (tensors[f"{name} {part}"].numpy() for part in ("image", "box", "score"))
-        predictions[name] = Predictions(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
-    evaluation = Evaluation.model_validate(json.loads(metadata["evaluation"]))
-    return Progress(metadata["text"], metadata["done"], metadata["of"], evaluation, predictions)
+    with _well_formed(path, fix):
+        predictions = {}
+        for name, one in metadata["predictions"].items():
+            image, box, score = (tensors[f"{name} {part}"].numpy() for part in ("image", "box", "score"))
+            predictions[name] = Predictions(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
+        evaluation = as_record(parse_json(metadata["evaluation"], path, fix), path, Evaluation, fix)
+        return Progress(metadata["text"], metadata["done"], metadata["of"], evaluation, predictions)
 
 
 def write_detections(path: Path, detections: Detections, owner: str) -> None:
@@ -116,11 +122,26 @@ def read_detections(path: Path, owner: str) -> Detections | None:
     tensors, metadata = read_tensors(path, EVALUATE_AGAIN)
     if metadata.get("run") != owner:
         return None
-    baselines = [BaselineDetections(one["baseline"], _boxes(one["box"]), _masks(one["true"]), _masks(one["hit"]),
-                                    tuple(one["counts"]), one["false_at"], one["threshold"])
-                 for one in metadata["baselines"]]
-    return Detections(tensors["images"].numpy(), _boxes(metadata["truth"]), baselines, metadata["photos"],
-                      metadata["recalls"], metadata["note"])
+    with _well_formed(path, EVALUATE_AGAIN):
+        baselines = [BaselineDetections(one["baseline"], _boxes(one["box"]), _masks(one["true"]), _masks(one["hit"]),
+                                        tuple(one["counts"]), one["false_at"], one["threshold"])
+                     for one in metadata["baselines"]]
+        return Detections(tensors["images"].numpy(), _boxes(metadata["truth"]), baselines, metadata["photos"],
+                          metadata["recalls"], metadata["note"])
+
+
+@contextmanager
+def _well_formed(path: Path, fix: str) -> Iterator[None]:
+    """CorruptFile, ending in fix, where a block finds the parts of a file missing or of another form."""
+    try:
+        yield
+    except (CorruptFile, RunError):
+        raise
+    except KeyError as error:
+        raise CorruptFile(f"{path} is damaged: it has no {error.args[0]}; {fix}") from error
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise CorruptFile(f"{path} is damaged: a part of it has another form than scenefit writes ({error}); {fix}"
+                          ) from error
 
 
 def _boxes(parts: list[list[list[float]]]) -> list[np.ndarray]:

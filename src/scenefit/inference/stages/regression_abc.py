@@ -27,6 +27,7 @@ from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.corruptions import corrupt
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.files.scratch import collect_arrays
+from scenefit.files.text import counted
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor, once
 from scenefit.inference.stages.setting_types import check_types
@@ -84,8 +85,8 @@ class RegressionAbc:
         rounds = 2 + (1 + 1 / FAR) * (self.rounds - 1)  # the first has twice as many, the others an eighth more
         share = int((max_renders / 2 - N_SHOWN) / rounds)
         if share < MIN_RENDERS:
-            raise ValueError(f"max_renders={max_renders} is too few for {self.rounds} rounds of ABC of at least "
-                             f"{MIN_RENDERS} renders, which get half of them; give more renders, or fewer rounds")
+            raise ValueError(f"max_renders={max_renders} is too few for {counted(self.rounds, 'round')} of ABC of at "
+                             f"least {MIN_RENDERS} renders, which get half of them; give more renders, or fewer rounds")
         return replace(self, renders=min(self.renders, share))
 
     def trainings(self, regressor: Regressor) -> int:

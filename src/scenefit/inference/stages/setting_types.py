@@ -1,5 +1,6 @@
 """The check that every setting has the type that its class declares."""
 
+import math
 from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any, get_args
@@ -17,3 +18,5 @@ def check_types(settings: Any, group: str = "") -> None:
         if not any(isinstance(value, ACCEPTED[kind]) and (kind is bool or not isinstance(value, bool))
                    for kind in plain):
             raise ValueError(f"{group}{name} needs {' or '.join(NEEDS[kind] for kind in plain)}, got {value!r}")
+        if isinstance(value, float) and math.isinf(value):
+            raise ValueError(f"{group}{name} needs a finite number, got {value!r}")
