@@ -93,7 +93,7 @@ def test_average_precision(given, text):
 
 @pytest.mark.parametrize("task", [sf.Detect, sf.Classify])
 def test_classes_of_a_task(task):
-    for classes, got in (("coin", "str 'coin'"), ((), "tuple ()"), (("coin", ""), "tuple ('coin', '')"), (3, "int 3"),
+    for classes, got in (("coin", "str 'coin'"), ((), "tuple ()"), (3, "int 3"),
                          (["a", "b", "a"], "list ['a', 'b', 'a']"), ((1, 2), "tuple (1, 2)"),
                          ({"a": 1}, "dict {'a': 1}")):
         refused(f'{task.__name__}(classes): classes needs different names of classes, such as ("coin", "plate"); got '

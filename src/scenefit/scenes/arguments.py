@@ -39,10 +39,10 @@ def check_seed(call: str, seed: Any) -> None:
 
 
 def class_names(call: str, classes: Any) -> tuple[str, ...]:
-    """Names of classes as a tuple. ValueError for a text, for no name, and for one that is empty or there twice."""
+    """Names of classes as a tuple. ValueError for a text, for no name, and for one that is there twice."""
     good = isinstance(classes, Collection) and not isinstance(classes, str | bytes | Mapping)
     names = tuple(classes) if good else ()
-    good = bool(names) and all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names)
+    good = bool(names) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
     check_argument(call, "classes", classes, good, 'different names of classes, such as ("coin", "plate")')
     return names
 
