@@ -7,6 +7,7 @@ the images where it is to carry a gradient. Legend: N images; H, W pixels; F fea
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,10 @@ def to_tensor(images: Any) -> Tensor:
     return images.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
+def _reduced(reduce: Callable[[Tensor], Tensor], images: Any) -> Tensor:
+    return torch.cat([reduce(pixels) for pixels in tensor_parts(images)])
+
+
 def compute_chunks(extractor: Extractor, chunks: Iterable[Any]) -> Tensor:
     """The same features [N, F] as by `compute`, of images that come in chunks of `CHUNK` (the last may be smaller)."""
     return torch.cat([compute(extractor, images) for images in chunks])
@@ -230,15 +235,20 @@ def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu
     if isinstance(extractor, nn.Module) and extractor.training:
         raise ValueError(f"the feature extractor {type(extractor).__name__} is a network in training mode, whose "
                          "features change from call to call; pass features.module(net)")
-    parts = []
+    parts, rest = [], extractor
+    if isinstance(extractor, TwoSteps) and prepare is to_tensor and len(images):
+        prepare, rest = partial(_reduced, extractor.reduce), extractor.rest
     for first in range(0, max(len(images), 1), chunk):
         batch = prepare(images[first : first + chunk]).to(device)
-        out = extractor(F.pad(batch, (0, 0, 0, 0, 0, 0, 0, chunk - len(batch))))
+        count = len(batch)
+        if count < chunk:
+            batch = F.pad(batch, (0, 0, 0, 0, 0, 0, 0, chunk - count))
+        out = rest(batch)
         if isinstance(images, np.ndarray):
             release(images)
         if out.ndim != 2 or len(out) != chunk:
             raise ValueError(f"a feature extractor returns [N, F] for N images, got {list(out.shape)} for {chunk}")
-        parts.append(out[: len(batch)])
+        parts.append(out[:count])
         bad = (~torch.isfinite(parts[-1]).all(dim=1)).nonzero()
         if len(bad):
             raise ValueError(f"the feature extractor returned NaN or infinity for image {first + int(bad[0])}")
