@@ -72,10 +72,10 @@ BOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>{}</ymax></bndbox
 
 
 @pytest.mark.parametrize("text, reason", [
-    ("<annotation>", r"1.xml is no XML: .*line 1"), ("", r"1.xml is no XML"),
+    ("<annotation>", r"1.xml is no XML: .*line 1"), ("", r"1.xml is no XML: .*; export it again, or remove"),
     ("<html></html>", r"1.xml is no annotation of Pascal VOC: its root is <html>, not <annotation>"),
-    ("<annotation><object><name>a</name></object></annotation>", r"1.xml, object 1: it has no bndbox"),
-    (f"<annotation><object>{BOX.format(9)}</object></annotation>", r"1.xml, object 1: it has no name"),
+    ("<annotation><object><name>a</name></object></annotation>", r"1.xml, object 1: it has no bndbox; add one with"),
+    (f"<annotation><object>{BOX.format(9)}</object></annotation>", r"1.xml, object 1: it has no name; name its class"),
     (f"<annotation><object><name>a</name>{BOX.format('nine')}</object></annotation>",
      r"1.xml, object 1: ymax needs a number, got 'nine'"),
     ("<annotation><object><name>a</name><bndbox></bndbox></object></annotation>", "object 1: xmin needs a number"),

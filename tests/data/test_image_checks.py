@@ -147,7 +147,9 @@ def test_a_few_bytes_are_no_photo_of_100_megapixels(tmp_path):
 @pytest.mark.parametrize("start, text", [
     (b"\0\0\0\x18ftypheic", "is a HEIC image"), (b"\0\0\0\x1cftypavif", "is an AVIF image"), (b"%PDF-1.7", "is a PDF"),
     (b"PK\3\4", "is a zip archive"), (b"<!DOCTYPE html>", "is a web page"), (bytes(100), "begins with zeros: it was "),
-    (b"version https://git-lfs", "is a pointer of Git LFS"), (b"", "is empty"), (b"text", "is damaged, or no image")])
+    (b"version https://git-lfs", "is a pointer of Git LFS"), (b"", "is empty"), (b"text", "is damaged, or no image"),
+    (b"\r\n <html>", "is a web page"), (b"<?xml version=1?>\n<Error>", "is a text that begins with '<?xml "),
+    (b'{"zq7": 404}', "is a text that begins with '{\"zq7\": 404}' (a failed download?), and no image; copy it again")])
 def test_files_that_only_their_name_makes_a_photo_are_told_by_their_content(tmp_path, reader, start, text):
     (path, reason), = read(reader, tmp_path, "zq7.jpg", start).skipped
     assert path.name == "zq7.jpg" and reason.startswith(text)

@@ -1,6 +1,7 @@
 """Data sets as people really have them, each kind in every layout that can have it; `labelled_sets` writes them."""
 
 import os
+import re
 
 import pytest
 from labelled_sets import BOX, LAYOUTS, OTHER, SIZE, change, coco, every_layout, read, refused, text, yolo
@@ -101,3 +102,28 @@ def test_names_that_are_not_utf8_are_read(tmp_path):
         assert boxes == {f"{name}.png": [BOX]} and "line 2: there is no photo " in words
     (tmp_path / "yolo/train.txt").write_text("images/train/b.png\n", "utf-16")
     assert "train.txt is no list of file names in UTF-8 (it has bytes of 0, as UTF-16 " in refused(tmp_path / "yolo")
+
+
+@pytest.mark.parametrize("layout, file, old, where", [
+    ("yolo", "labels/train/zq7.txt", " 0.3125 ", "line 1: centre x"),
+    ("voc", "Annotations/zq7.xml", "11<", "object 1: xmin"),
+    ("kitti", "training/label_2/zq7.txt", " 10 ", "line 1: left")])
+def test_decimal_commas_are_told(tmp_path, layout, file, old, where):
+    LAYOUTS[layout](tmp_path, {"zq7": [BOX]})
+    content = (tmp_path / file).read_text()
+    new = re.sub("[0-9.]+", "10,5", old)
+    assert old in content
+    (tmp_path / file).write_text(content.replace(old, new))
+    message = refused(tmp_path)
+    assert f"{tmp_path / file}, {where}" in message
+    assert message.endswith("needs a number, got '10,5'; write a decimal point, not a comma")
+
+
+@pytest.mark.parametrize("layout, file", [("yolo", "data.yaml"), ("coco", "annotations/instances_train.json"),
+                                          ("voc", "Annotations/zq7.xml")])
+def test_a_file_of_labels_in_place_of_the_folder_is_told(tmp_path, layout, file):
+    LAYOUTS[layout](tmp_path, {"zq7": [BOX]})
+    assert refused(tmp_path / file) == (f"{tmp_path / file} is a file of labels; give the folder of its data set, "
+                                        f"{tmp_path}")
+    (tmp_path / "zq7.zip").write_bytes(b"")
+    assert "zq7.zip is not a folder; unpack it, and give the folder (.jpg, " in refused(tmp_path / "zq7.zip")

@@ -250,8 +250,9 @@ def test_32_bit_and_float_tiffs_are_read_where_their_scale_is_clear(tmp_path):
     store(tmp_path / "bad/c.tif", np.full(SIZE, np.nan, np.float32))
     store(tmp_path / "bad/d.png", noise())
     reasons = [reason for _, reason in read_photos(tmp_path / "bad", SIZE).skipped]
-    assert reasons == ["whole numbers from 102800 to 102800 are beyond 16 bits",
-                       "a photo of floats needs values in 0..1", "a photo of floats needs values in 0..1"]
+    floats = "a photo of floats needs values in 0..1, got {0}..{0}; divide them by the largest that they can have"
+    assert reasons == ["whole numbers from 102800 to 102800 are beyond 16 bits; bring them to 0..65535",
+                       floats.format("7"), floats.format("nan")]
 
 
 def test_transparency_is_laid_on_white(tmp_path):
@@ -312,7 +313,7 @@ def broken_files(folder):
     os.mkfifo(folder / "fifo.png")
     return {"bomb.png": "has 60000 x 60000 pixels, 3,600.0 megapixels, and the limit is 120", "cut.jpg": "truncated",
             "dangling.png": "not a file", "empty.jpg": "is empty", "fifo.png": "not a file",
-            "gif.jpg": "is a GIF image, whatever its name says", "text.png": "is damaged, or no image in JPEG, PNG"}
+            "gif.jpg": "is a GIF image, whatever its name says", "text.png": "is a text that begins with 'this is no photo'"}
 
 
 def test_broken_photos_among_good_ones_are_skipped_and_named(tmp_path):

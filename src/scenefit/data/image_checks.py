@@ -23,6 +23,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)  # of a JPEG segment, not in the midst of pixels
 END_OF_IMAGE = b"\xff\xd9"
+SHORT = 8  # bytes; fewer tell nothing
 MID_GREY = (128, (128, 128, 128))  # what the decoder of JPEG gives where pixels are missing
 CONTENTS = (  # (where, bytes, what such a file is)
     (0, b"GIF8", "a GIF image"), (4, b"ftypavif", "an AVIF image"), (4, b"ftypheic", "a HEIC image"),
@@ -75,8 +76,11 @@ def describe_content(path: Path) -> str:
     if not any(head):
         return "begins with zeros: it was not copied whole; copy it again"
     for where, start, what in CONTENTS:
-        if head[where:].startswith(start):
+        if (head[where:] if where else head.lstrip()).startswith(start):
             return f"is {what}, whatever its name says; only JPEG, PNG, BMP, TIFF and WebP are read"
+    words = head.decode("ascii", errors="replace").split()
+    if len(head) > SHORT and all(word.isascii() and word.isprintable() for word in words):
+        return f"is a text that begins with {' '.join(words)[:32]!r} (a failed download?), and no image; copy it again"
     return "is damaged, or no image in JPEG, PNG, BMP, TIFF or WebP"
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
-from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
+from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, why_not_read
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 
@@ -189,7 +189,8 @@ def check_folder(folder: str | Path) -> Path:
     """The folder as a path. ValueError where it is missing or not a folder."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; give a folder of photos "
+        fix = "unpack it, and give the folder" if folder.suffix.lower() in ARCHIVES else "give a folder of photos"
+        raise ValueError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; {fix} "
                          f"({', '.join(ENDINGS)})")
     return folder
 
@@ -285,9 +286,11 @@ def _to_grey(values: NDArray[Any]) -> NDArray[np.uint8]:
     """16-bit integers, or floats in 0..1, as 8-bit grey [H, W]."""
     if values.dtype.kind == "f":
         if not (np.all(np.isfinite(values)) and values.min() >= 0 and values.max() <= 1):
-            raise ValueError("a photo of floats needs values in 0..1")
+            raise ValueError(f"a photo of floats needs values in 0..1, got {values.min():.4g}..{values.max():.4g}; "
+                             "divide them by the largest that they can have")
         return np.rint(values * 255).astype(np.uint8)
     values = values.astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"whole numbers from {values.min()} to {values.max()} are beyond 16 bits")
+        raise ValueError(f"whole numbers from {values.min()} to {values.max()} are beyond 16 bits; bring them to "
+                         "0..65535")
     return ((values + 128) // 257).astype(np.uint8)

@@ -1,5 +1,6 @@
 """Reading text files that a person or another program wrote, and texts with file names that are not UTF-8."""
 
+import codecs
 import re
 from pathlib import Path
 
@@ -8,10 +9,17 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 def read_text(path: Path) -> str:
     """A file of UTF-8, with or without byte-order mark. ValueError, naming the file, where it is anything else."""
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f"{path} is no text in UTF-8: it begins as UTF-16 does; save it as UTF-8")
+    if b"\0" in data:
+        raise ValueError(f"{path} is no text: it has bytes of 0; copy it again, or save it as UTF-8")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8: {error}") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path} is no text in UTF-8: line {line} has {data[error.start:error.start + 1]!r}; save it "
+                         "as UTF-8") from error
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:

@@ -3,12 +3,15 @@
 import codecs
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scenefit.data.image_files import Skipped
+
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")  # as spreadsheets of many countries write 0.5
 
 
 class NoLabels(ValueError):
@@ -107,7 +110,8 @@ def to_number(text: str | None, path: Path, where: str, what: str) -> float:
     try:
         return float(text or "")
     except ValueError:
-        raise ValueError(f"{path}, {where}: {what} needs a number, got {text!r}") from None
+        hint = "; write a decimal point, not a comma" if DECIMAL_COMMA.fullmatch((text or "").strip()) else ""
+        raise ValueError(f"{path}, {where}: {what} needs a number, got {text!r}{hint}") from None
 
 
 def to_flag(value: Any, path: Path, where: str, what: str) -> bool:

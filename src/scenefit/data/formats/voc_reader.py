@@ -70,7 +70,8 @@ def read_labels(path: Path) -> Labels:
         where = f"object {number}"
         name, box = (element.findtext("name") or "").strip(), element.find("bndbox")
         if not name or box is None:
-            raise ValueError(f"{path}, {where}: it has no {'bndbox' if name else 'name'}")
+            raise ValueError(f"{path}, {where}: it has no " + ("bndbox; add one with xmin, ymin, xmax and ymax" if name
+                                                                else "name; name its class"))
         x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
         if _is_difficult(element.findtext("difficult"), path, where):
             regions += 1
@@ -111,7 +112,7 @@ def _parse(path: Path) -> ElementTree.Element:
         parser.Parse(data, True)
         root = ElementTree.fromstring(data)
     except (expat.ExpatError, ElementTree.ParseError) as error:
-        raise ValueError(f"{path} is no XML: {error}") from error
+        raise ValueError(f"{path} is no XML: {error}; export it again, or remove it") from error
     except _Doctype:
         raise
     except (LookupError, ValueError) as error:  # the parser supports few encodings

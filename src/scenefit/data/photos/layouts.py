@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_reader, yolo_reader
-from scenefit.data.formats.class_folders import find_classes, holds_only_photos, subfolders
+from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_only_photos, subfolders
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, first_few
 from scenefit.data.image_kinds import ENDINGS, is_ignored
@@ -11,6 +11,7 @@ from scenefit.data.image_kinds import ENDINGS, is_ignored
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
 LISTS_ABOVE = 3  # a list file lies at most so many folders below its data set
+LABEL_FILES = (".yaml", ".yml", ".json", ".xml", ".names", ".data")  # endings of files that data sets have
 
 
 def matching_layouts(folder: Path) -> list[str]:
@@ -65,12 +66,17 @@ def box_layout(folder: Path, layout: str | None = None) -> Layout:
 
 def locate(place: Path, part: str | Path | None) -> tuple[Path, str | Path | None]:
     """The data set's folder and the part, where place may be a list file inside the data set."""
+    above = list(place.absolute().parents)[:LISTS_ABOVE]
+    if place.suffix.lower() in LABEL_FILES and place.is_file():
+        home = next((folder for folder in above if folder.name.lower() not in OF_LABELS and matching_layouts(folder)),
+                    place.parent)
+        raise ValueError(f"{place} is a file of labels; give the folder of its data set, {home}")
     if not (place.suffix.lower() == ".txt" and place.is_file()):
         return check_folder(place), part
     if part is not None:
         raise ValueError(f"{place} is a list of photos, which is a part of its own; give its data set's folder to read "
                          f"the part {str(part)!r}")
-    for folder in list(place.absolute().parents)[:LISTS_ABOVE]:
+    for folder in above:
         if matching_layouts(folder):
             return folder, place
     raise ValueError(f"{place} is a list of photos, but neither its folder nor the two above it are a data set: looked "
