@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scenefit.data import copies
 from scenefit.data.image_files import find_photos
 from scenefit.data.photos import read_boxes, read_labelled, read_part, read_photos
 from scenefit.tasks.detector_data import read_data_set
@@ -25,6 +26,7 @@ OWN = {"found": ({".found/plan.json": "{}"}, "the pictures that scenefit detect 
 def photo(path, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)).save(path)
+    return path
 
 
 def heard(read, *arguments):
@@ -80,8 +82,8 @@ def test_photos_that_are_there_twice_are_named(tmp_path, reader, how):
     how(tmp_path / f"{prefix}a.png", tmp_path / f"{prefix}zq7.png")
     photos, said = heard(read, tmp_path)
     assert len(photos) == 4 and said == [
-        f"1 of the 4 photos of {tmp_path} are the same as others, byte by byte: {prefix}zq7.png is {prefix}a.png; such "
-        "a photo counts several times; delete the copies unless that is meant"]
+        f"of 4 photos of {tmp_path}, 1 is a copy of another, byte by byte: {prefix}zq7.png is {prefix}a.png; each copy "
+        "counts as a photo of its own; delete the copies unless that is meant"]
     (tmp_path / "provenance.json").write_text('{"drawn_by": "1"}')  # drawn scenes repeat at random
     assert heard(read, tmp_path)[1] == []
 
@@ -114,9 +116,16 @@ def test_held_out_photos_that_are_training_photos_too_are_named(tmp_path, val, c
     (train, held), said = heard(read_data_set, data_set(tmp_path, val), 9)
     assert len(train) == 2 and len(held) == (count or 1) and len(said) == bool(count)
     if count:
-        assert said[0].startswith(f"2 of the 2 held-out photos of {tmp_path} are training photos too, byte by byte, ")
-        assert said[0].endswith("images/train/a.png: what is measured on them says nothing about other photos; give "
-                                "the part val photos of its own")
+        assert said == [f"of 2 held-out photos of {tmp_path}, 2 are training photos too, byte by byte, such as "
+                        f"{val.rstrip('/')}/a.png: scores on them say nothing about other photos; give the part val "
+                        "photos of its own"]
+
+
+def test_photos_of_different_sizes_are_not_read_to_find_copies(tmp_path, monkeypatch):
+    paths = [photo(tmp_path / f"{name}.png", seed) for seed, name in enumerate("ab")]
+    paths[1].write_bytes(paths[1].read_bytes() + b"longer")
+    monkeypatch.setattr(copies, "_hash", pytest.fail)
+    assert copies.find_copies(paths, np.zeros((2, *SIZE, 3), np.uint8)) == []
 
 
 @pytest.mark.parametrize("read", [read_boxes, read_part])

@@ -1,10 +1,10 @@
-"""Texts with file names that are not UTF-8."""
+"""Texts with file names that are not UTF-8, and counts."""
 
 import os
 
 import pytest
 
-from scenefit.files.text import printable, read_text
+from scenefit.files.text import count_of, printable, read_text
 
 
 def test_bytes_that_are_not_utf8_are_escaped_and_all_else_stays():
@@ -21,3 +21,8 @@ def test_what_is_no_utf8_is_named_with_the_fix(tmp_path, data, reason):
     with pytest.raises(ValueError) as error:
         read_text(tmp_path / "zq7.txt")
     assert str(error.value) == f"{tmp_path / 'zq7.txt'} {reason}"
+
+
+def test_counts_are_singular_or_plural():
+    assert [count_of(n, "photo") for n in (0, 1, 2000)] == ["0 photos", "1 photo", "2,000 photos"]
+    assert [count_of(n, "photo has", "photos have") for n in (1, 2)] == ["1 photo has", "2 photos have"]

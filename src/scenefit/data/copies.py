@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
+from scenefit.files.text import count_of
 
+Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 NAMED = 3  # in a warning
 
 
-def find_copies(paths: Sequence[Path], images: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """(row, earlier row) of each photo whose file has the same bytes as an earlier one.
+def find_copies(paths: Sequence[Path], images: Images) -> list[tuple[int, int]]:
+    """(row, first row) of each photo whose file has the same bytes as an earlier one.
 
-    images: uint8 [N, H, W, 3] of the photos. Files are compared only where their sizes and their images are equal.
+    images: uint8 [H, W, 3] of each photo. Files are read only where their sizes and their images are equal.
     """
     groups = [list(range(len(paths)))]
     for key in (lambda row: _size(paths[row]), lambda row: content_hash(images[row]), lambda row: _hash(paths[row])):
@@ -25,26 +27,30 @@ def find_copies(paths: Sequence[Path], images: NDArray[np.uint8]) -> list[tuple[
     return sorted((row, group[0]) for group in groups for row in group[1:])
 
 
-def warn_copies(folder: Path, paths: Sequence[Path], images: NDArray[np.uint8]) -> None:
-    """A warning where some photos of a folder are the same as others; in what scenefit drew, scenes are, at random."""
+def warn_copies(folder: Path, paths: Sequence[Path], images: Images) -> None:
+    """A warning where photos of a folder are copies of others; not in a data set of scenefit, whose scenes may repeat.
+
+    images: as of `find_copies`.
+    """
     found = [] if what_scenefit_wrote(folder) else find_copies(paths, images)
     if found:
         names = [f"{_below(folder, paths[row])} is {_below(folder, paths[first])}" for row, first in found]
-        warn(f"{len(found)} of the {len(paths)} photos of {folder} are the same as others, byte by byte: "
-             f"{', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''}; such a photo counts several times; "
-             "delete the copies unless that is meant")
+        warn(f"of {count_of(len(paths), 'photo')} of {folder}, "
+             f"{count_of(len(found), 'is a copy of another', 'are copies of others')}, byte by byte: "
+             f"{', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''}; each copy counts as a photo of its "
+             "own; delete the copies unless that is meant")
 
 
-def warn_shared(folder: Path, train: Sequence[Path], held_out: Sequence[Path]) -> None:
-    """A warning where held-out photos of a data set are training photos too: the same bytes, by name, link or copy."""
-    if what_scenefit_wrote(folder):  # where scenes repeat at random
-        return
-    known = {(_size(path), _hash(path)) for path in train}
-    shared = [path for path in held_out if (_size(path), _hash(path)) in known]
+def warn_shared(folder: Path, paths: Sequence[Path], images: Images, n_train: int) -> None:
+    """A warning where held-out photos, those after the first n_train, are copies of training photos; not in a data set
+    of scenefit, whose scenes may repeat.  images: as of `find_copies`."""
+    found = [] if what_scenefit_wrote(folder) else find_copies(paths, images)
+    shared = [row for row, first in found if first < n_train <= row]
     if shared:
-        warn(f"{len(shared)} of the {len(held_out)} held-out photos of {folder} are training photos too, byte by byte, "
-             f"such as {_below(folder, shared[0])}: what is measured on them says nothing about other photos; give the "
-             "part val photos of its own")
+        warn(f"of {count_of(len(paths) - n_train, 'held-out photo')} of {folder}, "
+             f"{count_of(len(shared), 'is a training photo', 'are training photos')} too, byte by byte, such as "
+             f"{_below(folder, paths[shared[0]])}: scores on them say nothing about other photos; give the part val "
+             "photos of its own")
 
 
 def _parts(rows: Sequence[int], key: Callable[[int], Hashable]) -> list[list[int]]:
@@ -58,7 +64,7 @@ def _parts(rows: Sequence[int], key: Callable[[int], Hashable]) -> list[list[int
 def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except OSError:  # gone since it was read
+    except OSError:  # deleted since it was read
         return None
 
 

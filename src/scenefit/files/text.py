@@ -1,4 +1,4 @@
-"""Reading text files that a person or another program wrote, and texts with file names that are not UTF-8."""
+"""Text files that a person or another program wrote, file names that are not UTF-8, and counts in messages."""
 
 import codecs
 import re
@@ -38,6 +38,11 @@ def printable(text: object) -> str:
     Python holds such bytes as lone surrogates, which no terminal and no UTF-8 file takes.
     """
     return SURROGATE.sub(lambda found: _escaped(ord(found[0])), str(text))
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """"1 photo" or "2,000 photos".  many: the words for several, if they are not one with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _escaped(code: int) -> str:

@@ -3,7 +3,6 @@
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 
 from scenefit.data.frames import Frames
 from scenefit.executors.processes import Processes, WorkerLost
+from scenefit.files.caller import warn
 from scenefit.renderers import NO_INFO, Renderer, RendererInfo, RenderError, render
 from scenefit.renderers.chunks import CHUNK, Part, chunk_rows, join, part_of
 from scenefit.renderers.scene_file import load_scene
@@ -113,10 +113,9 @@ class Pool:
             self._warned = True
             before, now, scenes = growth[0] / 2**20, growth[1] / 2**20, growth[2] * CHUNK
             recycle = scenes if self.recycle is None else max(CHUNK, self.recycle // 2)
-            warnings.warn(f"a worker process grew from {before:,.0f} to {now:,.0f} MB over {scenes:,} scenes, and "
-                          f"still grows: the renderer of {self.scene_path} may leak memory. --recycle {recycle} "
-                          f"(Python: recycle={recycle}) replaces each worker after so many scenes; the images are the "
-                          "same", stacklevel=3)
+            warn(f"a worker process grew from {before:,.0f} to {now:,.0f} MB over {scenes:,} scenes, and still grows: "
+                 f"the renderer of {self.scene_path} may leak memory. --recycle {recycle} (Python: recycle={recycle}) "
+                 "replaces each worker after so many scenes; the images are the same")
 
     def _named(self, lost: WorkerLost, given: list[SceneBatch]) -> Exception:
         """The error for a worker that was lost; given: scenes of the tasks without an answer, the lost one's first."""

@@ -38,7 +38,7 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
     except NoPart:
         every = read(source, first_size(source, layout=layout, outside=outside), max_photos=max_images)
     else:
-        warn_shared(source, train.paths, val.paths)
+        warn_shared(source, (*train.paths, *val.paths), (*train.images, *val.images), len(train))
         return train, val
     if len(every) < 2:
         raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
