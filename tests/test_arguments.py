@@ -116,7 +116,7 @@ FRAMES = RENDERER(GRAMMAR.sample(0, 4))
     (lambda: sf.correct_flat_field(PHOTOS.images, "zq7"), "field needs the array that flat_field(images) returns; got"),
     (lambda: sf.correct_flat_field(PHOTOS, None), "correct_flat_field(images, field): images needs"),
     (lambda: sf.Detect(("dot",)).train(FRAMES.images, FRAMES.objects, 0), "labels needs Boxes, such as scenefit."),
-    (lambda: sf.Settings(device="gpu"), "device must be \"cpu\" or \"cuda\", got 'gpu'")])
+    (lambda: sf.Settings(device="gpu"), "device must be cpu, cuda or a certain GPU such as cuda:1, got 'gpu'")])
 def test_more_functions(call, text):
     refused(text, call)
 

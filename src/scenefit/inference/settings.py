@@ -97,8 +97,6 @@ class Settings:
         for name, least in (("validation_renders", 2), ("max_photos", 4)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
-            raise ValueError(f'device must be "cpu" or "cuda", got {self.device!r}')
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes must be positive, got {self.minutes}")
         least = MIN_STEPS * max(self.regressor.rounds, self.chosen.rounds, 4)
