@@ -237,14 +237,14 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
     (tmp_path / "zq7").mkdir()
     for name in ("a.png", "notes.md"):
         (tmp_path / "zq7" / name).touch()
-        assert re.search(rf"zq7 has no layout of labelled photos that is read: it holds 1 photos.*\. {looked} \(.*zq7 "
-                         r"holds 1 photos outside any class \(a.png\)", refused(tmp_path / "zq7"))
+        assert re.search(rf"zq7 has no layout of labelled photos that is read: it holds 1 photo and the file notes.md\. {looked} \(.*zq7 "
+                         r"holds 1 photo outside any class \(a.png\)", refused(tmp_path / "zq7"))
     assert re.search(r"voc does not have the layout kitti: it holds the folders Annotations, ImageSets, JPEGImages; "
                      "looked for KITTI: the folders image_2 and", refused(tmp_path / "voc", layout="kitti"))
     assert refused(tmp_path / "voc", layout="dota") == (
         "no layout 'dota'; there are coco, yolo, voc, kitti, and folder for one subfolder for each class")
     (tmp_path / "voc/data.yaml").write_text("names: [a]")
-    assert re.search(r"has labels in several layouts, yolo and voc: it holds the folders .* and the files data.yaml; "
+    assert re.search(r"has labels in several layouts, yolo and voc: it holds the folders .* and the file data.yaml; "
                      "choose with layout= in Python, --layout on the command line, or move one of them away",
                      refused(tmp_path / "voc"))
     assert len(read_boxes(tmp_path / "voc", SIZE, layout="voc")) == 6

@@ -313,7 +313,8 @@ def broken_files(folder):
     os.mkfifo(folder / "fifo.png")
     return {"bomb.png": "has 60000 x 60000 pixels, 3,600.0 megapixels, and the limit is 120", "cut.jpg": "truncated",
             "dangling.png": "not a file", "empty.jpg": "is empty", "fifo.png": "not a file",
-            "gif.jpg": "is a GIF image, whatever its name says", "text.png": "is a text that begins with 'this is no photo'"}
+            "gif.jpg": "is a GIF image, whatever its name says",
+            "text.png": "is a text that begins with 'this is no photo'"}
 
 
 def test_broken_photos_among_good_ones_are_skipped_and_named(tmp_path):

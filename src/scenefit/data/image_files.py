@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
-from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, why_not_read
+from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, why_not_read
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 
@@ -218,9 +218,9 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
             folders[:] = []
         else:
             folders[:] = sorted(name for name in folders if not is_ignored(name))
-            names = [name for name in names if not is_ignored(name)]
-            found += [Path(place, name) for name in names if name.lower().endswith(ENDINGS)]
-            skipped += [Skipped(Path(place, name), reason) for name in sorted(names) if (reason := why_not_read(name))]
+            found += [Path(place, name) for name in names if is_photo(name)]
+            skipped += [Skipped(Path(place, name), reason) for name in sorted(names)
+                        if not is_ignored(name) and (reason := why_not_read(name))]
         visited.add(real)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
 

@@ -22,6 +22,11 @@ def is_ignored(name: str) -> bool:
     return name.startswith(".") or name.lower() in NO_PHOTOS
 
 
+def is_photo(name: str) -> bool:
+    """Whether a file of this name is a photo of a kind that is read."""
+    return name.lower().endswith(ENDINGS) and not is_ignored(name)
+
+
 def why_not_read(name: str | PurePath) -> str | None:
     """Why a file of this name is not read though it is an image, or holds some; None for any other file."""
     ending = PurePath(name).suffix

@@ -6,21 +6,25 @@ A data set has parts where all its folders have names of parts and hold the fold
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenefit.data.image_files import first_few
-from scenefit.data.image_kinds import ENDINGS, is_ignored
+from scenefit.data.image_kinds import is_ignored, is_photo
 from scenefit.data.own_folders import what_scenefit_wrote
+from scenefit.files.text import count_of
 
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
          "test": "test", "testing": "test"}  # name of a folder, in small letters -> part
 OF_LABELS = ("labels", "annotations", "imagesets", "label_2")  # folders of data sets of boxes
 OF_PHOTOS = ("images", "jpegimages", "image_2", "photos", "data")
-TABLE = "labels.csv"  # in a data set that scenefit wrote
-COLUMNS = ("file", "part", "label", "scene")  # of that table
 LOOKS_FOR = "classes: one subfolder for each class, such as cat/1.jpg, or such subfolders in train/, val/ and test/"
+
+
+def part_name(name: str) -> str:
+    """The part that the name of a folder or file stands for: val for valid; other names stay as they are."""
+    return PARTS.get(name.lower(), name)
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class ClassFolders:
 
     def part(self, name: str) -> str:
         """The folder of a part: of that name, or of another name of it (valid is val). KeyError if there is none."""
-        same = {PARTS[part.lower()]: part for part in self.parts}
-        return name if name in self.parts else same[PARTS[name.lower()]]
+        same = {part_name(part): part for part in self.parts}
+        return name if name in self.parts else same[part_name(name)]
 
 
 def find_classes(folder: Path) -> ClassFolders:
@@ -60,14 +64,13 @@ def _doubt(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
                f"{folder / first}"
     if odd := _of_boxes(tops):
         return odd
-    if not any(_is_photo(file) for name in tops for *_, files in os.walk(folder / name) for file in files):
+    if not any(is_photo(file) for name in tops for *_, files in os.walk(folder / name) for file in files):
         return f"no photo lies in {first_few(list(tops))}"
     return ""
 
 
-def _of_boxes(names: Iterable[str]) -> str:
+def _of_boxes(names: Collection[str]) -> str:
     """Why names of folders look like those of a data set of boxes, "" if they do not."""
-    names = list(names)
     of_labels = [name for name in names if name.lower() in OF_LABELS]
     of_photos = [name for name in names if name.lower() in OF_PHOTOS]
     if of_labels:
@@ -80,8 +83,8 @@ def _of_boxes(names: Iterable[str]) -> str:
 def check_loose(folder: Path, photos: Sequence[str], example: str = "cat/1.jpg") -> None:
     """ValueError where a folder holds photos outside any class."""
     if photos:
-        raise ValueError(f"{folder} holds {len(photos)} photos outside any class ({first_few(photos)}); put each photo "
-                         f"into a subfolder named after its class, such as {example}")
+        raise ValueError(f"{folder} holds {count_of(len(photos), 'photo')} outside any class ({first_few(photos)}); "
+                         f"put each photo into a subfolder named after its class, such as {example}")
 
 
 def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
@@ -92,7 +95,7 @@ def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
     if loose or not classes:
         return ClassFolders(tuple(tops), (), f"{named}, but " + (f"photos outside any class lie in {first_few(loose)}"
                             if loose else "they hold no folders of classes"))
-    if _is_own(folder):  # its small parts may lack classes
+    if what_scenefit_wrote(folder):  # its small parts may lack classes
         return ClassFolders(tuple(classes), tuple(tops))
     if odd := _of_boxes(classes):
         return ClassFolders(tuple(classes), tuple(tops), f"{named}, and {odd}")
@@ -112,22 +115,9 @@ def subfolders(folder: Path) -> list[Path]:
 def holds_only_photos(folder: Path) -> bool:
     """Whether a folder holds neither folders nor files that are no photos, so that no layout of boxes is in it."""
     with os.scandir(folder) as entries:
-        return all(is_ignored(entry.name) or (_is_photo(entry.name) and not entry.is_dir()) for entry in entries)
+        return all(is_ignored(entry.name) or (is_photo(entry.name) and not entry.is_dir()) for entry in entries)
 
 
 def _photos(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if _is_photo(entry.name) and not entry.is_dir())
-
-
-def _is_photo(name: str) -> bool:
-    return name.lower().endswith(ENDINGS) and not is_ignored(name)
-
-
-def _is_own(folder: Path) -> bool:
-    """Whether scenefit wrote the data set."""
-    try:
-        with open(folder / TABLE, "rb") as file:
-            return file.readline().decode(errors="replace").strip() == ",".join(COLUMNS)
-    except OSError:
-        return False
+        return sorted(entry.name for entry in entries if is_photo(entry.name) and not entry.is_dir())

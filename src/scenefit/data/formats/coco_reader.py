@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from scenefit.data.formats.class_folders import part_name
 from scenefit.data.formats.photo_files import find_named, found_or_missing
 from scenefit.data.formats.reading import (
     Item,
@@ -36,7 +37,6 @@ from scenefit.files.text import SURROGATE
 HEAD = "instances_"
 LISTS = ("images", "annotations", "categories")
 HEAD_BYTES = 65536  # of a file, in which one of its first keys stands
-SYNONYMS = {"valid": "val", "validation": "val", "training": "train", "testing": "test"}
 NUMBERS = "COCO's bbox is x, y, width, height"
 DIGITS = re.compile(r"([0-9]{1,18})(\.0*)?")  # an id as text
 
@@ -78,8 +78,7 @@ def _matches(folder: Path) -> bool:
 
 def _part(name: str) -> str:
     """train2017 -> train, valid -> val."""
-    name = name.rstrip("0123456789")
-    return SYNONYMS.get(name, name)
+    return part_name(name.rstrip("0123456789"))
 
 
 def _listing(folder: Path, part: str | Path | None) -> Listing:

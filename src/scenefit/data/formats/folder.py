@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scenefit.data.formats.class_folders import COLUMNS, TABLE
 from scenefit.data.formats.format import (
     Format,
     Row,
@@ -28,6 +27,7 @@ from scenefit.data.image_kinds import is_ignored
 from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
 from scenefit.files.csv_table import csv_table
 
+COLUMNS = ("file", "part", "label", "scene")  # of labels.csv
 METADATA = "metadata.jsonl"  # of Hugging Face's ImageFolder: a line for each image of a part
 
 
@@ -54,7 +54,7 @@ def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[st
     """Write labels.csv, a metadata.jsonl in each part that has images, and provenance.json."""
     clear_leftovers(out)
     with ExitStack() as stack:
-        table = stack.enter_context(csv_table(out / TABLE, COLUMNS))
+        table = stack.enter_context(csv_table(out / "labels.csv", COLUMNS))
         lists: dict[str, BinaryIO] = {}
         for row in rows:
             check_classes(row, classes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from scenefit.data.formats.class_folders import PARTS
+from scenefit.data.formats.class_folders import part_name
 from scenefit.data.formats.photo_files import PhotoFiles, labels_below, photos_below, without_photo
 from scenefit.data.formats.reading import Item, Labels, Listing, NoPart, read_names
 from scenefit.data.image_files import Skipped
@@ -45,7 +45,7 @@ def list_photos(homes: Sequence[Home], ending: str, lists: Sequence[Path], part:
         try:
             named = find_list(lists, part)
         except NoPart as error:
-            chosen = [home for home in homes if home.part and _part(home.part) == _part(str(part))]
+            chosen = [home for home in homes if home.part and part_name(home.part) == part_name(str(part))]
             if not chosen:
                 there = ", ".join(home.part for home in homes if home.part)
                 raise NoPart(f"{error}{f'; folders of parts: {there}' if there else ''}") from None
@@ -74,11 +74,6 @@ def find_list(folders: Sequence[Path], part: str | Path) -> Path:
     there = sorted({path.stem for place in places for path in place.glob("*.txt")})
     raise NoPart(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
                  f"; lists that are there: {', '.join(there) or 'none'}")
-
-
-def _part(name: str) -> str:
-    """The part that a name stands for: valid is val."""
-    return PARTS.get(name.lower(), name)
 
 
 def _pairs(home: Home, ending: str) -> _Pairs:

@@ -14,6 +14,9 @@ from scenefit.data.image_files import Skipped
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")  # as spreadsheets of many countries write 0.5
 
 
+FLAGS = {"": False, "unspecified": False, "false": False, "no": False, "true": True, "yes": True}  # besides 0 and 1
+
+
 class NoLabels(ValueError):
     """A photo without labels."""
 
@@ -116,12 +119,11 @@ def to_number(text: str | None, path: Path, where: str, what: str) -> float:
 
 def to_flag(value: Any, path: Path, where: str, what: str) -> bool:
     """A flag as 0 or 1, true or false, or one of these as text; missing or empty is false. ValueError for others."""
-    word = str(value).strip().lower()
-    if value is None or word in ("", "0", "0.0", "false", "no"):
-        return False
-    if word in ("1", "1.0", "true", "yes"):
-        return True
-    raise ValueError(f"{path}, {where}: {what} needs 0 or 1, got {value!r}; correct it, or leave it out")
+    word = "" if value is None else str(value).strip().lower()
+    try:
+        return FLAGS[word] if word in FLAGS else {0.0: False, 1.0: True}[float(word)]
+    except (KeyError, ValueError):
+        raise ValueError(f"{path}, {where}: {what} needs 0 or 1, got {value!r}; correct it, or leave it out") from None
 
 
 def to_size(height: Any, width: Any, path: Path, where: str) -> tuple[int, int] | None:

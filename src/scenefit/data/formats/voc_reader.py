@@ -13,12 +13,11 @@ from xml.parsers import expat
 from scenefit.data.formats.class_folders import PARTS, subfolders
 from scenefit.data.formats.paired_folders import Home, list_photos
 from scenefit.data.formats.photo_files import files_below
-from scenefit.data.formats.reading import LabelledBox, Labels, Layout, Listing, NoLabels, to_number, to_size
+from scenefit.data.formats.reading import LabelledBox, Labels, Layout, Listing, NoLabels, to_flag, to_number, to_size
 from scenefit.data.image_kinds import is_ignored
 
 LABELS, PHOTOS = ("annotations", "annotation"), ("jpegimages", "images", "image")  # folders, in small letters
 HEAD = 4096  # bytes of a file beside photos that tell whether it is an annotation
-FLAGS = {"": False, "unspecified": False, "false": False, "no": False, "true": True, "yes": True}  # besides 0 and 1
 
 
 def _matches(folder: Path) -> bool:
@@ -73,7 +72,7 @@ def read_labels(path: Path) -> Labels:
             raise ValueError(f"{path}, {where}: it has no " + ("bndbox; add one with xmin, ymin, xmax and ymax" if name
                                                                 else "name; name its class"))
         x0, y0, x1, y1 = (to_number(box.findtext(what), path, where, what) for what in ("xmin", "ymin", "xmax", "ymax"))
-        if _is_difficult(element.findtext("difficult"), path, where):
+        if to_flag(element.findtext("difficult"), path, where, "difficult"):
             regions += 1
         else:
             boxes.append(LabelledBox((x0 - 1, y0 - 1, x1, y1), name, where))
@@ -81,17 +80,6 @@ def read_labels(path: Path) -> Labels:
                      for side in ("height", "width"))
     from_zero = sum(-1 <= min(entry.box[:2]) < 0 for entry in boxes)
     return Labels(path, tuple(boxes), to_size(height, width, path, "size"), regions=regions, from_zero=from_zero)
-
-
-def _is_difficult(text: str | None, path: Path, where: str) -> bool:
-    """Whether an object counts neither way: 1, 1.0, true or yes. ValueError for anything that is no flag."""
-    flag = (text or "").strip().lower()
-    if flag in FLAGS:
-        return FLAGS[flag]
-    try:
-        return {0.0: False, 1.0: True}[float(flag)]
-    except (KeyError, ValueError):
-        raise ValueError(f"{path}, {where}: difficult needs 0 or 1, got {text!r}") from None
 
 
 class _Doctype(ValueError):

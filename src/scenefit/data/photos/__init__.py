@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from scenefit.data.image_files import Size
 from scenefit.data.photos.arguments import check_reading
-from scenefit.data.photos.class_folders import read_labelled
 from scenefit.data.photos.collection import Photos, split
-from scenefit.data.photos.folder import read_folder
+from scenefit.data.photos.folder import read_folder, read_labelled
 from scenefit.data.photos.labelled import read_boxes, read_part
 from scenefit.data.photos.layouts import CLASSES, find_layout
 from scenefit.files.caller import warn

@@ -6,7 +6,8 @@ from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_
 from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_only_photos, subfolders
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, first_few
-from scenefit.data.image_kinds import ENDINGS, is_ignored
+from scenefit.data.image_kinds import is_ignored, is_photo
+from scenefit.files.text import count_of
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
@@ -90,12 +91,13 @@ def descriptions() -> str:
 
 def describe_folder(folder: Path) -> str:
     """What lies in a folder, in a few words."""
-    entries = [path for path in sorted(folder.iterdir()) if not is_ignored(path.name)]
-    folders = [path.name for path in entries if path.is_dir()]
-    photos = [path.name for path in entries if path.name.lower().endswith(ENDINGS) and not path.is_dir()]
-    others = [path.name for path in entries if path.name not in {*folders, *photos}]
-    seen = [f"{len(photos)} photos"] * bool(photos) + [
-        f"the {kind} {first_few(names)}" for kind, names in (("folders", folders), ("files", others)) if names]
+    folders, photos, others = list[str](), list[str](), list[str]()
+    for path in sorted(folder.iterdir()):
+        if not is_ignored(path.name):
+            (folders if path.is_dir() else photos if is_photo(path.name) else others).append(path.name)
+    seen = [count_of(len(photos), "photo")] * bool(photos) + [
+        f"the {kind}{'s' if len(names) > 1 else ''} {first_few(names)}"
+        for kind, names in (("folder", folders), ("file", others)) if names]
     return f"it holds {' and '.join(seen)}" if seen else "it is empty"
 
 
