@@ -8,7 +8,6 @@
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to _HOME
@@ -140,6 +139,8 @@ __version__: str
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("scenefit")
     if name not in _HOME:
         from scenefit.scenes.suggestions import did_you_mean

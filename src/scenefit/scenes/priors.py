@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from scenefit.scenes.arguments import (
     MAX_FLOAT,
@@ -275,7 +275,7 @@ class Tabulated(Prior):
 
     @property
     def _counts(self) -> bool:
-        return isinstance(self.dist.dist, stats.rv_discrete)
+        return hasattr(self.dist, "pmf")  # importing scipy.stats to ask for its class takes longer than all the rest
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]
