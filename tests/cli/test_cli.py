@@ -461,7 +461,7 @@ def test_a_finished_run_with_a_damaged_model_is_not_finished(world, whole, tmp_p
 
 def test_no_bar_stands_above_an_early_error(world, capsys):
     said = call(*fit_command(world, "run", "--gradient", "pathwise"), code=1)
-    lines = [line for line in said.strip().splitlines() if not line.startswith("warning: ")]
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("warning: ")]
     assert lines[0].startswith("error: ") and "%" not in said
     with pytest.raises(ValueError), console.bar() as progress:
         progress.add_task("fit", total=4, completed=2)
