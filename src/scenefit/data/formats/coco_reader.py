@@ -2,7 +2,7 @@
 
 Files: annotations/instances_<part>.json (train2017 counts as train); other JSON files in annotations;
 <part>/_annotations.coco.json; or JSON files in the folder itself that hold COCO's three lists. Photos are looked up by
-their file_name in <part>, images/<part>, images, beside the annotation file, and in the folder. Ids may be numbers or
+their file_name in <part>, images/<part>, images, data, beside the file, and in the folder. Ids may be numbers or
 text (1, 1.0, "1"), flags 0, "0", false or "false". Where bbox is missing or empty, it is the box around segmentation.
 Format: https://cocodataset.org/#format-data
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.data.formats.class_folders import part_name
-from scenefit.data.formats.photo_files import find_named, found_or_missing
+from scenefit.data.formats.photo_files import find_named, found_or_missing, named_elsewhere
 from scenefit.data.formats.reading import (
     Item,
     LabelledBox,
@@ -35,10 +35,11 @@ from scenefit.files.json_files import read_json
 from scenefit.files.text import SURROGATE
 
 HEAD = "instances_"
+FIFTYONE = "data"  # the folder of photos in its exports
 LISTS = ("images", "annotations", "categories")
 HEAD_BYTES = 65536  # of a file, in which one of its first keys stands
 NUMBERS = "COCO's bbox is x, y, width, height"
-DIGITS = re.compile(r"([0-9]{1,18})(\.0*)?")  # an id as text
+DIGITS = re.compile(r"([0-9]{1,60})(\.0*)?")  # an id as text
 
 
 def annotation_files(folder: Path) -> dict[str, Path]:
@@ -111,7 +112,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
 def _places(folder: Path, part: str, path: Path) -> list[Path]:
     parts = dict.fromkeys([part, part.rstrip("0123456789")])
     places = [folder / name for name in parts] + [folder / "images" / name for name in parts]
-    return list(dict.fromkeys([*places, folder / "images", path.parent, folder]))
+    return list(dict.fromkeys([*places, folder / "images", folder / FIFTYONE, path.parent, folder]))
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def _read_file(folder: Path, path: Path, places: Sequence[Path]) -> Listing:
                              "photo; leave one of them out, and give its annotations the image_id of the other")
         items.append(Item(photo, partial(_labels_of, path, image, names),
                           "" if inside else f"{path}, image {image.id}: {image.name}"))
+    skipped += named_elsewhere([(image.name, Path(photo)) for photo, image in photos.items()], path)
     return Listing(tuple(items), tuple(skipped), tuple(missing))
 
 

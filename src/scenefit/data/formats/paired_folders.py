@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from scenefit.data.formats.class_folders import part_name
-from scenefit.data.formats.photo_files import PhotoFiles, labels_below, photos_below, without_photo
+from scenefit.data.formats.photo_files import PhotoFiles, composed, labels_of, photos_below, without_photo
 from scenefit.data.formats.reading import Item, Labels, Listing, NoPart, read_names
 from scenefit.data.image_files import Skipped
 from scenefit.data.image_kinds import ENDINGS, why_not_read
@@ -82,7 +82,7 @@ def _pairs(home: Home, ending: str) -> _Pairs:
     A label file has its photo's name, and lies in the same subfolder; or one of the two folders has no subfolders.
     """
     files = photos_below(home.photos)
-    labels = labels_below(home.labels, ending) if home.labels.is_dir() else {}
+    labels = labels_of(files, home.labels, ending) if home.labels.is_dir() else {}
     found = {name: labels.pop(name) for name in files.photos if name in labels}
     for name, label in _elsewhere([name for name in (*files.photos, *files.unread) if name not in found], labels):
         found[name] = labels.pop(label)
@@ -135,6 +135,7 @@ def _listed(path: Path, pairs: Sequence[_Pairs], read: Callable[[Path], Labels])
 def _names(line: str, folders: Sequence[Path], ends: Mapping[str, Sequence[str]], nested: bool) -> Iterator[str]:
     """Names of photos that a line of a list may mean, likely ones first: as it is written, without its ending, what
     follows the folder of the photos, and the only photo with that name in any subfolder."""
+    line = composed(line)
     words = line.rsplit(maxsplit=1)
     for text in [line, words[0]] if len(words) == 2 and words[1] in BESIDE else [line]:
         name = _bare(text)

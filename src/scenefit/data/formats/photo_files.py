@@ -1,16 +1,23 @@
 """Photos and label files of a data set, found below a folder and paired by name.
 
 Subfolders are searched, and endings may be in capitals. A name is the path below the folder without its ending, such
-as "a" or "cam2/b": the photo images/cam2/b.PNG has the label file labels/cam2/b.txt.
+as "a" or "cam2/b": the photo images/cam2/b.PNG has the label file labels/cam2/b.txt, or labels/cam2/b.PNG.txt. Letters
+with accents are one code point in a name, however a system stores them.
 """
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePath
 
 from scenefit.data.image_files import Skipped, find_photos
-from scenefit.data.image_kinds import is_ignored, why_not_read
+from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
+from scenefit.files.text import count_of
+
+DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,17 @@ def labels_below(folder: Path, ending: str) -> dict[str, Path]:
     return found
 
 
+def labels_of(found: PhotoFiles, folder: Path, ending: str) -> dict[str, Path]:
+    """As `labels_below`, where a label file may also have the whole name of its photo: b.png.txt for b.png."""
+    labels = labels_below(folder, ending)
+    for name in [name for name in labels if name.lower().endswith(ENDINGS)]:
+        bare = str(PurePath(name).with_suffix(""))
+        photo = found.photos.get(bare)
+        if name not in found.photos and bare not in labels and photo and photo.suffix == PurePath(name).suffix:
+            labels[bare] = labels.pop(name)
+    return labels
+
+
 def without_photo(labels: Mapping[str, Path], found: PhotoFiles) -> list[Skipped]:
     """The label files that have no photo, each with the reason: an image of a kind that is not read, or none."""
     return [found.unread.get(name) or Skipped(path, f"there is no photo {name} in {found.folder}")
@@ -70,16 +88,22 @@ def without_photo(labels: Mapping[str, Path], found: PhotoFiles) -> list[Skipped
 
 def name_below(folder: Path, path: Path) -> str:
     """The path below a folder, without its ending: "cam2/b"."""
-    return path.relative_to(folder).with_suffix("").as_posix()
+    return composed(path.relative_to(folder).with_suffix("").as_posix())
+
+
+def composed(name: str) -> str:
+    """A name with each letter and its accent as one code point; macOS stores them as two."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def find_named(name: str, places: Sequence[Path], homes: Sequence[Path]) -> tuple[Path | None, bool]:
     """The photo that a data set names, in the first of the places that has it, and whether it lies in one of homes.
 
-    Where no place has it as it is written, an ending in other letters (.JPG for .jpg), then \\ for / are tried.
+    Where no place has it as it is written, an ending in other letters (.JPG for .jpg), then \\ for / are tried; and
+    where a path of another machine is not there, its last parts: images/a.png of /content/cells/images/a.png.
     """
     outside = None
-    for path in _spellings(name, places):
+    for path in chain(_spellings(name, places), *(_spellings(end, places) for end in _ends(name))):
         if os.path.isfile(path):
             if any(is_inside(home, path) for home in homes):
                 return path, True
@@ -102,13 +126,34 @@ def found_or_missing(photo: Path | None, missing: Skipped) -> Skipped | None:
 
 
 def in_any_case(path: Path) -> Path:
-    """The file, or where it is missing the one whose ending is written in small letters or in capitals."""
+    """The file, or where it is missing the one whose ending is written in small letters or in capitals, or whose
+    letters with accents are one code point each, or two."""
     if path.suffix and not os.path.isfile(path):
-        for ending in (path.suffix.lower(), path.suffix.upper(), path.suffix.title()):
-            other = path.with_name(path.stem + ending)
-            if os.path.isfile(other):
-                return other
+        stems = dict.fromkeys([path.stem, *(unicodedata.normalize(form, path.stem) for form in ("NFC", "NFD"))])
+        for stem in stems:
+            for ending in dict.fromkeys([path.suffix, path.suffix.lower(), path.suffix.upper(), path.suffix.title()]):
+                other = path.with_name(stem + ending)
+                if os.path.isfile(other):
+                    return other
     return path
+
+
+def named_elsewhere(names: Sequence[tuple[str, Path]], path: Path) -> list[Skipped]:
+    """What to say where a file names photos (name, photo) by paths of another machine."""
+    moved = [(name, photo) for name, photo in names if _is_elsewhere(name) and not os.path.isfile(name)]
+    return [Skipped(path, f"{count_of(len(moved), 'photo')} named by a path that is not there, such as {moved[0][0]}; "
+                          f"read where the data set has a path that ends so, such as {moved[0][1]}")] if moved else []
+
+
+def _is_elsewhere(name: str) -> bool:
+    return name.startswith(("/", "\\")) or bool(DRIVE.match(name))
+
+
+def _ends(name: str) -> Iterator[str]:
+    """The last parts of a path of another machine, longest first; also below data/, which Darknet writes in front."""
+    parts = name.replace("\\", "/").split("/")
+    if _is_elsewhere(name) or parts[0] == "data":
+        yield from ("/".join(parts[i:]) for i in range(1, len(parts)) if parts[i] not in ("", ".."))
 
 
 def _spellings(name: str, places: Sequence[Path]) -> Iterator[Path]:

@@ -1,9 +1,10 @@
 """Reading data sets of YOLO as Ultralytics reads them, and as many programs write them.
 
 data.yaml (or another YAML file that names classes) names the classes, and for each part a folder of photos, searched
-with its subfolders, or a list file of photos. The label file of images/<name>.png is labels/<name>.txt. A line is a
-class number and centre x, centre y, width, height in shares of the photo; or a class number and at least three corners
-x, y: a polygon or a turned box, read as the upright box around it. With kpt_shape in data.yaml, keypoints follow a box.
+with its subfolders, or a list file of photos; without it see `scenefit.data.formats.class_lists`. The label file of
+images/<name>.png is labels/<name>.txt, or lies beside it. A line is a class number and centre x, centre y, width,
+height in shares of the photo; or a class number and at least three corners x, y: a polygon or a turned box, read as the
+upright box around it. With kpt_shape in data.yaml, keypoints follow a box.
 Format: https://docs.ultralytics.com/datasets/detect/
 """
 
@@ -13,12 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from scenefit.data.formats import class_lists
 from scenefit.data.formats.data_yaml import read_yaml
 from scenefit.data.formats.photo_files import (
     find_named,
     found_or_missing,
     in_any_case,
-    labels_below,
+    labels_of,
+    named_elsewhere,
     photos_below,
     without_photo,
 )
@@ -59,17 +62,25 @@ def _names_classes(path: Path) -> bool:
 
 
 def _matches(folder: Path) -> bool:
-    return _yaml(folder) is not None
+    return _yaml(folder) is not None or class_lists.find_class_list(folder) is not None
+
+
+def _described(folder: Path) -> tuple[Path, dict[str, Any], dict[str, list[str]]]:
+    """The file that names the classes, what it holds, and the places of each part."""
+    path = _yaml(folder)
+    if path is not None:
+        found = read_yaml(path)
+        return path, found, _places(found, path)
+    classes = class_lists.find_class_list(folder)
+    if classes is None:
+        raise ValueError(f"{folder} has neither a data.yaml with the names of the classes, nor {class_lists.LOOKS_FOR}")
+    return classes, {"names": class_lists.read_class_list(classes)}, class_lists.find_places(folder)
 
 
 def _listing(folder: Path, part: str | Path | None) -> Listing:
-    path = _yaml(folder)
-    if path is None:
-        raise ValueError(f"{folder} has no data.yaml with the names of the classes")
-    found = read_yaml(path)
+    path, found, places = _described(folder)
     root = folder / str(found.get("path") or ".")
     root = root if root.is_dir() else folder
-    places = _places(found, path)
     if part is not None and str(part) not in places and Path(part).suffix.lower() == ".txt" and Path(part).is_file():
         places = {str(part): [os.path.abspath(part)]}  # a list file, which is a part of its own
     if part is not None and str(part) not in places:
@@ -131,7 +142,7 @@ def _same_places(places: Mapping[str, Sequence[str]], part: str | Path | None, r
 
 
 def _item(photo: Path, found: Mapping[str, Any], path: Path, outside: str = "") -> Item:
-    return Item(photo, partial(read_labels, in_any_case(_beside(photo)), found["names"], path,
+    return Item(photo, partial(read_labels, _label_file(photo), found["names"], path,
                                bool(found.get("kpt_shape"))), outside)
 
 
@@ -142,23 +153,26 @@ def _photos(place: Path, entry: str, homes: Sequence[Path], item: "partial[Item]
     if place.suffix.lower() != ".txt" or not place.is_file():
         raise NoPart(f"{path} names the photos in {entry}, but {place} is neither a folder nor a list of photos; "
                      "export it, or correct the name")
-    items, missing = [], []
+    items, missing, names = [], [], []
     for number, line in read_names(place):
         photo, inside = find_named(line, (place.parent, *homes) if line.startswith("./") else (*homes, place.parent),
                                    homes)
         reason = found_or_missing(photo, Skipped(place, f"line {number}: there is no photo {homes[0] / line}"))
         if reason is None and photo is not None:
             items.append(item(photo, outside="" if inside else f"{place}, line {number}: {line}"))
+            names.append((line, photo))
         elif reason is not None:
             missing.append(reason)
-    return Listing(tuple(items), missing=tuple(missing))
+    return Listing(tuple(items), tuple(named_elsewhere(names, place)), tuple(missing))
 
 
 def _folder(place: Path, item: "partial[Item]", path: Path) -> Listing:
     found, home = photos_below(place), _beside(place / "x.txt").parent
-    labels = labels_below(home, ".txt") if home != place else {}
+    labels = labels_of(found, home if home.is_dir() else place, ".txt")
+    if home == place or not home.is_dir():  # other texts lie beside photos, too
+        labels = {name: label for name, label in labels.items() if name in found.photos or class_lists.is_label(label)}
     if found.photos and home != place and not home.is_dir() and not any(
-            in_any_case(_beside(photo)).is_file() for photo in found.photos.values()):
+            _label_file(photo).is_file() for photo in found.photos.values()):
         raise NoPart(f"{path} names the photos in {place}, but their labels' folder {home} is missing")
     if CLASS_LIST not in found.photos:
         labels.pop(CLASS_LIST, None)
@@ -176,6 +190,13 @@ def _beside(photo: Path) -> Path:
     home = Path(*parts[:at])
     labels = next((name for name in LABELS if (home / name).is_dir()), LABELS[0])
     return home.joinpath(labels, *photo.parts[at + 1:]).with_suffix(".txt")
+
+
+def _label_file(photo: Path) -> Path:
+    """The label file of a photo: in its folder of labels, or else beside it; where it is, or else should be."""
+    homes = _beside(photo), photo.with_suffix(".txt")
+    paths = [path for home in homes for path in (home, home.with_name(f"{photo.name}.txt"))]
+    return next((path for path in map(in_any_case, paths) if path.is_file()), homes[0])
 
 
 def read_labels(path: Path, names: Mapping[int, str], classes: Path, keypoints: bool = False) -> Labels:
@@ -228,6 +249,6 @@ def _class_of(word: str, names: Mapping[int, str], path: Path, where: str, class
     return names[int(number)]
 
 
-LAYOUT = Layout("yolo", "YOLO: a data.yaml with the names of the classes and the folders of the parts", _matches,
-                _listing, NUMBERS,
+LAYOUT = Layout("yolo", "YOLO: a data.yaml with the names of the classes and the folders of the parts; or "
+                        f"{class_lists.LOOKS_FOR}", _matches, _listing, NUMBERS,
                 lambda box: ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0], box[3] - box[1]))
