@@ -440,7 +440,7 @@ def test_labelled_photos_need_classes_with_photos(tmp_path):
                                          r"subfolders \(1 skipped: .*2\.png \(is damaged"):
         read_labelled(tmp_path, SIZE)
     store(tmp_path / "3.png", noise())
-    with pytest.raises(ValueError, match=r"holds 1 photos outside any class \(3\.png\); put each photo into"):
+    with pytest.raises(ValueError, match=r"holds 1 photo outside any class \(3\.png\); put each photo into"):
         read_labelled(tmp_path, SIZE)
 
 
