@@ -195,7 +195,7 @@ def _refuse(frames, out, part):
     raise ValueError(f"no format for {frames.label[0]}")
 
 
-def test_damaged_rows_are_named_with_what_to_do(scene, tmp_path):
+def test_damaged_rows_are_named_with_what_to_do(scene, whole, tmp_path):
     out = tmp_path / "zq7"
     steps = generate_steps(scene.grammar, scene.renderer, N, out)
     next(steps), next(steps)
@@ -215,5 +215,4 @@ def test_damaged_rows_are_named_with_what_to_do(scene, tmp_path):
         path.write_bytes(kept)
     rows.unlink()  # as it says
     (out / "train" / "00000064.png").unlink()
-    whole = contents(generate(scene.grammar, scene.renderer, N, tmp_path / "whole"))
     assert contents(generate(scene.grammar, scene.renderer, N, out)) == whole

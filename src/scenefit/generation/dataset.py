@@ -36,7 +36,7 @@ from scenefit.generation.chunks import (
 )
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
-from scenefit.renderers.processes import Pool, Work
+from scenefit.renderers.processes import Pool
 from scenefit.scenes.arguments import check_argument, check_renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
@@ -125,7 +125,7 @@ def _steps(model: Model | PriorModel, renderer: Renderer, n: int, out: Path, for
         yield Progress(n, n)
         return
     try:
-        missing = [first for first in range(0, n, CHUNK) if not is_written(out, first)]
+        missing = dict.fromkeys(first for first in range(0, n, CHUNK) if not is_written(out, first))
         batches = (model.sample(np.arange(first, min(first + CHUNK, n))) for first in missing)
         written = _written(form, renderer, out, validation, batches)
         for first in range(0, n, CHUNK):
@@ -149,15 +149,9 @@ def _written(form: Format, renderer: Renderer, out: Path, validation: float, bat
         yield from (write_in_place(form, frames, out, validation) for frames in drawn)
         return
     work = partial(write_aside, form.save, form.name, out.absolute(), validation)
-    firsts: list[int] = []  # scenes whose chunks are begun
-
-    def tasks() -> Iterator[tuple[Work, SceneBatch]]:
-        for batch in batches:
-            firsts.append(int(batch.index[0]))
-            yield work, batch
-
-    for warning in (task(renderer, batch) for task, batch in tasks()) if pool is None else pool.stream(tasks()):
-        publish(out, firsts.pop(0))
+    for batch, warning in (((batch, work(renderer, batch)) for batch in batches) if pool is None
+                           else pool.stream(work, batches)):
+        publish(out, int(batch.index[0]))
         yield warning
 
 

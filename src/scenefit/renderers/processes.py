@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from scenefit.scenes.scene import SceneBatch
 TIMEOUT = 300.0  # seconds
 AHEAD = 2  # chunks, for each worker, that `Pool.stream` may have begun beyond the last one that it yielded
 
-Work = Callable[[Renderer, SceneBatch], Any]  # what a worker does with a chunk
+Work = Callable[[Renderer, SceneBatch], Any]  # done with the scenes of a chunk, in a worker
 
 
 @dataclass
@@ -68,44 +69,43 @@ class Pool:
 
     def __call__(self, scenes: SceneBatch) -> Frames:
         chunks = chunk_rows(scenes)
-        tasks = ((render_part, scenes.take(rows)) for rows in chunks)
-        return join(scenes, chunks, list(self.stream(tasks, len(chunks))))
+        parts = self.stream(_render_part, map(scenes.take, chunks), len(chunks))
+        return join(scenes, chunks, [part for _, part in parts])
 
-    def stream(self, tasks: Iterable[tuple[Work, SceneBatch]], ahead: int | None = None) -> Iterator[Any]:
-        """work(renderer, scenes) of each task, in the order of the tasks, worked out in the processes.
+    def stream(self, work: Work, batches: Iterable[SceneBatch], ahead: int | None = None,
+               ) -> Iterator[tuple[SceneBatch, Any]]:
+        """Each batch with work(renderer, batch), which the processes compute, in the order of the batches.
 
-        The scenes of a task are those of one chunk: of the same index // 64.  work and its answer can be pickled.
-        ahead: at most so many tasks are begun whose answers have not been yielded; twice the workers by default.
+        The scenes of a batch are of one chunk: of the same index // 64.  work and its result can be pickled.
+        ahead: at most so many batches are begun whose results have not been yielded; twice the workers by default.
         """
         if not self.workers:
             if self._renderer is None:
                 self._renderer = load_scene(self.scene_path).renderer
-            yield from (work(self._renderer, scenes) for work, scenes in tasks)
+            yield from ((batch, work(self._renderer, batch)) for batch in batches)
             return
-        given: list[SceneBatch] = []  # a chunk's scenes, until its answer is there
-        answers = self._processes.stream(_remembered(tasks, given), self.timeout, ahead or AHEAD * self.workers)
+        begun: deque[SceneBatch] = deque()  # without a result so far
+
+        def tasks() -> Iterator[tuple[Work, SceneBatch]]:
+            for batch in batches:
+                begun.append(batch)
+                yield work, _detached(batch)
+
+        answers = self._processes.stream(tasks(), self.timeout, ahead or AHEAD * self.workers)
         try:
             for answer in answers:
-                given.pop(0)
                 self._warn_of_growth()
-                yield answer
+                yield begun.popleft(), answer
         except WorkerLost as lost:
-            raise self._named(lost, given) from lost
+            raise self._named(lost, begun) from lost
         finally:
             answers.close()
 
     def frames(self, batches: Iterable[SceneBatch]) -> Iterator[Frames]:
         """Frames of each batch, the scenes of one chunk, in their order; as many are drawn at once as there are
         workers."""
-        given: list[SceneBatch] = []
-
-        def tasks() -> Iterator[tuple[Work, SceneBatch]]:
-            for batch in batches:
-                given.append(batch)
-                yield render_part, batch
-
-        for part in self.stream(tasks(), max(1, self.workers)):
-            yield Frames(given.pop(0), **part)
+        for batch, part in self.stream(_render_part, batches, max(1, self.workers)):
+            yield Frames(batch, **part)
 
     def _warn_of_growth(self) -> None:
         growth = None if self._warned else self._processes.growth()
@@ -117,12 +117,12 @@ class Pool:
                  f"the renderer of {self.scene_path} may leak memory. --recycle {recycle} (Python: recycle={recycle}) "
                  "replaces each worker after so many scenes; the images are the same")
 
-    def _named(self, lost: WorkerLost, given: list[SceneBatch]) -> Exception:
-        """The error for a worker that was lost; given: scenes of the tasks without an answer, the lost one's first."""
+    def _named(self, lost: WorkerLost, begun: Sequence[SceneBatch]) -> Exception:
+        """The error for a worker that was lost. begun: the batches without a result, the lost one's first."""
         if lost.task is None:
             return RuntimeError(f"a worker for {self.scene_path} {lost.reason} before its first scene; does this "
                                 "program guard its start with if __name__ == '__main__':? Else try workers=0")
-        scenes, hint = given[0], "find the scene by drawing them with workers=0 (command line: --workers 0)"
+        scenes, hint = begun[0], "find the scene by drawing them with workers=0 (command line: --workers 0)"
         if lost.slow:
             hint = (f"give them more time with --timeout (Python: Pool(timeout=)), which counts for up to {CHUNK} "
                     f"scenes together, or {hint}")
@@ -130,13 +130,6 @@ class Pool:
             hint = "fewer workers need less memory, and --recycle 64 (Python: recycle=64) frees what the renderer leaks"
         return RenderError(f"the worker process that drew them {lost.reason}; {hint}", scenes.seed, scenes.index,
                            scenes)
-
-
-def _remembered(tasks: Iterable[tuple[Work, SceneBatch]], given: list[SceneBatch]) -> Iterator[tuple[Work, SceneBatch]]:
-    """The tasks as they can be sent to another process; their scenes are appended to given."""
-    for work, scenes in tasks:
-        given.append(scenes)
-        yield work, _detached(scenes)
 
 
 def _detached(scenes: SceneBatch) -> SceneBatch:
@@ -164,6 +157,5 @@ def _work(renderer: Renderer, task: tuple[Work, SceneBatch]) -> Any:
         raise
 
 
-def render_part(renderer: Renderer, scenes: SceneBatch) -> Part:
-    """The `Work` of drawing alone."""
+def _render_part(renderer: Renderer, scenes: SceneBatch) -> Part:
     return part_of(render(renderer, scenes))
