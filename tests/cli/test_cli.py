@@ -249,7 +249,7 @@ def test_an_empty_photo_folder(world, tmp_path):
     assert not (tmp_path / "run").exists()
     Image.new("L", (20, 20)).save(tmp_path / "empty" / "one.png")
     said = call("fit", world / "scene.py", "--real", "empty", "--out", "run", *QUICK, code=1)
-    assert "error: empty holds 1 readable photos; learning a distribution needs at least 4" in said
+    assert "error: empty holds 1 readable photo; learning a distribution needs at least 4" in said
 
 
 def test_a_broken_photo_among_good_ones(world, tmp_path):

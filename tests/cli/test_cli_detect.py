@@ -259,7 +259,7 @@ def test_detect_draws_what_was_searched(detector, tmp_path):
     Image.fromarray(grey // 10).save(tmp_path / "photos" / "faint.png")
     for _ in range(2):
         said = call("detect", detector, tmp_path / "photos", "--out", "found", "--threshold", 1)
-        assert said.count("warning: ") == said.count("warning: 1 16-bit photos of ") == 1
+        assert said.count("warning: ") == said.count("warning: 1 16-bit photo of ") == 1
     for name, level in (("grey.png", 100), ("float.tif", 102), ("clear.png", 255), ("faint.png", 10)):
         assert np.all(pixels(f"found/{name}.png") == level)
 

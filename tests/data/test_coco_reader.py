@@ -37,7 +37,7 @@ def test_flags_in_any_writing(tmp_path, key, flag, is_set):
     change(tmp_path, annotations=lambda note: note | ({key: flag} if note["id"] == 2 else {}))
     boxes, said = read(tmp_path)
     assert boxes == {"a.png": [BOX] if is_set else [BOX, OTHER]}
-    assert ("1 regions left out that count neither way" in said) == is_set
+    assert ("1 region left out, which evaluation ignores" in said) == is_set
 
 
 def test_a_flag_that_is_none_is_named(tmp_path):
@@ -79,7 +79,7 @@ def test_without_a_bbox_it_is_the_box_around_the_segmentation(tmp_path, segmenta
     change(tmp_path, annotations=without)
     boxes, said = read(tmp_path)
     assert boxes == {"a.png": [wanted, OTHER]}
-    assert "1 polygons or masks are read as the upright box around each" in said
+    assert "1 polygon or mask is read as the upright box around each" in said
 
 
 @pytest.mark.parametrize("empty", [{"bbox": []}, {"bbox": None}, {"bbox": [], "segmentation": []},
@@ -128,7 +128,7 @@ def test_images_that_come_twice(tmp_path):
     change(tmp_path, images=[one, {"id": 1, "file_name": "b.png"}, one | {"file_name": "./zq7.png"}])
     boxes, said = read(tmp_path)
     assert boxes == {"zq7.png": [BOX], "b.png": [OTHER]}
-    assert said == ("instances_train.json: 1 images are named more than once, such as ./zq7.png (id 0); each is read "
+    assert said == ("instances_train.json: 1 image is named more than once, such as ./zq7.png (id 0); each is read "
                     "once")
     for name in ("./zq7.png", "../train/zq7.png", "train/zq7.png", "x/../zq7.png", str(tmp_path / "train/zq7.png")):
         change(tmp_path, images=[one, {"id": 1, "file_name": name}])
@@ -141,7 +141,7 @@ def test_annotation_ids_that_come_twice_are_told_and_all_boxes_read(tmp_path):
     change(tmp_path, annotations=lambda note: note | {"id": 7})
     boxes, said = read(tmp_path)
     assert boxes == {"a.png": [BOX, OTHER]}
-    assert said == ("instances_train.json: 1 annotations have the id of an earlier one, the first: annotation 7; all "
+    assert said == ("instances_train.json: 1 annotation has the id of an earlier one, the first: annotation 7; all "
                     "are read")
     change(tmp_path, annotations=lambda note: note | {"bbox": [1, 2, 3]} if note["category_id"] else note)
     assert "annotation 7 (entry 2): bbox needs x, y, width, height, got [1, 2, 3]" in refused(tmp_path)
@@ -153,7 +153,7 @@ def test_photos_of_two_parts_are_read_once_and_named(tmp_path):
     change(tmp_path, "annotations/instances_val.json", images=lambda image: image | {"file_name": "train/zq7.png"})
     boxes, said = read(tmp_path)
     assert boxes == {"zq7.png": [BOX], "b.png": [OTHER]}
-    assert "1 photos are named more than once: " in said and "zq7.png; each is read once, with the labels that" in said
+    assert "1 photo is named more than once: " in said and "zq7.png; each is read once, with the labels that" in said
     assert read(tmp_path, part="val") == ({"zq7.png": [OTHER]}, "")
     os.symlink("zq7.png", tmp_path / "train/link.png")
     coco(tmp_path, {"c": [BOX]}, file="annotations/instances_val.json")

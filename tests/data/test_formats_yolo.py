@@ -140,5 +140,5 @@ def test_folders_and_parts_that_are_missing(tmp_path):
     assert len(found) == 1 and len(found.boxes) == 0
     assert found.skipped == (
         (tmp_path / "labels/stray.txt", f"there is no photo stray in {tmp_path / 'images'}"),
-        (tmp_path, f"1 photos have no label file and are read as photos without objects, the first: "
+        (tmp_path, f"1 photo has no label file, which means no objects; the first: "
                    f"{tmp_path}/images/a.png (there is no {tmp_path}/labels/a.txt)"))

@@ -74,7 +74,7 @@ def test_boxes_are_cut_at_the_crop_and_go_where_too_little_is_left(tmp_path):
         return read_boxes(tmp_path, SIZE, crop_policy=CropPolicy(**cut))
 
     assert boxes().boxes.box.tolist() == [[8, 0, 28, 9], [0, 5, 10, 15], [0, 5, 6, 15], [63, 0, 64, 9]]
-    assert boxes().skipped == ((tmp_path, "1 boxes left out: at 64 x 48 pixels less than 25% of their area, or of 1 "
+    assert boxes().skipped == ((tmp_path, "1 box left out: at 64 x 48 pixels less than 25% of the area, or of 1 "
                                           "pixels of width or height, is left"),)
     assert boxes(min_share=0.5).boxes.box.tolist() == [[8, 0, 28, 9], [0, 5, 10, 15]]
     assert len(boxes(min_share=0.0, min_side=7.0).boxes) == 2
@@ -126,7 +126,7 @@ def test_the_first_size_is_of_the_first_photo_that_is_read(tmp_path):
     (home / "a.jpg").write_bytes((home / "a.jpg").read_bytes()[:300])
     assert first_size(tmp_path) == (300, 200)
     (home / "c.jpg").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(4 were tried\); 4 skipped: "):
+    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(tried: 4\); 4 skipped: "):
         first_size(tmp_path)
     with pytest.raises(NoPart, match="there is no part 'train'"):
         first_size(tmp_path, "train")
@@ -138,7 +138,7 @@ def test_12_bit_photos_with_boxes_are_named(tmp_path):
         annotate(tmp_path, stem, [(5, 5, 9, 9)])
     Image.fromarray(np.full(SIZE, 4000, np.uint16)).save(tmp_path / "JPEGImages/b.png")
     for read in (read_boxes, read_part):
-        with pytest.warns(UserWarning, match="^1 16-bit photos of .* have no value above 4,095") as said:
+        with pytest.warns(UserWarning, match="^1 16-bit photo of .* has no value above 4,095") as said:
             read(tmp_path, SIZE)
         assert len(said) == 1
 
@@ -288,7 +288,7 @@ def test_coco_of_others(tmp_path):
     for part in (None, "train", "train2017"):
         found = read_boxes(tmp_path, SIZE, part)
         assert found.boxes.box.tolist() == [[1, 2, 11, 13.5]] and found.boxes.name.tolist() == ["cell"]
-    assert found.skipped == ((tmp_path, "1 regions left out that count neither way (KITTI's DontCare, COCO's crowds, "
+    assert found.skipped == ((tmp_path, "1 region left out, which evaluation ignores (KITTI's DontCare, COCO's crowds, "
                                           "objects that Pascal VOC marks as difficult)"),)
     with pytest.raises(ValueError, match="has no part 'val'; its parts: train2017"):
         read_boxes(tmp_path, SIZE, "val")

@@ -92,7 +92,7 @@ def test_parts_in_folders_of_their_own(tmp_path, layout):
     (tmp_path / "test").symlink_to(tmp_path / "valid")
     boxes, said = read(tmp_path)
     assert list(boxes) == ["zq7.png", "a.png"] or list(boxes) == ["a.png", "zq7.png"]
-    assert "1 photos are named more than once: " in said and "zq7.png; each is read once" in said
+    assert "1 photo is named more than once: " in said and "zq7.png; each is read once" in said
 
 
 @pytest.mark.parametrize("part", ["", "train/"])

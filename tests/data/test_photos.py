@@ -186,12 +186,12 @@ def test_12_bit_values_in_16_bit_grey_are_named_once_for_a_folder(tmp_path):
     store(tmp_path / "dark/1.png", np.zeros(SIZE, np.uint8))
     store(tmp_path / "dark/2.tif", np.zeros(SIZE, np.float32))
     assert read_photos(tmp_path / "dark", SIZE).images.max() == 0
-    text = (r"3 16-bit photos of .*all have no value above 4,095: they look like 12-bit photos, and become nearly "
+    text = (r"3 16-bit photos of .*all have no value above 4,095: 12-bit values become nearly "
             r"black \(at most 16 of 255\); multiply their values by 16 when you write them")
     with pytest.warns(UserWarning, match=text) as said:
         found = read_photos(tmp_path / "all", SIZE)
     assert len(said) == 1 and len(found) == 4 and found.images.max() == 16 and found.skipped == ()
-    with pytest.warns(UserWarning, match=r"^1 16-bit photos of .*classes have") as said:
+    with pytest.warns(UserWarning, match=r"^1 16-bit photo of .*classes has") as said:
         store(tmp_path / "classes/a/1.png", np.full(SIZE, 9, np.uint16))
         read_labelled(tmp_path / "classes", SIZE)
     assert len(said) == 1
@@ -228,7 +228,7 @@ def test_12_bit_values_in_16_bit_colour_are_named_with_a_way_to_convert(tmp_path
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         assert read(tmp_path).images.max() == most // 256
-    assert [str(one.message)[:16] for one in said] == ["1 16-bit photos "] * warned
+    assert [str(one.message)[:16] for one in said] == ["1 16-bit photo o"] * warned
     if warned:
         assert str(said[0].message).endswith("multiply their values by 16 when you write them (ImageMagick: magick "
                                              "old.png -evaluate multiply 16 new.png)")
@@ -477,7 +477,7 @@ def test_split_keeps_rows_together_and_follows_the_seed():
 
 
 def test_split_says_when_it_cannot():
-    with pytest.raises(ValueError, match=r"1 different photos are too few for the parts .*: a is empty"):
+    with pytest.raises(ValueError, match=r"1 different photo is too few for the parts .*: a is empty"):
         split(some([5, 5, 5, 5]), {"a": 0.4, "b": 0.6}, 0)
     for parts in [{}, {"a": 1, "b": 0}, {"a": float("nan")}, {"a": -1, "b": 2}]:
         with pytest.raises(ValueError, match="split needs a share > 0 for each part, got"):

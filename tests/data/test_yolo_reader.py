@@ -109,7 +109,7 @@ def test_label_files_of_photos_in_other_folders(tmp_path):
     text(tmp_path / "data.yaml", "train: train.txt\nnames: [cell]\n")
     boxes, words = read(tmp_path)
     assert boxes == {"a.png": [BOX], "zq7.png": [], "c.png": [("cell", *OTHER[1:])]}
-    assert words.endswith(f"1 photos have no label file and are read as photos without objects, the first: {tmp_path}/"
+    assert words.endswith(f"1 photo has no label file, which means no objects; the first: {tmp_path}/"
                           f"photos/zq7.png (there is no {tmp_path}/photos/zq7.txt)")
 
 
@@ -119,7 +119,7 @@ def test_a_photo_without_its_label_file_is_named(tmp_path):
     text(tmp_path / "labels/train/classes.txt", "cell\n")  # as labelling programs leave it
     boxes, words = read(tmp_path)
     assert boxes == {"a.png": [BOX], "zq7.png": []} and words.count("\n") == 0
-    assert "1 photos have no label file and are read as photos without objects, the first: " in words and "zq7" in words
+    assert "1 photo has no label file, which means no objects; the first: " in words and "zq7" in words
 
 
 @pytest.mark.parametrize("again", ["images/train/zq7.png", "./images/train/zq7.png", "images/../images/train/zq7.png",
@@ -131,7 +131,7 @@ def test_photos_listed_twice_are_read_once_and_named(tmp_path, again):
     text(tmp_path / "data.yaml", "train: train.txt\nnames: [cell, dust]\n")
     boxes, words = read(tmp_path)
     assert boxes == {"zq7.png": [BOX], "b.png": [OTHER]}
-    assert "1 photos are named more than once: " in words and "zq7.png; each is read once, with the labels" in words
+    assert "1 photo is named more than once: " in words and "zq7.png; each is read once, with the labels" in words
 
 
 @pytest.mark.parametrize("val", ["images/train", "./images/train/", "images", "link"])

@@ -27,7 +27,7 @@ def test_a_warning_points_at_the_line_that_reads_the_photos(tmp_path, read):
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((*SIZE, 3), number, np.uint8)).save(path)
     Image.fromarray(np.full(SIZE, 4000, np.uint16)).save(tmp_path / "cell/zq7.png")
-    with pytest.warns(UserWarning, match="16-bit photos") as said:
+    with pytest.warns(UserWarning, match="16-bit photo") as said:
         read(tmp_path, SIZE)
         line = here() - 1
     assert [(one.filename, one.lineno) for one in said] == [(__file__, line)]

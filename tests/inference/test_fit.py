@@ -378,7 +378,7 @@ def test_photos_from_a_folder(tmp_path):
     assert len(thinned) == 4 and all(any(np.array_equal(a, b) for b in images) for a in thinned)
     assert np.array_equal(as_photos(images, (16, 16), 4).images, images[[0, 1, 2, 4]])
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
-    with pytest.warns(UserWarning, match=r"1 files were skipped, the first: .*broken.jpg"):
+    with pytest.warns(UserWarning, match=r"1 skipped: .*broken.jpg"):
         as_photos(tmp_path, (16, 16))
     for number in range(1, 5):
         (tmp_path / f"{number}.png").unlink()

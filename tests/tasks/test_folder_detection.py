@@ -73,7 +73,7 @@ def test_the_command_names_photos_whose_names_are_not_utf8(detector, tmp_path):
     odd(tmp_path / "photos", b"zq8\xe9.heic").write_bytes(b"")
     said = call("detect", detector, tmp_path / "photos", "--out", tmp_path / "out")
     assert "zq7\\xe9.png: is empty (0 bytes)" in said and "zq8\\xe9.heic: images ending in .heic are not read" in said
-    assert "objects in 1 photos (2 skipped)" in said
+    assert "objects in 1 photo (2 skipped)" in said
 
 
 def test_further_pages_are_named_and_the_photo_counts(detector, tmp_path):
@@ -143,7 +143,7 @@ def test_the_limit_of_megapixels_is_an_option_of_every_command(detector, tmp_pat
     Image.new("RGB", (64, 64)).save(tmp_path / "photos/zq7.png")
     command = ["detect", detector, tmp_path / "photos", "--out"]
     said = call("--max-megapixels", 0.004, *command, tmp_path / "out")
-    assert "zq7.png: has 64 x 64 pixels, 0.0 megapixels, and the limit is 0.004" in said and "in 1 photos" in said
+    assert "zq7.png: has 64 x 64 pixels, 0.0 megapixels, and the limit is 0.004" in said and "in 1 photo" in said
     assert "in 2 photos" in call("--max-megapixels", 0.0041, *command, tmp_path / "other")
     for value in ("0", "-1", "nan"):
         assert "--max-megapixels needs a number above 0" in call("--max-megapixels", value, *command, "x", code=2)

@@ -25,6 +25,7 @@ from scenefit.data.frame_checks import (
     more_pixels,
     to_uint8,
 )
+from scenefit.files.text import count_of
 from scenefit.scenes.arguments import brief, check_argument, describe_value
 from scenefit.scenes.scene import SceneBatch, rows_of, rows_once
 
@@ -142,8 +143,7 @@ class Frames:
         return self.take(rows_of(rows, len(self)))
 
     def __repr__(self) -> str:
-        count, size = len(self), " x ".join(map(str, self.images.shape[1:3]))
-        return f"Frames({count} image{'' if count == 1 else 's'} of {size} pixels)"
+        return f"Frames({count_of(len(self), 'image')} of {' x '.join(map(str, self.images.shape[1:3]))} pixels)"
 
     def _repr_png_(self) -> bytes | None:
         """The first images as a picture, by which a notebook shows them."""

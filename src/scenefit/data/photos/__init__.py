@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.image_files import Size
+from scenefit.data.image_files import Size, describe_skipped
 from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, split
 from scenefit.data.photos.folder import read_folder, read_labelled
 from scenefit.data.photos.labelled import read_boxes, read_part
 from scenefit.data.photos.layouts import CLASSES, find_layout
 from scenefit.files.caller import warn
+from scenefit.files.text import count_of
 from scenefit.scenes.arguments import describe_value
 
 __all__ = ["FEW_PHOTOS", "Photos", "as_labelled", "as_photos", "few_photos", "read_boxes", "read_few", "read_labelled",
@@ -25,8 +26,8 @@ def few_photos(count: int) -> str:
     """A warning where a fit has fewer than 50 photos, else ""."""
     if count >= FEW_PHOTOS:
         return ""
-    return (f"Only {count} photos: learning a distribution needs a few hundred, and a noise floor of fewer than "
-            f"{FEW_PHOTOS} is unreliable.")
+    return (f"Only {count_of(count, 'photo')}: learning a distribution needs a few hundred, and a noise floor of "
+            f"fewer than {FEW_PHOTOS} is unreliable.")
 
 
 def read_photos(place: str | Path, size: Size, max_photos: int | None = None, *, outside: bool = False) -> Photos:
@@ -69,8 +70,7 @@ def as_photos(real: Any, size: Size, max_photos: int | None = None) -> Photos:
     if isinstance(real, (str, Path)):
         real = read_photos(real, size, max_photos)
         if real.skipped:
-            path, reason = real.skipped[0]
-            warn(f"{len(real.skipped)} files were skipped, the first: {path} ({reason})")
+            warn(describe_skipped(real.skipped))
     images = real.images if isinstance(real, Photos) else _array(real)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or len(images) < MIN_PHOTOS:
         raise ValueError(f"real needs a folder, Photos or at least {MIN_PHOTOS} uint8 images [N, {size[0]}, {size[1]}, "
@@ -90,7 +90,8 @@ def as_labelled(labelled: Any, size: Size) -> Photos | None:
         raise ValueError("labelled needs a folder with one subfolder a class, a data set of boxes, or Photos with a "
                          f"label or boxes each, got {_describe(few, np.zeros(0))}")
     if few.boxes is not None and not len(few.boxes):
-        raise ValueError(f"the {len(few)} labelled photos have no box at all, so no detector can be evaluated on them")
+        raise ValueError(f"the {count_of(len(few), 'labelled photo has', 'labelled photos have')} no box at all, so no "
+                         "detector can be evaluated")
     if few.images.shape[1:3] != size:
         raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}; "
                          f"scenefit.read_few(folder, {size}) brings them to it")
