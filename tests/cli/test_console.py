@@ -1,6 +1,7 @@
 """How errors and names are printed."""
 
 import errno
+import io
 import os
 
 import pytest
@@ -64,3 +65,17 @@ def test_names_that_are_not_utf8_are_printed(raised, code, text):
 def test_a_command_is_recorded_as_a_shell_reads_it(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/usr/bin/scenefit", "fit", "a b", f"it's {ODD}"])
     assert options.command_line() == r"scenefit fit 'a b' $'it\'s zq7\xe9'"
+
+
+def test_nothing_is_printed_where_the_streams_were_closed(monkeypatch):
+    """As by >&- in a shell, which leaves no stream, or by a scene file."""
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr("sys.stdout", stream)
+        monkeypatch.setattr("sys.stderr", stream)
+        console.say("zq7")
+        console.warn("zq7")
+        console.table("zq7", ["zq7"], [["zq7"]])
+        with console.bar() as bar, console.busy("zq7"):
+            bar.add_task("zq7", total=1)

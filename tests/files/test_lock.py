@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scenefit.files.lock import NAME, lock
+from scenefit.files.lock import NAME, check_folder, lock
 from scenefit.files.plan import content
 
 
@@ -53,3 +53,18 @@ def test_a_folder_that_is_read_only_is_named(tmp_path, monkeypatch, number):
     with pytest.raises(PermissionError, match=f"{tmp_path} cannot be written to .*; make it writable, or"), \
             lock(tmp_path):
         pass
+
+
+def test_links_that_lead_nowhere_and_files_are_named(tmp_path):
+    (tmp_path / "zq7").symlink_to("gone")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    for held in (lock, content):
+        for name, text in (("zq7", "zq7 is a link that leads nowhere, to gone; remove the link, or give another"),
+                           ("zq7/deep", "zq7 is a link that leads nowhere"), ("loop", "leads nowhere, to loop"),
+                           ("file", "file is a file; give the path of a folder"),
+                           ("file/deep", "deep cannot be made, as .*file is a file")):
+            with pytest.raises(OSError, match=text):
+                held(tmp_path / name) if held is content else held(tmp_path / name).__enter__()
+    check_folder(tmp_path / "new/deep")
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop", "zq7"]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from scenefit.cli.console import explain
 from scenefit.data.frames import make_frames
+from scenefit.executors.processes import WorkerLost
 from scenefit.renderers import RenderError, render
 from scenefit.renderers.chunks import chunk_rows, join, part_of
 from scenefit.renderers.processes import Pool
@@ -57,6 +59,8 @@ def renderer(scenes):
         ctypes.PyDLL(None).sleep(600)  # no other thread runs meanwhile
     if (then == 5).any():
         raise Own("as asked")
+    if (then == 6).any():
+        raise KeyboardInterrupt
     return make_frames(scenes, np.zeros((len(scenes), 2, 2)))
 """
 ODD_GRAMMAR = Grammar("image", {"image": {"then": 0.0}})
@@ -171,11 +175,27 @@ def test_a_scene_file_that_fails_in_the_worker(tmp_path):
         pool(odd([1], 0))
 
 
-def test_a_worker_that_never_starts(tmp_path):
-    (tmp_path / "gone.py").write_text("import os\nos._exit(3)")
-    with (Pool(tmp_path / "gone.py", workers=2) as pool,
-          pytest.raises(RuntimeError, match=r"a worker for .*gone\.py died \(exit code 3\) before its first scene")):
+@pytest.mark.parametrize("end, text", [
+    ("os._exit(3)", r"died \(exit code 3\) before its first scene; does this program guard its start"),
+    ("os.kill(os.getpid(), 9)", r"was ended by SIGKILL, which the operating system sends when memory runs out before "
+                                r"its first scene; run the same command again, with fewer --workers")])
+def test_a_worker_that_never_starts(tmp_path, end, text):
+    (tmp_path / "gone.py").write_text(f"import os\n{end}")
+    with (Pool(tmp_path / "gone.py", workers=1) as pool,
+          pytest.raises(WorkerLost, match=rf"a worker process for .*gone\.py {text}") as raised):
         pool(odd([1], 0))
+    assert "Internal error" not in explain(raised.value)
+
+
+def test_a_scene_file_of_a_worker_that_raises_keyboard_interrupt(tmp_path):
+    """A worker ignores Ctrl-C, so it is the file's own."""
+    (tmp_path / "zq7.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(SceneFileError, match=r"zq7\.py raises KeyboardInterrupt when imported"):
+        Pool(tmp_path / "zq7.py", workers=1)._processes.load()
+    (tmp_path / "zq7.py").write_text(ODD)
+    draw = Pool(tmp_path / "zq7.py", workers=1)._processes.load()
+    with pytest.raises(RenderError, match="the renderer raises KeyboardInterrupt"):
+        draw((render, odd([6], 6, [6])))
 
 
 MOVING = """\

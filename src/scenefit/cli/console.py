@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import os
 import sys
 import warnings
@@ -160,6 +161,9 @@ def _print(text: str, error: bool = False, style: str | None = None) -> None:
 
 
 def _console(error: bool = False) -> Console:
-    """Made anew each time, because the streams may be replaced."""
+    """Made anew each time, because the streams may be replaced. Nothing is printed where the stream was closed, by the
+    shell (>&-) or by a scene file."""
     stream = sys.stderr if error else sys.stdout
+    if stream is None or stream.closed:
+        stream = io.StringIO()
     return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH)

@@ -229,7 +229,7 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
 
 def is_searched(folder: Path, path: Path) -> bool:
     """Whether `find_photos(folder)` would find photos in path, which need not exist."""
-    folder, path = folder.resolve(), path.resolve()
+    folder, path = (Path(os.path.realpath(one)) for one in (folder, path))  # resolve() raises where links form a loop
     return (folder.is_dir() and path.is_relative_to(folder)
             and not any(is_ignored(part) for part in path.relative_to(folder).parts))
 

@@ -28,8 +28,7 @@ def lock(folder: str | Path) -> Iterator[None]:
     nothing can be written.
     """
     path = Path(folder) / NAME
-    if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; give the path of a folder")
+    check_folder(folder)
     made = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +47,21 @@ def lock(folder: str | Path) -> Iterator[None]:
         with suppress(OSError):  # of a folder that holds something by now
             for one in made:
                 one.rmdir()
+
+
+def check_folder(folder: str | Path) -> None:
+    """NotADirectoryError where a folder, or what it lies in, is a file; FileNotFoundError where that is a link that
+    leads nowhere. Nothing is wrong with a folder that does not exist."""
+    folder = Path(folder)
+    for one in (folder, *folder.parents):
+        if one.is_symlink() and not one.exists():
+            raise FileNotFoundError(f"{one} is a link that leads nowhere, to {os.readlink(one)}; remove the link, or "
+                                    "give another folder")
+        if one.exists():
+            if not one.is_dir():
+                raise NotADirectoryError(f"{one} is a file; give the path of a folder" if one == folder else
+                                         f"{folder} cannot be made, as {one} is a file; give the path of a folder")
+            return
 
 
 def open_alone(path: Path) -> int | None:

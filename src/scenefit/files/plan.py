@@ -9,15 +9,15 @@ from typing import Any
 from scenefit.files.atomic import LEFTOVER
 from scenefit.files.json_files import read_json
 from scenefit.files.lock import NAME as LOCK
+from scenefit.files.lock import check_folder
 
 
 def content(folder: Path) -> list[str]:
     """Sorted names of what a folder holds, apart from the lock and what killed writers left; [] for no folder.
 
-    NotADirectoryError where it is a file.
+    Errors as of `check_folder`.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; give the path of a folder")
+    check_folder(folder)
     held = [path.name for path in folder.iterdir()] if folder.exists() else []
     return sorted(name for name in held if name != LOCK and not LEFTOVER.fullmatch(name))
 

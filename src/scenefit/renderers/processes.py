@@ -15,7 +15,7 @@ from scenefit.executors.processes import Processes, WorkerLost
 from scenefit.files.caller import warn
 from scenefit.renderers import NO_INFO, Renderer, RendererInfo, RenderError, render
 from scenefit.renderers.chunks import CHUNK, Part, chunk_rows, join, part_of
-from scenefit.renderers.scene_file import load_scene
+from scenefit.renderers.scene_file import SceneFileError, load_scene
 from scenefit.scenes.scene import SceneBatch
 
 TIMEOUT = 300.0  # seconds
@@ -120,8 +120,10 @@ class Pool:
     def _named(self, lost: WorkerLost, begun: Sequence[SceneBatch]) -> Exception:
         """The error for a worker that was lost. begun: the batches without a result, the lost one's first."""
         if lost.task is None:
-            return RuntimeError(f"a worker for {self.scene_path} {lost.reason} before its first scene; does this "
-                                "program guard its start with if __name__ == '__main__':? Else try workers=0")
+            fix = ("run the same command again, with fewer --workers where memory runs out" if "SIG" in lost.reason else
+                   "does this program guard its start with if __name__ == '__main__':? Else try workers=0 (command "
+                   "line: --workers 0)")
+            return WorkerLost(f"for {self.scene_path} {lost.reason} before its first scene; {fix}", None, lost.slow)
         scenes, hint = begun[0], "find the scene by drawing them with workers=0 (command line: --workers 0)"
         if lost.slow:
             hint = (f"give them more time with --timeout (Python: Pool(timeout=)), which counts for up to {CHUNK} "
@@ -142,7 +144,10 @@ def _detached(scenes: SceneBatch) -> SceneBatch:
 def _load(path: str, working_folder: str) -> Callable[[tuple[Work, SceneBatch]], Any]:
     """In a worker: the function that works on one chunk."""
     os.chdir(working_folder)  # that of the command, whatever the scene file has changed it to in the meantime
-    renderer = load_scene(path).renderer
+    try:
+        renderer = load_scene(path).renderer
+    except KeyboardInterrupt as error:  # of the scene file itself: a worker ignores Ctrl-C
+        raise SceneFileError(f"{path} raises KeyboardInterrupt when imported") from error
     if "torch" in sys.modules:  # not imported for scenes that do without, as that takes seconds
         sys.modules["torch"].set_num_threads(1)
     return partial(_work, renderer)
@@ -155,6 +160,8 @@ def _work(renderer: Renderer, task: tuple[Work, SceneBatch]) -> Any:
     except RenderError as error:
         error.add_note("in a worker:\n" + traceback.format_exc())
         raise
+    except KeyboardInterrupt as error:  # of the renderer itself, likewise
+        raise RenderError("the renderer raises KeyboardInterrupt", scenes.seed, scenes.index, scenes) from error
 
 
 def _render_part(renderer: Renderer, scenes: SceneBatch) -> Part:

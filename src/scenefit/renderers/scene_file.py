@@ -42,7 +42,7 @@ def load_scene(path: str | Path) -> SceneFile:
     that those of two folders never mix.  SceneFileError, naming the file and the line, where it cannot be read, raises,
     or does not define the two.
     """
-    path = Path(path).resolve()
+    path = Path(os.path.realpath(path))  # resolve() raises where links form a loop
     source = _read(path)
     module, beside = _run(path, source)
     grammar, renderer = (_defined(module, path, name) for name in ("grammar", "renderer"))
