@@ -92,11 +92,11 @@ def test_two_workers_are_inside_the_renderer_at_the_same_moment(scene, two, flag
     assert len(list(folder.glob("inside-*"))) == 2 and not list(folder.glob(f"inside-{os.getpid()}"))
 
 
-def test_bytes_do_not_depend_on_the_number_of_workers_or_their_replacement(scene, whole, tmp_path):
+def test_bytes_do_not_depend_on_the_number_of_workers_or_their_replacement(scene, flag, whole, tmp_path):
+    folder = flag("meet")
     with Pool(scene.path, workers=4, recycle=64) as pool:
-        pids = {worker.process.pid for _ in generate_steps(scene.grammar, pool, N, tmp_path / "out")
-                for worker in pool._processes.alive}
-    assert len(pids) >= 4 and contents(tmp_path / "out") == whole
+        assert contents(generate(scene.grammar, pool, N, tmp_path / "out")) == whole
+    assert len(list(folder.glob("inside-*"))) == 5, "each chunk is drawn by a process of its own"
 
 
 def test_formats_that_are_saved_here_are_drawn_by_workers_too(scene, two, flag, tmp_path):
@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed_names_its_scenes_and_the_next_run_goes_on(scene
     assert lost.value.indices == tuple(range(192, 256)) and "--recycle 64" in lost.value.reason
     written = sorted(path.stem for path in (tmp_path / "out").glob("*/*.png"))
     assert written == [f"{scene:08d}" for scene in range(192)], "all chunks before it, and none after"
-    assert contents(generate(scene.grammar, two, N, tmp_path / "out")) == whole
+    assert contents(generate(scene.grammar, scene.renderer, N, tmp_path / "out")) == whole
 
 
 def test_a_killed_driver_leaves_no_worker_behind_and_nothing_that_counts(scene, flag, whole, tmp_path):
