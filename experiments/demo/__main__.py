@@ -23,7 +23,7 @@ from experiments.arms import gap_closed, interval, misclassified, train_on, verd
 from experiments.demo.world import MATCH, save_photos, take_photos, truth
 from scenefit.files.atomic import write_json
 from scenefit.files.lock import lock
-from scenefit.inference.fit import frame_size
+from scenefit.renderers.batches import frame_size
 from scenefit.renderers.scene_file import SceneFile, load_scene
 from scenefit.report import Baseline, Interval, Mistakes, ReportContent, write
 from scenefit.report import Table as ReportTable

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from scenefit.inference.fit import frame_size
 from scenefit.renderers import RenderError, RendererTypeError, render, renderer_info
+from scenefit.renderers.batches import frame_size
 from scenefit.renderers.processes import Pool
 
 GRAMMAR = sf.Grammar("image", {"image": {}, "dot": {"x": sf.learned(sf.Uniform(0, 8))}}, [sf.Rule("image", ["dot"])])

@@ -97,7 +97,8 @@ def fit(
 def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, out: Path, seed: int,
          chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
-    from scenefit.inference.fit import check_learned, frame_size
+    from scenefit.inference.arguments import check_learned
+    from scenefit.renderers.batches import frame_size
     from scenefit.renderers.scene_file import load_scene
     from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config

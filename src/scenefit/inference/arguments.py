@@ -1,6 +1,9 @@
 """Checks of what a fit is called with, before any work."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import torch
 
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.caller import warn
@@ -12,13 +15,13 @@ CALL = "fit(grammar, renderer, real, labelled=None)"
 
 
 def check_fit(grammar: Any, renderer: Any, labelled: Any, seed: Any, settings: Any, task: Any, features: Any,
-              label_policy: Any) -> None:
-    """ValueError, naming the argument and what it takes; a warning for a task without use. Photos are checked
+              label_policy: Any, state: Any) -> None:
+    """ValueError, naming the argument and what it takes; a warning for a task that is not used. Photos are checked
     where they are read, and the parts of a task where it is used."""
     check_argument(CALL, "grammar", grammar, isinstance(grammar, Grammar), "a scenefit.Grammar")
     check_renderer(CALL, renderer)
     check_seed(CALL, seed)
-    check_argument(CALL, "settings", settings, settings is None or isinstance(settings, Settings),
+    check_argument(CALL, "settings", settings, isinstance(settings, Settings),
                    "scenefit.Settings(...), in which a method alone goes as Settings(method=...)")
     check_argument(CALL, "task", task, task is None or hasattr(task, "labels"),
                    'a task, such as scenefit.Detect(("coin",)) or scenefit.Classify(("cat", "dog")), or None, which '
@@ -27,5 +30,17 @@ def check_fit(grammar: Any, renderer: Any, labelled: Any, seed: Any, settings: A
                    "a function from images [N, 3, H, W] to features [N, F], or None")
     check_argument(CALL, "label_policy", label_policy, label_policy is None or isinstance(label_policy, LabelPolicy),
                    "scenefit.LabelPolicy(...), or None")
+    if state is not None and not (isinstance(state, Mapping) and "piece" in state):
+        raise ValueError(f"state needs the `state` of a Step, got {type(state).__name__} without a step's number")
+    check_learned(grammar)
+    if labelled is not None and settings.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f'settings.device is "{settings.device}", but PyTorch finds no GPU; use '
+                         'Settings(device="cpu")')
     if task is not None and labelled is None:
         warn("task is not used: it needs labelled photos, which it is evaluated on; give labelled=, or leave task out")
+
+
+def check_learned(grammar: Grammar) -> None:
+    """ValueError for a grammar without a learned attribute."""
+    if not (grammar.learned or grammar.learned_heads):
+        raise ValueError("nothing to learn: mark attributes with learned(...), e.g. learned(Uniform(0, 1))")

@@ -6,6 +6,7 @@ ran through. Legend: N photos; S scenes.
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +25,8 @@ from scenefit.inference.stages.regression_abc import load_detector
 from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective
 from scenefit.nets.model import Model
-from scenefit.renderers import Renderer, render, renderer_info
+from scenefit.renderers import Renderer, renderer_info
+from scenefit.renderers.batches import frame_size
 from scenefit.scenes.grammar import Grammar
 from scenefit.tasks import Task
 from scenefit.tasks.from_labels import renders_to_choose, task_for_labels
@@ -104,11 +106,7 @@ def fit(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *
         from scenefit.report.progress import fit_shown
 
         steps = fit_shown(steps)
-    step = None
-    for step in steps:  # noqa: B007
-        pass
-    assert step is not None
-    return step.model
+    return deque(steps, maxlen=1)[0].model
 
 
 def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = None, *, seed: int = 0,
@@ -118,18 +116,12 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
 
     state: of the `Step` to resume from; None from the start.
     """
-    check_fit(grammar, renderer, labelled, seed, settings, task, features, label_policy)
     settings = Settings() if settings is None else settings
-    if state is not None and not (isinstance(state, Mapping) and "piece" in state):
-        raise ValueError(f"state needs the `state` of a Step, got {type(state).__name__} without a step's number")
-    check_learned(grammar)
+    check_fit(grammar, renderer, labelled, seed, settings, task, features, label_policy, state)
     size = frame_size(grammar, renderer)
     few, photos = as_labelled(labelled, size), as_photos(real, size, settings.max_photos)
     if few_photos(len(photos)):
         warn(few_photos(len(photos)))
-    if few is not None and settings.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f'settings.device is "{settings.device}", but PyTorch finds no GPU; use '
-                         'Settings(device="cpu")')
     rendered = int(renderer_info(renderer).size is None)  # the scene rendered to see its size
     if few is None or settings.task.gradient == "none":
         task = None
@@ -148,12 +140,6 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
 
 def _describe(settings: Settings, stages: tuple[Stage, ...]) -> str:
     return f"the method {settings.chosen.name} ({', '.join(f'{stage.name}: {stage.steps}' for stage in stages)})"
-
-
-def check_learned(grammar: Grammar) -> None:
-    """ValueError for a grammar without a learned attribute."""
-    if not (grammar.learned or grammar.learned_heads):
-        raise ValueError("nothing to learn: mark attributes with learned(...), e.g. learned(Uniform(0, 1))")
 
 
 def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
@@ -177,11 +163,3 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
                                "cpu_seconds": torch.tensor(seconds).double(),
                                "seconds": torch.tensor(time.monotonic() - wall).double()}, made_with),
                    Model(state.distribution, problem.seed), objective)
-
-
-def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
-    """(height, width) of the renderer's images: its info's `size`, or that of one rendered scene."""
-    size = renderer_info(renderer).size
-    if size is None:
-        size = render(renderer, grammar.sample(0, 1)).images.shape[1:3]
-    return int(size[0]), int(size[1])

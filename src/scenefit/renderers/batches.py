@@ -16,6 +16,7 @@ from scenefit.data.formats import LabelPolicy, label_boxes
 from scenefit.data.frames import Frames
 from scenefit.files.scratch import collect_arrays
 from scenefit.renderers import Renderer, render, renderer_info
+from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 
 PIXELS = 2**22  # rendered at once: 64 images of 256x256, 4 of 1280x720
@@ -23,6 +24,14 @@ SCENES = 4096  # rendered at once at most
 FIRST = 16  # scenes rendered at once until the size of the images is known
 WORKER_SCENES = 64  # that a worker process renders at once at most
 Images = NDArray[np.uint8]
+
+
+def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
+    """(height, width) of the renderer's images: its info's `size`, or that of one rendered scene."""
+    size = renderer_info(renderer).size
+    if size is None:
+        size = render(renderer, grammar.sample(0, 1)).images.shape[1:3]
+    return int(size[0]), int(size[1])
 
 
 def scenes_at_once(size: tuple[int, int], pixels: int | None = None) -> int:
