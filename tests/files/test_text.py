@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from scenefit.files.text import count_of, printable, read_text
+from scenefit.files.text import counted, printable, read_text
 
 
 def test_bytes_that_are_not_utf8_are_escaped_and_all_else_stays():
@@ -24,5 +24,5 @@ def test_what_is_no_utf8_is_named_with_the_fix(tmp_path, data, reason):
 
 
 def test_counts_are_singular_or_plural():
-    assert [count_of(n, "photo") for n in (0, 1, 2000)] == ["0 photos", "1 photo", "2,000 photos"]
-    assert [count_of(n, "photo has", "photos have") for n in (1, 2)] == ["1 photo has", "2 photos have"]
+    assert [counted(n, "photo") for n in (0, 1, 2000)] == ["0 photos", "1 photo", "2,000 photos"]
+    assert [counted(n, "photo has", "photos have") for n in (1, 2)] == ["1 photo has", "2 photos have"]

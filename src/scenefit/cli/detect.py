@@ -49,7 +49,7 @@ def detect(
     from scenefit.data.image_kinds import ENDINGS
     from scenefit.files.atomic import content_hash
     from scenefit.files.lock import lock
-    from scenefit.files.text import count_of
+    from scenefit.files.text import counted
     from scenefit.tasks.detector_file import read_trained
     from scenefit.tasks.folder_detection import check_out, detect_steps
 
@@ -76,4 +76,4 @@ def detect(
     name_skipped(skipped)
     warn_12_bit(photos, done.n_12_bit)
     more = f" ({len(skipped):,} skipped)" if skipped else ""
-    console.say(f"{count_of(len(done.rows), 'object')} in {count_of(done.read, 'photo')}{more}: {out / 'found.json'}")
+    console.say(f"{counted(len(done.rows), 'object')} in {counted(done.read, 'photo')}{more}: {out / 'found.json'}")

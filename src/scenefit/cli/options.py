@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from scenefit.files.caller import warn
-from scenefit.files.text import count_of, printable
+from scenefit.files.text import counted, printable
 from scenefit.scenes.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, f
     found = read_photos(folder, size, max_photos, outside=outside)
     name_skipped(found.skipped)
     if len(found) < 4:
-        raise ValueError(f"{folder} holds {count_of(len(found), 'readable photo')}; learning a distribution needs at "
+        raise ValueError(f"{folder} holds {counted(len(found), 'readable photo')}; learning a distribution needs at "
                          "least 4, and a few hundred to do it well")
     return found.correct_flat_field(flat_field_of(flat, size))
 

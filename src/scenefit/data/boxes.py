@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 from scenefit.scenes.scene import row_numbers
 
 
@@ -33,7 +33,7 @@ class Boxes:
         return len(self.image)
 
     def __repr__(self) -> str:
-        return f"Boxes({len(self)} in {count_of(self.count, 'image')}{class_counts(self.name)})"
+        return f"Boxes({len(self)} in {counted(self.count, 'image')}{class_counts(self.name)})"
 
     def to_bytes(self) -> bytes:
         """Images, boxes and names, for a hash; not the scores."""
@@ -66,7 +66,7 @@ def class_counts(names: NDArray[np.str_], shown: int = 6) -> str:
     """": 7 coin, 5 note and 3 classes more", the most frequent first; "" of none."""
     counts = Counter(name or "without a class" for name in names.tolist())
     named = [f"{count} {name}" for name, count in counts.most_common(shown)]
-    more = f" and {count_of(len(counts) - shown, 'class', 'classes')} more" if len(counts) > shown else ""
+    more = f" and {counted(len(counts) - shown, 'class', 'classes')} more" if len(counts) > shown else ""
     return f": {', '.join(named)}{more}" if named else ""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 NAMED = 3  # in a warning
@@ -35,8 +35,8 @@ def warn_copies(folder: Path, paths: Sequence[Path], images: Images) -> None:
     found = [] if what_scenefit_wrote(folder) else find_copies(paths, images)
     if found:
         names = [f"{_below(folder, paths[row])} is {_below(folder, paths[first])}" for row, first in found]
-        warn(f"of {count_of(len(paths), 'photo')} of {folder}, "
-             f"{count_of(len(found), 'is a copy of another', 'are copies of others')}, byte by byte: "
+        warn(f"of {counted(len(paths), 'photo')} of {folder}, "
+             f"{counted(len(found), 'is a copy of another', 'are copies of others')}, byte by byte: "
              f"{', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''}; each copy counts as a photo of its "
              "own; delete the copies unless that is meant")
 
@@ -47,8 +47,8 @@ def warn_shared(folder: Path, paths: Sequence[Path], images: Images, n_train: in
     found = [] if what_scenefit_wrote(folder) else find_copies(paths, images)
     shared = [row for row, first in found if first < n_train <= row]
     if shared:
-        warn(f"of {count_of(len(paths) - n_train, 'held-out photo')} of {folder}, "
-             f"{count_of(len(shared), 'is a training photo', 'are training photos')} too, byte by byte, such as "
+        warn(f"of {counted(len(paths) - n_train, 'held-out photo')} of {folder}, "
+             f"{counted(len(shared), 'is a training photo', 'are training photos')} too, byte by byte, such as "
              f"{_below(folder, paths[shared[0]])}: scores on them say nothing about other photos; give the part val "
              "photos of its own")
 

@@ -25,7 +25,7 @@ from scenefit.data.frame_checks import (
     more_pixels,
     to_uint8,
 )
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 from scenefit.scenes.arguments import brief, check_argument, describe_value
 from scenefit.scenes.scene import SceneBatch, rows_of, rows_once
 
@@ -143,7 +143,7 @@ class Frames:
         return self.take(rows_of(rows, len(self)))
 
     def __repr__(self) -> str:
-        return f"Frames({count_of(len(self), 'image')} of {' x '.join(map(str, self.images.shape[1:3]))} pixels)"
+        return f"Frames({counted(len(self), 'image')} of {' x '.join(map(str, self.images.shape[1:3]))} pixels)"
 
     def _repr_png_(self) -> bytes | None:
         """The first images as a picture, by which a notebook shows them."""

@@ -25,7 +25,7 @@ from scenefit.data.image_checks import check_complete, check_pixels, describe_co
 from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, why_not_read
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
 MAX_12_BIT = 4095  # cameras also write 12-bit values into 16-bit files
@@ -181,7 +181,7 @@ def describe_frames(photo: Fitted) -> list[Skipped]:
 def warn_12_bit(folder: Path, count: int) -> None:
     """A warning where some photos of a folder are `Fitted.is_12_bit`."""
     if count:
-        warn(f"{count_of(count, '16-bit photo')} of {folder} {'has' if count == 1 else 'have'} no value above "
+        warn(f"{counted(count, '16-bit photo')} of {folder} {'has' if count == 1 else 'have'} no value above "
              f"{MAX_12_BIT:,}: 12-bit values become nearly black (at most {_to_grey(np.array([MAX_12_BIT]))[0]} of 255)"
              "; multiply their values by 16 when you write them (ImageMagick: magick old.png -evaluate multiply 16 "
              "new.png)")

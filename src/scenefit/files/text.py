@@ -27,9 +27,9 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
 
 
-def counted(count: int, noun: str) -> str:
-    """"1 round", "3,000 rounds"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """"1 photo", "3,000 photos".  plural: of the noun, if it is not the noun with an s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def printable(text: object) -> str:
@@ -38,11 +38,6 @@ def printable(text: object) -> str:
     Python holds such bytes as lone surrogates, which no terminal and no UTF-8 file takes.
     """
     return SURROGATE.sub(lambda found: _escaped(ord(found[0])), str(text))
-
-
-def count_of(number: int, one: str, many: str = "") -> str:
-    """"1 photo" or "2,000 photos".  many: the words for several, if they are not one with an s."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _escaped(code: int) -> str:

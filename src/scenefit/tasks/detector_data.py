@@ -15,7 +15,7 @@ from scenefit.data.formats.reading import NoPart
 from scenefit.data.photos import Photos, read_boxes
 from scenefit.data.photos.labelled import first_size
 from scenefit.data.photos.layouts import box_layout
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 
@@ -52,6 +52,6 @@ def images_with_boxes(photos: Photos, place: Path | None) -> tuple[NDArray[np.ui
     if photos.boxes is None:
         raise ValueError(f"{place} has classes of whole photos; a detector needs photos with boxes")
     if not len(photos.boxes):
-        raise ValueError(f"the {count_of(len(photos), 'labelled photo has', 'labelled photos have')} no box at all "
+        raise ValueError(f"the {counted(len(photos), 'labelled photo has', 'labelled photos have')} no box at all "
                          f"in {place}; leave them out, or give photos that show objects")
     return photos.images, photos.boxes

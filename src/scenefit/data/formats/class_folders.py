@@ -13,7 +13,7 @@ from pathlib import Path
 from scenefit.data.image_files import first_few
 from scenefit.data.image_kinds import is_ignored, is_photo
 from scenefit.data.own_folders import what_scenefit_wrote
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
          "test": "test", "testing": "test"}  # name of a folder, in small letters -> part
@@ -83,7 +83,7 @@ def _of_boxes(names: Collection[str]) -> str:
 def check_loose(folder: Path, photos: Sequence[str], example: str = "cat/1.jpg") -> None:
     """ValueError where a folder holds photos outside any class."""
     if photos:
-        raise ValueError(f"{folder} holds {count_of(len(photos), 'photo')} outside any class ({first_few(photos)}); "
+        raise ValueError(f"{folder} holds {counted(len(photos), 'photo')} outside any class ({first_few(photos)}); "
                          f"put each photo into a subfolder named after its class, such as {example}")
 
 

@@ -32,7 +32,7 @@ from scenefit.data.formats.reading import (
 from scenefit.data.formats.segmentation import box_around
 from scenefit.data.image_files import Skipped
 from scenefit.files.json_files import read_json
-from scenefit.files.text import SURROGATE, count_of
+from scenefit.files.text import SURROGATE, counted
 
 HEAD = "instances_"
 FIFTYONE = "data"  # the folder of photos in its exports
@@ -102,7 +102,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
             absent.append((name, found.missing))
     for name, photos in absent:
         if items:  # a part whose photos are elsewhere is named once
-            skipped.append(Skipped(files[name], f"none of the {count_of(len(photos), 'photo')} of its part {name} is "
+            skipped.append(Skipped(files[name], f"none of the {counted(len(photos), 'photo')} of its part {name} is "
                                                 f"there ({photos[0].reason}); the part is left out"))
         else:
             missing += photos
@@ -169,7 +169,7 @@ def _images(entries: Sequence[dict[str, Any]], path: Path) -> tuple[dict[int | s
         else:
             images[key] = _Image(key, name, entry, [])
             ids[name] = key
-    return images, [Skipped(path, f"{count_of(len(again), 'image is', 'images are')} named more than once, such as "
+    return images, [Skipped(path, f"{counted(len(again), 'image is', 'images are')} named more than once, such as "
                                   f"{again[0]}; each is read once")] if again else []
 
 
@@ -195,7 +195,7 @@ def _annotate(images: Mapping[int | str, _Image], entries: Sequence[dict[str, An
         if "bbox" not in entry and "segmentation" not in entry:
             raise ValueError(f"{path}: entry {number} of annotations has no bbox")
         images[image].annotations.append((where, entry))
-    return [Skipped(path, f"{count_of(len(again), 'annotation has', 'annotations have')} the id of an earlier one, the "
+    return [Skipped(path, f"{counted(len(again), 'annotation has', 'annotations have')} the id of an earlier one, the "
                           f"first: {again[0]}; all are read")] if again else []
 
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 from scenefit.data.image_files import Skipped, find_photos
 from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 DRIVE = re.compile("[A-Za-z]:")
 
@@ -141,7 +141,7 @@ def in_any_case(path: Path) -> Path:
 def named_elsewhere(names: Sequence[tuple[str, Path]], path: Path) -> list[Skipped]:
     """What to say where a file names photos (name, photo) by paths of another machine."""
     moved = [(name, photo) for name, photo in names if _is_elsewhere(name) and not os.path.isfile(name)]
-    return [Skipped(path, f"{count_of(len(moved), 'photo')} named by a path that is not there, such as {moved[0][0]}; "
+    return [Skipped(path, f"{counted(len(moved), 'photo')} named by a path that is not there, such as {moved[0][0]}; "
                           f"read where the data set has a path that ends so, such as {moved[0][1]}")] if moved else []
 
 

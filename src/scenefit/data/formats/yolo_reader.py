@@ -37,7 +37,7 @@ from scenefit.data.formats.reading import (
 )
 from scenefit.data.formats.segmentation import around
 from scenefit.data.image_files import Skipped
-from scenefit.files.text import count_of, read_text
+from scenefit.files.text import counted, read_text
 
 SPLITS = ("train", "val", "test")
 ENDINGS = (".yaml", ".yml")
@@ -229,7 +229,7 @@ def read_labels(path: Path, names: Mapping[int, str], classes: Path, keypoints: 
             continue
         x, y, width, height = values
         boxes.append(LabelledBox((x - width / 2, y - height / 2, x + width / 2, y + height / 2), name, where))
-    skipped = tuple(Skipped(path, f"{count_of(len(beyond), 'line')} left out, such as {where} with {largest:g}: the "
+    skipped = tuple(Skipped(path, f"{counted(len(beyond), 'line')} left out, such as {where} with {largest:g}: the "
                                   "numbers are shares of the photo's width and height, not pixels; divide them by "
                                   "these")
                     for where, largest in beyond[:1])

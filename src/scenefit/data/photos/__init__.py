@@ -13,7 +13,7 @@ from scenefit.data.photos.folder import read_folder, read_labelled
 from scenefit.data.photos.labelled import read_boxes, read_part
 from scenefit.data.photos.layouts import CLASSES, find_layout
 from scenefit.files.caller import warn
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 from scenefit.scenes.arguments import describe_value
 
 __all__ = ["FEW_PHOTOS", "Photos", "as_labelled", "as_photos", "few_photos", "read_boxes", "read_few", "read_labelled",
@@ -26,7 +26,7 @@ def few_photos(count: int) -> str:
     """A warning where a fit has fewer than 50 photos, else ""."""
     if count >= FEW_PHOTOS:
         return ""
-    return (f"Only {count_of(count, 'photo')}: learning a distribution needs a few hundred, and a noise floor of "
+    return (f"Only {counted(count, 'photo')}: learning a distribution needs a few hundred, and a noise floor of "
             f"fewer than {FEW_PHOTOS} is unreliable.")
 
 
@@ -90,7 +90,7 @@ def as_labelled(labelled: Any, size: Size) -> Photos | None:
         raise ValueError("labelled needs a folder with one subfolder a class, a data set of boxes, or Photos with a "
                          f"label or boxes each, got {_describe(few, np.zeros(0))}")
     if few.boxes is not None and not len(few.boxes):
-        raise ValueError(f"the {count_of(len(few), 'labelled photo has', 'labelled photos have')} no box at all, so no "
+        raise ValueError(f"the {counted(len(few), 'labelled photo has', 'labelled photos have')} no box at all, so no "
                          "detector can be evaluated")
     if few.images.shape[1:3] != size:
         raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}; "

@@ -20,7 +20,7 @@ from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, descri
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
 from scenefit.files.scratch import release, scratch_array, take_rows
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.scene import row_numbers, rows_of
 
@@ -60,9 +60,9 @@ class Photos:
 
     def __repr__(self) -> str:
         height, width = self.images.shape[1:3]
-        parts = [f"{count_of(len(self), 'image')} of {height} x {width} pixels"]
+        parts = [f"{counted(len(self), 'image')} of {height} x {width} pixels"]
         if self.boxes is not None:
-            parts.append(f"{count_of(len(self.boxes), 'box', 'boxes')}{_of(self.boxes.name)}")
+            parts.append(f"{counted(len(self.boxes), 'box', 'boxes')}{_of(self.boxes.name)}")
         elif any(self.label):
             parts.append(f"labels{_of(self.label)}")
         if self.skipped:
@@ -154,7 +154,7 @@ def split(photos: Photos, parts: Mapping[str, float], seed: int) -> dict[str, Ph
     found = {}
     for name, start, stop in zip(parts, [0, *edges], edges, strict=False):
         if start == stop:
-            raise ValueError(f"{count_of(len(order), 'different photo is', 'different photos are')} too few for "
+            raise ValueError(f"{counted(len(order), 'different photo is', 'different photos are')} too few for "
                              f"the parts {dict(parts)}: {name} is empty")
         found[name] = photos.take(np.flatnonzero(np.isin(hashes, order[start:stop])))
     return found

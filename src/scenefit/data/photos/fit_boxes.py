@@ -14,7 +14,7 @@ import numpy as np
 
 from scenefit.data.formats.reading import Item, Labels, Layout, NoLabels, flaw
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, try_photo
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 ROUNDING = 1e-3  # of pixels and shares: a box of one pixel, written as a share of the image, is still one pixel
 STICKS_OUT = 1.0  # pixels; less is rounding
@@ -51,24 +51,24 @@ def _summary(size: Size, layout: Layout, crop_policy: CropPolicy, counts: Mappin
              ) -> Iterator[str]:
     """What is said once of the whole data set."""
     if n := counts["cropped"]:
-        yield (f"{count_of(n, 'box', 'boxes')} left out: at {size[1]} x {size[0]} pixels less than "
+        yield (f"{counted(n, 'box', 'boxes')} left out: at {size[1]} x {size[0]} pixels less than "
                f"{crop_policy.min_share:.0%} of the area, or of {crop_policy.min_side:g} pixels of width or height, is "
                "left")
     if n := counts["regions"]:
-        yield (f"{count_of(n, 'region')} left out, which evaluation ignores (KITTI's DontCare, COCO's crowds, objects "
+        yield (f"{counted(n, 'region')} left out, which evaluation ignores (KITTI's DontCare, COCO's crowds, objects "
                "that Pascal VOC marks as difficult)")
     if n := counts["from_zero"]:
-        yield (f"{count_of(n, 'box begins', 'boxes begin')} at pixel 0, where Pascal VOC counts from 1: if this data "
+        yield (f"{counted(n, 'box begins', 'boxes begin')} at pixel 0, where Pascal VOC counts from 1: if this data "
                "set counts from 0, all its boxes lie one pixel too far to the left and to the top; add 1 to its "
                "numbers")
     if n := counts["outlines"]:
-        yield f"{count_of(n, 'polygon or mask is', 'polygons or masks are')} read as the upright box around each"
+        yield f"{counted(n, 'polygon or mask is', 'polygons or masks are')} read as the upright box around each"
     if n := len(absent):
-        yield (f"{count_of(n, 'photo has', 'photos have')} no label file, which means no objects; the first: "
+        yield (f"{counted(n, 'photo has', 'photos have')} no label file, which means no objects; the first: "
                f"{absent[0]}")
     n, total = counts["sticks out"], counts["boxes"]
     if n > MANY * total and counts["fits as corners"] >= ALMOST_ALL * total:
-        yield (f"{n} of {count_of(total, 'box', 'boxes')} stick out of their photos, and would fit if their numbers "
+        yield (f"{n} of {counted(total, 'box', 'boxes')} stick out of their photos, and would fit if their numbers "
                f"were corners (x0, y0, x1, y1); {layout.numbers}; write them so if they are corners")
 
 

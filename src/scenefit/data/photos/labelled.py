@@ -18,7 +18,7 @@ from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
 from scenefit.data.photos.layouts import box_layout, locate
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 
 def read_boxes(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
@@ -90,8 +90,8 @@ def _check_missing(folder: Path, there: int, missing: Sequence[Skipped]) -> None
     """ValueError where most of the labelled photos are missing: the few others are not what was meant."""
     if len(missing) > there:
         first = first_few([f"{path} ({reason})" for path, reason in missing])
-        raise ValueError(f"of the {count_of(there + len(missing), 'labelled photo')} of {folder}, "
-                         f"{count_of(len(missing), 'is', 'are')} missing, such as {first}; put them there, or remove "
+        raise ValueError(f"of the {counted(there + len(missing), 'labelled photo')} of {folder}, "
+                         f"{counted(len(missing), 'is', 'are')} missing, such as {first}; put them there, or remove "
                          "the labels of photos that are not there")
 
 
@@ -111,7 +111,7 @@ def _once(folder: Path, items: Sequence[Item]) -> tuple[tuple[Item, ...], list[S
     for item in items:
         if found.setdefault(os.path.realpath(item.photo), item) is not item:
             again.append(str(item.photo))
-    said = [Skipped(folder, f"{count_of(len(again), 'photo is', 'photos are')} named more than once: "
+    said = [Skipped(folder, f"{counted(len(again), 'photo is', 'photos are')} named more than once: "
                             f"{first_few(again)}; each is read once, with the labels that come first")]
     return tuple(found.values()), said if again else []
 

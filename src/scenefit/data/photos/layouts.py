@@ -7,7 +7,7 @@ from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_o
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, first_few
 from scenefit.data.image_kinds import is_ignored, is_photo
-from scenefit.files.text import count_of
+from scenefit.files.text import counted
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
@@ -95,7 +95,7 @@ def describe_folder(folder: Path) -> str:
     for path in sorted(folder.iterdir()):
         if not is_ignored(path.name):
             (folders if path.is_dir() else photos if is_photo(path.name) else others).append(path.name)
-    seen = [count_of(len(photos), "photo")] * bool(photos) + [
+    seen = [counted(len(photos), "photo")] * bool(photos) + [
         f"the {kind}{'s' if len(names) > 1 else ''} {first_few(names)}"
         for kind, names in (("folder", folders), ("file", others)) if names]
     return f"it holds {' and '.join(seen)}" if seen else "it is empty"
