@@ -9,7 +9,7 @@ from PIL import Image
 
 from scenefit.data import copies
 from scenefit.data.image_files import find_photos
-from scenefit.data.photos import read_boxes, read_labelled, read_part, read_photos
+from scenefit.data.photos import read_boxes, read_few, read_labelled, read_part, read_photos
 from scenefit.tasks.detector_data import read_data_set
 
 SIZE = (6, 8)
@@ -54,6 +54,45 @@ def test_folders_that_scenefit_wrote_hold_no_photos(tmp_path, reader, kind, plac
     assert photos.skipped == ((tmp_path / place, f"holds {what}, which are no photos; give this folder itself if it is "
                                                  "meant"),)
     assert len(find_photos(tmp_path / place)[0]) == 2
+
+
+def mask(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.eye(20, dtype=np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("photos, masks, end", [
+    ("images", "masks", ".png"), ("JPEGImages", "SegmentationClass", ".png"), ("zq7/images", "zq7/Masks", "_mask.png"),
+    ("train", "train_masks", ".bmp"), ("images/s", "annotations/s", ".TIF")])
+def test_masks_of_photos_are_no_photos(tmp_path, photos, masks, end):
+    for seed, name in enumerate("ab"):
+        photo(tmp_path / photos / f"{name}.JPG", seed)
+        mask(tmp_path / masks / f"{name}{end}")
+    found = read_photos(tmp_path, SIZE)
+    assert [path.parent for path in found.paths] == [tmp_path / photos] * 2
+    (path, reason), = found.skipped
+    home = tmp_path / photos.removesuffix("/s")
+    assert path == tmp_path / masks.removesuffix("/s")
+    assert reason == f"holds the masks of {home.name}, which are no photos; give this folder itself if it is meant"
+    assert len(read_photos(path, SIZE)) == 2
+    if path.name == "masks":
+        with pytest.raises(ValueError, match=r"each class, but masks holds the masks of images; it holds the folders"):
+            read_few(tmp_path, SIZE)
+
+
+def test_photos_in_a_folder_called_masks_are_photos(tmp_path):
+    for seed, name in enumerate(("masks/a", "no_masks/a", "gt/b")):
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (20, 20, 3), np.uint8)).save(
+            photo(tmp_path / f"{name}.png"))
+    mask(tmp_path / "mask/c.png")  # no photo has its name
+    assert len(read_photos(tmp_path, SIZE)) == 4
+    assert sorted(set(read_few(tmp_path, SIZE).label.tolist())) == ["gt", "mask", "masks", "no_masks"]
+
+
+def test_what_lies_in_a_folder_without_photos_is_told(tmp_path):
+    (tmp_path / "zq7.mp4").touch()
+    with pytest.raises(ValueError, match=r"no readable photo in .*; no file was skipped; it holds the file zq7\.mp4$"):
+        read_photos(tmp_path, SIZE)
 
 
 @pytest.mark.parametrize("name, text", [("found.json", '{"a": 1}'), ("provenance.json", '{"camera": 1}'),

@@ -85,10 +85,29 @@ def test_what_scenefit_wrote_is_read_with_its_parts(tmp_path):
     (["train/labels/zq7.png", "train/a/1.png"], "and labels is no name of a class, but of the labels of a data set"),
     (["images/zq7.png"], "images is no name of a class, but of the photos of a data set of boxes"),
     (["a/1.png", "Annotations/zq7.png"], "Annotations is no name of a class, but of the labels of a data set of boxes"),
-    (["zq7/cat/1.png", "zq7/dog/1.png"], "it holds a single folder, zq7, with 2 subfolders; if these are the classes")])
+    (["zq7/cat/1.png", "zq7/dog/1.png"], "it holds a single folder, zq7, with 2 subfolders; if these are the classes"),
+    (["training_set/cat/1.png", "test_set/cat/1.png"], "test_set, training_set look like parts of a data set, not like "
+                                                       "classes; give one of them, or rename them to train, val"),
+    (["seg_train/a/1.png", "seg_val/a/1.png", "zq7/1.png"], "seg_train, seg_val look like parts of a data set, not"),
+    (["image_02/0/zq7.png", "label_02/zq7.png"], "label_02 is no name of a class, but of the labels of a data set of"),
+    (["img/1.png", "ann/zq7.png"], "ann is no name of a class, but of the labels of a data set of boxes; it holds")])
 def test_folders_that_may_be_something_else_are_doubted(tmp_path, names, doubt):
     photos(tmp_path, *names)
     assert doubt in doubted(tmp_path)
+
+
+def test_classes_called_like_parts_are_classes_where_photos_lie_in_them(tmp_path):
+    photos(tmp_path, "bullet_train/1.png", "test_tube/1.png")
+    assert sorted(labels(tmp_path).values()) == ["bullet_train", "test_tube"]
+
+
+def test_what_lies_in_a_doubted_folder_is_told(tmp_path):
+    photos(tmp_path, "images/1.png")
+    for name in ("zq7.csv", "labels/zq7.json.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    said = doubted(tmp_path)
+    assert f"; it holds the folders images, labels and the file zq7.csv; unpack {tmp_path}/labels/zq7.json.gz. " in said
 
 
 def test_folders_without_photos_are_no_classes(tmp_path):

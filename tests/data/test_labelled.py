@@ -232,8 +232,9 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
     looked = (r"Looked for COCO: .*; YOLO: .*; Pascal VOC: .*; KITTI: .*; classes: one subfolder for each class, such "
               r"as cat/1.jpg, or such subfolders in train/, val/ and test/")
     assert re.search(rf"may have one subfolder for each class, but it holds data sets of boxes; give one of them: "
-                     rf"{tmp_path}/coco \(coco\), .*/kitti \(kitti\), .* and 1 more\. If it has, choose with layout="
-                     rf'"folder" in Python, --layout folder on the command line\. {looked}$', refused(tmp_path))
+                     rf"{tmp_path}/coco \(coco\), .*/kitti \(kitti\), .* and 1 more; it holds the folders coco, .*\. "
+                     rf'If it has, choose with layout="folder" in Python, --layout folder on the command line\. '
+                     rf"{looked}$", refused(tmp_path))
     (tmp_path / "zq7").mkdir()
     for name in ("a.png", "notes.md"):
         (tmp_path / "zq7" / name).touch()
@@ -333,7 +334,8 @@ def test_coco_that_cannot_be_understood(tmp_path, changes, reason):
 def test_coco_that_is_no_json(tmp_path):
     path = coco(tmp_path)
     for text, reason in (("{", "is damaged: it is no JSON .*line 1.*; export it again"),
-                         ("[]", "is damaged: it holds a list, and needs an object in braces; export it again"),
+                         ("[]", "is damaged: it holds a list, and needs an object in braces; export it again, "
+                                "with the lists images, annotations and categories"),
                          ("[" * 200_000, "is damaged: its lists or objects are nested too deeply; export it again"),
                          ('{"images": ' * 200_000, "is damaged: its lists or objects are nested too deeply")):
         path.write_text(text)

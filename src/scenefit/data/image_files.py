@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
 from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, why_not_read
+from scenefit.data.mask_folders import photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
@@ -213,7 +214,7 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
     visited = set() if exclude is None else {os.path.realpath(exclude)} - {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
         real = os.path.realpath(place)
-        own = what_scenefit_wrote(Path(place)) if real not in visited and Path(place) != folder else None
+        own = _no_photos(Path(place)) if real not in visited and Path(place) != folder else None
         skipped += [Skipped(Path(place), f"holds {own}, which are no photos; give this folder itself if it is meant")
                     ] if own else []
         if real in visited or own:
@@ -225,6 +226,12 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
                         if not is_ignored(name) and (reason := why_not_read(name))]
         visited.add(real)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
+
+
+def _no_photos(folder: Path) -> str | None:
+    """What a folder holds whose images are no photos; None for any other folder."""
+    masked = photos_of_masks(folder)
+    return what_scenefit_wrote(folder) or (f"the masks of {masked.name}" if masked else None)
 
 
 def is_searched(folder: Path, path: Path) -> bool:
@@ -239,6 +246,18 @@ def describe_skipped(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return "no file was skipped"
     return f"{len(skipped)} skipped: " + first_few([f"{path} ({reason})" for path, reason in skipped])
+
+
+def describe_folder(folder: Path) -> str:
+    """What lies in a folder, in a few words."""
+    folders, photos, others = list[str](), list[str](), list[str]()
+    for path in sorted(folder.iterdir()):
+        if not is_ignored(path.name):
+            (folders if path.is_dir() else photos if is_photo(path.name) else others).append(path.name)
+    seen = [counted(len(photos), "photo")] * bool(photos) + [
+        f"the {kind}{'s' if len(names) > 1 else ''} {first_few(names)}"
+        for kind, names in (("folder", folders), ("file", others)) if names]
+    return f"it holds {' and '.join(seen)}" if seen else "it is empty"
 
 
 def first_few(names: Sequence[str], n: int = 3) -> str:

@@ -6,19 +6,23 @@ A data set has parts where all its folders have names of parts and hold the fold
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenefit.data.image_files import first_few
 from scenefit.data.image_kinds import is_ignored, is_photo
+from scenefit.data.mask_folders import photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.text import counted
 
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
          "test": "test", "testing": "test"}  # name of a folder, in small letters -> part
-OF_LABELS = ("labels", "annotations", "imagesets", "label_2")  # folders of data sets of boxes
+OF_LABELS = ("labels", "label", "annotations", "annotation", "imagesets", "label_2", "label_02", "labeltxt", "ann",
+             "xmls")  # folders of data sets of boxes
 OF_PHOTOS = ("images", "jpegimages", "image_2", "photos", "data")
+WORDS = re.compile("[a-z]+")
 LOOKS_FOR = "classes: one subfolder for each class, such as cat/1.jpg, or such subfolders in train/, val/ and test/"
 
 
@@ -62,11 +66,26 @@ def _doubt(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
     if not others and len(inside) > 1 and not _photos(folder / first):
         return f"it holds a single folder, {first}, with {len(inside)} subfolders; if these are the classes, give " \
                f"{folder / first}"
-    if odd := _of_boxes(tops):
+    masks = [(path, photos) for path in map(folder.joinpath, tops) if (photos := photos_of_masks(path))]
+    if odd := _of_boxes(tops) or _of_parts(folder, tops):
         return odd
+    if masks:
+        return f"{masks[0][0].name} holds the masks of {masks[0][1].name}"
     if not any(is_photo(file) for name in tops for *_, files in os.walk(folder / name) for file in files):
         return f"no photo lies in {first_few(list(tops))}"
     return ""
+
+
+def _of_parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
+    """Why folders look like parts of a data set, such as training_set and test_set, "" if they do not."""
+    parts = {name: {PARTS[word] for word in WORDS.findall(name.lower()) if word in PARTS}
+             for name, inside in tops.items() if inside and not _photos(folder / name)}
+    found = set().union(*parts.values())
+    like = [name for name, words in parts.items() if words]
+    if "train" not in found or len(found) == 1:
+        return ""
+    return (f"{first_few(like)} look like parts of a data set, not like classes; give one of them, or rename them to "
+            "train, val and test")
 
 
 def _of_boxes(names: Collection[str]) -> str:

@@ -126,7 +126,7 @@ class _Image:
 
 
 def _read_file(folder: Path, path: Path, places: Sequence[Path]) -> Listing:
-    data = read_json(path, "export it again", dict)
+    data = read_json(path, f"export it again, with the lists {', '.join(LISTS[:-1])} and {LISTS[-1]}", dict)
     names = _classes(_entries(data, "categories", ("id", "name"), path), path)
     images, skipped = _images(_entries(data, "images", ("id", "file_name"), path), path)
     skipped += _annotate(images, _entries(data, "annotations", ("image_id", "category_id"), path), names, path)

@@ -15,6 +15,7 @@ from scenefit.data.image_files import (
     Size,
     Skipped,
     check_folder,
+    describe_folder,
     describe_skipped,
     find_photos,
     first_few,
@@ -33,7 +34,7 @@ def read_folder(folder: str | Path, size: Size, max_photos: int | None = None) -
     photos = _read(folder, paths, others, size, len(paths) if max_photos is None else min(max_photos, len(paths)))
     if not len(photos):
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "
-                         f"{', '.join(ENDINGS)}; {describe_skipped(photos.skipped)}")
+                         f"{', '.join(ENDINGS)}; {describe_skipped(photos.skipped)}; {describe_folder(folder)}")
     return photos
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_reader, yolo_reader
 from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_only_photos, subfolders
 from scenefit.data.formats.reading import Layout
-from scenefit.data.image_files import check_folder, first_few
-from scenefit.data.image_kinds import is_ignored, is_photo
-from scenefit.files.text import counted
+from scenefit.data.image_files import check_folder, describe_folder, first_few
+from scenefit.data.image_kinds import ARCHIVES
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
@@ -89,18 +88,6 @@ def descriptions() -> str:
     return "; ".join(layout.looks_for for layout in LAYOUTS.values())
 
 
-def describe_folder(folder: Path) -> str:
-    """What lies in a folder, in a few words."""
-    folders, photos, others = list[str](), list[str](), list[str]()
-    for path in sorted(folder.iterdir()):
-        if not is_ignored(path.name):
-            (folders if path.is_dir() else photos if is_photo(path.name) else others).append(path.name)
-    seen = [counted(len(photos), "photo")] * bool(photos) + [
-        f"the {kind}{'s' if len(names) > 1 else ''} {first_few(names)}"
-        for kind, names in (("folder", folders), ("file", others)) if names]
-    return f"it holds {' and '.join(seen)}" if seen else "it is empty"
-
-
 def _classes(folder: Path) -> str:
     """`CLASSES`, where the folder holds one subfolder for each class and nothing speaks against it."""
     looked = f"Looked for {descriptions()}; {class_folders.LOOKS_FOR}"
@@ -113,6 +100,14 @@ def _classes(folder: Path) -> str:
               if not holds_only_photos(path) and (names := matching_layouts(path))]
     doubt = f"it holds data sets of boxes; give one of them: {first_few(inside)}" if inside else found.doubt
     if doubt:
-        raise ValueError(f"{folder} may have one subfolder for each class, but {doubt}. If it has, choose with "
-                         f"layout=\"{CLASSES}\" in Python, --layout {CLASSES} on the command line. {looked}")
+        raise ValueError(f"{folder} may have one subfolder for each class, but {doubt}; {describe_folder(folder)}"
+                         f"{_archives(folder)}. If it has, choose with layout=\"{CLASSES}\" in Python, --layout "
+                         f"{CLASSES} on the command line. {looked}")
     return CLASSES
+
+
+def _archives(folder: Path) -> str:
+    """Which archives of labels have to be unpacked, "" if there are none."""
+    homes = [folder, *(path for path in subfolders(folder) if path.name.lower() in OF_LABELS)]
+    found = [str(path) for home in homes for path in sorted(home.iterdir()) if path.suffix.lower() in ARCHIVES]
+    return f"; unpack {first_few(found)}" if found else ""
