@@ -523,4 +523,4 @@ def test_labelled_photos_without_a_box_are_refused(world, tmp_path):
         path.write_text(re.sub(r"<object>.*</object>", "", path.read_text(), flags=re.DOTALL))
     said = call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20,
                 "--labelled", blank, code=1)
-    assert "have no box at all; leave them out" in " ".join(said.split())
+    assert "the 12 labelled photos have no box at all; leave them out" in " ".join(said.split())

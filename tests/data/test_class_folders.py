@@ -11,7 +11,7 @@ from PIL import Image
 
 import scenefit as sf
 from scenefit.data.formats.reading import NoPart
-from scenefit.data.photos import read_few, read_labelled
+from scenefit.data.photos import as_labelled, read_few, read_labelled
 
 SIZE = (6, 8)
 
@@ -163,3 +163,10 @@ def test_few_of_many_are_spread_over_the_classes(tmp_path):
     assert read_few(tmp_path, SIZE, max_photos=4).label.tolist() == ["cat", "cat", "dog", "dog"]
     with pytest.raises(ValueError, match="max_photos needs a whole number >= 1, or None for all photos; got int 0"):
         read_few(tmp_path, SIZE, max_photos=0)
+
+
+def test_a_fit_warns_of_labelled_photos_that_are_skipped(tmp_path):
+    photos(tmp_path, "cat/a.png")
+    (tmp_path / "cat/zq7.gif").touch()
+    with pytest.warns(UserWarning, match=r"^1 skipped: .*zq7\.gif \(images ending in \.gif are not read"):
+        assert len(as_labelled(tmp_path, SIZE)) == 1

@@ -52,9 +52,9 @@ LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR"
                                                      help="Labelled photos: one subfolder per class; or a data set of "
                                                      "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
 LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|folder", show_default=False,
-                                                  help="Layout of the labelled photos, if it cannot be told from the "
-                                                  "folder. folder: one subfolder per class.")]
-OutsideOption = Annotated[bool, typer.Option("--outside", help="Labels and lists may name photos outside of their "
+                                                  help="Layout of the labelled photos, if it is ambiguous. "
+                                                  " folder: one subfolder per class.")]
+OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and lists to name photos outside of their "
                                              "data set's folder.")]
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
                                                  "photos of the same camera (the photos themselves will do), to "
@@ -222,7 +222,7 @@ def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, f
 
 
 class LabelledFolder(NamedTuple):
-    """What --labelled, --layout and --outside say: see `read_few`."""
+    """The values of --labelled, --layout and --outside: see `read_few`."""
 
     place: Path | None
     layout: str | None = None
@@ -244,7 +244,7 @@ def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Labelled
                flat: Path | None = None) -> None:
     """BadParameter, ending in fix, if a run folder lies in a folder of photos, where its images would be read too.
 
-    ValueError where labelled has no layout, or several, so that this is said before the long work.
+    ValueError where labelled has no layout, or several: checked here, before the long work.
     """
     from scenefit.data.image_files import is_searched
     from scenefit.data.photos.layouts import CLASSES, find_layout

@@ -3,8 +3,8 @@
 A photo is scaled so that it just covers the size (its short side fits), antialiased, and the centre is cropped. A photo
 that already has the size keeps its pixels bit for bit. Every photo becomes 8-bit RGB: EXIF rotation is applied;
 transparency is composited on white; 16-bit grey is divided by 257, 16-bit colours lose their lower byte; of several
-frames the first is taken, which is said; colour profiles are ignored. 12-bit values stored in 16 bits therefore become
-nearly black, which a warning says. Photos of too many pixels, and incomplete ones, are not read.
+frames the first is taken, with an entry in `Photos.skipped`; colour profiles are ignored. 12-bit values stored in 16
+bits therefore become nearly black, with a warning. Photos of too many pixels, and incomplete ones, are not read.
 Legend: H, W pixels; m boxes.
 """
 

@@ -1,4 +1,4 @@
-"""Folders that scenefit wrote, told by their files: the pictures in them are no photos."""
+"""Folders that scenefit wrote, recognised by their files: the images in them are not photos."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ def read_json(path: str | Path, fix: str, form: type | None = None) -> Any:
 
 
 def parse_json(data: str | bytes, where: str | Path, fix: str, form: type | None = None) -> Any:
-    """The value of a JSON text, which was found at where; otherwise as `read_json`."""
+    """The value of a JSON text.  where: its place, for errors. Otherwise as `read_json`."""
     try:
         value = json.loads(data)
     except UnicodeDecodeError as error:

@@ -52,6 +52,6 @@ def images_with_boxes(photos: Photos, place: Path | None) -> tuple[NDArray[np.ui
     if photos.boxes is None:
         raise ValueError(f"{place} has classes of whole photos; a detector needs photos with boxes")
     if not len(photos.boxes):
-        raise ValueError(f"the {counted(len(photos), 'labelled photo has', 'labelled photos have')} no box at all "
-                         f"in {place}; leave them out, or give photos that show objects")
+        raise ValueError(f"{place}: the {counted(len(photos), 'labelled photo has', 'labelled photos have')} no box "
+                         "at all; leave them out, or give photos that show objects")
     return photos.images, photos.boxes

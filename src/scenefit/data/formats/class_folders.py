@@ -35,8 +35,8 @@ def part_name(name: str) -> str:
 class ClassFolders:
     """The classes of a data set, sorted by name.
 
-    parts: the folders above them, sorted; none where the data set's folder holds them itself.  doubt: what speaks
-    against it, "" if nothing does.
+    parts: the folders above them, sorted; none where the data set's folder holds them itself.  doubt: why the
+    folders may not be classes, "" if nothing suggests it.
     """
 
     classes: tuple[str, ...]
@@ -50,7 +50,7 @@ class ClassFolders:
 
 
 def find_classes(folder: Path) -> ClassFolders:
-    """The classes of a data set, told by the names of its folders. ValueError where it has none, or loose photos."""
+    """The classes of a data set, from the names of its folders. ValueError where it has none, or loose photos."""
     tops = {top.name: subfolders(top) for top in subfolders(folder)}
     check_loose(folder, _photos(folder))
     if not tops:

@@ -61,7 +61,7 @@ def _json_in(folder: Path) -> list[Path]:
 
 
 def _has_lists(path: Path) -> bool:
-    """Whether a JSON file has COCO's three lists, told from its text: parsing a large file takes long."""
+    """Whether a JSON file has COCO's three lists, by a search of its text: parsing a large file takes long."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)

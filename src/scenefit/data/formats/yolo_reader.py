@@ -131,14 +131,14 @@ def _place(root: Path, entry: str) -> Path:
 def _same_places(places: Mapping[str, Sequence[str]], part: str | Path | None, root: Path, path: Path) -> list[Skipped]:
     """Which parts, of those that are read, are one folder: photos to train on would be photos to evaluate on."""
     first: dict[str, str] = {}
-    said = []
+    skipped = []
     for name, entries in places.items():
         for entry in entries:
             other = first.setdefault(os.path.realpath(_place(root, entry)), name)
             if other != name and (part is None or str(part) in (other, name)):
-                said.append(Skipped(path, f"its parts {other} and {name} are the same photos, {entry}; name others if "
-                                          "one is to train and one to evaluate on"))
-    return said
+                skipped.append(Skipped(path, f"its parts {other} and {name} are the same photos, {entry}; name others "
+                                             "if one is to train and one to evaluate on"))
+    return skipped
 
 
 def _item(photo: Path, found: Mapping[str, Any], path: Path, outside: str = "") -> Item:

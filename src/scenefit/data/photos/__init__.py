@@ -52,7 +52,7 @@ def read_few(folder: str | Path, size: Size, part: str | Path | None = None, *, 
     """Labelled photos of either kind: boxes where the folder is a data set of boxes (`read_boxes`), else one subfolder
     for each class (`read_labelled`).
 
-    layout: "coco", "yolo", "voc", "kitti", or "folder" for classes; None: told from the content.  outside: as of
+    layout: "coco", "yolo", "voc", "kitti", or "folder" for classes; None: detected from the files.  outside: as of
     `read_boxes`.
     """
     size = check_reading("read_few(folder, size)", "folder", folder, size, max_photos)
@@ -68,9 +68,7 @@ def as_photos(real: Any, size: Size, max_photos: int | None = None) -> Photos:
     ValueError for images of another shape or type, and for fewer than 4.
     """
     if isinstance(real, (str, Path)):
-        real = read_photos(real, size, max_photos)
-        if real.skipped:
-            warn(describe_skipped(real.skipped))
+        real = _warn_skipped(read_photos(real, size, max_photos))
     images = real.images if isinstance(real, Photos) else _array(real)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*size, 3) or len(images) < MIN_PHOTOS:
         raise ValueError(f"real needs a folder, Photos or at least {MIN_PHOTOS} uint8 images [N, {size[0]}, {size[1]}, "
@@ -85,7 +83,7 @@ def as_labelled(labelled: Any, size: Size) -> Photos | None:
     """
     if labelled is None:
         return None
-    few = read_few(labelled, size) if isinstance(labelled, (str, Path)) else labelled
+    few = _warn_skipped(read_few(labelled, size)) if isinstance(labelled, (str, Path)) else labelled
     if not isinstance(few, Photos) or (few.boxes is None and not all(few.label)):
         raise ValueError("labelled needs a folder with one subfolder a class, a data set of boxes, or Photos with a "
                          f"label or boxes each, got {_describe(few, np.zeros(0))}")
@@ -96,6 +94,12 @@ def as_labelled(labelled: Any, size: Size) -> Photos | None:
         raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}; "
                          f"scenefit.read_few(folder, {size}) brings them to it")
     return few
+
+
+def _warn_skipped(photos: Photos) -> Photos:
+    if photos.skipped:
+        warn(describe_skipped(photos.skipped))
+    return photos
 
 
 def _array(real: Any) -> NDArray[Any]:

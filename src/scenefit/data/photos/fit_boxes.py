@@ -49,7 +49,7 @@ def fit_items(folder: Path, items: Sequence[Item], size: Size, layout: Layout, c
 
 def _summary(size: Size, layout: Layout, crop_policy: CropPolicy, counts: Mapping[str, int], absent: Sequence[str],
              ) -> Iterator[str]:
-    """What is said once of the whole data set."""
+    """Reasons that concern the data set as a whole, with their counts."""
     if n := counts["cropped"]:
         yield (f"{counted(n, 'box', 'boxes')} left out: at {size[1]} x {size[0]} pixels less than "
                f"{crop_policy.min_share:.0%} of the area, or of {crop_policy.min_side:g} pixels of width or height, is "

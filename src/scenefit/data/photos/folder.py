@@ -107,7 +107,7 @@ def _distinct(homes: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
     ValueError where one folder is two classes.
     """
     first: dict[str, Path] = {}
-    kept, said = [], []
+    kept, skipped = [], []
     for home in homes:
         same = first.setdefault(os.path.realpath(home), home)
         kept += [home] if same is home else []
@@ -117,5 +117,5 @@ def _distinct(homes: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
                 raise ValueError(f"{folder} and {same} are the same folder, by a link, so that its photos have two "
                                  "classes; remove one")
             if same is not folder:
-                said.append(Skipped(folder, f"is the same folder as {same}, by a link; its photos are read once"))
-    return kept, said
+                skipped.append(Skipped(folder, f"is the same folder as {same}, by a link; its photos are read once"))
+    return kept, skipped

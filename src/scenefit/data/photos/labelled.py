@@ -111,9 +111,9 @@ def _once(folder: Path, items: Sequence[Item]) -> tuple[tuple[Item, ...], list[S
     for item in items:
         if found.setdefault(os.path.realpath(item.photo), item) is not item:
             again.append(str(item.photo))
-    said = [Skipped(folder, f"{counted(len(again), 'photo is', 'photos are')} named more than once: "
+    skipped = [Skipped(folder, f"{counted(len(again), 'photo is', 'photos are')} named more than once: "
                             f"{first_few(again)}; each is read once, with the labels that come first")]
-    return tuple(found.values()), said if again else []
+    return tuple(found.values()), skipped if again else []
 
 
 def _none_read(folder: Path, items: Sequence[Item], skipped: Sequence[Skipped]) -> ValueError:

@@ -1,4 +1,4 @@
-"""Which layout a folder of labelled photos has, told from its content before anything long is read."""
+"""Which layout a folder of labelled photos has, detected from its files before anything long is read."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def matching_layouts(folder: Path) -> list[str]:
 def find_layout(place: str | Path, layout: str | None = None) -> str:
     """The layout of labelled photos in a folder, or in that of a list file: one of `LAYOUTS`, or `CLASSES`.
 
-    layout: the one that it is said to have; None: told from its content. No photo and no photo's labels are opened.
+    layout: its name if it is known; None: detected. No photo and no photo's labels are opened.
     ValueError, with what the folder holds and what was looked for, where it has none of them, or may have several.
     """
     if layout not in (None, CLASSES, *LAYOUTS):
@@ -89,7 +89,7 @@ def descriptions() -> str:
 
 
 def _classes(folder: Path) -> str:
-    """`CLASSES`, where the folder holds one subfolder for each class and nothing speaks against it."""
+    """`CLASSES`, where the folder holds one subfolder for each class and nothing suggests another layout."""
     looked = f"Looked for {descriptions()}; {class_folders.LOOKS_FOR}"
     try:
         found = find_classes(folder)
