@@ -475,6 +475,7 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
 @pytest.mark.parametrize(("options", "code", "text"), [
     (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), nor a data set of boxes"),
     (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
+    (["few", "--out", "zq7/a.safetensors"], 1, "zq7 is a link that leads nowhere, to nowhere; remove the link, or"),
     (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
     (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: its labels were chosen when"),
     (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
@@ -482,6 +483,7 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     (["few", "--out", "a.safetensors", "--flat-field", "."], 2, "--flat-field is for photos; give some with --real or"),
     (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist")])
 def test_wrong_usage_of_train(world, options, code, text):
+    Path("zq7").symlink_to("nowhere")
     assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scenefit.files.lock import NAME, check_folder, lock
+from scenefit.files.lock import NAME, check_file, check_folder, lock
 from scenefit.files.plan import content
 
 
@@ -68,3 +68,15 @@ def test_links_that_lead_nowhere_and_files_are_named(tmp_path):
                 held(tmp_path / name) if held is content else held(tmp_path / name).__enter__()
     check_folder(tmp_path / "new/deep")
     assert sorted(os.listdir(tmp_path)) == ["file", "loop", "zq7"]
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    check_file(tmp_path / "new/zq7")
+    with pytest.raises(IsADirectoryError, match=f"{tmp_path} is a folder; give the name of a file"):
+        check_file(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file is a file; give the path of a folder"):
+        check_file(tmp_path / "file/zq7")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user who may not; tests may run as one who may
+    with pytest.raises(PermissionError, match=rf"zq7 cannot be written, as the folder {tmp_path} cannot be written to"):
+        check_file(tmp_path / "new/zq7")

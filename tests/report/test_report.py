@@ -360,6 +360,11 @@ class TestWrite:
             assert one.read_bytes() == other.read_bytes()
         assert Image.open(first[1]).width == 1400
 
+    def test_texts_that_are_not_utf8_are_escaped(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(picture, "first_view", lambda _: Image.new("L", (1, 1)))
+        path, _ = report.write(replace(full_content(), subtitle="zq7\udce9"), tmp_path)
+        assert "zq7\\xe9" in path.read_text("utf-8")
+
     @pytest.mark.parametrize("part", ["page.render", "picture.first_view"])
     def test_a_failure_leaves_the_old_report(self, tmp_path, monkeypatch, part):
         for name in ("report.html", "report.png"):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from blobs import call
 from PIL import Image
 
 import scenefit as sf
+from scenefit.data.image_files import Skipped, try_photo
 from scenefit.files.json_files import CorruptFile
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector, write_trained
@@ -147,3 +149,23 @@ def test_the_limit_of_megapixels_is_an_option_of_every_command(detector, tmp_pat
     assert "in 2 photos" in call("--max-megapixels", 0.0041, *command, tmp_path / "other")
     for value in ("0", "-1", "nan"):
         assert "--max-megapixels needs a number above 0" in call("--max-megapixels", value, *command, "x", code=2)
+
+
+def test_finished_detections_are_read_and_nothing_is_written(detector, tmp_path, monkeypatch):
+    """So that their folder may be read-only. What was lost or changed is written again."""
+    photo(tmp_path / "photos/zq7.png")
+    command = ("detect", detector, tmp_path / "photos", "--out", tmp_path / "out")
+    said, found = call(*command), tmp_path / "out/found.json"
+    whole = found.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("scenefit.files.lock.lock", None)
+        assert call(*command).splitlines()[-1] == said.splitlines()[-1]
+    for damage in (b"", b"[]", None):
+        found.unlink() if damage is None else found.write_bytes(damage)
+        call(*command)
+        assert found.read_bytes() == whole
+
+
+def test_a_photo_that_cannot_be_read_says_why_without_a_number(monkeypatch, tmp_path):
+    monkeypatch.setattr("scenefit.data.image_files.fit_photo", Mock(side_effect=PermissionError(13, "No right", "zq7")))
+    assert try_photo(tmp_path / "zq7.png", SIZE) == Skipped(tmp_path / "zq7.png", "No right")

@@ -51,7 +51,7 @@ def detect(
     from scenefit.files.lock import lock
     from scenefit.files.text import counted
     from scenefit.tasks.detector_file import read_trained
-    from scenefit.tasks.folder_detection import check_out, detect_steps
+    from scenefit.tasks.folder_detection import check_out, detect_steps, finished_detections
 
     one_thread()
     trained = read_trained(detector, resolve(device))
@@ -68,10 +68,13 @@ def detect(
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {describe_skipped(others)}")
     plan = {"detector": content_hash(detector.read_bytes()), "flat field": flat_field_hash(flat_field, trained.size)}
-    with lock(out), console.bar() as progress:
-        shown = progress.add_task("photos", total=len(paths))
-        for done in detect_steps(trained, photos, paths, out, threshold=min_score, flat_field=field, plan=plan):
-            progress.update(shown, completed=done.photos)
+    done = finished_detections(photos, paths, out, threshold=min_score, plan=plan)
+    if done is None:
+        with lock(out), console.bar() as progress:
+            shown = progress.add_task("photos", total=len(paths))
+            for done in detect_steps(trained, photos, paths, out, threshold=min_score, flat_field=field, plan=plan):
+                progress.update(shown, completed=done.photos)
+    assert done is not None
     skipped = (*others, *done.skipped)
     name_skipped(skipped)
     warn_12_bit(photos, done.n_12_bit)

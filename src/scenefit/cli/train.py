@@ -88,6 +88,7 @@ def train(
     confidence threshold maximises F1 on other renders, an eighth as many, or on the val part; with --labelled, on those
     photos.
     """
+    from scenefit.files.lock import check_file
     from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
     from scenefit.tasks import Detect
@@ -104,6 +105,7 @@ def train(
     for name, given in (("labelled", labelled), ("real", real), ("flat-field", flat_field)):
         if given is not None and not given.exists():  # now, not after rendering
             raise typer.BadParameter(f"--{name} {given} does not exist")
+    check_file(out)  # now, not after training
     of_run = (source / "settings.json").exists()
     if label_policy is not None and not of_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "

@@ -106,7 +106,8 @@ def try_photo(path: Path, size: Size) -> Fitted | Skipped:
     except UnidentifiedImageError:
         return Skipped(path, describe_content(path))
     except Exception as error:  # decoders raise nearly anything on a broken file
-        return Skipped(path, str(error) or type(error).__name__)
+        reason = error.strerror if isinstance(error, OSError) else None  # without the number and the path again
+        return Skipped(path, reason or str(error) or type(error).__name__)
 
 
 def full_photo(path: Path) -> NDArray[np.uint8]:

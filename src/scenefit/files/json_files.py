@@ -16,12 +16,19 @@ def read_json(path: str | Path, fix: str, form: type | None = None) -> Any:
 
     CorruptFile, naming the file and ending in fix, where it cannot be read, is no JSON or has another form.
     """
+    return parse_json(read_bytes(path, fix), path, fix, form)
+
+
+def read_bytes(path: str | Path, fix: str) -> bytes:
+    """The content of a file. CorruptFile as of `read_json`, also for a pipe or a device, on which reading would wait
+    forever."""
     path = Path(path)
     try:
-        data = path.read_bytes()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise CorruptFile(f"{path} is a pipe or a device, and a file is needed; {fix}")
+        return path.read_bytes()
     except OSError as error:
         raise CorruptFile(f"{path} cannot be read ({error.strerror or error}); {fix}") from error
-    return parse_json(data, path, fix, form)
 
 
 def parse_json(data: str | bytes, where: str | Path, fix: str, form: type | None = None) -> Any:

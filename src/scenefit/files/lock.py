@@ -64,6 +64,22 @@ def check_folder(folder: str | Path) -> None:
             return
 
 
+def check_file(path: str | Path) -> None:
+    """An OSError where a file cannot be written: before long work, so that it is not lost. Nothing is written.
+
+    IsADirectoryError where path is a folder, PermissionError where its folder cannot be written to; others as of
+    `check_folder`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    check_folder(path.parent)
+    there = next(one for one in path.absolute().parents if one.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path} cannot be written, as the folder {there} cannot be written to; make it "
+                              "writable, or give another name")
+
+
 def open_alone(path: Path) -> int | None:
     """A file opened, or created, and locked, until it is closed or its process dies; None if another holds it.
 
@@ -87,7 +103,7 @@ def open_alone(path: Path) -> int | None:
 
 def _hold(path: Path) -> int:
     """The lock file, held, with the number of this process in it."""
-    if path.is_symlink() or path.is_dir() or (path.exists() and not _is_ours(path)):
+    if path.is_symlink() or (path.exists() and not (path.is_file() and _is_ours(path))):
         raise FileExistsError(f"{path} was not made by scenefit, which locks the folder by a file of that name; move "
                               "it away, or give another folder")
     number = open_alone(path)

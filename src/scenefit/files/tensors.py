@@ -10,7 +10,7 @@ import safetensors.torch
 from torch import Tensor
 
 from scenefit.files.atomic import content_hash, write_bytes
-from scenefit.files.json_files import CorruptFile, parse_json
+from scenefit.files.json_files import CorruptFile, parse_json, read_bytes
 
 KEY = "scenefit"  # the only key in the file's own metadata: safetensors writes several in a random order
 
@@ -28,7 +28,7 @@ def read_tensors(path: str | Path, fix: str) -> tuple[dict[str, Tensor], dict[st
     if path.is_dir():
         raise CorruptFile(f"{path} is a folder, and a file is needed; {fix}")
     try:
-        data = path.read_bytes()  # not safetensors.safe_open, which takes no path that is not UTF-8
+        data = read_bytes(path, fix)  # not safetensors.safe_open, which takes no path that is not UTF-8
         metadata = _metadata(data, path, fix)
         tensors = dict(sorted(safetensors.torch.load(data).items()))
         check = metadata.pop("check")

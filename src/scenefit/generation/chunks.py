@@ -20,7 +20,7 @@ from typing import Any
 from scenefit.data.formats import OF_OBJECTS, Format
 from scenefit.data.frames import Frames
 from scenefit.files.atomic import content_hash, to_json, write_bytes, write_json
-from scenefit.files.json_files import CorruptFile, parse_json, read_json
+from scenefit.files.json_files import CorruptFile, parse_json, read_bytes, read_json
 from scenefit.renderers import Renderer, render
 from scenefit.scenes.rng import scene_address, uniform
 from scenefit.scenes.scene import SceneBatch
@@ -129,10 +129,7 @@ def _write_rows(rows: Sequence[dict[str, Any]], rows_path: Path, classes_path: P
 def _rows_text(out: Path, first: int) -> bytes:
     rows, classes = _row_files(out, first)
     wanted = _classes(classes)["rows"]
-    try:
-        data = rows.read_bytes()
-    except OSError as error:
-        raise CorruptFile(f"{rows} cannot be read ({error.strerror or error}); {AGAIN}") from error
+    data = read_bytes(rows, AGAIN)
     if content_hash(data) != wanted:
         raise CorruptFile(f"{rows} is damaged: it is not what was written; {AGAIN}")
     return data

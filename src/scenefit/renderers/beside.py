@@ -6,7 +6,7 @@ They are in `sys.modules` only while an import runs, so that those of two folder
 import builtins
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import machinery
 from pathlib import Path
 from types import ModuleType
@@ -47,8 +47,10 @@ class Beside:
             yield
         finally:
             self._importing = False
-            sys.path.remove(folder)
-            sys.path_hooks.remove(self._find)
+            with suppress(ValueError):  # the scene file has changed these lists itself
+                sys.path.remove(folder)
+            with suppress(ValueError):
+                sys.path_hooks.remove(self._find)
             self._forget_finders()
             self._take_out(before)
 

@@ -63,6 +63,8 @@ def _read(path: Path) -> bytes:
                              f"jupyter nbconvert --to script {path.name}, or pass grammar and renderer to scenefit.fit")
     if path.suffix != ".py":
         raise SceneFileError(f"{path}: a scene file is a Python file, whose name ends in .py")
+    if path.exists() and not path.is_file():
+        raise SceneFileError(f"{path} is a pipe or a device, and a scene file is a Python file")
     try:
         source = path.read_bytes()
     except OSError as error:

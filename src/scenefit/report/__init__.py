@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 from scenefit.files import atomic as files
+from scenefit.files.text import printable
 from scenefit.report import page, picture
 from scenefit.report.content import (
     AttributeContent,
@@ -40,7 +41,7 @@ def write(content: ReportContent, folder: Path | str) -> tuple[Path, Path]:
     """
     held = io.BytesIO()
     picture.first_view(content).save(held, "PNG")
-    text = page.render(content)
+    text = printable(page.render(content))
     html_path, png_path = Path(folder) / "report.html", Path(folder) / "report.png"
     files.write_text(html_path, text)
     files.write_bytes(png_path, held.getvalue())

@@ -26,7 +26,7 @@ import torch
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
-from scenefit.files.json_files import CorruptFile, parse_json
+from scenefit.files.json_files import CorruptFile, parse_json, read_bytes
 from scenefit.files.plan import content
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.files.versions import other_python, versions
@@ -214,8 +214,8 @@ def fit_regressor(run: Run) -> AttributeRegressor:
 def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
     """The lines of steps.jsonl, or those up to a step of this number. CorruptFile."""
     path = run.path("steps.jsonl")
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
     found, fix = [], _remake(run.path("model.safetensors") if run.fitted else path)
+    lines = read_bytes(path, fix).split(b"\n") if path.exists() else []
     for number, line in enumerate(lines[:-1], 1):  # the last is cut short, or empty
         step = parse_json(line, f"{path}, line {number},", fix, dict)
         reason = _misfit(step)

@@ -24,6 +24,7 @@ from scenefit.tasks.detector_file import TrainedDetector
 
 CHUNK = 16  # photos
 MAX_NAME = 255  # bytes
+OTHER = "the detections of another command"
 WORK = ".found"  # folder of the chunks' files
 ROW = {"file_name": str, "image_id": int, "category_id": int, "category": str, "bbox": list, "score": int | float}
 COLOURS = ("#d9480f", "#2b3fd6", "#1f9d55", "#9c36b5", "#0b7285", "#c2255c", "#5f3dc4", "#846358")
@@ -53,23 +54,54 @@ def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], 
     plan: what decides the result besides the paths, as plain JSON values.  Hold `lock(out)` meanwhile.
     ValueError where out holds anything else, or the detections of another plan.
     """
-    plan = {**plan, "threshold": threshold, "photos": _content(folder, paths)}
-    if not holds_plan(out / WORK / "plan.json", plan, out, "the detections of another command"):
+    plan = _plan(folder, paths, threshold, plan)
+    if not holds_plan(out / WORK / "plan.json", plan, out, OTHER):
         check_out(out)
         write_json(out / WORK / "plan.json", plan)
     clear_leftovers(out)
     done = FolderDetections(0, 0, [], [], 0)
     for first in range(0, len(paths), CHUNK):
-        kept = out / WORK / f"{first:08d}.json"
-        if not kept.exists():
-            write_json(kept, _detect_chunk(trained, folder, paths, first, out, threshold, flat_field))
-        chunk = _read_chunk(kept)
-        done = FolderDetections(
-            min(first + CHUNK, len(paths)), done.read + chunk["read"], done.rows + chunk["rows"],
-            done.skipped + [Skipped(Path(path), reason) for path, reason in chunk["skipped"]],
-            done.n_12_bit + chunk["n_12_bit"])
+        if not _chunk_file(out, first).exists():
+            chunk = _detect_chunk(trained, folder, paths, first, out, threshold, flat_field)
+            write_json(_chunk_file(out, first), chunk)
+        done = _with_chunk(done, out, first, len(paths))
         yield done
     write_json(out / "found.json", done.rows)
+
+
+def finished_detections(folder: Path, paths: Sequence[Path], out: Path, *, threshold: float,
+                        plan: Mapping[str, Any]) -> FolderDetections | None:
+    """What the last of `detect_steps` gave; None where these detections are not finished. Nothing is written, so that
+    out may be read-only. Errors are those of `detect_steps`."""
+    found = out / "found.json"
+    plan = _plan(folder, paths, threshold, plan) if found.exists() else {}
+    if not plan or not holds_plan(out / WORK / "plan.json", plan, out, OTHER):
+        return None
+    firsts, done = range(0, len(paths), CHUNK), FolderDetections(0, 0, [], [], 0)
+    if not all(_chunk_file(out, first).exists() for first in firsts):
+        return None
+    for first in firsts:
+        done = _with_chunk(done, out, first, len(paths))
+    try:
+        same = read_json(found, "", list) == done.rows
+    except CorruptFile:  # it is written again
+        same = False
+    return done if same else None
+
+
+def _plan(folder: Path, paths: Sequence[Path], threshold: float, plan: Mapping[str, Any]) -> dict[str, Any]:
+    return {**plan, "threshold": threshold, "photos": _content(folder, paths)}
+
+
+def _chunk_file(out: Path, first: int) -> Path:
+    return out / WORK / f"{first:08d}.json"
+
+
+def _with_chunk(done: FolderDetections, out: Path, first: int, of: int) -> FolderDetections:
+    chunk = _read_chunk(_chunk_file(out, first))
+    return FolderDetections(min(first + CHUNK, of), done.read + chunk["read"], done.rows + chunk["rows"],
+                            done.skipped + [Skipped(Path(path), reason) for path, reason in chunk["skipped"]],
+                            done.n_12_bit + chunk["n_12_bit"])
 
 
 def check_out(out: Path) -> None:
