@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
-from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, why_not_read
+from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, walk, why_not_read
 from scenefit.data.mask_folders import photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
@@ -213,19 +213,13 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
 
     found = []
     visited = set() if exclude is None else {os.path.realpath(exclude)} - {os.path.realpath(folder)}
-    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
-        real = os.path.realpath(place)
-        own = _no_photos(Path(place)) if real not in visited and Path(place) != folder else None
-        skipped += [Skipped(Path(place), f"holds {own}, which are no photos; give this folder itself if it is meant")
-                    ] if own else []
-        if real in visited or own:
-            folders[:] = []
-        else:
-            folders[:] = sorted(name for name in folders if not is_ignored(name))
-            found += [Path(place, name) for name in names if is_photo(name)]
-            skipped += [Skipped(Path(place, name), reason) for name in sorted(names)
-                        if not is_ignored(name) and (reason := why_not_read(name))]
-        visited.add(real)
+    for place, folders, names in walk(folder, visited, unlisted):
+        if place != folder and (held := _no_photos(place)):
+            skipped.append(Skipped(place, f"holds {held}, which are no photos; give this folder itself if it is meant"))
+            folders.clear()
+            continue
+        found += [place / name for name in names if is_photo(name)]
+        skipped += [Skipped(place / name, reason) for name in sorted(names) if (reason := why_not_read(name))]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix()), tuple(skipped)
 
 

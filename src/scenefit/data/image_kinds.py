@@ -1,7 +1,9 @@
 """Which files are photos by their name: the endings that are read, those of images that are not, and the files and
 folders that desktops and network storage (NAS) keep among photos."""
 
-from pathlib import PurePath
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePath
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".tif", ".tiff", ".webp")
 RAW = (".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".iiq", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2",
@@ -25,6 +27,19 @@ def is_ignored(name: str) -> bool:
 def is_photo(name: str) -> bool:
     """Whether a file of this name is a photo of a kind that is read."""
     return name.lower().endswith(ENDINGS) and not is_ignored(name)
+
+
+def walk(folder: Path, visited: Iterable[str] = (), onerror: Callable[[OSError], None] | None = None,
+         ) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """(folder, names of its folders, names of its files) as of `os.walk`, without those of `is_ignored`. Links to
+    folders are followed, each folder once, and none whose real path is in visited."""
+    seen = set(visited)
+    for place, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not is_ignored(name))
+        if real not in seen:
+            seen.add(real)
+            yield Path(place), folders, [name for name in names if not is_ignored(name)]
 
 
 def why_not_read(name: str | PurePath) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from scenefit.data.image_kinds import ENDINGS, is_ignored, is_photo
+from scenefit.data.image_kinds import ENDINGS, is_ignored, is_photo, walk
 
 NAMES = ("mask", "masks", "annotations", "annotation", "labels", "label", "ground_truth", "groundtruth", "gt",
          "semantic", "instance", "segmentation", "segmentations", "segmentationclass", "segmentationclassaug",
@@ -25,7 +25,7 @@ def photos_of_masks(folder: Path) -> Path | None:
     holds no masks."""
     if folder.name.lower() not in NAMES and not folder.name.lower().endswith(ENDS):
         return None
-    masks = list(islice((Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names)
+    masks = list(islice((place / name for place, _, names in walk(folder) for name in sorted(names)
                          if is_photo(name) and not name.lower().endswith((".jpg", ".jpeg"))), FIRST))
     if not masks or not all(map(_has_few_colours, masks)):
         return None

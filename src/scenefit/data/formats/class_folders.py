@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenefit.data.image_files import first_few
-from scenefit.data.image_kinds import is_ignored, is_photo
+from scenefit.data.image_kinds import is_ignored, is_photo, walk
 from scenefit.data.mask_folders import photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.text import counted
@@ -71,7 +71,7 @@ def _doubt(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
         return odd
     if masks:
         return f"{masks[0][0].name} holds the masks of {masks[0][1].name}"
-    if not any(is_photo(file) for name in tops for *_, files in os.walk(folder / name) for file in files):
+    if not any(is_photo(file) for name in tops for *_, files in walk(folder / name) for file in files):
         return f"no photo lies in {first_few(list(tops))}"
     return ""
 

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path, PurePath
 
 from scenefit.data.image_files import Skipped, find_photos
-from scenefit.data.image_kinds import ENDINGS, is_ignored, why_not_read
+from scenefit.data.image_kinds import ENDINGS, walk, why_not_read
 from scenefit.files.text import counted
 
 DRIVE = re.compile("[A-Za-z]:")
@@ -165,10 +165,5 @@ def _spellings(name: str, places: Sequence[Path]) -> Iterator[Path]:
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Files below a folder but hidden ones and the like; links to folders are followed, each folder once."""
-    visited = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not is_ignored(name))
-        if real not in visited:
-            yield from (Path(place, name) for name in names if not is_ignored(name))
-        visited.add(real)
+    for place, _, names in walk(folder):
+        yield from (place / name for name in names)
