@@ -78,6 +78,11 @@ def test_masks_of_photos_are_no_photos(tmp_path, photos, masks, end):
     if path.name == "masks":
         with pytest.raises(ValueError, match=r"each class, but masks holds the masks of images; it holds the folders"):
             read_few(tmp_path, SIZE)
+        (tmp_path / "train").mkdir()
+        for name in ("images", "masks"):
+            (tmp_path / name).rename(tmp_path / "train" / name)
+        with pytest.raises(ValueError, match=r"train have the names of parts, and masks holds the masks of images; it"):
+            read_few(tmp_path, SIZE)
 
 
 def test_photos_in_a_folder_called_masks_are_photos(tmp_path):

@@ -7,7 +7,7 @@ A data set has parts where all its folders have names of parts and hold the fold
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,14 +66,17 @@ def _doubt(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
     if not others and len(inside) > 1 and not _photos(folder / first):
         return f"it holds a single folder, {first}, with {len(inside)} subfolders; if these are the classes, give " \
                f"{folder / first}"
-    masks = [(path, photos) for path in map(folder.joinpath, tops) if (photos := photos_of_masks(path))]
-    if odd := _of_boxes(tops) or _of_parts(folder, tops):
+    if odd := _of_boxes(tops) or _of_parts(folder, tops) or _of_masks(map(folder.joinpath, tops)):
         return odd
-    if masks:
-        return f"{masks[0][0].name} holds the masks of {masks[0][1].name}"
     if not any(is_photo(file) for name in tops for *_, files in walk(folder / name) for file in files):
         return f"no photo lies in {first_few(list(tops))}"
     return ""
+
+
+def _of_masks(folders: Iterable[Path]) -> str:
+    """Which of the folders holds the masks of another, "" if none does."""
+    return next((f"{folder.name} holds the masks of {photos.name}" for folder in folders
+                 if (photos := photos_of_masks(folder))), "")
 
 
 def _of_parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
@@ -116,7 +119,7 @@ def _parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> ClassFolders:
                             if loose else "they hold no folders of classes"))
     if what_scenefit_wrote(folder):  # its small parts may lack classes
         return ClassFolders(tuple(classes), tuple(tops))
-    if odd := _of_boxes(classes):
+    if odd := _of_boxes(classes) or _of_masks(sub for inside in tops.values() for sub in inside):
         return ClassFolders(tuple(classes), tuple(tops), f"{named}, and {odd}")
     complete = any(len(inside) == len(classes) for inside in tops.values())
     seen = "; ".join(f"{name} holds {first_few([sub.name for sub in inside]) or 'none'}"
