@@ -139,9 +139,9 @@ def test_a_killed_driver_leaves_no_worker_behind_and_nothing_that_counts(scene, 
     for name in ("meet", "hang"):
         (folder / name).unlink()
     assert not list((tmp_path / "out").glob("*.json")) and len(list((tmp_path / "out").glob("*/*.png"))) == 64
-    aside = tmp_path / "out" / ".scenefit-rows" / "00000064" / "files" / "train"
-    aside.mkdir(parents=True, exist_ok=True)
-    (aside / "00000064.png").write_bytes(b"half")
+    staging = tmp_path / "out" / ".scenefit-rows" / "00000064" / "files" / "train"
+    staging.mkdir(parents=True, exist_ok=True)
+    (staging / "00000064.png").write_bytes(b"half")
     again = []
     out = generate(scene.grammar, lambda some: again.append(len(some)) or scene.renderer(some), N, tmp_path / "out")
     assert sum(again) == N - 64 and contents(out) == whole
@@ -171,13 +171,13 @@ def _is_running(pid):
         return False
 
 
-def test_a_growing_worker_is_told_of(scene, flag, whole, tmp_path, monkeypatch):
+def test_a_growing_worker_is_warned_of(scene, flag, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(scenefit.executors.processes, "GROWTH", 2**24)
     flag("leak")
-    with Pool(scene.path, workers=1) as pool, pytest.warns(UserWarning) as told:
+    with Pool(scene.path, workers=1) as pool, pytest.warns(UserWarning) as caught:
         out = generate(scene.grammar, pool, N, tmp_path / "out")
-    assert contents(out) == whole and len(told) == 1
-    text = str(told[0].message)
+    assert contents(out) == whole and len(caught) == 1
+    text = str(caught[0].message)
     assert "scene.py may leak memory. --recycle 256 (Python: recycle=256) replaces each worker" in text
     assert text.startswith("a worker process grew from ") and "MB over 256 scenes, and still grows" in text
 

@@ -18,7 +18,7 @@ for command in (check.check, sample.sample, fit.fit, generate.generate, evaluate
 
 
 def _limit(megapixels: float | None) -> float | None:
-    """In the environment, so that every reader of photos has the limit, in whatever process."""
+    """Set the limit in the environment, where all code that reads photos takes it from, in worker processes too."""
     if megapixels is not None:
         if not megapixels > 0:
             raise typer.BadParameter(f"--max-megapixels needs a number above 0, got {megapixels:g}")

@@ -136,7 +136,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
 
 
 def _say_finished(run: "Run", found: "SceneFile", scene: Path) -> None:
-    """CorruptFile, which says what to do, where its results are damaged, and so not finished."""
+    """Print that a run is finished. CorruptFile where its results are damaged."""
     from scenefit.run.folder import fit_model, fit_regressor
 
     _warn(run, found, scene)

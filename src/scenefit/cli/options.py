@@ -53,7 +53,7 @@ LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR"
                                                      "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
 LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|folder", show_default=False,
                                                   help="Layout of the labelled photos, if it is ambiguous. "
-                                                  " folder: one subfolder per class.")]
+                                                  "folder: one subfolder per class.")]
 OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and lists to name photos outside of their "
                                              "data set's folder.")]
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "

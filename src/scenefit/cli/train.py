@@ -171,7 +171,7 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: 
 
 
 def _layouts(source: Path | None, labelled: Path | None, layout: str | None) -> tuple[str | None, str | None]:
-    """What --layout says of a data set and of labelled photos: it counts where they have it, and in doubt for both."""
+    """--layout for a data set and for labelled photos: it applies to those that have it, or to both if neither has."""
     from scenefit.data.photos.layouts import has_layout
 
     if layout is None:

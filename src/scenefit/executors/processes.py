@@ -198,7 +198,7 @@ class Processes:
         tasks.fail(worker.task, lost)
 
     def _retire(self, worker: Worker) -> None:
-        """Let a worker end by itself, as the end of its pipe tells it to."""
+        """Close the pipe of a worker, which then ends by itself."""
         self.alive.remove(worker)
         worker.pipe.close()
         self.retired = [old for old in (*self.retired, worker) if not _ended(old, 0)]

@@ -1,4 +1,4 @@
-"""Chunks of a data set: any process draws and encodes one, in a folder aside, and one process moves it into place.
+"""Chunks of a data set: any process draws and encodes one in a staging folder, and one process moves it into place.
 
 In the folder of a data set, until that is finished:
 
@@ -38,7 +38,7 @@ def parts(scenes: SceneBatch, validation: float) -> list[str]:
     return ["val" if one else "train" for one in is_val]
 
 
-def write_aside(save: Callable[..., list[dict[str, Any]]], name: str, out: Path, validation: float, renderer: Renderer,
+def write_staged(save: Callable[..., list[dict[str, Any]]], name: str, out: Path, validation: float, renderer: Renderer,
                 scenes: SceneBatch) -> str:
     """Draw a chunk and write its files into a folder of its own, for `publish`; returns a warning, "" for none.
 
@@ -46,25 +46,25 @@ def write_aside(save: Callable[..., list[dict[str, Any]]], name: str, out: Path,
     """
     frames = render(renderer, scenes)
     warning = _without_masks(name, frames)
-    aside = out / FOLDER / f"{int(scenes.index[0]):08d}"
-    if aside.exists():
-        shutil.rmtree(aside)
-    rows = save(frames, aside / "files", parts(scenes, validation))
-    _write_rows(rows, aside / "rows.json", aside / "classes.json")
+    staging = out / FOLDER / f"{int(scenes.index[0]):08d}"
+    if staging.exists():
+        shutil.rmtree(staging)
+    rows = save(frames, staging / "files", parts(scenes, validation))
+    _write_rows(rows, staging / "rows.json", staging / "classes.json")
     return warning
 
 
 def publish(out: Path, first: int) -> None:
-    """Move what `write_aside` wrote into place; the rows come last, so a chunk with rows is complete."""
-    aside, (rows, classes) = out / FOLDER / f"{first:08d}", _row_files(out, first)
-    for folder, _, names in os.walk(aside / "files"):
-        place = out / Path(folder).relative_to(aside / "files")
+    """Move what `write_staged` wrote into place; the rows come last, so a chunk with rows is complete."""
+    staging, (rows, classes) = out / FOLDER / f"{first:08d}", _row_files(out, first)
+    for folder, _, names in os.walk(staging / "files"):
+        place = out / Path(folder).relative_to(staging / "files")
         place.mkdir(parents=True, exist_ok=True)
         for name in names:
             os.replace(Path(folder) / name, place / name)
-    os.replace(aside / "classes.json", classes)
-    os.replace(aside / "rows.json", rows)
-    shutil.rmtree(aside)
+    os.replace(staging / "classes.json", classes)
+    os.replace(staging / "rows.json", rows)
+    shutil.rmtree(staging)
 
 
 def write_in_place(form: Format, frames: Frames, out: Path, validation: float) -> str:
@@ -99,15 +99,15 @@ def remove_rows(out: Path) -> None:
     folder = out / FOLDER
     if not folder.is_dir():
         return
-    remove_aside(out)
+    remove_staged(out)
     for pattern in MADE:
         for path in folder.glob(pattern):
             path.unlink()
-    with suppress(OSError):  # something of somebody else's
+    with suppress(OSError):  # it holds other files
         folder.rmdir()
 
 
-def remove_aside(out: Path) -> None:
+def remove_staged(out: Path) -> None:
     """Delete chunks that a killed process left unfinished."""
     for path in (out / FOLDER).glob("[0-9]*"):
         if path.is_dir() and not path.is_symlink():

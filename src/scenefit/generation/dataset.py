@@ -29,10 +29,10 @@ from scenefit.generation.chunks import (
     publish,
     read_classes,
     read_rows,
-    remove_aside,
     remove_rows,
-    write_aside,
+    remove_staged,
     write_in_place,
+    write_staged,
 )
 from scenefit.nets.model import Model, PriorModel
 from scenefit.renderers import Renderer, render
@@ -148,7 +148,7 @@ def _written(form: Format, renderer: Renderer, out: Path, validation: float, bat
         drawn = (render(renderer, batch) for batch in batches) if pool is None else pool.frames(batches)
         yield from (write_in_place(form, frames, out, validation) for frames in drawn)
         return
-    work = partial(write_aside, form.save, form.name, out.absolute(), validation)
+    work = partial(write_staged, form.save, form.name, out.absolute(), validation)
     for batch, warning in (((batch, work(renderer, batch)) for batch in batches) if pool is None
                            else pool.stream(work, batches)):
         publish(out, int(batch.index[0]))
@@ -186,7 +186,7 @@ def _claim(out: Path, plan: dict[str, Any]) -> bool:
         return True
     if (out / FOLDER / PLAN).exists():
         clear_leftovers(out)
-        remove_aside(out)
+        remove_staged(out)
     else:
         if (out / FOLDER).exists():  # of a process that was killed before it wrote the plan
             remove_rows(out)

@@ -101,7 +101,7 @@ def _bounds(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
 
 
 def _finite(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
-    """Attributes are finite numbers; a renderer of your own may draw others, but nobody can learn from them."""
+    """Attributes are finite numbers; a renderer of your own may draw others, but they cannot be learned from."""
     for kind, table in scenes.tables.items():
         for name, column in table.columns.items():
             values = np.asarray(column)

@@ -1,7 +1,6 @@
 """The configuration of a run, the content of its settings.json, and how two of them differ."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.files.versions import versions
 from scenefit.inference.settings import Settings, flatten
 from scenefit.renderers.scene_file import SceneFile
-from scenefit.scenes.grammar.changes import grammar_changes
+from scenefit.scenes.grammar.changes import grammar_changes, is_description
 
 FORMAT = 1  # of run folders; one of another format is refused
 
@@ -119,17 +118,10 @@ def read_config(path: Path) -> RunConfig:
                        f"{data.get('format', 'not recorded')}, and this version reads format {FORMAT}); run the fit "
                        "again into a new folder")
     config: RunConfig = as_record(data, path, RunConfig, fix)
-    if not _is_grammar(config.grammar):
+    if not is_description(config.grammar):
         raise CorruptFile(f"{path} is damaged: grammar: needs symbols with their attributes, and a list of rules; "
                           f"{fix}")
     return config
-
-
-def _is_grammar(described: Mapping[str, Any]) -> bool:
-    """Whether it has the form of `Grammar.describe()`."""
-    symbols, rules = described.get("symbols", {}), described.get("rules", [])
-    return isinstance(symbols, dict) and isinstance(rules, list) and all(
-        isinstance(several, dict) for several in symbols.values())
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
