@@ -52,11 +52,11 @@ def check_ids(scenes: SceneBatch, masks: NDArray[Any]) -> None:
     if masks.size == 0:
         return
     count = np.bincount(np.concatenate([table.scene for table in scenes.tables.values()]), minlength=len(scenes))
-    low, high = masks.min(axis=(1, 2)), masks.max(axis=(1, 2))
-    wrong = np.flatnonzero((low < 0) | (high >= count))
+    unsigned = masks.view(masks.dtype.str.replace("i", "u"))  # negative ids are large ones: a single pass over the masks
+    wrong = np.flatnonzero(unsigned.max(axis=(1, 2)) >= count.astype(np.uint64))
     if len(wrong):
         row = wrong[0]
-        value = low[row] if low[row] < 0 else high[row]
+        value = masks[row].min() if masks[row].min() < 0 else masks[row].max()
         raise ValueError(f"instances of scene {int(scenes.index[row])} hold {int(value)}, but its nodes are "
                          f"0..{int(count[row]) - 1}; use node.id, and 0 where there is none")
 

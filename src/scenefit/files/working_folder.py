@@ -16,8 +16,9 @@ def users_working_folder() -> Iterator[None]:
     except FileNotFoundError:  # it was deleted; there is nothing to come back to
         yield
         return
-    with suppress(OSError):
-        os.chdir(_inside.get(outside, outside))
+    if outside in _inside:
+        with suppress(OSError):
+            os.chdir(_inside[outside])
     try:
         yield
     finally:

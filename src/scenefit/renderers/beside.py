@@ -58,6 +58,9 @@ class Beside:
         top = name.partition(".")[0]
         if level == 0 and top in sys.modules and top not in self.modules:  # as nearly always
             return builtins.__import__(name, globals_, locals_, fromlist, level)
+        module = self.modules.get(name) if level == 0 else None
+        if module is not None and all(hasattr(module, part) for part in fromlist or ()):  # imported before
+            return module if fromlist else self.modules[top]
         with self.importable():
             return builtins.__import__(name, globals_, locals_, fromlist, level)
 
