@@ -20,7 +20,8 @@ def caused(error, cause):
 
 
 @pytest.mark.parametrize("error", [
-    MemoryError("zq7"), OSError(errno.ENOMEM, "zq7"), RuntimeError("CUDA out of memory. zq7\nmore"),
+    MemoryError("zq7"), OSError(errno.ENOMEM, "zq7"), RuntimeError("can't start new thread zq7"),
+    RuntimeError("could not create a primitive zq7"), RuntimeError("CUDA out of memory. zq7\nmore"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: zq7"),
     RuntimeError("[enforce fail] . DefaultCPUAllocator: not enough memory: you tried to allocate zq7 bytes"),
     caused(ValueError("zq7"), MemoryError())])

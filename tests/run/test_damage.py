@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from blobs import QUICK, SCENE, call, fit_command
 from checks import contents
 
@@ -61,6 +62,19 @@ def test_samples_without_a_part(copy, lost):
     write_tensors(path, {name: value for name, value in {"far": tensors["photos"], **tensors}.items() if name != lost},
                   facts)
     with pytest.raises(CorruptFile, match=rf"samples\.safetensors is damaged: it has no {lost}; run scenefit report"):
+        read_samples(path, facts["run"])
+
+
+@pytest.mark.parametrize(("name", "form"), [("learned", "learned are float32"), ("prior", r"prior are uint8 \[0\]"),
+                                            ("far_by", r"far_by are \[0\], no scores")])
+def test_samples_of_another_form(copy, name, form):
+    path = copy / "samples.safetensors"
+    tensors, facts = read_tensors(path, "")
+    far = tensors["photos"].clone()
+    tensors = {**tensors, "far": far, "far_by": torch.zeros(len(far)), "far_share": torch.zeros(2)}
+    changed = tensors[name].float() if name == "learned" else tensors[name].flatten()[:0]
+    write_tensors(path, {**tensors, name: changed}, facts)
+    with pytest.raises(CorruptFile, match=rf"samples\.safetensors is damaged: .*{form}.*; run scenefit report"):
         read_samples(path, facts["run"])
 
 

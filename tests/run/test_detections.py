@@ -4,7 +4,7 @@ import pytest
 from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Predictions
-from scenefit.files.tensors import CorruptFile
+from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.run.evaluation import detections_content
 from scenefit.run.results import read_detections, write_detections
 
@@ -32,6 +32,19 @@ def test_equal_recall_looks_at_all_detections():
     told = detections_content(PHOTOS, {"grammar": POOR, "learned": GOOD})
     assert told.recalls == (0.5, 0.8, 0.9)
     assert told.baselines[0].false_at == [None, None, None] and told.baselines[1].false_at == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("part", "value"), [
+    ("baseline", None), ("counts", ("x", 1, 2)), ("counts", ()), ("true", []), ("hit", []), ("false_at", [1]),
+    ("threshold", "x")])
+def test_parts_that_do_not_belong_together_are_named(tmp_path, part, value):
+    told, path = detections_content(PHOTOS, {"learned": GOOD}, n_shown=2), tmp_path / "zq7.safetensors"
+    write_detections(path, told, "me")
+    tensors, facts = read_tensors(path, "")
+    facts["baselines"][0][part] = value
+    write_tensors(path, tensors, facts)
+    with pytest.raises(CorruptFile, match=r"zq7\.safetensors is damaged: a part of it has another form.*; delete it"):
+        read_detections(path, "me")
 
 
 def test_it_comes_back_from_its_file(tmp_path):

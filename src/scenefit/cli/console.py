@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from scenefit.renderers import RenderError
 
 STOPPED = 130  # exit code after Ctrl-C
-NO_MEMORY = ("not enough memory", "DefaultCPUAllocator", "out of memory")  # in PyTorch's errors
+NO_MEMORY = ("not enough memory", "DefaultCPUAllocator", "out of memory", "could not create a primitive",  # PyTorch's
+             "can't start new thread")  # Python's
 PLAIN_WIDTH = 120  # of tables, if the output is not a terminal
 
 

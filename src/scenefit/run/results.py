@@ -57,6 +57,11 @@ def read_samples(path: Path, owner: str) -> Samples:
     _check_owner(path, metadata.get("run"), owner)
     found = {name: value.numpy() for name, value in tensors.items()}
     with _well_formed(path, SUMMARISE_AGAIN):
+        for name in ("photos", "prior", "learned", *({"far"} & set(found))):
+            if found[name].dtype != np.uint8 or found[name].ndim != 4 or found[name].shape[-1] != 3:
+                raise ValueError(f"{name} are {found[name].dtype} {list(found[name].shape)}, no images [k, H, W, 3]")
+        if "far" in found and found["far_by"].shape != found["far"].shape[:1]:
+            raise ValueError(f"far_by are {list(found['far_by'].shape)}, no scores [{len(found['far'])}]")
         far = OutlierPhotos(found["far"], found["far_by"], *found["far_share"].tolist()) if "far" in found else None
         return Samples(found["photos"], found["prior"], found["learned"], far)
 
@@ -126,8 +131,23 @@ def read_detections(path: Path, owner: str) -> Detections | None:
         baselines = [BaselineDetections(one["baseline"], _boxes(one["box"]), _masks(one["true"]), _masks(one["hit"]),
                                         tuple(one["counts"]), one["false_at"], one["threshold"])
                      for one in metadata["baselines"]]
-        return Detections(tensors["images"].numpy(), _boxes(metadata["truth"]), baselines, metadata["photos"],
-                          metadata["recalls"], metadata["note"])
+        found = Detections(tensors["images"].numpy(), _boxes(metadata["truth"]), baselines, metadata["photos"],
+                           metadata["recalls"], metadata["note"])
+        for one in baselines:
+            _check_baseline(one, found)
+        return found
+
+
+def _check_baseline(one: BaselineDetections, found: Detections) -> None:
+    """ValueError where the parts of a baseline's detections do not belong together."""
+    numbers = [*one.counts, *(n for n in one.false_at if n is not None)]
+    good = {"baseline": isinstance(one.baseline, str), "threshold": isinstance(one.threshold, float | int),
+            "counts": len(one.counts) == 3 and all(type(n) is int for n in numbers),
+            "false_at": len(one.false_at) == len(found.recalls),
+            "true": [len(part) for part in one.true] == [len(part) for part in one.box],
+            "hit": [len(part) for part in one.hit] == [len(part) for part in found.truth]}
+    if not all(good.values()):
+        raise ValueError(", ".join(name for name, fine in good.items() if not fine))
 
 
 @contextmanager
