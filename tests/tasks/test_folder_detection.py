@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import partial
 from unittest.mock import Mock
 
 import numpy as np
@@ -94,10 +95,16 @@ def test_a_name_that_is_as_long_as_names_may_be_is_shortened(trained, tmp_path):
     assert len(pictures) == 2 and all(name.startswith("z" * 50 + "-") and len(name) == 67 for name in pictures)
 
 
+def with_row(chunk, name, value):
+    return json.dumps({**chunk, "rows": [{**chunk["rows"][0], name: value}]})
+
+
 @pytest.mark.parametrize("change", [
     lambda _: "{", lambda _: "[" * 200000, lambda _: "[]", lambda chunk: json.dumps({**chunk, "rows": 3}),
     lambda chunk: json.dumps({**chunk, "rows": [3]}), lambda chunk: json.dumps({**chunk, "skipped": [["a"]]}),
     lambda chunk: json.dumps({**chunk, "rows": [{**chunk["rows"][0], "bbox": None}]}),
+    *(partial(with_row, name=name, value=value) for name, value in (
+        ("bbox", [1]), ("bbox", ["a"] * 4), ("score", float("nan")), ("score", True))),
     lambda chunk: json.dumps({**chunk, "read": "1"}), lambda _: json.dumps({"rows": []})])
 def test_damaged_detections_are_named_and_can_be_made_again(trained, tmp_path, change):
     paths = [photo(tmp_path / "photos/zq7.png")]

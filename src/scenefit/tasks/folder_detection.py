@@ -4,6 +4,7 @@ Each chunk's detections are kept in a file of their own, and chunks that have on
 stopped goes on with the next chunk.
 """
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ def _read_chunk(path: Path) -> dict[str, Any]:
     if not (all(type(chunk.get(name)) is int and chunk[name] >= 0 for name in ("read", "n_12_bit"))
             and all(isinstance(one, list) for one in lists)
             and all(isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in ROW.items())
+                    and len(row["bbox"]) == 4 and all(type(number) in (int, float) and math.isfinite(number)
+                                                      for number in (*row["bbox"], row["score"]))
                     for row in chunk["rows"])
             and all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
                     for pair in chunk["skipped"])):
