@@ -52,7 +52,7 @@ def check_ids(scenes: SceneBatch, masks: NDArray[Any]) -> None:
     if masks.size == 0:
         return
     count = np.bincount(np.concatenate([table.scene for table in scenes.tables.values()]), minlength=len(scenes))
-    unsigned = masks.view(masks.dtype.str.replace("i", "u"))  # negative ids are large ones: a single pass over the masks
+    unsigned = masks.view(masks.dtype.str.replace("i", "u"))  # negative ids are large ones: a single pass
     wrong = np.flatnonzero(unsigned.max(axis=(1, 2)) >= count.astype(np.uint64))
     if len(wrong):
         row = wrong[0]

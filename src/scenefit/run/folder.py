@@ -132,15 +132,20 @@ def scene_of(run: Run, given: str | Path | None = None) -> tuple[SceneFile, list
         raise SceneFileError(f"{path}, the scene file of {run.folder}, does not exist; give --scene FILE" if not given
                              else f"{path} does not exist")
     scene = load_scene(path)
-    changed = grammar_changes(run.config.grammar, scene.grammar.describe())
-    if changed:
-        raise RunError(f"the grammar of {path} is not the one that {run.folder} was fitted with. It differs in:\n  "
-                       + "\n  ".join(changed) + f"\n{other_python(run.config.versions)}undo the change, or fit again "
-                       "into another folder")
+    check_grammar(run, scene.grammar, f"the grammar of {path}")
     if scene.hash == run.config.scene.hash:
         return scene, []
     return scene, [f"{path}, or what it imports, has changed since {run.folder} was begun; its grammar has not, but "
                    "what it draws may have"]
+
+
+def check_grammar(run: Run, grammar: Grammar, name: str = "the grammar") -> None:
+    """RunError, naming the differences, for another grammar than the run's."""
+    changed = grammar_changes(run.config.grammar, grammar.describe())
+    if changed:
+        raise RunError(f"{name} is not the one that {run.folder} was fitted with. It differs in:\n  "
+                       + "\n  ".join(changed) + f"\n{other_python(run.config.versions)}undo the change, or fit again "
+                       "into another folder")
 
 
 def _passes_through(path: Path, folder: Path) -> bool:

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-from scenefit.files.versions import other_python
 from scenefit.nets.model import Model, read_model
-from scenefit.run.config import RunError
-from scenefit.run.folder import fit_model, open_run
+from scenefit.run.folder import check_grammar, fit_model, open_run
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.changes import grammar_changes
 
 CALL = "load(path, grammar)"
 
@@ -29,17 +26,8 @@ def load(path: str | Path, grammar: Grammar) -> Model:
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{path} does not exist; give a file that model.save(path) wrote, or a run folder")
-    if path.is_dir():
-        return _of_run(path, grammar)
-    if path.name == "model.safetensors" and (path.parent / "settings.json").exists():
-        return _of_run(path.parent, grammar)
-    return read_model(path, grammar)
-
-
-def _of_run(folder: Path, grammar: Grammar) -> Model:
-    run = open_run(folder)
-    changed = grammar_changes(run.config.grammar, grammar.describe())
-    if changed:
-        raise RunError(f"the grammar is not the one that {folder} was fitted with. It differs in:\n  "
-                       + "\n  ".join(changed) + f"\n{other_python(run.config.versions)}undo the change, or fit again")
+    if path.is_file() and not (path.name == "model.safetensors" and (path.parent / "settings.json").exists()):
+        return read_model(path, grammar)
+    run = open_run(path if path.is_dir() else path.parent)
+    check_grammar(run, grammar)
     return fit_model(run, grammar)
