@@ -66,8 +66,8 @@ def main() -> None:
             continue
         result[name] = {"workers": workers, "goal": goal, **{
             version: compared(source, scene, workers, options.scenes, waits) for version, source in sources.items()}}
-        told = {version: {key: result[name][version][key] for key in ("ratio", "expected")} for version in sources}
-        print(name, told, flush=True)
+        shown = {version: {key: result[name][version][key] for key in ("ratio", "expected")} for version in sources}
+        print(name, shown, flush=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

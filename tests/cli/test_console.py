@@ -28,7 +28,7 @@ def caused(error, cause):
 def test_out_of_memory_says_what_to_reduce(error):
     said = console.explain(error, "lower -n")
     assert said.startswith("out of memory (") and "zq7" in said and "more\n" not in said
-    assert said.endswith("); lower -n; fewer --workers, where there are any, or a machine with more memory help too")
+    assert said.endswith("); lower -n; fewer --workers, or a machine with more memory, help too")
     assert not console.ran_out_of_memory(RuntimeError("zq7")) and not console.ran_out_of_memory(OSError(2, "zq7"))
 
 

@@ -108,8 +108,8 @@ def explain(error: Exception, memory: str = "") -> str:
         what = f"out of memory ({detail})"
         if isinstance(error, RenderError):
             what = f"{_unrendered(error)}\nout of memory"
-        return (f"{what}; {memory or 'use smaller images'}; fewer --workers, where there are any, or a machine with "
-                "more memory help too")
+        return (f"{what}; {memory or 'use smaller images'}; fewer --workers, or a machine with more memory, "
+                "help too")
     if isinstance(error, DiskFull):
         return str(error.strerror)
     if isinstance(error, OSError) and error.errno in FULL:
