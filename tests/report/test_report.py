@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
 from scenefit import report
@@ -389,6 +390,20 @@ def test_a_grammar_far_above_the_curve_is_told_in_words_and_not_drawn_to_scale()
     assert "grammar 9" in drawn["layout"]["annotations"][-1]["text"]
     assert "grammar" in [trace["name"] for trace in interactive.distance(near)["data"]]
     assert np.asarray(static.distance(far, 600, 300)).shape == (300, 600, 3)
+
+
+def test_the_chart_shows_the_noise_floor_where_the_grammar_is_off_the_chart(monkeypatch):
+    limits = []
+
+    def figure(draw, *_):
+        axes = Figure().add_subplot()
+        draw(axes)
+        limits.append(axes.get_ylim())
+
+    monkeypatch.setattr(static, "_figure", figure)
+    for floor in (Interval(-2.0, -3.0, -1.0), Interval(-2.0, NAN, NAN)):
+        static.distance(replace(full_content(), prior_distance=9.0, floor=floor), 600, 300)
+    assert limits[0][0] < -3.0 and limits[1][0] < -2.0 and max(high for _, high in limits) < 9.0
 
 
 def detections(k=2):

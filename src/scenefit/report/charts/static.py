@@ -94,18 +94,19 @@ def distance(content: ReportContent, width: int, height: int) -> Image.Image:
             axes.plot(x, y, "o", color=learned, ms=4.5, zorder=4, clip_on=False)
         axes.set_xlim(min(0.0, x.min()), x.max() * 1.02 or 1)
         axes.margins(y=0.12)
-        if style.is_off_chart(content):
-            low, high = axes.get_ylim()
-            axes.set_ylim(low, high + 0.16 * (high - low))  # room for the text
-            axes.annotate(style.off_chart_text(content), (1, 1), (-4, -14), "axes fraction", "offset points",
-                          ha="right", color=style.paint("grammar").edge, fontweight="bold", zorder=5,
-                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
-        elif content.prior_distance is not None and np.isfinite(content.prior_distance):
+        off_chart = style.is_off_chart(content)
+        if not off_chart and content.prior_distance is not None and np.isfinite(content.prior_distance):
             axes.axhline(content.prior_distance, color=style.paint("grammar").edge, lw=2, ls=(0, (5, 3)),
                          label="grammar")
         if content.floor is not None and np.isfinite(content.floor.value):
             axes.axhspan(content.floor.low, content.floor.high, color=style.DARK, alpha=0.13, lw=0)
             axes.axhline(content.floor.value, color=style.DARK, lw=1.4, label="photos against photos (noise floor)")
+        if off_chart:  # once the noise floor lies within the limits
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + 0.16 * (high - low))  # room for the text
+            axes.annotate(style.off_chart_text(content), (1, 1), (-4, -14), "axes fraction", "offset points",
+                          ha="right", color=style.paint("grammar").edge, fontweight="bold", zorder=5,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
         _mark_stages(axes, runs)
         axes.grid(axis="y", color=style.LINE)
         axes.tick_params(length=0, pad=6)
