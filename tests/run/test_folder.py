@@ -113,6 +113,17 @@ def test_the_same_command_opens_the_run_and_another_is_refused(world, whole):
     assert "rate" not in text
 
 
+def test_a_fit_that_ended_before_its_first_step_gives_way_to_another(world, tmp_path):
+    _, _, first = parts(world)
+    _, _, second = parts(world, seed=1)
+    begin(tmp_path / "zq7", first)
+    assert begin(tmp_path / "zq7", second).config.seed == 1
+    assert open_run(tmp_path / "zq7").config.seed == 1
+    (tmp_path / "zq7/steps.jsonl").write_text("")
+    with pytest.raises(RunError, match="zq7 holds a run of another fit"):
+        begin(tmp_path / "zq7", first)
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(world, tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(RunError, match=r"is not empty and not a run folder: it holds thesis\.tex; give another folder"):

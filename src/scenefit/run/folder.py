@@ -72,7 +72,9 @@ class Run:
 
 
 def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
-    """The run in a folder; None where it is missing or empty. Nothing is written.
+    """The run in a folder; None where it is missing or empty, or of another fit that ended before its first step.
+
+    Nothing is written.
 
     RunError if the run is of another fit, naming the differences, or the folder holds something else.
     """
@@ -83,6 +85,8 @@ def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
         if differing and _owner_of_results(run) == wanted.identity:
             raise RunError(f"{run.path('settings.json')} was changed: the results beside it are of the fit as given "
                            f"now. It differs in:\n  {differing}\nundo that change; nothing has to be fitted again")
+        if differing and content(folder) == ["settings.json"]:
+            return None  # as where the first fit was refused by its task: nothing is lost
         if differing:
             raise RunError(f"{folder} holds a run of another fit. It differs in:\n  {differing}\ngive another folder "
                            "with --out, or remove this one")
