@@ -88,6 +88,7 @@ def test_what_scenefit_wrote_is_read_with_its_parts(tmp_path):
     (["zq7/cat/1.png", "zq7/dog/1.png"], "it holds a single folder, zq7, with 2 subfolders; if these are the classes"),
     (["training_set/cat/1.png", "test_set/cat/1.png"], "test_set, training_set look like parts of a data set, not like "
                                                        "classes; give one of them, or rename them to train, val"),
+    (["Training/zq7/1.png", "Validate/zq7/1.png"], "Training, Validate look like parts of a data set, not like"),
     (["seg_train/a/1.png", "seg_val/a/1.png", "zq7/1.png"], "seg_train, seg_val look like parts of a data set, not"),
     (["image_02/0/zq7.png", "label_02/zq7.png"], "label_02 is no name of a class, but of the labels of a data set of"),
     (["img/1.png", "ann/zq7.png"], "ann is no name of a class, but of the labels of a data set of boxes; it holds")])

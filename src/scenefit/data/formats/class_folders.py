@@ -84,8 +84,10 @@ def _of_parts(folder: Path, tops: Mapping[str, Sequence[Path]]) -> str:
     parts = {name: {PARTS[word] for word in WORDS.findall(name.lower()) if word in PARTS}
              for name, inside in tops.items() if inside and not _photos(folder / name)}
     found = set().union(*parts.values())
-    like = [name for name, words in parts.items() if words]
-    if "train" not in found or len(found) == 1:
+    trained = {sub.name for name, words in parts.items() if "train" in words for sub in tops[name]}
+    like = [name for name, words in parts.items()
+            if words or not trained.isdisjoint(sub.name for sub in tops[name])]  # by any name, such as Validate
+    if not trained or (len(found) == 1 and all(parts[name] for name in like)):
         return ""
     return (f"{first_few(like)} look like parts of a data set, not like classes; give one of them, or rename them to "
             "train, val and test")
