@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from scenefit.cli import app, console, options
+from scenefit.renderers import RenderError
 from scenefit.renderers.scene_file import load_scene
 from scenefit.report import progress as progress_bars
 
@@ -200,6 +201,12 @@ BROKEN = {
             "the renderer returned what does not fit: an image holds NaN or infinite values"),
     "shape": ('return sf.Frame(image', 'if scene.index == 3: return sf.Frame(image[:8])\n    return sf.Frame(image',
               "its image is [8, 16], but that of the first scene [16, 16]")}
+
+
+def test_of_several_scenes_that_fail_one_is_rendered_alone():
+    said = console._unrendered(RenderError("zq7", 7, (3, 4)))
+    assert said.startswith("scenes 3, 4 of seed 7: zq7\nTo render one of these scenes alone: scenefit sample SCENE.py "
+                           "--seed 7 --index 3 (")
 
 
 @pytest.mark.parametrize("what", BROKEN)

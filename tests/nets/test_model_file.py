@@ -91,8 +91,8 @@ def test_arguments_of_save_and_load(model, street, tmp_path):
                        (lambda: sf.load("zq7", street), "zq7 does not exist; give a file that model.save(path) wrote, "
                                                         "or a run folder"),
                        (lambda: model.save(street), 'path needs the name of a file, such as "coins.safetensors"; got'),
-                       (lambda: model.save(tmp_path), f"{tmp_path} is a folder; give the name of a file in it, such "
-                                                      f"as {tmp_path / 'model.safetensors'}")):
+                       (lambda: model.save(tmp_path), f"{tmp_path} is a folder; give the name of a file, such as "
+                                                      f"{tmp_path}.safetensors")):
         with pytest.raises(ValueError) as caught:
             call()
         assert text in str(caught.value)

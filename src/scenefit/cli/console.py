@@ -148,7 +148,8 @@ def _unrendered(error: "RenderError") -> str:
     from scenefit.renderers import name_scenes
 
     place = f"--seed {error.seed} --index {error.indices[0]}" if error.indices else ""
-    return (f"{name_scenes(error.seed, error.indices)}: {error.reason}\nTo render this scene alone: scenefit "
+    which = "this scene" if len(error.indices) == 1 else "one of these scenes"
+    return (f"{name_scenes(error.seed, error.indices)}: {error.reason}\nTo render {which} alone: scenefit "
             f"sample SCENE.py {place} (it samples the prior, not what a fit learned)")
 
 

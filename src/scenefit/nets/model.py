@@ -70,8 +70,7 @@ class Model:
         check_argument("model.save(path)", "path", path, isinstance(path, str | Path),
                        "the name of a file, such as \"coins.safetensors\"")
         if Path(path).is_dir():
-            raise ValueError(f"{path} is a folder; give the name of a file in it, such as "
-                             f"{Path(path) / 'model.safetensors'}")
+            raise ValueError(f"{path} is a folder; give the name of a file, such as {Path(path)}.safetensors")
         write_tensors(path, self.state(), {"model": FORMAT, "seed": int(self.seed), "versions": versions(),
                                            "grammar": self.grammar.describe()})
 
