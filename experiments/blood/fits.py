@@ -132,7 +132,7 @@ def refined(fit: Fit, name: str) -> None:
     if name == "rewarded":
         few = world.labelled(fit.data, str(world.FIRST), "val", fit.seed)
     *_, (step, facts) = steps(fit, changed(fit.settings, REFINED[name]), checkpoint, after_regressor(fit),
-                              labelled=few, task=REWARDING, label_policy=world.KEEP)
+                              labelled=few, task=few and REWARDING, label_policy=world.KEEP)
     write_tensors(fit.path(name), step.model.state(), facts)
     checkpoint.unlink(missing_ok=True)
 

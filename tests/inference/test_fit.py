@@ -428,8 +428,8 @@ def test_the_reward_is_a_detectors_average_precision(monkeypatch):
 
     monkeypatch.setattr(Detect, "evaluate", recorded)
     settings = quick("none", descent__steps=0, task__gradient="reinforce")
-    plain, more = (list(fit_steps(grammar, dots(), photos(grammar, dots(), 20), some, task=replace(TINY, steps=40),
-                                  settings=settings)) for some in (None, boxed(grammar, dots())))
+    plain, more = (list(fit_steps(grammar, dots(), photos(grammar, dots(), 20), some, settings=settings,
+                                  task=some and replace(TINY, steps=40))) for some in (None, boxed(grammar, dots())))
     scores = [step.metric for step in more if step.stage == "task-reward"]
     assert scores == [next(iter(values.values())) for values in measured[:2]] and more[-1].trainings >= 3
     assert len(scores) == 2 and max(scores) > 0 and not same(weights(plain[-1]), weights(more[-1]))
@@ -482,8 +482,8 @@ def test_the_task_is_that_of_the_labels(monkeypatch):
         task_for_labels(replace(few, boxes=no_boxes(12)), grammar, dots())
     classes = Photos(few.images, (), (), np.array(["b", "a"] * 6))
     assert task_for_labels(classes, grammar, dots(), "meta") == Classify(("a", "b"), device="meta")
-    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so no detector can be "
-                                         "evaluated on them"):
+    with pytest.raises(ValueError, match="the 12 labelled photos have no box at all, so no detector can be evaluated "
+                                         "on them; give photos with boxes, or leave labelled= out"):
         fit(grammar, dots(), few.images, replace(few, boxes=no_boxes(12)))
 
 

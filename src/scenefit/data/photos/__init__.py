@@ -89,7 +89,7 @@ def as_labelled(labelled: Any, size: Size) -> Photos | None:
                          f"label or boxes each, got {_describe(few, np.zeros(0))}")
     if few.boxes is not None and not len(few.boxes):
         raise ValueError(f"the {counted(len(few), 'labelled photo has', 'labelled photos have')} no box at all, so no "
-                         "detector can be evaluated")
+                         "detector can be evaluated on them; give photos with boxes, or leave labelled= out")
     if few.images.shape[1:3] != size:
         raise ValueError(f"labelled photos need the renderer's size {size}, got {few.images.shape[1:3]}; "
                          f"scenefit.read_few(folder, {size}) brings them to it")
