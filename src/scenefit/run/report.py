@@ -119,10 +119,11 @@ def outlier_content(outliers: OutlierPhotos | None) -> Outliers | None:
     """The outliers as the report shows them; None if there are none."""
     if outliers is None or not len(outliers.images):
         return None
-    note = (f"{outliers.share_learned:.0%} of the photos have an outlier score above 1 among the learned renders (by "
-            f"chance: 1%; among those of the grammar: {outliers.share_prior:.0%}). The score is the distance to the "
-            "nearest renders, in units of the 99 % quantile of that distance between renders. The photos with the "
-            "highest scores show what the scene cannot express.")
+    learned, prior = (f"{100 * share:.0f} %" for share in (outliers.share_learned, outliers.share_prior))
+    note = (f"{learned} of the photos have an outlier score above 1 among the learned renders (by chance: 1 %; among "
+            f"those of the grammar: {prior}). The score is the distance to the nearest renders, in units of the 99 % "
+            "quantile of that distance between renders. The photos with the highest scores show what the scene cannot "
+            "express.")
     return Outliers(outliers.images, [f"outlier score {score:.2f}" for score in outliers.score.tolist()], note)
 
 
