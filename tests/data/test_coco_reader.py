@@ -251,3 +251,11 @@ def test_names_that_no_file_can_have_are_missing_photos(tmp_path):
         change(tmp_path, images=lambda image, name=name: image | {"file_name": name} if image["id"] else image)
         boxes, said = read(tmp_path)
         assert boxes == {"a.png": [BOX]} and "image 1: there is no photo zq7" in said
+
+
+def test_a_missing_photo_that_is_there_with_another_ending_is_named(tmp_path):
+    coco(tmp_path, {"a": [BOX], "zq7": [OTHER]})
+    change(tmp_path, images=lambda image: image | {"file_name": image["file_name"].replace("zq7.png", "zq7.JPG")})
+    boxes, said = read(tmp_path)
+    assert boxes == {"a.png": [BOX]} and "there is no photo zq7.JPG in " in said
+    assert said.endswith("zq7.png has its name with another ending")

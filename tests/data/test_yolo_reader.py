@@ -266,3 +266,10 @@ def test_skipped_labels_keep_their_path(tmp_path):
     text(tmp_path / "labels/train/deep/zq7.txt", line(0, *shares(BOX)))
     found = read_boxes(tmp_path, SIZE)
     assert said(found.skipped) == f"zq7.txt: there is no photo deep/zq7 in {tmp_path}/images/train"
+
+
+def test_a_listed_photo_that_is_there_with_another_ending_is_named(tmp_path):
+    yolo(tmp_path, {"a": [BOX], "zq7": [OTHER]})
+    listed = text(tmp_path / "few.txt", "images/train/zq7.jpg\nimages/train/a.png\n")
+    boxes, words = read(listed)
+    assert boxes == {"a.png": [BOX]} and words.endswith("zq7.png has its name with another ending")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.data.formats.class_folders import part_name
-from scenefit.data.formats.photo_files import find_named, found_or_missing, named_elsewhere
+from scenefit.data.formats.photo_files import find_named, found_or_missing, named_elsewhere, other_ending
 from scenefit.data.formats.reading import (
     Item,
     LabelledBox,
@@ -134,7 +134,8 @@ def _read_file(folder: Path, path: Path, places: Sequence[Path]) -> Listing:
     for image in images.values():
         photo, inside = find_named(image.name, places, [folder])
         reason = found_or_missing(photo, Skipped(path, f"image {image.id}: there is no photo {image.name} in "
-                                                 f"{', '.join(str(place) for place in places)}"))
+                                                 f"{', '.join(str(place) for place in places)}"
+                                                 f"{'' if photo else other_ending(image.name, places)}"))
         if photo is None or reason is not None:
             missing += [reason] if reason is not None else []
             continue

@@ -125,6 +125,17 @@ def found_or_missing(photo: Path | None, missing: Skipped) -> Skipped | None:
     return missing if photo is None else None if reason is None else Skipped(photo, reason)
 
 
+def other_ending(name: str, places: Sequence[Path]) -> str:
+    """For a message about a missing photo: which photo has its name with another ending, "" if none has."""
+    for place in places:
+        path = place / name.replace("\\", "/")
+        for ending in ENDINGS if path.suffix.lower() in ENDINGS else ():
+            other = in_any_case(path.with_suffix(ending))
+            if os.path.isfile(other):
+                return f"; {other} has its name with another ending"
+    return ""
+
+
 def in_any_case(path: Path) -> Path:
     """The file, or where it is missing the one whose ending is written in small letters or in capitals, or whose
     letters with accents are one code point each, or two."""

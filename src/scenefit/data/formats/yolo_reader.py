@@ -22,6 +22,7 @@ from scenefit.data.formats.photo_files import (
     in_any_case,
     labels_of,
     named_elsewhere,
+    other_ending,
     photos_below,
     without_photo,
 )
@@ -157,7 +158,8 @@ def _photos(place: Path, entry: str, homes: Sequence[Path], item: "partial[Item]
     for number, line in read_names(place):
         photo, inside = find_named(line, (place.parent, *homes) if line.startswith("./") else (*homes, place.parent),
                                    homes)
-        reason = found_or_missing(photo, Skipped(place, f"line {number}: there is no photo {homes[0] / line}"))
+        reason = found_or_missing(photo, Skipped(place, f"line {number}: there is no photo {homes[0] / line}"
+                                                  f"{'' if photo else other_ending(line, homes)}"))
         if reason is None and photo is not None:
             items.append(item(photo, outside="" if inside else f"{place}, line {number}: {line}"))
             names.append((line, photo))
