@@ -1,7 +1,8 @@
-"""Shared by all tests: threads, hypothesis settings, two small grammars."""
+"""Shared by all tests: threads, hypothesis settings, two small grammars, a folder with a scene file and photos."""
 
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -47,3 +48,11 @@ def street() -> Grammar:
          Rule("lane", [repeat("car", learned(Integer(0, 4)))], weight=3, learned=True),
          Rule("lane", [], weight=1, learned=True),
          Rule("verge", ["car"])])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scene.py, real/ and few/, as `blobs.make` writes them."""
+    from blobs import make  # imports torch, which most tests do without
+
+    return make(tmp_path_factory.mktemp("world"))

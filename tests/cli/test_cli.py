@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from blobs import QUICK, SCENE, call, contents, fit_command, make, pixels
+from blobs import QUICK, SCENE, call, contents, fit_command, pixels
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -18,11 +18,6 @@ from scenefit.cli import app, console, options
 from scenefit.renderers import RenderError
 from scenefit.renderers.scene_file import load_scene
 from scenefit.report import progress as progress_bars
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")

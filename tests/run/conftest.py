@@ -1,12 +1,7 @@
-"""A small world and a finished run of it, made once for each file of tests."""
+"""A finished run of the small world, made once for each file of tests."""
 
 import pytest
-from blobs import call, fit_command, make
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("world"))
+from blobs import call, fit_command
 
 
 @pytest.fixture(scope="module")
