@@ -73,7 +73,7 @@ def class_name(what: str, value: Any) -> str:
     return str(value)
 
 
-def class_names(what: str, values: Any) -> NDArray[np.str_]:
+def class_array(what: str, values: Any) -> NDArray[np.str_]:
     """Classes as an array of texts. ValueError as of `class_name`."""
     array = values if isinstance(values, np.ndarray) else np.asarray(values, object)
     if array.dtype.kind == "U":
@@ -131,7 +131,7 @@ def by_kind(scenes: SceneBatch, name: str, given: Mapping[str, Any] | None, dtyp
         if kind not in scenes.tables:
             raise ValueError(f"{name} names the kind {kind!r}, but there are {list(scenes.tables)}")
         if dtype is str:
-            values = class_names(f"a class of {kind}", values)
+            values = class_array(f"a class of {kind}", values)
         else:
             values = np.asarray(values) if dtype is None else np.asarray(values).astype(dtype)
         if values.dtype.kind not in "biufU":

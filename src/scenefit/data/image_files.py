@@ -27,6 +27,7 @@ from scenefit.data.mask_folders import photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
+from scenefit.scenes.arguments import first_few
 
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
 MAX_12_BIT = 4095  # cameras also write 12-bit values into 16-bit files
@@ -253,10 +254,6 @@ def describe_folder(folder: Path) -> str:
         f"the {kind}{'s' if len(names) > 1 else ''} {first_few(names)}"
         for kind, names in (("folder", folders), ("file", others)) if names]
     return f"it holds {' and '.join(seen)}" if seen else "it is empty"
-
-
-def first_few(names: Sequence[str], n: int = 3) -> str:
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
 
 
 def _cover(image: Image.Image, width: int, height: int) -> tuple[Image.Image, float, tuple[float, float]]:

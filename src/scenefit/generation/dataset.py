@@ -35,7 +35,8 @@ from scenefit.generation.chunks import (
     write_staged,
 )
 from scenefit.nets.model import Model, PriorModel
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import render_each
 from scenefit.renderers.processes import Pool
 from scenefit.scenes.arguments import check_argument, check_renderer
 from scenefit.scenes.grammar import Grammar
@@ -143,14 +144,13 @@ def _steps(model: Model | PriorModel, renderer: Renderer, n: int, out: Path, for
 def _written(form: Format, renderer: Renderer, out: Path, validation: float, batches: Iterator[SceneBatch],
              ) -> Iterator[str]:
     """Write a chunk of each batch, in their order, and yield its warning ("" for none) once it is complete."""
-    pool = renderer if isinstance(renderer, Pool) else None
     if not form.portable:
-        drawn = (render(renderer, batch) for batch in batches) if pool is None else pool.frames(batches)
-        yield from (write_in_place(form, frames, out, validation) for frames in drawn)
+        yield from (write_in_place(form, frames, out, validation) for frames in render_each(renderer, batches))
         return
     work = partial(write_staged, form.save, form.name, out.absolute(), validation)
-    for batch, warning in (((batch, work(renderer, batch)) for batch in batches) if pool is None
-                           else pool.stream(work, batches)):
+    done = (renderer.stream(work, batches) if isinstance(renderer, Pool) else
+            ((batch, work(renderer, batch)) for batch in batches))
+    for batch, warning in done:
         publish(out, int(batch.index[0]))
         yield warning
 

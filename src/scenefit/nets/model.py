@@ -11,7 +11,7 @@ from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.versions import other_python, versions
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_policy import StructurePolicy
-from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.arguments import check_argument, first_few
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar, scene_indices
 from scenefit.scenes.grammar.changes import grammar_changes, is_description
@@ -75,10 +75,7 @@ class Model:
                                            "grammar": self.grammar.describe()})
 
     def __repr__(self) -> str:
-        learned = [f"{a.kind}.{a.name}" for a in self.grammar.learned]
-        learned += [f"rules of {kind}" for kind in self.grammar.learned_heads]
-        more = f" and {len(learned) - N_NAMED} more" if len(learned) > N_NAMED else ""
-        return f"Model(learned: {', '.join(learned[:N_NAMED])}{more}; seed {self.seed})"
+        return f"Model(learned: {first_few(self.grammar.learned_names, N_NAMED)}; seed {self.seed})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Model is not pickled, as the functions of its grammar often cannot be: write it with "

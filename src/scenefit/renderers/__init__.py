@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from scenefit.data.frame_checks import check_ids, check_masks, class_names
+from scenefit.data.frame_checks import check_ids, check_masks, class_array
 from scenefit.data.frames import Frames
 from scenefit.files.working_folder import users_working_folder
 from scenefit.scenes.arguments import check_argument, check_renderer, describe_value
@@ -243,7 +243,7 @@ def _misfit_nodes(scenes: SceneBatch, frames: Frames) -> str:
                 return f"must return {name} of {kind} as an array of numbers or texts, got {describe_value(values)}"
             if len(values) != nodes:
                 return f"returned {len(values)} rows of {name} for the {nodes} nodes of {kind}"
-            if name == "class" and class_names(f"a class of {kind}", values).dtype != values.dtype:
+            if name == "class" and class_array(f"a class of {kind}", values).dtype != values.dtype:
                 return f"must return the class of {kind} as texts, got {values.dtype}"
             if name in EXTENTS and (values.shape[1:] != EXTENTS[name] or values.dtype.kind == "U"):
                 return (f"must return {name} of {kind} as numbers {[nodes, *EXTENTS[name]]}, got {values.dtype} "

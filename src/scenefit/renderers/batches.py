@@ -5,8 +5,7 @@ Legend: S scenes; H, W pixels.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, cast
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,16 @@ WORKER_SCENES = 64  # that a worker process renders at once at most
 Images = NDArray[np.uint8]
 
 
+@runtime_checkable
+class ParallelRenderer(Protocol):
+    """A renderer that renders several batches at the same time, as `Pool` does in worker processes.
+
+    frames(batches): the frames of each, in their order; a batch has at most `WORKER_SCENES` scenes.
+    """
+
+    def frames(self, batches: Iterable[SceneBatch]) -> Iterator[Frames]: ...
+
+
 def frame_size(grammar: Grammar, renderer: Renderer) -> tuple[int, int]:
     """(height, width) of the renderer's images: its info's `size`, or that of one rendered scene."""
     size = renderer_info(renderer).size
@@ -38,6 +47,14 @@ def scenes_at_once(size: tuple[int, int], pixels: int | None = None) -> int:
     """How many images of a size (height, width) have so many pixels together, by default `PIXELS`; at least 1."""
     pixels = PIXELS if pixels is None else pixels
     return min(max(1, pixels // (size[0] * size[1])), SCENES)
+
+
+def render_each(renderer: Renderer, batches: Iterable[SceneBatch]) -> Iterator[Frames]:
+    """Frames of each batch, in their order."""
+    if isinstance(renderer, ParallelRenderer):
+        yield from renderer.frames(batches)
+    else:
+        yield from (render(renderer, batch) for batch in batches)
 
 
 def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[Images, NDArray[np.str_]]:
@@ -59,7 +76,7 @@ def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] |
                  pixels: int | None = None) -> Iterator[Frames]:
     """Frames of some scenes at a time, in order. size: (height, width) of the images, where it is known.
 
-    pixels: of the images of one chunk. The workers of a pool render one chunk each at the same time.
+    pixels: of the images of one chunk, of which the workers of a pool render one each at the same time.
     """
     size, done = size or renderer_info(renderer).size, 0
     if size is None and len(scenes):
@@ -70,10 +87,9 @@ def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] |
     left = len(scenes) - done
     if left > 0:
         assert size is not None
-        count, pool = scenes_at_once(size, pixels), renderer if getattr(renderer, "workers", 0) else None
-        count = count if pool is None else min(count, WORKER_SCENES)
-        chunks = map(scenes.take, np.array_split(np.arange(done, len(scenes)), -(-left // count)))
-        yield from map(partial(render, renderer), chunks) if pool is None else cast("Any", pool).frames(chunks)
+        most = WORKER_SCENES if isinstance(renderer, ParallelRenderer) else SCENES
+        rows = np.array_split(np.arange(done, len(scenes)), -(-left // min(scenes_at_once(size, pixels), most)))
+        yield from render_each(renderer, map(scenes.take, rows))
 
 
 def image_chunks(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] | None = None,

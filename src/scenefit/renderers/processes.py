@@ -76,7 +76,7 @@ class Pool:
                ) -> Iterator[tuple[SceneBatch, Any]]:
         """Each batch with work(renderer, batch), which the processes compute, in the order of the batches.
 
-        The scenes of a batch are of one chunk: of the same index // 64.  work and its result can be pickled.
+        A batch has at most 64 scenes, for which `timeout` counts.  work and its result can be pickled.
         ahead: at most so many batches are begun whose results have not been yielded; twice the workers by default.
         """
         if not self.workers:
@@ -102,8 +102,7 @@ class Pool:
             answers.close()
 
     def frames(self, batches: Iterable[SceneBatch]) -> Iterator[Frames]:
-        """Frames of each batch, the scenes of one chunk, in their order; as many are drawn at once as there are
-        workers."""
+        """Frames of each batch of at most 64 scenes, in their order; as many are drawn at once as there are workers."""
         for batch, part in self.stream(_render_part, batches, max(1, self.workers)):
             yield Frames(batch, **part)
 

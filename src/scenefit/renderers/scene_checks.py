@@ -12,12 +12,14 @@ from scenefit.data.frames import Frames
 from scenefit.renderers import Renderer, RenderError, name_scenes, render, renderer_info
 from scenefit.renderers.effect_checks import attributes_without_effect
 from scenefit.renderers.label_checks import Finding, check_labels, check_shared_ids
+from scenefit.scenes.arguments import first_few
 from scenefit.scenes.grammar import Grammar, NormalisedValues
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
 N_ALONE = 8  # scenes rendered one by one
 N_UNUSED = 20  # attributes of a kind that nothing uses, named each
+N_NAMED = 8  # classes, and attributes without effect, that are named
 N_SHOWN = 3  # scenes that cannot be drawn, named with their reasons
 LABELS = ("scene", "id", "name", "box", "amodal", "pixels", "area", "visibility", "truncation")  # of objects
 
@@ -153,9 +155,9 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
     classes = sorted(set(frames.objects.name.tolist()) - {""})
     if named.any():
         labels = sorted(set(frames.label[named].tolist()))
-        yield Finding("ok", f"labels of whole images: {_shortened(labels)}")
+        yield Finding("ok", f"labels of whole images: {first_few(labels, N_NAMED)}")
     if len(frames.objects):
-        yield Finding("ok", f"{len(frames.objects)} objects of the classes {_shortened(classes)}")
+        yield Finding("ok", f"{len(frames.objects)} objects of the classes {first_few(classes, N_NAMED)}")
     if not named.any() and not len(frames.objects):
         yield Finding("warning", "no labels: neither classes of whole images nor masks of objects; data sets made from "
                                  "this scene have nothing to train on")
@@ -225,7 +227,8 @@ def _effects(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: F
     """Each learned attribute changes some image; one that does not cannot be learned from photos."""
     without_effect = attributes_without_effect(grammar, renderer, frames)
     if without_effect:
-        yield Finding("warning", f"changing {_shortened(without_effect)} changes no image, so it cannot be learned")
+        yield Finding("warning", f"changing {first_few(without_effect, N_NAMED)} changes no image, so it "
+                                 "cannot be learned")
 
 
 def _compared(ours: Frames, theirs: Frames, good: str, bad: str, fix: str) -> Finding:
@@ -279,7 +282,3 @@ def _differing(text: str, one: Any, other: Any) -> dict[int, str]:
 
 def _first(scenes: SceneBatch, which: np.ndarray) -> str:
     return name_scenes(scenes.seed, scenes.index[np.flatnonzero(which)[:1]])
-
-
-def _shortened(names: list[str], shown: int = 8) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

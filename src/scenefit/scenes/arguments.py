@@ -1,4 +1,5 @@
-"""Checks of the arguments of public functions, such as swapped ones, and of the parameters of priors.
+"""Checks of the arguments of public functions, such as swapped ones, and of the parameters of priors; names and values
+in messages.
 
 Legend: n nodes.
 """
@@ -7,7 +8,7 @@ import inspect
 import math
 import numbers
 import reprlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ def check_argument(call: str, name: str, value: object, good: bool, takes: str) 
     """
     if not good:
         raise ValueError(f"{call}: {name} needs {takes}; got {describe_value(value)}")
+
+
+def first_few(names: Sequence[str], shown: int = 3) -> str:
+    """"a, b and 3 more": names for a message, so many at most."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def check_renderer(call: str, renderer: object) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenefit.data.image_files import first_few
 from scenefit.data.image_kinds import is_ignored, is_photo, walk
 from scenefit.data.mask_folders import photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.text import counted
+from scenefit.scenes.arguments import first_few
 
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
          "test": "test", "testing": "test"}  # name of a folder, in small letters -> part

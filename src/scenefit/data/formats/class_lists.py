@@ -5,6 +5,7 @@
     _darknet.labels    Roboflow: in each of train/, valid/ and test/
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_class_list(path: Path) -> dict[int, str]:
     class comes twice."""
     names = dict(enumerate(line.strip() for line in read_text(path).splitlines()))
     found = {number: name for number, name in names.items() if name}
-    twice = next((name for name in found.values() if list(found.values()).count(name) > 1), None)
+    twice = next((name for name, count in Counter(found.values()).items() if count > 1), None)
     if twice is not None:
         raise ValueError(f"{path} names the class {twice} twice; remove or rename one, and correct the numbers of the "
                          "classes in the label files")

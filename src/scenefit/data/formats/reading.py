@@ -12,8 +12,6 @@ from typing import Any
 from scenefit.data.image_files import Skipped
 
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")  # as spreadsheets of many countries write 0.5
-
-
 FLAGS = {"": False, "unspecified": False, "false": False, "no": False, "true": True, "yes": True}  # besides 0 and 1
 
 

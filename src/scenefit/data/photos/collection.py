@@ -16,12 +16,12 @@ from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.contact_sheet import contact_sheet_png
 from scenefit.data.copies import warn_copies
 from scenefit.data.flat_field import correct_flat_field
-from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, describe_frames, first_few, warn_12_bit
+from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, describe_frames, warn_12_bit
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
 from scenefit.files.scratch import release, scratch_array, take_rows
 from scenefit.files.text import counted
-from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.arguments import check_argument, first_few
 from scenefit.scenes.scene import row_numbers, rows_of
 
 MAX_CROPPED = 0.2  # median share of a photo's area that may be cropped without a warning

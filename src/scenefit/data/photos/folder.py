@@ -18,13 +18,13 @@ from scenefit.data.image_files import (
     describe_folder,
     describe_skipped,
     find_photos,
-    first_few,
     try_photo,
 )
 from scenefit.data.image_kinds import ENDINGS
 from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.files.text import printable
+from scenefit.scenes.arguments import first_few
 
 
 def read_folder(folder: str | Path, size: Size, max_photos: int | None = None) -> Photos:

@@ -12,13 +12,14 @@ from itertools import chain
 from pathlib import Path
 
 from scenefit.data.formats.reading import Item, Layout, NoPart
-from scenefit.data.image_files import Fitted, Size, Skipped, describe_skipped, first_few
+from scenefit.data.image_files import Fitted, Size, Skipped, describe_skipped
 from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
 from scenefit.data.photos.layouts import box_layout, locate
 from scenefit.files.text import counted
+from scenefit.scenes.arguments import first_few
 
 
 def read_boxes(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,

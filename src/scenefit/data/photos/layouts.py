@@ -5,8 +5,9 @@ from pathlib import Path
 from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_reader, yolo_reader
 from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_only_photos, subfolders
 from scenefit.data.formats.reading import Layout
-from scenefit.data.image_files import check_folder, describe_folder, first_few
+from scenefit.data.image_files import check_folder, describe_folder
 from scenefit.data.image_kinds import ARCHIVES
+from scenefit.scenes.arguments import first_few
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from scenefit.data.frame_checks import class_names
+from scenefit.data.frame_checks import class_array
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_extent, to_numpy
@@ -67,7 +67,7 @@ class Sprites:
         sheets = {kind: make_sheet(kind, values, self.device) for kind, values in self.textures.items()}
         object.__setattr__(self, "sheets", sheets)
         for kind, names in self.labels.items():
-            class_names(f"a class in labels[{kind!r}]", names)
+            class_array(f"a class in labels[{kind!r}]", names)
             if kind not in sheets or len(names) != len(sheets[kind].ink):
                 have = len(sheets[kind].ink) if kind in sheets else 0
                 raise ValueError(f"labels[{kind!r}] needs one class a texture, got {len(names)} for {have} textures")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csgraph
 
-from scenefit.scenes.arguments import brief, check_argument
+from scenefit.scenes.arguments import brief, check_argument, first_few
 from scenefit.scenes.attributes import (
     Array,
     Attribute,
@@ -71,10 +71,8 @@ class Grammar:
         object.__setattr__(self, "attributes", _with_forms(self))
 
     def __repr__(self) -> str:
-        names = [f"{a.kind}.{a.name}" for a in self.learned] + [f"rules of {kind}" for kind in self.learned_heads]
-        learned = ", ".join(names[:N_NAMED]) + (f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else "")
-        kinds = ", ".join(self.kinds[:N_NAMED]) + (", ..." if len(self.kinds) > N_NAMED else "")
-        return f"Grammar({self.start!r}, kinds: {kinds}; learned: {learned or 'nothing'})"
+        some = ", ".join(self.kinds[:N_NAMED]) + (", ..." if len(self.kinds) > N_NAMED else "")
+        return f"Grammar({self.start!r}, kinds: {some}; learned: {first_few(self.learned_names, N_NAMED) or 'nothing'})"
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -89,6 +87,11 @@ class Grammar:
     def learned_heads(self) -> tuple[str, ...]:
         """Kinds whose choice of rule is learned."""
         return tuple(kind for kind in self.kinds if any(r.learned for r in self.rules_of(kind)))
+
+    @property
+    def learned_names(self) -> list[str]:
+        """What is learned, in words: "coin.radius", "rules of table"."""
+        return [f"{a.kind}.{a.name}" for a in self.learned] + [f"rules of {kind}" for kind in self.learned_heads]
 
     @cached_property
     def prior_inputs(self) -> frozenset[Key]:
