@@ -54,6 +54,8 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.scenes.grammar import repeat as repeat
     from scenefit.scenes.grammar.domain_randomisation import shrunk as shrunk
     from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation as uniform_randomisation
+    from scenefit.scenes.log_priors import LogNormal as LogNormal
+    from scenefit.scenes.log_priors import LogUniform as LogUniform
     from scenefit.scenes.priors import Angle as Angle
     from scenefit.scenes.priors import Choice as Choice
     from scenefit.scenes.priors import Constant as Constant
@@ -86,6 +88,8 @@ _HOME = {
     "Grammar": "scenes.grammar",
     "Integer": "scenes.priors",
     "LabelPolicy": "data.label_policy",
+    "LogNormal": "scenes.log_priors",
+    "LogUniform": "scenes.log_priors",
     "MetaSim": "inference.stages.meta_sim",
     "Model": "nets.model",
     "MomentMatching": "inference.stages.moment_matching",

@@ -47,5 +47,4 @@ class Edit:
 
         return Edit(self.scenes.take(rows), some(self.offsets),
                     {key: codes[at[key[0]]] for key, codes in self.codes.items()},
-                    {key: NormalisedValues(v.value[at[key[0]]], v.low[at[key[0]]], v.high[at[key[0]]])
-                     for key, v in self.normalised.items()}, some(self.log_probs))
+                    {key: v.take(at[key[0]]) for key, v in self.normalised.items()}, some(self.log_probs))

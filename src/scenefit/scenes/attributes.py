@@ -91,6 +91,7 @@ def _form(attribute: Attribute, prior: Prior) -> Form:
 class NormalisedValues:
     """A learned attribute relative to its bounds: attribute = low + reflect(value + offset) * (high - low). All [n].
 
+    log: true (one for all, or [n]) where the scale is logarithmic: low * (high / low) ** reflect(value + offset).
     value: 0..1 within the bounds, at offset 0. Angles wrap instead: low + ((value + offset) % 1) * (high - low). An
     integer is a bin of the unit interval: low + floor(reflect(value + offset) * (high - low + 1)).
     """
@@ -98,6 +99,16 @@ class NormalisedValues:
     value: Array
     low: Array
     high: Array
+    log: Any = False
+
+    def take(self, rows: Ints) -> "NormalisedValues":
+        """Those of some of the nodes."""
+        return NormalisedValues(self.value[rows], self.low[rows], self.high[rows], self.log_scaled[rows])
+
+    @property
+    def log_scaled(self) -> Array:
+        """Whether each node's scale is logarithmic [n]."""
+        return np.broadcast_to(np.asarray(self.log, bool), np.shape(self.value))
 
 
 @dataclass(eq=False)
@@ -241,7 +252,7 @@ def draw(attribute: Attribute, view: View, u: Array, offset: Any = None) -> tupl
         value = (values - low + np.clip(u * span % 1.0, BIN_MARGIN, 1 - BIN_MARGIN)) / span
         at = NormalisedValues(value, low, high)
         return (values.astype(np.int64) if offset is None else moved("integer", at, offset)), at
-    at = NormalisedValues((values - low) / (high - low), low, high)
+    at = NormalisedValues(_unit(prior, values, low, high), low, high, prior.logarithmic)
     return (values if offset is None else moved("number", at, offset)), at
 
 
@@ -252,7 +263,19 @@ def moved(form: Form, at: NormalisedValues, offset: Any) -> Array:
     if form == "integer":
         span = at.high - at.low + 1
         return (at.low + np.minimum(np.floor(reflect(at.value + offset) * span), span - 1)).astype(np.int64)
-    return np.clip(at.low + reflect(at.value + offset) * (at.high - at.low), at.low, at.high)
+    unit = reflect(at.value + offset)
+    if np.any(at.log):
+        low, high = (np.log(np.where(at.log, end, 1.0)) for end in (at.low, at.high))
+        moved_log = np.exp(low + unit * (high - low))
+        return np.clip(np.where(at.log, moved_log, at.low + unit * (at.high - at.low)), at.low, at.high)
+    return np.clip(at.low + unit * (at.high - at.low), at.low, at.high)
+
+
+def _unit(prior: Prior, values: Array, low: Array, high: Array) -> Array:
+    """Values [n] of a number within its bounds as 0..1."""
+    if prior.logarithmic:
+        return np.clip(np.log(values / low) / np.log(high / low), 0, 1)
+    return (values - low) / (high - low)
 
 
 def _quantile(attribute: Attribute, prior: Prior, u: Array) -> Array:
@@ -288,7 +311,7 @@ def normalise(attribute: Attribute, view: View, values: Array) -> Array:
         return values / TURN + 0.5
     low, high = _bounds(attribute, prior, len(values))
     values = np.clip(values, low, high)
-    return (values - low + 0.5) / (high - low + 1) if prior.discrete else (values - low) / (high - low)
+    return (values - low + 0.5) / (high - low + 1) if prior.discrete else _unit(prior, values, low, high)
 
 
 def _bounds(attribute: Attribute, prior: Prior, n: int) -> tuple[Array, Array]:

@@ -44,9 +44,11 @@ class Prior:
     """Base of all priors. Subclasses give `quantile` and `bounds`.
 
     circular: the values are degrees, and 180 is -180.  discrete: the values are integers or options.
+    logarithmic: the values are positive, and learning moves them on a logarithmic scale.
     """
 
     circular: ClassVar[bool] = False
+    logarithmic: ClassVar[bool] = False
     discrete: ClassVar[bool] = False
 
     def quantile(self, u: Array) -> Array:
@@ -347,6 +349,9 @@ def check_learnable(prior: Prior, bounds: tuple[float, float] | None) -> None:
             f"learned({prior}) has no finite bounds with low < high; give the range that learning may reach: "
             "learned(prior, bounds=(low, high))"
         )
+    if prior.logarithmic and not np.all(low > 0):
+        raise ValueError(f"learned({prior}) needs bounds above 0, since it is learned on a logarithmic scale; give "
+                         "learned(prior, bounds=(low, high)) with low > 0")
     if prior.discrete and not (np.all(low % 1 == 0) and np.all(high % 1 == 0)):
         raise ValueError(f"learned({prior}, bounds={bounds}): integers need integer bounds")
 

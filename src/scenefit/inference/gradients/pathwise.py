@@ -20,7 +20,7 @@ from scenefit.metrics.objective import Objective
 from scenefit.nets.edit import Edit
 from scenefit.renderers import GrammarMismatch, Renderer, RenderError, RendererTypeError, renderer_info, renderer_name
 from scenefit.renderers.batches import scenes_at_once
-from scenefit.scenes.attributes import Attribute, Key, NormalisedValues
+from scenefit.scenes.attributes import Attribute, Key, NormalisedValues, moved
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
 from scenefit.scenes.priors import wrap
@@ -158,7 +158,11 @@ def attach(grammar: Grammar, edit: Edit) -> SceneBatch:
 def _own_slope(a: Attribute, prior: NormalisedValues, offset: np.ndarray) -> np.ndarray:
     """d value / d offset [n]; reflection at the bounds flips its sign."""
     sign = np.ones(len(offset)) if a.circular else np.where((prior.value + offset) % 2 < 1, 1.0, -1.0)
-    return sign * (prior.high - prior.low)
+    if not np.any(prior.log):
+        return sign * (prior.high - prior.low)
+    ratio = np.where(prior.log, prior.high / np.where(prior.log, prior.low, 1), np.e)
+    value = moved("number", prior, offset)
+    return sign * np.where(prior.log, value * np.log(ratio), prior.high - prior.low)
 
 
 def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: list[Key],

@@ -178,8 +178,8 @@ class Grammar:
 
 
 def _join(parts: Sequence[NormalisedValues]) -> NormalisedValues:
-    value, low, high = (np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "low", "high"))
-    return NormalisedValues(value, low, high)
+    return NormalisedValues(*(np.concatenate([getattr(part, name) for part in parts])
+                              for name in ("value", "low", "high", "log_scaled")))
 
 
 def _describe(attribute: Attribute) -> str:

@@ -13,12 +13,14 @@ import numpy as np
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar, Repeat, Rule
+from scenefit.scenes.log_priors import LogUniform
 from scenefit.scenes.priors import TURN, Angle, Choice, Integer, Learned, Prior, Uniform, as_prior
 
 
 def uniform_randomisation(grammar: Grammar) -> Grammar:
     """Every learned attribute uniform over its bounds, learned rules equally likely.
 
+    Attributes on a logarithmic scale (`LogUniform`, `LogNormal`) become uniform in the logarithm.
     Rules and counts of recursive kinds stay as they are: with wider ones, derivations might not end.
     """
     return _change(grammar, lambda prior, bounds: _between(prior, bounds, 1.0))
@@ -76,7 +78,11 @@ def _between(prior: Prior, bounds: Any, share: float) -> Prior:
         centre = prior.mean if isinstance(prior, Angle) else 0.0
         return Angle(centre, width=TURN * share)
     low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
+    if prior.logarithmic:
+        low, high = np.log(low), np.log(high)
     middle, half = (low + high) / 2, (high - low) / 2 * share
+    if prior.logarithmic:
+        return LogUniform(np.exp(middle - half), np.exp(middle + half))
     if prior.discrete:
         # A narrow range may hold no integer: the two next to the centre always stay.
         lowest = np.minimum(np.ceil(middle - half - 1e-9), np.floor(middle))
