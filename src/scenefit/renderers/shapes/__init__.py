@@ -44,9 +44,8 @@ class Shapes:
 
     An attribute of a node overrides that of its kind, which overrides the default. docs/shapes.md lists all of them
     with units, ranges and defaults. Sampled values outside their range are clipped to it. ValueError for values outside
-    their range that are given here, for a negative radius, an elongation below 1, numbers that are not finite and those
-    beyond 1e9 where there is no range;
-    GrammarMismatch for kinds that the grammar lacks.
+    their range that are given here, for a negative radius, length or width, an elongation below 1, numbers that are not
+    finite and those beyond 1e9 where there is no range; GrammarMismatch for kinds that the grammar lacks.
 
     Shapes are painted by layer, then by id, each followed by its parts. In masks, boxes and areas a shape covers the
     pixels where the cover of its outline without its hole, blurred like the image, is above `solid`, whatever its

@@ -24,19 +24,32 @@ Limits = tuple[float, float, float]
 # name -> default, and the range that it is clipped to
 ATTRIBUTES: Mapping[str, Limits] = {
     "radius": (10.0, 0.0, np.inf), "elongation": (1.0, 1.0, np.inf), "angle": (0.0, -np.inf, np.inf),
-    "power": (2.0, 2.0, np.inf), "sides": (0.0, 0.0, 12.0), "lobes": (0.0, 0.0, 12.0), "lobe": (0.3, 0.0, 0.9),
-    "phase": (0.0, -np.inf, np.inf), "wobble": (0.0, 0.0, 0.3), "edge": (1.0, 0.1, np.inf), "hole": (0.0, 0.0, 0.95),
-    "opacity": (1.0, 0.0, 1.0), "absorb": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0), "red": (0.5, 0.0, 1.0),
-    "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
-    "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
+    "length": (0.0, 0.0, np.inf), "width": (0.0, 0.0, np.inf), "corner": (0.0, 0.0, 1.0), "power": (2.0, 2.0, np.inf),
+    "sides": (0.0, 0.0, 12.0), "lobes": (0.0, 0.0, 12.0), "lobe": (0.3, 0.0, 0.9), "phase": (0.0, -np.inf, np.inf),
+    "wobble": (0.0, 0.0, 0.3), "edge": (1.0, 0.1, np.inf), "hole": (0.0, 0.0, 0.95), "opacity": (1.0, 0.0, 1.0),
+    "absorb": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0), "red": (0.5, 0.0, 1.0), "green": (0.5, 0.0, 1.0),
+    "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0), "rim": (0.0, -1.0, 1.0),
+    "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
     "grain_size": (3.0, 0.5, np.inf), "layer": (0.0, -np.inf, np.inf)}
 # Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
 OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain")}, "blur": 0.0}
 WOBBLES = (2, 3, 4)  # waves along the outline with random phases, which make it irregular
+RECTANGLE = -1  # in place of a number of sides
 MIN_RADIUS = 0.05  # of the radius: the smallest distance of an outline from its centre
 TINY = 1e-6
 BLUR_FACTOR = 4.4  # an edge e blurred by a Gaussian of s pixels is like one of sqrt(e**2 + BLUR_FACTOR s**2)
 GRAIN = 256  # cells of the grain pattern on each axis
+
+
+def with_rectangles(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """values, with the width of each rectangle, and half of its shorter side as its radius; nothing stretches it."""
+    long = values["length"]
+    boxes = long > 0
+    if not bool(boxes.any()):
+        return dict(values)
+    wide = torch.where(values["width"] > 0, values["width"], long / values["elongation"])
+    return {**values, "width": wide, "radius": torch.where(boxes, torch.minimum(long, wide) / 2, values["radius"]),
+            "elongation": torch.where(boxes, torch.ones_like(long), values["elongation"])}
 
 
 def waves(values: Mapping[str, Tensor], address: Address) -> Tensor:
@@ -61,9 +74,10 @@ def reach(values: Mapping[str, Tensor], series: Tensor) -> Array:
     corner = np.where(number["power"] > 2, np.hypot(root, 1 / root), root)
     sides = np.maximum(number["sides"], 3)
     corner *= np.where(number["sides"] > 0, apothem(sides) / np.cos(np.pi / sides), 1.0)
+    far = np.where(number["length"] > 0, np.hypot(number["length"], number["width"]) / 2, number["radius"] * corner)
     wave = series.detach().square().sum(1).sqrt().sum(1).cpu().numpy()
     valley = np.where(number["lobes"] > 0, number["lobe"] / 2, 0.0)
-    return number["radius"] * corner * (1 - valley + wave) + blurred_edge(values).detach().cpu().numpy() * root
+    return far * (1 - valley + wave) + blurred_edge(values).detach().cpu().numpy() * root
 
 
 def blurred_edge(values: Mapping[str, Tensor]) -> Tensor:
@@ -77,7 +91,10 @@ def prepare(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor]
     cos, sin = turn.cos(), turn.sin()
     corner = 2 ** (-2 / values["power"])
     valley = torch.where(values["lobes"] > 0, values["lobe"] / 2, torch.zeros_like(values["lobe"]))
-    return {**values, "u_across": cos / root, "u_down": -sin / root, "v_across": sin * root, "v_down": cos * root,
+    curve = values["corner"] * values["radius"]
+    return {**values, "curve": curve, "half_length": values["length"] / 2 - curve,
+            "half_width": values["width"] / 2 - curve,
+            "u_across": cos / root, "u_down": -sin / root, "v_across": sin * root, "v_down": cos * root,
             "bend": 4 * (2 * corner - 1) / (corner * corner), "middle": 1 - valley,
             "steep": _steep(values["edge"], values["radius"]),
             "seen_steep": _steep(blurred_edge(values), values["radius"]),
@@ -98,7 +115,7 @@ def apothem(sides: Any) -> Any:
 
 def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides: int, used: Mapping[str, bool],
          dx: Tensor, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """seen, keep and ink [g, h, w] of shapes with the same number of sides and waves.
+    """seen, keep and ink [g, h, w] of shapes with the same number of sides, or all RECTANGLE, and of waves.
 
     values: of `prepare`, [g, 1, 1].  series: [g, 2, 12] or None.  used: which of `OPTIONAL` have an effect.  dx [g, 1,
     w], dy [g, h, 1]: from the centre, in pixels.
@@ -130,7 +147,13 @@ def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, s
 
 
 def _away(u: Tensor, v: Tensor, values: Mapping[str, Tensor], sides: int, square: bool) -> Tensor:
-    """Distance from the centre in the norm whose unit ball is the shape: round, squarish or a polygon."""
+    """Distance from the centre in the norm whose unit ball is the shape: round, squarish or a polygon. Of a
+    rectangle, its radius plus the signed distance from its outline, in pixels: negative inside."""
+    if sides == RECTANGLE:
+        right, down = u.abs() - values["half_length"], v.abs() - values["half_width"]
+        beyond, below = right.clamp(min=0), down.clamp(min=0)
+        outside = (beyond * beyond + below * below + TINY**2).sqrt()
+        return outside + torch.maximum(right, down).clamp(max=0) + (values["radius"] - values["curve"])
     if sides:
         far = None
         for number in range(sides):

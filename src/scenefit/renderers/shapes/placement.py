@@ -15,7 +15,7 @@ from torch import Tensor
 from scenefit.renderers import GrammarMismatch, unknown_kind
 from scenefit.renderers.column import check_column, check_extent, read_column, to_numpy
 from scenefit.renderers.shapes import outline
-from scenefit.renderers.shapes.outline import OPTIONAL, WOBBLES, Limits
+from scenefit.renderers.shapes.outline import OPTIONAL, RECTANGLE, WOBBLES, Limits
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
@@ -25,7 +25,8 @@ MAX_WINDOW = 8  # side of the largest window, in units of the image's longer sid
 CHANNELS = ("red", "green", "blue")
 UNLIMITED = ("layer", "power")  # attributes that may be as large as floats are: an order, and a square's infinite power
 # Below these a value is an error; values of other attributes are clipped.
-MIN_VALUES = {"radius": (0, "a number >= 0"), "elongation": (1, "a number >= 1 (length over width)")}
+MIN_VALUES = {**dict.fromkeys(("radius", "length", "width"), (0, "a number >= 0")),
+              "elongation": (1, "a number >= 1 (length over width)")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +34,9 @@ class Placed:
     """The shapes of a batch in painting order, all [n].
 
     kind: number of its kind.  row: in the kind's table.  side: of its window, a square.  left, top: the first pixel of
-    the window.  order: its highest wave.  used: which optional attributes it has, as bits.  values: of
-    `outline.prepare`, one row a name.  series: of `outline.waves`.  through, own: of `layers.Stack`.
+    the window.  order: its highest wave.  sides: of its polygon, or RECTANGLE.  used: which
+    optional attributes it has, as bits.  values: of `outline.prepare`, one row a name.  series: of `outline.waves`.
+    through, own: of `layers.Stack`.
     """
 
     kind: Array
@@ -90,7 +92,7 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     owner, layer = _owners(shapes, parts, scenes, to_numpy(values["layer"]))
     order = np.lexsort((number, owner, layer, scene))
     at = torch.as_tensor(order, device=device)
-    values = {name: column[at] for name, column in values.items()}
+    values = outline.with_rectangles({name: column[at] for name, column in values.items()})
     address = address[order]
     values["blur"] = blur[torch.as_tensor(scene[order], device=device)]
     series = outline.waves(values, address)
@@ -100,6 +102,7 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     _check_side(size, scenes, side, scene[order], number[order], np.repeat(list(shapes), list(map(len, tables)))[order])
     bits = [_is_used(values[name], none) << bit for bit, (name, none) in enumerate(OPTIONAL.items())]
     lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(to_numpy(values["lobes"])), 0)
+    sides = np.where(to_numpy(values["length"]) > 0, RECTANGLE, np.rint(to_numpy(values["sides"])))
     prepared = outline.prepare(values, address)
     colour, absorb = torch.stack([values[channel] for channel in CHANNELS], 1), values["absorb"][:, None]
     return Placed(
@@ -107,7 +110,7 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
         row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
         side=side, left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
         order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
-        sides=np.rint(to_numpy(values["sides"])).astype(np.int64), used=np.bitwise_or.reduce(bits),
+        sides=sides.astype(np.int64), used=np.bitwise_or.reduce(bits),
         x=values["x"], y=values["y"], names=tuple(prepared), values=torch.stack(list(prepared.values())), series=series,
         through=absorb * colour, own=(1 - absorb) * colour)
 
@@ -169,7 +172,7 @@ def _check_side(size: tuple[int, int], scenes: SceneBatch, side: Array, scene: A
         row = int(np.argmax(side))
         raise ValueError(f"a {kind[row]} of scene {int(scenes.index[scene[row]])} of seed {scenes.seed} (node "
                          f"{int(node[row])}) is {int(side[row])} pixels across, more than {MAX_WINDOW} times the image "
-                         f"({largest}); bound its radius, elongation and edge, and the camera's blur")
+                         f"({largest}); bound its radius or length, elongation and edge, and the camera's blur")
 
 
 def _is_used(column: Tensor, default: float) -> Array:
