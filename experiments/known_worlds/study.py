@@ -1,0 +1,176 @@
+"""Fits of all methods on worlds whose truth is known: `python -m experiments.known_worlds`.
+
+A cell is one world, method, seed and set of photos, fitted with the default settings in its own process; its JSON in
+cells/ is committed and never computed twice. Without arguments, the missing cells of the main table are computed.
+
+    python -m experiments.known_worlds                                   # missing cells, then the table
+    python -m experiments.known_worlds --worlds discs --methods abc --seeds 1 --photos 20 50 200
+    python -m experiments.known_worlds --table                           # the table alone, also into README.md
+    python -m experiments.known_worlds --measure discs                   # visible.json, before the first fit
+    python -m experiments.known_worlds --picture discs                   # photos and renders
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+import scenefit as sf
+from experiments.known_worlds import tables
+from experiments.known_worlds.irrelevant import crops
+from experiments.known_worlds.picture import sheet
+from experiments.known_worlds.score import dependence, of_scenes, score, summary
+from experiments.known_worlds.visibility import measure
+from experiments.known_worlds.world import HERE, WORLDS, World, recorded
+from scenefit.files.atomic import write_bytes, write_json
+from scenefit.inference.settings import changed
+from scenefit.nets.model import PriorModel
+from scenefit.scenes.rng import derive_seed
+
+CELLS = HERE / "cells"
+SCENES, TRUE_SCENES = 1000, 4000  # of the learned distribution and the prior; of the truth
+DRAWS, DRAWN = 10, 200  # sets of true scenes for the floor, and scenes in each
+TRUE_SEED = 2**20  # of the truth's samples: none of the photos'
+MOST_SECONDS = 1200  # CPU time, after which a fit is stopped at the next step and measured as it is
+IRRELEVANT = 0.1  # share of irrelevant photos where some are mixed in
+METHODS = ("prior", "auto", "moment-matching", "abc", "meta-sim")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """method: a name of `scenefit.inference.settings.METHODS`, or "prior" for no fit.  photos: their number.
+    irrelevant: whether a tenth of the photos show something else.  changes: of the default settings, such as
+    ("max_renders=20000",)."""
+
+    world: str
+    method: str
+    seed: int
+    photos: int = 200
+    irrelevant: bool = False
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        parts = [self.world, self.method, *self.changes, f"{self.photos}-photos",
+                 *["irrelevant"] * self.irrelevant, f"seed-{self.seed}"]
+        return "--".join(parts)
+
+    @property
+    def path(self) -> Path:
+        return CELLS / f"{self.name}.json"
+
+    @property
+    def settings(self) -> sf.Settings:
+        values = dict(change.split("=", 1) for change in self.changes)
+        return changed(sf.Settings(method=self.method), {path: json.loads(value) for path, value in values.items()})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with mnist_full.npz; else no world of digits")
+    parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=list(WORLDS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--photos", type=int, nargs="+", default=[200])
+    parser.add_argument("--irrelevant", action="store_true", help="a tenth of the photos show something else")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings other than the defaults")
+    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
+    parser.add_argument("--measure", nargs="+", metavar="WORLD", help="measure visible.json for these worlds")
+    parser.add_argument("--picture", nargs="+", metavar="WORLD", help="draw photos and renders of these worlds")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if options.measure:
+        return measure_worlds(options.measure)
+    for name in options.picture or ():
+        write_bytes(HERE / f"{name}.png", sheet(WORLDS[name].build(options.data, 0)))
+    wanted = [Cell(world, method, seed, photos, options.irrelevant, tuple(options.set)) for world, method, photos, seed
+              in product(options.worlds, options.methods, options.photos, options.seeds)]
+    for cell in [] if options.table or options.picture else wanted:
+        if not cell.path.exists() and (options.data or not WORLDS[cell.world].needs_data):
+            in_own_process(cell, options.data)
+    tables.write(CELLS, HERE / "README.md")
+    return None
+
+
+def measure_worlds(names: list[str]) -> None:
+    """Visible attributes and the C2ST of worlds, into visible.json. What stands there is not measured again."""
+    for name in names:
+        if name not in recorded():
+            write_json(HERE / "visible.json", {**recorded(), name: measure(WORLDS[name].build(None, 0))})
+            recorded.cache_clear()
+        Console().print(name, recorded()[name])
+
+
+def in_own_process(cell: Cell, data: Path | None) -> None:
+    """Compute a cell in a process of its own, whose CPU time and peak memory are the cell's."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        result = pool.submit(run, cell, data).result()
+    write_json(cell.path, result)
+    figures = ", ".join(f"{name} {value:.2f}" for name, value in result["summary"].items() if value is not None)
+    Console().print(f"{cell.name}: {result['cpu_seconds']} CPU s; {figures}")
+
+
+def run(cell: Cell, data: Path | None) -> dict[str, Any]:
+    """Fit and score one cell."""
+    torch.set_num_threads(1)
+    world = WORLDS[cell.world].build(data, cell.seed)
+    images = photos_of(world, cell)
+    began, stopped, renders, model = time.process_time(), "", 0, PriorModel(world.grammar, cell.seed)
+    if cell.method != "prior":
+        for step in sf.fit_steps(world.grammar, world.renderer, images, seed=cell.seed, settings=cell.settings):
+            model, renders = step.model, step.renders
+            if time.process_time() - began > MOST_SECONDS:
+                stopped = f"after {MOST_SECONDS} CPU seconds, at {step.stage} {step.done} of {step.of}"
+                break
+    cost = {"cpu_seconds": round(time.process_time() - began), "renders": renders,
+            "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    rows, joint = scored(world, model, cell.seed)
+    return plain({**asdict(cell), **cost, "stopped": stopped, "commit": commit(), "summary": summary(rows),
+                  "dependence": joint, "attributes": rows})
+
+
+def photos_of(world: World, cell: Cell) -> np.ndarray:
+    """The photos uint8 [N, H, W, 3] of a cell; the first ones are the same for every number of photos."""
+    count = round(cell.photos * IRRELEVANT) if cell.irrelevant else 0
+    seed = derive_seed(cell.seed, "photos") % 2**31
+    images = world.photos(seed, cell.photos - count)[0]
+    return np.concatenate([images, crops(images.shape[1:3], count, seed)]) if count else images
+
+
+def scored(world: World, model: Any, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures of each attribute, and correlations of the learned distribution, the prior and the truth."""
+    learned = of_scenes(model.sample(SCENES))
+    prior = of_scenes(world.grammar.sample(derive_seed(seed, "prior"), SCENES))
+    truth = world.true_scenes(TRUE_SEED, TRUE_SCENES)
+    draws = [world.true_scenes(TRUE_SEED + 1 + number, DRAWN) for number in range(DRAWS)]
+    joint = {name: dependence(world.pairs, part) for name, part in
+             (("learned", learned), ("prior", prior), ("truth", truth))}
+    return score(world.targets, world.visible, learned, prior, truth, draws), joint
+
+
+def commit() -> str:
+    """The commit of the code, with "+" where files of the package differ from it."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True).stdout.strip()
+
+    return git("rev-parse", "--short=10", "HEAD") + "+" * bool(git("status", "--porcelain", "--", ":/src"))
+
+
+def plain(value: Any) -> Any:
+    """As JSON: NaN and infinity as None."""
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return list(value) if isinstance(value, tuple) else value

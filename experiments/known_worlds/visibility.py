@@ -1,0 +1,125 @@
+"""Which attributes photos show, and how easily a classifier tells photos from renders of the same scenes.
+
+Measured once for each painted world, before its first fit, on photos with their truth.
+Legend: N photos; n objects; A columns to predict.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import scenefit as sf
+from experiments.known_worlds.score import Target
+from experiments.known_worlds.truth import Array, Truth
+from experiments.known_worlds.world import World, rendered_truth
+from scenefit.metrics.c2st import c2st
+from scenefit.metrics.features import to_tensor
+from scenefit.metrics.ridge import regress
+from scenefit.metrics.summary_statistics import SummaryStatistics, summary_statistics_for
+
+PHOTOS, HELD_OUT = 5000, 1000
+COMPARED = 600  # photos and renders of the classifier
+CROP = 32  # px, around an object's centre
+MOST_OBJECTS, EPOCHS, BATCH = 15_000, 4, 64
+
+
+def measure(world: World, seed: int = 987_654) -> dict[str, Any]:
+    """R2 of each attribute on held-out photos, and the C2ST of photos and renders of their true scenes."""
+    began = time.process_time()
+    images, truth = world.photos(seed, PHOTOS)
+    statistics = statistics_of(images)
+    r2 = {}
+    for kind in world.grammar.kinds:
+        targets = [t for t in world.targets if t.kind == kind and "+" not in t.name]
+        if not targets:
+            continue
+        columns = [encoded(t, truth.columns[kind][t.name]) for t in targets]
+        if "x" in truth.columns[kind]:
+            found = object_r2(images, truth, kind, columns)
+        else:
+            found = image_r2(statistics[truth.photo[kind]], columns)
+        r2 |= {t.key: round(value, 3) for t, value in zip(targets, found, strict=True)}
+    renders = sf.render(world.renderer, rendered_truth(world, world.photos(seed + 1, COMPARED)[1], seed)).images
+    both = statistics_of(np.concatenate([images[:COMPARED], renders]))
+    auc = c2st(both[COMPARED:], both[:COMPARED], seed).auc
+    return {"r2": r2, "c2st": round(auc, 3), "photos": PHOTOS, "cpu_seconds": round(time.process_time() - began)}
+
+
+def statistics_of(images: Array) -> Tensor:
+    """Colours, sharpness and scale of each image, without a network [N, F]."""
+    bare = summary_statistics_for(images[:500])
+    return SummaryStatistics(bare.centre, bare.axes, None)(images)
+
+
+def encoded(target: Target, values: Array) -> Array:
+    """[n, A]: an angle as cosine and sine, a choice as indicators, a number as it is."""
+    if target.form == "angle":
+        turn = 2 * np.pi * np.asarray(values, float) / target.period
+        return np.stack([np.cos(turn), np.sin(turn)], 1)
+    if target.form == "choice":
+        return (np.asarray(values)[:, None] == np.unique(values)).astype(float)
+    return np.asarray(values, float)[:, None]
+
+
+def explained(truth: Array, predicted: Array) -> float:
+    """R2 over all columns [n, A] together."""
+    return float(1 - ((truth - predicted) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum())
+
+
+def image_r2(statistics: Tensor, columns: list[Array]) -> list[float]:
+    """Of attributes of images, by ridge regression."""
+    train = len(statistics) - HELD_OUT * len(statistics) // PHOTOS
+    both = np.concatenate(columns, 1)
+    predicted = regress(statistics[:train], both[:train], statistics[train:]).prediction.numpy()
+    return by_column(both[train:], predicted, columns)
+
+
+def by_column(truth: Array, predicted: Array, columns: list[Array]) -> list[float]:
+    edges = np.cumsum([column.shape[1] for column in columns])[:-1]
+    return [explained(a, b) for a, b in zip(np.split(truth, edges, 1), np.split(predicted, edges, 1), strict=True)]
+
+
+def object_r2(images: Array, truth: Truth, kind: str, columns: list[Array]) -> list[float]:
+    """Of attributes of objects, by a small network on crops around the true centres inside the image."""
+    torch.manual_seed(0)
+    height, width = images.shape[1:3]
+    x, y, owner = truth.columns[kind]["x"], truth.columns[kind]["y"], truth.photo[kind]
+    rows = np.flatnonzero((x > 0) & (x < width) & (y > 0) & (y < height))
+    rows = rows[:: max(1, len(rows) // MOST_OBJECTS)]
+    pixels = crops(images, owner[rows], x[rows], y[rows])
+    both = np.concatenate(columns, 1)[rows]
+    mean, sd = both.mean(0), both.std(0) + 1e-9
+    held = owner[rows] >= len(images) - HELD_OUT * len(images) // PHOTOS
+    net = train(pixels[~held], torch.from_numpy((both[~held] - mean) / sd).float())
+    with torch.no_grad():
+        predicted = torch.cat([net(part) for part in pixels[held].split(512)]).double().numpy() * sd + mean
+    return by_column(both[held], predicted, columns)
+
+
+def crops(images: Array, owner: Array, x: Array, y: Array) -> Tensor:
+    """float32 [n, 3, CROP, CROP]; the border is repeated."""
+    half = CROP // 2
+    wide = np.pad(images, ((0, 0), (half, half), (half, half), (0, 0)), "edge")
+    corner = np.floor(np.stack([y, x], 1)).astype(int)
+    return to_tensor(np.stack([wide[image, top:top + CROP, left:left + CROP]
+                               for image, (top, left) in zip(owner, corner, strict=True)]))
+
+
+def train(pixels: Tensor, target: Tensor) -> nn.Module:
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((3, 16), (16, 32), (32, 64)):
+        layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (CROP // 8) ** 2, 64), nn.ReLU(),
+                        nn.Linear(64, target.shape[1]))
+    optimiser = torch.optim.Adam(net.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, EPOCHS * (len(pixels) // BATCH + 1))
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(pixels)).split(BATCH):
+            optimiser.zero_grad()
+            (net(pixels[batch]) - target[batch]).square().mean().backward()
+            optimiser.step()
+            schedule.step()
+    return net.eval()
