@@ -36,7 +36,8 @@ def check(
 ) -> None:
     """Check a scene file for errors.
 
-    Checks bounds, labels, and that rendering a scene twice gives the same image.
+    Checks bounds, labels, that rendering a scene twice gives the same image, and what a person would see: objects
+    mostly hidden, outside the image, too faint or too small, and images nearly all black or white.
 
     \b
       scenefit check scenes/coins.py

@@ -10,6 +10,7 @@ import numpy as np
 
 from scenefit.data.frames import Frames
 from scenefit.renderers import Renderer, RenderError, name_scenes, render, renderer_info
+from scenefit.renderers.appearance_checks import check_appearance
 from scenefit.renderers.effect_checks import attributes_without_effect
 from scenefit.renderers.label_checks import Finding, check_labels, check_shared_ids
 from scenefit.scenes.arguments import first_few
@@ -34,7 +35,8 @@ def check_scene(grammar: Grammar, renderer: Renderer, n: int = 64, seed: int = 0
     frames, findings = _draw(renderer, grammar.sample(seed, n))
     if len(frames) < 2:
         return frames, findings
-    for check in (_bounds, _finite, _unused, _images, _labels, _again, _alone, _in_another_batch, _gradient, _effects):
+    for check in (_bounds, _finite, _unused, _images, _labels, _appearance, _again, _alone, _in_another_batch,
+                  _gradient, _effects):
         try:
             findings += check(grammar, renderer, frames.scenes, frames)
         except RenderError as error:
@@ -171,6 +173,11 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
             continue
         if masked and kind != grammar.start and nodes and not nodes & masked:
             yield Finding("warning", f"no {kind} is ever visible: none has a pixel in the masks")
+
+
+def _appearance(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
+    """What a person would see in the images."""
+    yield from (Finding(mode, text) for mode, text in check_appearance(frames, renderer_info(renderer).parts))
 
 
 def _again(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:
