@@ -50,7 +50,8 @@ def check_appearance(frames: Frames, parts: Collection[str] = ()) -> Iterator[tu
                           f"their colour differs from their surroundings by less than {FAINT:.0%}; change their colour "
                           f"or the background's, or set LabelPolicy(min_contrast={FAINT})")
         yield from _named(mine & seen & (side < SMALL), mine & seen, SOME, f"of the visible objects of {name} are "
-                          f"under {SMALL:g} pixels wide and high; raise the lower end of their size, or enlarge the images")
+                          f"under {SMALL:g} pixels wide and high; raise the lower end of their size, or enlarge the "
+                          "images")
     yield from (("warning", text) for text in _plain(frames, measured & ~faint))
     if named and measured.any():
         yield "ok", (f"{hidden.mean():.0%} of the objects are mostly hidden, {outside.mean():.0%} mostly outside the "
