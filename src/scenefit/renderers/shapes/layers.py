@@ -1,7 +1,8 @@
 """Compositing of layers, each on its own window, one over the other, with exact gradients.
 
 A layer turns the light of a pixel into `light * keep + ink * (through * light + own)`: opaque paint has no `through`, a
-stain that absorbs has no `own`. Legend: S images; H, W pixels; g layers of one stack; h, w their windows.
+stain that absorbs has no `own`, and a lamp has a `keep` of 1. Legend: S images; H, W pixels; g layers of one stack; h,
+w their windows.
 """
 
 from collections.abc import Sequence

@@ -27,12 +27,12 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "length": (0.0, 0.0, np.inf), "width": (0.0, 0.0, np.inf), "corner": (0.0, 0.0, 1.0), "power": (2.0, 2.0, np.inf),
     "sides": (0.0, 0.0, 12.0), "lobes": (0.0, 0.0, 12.0), "lobe": (0.3, 0.0, 0.9), "phase": (0.0, -np.inf, np.inf),
     "wobble": (0.0, 0.0, 0.3), "edge": (1.0, 0.1, np.inf), "hole": (0.0, 0.0, 0.95), "opacity": (1.0, 0.0, 1.0),
-    "absorb": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0), "red": (0.5, 0.0, 1.0), "green": (0.5, 0.0, 1.0),
-    "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0), "rim": (0.0, -1.0, 1.0),
-    "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
+    "absorb": (0.0, 0.0, 1.0), "emit": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0), "red": (0.5, 0.0, 1.0),
+    "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
+    "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
     "grain_size": (3.0, 0.5, np.inf), "layer": (0.0, -np.inf, np.inf)}
 # Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
-OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain")}, "blur": 0.0}
+OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain", "emit")}, "blur": 0.0}
 WOBBLES = (2, 3, 4)  # waves along the outline with random phases, which make it irregular
 RECTANGLE = -1  # in place of a number of sides
 MIN_RADIUS = 0.05  # of the radius: the smallest distance of an outline from its centre
@@ -143,7 +143,8 @@ def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, s
             dx * (values["u_across"] * cells) + (dy * (values["u_down"] * cells) + values["grain_u"]),
             dx * (values["v_across"] * cells) + (dy * (values["v_down"] * cells) + values["grain_v"]))
         light = rough if light is None else light * rough
-    return seen, 1 - alpha, alpha if light is None else alpha * light.clamp(min=0)
+    covered = alpha * (1 - values["emit"]) if used["emit"] else alpha
+    return seen, 1 - covered, alpha if light is None else alpha * light.clamp(min=0)
 
 
 def _away(u: Tensor, v: Tensor, values: Mapping[str, Tensor], sides: int, square: bool) -> Tensor:

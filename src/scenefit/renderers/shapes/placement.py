@@ -104,7 +104,8 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(to_numpy(values["lobes"])), 0)
     sides = np.where(to_numpy(values["length"]) > 0, RECTANGLE, np.rint(to_numpy(values["sides"])))
     prepared = outline.prepare(values, address)
-    colour, absorb = torch.stack([values[channel] for channel in CHANNELS], 1), values["absorb"][:, None]
+    colour = torch.stack([values[channel] for channel in CHANNELS], 1)
+    absorb = ((1 - values["emit"]) * values["absorb"])[:, None]  # what is added does not depend on the light below
     return Placed(
         kind=np.repeat(np.arange(len(tables)), [len(table) for table in tables])[order],
         row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
