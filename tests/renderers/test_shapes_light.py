@@ -45,3 +45,30 @@ def test_bright_lamps_saturate_after_the_blur():
     lamps = [drawn({kind: {"radius": 3.0, "shade": shade, "emit": 1.0} for kind in kinds}, camera={"blur": 3.0})[0].max()
              for kinds, shade in (("ab", 0.8), ("a", 0.8), ("a", 1.0))]
     assert lamps[0] == pytest.approx(2 * lamps[1], rel=1e-4) and lamps[0] > 1.5 * lamps[2]
+
+
+def grain_of(**attributes):
+    """The texture of a wide shape: factor of the colour, around 1."""
+    look = {"radius": 70.0, "shade": 0.4, "grain": 0.1, "grain_size": 4.0, **attributes}
+    return drawn({"a": look}, (60, 60), {"shade": 0.4})[0][..., 0] / 0.4
+
+
+def sizes(texture):
+    """Length scales along rows and columns: spread over the spread of slopes."""
+    return [texture.std() / np.diff(texture, axis=axis).std() for axis in (1, 0)]
+
+
+def test_grains_keep_their_size_on_long_shapes():
+    plain, stretched, round_, between = (sizes(grain_of(elongation=e, grain_stretch=s)) for e, s in (
+        (1.0, 1.0), (9.0, 1.0), (9.0, 0.0), (9.0, 0.5)))
+    assert round_ == pytest.approx(plain, rel=0.15), "as without elongation"
+    assert stretched[0] > 2 * plain[0] and stretched[1] < 0.7 * plain[1]
+    assert plain[0] < between[0] < stretched[0]
+    rectangle = grain_of(length=90.0, elongation=1.4)
+    assert sizes(rectangle) == pytest.approx(plain, rel=0.15), "a rectangle never stretches its grains"
+
+
+def test_grains_turn_with_their_shape():
+    """A quarter turn of the shape turns its texture: the same pixels on other axes."""
+    first, turned = (grain_of(elongation=3.0, grain_stretch=0.0, angle=angle) for angle in (0.0, 90.0))
+    assert np.allclose(np.rot90(first), turned, atol=1e-4)

@@ -30,7 +30,7 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "absorb": (0.0, 0.0, 1.0), "emit": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0), "red": (0.5, 0.0, 1.0),
     "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
     "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
-    "grain_size": (3.0, 0.5, np.inf), "layer": (0.0, -np.inf, np.inf)}
+    "grain_size": (3.0, 0.5, np.inf), "grain_stretch": (1.0, 0.0, 1.0), "layer": (0.0, -np.inf, np.inf)}
 # Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
 OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain", "emit")}, "blur": 0.0}
 WOBBLES = (2, 3, 4)  # waves along the outline with random phases, which make it irregular
@@ -91,6 +91,7 @@ def prepare(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor]
     cos, sin = turn.cos(), turn.sin()
     corner = 2 ** (-2 / values["power"])
     valley = torch.where(values["lobes"] > 0, values["lobe"] / 2, torch.zeros_like(values["lobe"]))
+    cells, stretch = 2 / GRAIN / values["grain_size"], root ** (1 - values["grain_stretch"])
     curve = values["corner"] * values["radius"]
     return {**values, "curve": curve, "half_length": values["length"] / 2 - curve,
             "half_width": values["width"] / 2 - curve,
@@ -98,7 +99,7 @@ def prepare(values: Mapping[str, Tensor], address: Address) -> dict[str, Tensor]
             "bend": 4 * (2 * corner - 1) / (corner * corner), "middle": 1 - valley,
             "steep": _steep(values["edge"], values["radius"]),
             "seen_steep": _steep(blurred_edge(values), values["radius"]),
-            "cells": 2 / GRAIN / values["grain_size"],
+            "cells_u": cells * stretch, "cells_v": cells / stretch,
             **{f"grain_{way}": torch.as_tensor(uniform(address, f"grain {way}") - 0.5, device=root.device)
                for way in "uv"}}
 
@@ -138,10 +139,10 @@ def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, s
         fade = (1 - near * near).clamp(min=0)
         alpha = alpha * (1 - values["pallor"] * (fade * fade))
     if used["grain"]:
-        cells = values["cells"]
+        right, down = values["cells_u"], values["cells_v"]
         rough = 1 + values["grain"] * pattern(
-            dx * (values["u_across"] * cells) + (dy * (values["u_down"] * cells) + values["grain_u"]),
-            dx * (values["v_across"] * cells) + (dy * (values["v_down"] * cells) + values["grain_v"]))
+            dx * (values["u_across"] * right) + (dy * (values["u_down"] * right) + values["grain_u"]),
+            dx * (values["v_across"] * down) + (dy * (values["v_down"] * down) + values["grain_v"]))
         light = rough if light is None else light * rough
     covered = alpha * (1 - values["emit"]) if used["emit"] else alpha
     return seen, 1 - covered, alpha if light is None else alpha * light.clamp(min=0)
