@@ -22,9 +22,9 @@ CONTINUOUS = {"x": Uniform(9, 21), "y": Uniform(8, 16), "radius": Uniform(4, 7),
               "wobble": Uniform(0.02, 0.1), "edge": Uniform(0.8, 2), "hole": Uniform(0.1, 0.3),
               "opacity": Uniform(0.3, 0.9), "absorb": Uniform(0.2, 0.8), "emit": Uniform(0.2, 0.8),
               "red": Uniform(0.2, 0.8), "green": Uniform(0.2, 0.8), "blue": Uniform(0.2, 0.8),
-              "pallor": Uniform(0.2, 0.8), "pallor_size": Uniform(0.5, 0.9), "rim": Uniform(-0.5, 0.5), "rim_width": Uniform(0.2, 0.5),
-              "bulge": Uniform(-0.5, 0.5), "grain": Uniform(0.1, 0.3), "grain_size": Uniform(2, 4),
-              "grain_stretch": Uniform(0.2, 0.8)}
+              "pallor": Uniform(0.2, 0.8), "pallor_size": Uniform(0.5, 0.9), "rim": Uniform(-0.5, 0.5),
+              "rim_width": Uniform(0.2, 0.5), "bulge": Uniform(-0.5, 0.5), "grain": Uniform(0.1, 0.3),
+              "grain_size": Uniform(2, 4), "grain_stretch": Uniform(0.2, 0.8)}
 SEEN = {"red": Uniform(0.3, 0.6), "green": Uniform(0.3, 0.6), "blue": Uniform(0.3, 0.6), "grain": Uniform(0.05, 0.1),
         "grain_size": Uniform(2, 5), "light": Uniform(-0.3, 0.3), "light_angle": Angle(), "vignette": Uniform(0.1, 0.4),
         "blur": Uniform(0.7, 0.9), "red_gain": Uniform(0.8, 1.1), "green_gain": Uniform(0.8, 1.1),

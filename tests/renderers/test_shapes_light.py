@@ -4,7 +4,8 @@ import pytest
 from scenefit.renderers.shapes import Shapes
 from scenefit.scenes.grammar import Grammar, Rule
 
-PAIR = {"a": {"x": 14.0, "red": 0.3, "green": 0.1, "blue": 0.0}, "b": {"x": 26.0, "red": 0.2, "green": 0.0, "blue": 0.4}}
+PAIR = {"a": {"x": 14.0, "red": 0.3, "green": 0.1, "blue": 0.0},
+        "b": {"x": 26.0, "red": 0.2, "green": 0.0, "blue": 0.4}}
 
 
 def drawn(kinds, size=(30, 40), camera=None):
@@ -42,8 +43,8 @@ def test_between_0_and_1_both_images_are_mixed(absorb):
 
 def test_bright_lamps_saturate_after_the_blur():
     """Two lamps of 0.8 on each other shine with 1.6, so that more light is left after a blur than of one of 1."""
-    lamps = [drawn({kind: {"radius": 3.0, "shade": shade, "emit": 1.0} for kind in kinds}, camera={"blur": 3.0})[0].max()
-             for kinds, shade in (("ab", 0.8), ("a", 0.8), ("a", 1.0))]
+    lamps = [drawn({kind: {"radius": 3.0, "shade": shade, "emit": 1.0} for kind in kinds}, camera={"blur": 3.0})[0]
+             .max() for kinds, shade in (("ab", 0.8), ("a", 0.8), ("a", 1.0))]
     assert lamps[0] == pytest.approx(2 * lamps[1], rel=1e-4) and lamps[0] > 1.5 * lamps[2]
 
 

@@ -32,7 +32,8 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
     "grain_size": (3.0, 0.5, np.inf), "grain_stretch": (1.0, 0.0, 1.0), "layer": (0.0, -np.inf, np.inf)}
 # Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
-OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain", "emit")}, "blur": 0.0}
+OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain", "emit")},
+            "blur": 0.0}
 WOBBLES = (2, 3, 4)  # waves along the outline with random phases, which make it irregular
 RECTANGLE = -1  # in place of a number of sides
 MIN_RADIUS = 0.05  # of the radius: the smallest distance of an outline from its centre
