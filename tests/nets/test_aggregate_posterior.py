@@ -7,7 +7,7 @@ from toys import same_scenes
 
 import scenefit as sf
 from scenefit.nets.aggregate_posterior import AggregatePosterior, empty_aggregate_posterior, image_attributes
-from scenefit.nets.model import Model, load_model
+from scenefit.nets.model import Model, load_model, with_parts_of
 from scenefit.nets.scene_distribution import SceneDistribution
 
 GRAMMAR = sf.Grammar("image", {
@@ -92,5 +92,5 @@ def test_a_distribution_with_a_posterior_shares_its_parameters_and_leaves_the_fi
     assert same_scenes(first.sample(0, 40), before) and not same_scenes(second.sample(0, 40), before)
     assert all(one is other for one, other in zip(first.parameters(), second.parameters(), strict=True))
     assert set(second.state_dict()) - set(first.state_dict()) == {"cloud.centre", "cloud.error"}
-    empty = first.with_parts_of(second.state_dict()).aggregate_posterior
+    empty = with_parts_of(first, second.state_dict()).aggregate_posterior
     assert empty is not None and empty.centre.tolist() == [[0, 0, 0]]

@@ -9,6 +9,7 @@ from scipy import special, stats
 from toys import of_scene, one, randomise, same_scenes
 
 from scenefit.inference.gradients.estimate import leave_one_out
+from scenefit.nets.graph_encoding import outputs_by_chunk
 from scenefit.nets.quantile_offsets import KNOTS, normal_score
 from scenefit.nets.scene_distribution import CHUNK, NETWORK_SCALE, SIGMA_FLOOR, SIGMA_START, SceneDistribution
 from scenefit.scenes.grammar import Grammar, Rule, repeat
@@ -135,9 +136,11 @@ def test_log_probs_are_those_of_the_values_chosen(street):
             continue
         mean = edit.offsets[a.key].detach().numpy() - sigma * noise  # the quantile offset and the network's part
         assert np.std(mean - distribution.offset(a, z).detach().numpy()) > 1e-3  # the network's part is not 0
-    outputs = distribution._run(street.sample(3, 2 * CHUNK, {a.key: lambda address, a=a: distribution._sample_offset(
-        a, 0.0, address)[0].detach().double().numpy() for a in distribution.numbers if a.count},
-        {"lane": torch.softmax(next(iter(distribution.rules.values())).detach().double(), 0).numpy()}))
+    proposal = street.sample(3, 2 * CHUNK, {
+        a.key: lambda address, a=a: distribution._sample_offset(a, 0.0, address)[0].detach().double().numpy()
+        for a in distribution.numbers if a.count},
+        {"lane": torch.softmax(next(iter(distribution.rules.values())).detach().double(), 0).numpy()})
+    outputs = outputs_by_chunk(distribution.network, proposal, distribution.columns, CHUNK)
     colour = outputs["car"][:, -3:].detach().double() + distribution.logits["car/colour"].detach().double()
     expected = np.log(special.softmax(colour.numpy(), axis=1))[np.arange(len(colour)), edit.codes["car", "colour"]]
     np.testing.assert_allclose(edit.log_probs["car", "colour"].detach(), expected, atol=1e-5)

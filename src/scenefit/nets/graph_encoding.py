@@ -1,16 +1,17 @@
-"""Scene batches as graph tensors, the inputs of the graph network.
+"""Scene batches as graph tensors, the inputs of the graph network; and the context of single nodes.
 
-Legend: n nodes of a kind; N nodes of all kinds, kind after kind; S scenes; d input columns of a kind.
+Legend: n nodes of a kind or a group; N nodes of all kinds, kind after kind; S scenes; d input columns of a kind; F
+inputs of a context.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.attributes import Attribute, NodeGroup, View
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Choice, Constant
 from scenefit.scenes.scene import SceneBatch
@@ -66,6 +67,99 @@ def encode(scenes: SceneBatch, columns: Mapping[str, tuple[Column, ...]]) -> Gra
         scene.append(table.scene)
     return Graph(inputs, torch.from_numpy(np.concatenate(parent)), torch.from_numpy(np.concatenate(scene)),
                  len(scenes))
+
+
+def outputs_by_chunk(network: Callable[[Mapping[str, Tensor], Tensor], Mapping[str, Tensor]], scenes: SceneBatch,
+                     columns: Mapping[str, tuple[Column, ...]], chunk: int) -> dict[str, Tensor]:
+    """A graph network's outputs for each kind [n, outputs], computed for this many scenes at a time."""
+    graphs = (encode(scenes.take(range(at, at + chunk)), columns) for at in range(0, len(scenes), chunk))
+    parts = [network(graph.inputs, graph.parent) for graph in graphs]
+    out = {}
+    for kind, table in scenes.tables.items():
+        joined = torch.cat([part[kind] for part in parts])
+        order = np.argsort(table.scene // chunk, kind="stable")  # rows as the chunks held them
+        out[kind] = joined[torch.from_numpy(np.argsort(order, kind="stable"))]
+    return out
+
+
+class Contexts:
+    """What an attribute may depend on, as inputs [n, F] of each node of a group: its number among its siblings, its own
+    attributes, and, for each kind that can be above it, whether there is one, and the attributes of the nearest.
+
+    One object serves one batch of scenes, whose groups may be in progress (`Grammar.decode`): attributes of ancestors
+    are final then, and those of the node itself as far as `inputs_of` says.
+    """
+
+    def __init__(self, grammar: Grammar, columns: Mapping[str, tuple[Column, ...]]):
+        self.grammar, self.columns, self.above = grammar, columns, ancestor_kinds(grammar)
+        self._above: dict[tuple[str, int], np.ndarray] = {}
+
+    def width(self, kind: str) -> int:
+        """F of a kind."""
+        return 1 + _width(self.columns[kind]) + sum(1 + _width(self.columns[above]) for above in self.above[kind])
+
+    def inputs_of(self, a: Attribute) -> np.ndarray:
+        """Which inputs [F] attribute a may use: of its own node the earlier attributes, the counts, and those that
+        learning does not change."""
+        use, at = np.ones(self.width(a.kind), bool), 1
+        own = self.grammar.attributes[a.kind]
+        names = list(own)
+        for column in self.columns[a.kind]:
+            other = own[column.name]
+            earlier = names.index(other.name) < names.index(a.name)
+            fixed = other.count or not (other.learned or other.conditional)
+            use[at:at + column.width] = other.name != a.name and (earlier or fixed)
+            at += column.width
+        return use
+
+    def of(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
+        """Inputs [n, F] of a group among the groups of its scenes."""
+        key = group.kind, group.depth
+        if key not in self._above:
+            self._above[key] = self._of_ancestors(groups, group)
+        number = np.log1p(View(self.grammar.kinds, groups, group).number)
+        return np.concatenate([number[:, None], self._own(group), self._above[key]], axis=1)
+
+    def _own(self, group: NodeGroup) -> np.ndarray:
+        blocks = [_block(column, np.asarray(group.columns[column.name])) for column in self.columns[group.kind]]
+        return np.concatenate([np.zeros((len(group), 0)), *blocks], axis=1)
+
+    def _of_ancestors(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
+        parts = {kind: np.zeros((len(group), 1 + _width(self.columns[kind]))) for kind in self.above[group.kind]}
+        for kind, rows, at, above in _ancestors(groups, self.grammar.kinds, group):
+            new = parts[kind][rows, 0] == 0  # not yet a nearer one of this kind
+            parts[kind][rows[new], 0] = 1
+            parts[kind][rows[new], 1:] = self._own(above)[at[new]]
+        return np.concatenate([np.zeros((len(group), 0)), *parts.values()], axis=1)
+
+
+def ancestor_kinds(grammar: Grammar) -> dict[str, tuple[str, ...]]:
+    """The kinds that can be above each kind."""
+    above: dict[str, set[str]] = {kind: set() for kind in grammar.kinds}
+    for _ in grammar.kinds:
+        for rule in grammar.rules:
+            for child in rule.children:
+                above[child if isinstance(child, str) else child.child] |= {rule.head, *above[rule.head]}
+    return {kind: tuple(k for k in grammar.kinds if k in several) for kind, several in above.items()}
+
+
+def _ancestors(groups: Mapping[tuple[str, int], NodeGroup], kinds: tuple[str, ...],
+               group: NodeGroup) -> Iterator[tuple[str, np.ndarray, np.ndarray, NodeGroup]]:
+    """The ancestors of a group's nodes from their parents up: (kind, rows of the group, their ancestors' rows in the
+    group above, that group)."""
+    rows, kind, row = np.arange(len(group)), group.parent_kind, group.parent_row
+    for depth in range(group.depth - 1, -1, -1):
+        next_kind, next_row = np.empty_like(kind), np.empty_like(row)
+        for code in np.unique(kind):
+            mine, above = np.flatnonzero(kind == code), groups[kinds[code], depth]
+            at = row[mine] - above.start
+            next_kind[mine], next_row[mine] = above.parent_kind[at], above.parent_row[at]
+            yield kinds[code], rows[mine], at, above
+        kind, row = next_kind, next_row
+
+
+def _width(columns: tuple[Column, ...]) -> int:
+    return sum(column.width for column in columns)
 
 
 def _column(a: Attribute, values: np.ndarray) -> Column | None:

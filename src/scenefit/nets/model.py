@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.versions import other_python, versions
+from scenefit.nets.aggregate_posterior import empty_aggregate_posterior
+from scenefit.nets.graph_network import parameter_name
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.nets.structure_policy import StructurePolicy
+from scenefit.nets.structure_policy import StructurePolicy, decisions
 from scenefit.scenes.arguments import check_argument, first_few
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar, scene_indices
@@ -135,9 +137,23 @@ def read_model(path: str | Path, grammar: Grammar) -> Model:
 
 def load_model(grammar: Grammar, state: Mapping[str, Tensor], seed: int) -> Model:
     """A model from `Model.state()`. ValueError if it does not fit the grammar or holds NaN."""
-    distribution = SceneDistribution(grammar).with_parts_of(state)
+    distribution = with_parts_of(SceneDistribution(grammar), state)
     fill(distribution, state, "model")
     return Model(distribution, seed)
+
+
+def with_parts_of(distribution: SceneDistribution, state: Mapping[str, Tensor]) -> SceneDistribution:
+    """The same distribution, with an untrained policy, an empty posterior and unfitted densities where a saved state
+    has those, so that `fill` can fill them."""
+    grammar, out = distribution.grammar, distribution
+    if decisions(grammar) and any(name.startswith("structure.") for name in state):
+        out = out.with_structure(StructurePolicy(grammar))
+    if "cloud.centre" in state and "cloud.error" in state:
+        out = out.with_aggregate_posterior(empty_aggregate_posterior(grammar, len(state["cloud.centre"]),
+                                                                     len(state["cloud.error"])))
+    fitted = {name.split(".")[1] for name in state if name.startswith("conditional.")}
+    densities = {a: out.density(a) for a in grammar.learned if parameter_name(*a.key) in fitted}
+    return out.with_conditional(densities) if densities else out
 
 
 def load_structure(grammar: Grammar, state: Mapping[str, Tensor]) -> StructurePolicy:

@@ -9,7 +9,7 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from scenefit.scenes.attributes import Attribute, draw
+from scenefit.scenes.attributes import Attribute, View, draw
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.priors import Prior
 from scenefit.scenes.rng import uniform
@@ -53,6 +53,14 @@ def prior_at_knots(grammar: Grammar, a: Attribute, scenes: SceneBatch) -> np.nda
     table = scenes.tables[a.kind]
     return at_knots(normal_score(table.address, a.name), grammar.normalised(grammar.decode(scenes, {})[0])[a.key],
                     a.circular)
+
+
+def from_median(a: Attribute, view: View | None, u: np.ndarray) -> np.ndarray:
+    """The median of each node's prior [n] less its value at quantiles u [n], in units of the bounds. view: of the
+    nodes; None for a prior that is not conditional."""
+    middle, at = (draw(a, view, where)[1] for where in (np.full(len(u), 0.5), u))  # type: ignore[arg-type]
+    assert middle is not None and at is not None
+    return middle.value - at.value
 
 
 def at_knots(z: np.ndarray, values: np.ndarray, circular: bool = False) -> np.ndarray:

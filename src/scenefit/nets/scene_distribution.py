@@ -9,26 +9,30 @@ in units of the attribute's bounds (a turn for angles). z is the value's normal 
 offset (`quantile_offsets`) shifts, stretches and reshapes the marginal distribution; the graph network adds what
 depends on the rest of the scene; the noise has a floor, so that a log-probability exists and a constant prior can be
 widened. A learned choice has logits, to which the network adds. All start at 0: the edit is the identity in the mean.
+Where a distribution was fitted to samples (`maximum_likelihood`), z is the score of the value's rank given its context.
 
 Legend: S scenes; n nodes of a kind; K knots.
 """
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
+from scipy import special
 from torch import Tensor, nn
 
-from scenefit.nets.aggregate_posterior import AggregatePosterior, empty_aggregate_posterior, image_attributes
+from scenefit.nets.aggregate_posterior import AggregatePosterior, image_attributes
+from scenefit.nets.conditional_offsets import ConditionalDensity, GroupEdits
 from scenefit.nets.edit import Edit
-from scenefit.nets.graph_encoding import columns, encode
+from scenefit.nets.graph_encoding import Contexts, columns, outputs_by_chunk
 from scenefit.nets.graph_network import GraphNetwork, parameter_name
-from scenefit.nets.quantile_offsets import N_KNOTS, fit_coefficients, normal_score, quantile_offset
+from scenefit.nets.quantile_offsets import N_KNOTS, fit_coefficients, from_median, normal_score, quantile_offset
 from scenefit.nets.sampling import log_probabilities, probabilities, sample_choices, sample_normal
-from scenefit.nets.structure_policy import CHUNK, StructurePolicy, decisions, whole_chunks
-from scenefit.scenes.attributes import Attribute, Key
+from scenefit.nets.structure_policy import CHUNK, StructurePolicy, whole_chunks
+from scenefit.scenes.attributes import Attribute, Key, NodeGroup, View
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import SceneBatch
@@ -45,6 +49,7 @@ class SceneDistribution(nn.Module):
     its noise.  logits, rules: of learned choices and rules.  network: the graph network.
     structure: a policy that decides rules, counts and choices in place of logits and offsets of their own, or None.
     aggregate_posterior: the distribution of the root's numbers in place of their priors, or None; saved as "cloud".
+    conditional: the densities, given their context, of attributes fitted to samples; by name, or empty.
     """
 
     def __init__(self, grammar: Grammar, seed: int = 0):
@@ -74,6 +79,11 @@ class SceneDistribution(nn.Module):
     def aggregate_posterior(self) -> AggregatePosterior | None:
         return cast("AggregatePosterior | None", self._modules.get("cloud"))
 
+    @property
+    def conditional(self) -> Mapping[str, ConditionalDensity]:
+        found = cast("nn.ModuleDict | None", self._modules.get("conditional"))
+        return {} if found is None else {name: cast(ConditionalDensity, part) for name, part in found.items()}
+
     def with_structure(self, policy: StructurePolicy) -> "SceneDistribution":
         """The same distribution, sharing its parameters, with this policy for rules, counts and choices."""
         return self._with("structure", policy)
@@ -82,16 +92,20 @@ class SceneDistribution(nn.Module):
         """The same distribution, sharing its parameters, whose scenes start from this posterior."""
         return self._with("cloud", posterior)
 
-    def with_parts_of(self, state: Mapping[str, Tensor]) -> "SceneDistribution":
-        """The same, with an untrained policy and an empty posterior where a saved state has those, so that
-        `load_state_dict` can fill them."""
-        out = self
-        if decisions(self.grammar) and any(name.startswith("structure.") for name in state):
-            out = out.with_structure(StructurePolicy(self.grammar))
-        if "cloud.centre" in state and "cloud.error" in state:
-            out = out.with_aggregate_posterior(empty_aggregate_posterior(
-                self.grammar, len(state["cloud.centre"]), len(state["cloud.error"])))
-        return out
+    def with_conditional(self, densities: Mapping[Attribute, ConditionalDensity]) -> "SceneDistribution":
+        """The same distribution, sharing its parameters, with these densities of attributes, beside those it has."""
+        named = {_name(a): density for a, density in densities.items()}
+        return self._with("conditional", nn.ModuleDict({**self.conditional, **named}))
+
+    def density(self, a: Attribute) -> ConditionalDensity:
+        """An attribute's density before it is fitted."""
+        return ConditionalDensity(a.form, Contexts(self.grammar, self.columns).width(a.kind), _width(a))
+
+    def is_decided(self, a: Attribute) -> bool:
+        """Whether the structure policy or the aggregate posterior decides an attribute, and not its own parameters."""
+        if (a.count or a.form == "choice") and self.structure is not None:
+            return True
+        return self.aggregate_posterior is not None and a in self.image_attributes
 
     def _with(self, name: str, module: nn.Module) -> "SceneDistribution":
         out = copy.copy(self)
@@ -149,22 +163,26 @@ class SceneDistribution(nn.Module):
 
     def reconstruction_loss(self, seed: int, index: np.ndarray) -> Tensor:
         """Mean square of the network's outputs for scenes of the grammar: 0 for the identity."""
-        outputs = self._run(self.grammar.sample(seed, index))
+        outputs = outputs_by_chunk(self.network, self.grammar.sample(seed, index), self.columns, CHUNK)
         return torch.cat([out.flatten() for out in outputs.values()]).square().mean()
 
     def _edit(self, seed: int, index: np.ndarray) -> Edit:
         """Of whole chunks. First the structure, with all else from the grammar; then the rest, with it in view."""
-        proposal, log_probs = self._sample_structure(seed, index)
-        outputs = self._run(proposal)
+        proposal, log_probs = _sample_structure(self, seed, index)
+        outputs = outputs_by_chunk(self.network, proposal, self.columns, CHUNK)
         starts = self._starts(proposal.tables[self.grammar.start].address)
         offsets: dict[Key, Tensor] = {}
         codes: dict[Key, np.ndarray] = {}
+        given: dict[Key, GroupEdits] = {}
+        contexts = Contexts(self.grammar, self.columns)
         for kind in self.grammar.kinds:
             table, at = proposal.tables[kind], 0
             for a in self._edited(kind):
                 out = outputs[kind][:, at:at + _width(a)]
                 at += _width(a)
-                if a.form != "choice":
+                if (density := self._density_of(a)) is not None:
+                    given[a.key] = GroupEdits(a, density, contexts, CHUNK, partial(_sample_group, self, a, out))
+                elif a.form != "choice":
                     offsets[a.key], log_probs[a.key] = self._sample_offset(a, NETWORK_SCALE * out[:, 0], table.address)
                     if a.key in starts:
                         offsets[a.key] = offsets[a.key] + torch.from_numpy(starts[a.key])
@@ -174,36 +192,20 @@ class SceneDistribution(nn.Module):
                 else:
                     codes[a.key] = a.choice.codes(np.asarray(table[a.name]))
         plain = {key: offset.detach().numpy().astype(np.float64) for key, offset in offsets.items()}
-        scenes, normalised = self.grammar.decode(proposal, {**plain, **codes})
+        scenes, normalised = self.grammar.decode(proposal, {**plain, **codes, **given})
+        for key, edits in given.items():
+            log_probs[key] = torch.cat([torch.zeros(0), *edits.log_probs])
+            if edits.attribute.form == "choice":
+                codes[key] = np.concatenate([np.zeros(0, np.int64), *edits.codes])
+            else:
+                offsets[key] = torch.cat([torch.zeros(0), *edits.offsets])
         return Edit(scenes, offsets, codes, normalised, log_probs)
 
-    def _sample_structure(self, seed: int, index: np.ndarray) -> tuple[SceneBatch, dict[Key, Tensor]]:
-        """Scenes with learned rules and counts, their other attributes the grammar's, and log-probabilities."""
-        if self.structure is not None:
-            scenes = self.structure.sample(seed, index)
-            return scenes, self.structure.log_probs(scenes)
-        log_probs: dict[Key, Tensor] = {}
-        rules = {kind: self.rules[parameter_name(kind)] for kind in self.grammar.learned_heads}
-        counts = [a for a in self.numbers if a.count]
-        scenes = self.grammar.sample(seed, index, {a.key: self._count_offset(a) for a in counts},
-                                     {kind: probabilities(logits) for kind, logits in rules.items()})
-        for a in counts:
-            log_probs[a.key] = self._sample_offset(a, 0.0, scenes.tables[a.kind].address)[1]
-        for kind, logits in rules.items():
-            log_probs[kind, "rule"] = torch.log_softmax(logits, 0)[torch.from_numpy(scenes.tables[kind].rule)]
-        return scenes, log_probs
-
-    def _count_offset(self, a: Attribute) -> Callable[[np.ndarray], np.ndarray]:
-        """Offsets [n] of a count at addresses [n], which need no network: it sees no scene before its counts are."""
-        def offset(address: np.ndarray) -> np.ndarray:
-            own = self._sample_offset(a, 0.0, address)[0].detach().numpy().astype(np.float64)
-            return own + self._starts(address).get(a.key, 0.0) if a.kind == self.grammar.start else own
-
-        return offset
-
-    def _sample_offset(self, a: Attribute, network: Any, address: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Offsets [n] with a reparametrised gradient, and their log-probabilities [n]. network: its part of them."""
-        mean = self.offset(a, normal_score(address, a.name)) + network
+    def _sample_offset(self, a: Attribute, network: Any, address: np.ndarray,
+                       z: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
+        """Offsets [n] with a reparametrised gradient, and their log-probabilities [n]. network: its part of them.
+        z [n]: normal scores, the values' own by default."""
+        mean = self.offset(a, normal_score(address, a.name) if z is None else z) + network
         return sample_normal(mean, self.sigma(a), normal_score(address, f"{a.name}/edit"))
 
     def _starts(self, address: np.ndarray) -> Mapping[Key, np.ndarray]:
@@ -211,23 +213,59 @@ class SceneDistribution(nn.Module):
         posterior = self.aggregate_posterior
         return {} if posterior is None else posterior.offsets(self.image_attributes, address)
 
+    def _density_of(self, a: Attribute) -> ConditionalDensity | None:
+        """The conditional density of an attribute, unless something else decides it."""
+        return None if self.is_decided(a) else self.conditional.get(_name(a))
+
     def _edited(self, kind: str) -> list[Attribute]:
         return [a for a in self.grammar.attributes[kind].values() if a.learned and not a.count]
-
-    def _run(self, scenes: SceneBatch) -> dict[str, Tensor]:
-        """The network's outputs for each kind [n, outputs], computed chunk by chunk."""
-        graphs = (encode(scenes.take(range(at, at + CHUNK)), self.columns) for at in range(0, len(scenes), CHUNK))
-        parts = [self.network(graph.inputs, graph.parent) for graph in graphs]
-        out = {}
-        for kind, table in scenes.tables.items():
-            joined = torch.cat([part[kind] for part in parts])
-            order = np.argsort(table.scene // CHUNK, kind="stable")  # rows as the chunks held them
-            out[kind] = joined[torch.from_numpy(np.argsort(order, kind="stable"))]
-        return out
 
 
 def _name(attribute: Attribute) -> str:
     return parameter_name(attribute.kind, attribute.name)
+
+
+def _sample_structure(distribution: SceneDistribution, seed: int,
+                      index: np.ndarray) -> tuple[SceneBatch, dict[Key, Tensor]]:
+    """Scenes with learned rules and counts, their other attributes the grammar's, and log-probabilities."""
+    if distribution.structure is not None:
+        scenes = distribution.structure.sample(seed, index)
+        return scenes, distribution.structure.log_probs(scenes)
+    log_probs: dict[Key, Tensor] = {}
+    rules = {kind: distribution.rules[parameter_name(kind)] for kind in distribution.grammar.learned_heads}
+    counts = [a for a in distribution.numbers if a.count]
+    scenes = distribution.grammar.sample(seed, index, {a.key: _count_offset(distribution, a) for a in counts},
+                                         {kind: probabilities(logits) for kind, logits in rules.items()})
+    for a in counts:
+        log_probs[a.key] = distribution._sample_offset(a, 0.0, scenes.tables[a.kind].address)[1]
+    for kind, logits in rules.items():
+        log_probs[kind, "rule"] = torch.log_softmax(logits, 0)[torch.from_numpy(scenes.tables[kind].rule)]
+    return scenes, log_probs
+
+
+def _count_offset(distribution: SceneDistribution, a: Attribute) -> Callable[[np.ndarray], np.ndarray]:
+    """Offsets [n] of a count at addresses [n], which need no network: it sees no scene before its counts are."""
+    def offset(address: np.ndarray) -> np.ndarray:
+        own = distribution._sample_offset(a, 0.0, address)[0].detach().numpy().astype(np.float64)
+        if (density := distribution._density_of(a)) is not None:
+            u = uniform(address, a.name)
+            return own + density.quantile(u) + from_median(a, None, u)
+        return own + distribution._starts(address).get(a.key, 0.0) if a.kind == distribution.grammar.start else own
+
+    return offset
+
+
+def _sample_group(distribution: SceneDistribution, a: Attribute, network: Tensor, view: View, group: NodeGroup,
+                  given: np.ndarray) -> tuple[Any, Tensor]:
+    """Codes or offsets [n] of a group, given the log-odds or ranks of their conditional densities, and their
+    log-probabilities [n]. network [all nodes, outputs]: its part."""
+    u, network = uniform(group.address, a.name), network[group.start:group.start + len(group)]
+    if a.form == "choice":
+        return sample_choices(distribution.logits[_name(a)] + network + torch.from_numpy(given), u)
+    offset, log_prob = distribution._sample_offset(a, NETWORK_SCALE * network[:, 0], group.address,
+                                                   special.ndtri(given))
+    change = distribution.conditional[_name(a)].quantile(given) + from_median(a, view, u)
+    return offset + torch.from_numpy(change), log_prob
 
 
 def _width(attribute: Attribute) -> int:

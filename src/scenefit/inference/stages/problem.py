@@ -21,7 +21,7 @@ from scenefit.metrics.objective import Objective
 from scenefit.metrics.objective import objective as make_objective
 from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
 from scenefit.nets.centre_network import Detector
-from scenefit.nets.model import fill
+from scenefit.nets.model import fill, with_parts_of
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import image_chunks
@@ -229,7 +229,7 @@ def load(problem: Problem, saved: Mapping[str, Tensor],
         parts.setdefault(part, {})[name] = value.clone()
     blank = start(problem)
     distribution, regressor = blank.distribution, blank.regressor
-    distribution = distribution.with_parts_of(parts["transformer"])
+    distribution = with_parts_of(distribution, parts["transformer"])
     fill(distribution, parts["transformer"], "state")
     fill(regressor, parts["reader"], "state of the regressor")
     renders, trainings = (int(count) for count in saved["counts"])

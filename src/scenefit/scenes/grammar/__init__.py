@@ -129,9 +129,9 @@ class Grammar:
         """The same graphs with offsets added to their learned attributes, from the root down.
 
         Conditional priors are evaluated again with their parents' new values.  offsets: (kind, name) -> [n], in units
-        of the bounds (a turn for angles); for a learned choice, the chosen codes; counts are for `sample`.  Returns the
-        scenes and the `NormalisedValues` of every learned number except counts.  ValueError for offsets of a wrong key
-        or shape.
+        of the bounds (a turn for angles), or a function of (all groups, the group in progress) that returns them; for a
+        learned choice, the chosen codes; counts are for `sample`.  Returns the scenes and the `NormalisedValues` of
+        every learned number except counts.  ValueError for offsets of a wrong key or shape.
         """
         _check_offsets(self, scenes, offsets)
         groups = node_groups(scenes)
@@ -144,7 +144,9 @@ class Grammar:
                 if a.count or not (a.learned or a.conditional):
                     continue
                 offset = offsets.get(a.key)
-                if offset is not None:
+                if callable(offset):
+                    offset = offset(groups, group)
+                elif offset is not None:
                     offset = np.asarray(offset)[group.start:group.start + len(group)]
                 group.columns[a.name], normalised = draw(a, view, uniform(group.address, a.name), offset)
                 if normalised is not None:
@@ -308,7 +310,7 @@ def _check_offsets(grammar: Grammar, scenes: SceneBatch, offsets: Offsets) -> No
     for key, offset in offsets.items():
         if key not in known:
             raise ValueError(f"offsets of {key}, which is not a learned attribute; there are {sorted(known)}")
-        if known[key].count:
+        if known[key].count or callable(offset):
             continue
         n = len(scenes.tables[key[0]])
         if np.shape(offset) != (n,) or not np.all(np.isfinite(offset)):
