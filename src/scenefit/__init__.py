@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.scenes.grammar import repeat as repeat
     from scenefit.scenes.grammar.domain_randomisation import shrunk as shrunk
     from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation as uniform_randomisation
+    from scenefit.scenes.grammar.hierarchy import varying as varying
     from scenefit.scenes.log_priors import LogNormal as LogNormal
     from scenefit.scenes.log_priors import LogUniform as LogUniform
     from scenefit.scenes.priors import Angle as Angle
@@ -136,6 +137,7 @@ _HOME = {
     "repeat": "scenes.grammar",
     "shrunk": "scenes.grammar.domain_randomisation",
     "uniform_randomisation": "scenes.grammar.domain_randomisation",
+    "varying": "scenes.grammar.hierarchy",
 }
 __all__ = sorted(_HOME)
 __version__: str

@@ -75,7 +75,8 @@ def _row(grammar: "Grammar", kind: str, name: str) -> list[str]:
     from scenefit.generation.export import summary
 
     a, values = grammar.attributes[kind][name], grammar.sample(0, 2000).tables[kind][name]
-    prior = "conditional" if a.conditional else re.sub(r", (sd=None|weights=None|low=-inf|high=inf)", "", str(a.prior))
+    prior = re.sub(r", (sd=None|weights=None|low=-inf|high=inf)", "", str(a.prior))
+    prior = getattr(a.prior, "text", "conditional") if a.conditional else prior
     bounds = "" if not a.learned or a.form == "choice" else "the circle" if a.circular else \
         " to ".join(console.number(float(end)) for end in a.bounds) if a.bounds else "the prior's"
     head = [f"{kind}.{name}", prior, "yes" if a.learned else "", bounds]

@@ -90,6 +90,15 @@ def brief(value: Any, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[:longest // 2]}...{text[-longest // 2:]}"
 
 
+def no_prior(value: Any) -> str:
+    """A value given in place of a prior; of a column, only the type of its values."""
+    kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "booleans", "U": "texts"}
+    kind = kinds.get(value.dtype.kind) if isinstance(value, np.ndarray) else None
+    if kind is None:
+        return reprlib.repr(value)
+    return f"{kind}; for just {'that value' if np.ndim(value) == 0 else 'those values'} write sf.Constant(...)"
+
+
 def need(good: Any, prior: Any, rule: str, **got: Any) -> None:
     """ValueError unless good, or all of good [n]; it names the first node that is not."""
     wrong = np.flatnonzero(~np.atleast_1d(np.asarray(good, bool)))

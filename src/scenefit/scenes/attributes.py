@@ -176,6 +176,14 @@ class View(Mapping[str, Array]):
         """Which of its parent's children of its kind each node is, from 0: [n]."""
         return self._here(_sibling_numbers(self._group))
 
+    @property
+    def root(self) -> "View | MixedParents":
+        """The root of each node's scene: the image."""
+        view: View | MixedParents = self
+        for _ in range(self._group.depth):
+            view = view.parent
+        return view
+
     @cached_property
     def parent(self) -> "View | MixedParents":
         if self._group.depth == 0:

@@ -4,7 +4,6 @@ A prior is its quantile function and its bounds. Parameters may be numbers or, w
 attributes, arrays with one entry a node. Legend: n nodes; u in (0, 1).
 """
 
-import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from scenefit.scenes.arguments import (
     need_finite,
     need_numbers,
     need_tails,
+    no_prior,
 )
 
 Array = NDArray[Any]
@@ -305,13 +305,29 @@ class Learned:
     bounds: tuple[float, float] | None = None
 
 
-def learned(prior: Any, bounds: tuple[float, float] | None = None) -> Learned:
+class Compound:
+    """A prior that becomes several attributes, such as `varying`; `as_learned` marks those as learned."""
+
+    def as_learned(self) -> "Compound":
+        raise NotImplementedError
+
+    def attributes(self, prefix: str, name: str) -> tuple[Any, Mapping[str, Any]]:
+        """The prior of the attribute itself, and attributes of the root by name."""
+        raise NotImplementedError
+
+
+def learned(prior: Any, bounds: tuple[float, float] | None = None) -> Learned | Compound:
     """Mark an attribute as learnable ("mutable" in Meta-Sim, Kar et al. 2019).
 
     prior: a Prior, a number (a Constant), a frozen scipy.stats distribution, or a function of the node that
     returns one.  bounds: the lowest and highest value that learning may reach; needed where the prior is unbounded.
     ValueError if there are no finite bounds, or low >= high.
     """
+    if isinstance(prior, Compound):
+        if bounds is not None:
+            raise ValueError(f"learned({type(prior).__name__.lower()}(...)) takes no bounds; give them to its parts, "
+                             "as learned(mean, bounds=(low, high))")
+        return prior.as_learned()
     inner = as_prior(prior)
     if bounds is not None:
         bounds = _bounds(bounds)
@@ -367,16 +383,7 @@ def as_prior(value: Any) -> Prior | Conditional:
     if isinstance(value, (int, float, str, np.number)):
         return Constant(value)
     raise TypeError(f"a prior is needed (Uniform, Normal, ..., a number, a frozen scipy.stats distribution or a "
-                    f"function of the node), got {_briefly(value)}")
-
-
-def _briefly(value: Any) -> str:
-    """A value given in place of a prior; of a column, only the type of its values."""
-    kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "booleans", "U": "texts"}
-    kind = kinds.get(value.dtype.kind) if isinstance(value, np.ndarray) else None
-    if kind is None:
-        return reprlib.repr(value)
-    return f"{kind}; for just {'that value' if np.ndim(value) == 0 else 'those values'} write sf.Constant(...)"
+                    f"function of the node), got {no_prior(value)}")
 
 
 def pick(probabilities: Array, u: Array) -> Array:

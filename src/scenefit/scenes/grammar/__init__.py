@@ -36,6 +36,7 @@ from scenefit.scenes.grammar.derivation import (
     node_groups,
     repeat,
 )
+from scenefit.scenes.grammar.hierarchy import expanded
 from scenefit.scenes.priors import Prior, Tabulated
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch
@@ -135,8 +136,7 @@ class Grammar:
         """
         _check_offsets(self, scenes, offsets)
         groups = node_groups(scenes)
-        nothing = np.zeros(0)
-        parts = {a.key: [NormalisedValues(nothing, nothing, nothing)] for a in self.learned
+        parts = {a.key: [NormalisedValues(*[np.zeros(0)] * 3)] for a in self.learned
                  if not a.count and a.form != "choice"}
         for group in groups.values():
             view = View(scenes.kinds, groups, group)
@@ -192,7 +192,7 @@ def _describe(attribute: Attribute) -> str:
 def _parse(grammar: Grammar) -> dict[str, dict[str, Attribute]]:
     """Every attribute of every kind; the counts of its repeats come last."""
     parsed = {kind: {name: parse(kind, name, value) for name, value in attributes.items()}
-              for kind, attributes in grammar.symbols.items()}
+              for kind, attributes in expanded(grammar.start, grammar.symbols).items()}
     for rule in grammar.rules:
         for child in rule.children:
             if not isinstance(child, Repeat):

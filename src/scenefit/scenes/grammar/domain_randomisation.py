@@ -78,11 +78,12 @@ def _between(prior: Prior, bounds: Any, share: float) -> Prior:
         centre = prior.mean if isinstance(prior, Angle) else 0.0
         return Angle(centre, width=TURN * share)
     low, high = (np.asarray(b, float) for b in (bounds or prior.bounds))
+    ends = low, high  # to which rounding must not add
     if prior.logarithmic:
         low, high = np.log(low), np.log(high)
     middle, half = (low + high) / 2, (high - low) / 2 * share
     if prior.logarithmic:
-        return LogUniform(np.exp(middle - half), np.exp(middle + half))
+        return LogUniform(*(np.clip(np.exp(end), *ends) for end in (middle - half, middle + half)))
     if prior.discrete:
         # A narrow range may hold no integer: the two next to the centre always stay.
         lowest = np.minimum(np.ceil(middle - half - 1e-9), np.floor(middle))
