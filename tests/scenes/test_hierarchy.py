@@ -111,7 +111,7 @@ def test_other_parts_of_the_package_take_it() -> None:
     (lambda: sf.varying(lambda node: sf.Uniform(0, 1), 1), "mean needs a prior of its own, not a function of the node"),
     (lambda: sf.varying(sf.Uniform(0, 1), sf.Uniform(-1, 1)), "spread needs a prior of numbers >= 0 (a stan"),
     (lambda: sf.varying(sf.Uniform(0, 1), 0), "spread needs a prior of numbers >= 0"),
-    (lambda: sf.varying(sf.Uniform(0, 1), 0.1, low=0.5), "the mean reaches 0..1, beyond the objects' bound 0.5; narrow"),
+    (lambda: sf.varying(sf.Uniform(0, 1), 0.1, low=0.5), "the mean reaches 0..1, beyond the objects' bound 0.5; n"),
     (lambda: sf.varying(sf.Angle(), 5, high=90), "an angle has no low and high"),
     (lambda: sf.learned(R, bounds=(0, 1)), "learned(varying(...)) takes no bounds; give them to its parts"),
     (lambda: sf.learned(sf.varying(sf.Normal(5, 1), 1)), "has no finite bounds with low < high"),
