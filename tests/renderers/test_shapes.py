@@ -74,7 +74,8 @@ def mixed():
             else prior for name, prior in CONTINUOUS.items()}
     some |= {"x": Uniform(-30, 74), "y": Uniform(-30, 60), "radius": Uniform(0, 14),
              "sides": Choice([0, 3, 6], [2, 1, 1]), "lobes": Integer(0, 5), "layer": Integer(0, 1),
-             "length": Choice([0, 15], [3, 1]), "width": Choice([0, 9]), "corner": Uniform(0, 1)}
+             "length": Choice([0, 15], [3, 1]), "width": Choice([0, 9]), "corner": Uniform(0, 1),
+             "defocus": Choice([0, 0.6])}
     seen = {name: Choice([camera.ATTRIBUTES[name][0], float(prior.quantile(0.7))]) for name, prior in SEEN.items()}
     grammar = Grammar("image", {"image": seen, "a": some, "b": some, "core": {
         "x": lambda node: Normal(node.parent["x"], 3), "y": lambda node: Constant(node.parent["y"]), "radius": 4}},
@@ -143,7 +144,8 @@ def test_gradients_are_those_of_finite_differences(form):
 
 def test_every_continuous_attribute_is_among_those_whose_gradients_are_tested():
     assert set(outline.ATTRIBUTES) - set(CONTINUOUS) == {
-        "sides", "lobes", "shade", "layer", "length", "width", "corner"}  # the last three: test_shapes_rectangles.py
+        "sides", "lobes", "shade", "layer",
+        "length", "width", "corner", "defocus"}  # in test_shapes_rectangles.py and test_shapes_focus.py
     assert set(camera.ATTRIBUTES) - set(SEEN) == {"shade"}
 
 
@@ -302,7 +304,7 @@ def test_the_camera_blurs_shades_tints_and_adds_noise():
     ({"radius": -1.0}, r"thing\.radius is -1 in scene 0 of seed 0 \(node 1\); Shapes needs a number >= 0"),
     ({"elongation": 0.0}, r"thing\.elongation is 0 in scene 0 .* needs a number >= 1 \(length over width\)"),
     ({"radius": 1e6}, r"a thing of scene 0 of seed 0 \(node 1\) is \d+ pixels across, more than 8 times the image "
-     r"\(256\); bound its radius or length, elongation and edge, and the camera's blur"),
+     r"\(256\); bound its radius or length, elongation, edge and defocus, and the camera's blur"),
     ({"red": "blue"}, r"needs thing\.red to be a number")])
 def test_bad_values_are_named(attributes, text):
     with pytest.raises(ValueError, match=text):

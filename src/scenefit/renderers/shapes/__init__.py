@@ -19,7 +19,7 @@ from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import MAX_VALUE
 from scenefit.renderers.masks import measure
-from scenefit.renderers.shapes import camera, outline
+from scenefit.renderers.shapes import camera, focus, outline
 from scenefit.renderers.shapes.layers import Layer, Stack, composite, subtract, union, write_ids
 from scenefit.renderers.shapes.outline import OPTIONAL, Limits
 from scenefit.renderers.shapes.placement import CHANNELS, MIN_VALUES, UNLIMITED, column_of, place_shapes
@@ -205,12 +205,21 @@ class _Painting:
         used = {name: bool(int(p.used[group[0]]) >> bit & 1) for bit, name in enumerate(OPTIONAL)}
         used["blur"] &= self.masks  # it changes the masks alone
         one = dict(zip(p.names, self.plain[:, at, None, None].unbind(0), strict=True))
-        seen, keep, ink = outline.rasterise(one, self.series[at] if order else None, order, int(p.sides[group[0]]),
-                                            used, dx[:, None, :], dy[:, :, None])
+        pixels = outline.rasterise(one, self.series[at] if order else None, order, int(p.sides[group[0]]), used,
+                                   dx[:, None, :], dy[:, :, None])
+        taps = int(p.taps[group[0]])
+        seen, covered, ink = self._defocus(pixels, focus.weights(p.defocus[at], taps)) if taps else pixels
         solid = (seen > self.renderer.solid + TIE) & (one["opacity"] > 0)
         if self.masks:
             self.extent[group] = measure(solid, p.left[group], p.top[group], self.renderer.size)
-        return Stack(solid, keep, ink, self.through[at], self.own[at])
+        return Stack(solid, 1 - covered, ink, self.through[at], self.own[at])
+
+    def _defocus(self, pixels: tuple[Tensor, Tensor, Tensor], weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """seen, covered and ink of `outline.rasterise` out of focus. weight: of `focus.weights`."""
+        seen, covered, ink = pixels
+        layers = [covered, *([] if ink is covered else [ink]), *([seen] if self.masks else [])]
+        out = focus.blurred(torch.stack(layers, 1), weight.to(self.dtype)).unbind(1)
+        return out[-1], out[0], out[0 if ink is covered else 1]
 
 
 def _camera(renderer: Shapes, scenes: SceneBatch) -> dict[str, Tensor]:

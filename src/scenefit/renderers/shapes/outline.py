@@ -26,11 +26,12 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "radius": (10.0, 0.0, np.inf), "elongation": (1.0, 1.0, np.inf), "angle": (0.0, -np.inf, np.inf),
     "length": (0.0, 0.0, np.inf), "width": (0.0, 0.0, np.inf), "corner": (0.0, 0.0, 1.0), "power": (2.0, 2.0, np.inf),
     "sides": (0.0, 0.0, 12.0), "lobes": (0.0, 0.0, 12.0), "lobe": (0.3, 0.0, 0.9), "phase": (0.0, -np.inf, np.inf),
-    "wobble": (0.0, 0.0, 0.3), "edge": (1.0, 0.1, np.inf), "hole": (0.0, 0.0, 0.95), "opacity": (1.0, 0.0, 1.0),
-    "absorb": (0.0, 0.0, 1.0), "emit": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0), "red": (0.5, 0.0, 1.0),
-    "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0), "pallor_size": (0.7, 0.1, 1.0),
-    "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0), "grain": (0.0, 0.0, 1.0),
-    "grain_size": (3.0, 0.5, np.inf), "grain_stretch": (1.0, 0.0, 1.0), "layer": (0.0, -np.inf, np.inf)}
+    "wobble": (0.0, 0.0, 0.3), "edge": (1.0, 0.1, np.inf), "defocus": (0.0, 0.0, np.inf), "hole": (0.0, 0.0, 0.95),
+    "opacity": (1.0, 0.0, 1.0), "absorb": (0.0, 0.0, 1.0), "emit": (0.0, 0.0, 1.0), "shade": (0.5, 0.0, 1.0),
+    "red": (0.5, 0.0, 1.0), "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0),
+    "pallor_size": (0.7, 0.1, 1.0), "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0),
+    "grain": (0.0, 0.0, 1.0), "grain_size": (3.0, 0.5, np.inf), "grain_stretch": (1.0, 0.0, 1.0),
+    "layer": (0.0, -np.inf, np.inf)}
 # Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
 OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain", "emit")},
             "blur": 0.0}
@@ -117,12 +118,12 @@ def apothem(sides: Any) -> Any:
 
 def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, sides: int, used: Mapping[str, bool],
          dx: Tensor, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """seen, keep and ink [g, h, w] of shapes with the same number of sides, or all RECTANGLE, and of waves.
+    """seen, covered and ink [g, h, w] of shapes with the same number of sides, or all RECTANGLE, and of waves.
 
     values: of `prepare`, [g, 1, 1].  series: [g, 2, 12] or None.  used: which of `OPTIONAL` have an effect.  dx [g, 1,
     w], dy [g, h, 1]: from the centre, in pixels.
-    seen: the cover after the camera's blur, 0 outside, 1 inside.  keep: the part of the light below that remains.
-    ink: the amount of colour that is added.
+    seen: the cover after the camera's blur, 0 outside, 1 inside.  covered: the part of the light below that is hidden.
+    ink: the amount of colour that is added; the same object as covered where all values are the same.
     """
     u = dx * values["u_across"] + dy * values["u_down"]
     v = dx * values["v_across"] + dy * values["v_down"]
@@ -146,7 +147,7 @@ def rasterise(values: Mapping[str, Tensor], series: Tensor | None, order: int, s
             dx * (values["v_across"] * down) + (dy * (values["v_down"] * down) + values["grain_v"]))
         light = rough if light is None else light * rough
     covered = alpha * (1 - values["emit"]) if used["emit"] else alpha
-    return seen, 1 - covered, alpha if light is None else alpha * light.clamp(min=0)
+    return seen, covered, alpha if light is None else alpha * light.clamp(min=0)
 
 
 def _away(u: Tensor, v: Tensor, values: Mapping[str, Tensor], sides: int, square: bool) -> Tensor:

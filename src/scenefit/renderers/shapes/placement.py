@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scenefit.renderers import GrammarMismatch, unknown_kind
 from scenefit.renderers.column import check_column, check_extent, read_column, to_numpy
-from scenefit.renderers.shapes import outline
+from scenefit.renderers.shapes import focus, outline
 from scenefit.renderers.shapes.outline import OPTIONAL, RECTANGLE, WOBBLES, Limits
 from scenefit.scenes.scene import SceneBatch
 
@@ -35,8 +35,8 @@ class Placed:
 
     kind: number of its kind.  row: in the kind's table.  side: of its window, a square.  left, top: the first pixel of
     the window.  order: its highest wave.  sides: of its polygon, or RECTANGLE.  used: which
-    optional attributes it has, as bits.  values: of `outline.prepare`, one row a name.  series: of `outline.waves`.
-    through, own: of `layers.Stack`.
+    optional attributes it has, as bits.  taps: of `focus`.  values: of `outline.prepare`, one row a name.  series: of
+    `outline.waves`.  through, own: of `layers.Stack`.
     """
 
     kind: Array
@@ -49,8 +49,10 @@ class Placed:
     order: Array
     sides: Array
     used: Array
+    taps: Array
     x: Tensor
     y: Tensor
+    defocus: Tensor
     names: Sequence[str]
     values: Tensor
     series: Tensor
@@ -71,7 +73,7 @@ class Placed:
 
     def groups(self, rows: Array) -> Iterator[Array]:
         """The given rows in groups that can be rasterised together."""
-        keys = np.stack([self.side, self.order, self.sides, self.used])[:, rows]
+        keys = np.stack([self.side, self.order, self.sides, self.used, self.taps])[:, rows]
         order = np.lexsort(keys)
         edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
         for group in np.split(rows[order], edges):
@@ -96,7 +98,8 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     address = address[order]
     values["blur"] = blur[torch.as_tensor(scene[order], device=device)]
     series = outline.waves(values, address)
-    reach = outline.reach(values, series)
+    taps = focus.taps(to_numpy(values["defocus"]))
+    reach = outline.reach(values, series) + taps
     x, y = to_numpy(values["x"]), to_numpy(values["y"])
     side = _round_up(2 * reach + 1)
     _check_side(size, scenes, side, scene[order], number[order], np.repeat(list(shapes), list(map(len, tables)))[order])
@@ -111,8 +114,9 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
         row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
         side=side, left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
         order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
-        sides=sides.astype(np.int64), used=np.bitwise_or.reduce(bits),
-        x=values["x"], y=values["y"], names=tuple(prepared), values=torch.stack(list(prepared.values())), series=series,
+        sides=sides.astype(np.int64), used=np.bitwise_or.reduce(bits), taps=taps,
+        x=values["x"], y=values["y"], defocus=values["defocus"], names=tuple(prepared),
+        values=torch.stack(list(prepared.values())), series=series,
         through=absorb * colour, own=(1 - absorb) * colour)
 
 
@@ -173,7 +177,8 @@ def _check_side(size: tuple[int, int], scenes: SceneBatch, side: Array, scene: A
         row = int(np.argmax(side))
         raise ValueError(f"a {kind[row]} of scene {int(scenes.index[scene[row]])} of seed {scenes.seed} (node "
                          f"{int(node[row])}) is {int(side[row])} pixels across, more than {MAX_WINDOW} times the image "
-                         f"({largest}); bound its radius or length, elongation and edge, and the camera's blur")
+                         f"({largest}); bound its radius or length, elongation, edge and defocus, and the camera's "
+                         "blur")
 
 
 def _is_used(column: Tensor, default: float) -> Array:
