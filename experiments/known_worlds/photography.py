@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage, signal
+from scipy import fft, ndimage, signal
 
 Array = NDArray[Any]
 EDGE_SD = 0.447  # standard deviation of the derivative of a smoothstep edge, in units of its half width
@@ -19,7 +19,9 @@ SUPERSAMPLING = 2
 
 def texture(rng: np.random.Generator, shape: tuple[int, int], grain: float) -> Array:
     """Smooth random field [H, W] of mean 0 and unit variance; grain: standard deviation of its correlation, px."""
-    field = ndimage.gaussian_filter(rng.standard_normal(shape), grain, mode="wrap")
+    waves = [np.exp(-2 * (np.pi * grain * frequency) ** 2)
+             for frequency in (np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1]))]
+    field = fft.irfft2(fft.rfft2(rng.standard_normal(shape)) * waves[0] * waves[1], shape)
     return (field - field.mean()) / field.std()
 
 

@@ -19,7 +19,7 @@ def sheet(world: World, seed: int = 3) -> bytes:
     gap = np.full((GAP, COLUMNS * photos.shape[2], 3), 255, np.uint8)
     whole = np.concatenate([tiled(photos), gap, tiled(renders)])
     file = io.BytesIO()
-    Image.fromarray(whole).quantize(192, Image.Quantize.MAXCOVERAGE).save(file, "PNG", optimize=True)
+    Image.fromarray(whole).quantize(256, Image.Quantize.MEDIANCUT).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

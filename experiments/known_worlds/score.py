@@ -12,7 +12,7 @@ import scenefit as sf
 from experiments.known_worlds.truth import Array, Truth
 from scenefit.metrics.wasserstein import wasserstein
 
-BIN = 5  # counts in a bin of their total variation
+BIN = 5
 TURN = 360.0
 GOALS = {"median": 0.10, "worst": 0.25, "count floors": 1.5, "spread": 0.10}
 
@@ -20,17 +20,23 @@ GOALS = {"median": 0.10, "worst": 0.25, "count floors": 1.5, "spread": 0.10}
 @dataclass(frozen=True)
 class Target:
     """A learned attribute that is scored. form: "number", "angle", "count" or "choice".  period: degrees after which an
-    angle is the same, 180 for an axis.  given: the attribute of the parent that the odds of a choice depend on."""
+    angle is the same, 180 for an axis.  given: "kind.attribute" that the odds of a choice depend on: total variation is
+    then that of both together.  bin: counts in a bin of their total variation."""
 
     kind: str
     name: str
     form: str = "number"
     period: float = TURN
     given: str = ""
+    bin: int = BIN
+
+    @property
+    def attribute(self) -> str:
+        return f"{self.kind}.{self.name}"
 
     @property
     def key(self) -> str:
-        return f"{self.kind}.{self.name}"
+        return f"{self.attribute} given {self.given}" if self.given else self.attribute
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,11 @@ class Samples:
     size: int
 
 
-def of_scenes(scenes: sf.SceneBatch) -> Samples:
-    return Samples({f"{kind}.{name}": np.asarray(column) for kind, table in scenes.tables.items()
-                    for name, column in table.columns.items()},
-                   {kind: table.scene for kind, table in scenes.tables.items()}, len(scenes))
+def of_scenes(scenes: sf.SceneBatch, more: Mapping[str, Array] | None = None) -> Samples:
+    """Samples of scenes. more: further columns, "kind.attribute" -> values [n]."""
+    values = {f"{kind}.{name}": np.asarray(column) for kind, table in scenes.tables.items()
+              for name, column in table.columns.items()}
+    return Samples(values | dict(more or {}), {kind: table.scene for kind, table in scenes.tables.items()}, len(scenes))
 
 
 def of_truth(truth: Truth) -> Samples:
@@ -77,9 +84,9 @@ def total_variation(a: Array, b: Array) -> float:
     return float(np.abs(np.subtract(a, b)).sum() / 2)
 
 
-def binned(counts: Array, last: int) -> Array:
-    """Shares of counts in bins of `BIN`, the first of 0 to 4."""
-    return np.bincount(np.asarray(counts, int) // BIN, minlength=last // BIN + 1) / len(counts)
+def binned(counts: Array, last: int, width: int) -> Array:
+    """Shares of counts 0 to last in bins of a width, the first from 0 on."""
+    return np.bincount(np.asarray(counts, int) // width, minlength=last // width + 1) / len(counts)
 
 
 def spread(target: Target, values: Array) -> float:
@@ -103,7 +110,7 @@ def score(targets: Sequence[Target], visible: Mapping[str, bool], learned: Sampl
 
     distance, prior, floor: of learned, prior and draws to the truth, in the attribute's units, total variation of
     choices.  ratio: distance over prior.  floors: distance over floor.  bins, prior bins, floor bins: of counts, total
-    variation in bins of five.  spread: of learned over that of the prior.  visible: 1 or 0.
+    variation in bins.  spread: of learned over that of the prior.  visible: 1 or 0.
     """
     rows = {}
     for target in targets:
@@ -116,7 +123,8 @@ def score(targets: Sequence[Target], visible: Mapping[str, bool], learned: Sampl
         row |= {"ratio": over(row["distance"], row["prior"]), "floors": over(row["distance"], floor)}
         if target.form == "count":
             last = int(max(part.max() for part in (mine, before, true, *sets)))
-            apart = [total_variation(binned(values, last), binned(true, last)) for values in (mine, before, *sets)]
+            known = binned(true, last, target.bin)
+            apart = [total_variation(binned(values, last, target.bin), known) for values in (mine, before, *sets)]
             row |= {"bins": apart[0], "prior bins": apart[1], "floor bins": float(np.mean(apart[2:]))}
         rows[target.key] = {name: round(float(value), 4) for name, value in row.items()}
     return rows
@@ -128,14 +136,20 @@ def over(distance: float, unit: float) -> float:
 
 
 def values_of(target: Target, samples: Samples) -> Array:
-    """Values of a target [n]. "n_a+n_b" is the sum of two counts; of a choice with `given`, each value is joined with
-    its parent's, so that total variation sees their dependence."""
-    if "+" in target.name:
-        return np.sum([samples.values[f"{target.kind}.{name}"] for name in target.name.split("+")], axis=0)
-    values = samples.values[target.key]
+    """Values of a target [n]. A count that no column holds is counted; "n_a+n_b" is the sum of two; a choice with
+    `given` is joined with that column's value."""
+    if target.form == "count":
+        return np.sum([_count(target.kind, name, samples) for name in target.name.split("+")], axis=0)
+    values = samples.values[target.attribute]
     if target.given:
         values = np.char.add(np.char.add(values.astype(str), " | "), samples.values[target.given].astype(str))
     return values
+
+
+def _count(kind: str, name: str, samples: Samples) -> Array:
+    if f"{kind}.{name}" in samples.values:
+        return samples.values[f"{kind}.{name}"]
+    return np.bincount(samples.scene[name.removeprefix("n_")], minlength=samples.size)
 
 
 def dependence(pairs: Sequence[tuple[str, str]], samples: Samples) -> dict[str, float]:

@@ -27,17 +27,18 @@ import torch
 from rich.console import Console
 
 import scenefit as sf
-from experiments.known_worlds import tables
+from experiments.known_worlds import digits, tables
 from experiments.known_worlds.irrelevant import crops
 from experiments.known_worlds.picture import sheet
 from experiments.known_worlds.score import dependence, of_scenes, score, summary
 from experiments.known_worlds.visibility import measure
-from experiments.known_worlds.world import HERE, WORLDS, World, recorded
+from experiments.known_worlds.world import HERE, PAINTED, World, recorded
 from scenefit.files.atomic import write_bytes, write_json
 from scenefit.inference.settings import changed
 from scenefit.nets.model import PriorModel
 from scenefit.scenes.rng import derive_seed
 
+WORLDS = {**PAINTED, **digits.BUILDERS}
 CELLS = HERE / "cells"
 SCENES, TRUE_SCENES = 1000, 4000  # of the learned distribution and the prior; of the truth
 DRAWS, DRAWN = 10, 200  # sets of true scenes for the floor, and scenes in each
@@ -86,18 +87,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--irrelevant", action="store_true", help="a tenth of the photos show something else")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings other than the defaults")
     parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
-    parser.add_argument("--measure", nargs="+", metavar="WORLD", help="measure visible.json for these worlds")
+    parser.add_argument("--measure", nargs="+", choices=PAINTED, metavar="WORLD", help="measure visible.json")
     parser.add_argument("--picture", nargs="+", metavar="WORLD", help="draw photos and renders of these worlds")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if options.measure:
         return measure_worlds(options.measure)
     for name in options.picture or ():
-        write_bytes(HERE / f"{name}.png", sheet(WORLDS[name].build(options.data, 0)))
+        write_bytes(HERE / f"{name}.png", sheet(WORLDS[name](options.data, 0)))
     wanted = [Cell(world, method, seed, photos, options.irrelevant, tuple(options.set)) for world, method, photos, seed
               in product(options.worlds, options.methods, options.photos, options.seeds)]
     for cell in [] if options.table or options.picture else wanted:
-        if not cell.path.exists() and (options.data or not WORLDS[cell.world].needs_data):
+        if not cell.path.exists() and (options.data or cell.world in PAINTED):
             in_own_process(cell, options.data)
     tables.write(CELLS, HERE / "README.md")
     return None
@@ -107,7 +108,7 @@ def measure_worlds(names: list[str]) -> None:
     """Visible attributes and the C2ST of worlds, into visible.json. What stands there is not measured again."""
     for name in names:
         if name not in recorded():
-            write_json(HERE / "visible.json", {**recorded(), name: measure(WORLDS[name].build(None, 0))})
+            write_json(HERE / "visible.json", {**recorded(), name: measure(PAINTED[name](None, 0))})
             recorded.cache_clear()
         Console().print(name, recorded()[name])
 
@@ -124,7 +125,7 @@ def in_own_process(cell: Cell, data: Path | None) -> None:
 def run(cell: Cell, data: Path | None) -> dict[str, Any]:
     """Fit and score one cell."""
     torch.set_num_threads(1)
-    world = WORLDS[cell.world].build(data, cell.seed)
+    world = WORLDS[cell.world](data, cell.seed)
     images = photos_of(world, cell)
     began, stopped, renders, model = time.process_time(), "", 0, PriorModel(world.grammar, cell.seed)
     if cell.method != "prior":
@@ -141,7 +142,7 @@ def run(cell: Cell, data: Path | None) -> dict[str, Any]:
 
 
 def photos_of(world: World, cell: Cell) -> np.ndarray:
-    """The photos uint8 [N, H, W, 3] of a cell; the first ones are the same for every number of photos."""
+    """The photos uint8 [N, H, W, 3] of a cell."""
     count = round(cell.photos * IRRELEVANT) if cell.irrelevant else 0
     seed = derive_seed(cell.seed, "photos") % 2**31
     images = world.photos(seed, cell.photos - count)[0]
@@ -150,8 +151,8 @@ def photos_of(world: World, cell: Cell) -> np.ndarray:
 
 def scored(world: World, model: Any, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures of each attribute, and correlations of the learned distribution, the prior and the truth."""
-    learned = of_scenes(model.sample(SCENES))
-    prior = of_scenes(world.grammar.sample(derive_seed(seed, "prior"), SCENES))
+    learned, prior = (of_scenes(scenes, world.more(scenes)) for scenes in
+                      (model.sample(SCENES), world.grammar.sample(derive_seed(seed, "prior"), SCENES)))
     truth = world.true_scenes(TRUE_SEED, TRUE_SCENES)
     draws = [world.true_scenes(TRUE_SEED + 1 + number, DRAWN) for number in range(DRAWS)]
     joint = {name: dependence(world.pairs, part) for name, part in

@@ -21,7 +21,8 @@ Cell = dict[str, Any]
 def write(folder: Path, page: Path) -> None:
     """Print the tables of all cells in a folder, and put them between the marks of a page."""
     cells = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    text = "\n\n".join([overview(cells), *(of_world(world, cells) for world in unique(c["world"] for c in cells))])
+    parts = [overview(cells), *(of_world(world, cells) for world in unique(c["world"] for c in cells))]
+    text = "\n\n".join(part for part in parts if part)
     Console(width=200).print(text, markup=False, highlight=False)
     if page.exists():
         before, _, rest = page.read_text().partition(START)

@@ -29,7 +29,14 @@ class Truth:
     photo: Mapping[str, Array]
 
     def __len__(self) -> int:
-        return len(next(iter(self.photo.values())))
+        return 1 + max(int(rows.max(initial=-1)) for rows in self.photo.values())
+
+    def first(self, count: int) -> "Truth":
+        """The true scenes of the first photos."""
+        kept = {kind: rows < count for kind, rows in self.photo.items()}
+        return Truth({kind: {name: values[kept[kind]] for name, values in columns.items()}
+                      for kind, columns in self.columns.items()},
+                     {kind: rows[kept[kind]] for kind, rows in self.photo.items()})
 
 
 def generator(seed: int, row: int, purpose: int) -> np.random.Generator:

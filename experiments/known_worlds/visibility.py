@@ -23,7 +23,8 @@ from scenefit.metrics.summary_statistics import SummaryStatistics, summary_stati
 PHOTOS, HELD_OUT = 5000, 1000
 COMPARED = 600  # photos and renders of the classifier
 CROP = 32  # px, around an object's centre
-MOST_OBJECTS, EPOCHS, BATCH = 15_000, 4, 64
+REDUCED = 80  # side of the images that the network of images sees, px
+MOST_OBJECTS, EPOCHS, IMAGE_EPOCHS, BATCH = 15_000, 4, 12, 64
 
 
 def measure(world: World, seed: int = 987_654) -> dict[str, Any]:
@@ -33,17 +34,15 @@ def measure(world: World, seed: int = 987_654) -> dict[str, Any]:
     statistics = statistics_of(images)
     r2 = {}
     for kind in world.grammar.kinds:
-        targets = [t for t in world.targets if t.kind == kind and "+" not in t.name]
-        if not targets:
+        targets = [t for t in world.targets if t.kind == kind and t.name in truth.columns[kind] and not t.given]
+        alone = len(truth.photo.get(kind, ())) == len(truth)
+        if not targets or not (alone or "x" in truth.columns[kind]):
             continue
         columns = [encoded(t, truth.columns[kind][t.name]) for t in targets]
-        if "x" in truth.columns[kind]:
-            found = object_r2(images, truth, kind, columns)
-        else:
-            found = image_r2(statistics[truth.photo[kind]], columns)
+        found = image_r2(images, statistics, columns) if alone else object_r2(images, truth, kind, columns)
         r2 |= {t.key: round(value, 3) for t, value in zip(targets, found, strict=True)}
-    renders = sf.render(world.renderer, rendered_truth(world, world.photos(seed + 1, COMPARED)[1], seed)).images
-    both = statistics_of(np.concatenate([images[:COMPARED], renders]))
+    renders = sf.render(world.renderer, rendered_truth(world, truth.first(COMPARED), seed)).images
+    both = statistics_of(np.concatenate([images[-COMPARED:], renders]))
     auc = c2st(both[COMPARED:], both[:COMPARED], seed).auc
     return {"r2": r2, "c2st": round(auc, 3), "photos": PHOTOS, "cpu_seconds": round(time.process_time() - began)}
 
@@ -69,12 +68,25 @@ def explained(truth: Array, predicted: Array) -> float:
     return float(1 - ((truth - predicted) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum())
 
 
-def image_r2(statistics: Tensor, columns: list[Array]) -> list[float]:
-    """Of attributes of images, by ridge regression."""
-    train = len(statistics) - HELD_OUT * len(statistics) // PHOTOS
+def image_r2(images: Array, statistics: Tensor, columns: list[Array]) -> list[float]:
+    """Of attributes of images, the better of a ridge regression on statistics and a small network on reduced images."""
+    first = len(statistics) - HELD_OUT * len(statistics) // PHOTOS
     both = np.concatenate(columns, 1)
-    predicted = regress(statistics[:train], both[:train], statistics[train:]).prediction.numpy()
-    return by_column(both[train:], predicted, columns)
+    by_ridge = regress(statistics[:first], both[:first], statistics[first:]).prediction.numpy()
+    small = torch.cat([nn.functional.interpolate(to_tensor(part), (REDUCED, REDUCED), mode="area")
+                       for part in np.array_split(images, len(images) // 50 + 1)])
+    held = np.arange(len(images)) >= first
+    return [max(pair) for pair in zip(by_column(both[first:], by_ridge, columns),
+                                      by_column(both[first:], by_network(small, both, held, IMAGE_EPOCHS), columns),
+                                      strict=True)]
+
+
+def by_network(pixels: Tensor, both: Array, held: Array, epochs: int) -> Array:
+    """Predictions [n, A] of held rows by a network that is trained on the others."""
+    mean, sd = both[~held].mean(0), both[~held].std(0) + 1e-9
+    net = train(pixels[~held], torch.from_numpy((both[~held] - mean) / sd).float(), epochs)
+    with torch.no_grad():
+        return torch.cat([net(part) for part in pixels[held].split(512)]).double().numpy() * sd + mean
 
 
 def by_column(truth: Array, predicted: Array, columns: list[Array]) -> list[float]:
@@ -84,19 +96,14 @@ def by_column(truth: Array, predicted: Array, columns: list[Array]) -> list[floa
 
 def object_r2(images: Array, truth: Truth, kind: str, columns: list[Array]) -> list[float]:
     """Of attributes of objects, by a small network on crops around the true centres inside the image."""
-    torch.manual_seed(0)
     height, width = images.shape[1:3]
     x, y, owner = truth.columns[kind]["x"], truth.columns[kind]["y"], truth.photo[kind]
     rows = np.flatnonzero((x > 0) & (x < width) & (y > 0) & (y < height))
     rows = rows[:: max(1, len(rows) // MOST_OBJECTS)]
     pixels = crops(images, owner[rows], x[rows], y[rows])
     both = np.concatenate(columns, 1)[rows]
-    mean, sd = both.mean(0), both.std(0) + 1e-9
     held = owner[rows] >= len(images) - HELD_OUT * len(images) // PHOTOS
-    net = train(pixels[~held], torch.from_numpy((both[~held] - mean) / sd).float())
-    with torch.no_grad():
-        predicted = torch.cat([net(part) for part in pixels[held].split(512)]).double().numpy() * sd + mean
-    return by_column(both[held], predicted, columns)
+    return by_column(both[held], by_network(pixels, both, held, EPOCHS), columns)
 
 
 def crops(images: Array, owner: Array, x: Array, y: Array) -> Tensor:
@@ -108,15 +115,17 @@ def crops(images: Array, owner: Array, x: Array, y: Array) -> Tensor:
                                for image, (top, left) in zip(owner, corner, strict=True)]))
 
 
-def train(pixels: Tensor, target: Tensor) -> nn.Module:
+def train(pixels: Tensor, target: Tensor, epochs: int) -> nn.Module:
+    """A small convolutional network, by least squares. pixels [n, 3, side, side]; target [n, A]."""
+    torch.manual_seed(0)
     layers: list[nn.Module] = []
     for inputs, outputs in ((3, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
-    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (CROP // 8) ** 2, 64), nn.ReLU(),
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (pixels.shape[-1] // 8) ** 2, 64), nn.ReLU(),
                         nn.Linear(64, target.shape[1]))
     optimiser = torch.optim.Adam(net.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, EPOCHS * (len(pixels) // BATCH + 1))
-    for _ in range(EPOCHS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, epochs * (len(pixels) // BATCH + 1))
+    for _ in range(epochs):
         for batch in torch.randperm(len(pixels)).split(BATCH):
             optimiser.zero_grad()
             (net(pixels[batch]) - target[batch]).square().mean().backward()

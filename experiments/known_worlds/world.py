@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
-from experiments.known_worlds import discs, discs_photos
+from experiments.known_worlds import car_park, car_park_photos, discs, discs_photos
 from experiments.known_worlds.score import Samples, Target, of_truth
 from experiments.known_worlds.truth import Array, Truth
 from scenefit.scenes.attributes import NodeGroup
@@ -29,7 +29,8 @@ Photos = Callable[[int, int], tuple[Array, Any]]
 @dataclass(frozen=True, eq=False)
 class World:
     """photos: (seed, count) -> images uint8 [N, H, W, 3] and their truth.  true_scenes: (seed, count) -> samples of the
-    truth without images.  pairs: of attributes whose dependence is reported.  painted: by code of its own."""
+    truth without images.  pairs: of attributes whose dependence is reported.  more: columns of scenes that are scored
+    and no attributes, "kind.attribute" -> values [n]."""
 
     name: str
     grammar: sf.Grammar
@@ -38,7 +39,7 @@ class World:
     true_scenes: Callable[[int, int], Samples]
     targets: Sequence[Target]
     pairs: Sequence[tuple[str, str]] = ()
-    painted: bool = True
+    more: Callable[[sf.SceneBatch], dict[str, Array]] = lambda scenes: {}
 
     @property
     def visible(self) -> dict[str, bool]:
@@ -66,11 +67,12 @@ def targets_of(grammar: sf.Grammar, axes: Sequence[str] = ()) -> tuple[Target, .
 def rendered_truth(world: World, truth: Truth, seed: int) -> sf.SceneBatch:
     """The true scenes as scenes of the grammar, for its renderer; attributes that depend on others are computed."""
     def decide(group: NodeGroup) -> dict[str, Array]:
-        columns = truth.columns[group.kind]
+        if group.kind not in truth.columns:
+            return {}
         if len(group) != len(truth.photo[group.kind]) or np.any(group.scene != truth.photo[group.kind]):
             raise ValueError(f"{world.name}: the nodes {group.kind} of the truth are not sorted as the grammar derives "
                              "them; sort them by photo, then by parent")
-        return dict(columns)
+        return dict(truth.columns[group.kind])
 
     return world.grammar.sample(seed, len(truth), decide=decide)
 
@@ -85,12 +87,14 @@ def build_discs(data: Path | None, seed: int) -> World:
                  [("disc.brightness", "dish.lamp"), ("bead.brightness", "dish.lamp")])
 
 
-@dataclass(frozen=True)
-class Entry:
-    """build: (folder of the data or None, seed) -> World.  needs_data: whether the folder has to be given."""
+def build_car_park(data: Path | None, seed: int) -> World:
+    """The same for every seed. What stands in a bay is scored alone and together with the bay's row."""
+    tree = car_park.grammar()
+    counts = [Target("lot", f"n_{kind}", "count") for kind in car_park_photos.WIDTH]
+    odds = [Target("bay", "rule", "choice", given=given) for given in ("", "bay.row")]
+    return World("car_park", tree, car_park.renderer(), car_park_photos.photos,
+                 lambda seed, count: of_truth(car_park_photos.true_scenes(seed, count)),
+                 (*targets_of(tree), *odds, *counts), more=car_park.bays)
 
-    build: Callable[[Path | None, int], World]
-    needs_data: bool = False
 
-
-WORLDS: dict[str, Entry] = {"discs": Entry(build_discs)}
+PAINTED: dict[str, Callable[[Path | None, int], World]] = {"discs": build_discs, "car_park": build_car_park}
