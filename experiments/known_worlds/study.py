@@ -30,7 +30,16 @@ import scenefit as sf
 from experiments.known_worlds import digits, tables
 from experiments.known_worlds.irrelevant import crops
 from experiments.known_worlds.picture import sheet
-from experiments.known_worlds.score import dependence, of_scenes, score, summary
+from experiments.known_worlds.score import (
+    Samples,
+    dependence,
+    difference,
+    of_scenes,
+    of_truth,
+    score,
+    summary,
+    values_of,
+)
 from experiments.known_worlds.visibility import measure
 from experiments.known_worlds.world import HERE, PAINTED, World, recorded
 from scenefit.files.atomic import write_bytes, write_json
@@ -126,7 +135,7 @@ def run(cell: Cell, data: Path | None) -> dict[str, Any]:
     """Fit and score one cell."""
     torch.set_num_threads(1)
     world = WORLDS[cell.world](data, cell.seed)
-    images = photos_of(world, cell)
+    images, own = photos_of(world, cell)
     began, stopped, renders, model = time.process_time(), "", 0, PriorModel(world.grammar, cell.seed)
     if cell.method != "prior":
         for step in sf.fit_steps(world.grammar, world.renderer, images, seed=cell.seed, settings=cell.settings):
@@ -136,28 +145,33 @@ def run(cell: Cell, data: Path | None) -> dict[str, Any]:
                 break
     cost = {"cpu_seconds": round(time.process_time() - began), "renders": renders,
             "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
-    rows, joint = scored(world, model, cell.seed)
+    rows, joint = scored(world, model, cell.seed, own)
     return plain({**asdict(cell), **cost, "stopped": stopped, "commit": commit(), "summary": summary(rows),
                   "dependence": joint, "attributes": rows})
 
 
-def photos_of(world: World, cell: Cell) -> np.ndarray:
-    """The photos uint8 [N, H, W, 3] of a cell."""
+def photos_of(world: World, cell: Cell) -> tuple[np.ndarray, Samples | None]:
+    """The photos uint8 [N, H, W, 3] of a cell, and what is true of them, where it is known."""
     count = round(cell.photos * IRRELEVANT) if cell.irrelevant else 0
     seed = derive_seed(cell.seed, "photos") % 2**31
-    images = world.photos(seed, cell.photos - count)[0]
-    return np.concatenate([images, crops(images.shape[1:3], count, seed)]) if count else images
+    images, truth = world.photos(seed, cell.photos - count)
+    mixed = np.concatenate([images, crops(images.shape[1:3], count, seed)]) if count else images
+    return mixed, None if truth is None else of_truth(truth)
 
 
-def scored(world: World, model: Any, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of each attribute, and correlations of the learned distribution, the prior and the truth."""
+def scored(world: World, model: Any, seed: int, own: Samples | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures of each attribute, and correlations of the learned distribution, the prior and the truth. own: the true
+    scenes of the photos, whose distance to the truth is added as "photos"."""
     learned, prior = (of_scenes(scenes, world.more(scenes)) for scenes in
                       (model.sample(SCENES), world.grammar.sample(derive_seed(seed, "prior"), SCENES)))
     truth = world.true_scenes(TRUE_SEED, TRUE_SCENES)
     draws = [world.true_scenes(TRUE_SEED + 1 + number, DRAWN) for number in range(DRAWS)]
     joint = {name: dependence(world.pairs, part) for name, part in
              (("learned", learned), ("prior", prior), ("truth", truth))}
-    return score(world.targets, world.visible, learned, prior, truth, draws), joint
+    rows = score(world.targets, world.visible, learned, prior, truth, draws)
+    for target in world.targets if own is not None else ():
+        rows[target.key]["photos"] = round(difference(target, values_of(target, own), values_of(target, truth)), 4)
+    return rows, joint
 
 
 def commit() -> str:

@@ -141,13 +141,17 @@ def test_visibility_is_that_of_a_regression_on_held_out_rows() -> None:
 
 def test_a_cell_is_computed_once_and_appears_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "CELLS", tmp_path)
-    monkeypatch.setattr(study, "TRUE_SCENES", 40)
-    monkeypatch.setattr(study, "DRAWN", 10)
+    for name, count in (("SCENES", 100), ("TRUE_SCENES", 300), ("DRAWS", 2)):
+        monkeypatch.setattr(study, name, count)
     cell = study.Cell("discs", "prior", 3, changes=("max_renders=2000",))
     assert cell.path.name == "discs--prior--max_renders=2000--200-photos--seed-3.json"
     assert replace(cell, method="abc").settings.max_renders == 2000
-    monkeypatch.setattr(study, "photos_of", lambda world, cell: None)
-    result = study.run(cell, None)
-    assert result["stopped"] == "" and result["summary"]["worst"] == pytest.approx(1, abs=0.1)
+    small = replace(cell, method="prior", photos=20, irrelevant=True)
+    result = study.run(small, None)
+    images, own = study.photos_of(PAINTED["discs"](None, 0), small)
+    assert images.shape == (20, 128, 128, 3) and own is not None and own.size == 18
+    row = result["attributes"]["dish.lamp"]
+    assert row["floor"] < row["photos"] < row["prior"]  # of 18 photos, of 200, of no photo
+    assert result["stopped"] == "" and result["summary"]["worst"] == pytest.approx(1, abs=0.3)
     text = tables.overview([result, {**result, "seed": 4, "cpu_seconds": 3000}])
-    assert "| discs | prior, max_renders=2000 | 2 |" in text and "1,500" in text
+    assert "| discs | prior, max_renders=2000, 20 photos, 10 % irrelevant | 2 |" in text and "1,500" in text
