@@ -9,6 +9,7 @@ import pytest
 
 import scenefit as sf
 from experiments.known_worlds import car_park_photos, discs_photos, study, tables, visibility
+from experiments.known_worlds.coverage import coverage, matched
 from experiments.known_worlds.score import Samples, Target, dependence, difference, of_scenes, of_truth, score, summary
 from experiments.known_worlds.world import PAINTED, World, rendered_truth
 
@@ -155,3 +156,23 @@ def test_a_cell_is_computed_once_and_appears_in_the_tables(tmp_path: Path, monke
     assert result["stopped"] == "" and result["summary"]["worst"] == pytest.approx(1, abs=0.3)
     text = tables.overview([result, {**result, "seed": 4, "cpu_seconds": 3000}])
     assert "| discs | prior, max_renders=2000, 20 photos, 10 % irrelevant | 2 |" in text and "1,500" in text
+
+
+@pytest.mark.parametrize(("wide", "cover"), [(1.0, (0.5, 0.9)), (0.5, (0.26, 0.59)), (2.0, (0.82, 0.999))])
+def test_coverage_is_that_of_normal_posteriors(wide: float, cover: tuple[float, float]) -> None:
+    rng = np.random.default_rng(0)
+    truth, prior = rng.normal(0, 5, 2000), rng.normal(0, 5, 1000)
+    samples = (truth + rng.normal(0, 1, 2000))[:, None] + wide * rng.normal(0, 1, (2000, 100))
+    found = coverage(Target("dot", "size"), samples, truth, prior)
+    assert (found["cover 50"], found["cover 90"]) == pytest.approx(cover, abs=0.04)
+    assert found["width 90"] == pytest.approx(wide / 5, rel=0.1)
+    assert found["log score"] < found["prior log score"] == pytest.approx(0.5 * np.log(2 * np.pi * np.e * 25), abs=0.1)
+    turned = coverage(Target("dot", "angle", "angle"), samples + 179, truth + 179 - 360, prior)
+    assert turned["cover 90"] == found["cover 90"]
+
+
+def test_objects_are_matched_to_the_nearest_true_ones_within_the_radius() -> None:
+    found, true = np.array([[0, 0], [10, 0], [50, 50.0]]), np.array([[11, 0], [1, 0], [90, 90.0]])
+    rows, columns = matched(found, true, 3)
+    assert (rows.tolist(), columns.tolist()) == ([0, 1], [1, 0])
+    assert matched(found[:0], true, 3)[0].size == 0
