@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.scenes.grammar.domain_randomisation import shrunk as shrunk
     from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation as uniform_randomisation
     from scenefit.scenes.grammar.hierarchy import varying as varying
+    from scenefit.scenes.grammar.positions import positions as positions
     from scenefit.scenes.log_priors import LogNormal as LogNormal
     from scenefit.scenes.log_priors import LogUniform as LogUniform
     from scenefit.scenes.priors import Angle as Angle
@@ -128,6 +129,7 @@ _HOME = {
     "load": "run.load",
     "load_detector": "tasks.detector_file",
     "make_frames": "data.frames",
+    "positions": "scenes.grammar.positions",
     "read_boxes": "data.photos",
     "read_few": "data.photos",
     "read_labelled": "data.photos",

@@ -43,7 +43,8 @@ def check_appearance(frames: Frames, parts: Collection[str] = ()) -> Iterator[tu
     for name in named:
         mine = kind == name
         yield from _named(mine & hidden, mine, MANY, f"of the objects of {name} are mostly hidden by others (less than "
-                          f"{HIDDEN:.0%} of each is visible); lower their number or size, or keep them apart")
+                          f"{HIDDEN:.0%} of each is visible); lower their number or size, or keep them apart "
+                          "(sf.positions)")
         yield from _named(mine & outside, mine, MANY, f"of the objects of {name} lie mostly outside the image; narrow "
                           f"the range of their position, or set LabelPolicy(max_truncation={OUTSIDE})")
         yield from _named(mine & faint, mine & measured, SOME, f"of the visible objects of {name} can hardly be seen: "

@@ -174,12 +174,22 @@ class View(Mapping[str, Array]):
     @cached_property
     def number(self) -> Ints:
         """Which of its parent's children of its kind each node is, from 0: [n]."""
-        return self._here(_sibling_numbers(self._group))
+        return self._here(_siblings(self._group)[0])
+
+    @cached_property
+    def family(self) -> Ints:
+        """Which of the groups of siblings, one parent's children of one kind, each node is of, from 0: [n]."""
+        return self._here(_siblings(self._group)[1])
 
     @property
-    def root(self) -> "View | MixedParents":
-        """The root of each node's scene: the image."""
-        view: View | MixedParents = self
+    def address(self) -> Address:
+        """Of each node, to derive random numbers from [n]."""
+        return self._here(self._group.address)
+
+    @property
+    def root(self) -> Any:
+        """The root of each node's scene: its view."""
+        view: Any = self
         for _ in range(self._group.depth):
             view = view.parent
         return view
@@ -223,14 +233,14 @@ class MixedParents:
         return MixedParents([(mask, view.parent) for mask, view in self._views])
 
 
-def _sibling_numbers(group: NodeGroup) -> Ints:
-    """Each node's number among its parent's children of its kind, in the order of sampling."""
+def _siblings(group: NodeGroup) -> tuple[Ints, Ints]:
+    """Each node's number among its parent's children of its kind, in the order of sampling, and which those are."""
     order = np.lexsort((group.parent_row, group.parent_kind, group.scene))
     parent = np.stack([group.scene, group.parent_kind, group.parent_row])[:, order]
     first = np.flatnonzero(np.append(True, (np.diff(parent) != 0).any(axis=0))[:len(order)])
-    found = np.empty(len(order), np.int64)
-    found[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
-    return found
+    family = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(order))))
+    back = np.argsort(order)
+    return (np.arange(len(order)) - first[family])[back], family[back]
 
 
 def reflect(x: Any) -> Any:
@@ -272,11 +282,11 @@ def moved(form: Form, at: NormalisedValues, offset: Any) -> Array:
         span = at.high - at.low + 1
         return (at.low + np.minimum(np.floor(reflect(at.value + offset) * span), span - 1)).astype(np.int64)
     unit = reflect(at.value + offset)
+    value = at.low + unit * (at.high - at.low)
     if np.any(at.log):
         low, high = (np.log(np.where(at.log, end, 1.0)) for end in (at.low, at.high))
-        moved_log = np.exp(low + unit * (high - low))
-        return np.clip(np.where(at.log, moved_log, at.low + unit * (at.high - at.low)), at.low, at.high)
-    return np.clip(at.low + unit * (at.high - at.low), at.low, at.high)
+        value = np.where(at.log, np.exp(low + unit * (high - low)), value)
+    return np.clip(value, at.low, at.high)
 
 
 def _unit(prior: Prior, values: Array, low: Array, high: Array) -> Array:
