@@ -136,6 +136,7 @@ def run(cell: Cell, data: Path | None) -> dict[str, Any]:
     torch.set_num_threads(1)
     world = WORLDS[cell.world](data, cell.seed)
     images, own = photos_of(world, cell)
+    code = commit()  # before other commits are made beside a long fit
     began, stopped, renders, model = time.process_time(), "", 0, PriorModel(world.grammar, cell.seed)
     if cell.method != "prior":
         for step in sf.fit_steps(world.grammar, world.renderer, images, seed=cell.seed, settings=cell.settings):
@@ -146,7 +147,7 @@ def run(cell: Cell, data: Path | None) -> dict[str, Any]:
     cost = {"cpu_seconds": round(time.process_time() - began), "renders": renders,
             "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
     rows, joint = scored(world, model, cell.seed, own)
-    return plain({**asdict(cell), **cost, "stopped": stopped, "commit": commit(), "summary": summary(rows),
+    return plain({**asdict(cell), **cost, "stopped": stopped, "commit": code, "summary": summary(rows),
                   "dependence": joint, "attributes": rows})
 
 
