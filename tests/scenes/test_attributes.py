@@ -70,6 +70,21 @@ def test_mixed_parents_of_any_type_and_their_parents() -> None:
     assert {leaf.word for leaf in grammar.sample(0, 1)[0].of("leaf")} == {"x", "longer"}
 
 
+def test_a_node_sees_its_root_from_any_depth_and_through_parents_of_several_kinds() -> None:
+    def prior(node):
+        assert "w" in node.root and "v" not in node.root
+        return Constant(node.root["w"] + 1)
+
+    grammar = Grammar("s", {"s": {"w": Uniform(0, 1)}, "a": {}, "b": {}, "leaf": {"x": prior}},
+                      [Rule("s", ["a", "b", "leaf"]), Rule("a", ["leaf"]), Rule("b", [repeat("leaf", 2)])])
+    for scenes in (grammar.sample(0, 9), grammar.sample(0, 9).take([2, 5])):
+        decoded = grammar.decode(scenes, {})[0].tables
+        assert np.array_equal(decoded["leaf"]["x"], decoded["s"]["w"][decoded["leaf"].scene] + 1)
+    wrong = {"s": {}, "a": {}, "leaf": {"x": lambda node: Constant(node.root["size"])}}
+    with pytest.raises(ValueError, match="s, the parent of the parent, has no attribute 'size'"):
+        Grammar("s", wrong, [Rule("s", ["a"]), Rule("a", ["leaf"])])
+
+
 def test_a_kind_at_many_depths_sees_its_own_parent() -> None:
     grammar = Grammar("seed", {"seed": {"length": Constant(64.0)},
                                "twig": {"length": lambda t: Constant(t.parent["length"] / 2)}},

@@ -187,12 +187,11 @@ class View(Mapping[str, Array]):
         return self._here(self._group.address)
 
     @property
-    def root(self) -> Any:
-        """The root of each node's scene: its view."""
-        view: Any = self
-        for _ in range(self._group.depth):
-            view = view.parent
-        return view
+    def root(self) -> "View":
+        """The root of each node's scene."""
+        group = next(group for (_, depth), group in self._above.items() if depth == 0)
+        rows = self._here(self._group.scene)  # a root's row is its scene
+        return View(self._kinds, self._above, group, rows, self._up + self._group.depth, self._accessed)
 
     @cached_property
     def parent(self) -> "View | MixedParents":

@@ -69,8 +69,8 @@ def positions(spacing: Any = None, clusters: Any = None, cluster_radius: Any = N
               **axes: Any) -> dict[str, SiblingPosition]:
     """Attributes of objects that keep apart or clump: siblings (one parent's children of one kind) are placed jointly.
 
-    `"cell": {**sf.positions(x=sf.Uniform(0, 64), y=sf.Uniform(0, 48), spacing=sf.learned(sf.Uniform(0, 1)))}` gives each
-    cell x and y, and the root the attribute cell_spacing.
+    `"cell": {**sf.positions(x=sf.Uniform(0, 64), y=sf.Uniform(0, 48), spacing=sf.learned(sf.Uniform(0, 1)))}` gives
+    each cell x and y, and the root the attribute cell_spacing.
     axes: the coordinates, one or more, with their priors, which each coordinate keeps, whatever the rest.
     spacing: 0 to 1: the least distance between siblings, as a share of that in the densest regular arrangement of as
     many; 0 is independent, at 0.3 no two are very close, 0.8 and above is as even as it gets.
