@@ -16,18 +16,22 @@ from experiments.mnist import world as one
 from experiments.multi_mnist import world as several
 
 SPRITES = 10_000  # digits of MNIST's training part
+MATCH = 1000  # of its test part, each in one photo
 ONE_DIGIT = ("rotation", "rotation_translation", "rotation_wider", "rotation_narrower", "rotation_translation_wider")
 
 
 def build_one(name: str, data: Path | None, seed: int) -> World:
     """A turned, or turned and moved, digit. SystemExit without the data."""
     kind, folder = one.WORLDS[name], _folder(data)
-    sprites = one.load(folder, SPRITES, 1, seed)[0]
+    sprites, match, _ = one.load(folder, SPRITES, MATCH, seed)
     tree = one.grammar(kind.prior, sprites)
     true = one.grammar(kind.target, sprites)
 
     def photos(own: int, count: int) -> tuple[Array, Any]:
-        return one.take_photos(kind, one.load(folder, SPRITES, count, seed)[1], own).images, None
+        if count > MATCH:
+            raise ValueError(f"{name} has {MATCH} photos, got count={count}; take fewer")
+        taken = one.take_photos(kind, match, own).images
+        return taken[np.random.default_rng(own).permutation(MATCH)[:count]], None
 
     return World(name, tree, one.camera(kind, sprites), photos, lambda own, count: of_scenes(true.sample(own, count)),
                  targets_of(tree))

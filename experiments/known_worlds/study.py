@@ -43,7 +43,7 @@ from experiments.known_worlds.score import (
 from experiments.known_worlds.visibility import measure
 from experiments.known_worlds.world import HERE, PAINTED, World, recorded
 from scenefit.files.atomic import write_bytes, write_json
-from scenefit.inference.settings import changed
+from scenefit.inference.settings import METHODS, changed
 from scenefit.nets.model import PriorModel
 from scenefit.scenes.rng import derive_seed
 
@@ -54,7 +54,7 @@ DRAWS, DRAWN = 10, 200  # sets of true scenes for the floor, and scenes in each
 TRUE_SEED = 2**20  # of the truth's samples: none of the photos'
 MOST_SECONDS = 1200  # CPU time, after which a fit is stopped at the next step and measured as it is
 IRRELEVANT = 0.1  # share of irrelevant photos where some are mixed in
-METHODS = ("prior", "auto", "moment-matching", "abc", "meta-sim")
+MAIN = ("prior", "npe", "moment-matching", "abc", "meta-sim")  # methods of the main table, where there is such a method
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with mnist_full.npz; else no world of digits")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=list(WORLDS))
-    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    known = ["prior", *(name for name in METHODS if name != "auto")]
+    parser.add_argument("--methods", nargs="+", choices=known, default=[name for name in MAIN if name in known])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--photos", type=int, nargs="+", default=[200])
     parser.add_argument("--irrelevant", action="store_true", help="a tenth of the photos show something else")

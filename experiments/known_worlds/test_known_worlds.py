@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from experiments.known_worlds import car_park_photos, discs_photos, study, tables, visibility
+from experiments.known_worlds import car_park_photos, digits, discs_photos, study, tables, visibility
 from experiments.known_worlds.coverage import coverage, matched
 from experiments.known_worlds.score import Samples, Target, dependence, difference, of_scenes, of_truth, score, summary
 from experiments.known_worlds.world import PAINTED, World, rendered_truth
@@ -176,3 +176,28 @@ def test_objects_are_matched_to_the_nearest_true_ones_within_the_radius() -> Non
     rows, columns = matched(found, true, 3)
     assert (rows.tolist(), columns.tolist()) == ([0, 1], [1, 0])
     assert matched(found[:0], true, 3)[0].size == 0
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Path:
+    """A folder with digits of noise in MNIST's layout."""
+    rng = np.random.default_rng(0)
+    parts = {name: rng.integers(0, 255, (1200, 28, 28), dtype=np.uint8) for name in ("train_images", "test_images")}
+    labels = {name: np.arange(1200) % 10 for name in ("train_labels", "test_labels")}
+    np.savez(tmp_path / "mnist_full.npz", **parts, **labels)
+    return tmp_path
+
+
+def test_worlds_of_digits_have_photos_and_a_truth_that_their_targets_name(mnist: Path) -> None:
+    for name in ("rotation_translation", "several_digits"):
+        world = digits.BUILDERS[name](mnist, 0)
+        assert np.array_equal(world.photos(1, 5)[0][:2], world.photos(1, 2)[0])
+        truth, prior = world.true_scenes(1, 300), of_scenes(scenes := world.grammar.sample(0, 300), world.more(scenes))
+        rows = score(world.targets, world.visible, truth, prior, truth, [truth])
+        assert all(row["distance"] == 0 < row["prior"] for row in rows.values())
+    assert set(rows) == {"image.n_digit", "digit.digit", "digit.digit given digit.among"}
+    assert rows["digit.digit given digit.among"]["prior"] > rows["digit.digit"]["prior"]
+    with pytest.raises(ValueError, match="1000 photos, got count=2000"):
+        digits.BUILDERS["rotation"](mnist, 0).photos(1, 2000)
+    with pytest.raises(SystemExit, match="--data"):
+        digits.BUILDERS["several_digits"](None, 0)
