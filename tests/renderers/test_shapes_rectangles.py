@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.renderers.shapes import Shapes, outline
+from scenefit.renderers.shapes import Shapes
 from scenefit.scenes.grammar import Grammar, Rule
 from scenefit.scenes.priors import Angle, Uniform
 
@@ -121,4 +121,10 @@ def test_the_angle_turns_the_length_counter_clockwise_and_negative_sides_are_nam
     for name in ("length", "width"):
         with pytest.raises(ValueError, match=rf"shapes\['car'\] needs a number >= 0 for {name}, got -1"):
             frames_of(**{name: -1.0})
-    assert outline.ATTRIBUTES["length"][0] == 0
+
+
+@pytest.mark.parametrize("name", ["width", "corner"])
+def test_a_width_or_corner_without_a_length_is_named(name):
+    with pytest.raises(ValueError, match=rf"shapes\['car'\] has {name} 0\.5, which .* add 'length', in pixels, to it"):
+        frames_of(**{name: 0.5})
+    assert len(frames_of(**{name: 0.0}).objects) == 1

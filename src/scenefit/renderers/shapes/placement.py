@@ -149,6 +149,10 @@ def _columns(scenes: SceneBatch, kind: str, fixed: Mapping[str, float], limits: 
     if np.any(table.depth == 0):
         raise GrammarMismatch(f"the root {kind!r} cannot be a shape, as 0 means 'nothing here' in a mask; make it a "
                               "child")
+    lone = next((name for name in ("width", "corner") if fixed.get(name)), None)
+    if lone and "length" not in fixed and "length" not in table.columns:
+        raise GrammarMismatch(f"shapes[{kind!r}] has {lone} {fixed[lone]:g}, which only rectangles have, but nothing "
+                              "gives a length; add 'length', in pixels, to it or to the grammar")
     return {name: column_of(scenes, kind, name, fixed, limits, device) for name in limits}
 
 
