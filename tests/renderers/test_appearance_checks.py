@@ -57,6 +57,14 @@ def test_each_fault_is_named_with_its_kind_and_share_from_a_share_on(what, text)
     assert warnings(frames(**{what: 4}), ["coin"]) == [], "a part has no pixels of its own"
 
 
+def test_objects_that_leave_no_pixel_are_counted_where_the_renderer_gives_no_areas() -> None:
+    made = frames()
+    masks = np.where(np.isin(np.arange(10), [1, 2, 5, 7])[:, None, None], 0, made.instances)
+    (coin, lid) = warnings(make_frames(made.scenes, made.images, masks))
+    assert coin.startswith("40% of the objects of coin have no visible pixel: they are hidden by others, or outside")
+    assert lid.startswith("40% of the objects of lid have no visible pixel")
+
+
 def test_shares_are_of_the_objects_that_they_speak_of() -> None:
     """Three of the five coins that are visible at all are faint."""
     both = frames(covered=5, faint=8)

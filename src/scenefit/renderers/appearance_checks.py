@@ -31,32 +31,47 @@ def check_appearance(frames: Frames, parts: Collection[str] = ()) -> Iterator[tu
     hidden = (objects.visibility < HIDDEN) & (objects.truncation < 1)
     outside = objects.truncation > OUTSIDE
     seen = (objects.pixels > 0) & (objects.visibility >= 0.5)
-    side = (objects.box[:, 2:] - objects.box[:, :2]).max(axis=1, initial=0)
-    few = np.flatnonzero(seen)[:N_OBJECTS]
-    difference = np.full(len(objects), np.nan)
-    if len(few):
-        stop = int(objects.scene[few[-1]]) + 1
-        difference[:int(np.searchsorted(objects.scene, stop))] = contrast(frames[:stop])
+    difference = _contrast(frames, seen)
     measured = seen & np.isfinite(difference)
     faint = measured & (difference < FAINT)
-    named = [name for name in frames.scenes.tables if name not in parts and np.any(kind == name)]
-    for name in named:
+    for name in frames.scenes.tables:
         mine = kind == name
-        yield from _named(mine & hidden, mine, MANY, f"of the objects of {name} are mostly hidden by others (less than "
-                          f"{HIDDEN:.0%} of each is visible); lower their number or size, or keep them apart "
-                          "(sf.positions)")
+        if name in parts or not mine.any():
+            continue
+        yield from _hidden(frames, name, mine, hidden)
         yield from _named(mine & outside, mine, MANY, f"of the objects of {name} lie mostly outside the image; narrow "
                           f"the range of their position, or set LabelPolicy(max_truncation={OUTSIDE})")
         yield from _named(mine & faint, mine & measured, SOME, f"of the visible objects of {name} can hardly be seen: "
                           f"their colour differs from their surroundings by less than {FAINT:.0%}; change their colour "
                           f"or the background's, or set LabelPolicy(min_contrast={FAINT})")
-        yield from _named(mine & seen & (side < SMALL), mine & seen, SOME, f"of the visible objects of {name} are "
-                          f"under {SMALL:g} pixels wide and high; raise the lower end of their size, or enlarge the "
-                          "images")
+        small = (objects.box[:, 2:] - objects.box[:, :2]).max(axis=1, initial=0) < SMALL
+        yield from _named(mine & seen & small, mine & seen, SOME, f"of the visible objects of {name} are under "
+                          f"{SMALL:g} pixels wide and high; raise the lower end of their size, or enlarge the images")
     yield from (("warning", text) for text in _plain(frames, measured & ~faint))
-    if named and measured.any():
+    if measured.any():
         yield "ok", (f"{hidden.mean():.0%} of the objects are mostly hidden, {outside.mean():.0%} mostly outside the "
                      f"image; {faint.sum() / measured.sum():.0%} of the visible ones can hardly be seen")
+
+
+def _hidden(frames: Frames, name: str, mine: Mask, hidden: Mask) -> Iterator[tuple[str, str]]:
+    """Objects of a kind of which little or nothing can be seen."""
+    fix = "lower their number or size, or keep them apart (sf.positions)"
+    yield from _named(mine & hidden, mine, MANY, f"of the objects of {name} are mostly hidden by others (less than "
+                      f"{HIDDEN:.0%} of each is visible); {fix}")
+    if name not in frames.area:  # then objects without a pixel are not among the labels
+        nodes = np.arange(len(frames.scenes.tables[name]))
+        yield from _named(nodes >= (mine & (frames.objects.pixels > 0)).sum(), nodes >= 0, MANY,
+                          f"of the objects of {name} have no visible pixel: they are hidden by others, or outside the "
+                          f"image; {fix}")
+
+
+def _contrast(frames: Frames, seen: Mask) -> NDArray[np.float64]:
+    """The contrast of each object [m]; NaN from the image after the one with the last that is measured."""
+    out, few = np.full(len(frames.objects), np.nan), np.flatnonzero(seen)[:N_OBJECTS]
+    if len(few):
+        stop = int(frames.objects.scene[few[-1]]) + 1
+        out[:int(np.searchsorted(frames.objects.scene, stop))] = contrast(frames[:stop])
+    return out
 
 
 def _named(bad: Mask, of: Mask, least: float, text: str) -> Iterator[tuple[str, str]]:
