@@ -19,6 +19,9 @@ from scenefit.nets.quantile_offsets import normal_score
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import RenderError, batches
 from scenefit.scenes.grammar import Grammar, Rule, repeat
+from scenefit.scenes.grammar.hierarchy import varying
+from scenefit.scenes.grammar.positions import positions
+from scenefit.scenes.log_priors import LogNormal, LogUniform
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 MIDDLE = Normal(50, 8, 0, 100)  # 0.01 of its bounds is one grey level of the toy renderer, so rounding changes nothing
@@ -246,6 +249,9 @@ CONDITIONAL = {
     "recursive": BODY,
     "angles at the seam": chain(a={"yaw": learned(Angle(179, 4))}, b={"yaw": lambda b: Angle(b.parent["yaw"], 4)},
                                 c={"yaw": learned(lambda c: Angle(c.parent["yaw"], 4))}),
+    "logarithmic": chain(a={"w": learned(LogUniform(2, 50))},
+                         b={"x": learned(lambda b: LogNormal(b.parent["w"], 1, 1, 99))}),
+    "varying": chain(a={}, b={"x": learned(varying(LogUniform(2, 50), spread=Uniform(0.1, 0.5)))}),
     "angle of its own": one(yaw=learned(lambda d: Angle(0, 90)))}
 
 
@@ -293,6 +299,16 @@ def test_a_child_that_steps_over_the_seam_has_no_jump_in_its_slope():
     assert np.sum(np.abs(np.abs(yaw) - 180) < 0.03) > 10  # so near that the nudge of the slope crosses
     found = slopes(attach(grammar, edit).tables["b"]["yaw"].sum(), edit)["a", "yaw"]
     np.testing.assert_allclose(found, 2 * 360, rtol=1e-3)  # two children each
+
+
+def test_a_sibling_that_is_pushed_over_an_edge_has_no_jump_in_its_slope():
+    place = positions(x=Uniform(0, 9), spacing=learned(Uniform(0, 0.9)))
+    grammar, n = Grammar("a", {"a": {}, "b": place}, [Rule("a", [repeat("b", 10)])]), 4000
+    edit, key = SceneDistribution(grammar).edit(0, n), ("a", "b_spacing")
+    up, down = (np.asarray(perturbed(grammar, edit, {key: np.full(n, step)}).tables["b"]["x"])
+                for step in (1e-4, -1e-4))
+    assert np.any(np.abs(up - down) > 8)
+    assert np.abs(slopes(attach(grammar, edit).tables["b"]["x"].sum(), edit)[key]).max() < 9 / 2e-4 / 10
 
 
 def test_a_folded_value_has_the_slope_of_its_reflection():

@@ -23,6 +23,7 @@ from scenefit.renderers.batches import scenes_at_once
 from scenefit.scenes.attributes import Attribute, Key, NormalisedValues, moved
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
+from scenefit.scenes.grammar.positions import JointPosition
 from scenefit.scenes.priors import wrap
 from scenefit.scenes.scene import Ints, SceneBatch
 
@@ -178,6 +179,9 @@ def _through_parents(grammar: Grammar, edit: Edit, source: Attribute, targets: l
             change = (np.asarray(up.tables[target[0]][target[1]], float) - down.tables[target[0]][target[1]])
             if grammar.attributes[target[0]][target[1]].circular:
                 change = wrap(change)
+            elif isinstance(grammar.attributes[target[0]][target[1]].prior, JointPosition):
+                values = np.asarray(up.tables[target[0]][target[1]], float)  # some step over an edge to the other side
+                change[np.abs(change) > 0.5 * np.ptp(values)] = 0.0
             if target == source.key:
                 change[rows] = 0.0  # its own slope is known exactly
             at = np.flatnonzero(change)
