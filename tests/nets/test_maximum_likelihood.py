@@ -1,4 +1,4 @@
-"""The scene distribution fitted to samples: marginal distributions, dependence on the context, and none where none is."""
+"""The scene distribution fitted to samples: its marginal distributions and weights."""
 
 import numpy as np
 import pytest

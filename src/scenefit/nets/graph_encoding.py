@@ -84,7 +84,7 @@ def outputs_by_chunk(network: Callable[[Mapping[str, Tensor], Tensor], Mapping[s
 
 class Contexts:
     """What an attribute may depend on, as inputs [n, F] of each node of a group: its number among its siblings, its own
-    attributes, and, for each kind that can be above it, whether there is one, and the attributes of the nearest.
+    attributes, and, for each kind that can be above it, whether there is one, and the same of the nearest.
 
     One object serves one batch of scenes, whose groups may be in progress (`Grammar.decode`): attributes of ancestors
     are final then, and those of the node itself as far as `inputs_of` says.
@@ -96,7 +96,7 @@ class Contexts:
 
     def width(self, kind: str) -> int:
         """F of a kind."""
-        return 1 + _width(self.columns[kind]) + sum(1 + _width(self.columns[above]) for above in self.above[kind])
+        return 1 + _width(self.columns[kind]) + sum(2 + _width(self.columns[above]) for above in self.above[kind])
 
     def inputs_of(self, a: Attribute) -> np.ndarray:
         """Which inputs [F] attribute a may use: of its own node the earlier attributes, the counts, and those that
@@ -117,19 +117,19 @@ class Contexts:
         key = group.kind, group.depth
         if key not in self._above:
             self._above[key] = self._of_ancestors(groups, group)
-        number = np.log1p(View(self.grammar.kinds, groups, group).number)
-        return np.concatenate([number[:, None], self._own(group), self._above[key]], axis=1)
+        return np.concatenate([self._own(groups, group), self._above[key]], axis=1)
 
-    def _own(self, group: NodeGroup) -> np.ndarray:
+    def _own(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
+        number = np.log1p(View(self.grammar.kinds, groups, group).number)
         blocks = [_block(column, np.asarray(group.columns[column.name])) for column in self.columns[group.kind]]
-        return np.concatenate([np.zeros((len(group), 0)), *blocks], axis=1)
+        return np.concatenate([number[:, None], *blocks], axis=1)
 
     def _of_ancestors(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
-        parts = {kind: np.zeros((len(group), 1 + _width(self.columns[kind]))) for kind in self.above[group.kind]}
+        parts = {kind: np.zeros((len(group), 2 + _width(self.columns[kind]))) for kind in self.above[group.kind]}
         for kind, rows, at, above in _ancestors(groups, self.grammar.kinds, group):
             new = parts[kind][rows, 0] == 0  # not yet a nearer one of this kind
             parts[kind][rows[new], 0] = 1
-            parts[kind][rows[new], 1:] = self._own(above)[at[new]]
+            parts[kind][rows[new], 1:] = self._own(groups, above)[at[new]]
         return np.concatenate([np.zeros((len(group), 0)), *parts.values()], axis=1)
 
 

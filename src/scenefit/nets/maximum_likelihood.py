@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from scipy import special
 
-from scenefit.nets.conditional_offsets import RANKS, ConditionalDensity
+from scenefit.nets.conditional_offsets import BINS, RANKS, ConditionalDensity
+from scenefit.nets.conditional_training import NodeData, bins_of, train_density
+from scenefit.nets.graph_encoding import Contexts
 from scenefit.nets.graph_network import parameter_name
 from scenefit.nets.quantile_offsets import KNOTS
 from scenefit.nets.sampling import log_probabilities
@@ -26,33 +28,38 @@ from scenefit.scenes.scene import SceneBatch
 
 EMPTY_BINS = 360  # of a turn, among which the emptiest place of angles is sought
 SMOOTH = 8  # bins: standard deviation of the window for that
+STEPS = 150  # of training for each attribute, twice
 PRIOR_SCENES = 64  # in which the form of a conditional prior is measured
 
 
 def fit_distribution(distribution: SceneDistribution, scenes: SceneBatch, keys: Collection[Key], seed: int,
-                     log_weight: Array | None = None, photo: Array | None = None) -> SceneDistribution:
+                     log_weight: Array | None = None, photo: Array | None = None,
+                     steps: int = STEPS) -> SceneDistribution:
     """A copy whose attributes of these keys, (kind, name), are distributed as in scenes; all others stay as they are.
     The key (kind, "rule") is that of a kind's choice of rules.
 
     scenes: samples of photos' posteriors; their columns are the data.  log_weight [S]: of each scene, for importance
-    weights; -inf leaves it out.  photo [S]: which photo each is of; by default each is of another.
+    weights; -inf leaves it out.  photo [S]: which photo each is of; by default each is of another, so it is needed
+    wherever a photo has several: a dependence is kept only if photos that were held out confirm it.  steps: of training
+    for each attribute, twice; 0 leaves all attributes independent of their context.
     Attributes that an aggregate posterior or a structure policy decides are left alone.
     ValueError for unknown keys, weights that are no numbers, or without a scene.
     """
     grammar, weight = distribution.grammar, _weights(distribution.grammar, scenes, keys, log_weight, photo)
-    fitted, densities = distribution.copy(), {}
+    photo = np.arange(len(scenes)) if photo is None else np.asarray(photo)
+    fitted, densities, contexts = distribution.copy(), {}, Contexts(grammar, distribution.columns)
+    inputs = _inputs(contexts, scenes, {kind for kind, _ in keys}) if steps else {}
     for a in grammar.learned:
-        own = weight[scenes.tables[a.kind].scene]
+        table = scenes.tables[a.kind]
+        own, own_seed = weight[table.scene], derive_seed(seed, f"{a.kind}.{a.name}")
         if a.key not in keys or fitted.is_decided(a) or not own.any():
             continue
         density = densities[a] = fitted.density(a)
         _remove_network(fitted, a)
-        if a.form == "choice":
-            codes = a.choice.codes(np.asarray(scenes.tables[a.kind][a.name]))
-            fitted.set_odds(a, np.bincount(codes, own, len(a.choice.options)))
-        else:
-            residual = _residuals(grammar, scenes, a, np.random.default_rng(derive_seed(seed, a.name)))
-            _fit_marginal(fitted, a, density, scenes, residual, own)
+        code, share = _fit_marginal(fitted, a, density, scenes, own, own_seed)
+        if steps and not a.count:
+            data = NodeData(inputs[a.kind], contexts.inputs_of(a), code, own, photo[table.scene], share)
+            train_density(density, data, own_seed, steps)
     for kind in grammar.learned_heads if fitted.structure is None else ():
         own = weight[scenes.tables[kind].scene]
         if (kind, "rule") in keys and own.any():
@@ -80,15 +87,40 @@ def unwrap_at_emptiest(turns: Array, weight: Array) -> Array:
 
 
 def _fit_marginal(fitted: SceneDistribution, a: Attribute, density: ConditionalDensity, scenes: SceneBatch,
-                  residual: Array, weight: Array) -> None:
-    """Give a number the quantiles of its residuals: the curve as far as it can, the density's table the rest."""
-    values = unwrap_at_emptiest(residual, weight) if a.circular else residual
+                  weight: Array, seed: int) -> tuple[Array, Array]:
+    """Give an attribute the shares of its options, or its quantiles: the curve as far as it can, the density's table
+    the rest. Returns each node's option or bin of ranks [n], and the share of each [B]."""
+    if a.form == "choice":
+        code = a.choice.codes(np.asarray(scenes.tables[a.kind][a.name]))
+        fitted.set_odds(a, np.bincount(code, weight, len(a.choice.options)))
+        return code, fitted.odds(a)
+    values = _residuals(fitted.grammar, scenes, a, np.random.default_rng(seed))
+    values = unwrap_at_emptiest(values, weight) if a.circular else values
     form = _prior_form(fitted.grammar, a, scenes, special.ndtr(KNOTS))
     fitted.set_offsets(a, weighted_quantiles(values, weight, special.ndtr(KNOTS)) - form)
     fitted.set_sigma(a, SIGMA_FLOOR)
     with torch.no_grad():
         curve = fitted.offset(a, special.ndtri(RANKS)).double().numpy()
         density.table.copy_(torch.from_numpy(weighted_quantiles(values, weight, RANKS) - curve))
+    return bins_of(_ranks(values, weight)), np.full(BINS, 1 / BINS)
+
+
+def _ranks(values: Array, weight: Array) -> Array:
+    """The rank, 0..1, of each value [n] among all."""
+    order = np.argsort(values, kind="stable")
+    ranks = np.empty(len(values))
+    ranks[order] = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
+    return ranks
+
+
+def _inputs(contexts: Contexts, scenes: SceneBatch, kinds: Collection[str]) -> dict[str, Array]:
+    """Contexts [n, F] of the nodes of these kinds."""
+    groups = node_groups(scenes)
+    parts = {kind: [np.zeros((0, contexts.width(kind)))] for kind in kinds}
+    for group in groups.values():
+        if group.kind in kinds:
+            parts[group.kind].append(contexts.of(groups, group))
+    return {kind: np.concatenate(several) for kind, several in parts.items()}
 
 
 def _remove_network(fitted: SceneDistribution, a: Attribute) -> None:

@@ -261,7 +261,7 @@ def _sample_group(distribution: SceneDistribution, a: Attribute, network: Tensor
     log-probabilities [n]. network [all nodes, outputs]: its part."""
     u, network = uniform(group.address, a.name), network[group.start:group.start + len(group)]
     if a.form == "choice":
-        return sample_choices(distribution.logits[_name(a)] + network + torch.from_numpy(given), u)
+        return sample_choices(distribution.logits[_name(a)] + network + torch.from_numpy(given).float(), u)
     offset, log_prob = distribution._sample_offset(a, NETWORK_SCALE * network[:, 0], group.address,
                                                    special.ndtri(given))
     change = distribution.conditional[_name(a)].quantile(given) + from_median(a, view, u)
