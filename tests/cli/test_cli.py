@@ -313,7 +313,7 @@ def test_budgets_are_kept_and_told(world, tmp_path):
     (["--device", "tpu"], "--device must be one of auto, cpu, cuda, got tpu"),
     (["--gradient", "guess"], "descent.gradient must be one of auto, pathwise, finite-difference, spsa, "
                               "score-function, got 'guess'"),
-    (["--method", "look"], "method must be one of auto, moment-matching, abc, cma-es, meta-sim, none, or"),
+    (["--method", "look"], "method must be one of auto, npe, moment-matching, abc, cma-es, meta-sim, none, or"),
     (["--set", "descent.batch=100"], "descent.batch must be a multiple of 64, got 100"),
     (["--set", "descent.batch=many"], "--set descent.batch=many: descent.batch needs a value of type int"),
     (["--set", "method.refine=maybe"], "--set method.refine=maybe: method.refine needs true or false"),
@@ -324,7 +324,7 @@ def test_budgets_are_kept_and_told(world, tmp_path):
     (["--set", "descent.steps=3"], "--set descent.steps=3: descent.steps has an option of its own; give --steps 3"),
     (["--set", "max_renders=50"], "max_renders has an option of its own; give --max-renders 50"),
     (["--set", "method=abc"], "method has an option of its own; give --method abc"),
-    (["--method", ""], "method must be one of auto, moment-matching, abc, cma-es, meta-sim, none, or"),
+    (["--method", ""], "method must be one of auto, npe, moment-matching, abc, cma-es, meta-sim, none, or"),
     (["--method", "abc", "--set", "method.refine=true"], "--set method.refine=true: settings that can be set so are"),
     (["--set", "nonsense"], "--set nonsense: settings that can be set so are"),
     (["--seed", "-1"], "greater than or equal to 0"),

@@ -516,7 +516,7 @@ def test_a_renderer_that_gives_nan_is_named_with_its_scene():
 @pytest.mark.parametrize("make, text", [
     (lambda: Descent(gradient="best"), "descent.gradient must be one of auto, pathwise, finite-difference, spsa, "
                                        "score-function, got 'best'"),
-    (lambda: Settings("infer"), "method must be one of auto, moment-matching, abc, cma-es, meta-sim, none, or the "
+    (lambda: Settings("infer"), "method must be one of auto, npe, moment-matching, abc, cma-es, meta-sim, none, or the "
                                 "settings of one, got 'infer'"),
     (lambda: TaskReward("detect"), "task.gradient must be one of influence, reinforce, none, got 'detect'"),
     (lambda: Descent(batch=100), "descent.batch must be a multiple of 64, got 100"),

@@ -134,7 +134,7 @@ def test_perfect_outputs_have_no_loss_and_decode_to_the_boxes():
     box, code = [[3.0, 5, 25, 20], [30, 10, 38, 19], [41, 22, 62, 46]], [0, 1, 1]
     targets, out = Targets(torch.tensor([box]), torch.tensor([code]), EVEN), perfect(box, code)
     assert loss(out, targets, 2, 4)[0] < 0.01
-    found, score, kind = decode(out, 2, 4, 3)
+    found, score, kind, _ = decode(out, 2, 4, 3)
     assert (score > 0.99).all() and sorted(kind[0].tolist()) == code
     order = found[0, :, 0].argsort()
     np.testing.assert_allclose(found[0][order], box, atol=1e-3)

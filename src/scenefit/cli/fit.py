@@ -60,7 +60,7 @@ def fit(
     minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new step after this time. The result "
                                                   "then depends on the machine's speed.", show_default=False)] = None,
     device: DeviceOption = "cpu",
-    method: Annotated[str | None, typer.Option("--method", metavar="auto|moment-matching|abc|cma-es|meta-sim|none",
+    method: Annotated[str | None, typer.Option("--method", metavar="auto|npe|moment-matching|abc|cma-es|meta-sim|none",
                                                help="How to learn. auto: moment-matching. abc: joint posterior of each "
                                                "photo's image attributes. meta-sim: as in the paper.",
                                                show_default="auto")] = None,

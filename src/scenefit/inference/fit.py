@@ -19,6 +19,7 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import as_labelled, as_photos, few_photos
 from scenefit.files.caller import warn
 from scenefit.inference.arguments import check_fit
+from scenefit.inference.npe.method import load_network
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
 from scenefit.inference.stages.regression_abc import load_detector
@@ -149,7 +150,7 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
     first, cpu, wall = 0, time.process_time(), time.monotonic()
     if saved is not None:
         first, cpu, wall = int(saved["piece"]) + 1, cpu - float(saved["cpu_seconds"]), wall - float(saved["seconds"])
-        state = load(problem, saved, load_detector)
+        state = load(problem, saved, load_detector, load_network)
     for number, (stage, step) in enumerate(steps[first:], first):
         if not within_budget(problem, state, stage, step, (time.monotonic() - wall) / 60):
             continue

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol
 
+from scenefit.inference.npe.method import Npe
 from scenefit.inference.stages.cma_es import CmaEs
 from scenefit.inference.stages.meta_sim import MetaSim, NoMethod
 from scenefit.inference.stages.mmd_descent import Descent
@@ -50,7 +51,7 @@ class Method(Protocol):
 
 
 METHODS: dict[str, Any] = {"auto": MomentMatching, **{
-    method.name: method for method in (MomentMatching, RegressionAbc, CmaEs, MetaSim, NoMethod)}}
+    method.name: method for method in (Npe, MomentMatching, RegressionAbc, CmaEs, MetaSim, NoMethod)}}
 METHOD_PARTS = tuple(name for name in vars(Method) if not name.startswith("_"))
 MIN_STEPS = 10  # renders for each of at least four pieces of work
 

@@ -67,6 +67,19 @@ class SummaryStatistics:
         return torch.from_numpy(out)
 
 
+@torch.no_grad()
+def colour_and_sharpness(images: Images) -> Tensor:
+    """Statistics float32 [S, F] of colours and sharpness alone; an image's do not depend on the others."""
+    parts = []
+    for first in range(0, len(images), CHUNK):
+        part = images[first:first + CHUNK]
+        padded = np.concatenate([part, np.zeros((CHUNK - len(part), *part.shape[1:]), np.uint8)])
+        pixels = to_tensor(padded)
+        parts.append(torch.cat([_colours(pixels), _sharpness(pixels)], 1)[:len(part)])
+        release(images)
+    return torch.cat(parts)
+
+
 def summary_statistics_for(photos: Images) -> SummaryStatistics:
     """Statistics whose histogram resolves the colours of these photos [N, H, W, 3]."""
     pixels = photos[:, ::8, ::8].reshape(-1, 3) / 255.0

@@ -151,9 +151,16 @@ def loss(out: Tensor, targets: Targets, classes: int, stride: int) -> Tensor:
     return (weight * focal).sum((1, 2, 3)) + 2 * (near * (1 - _giou(predicted, side))).sum((1, 2))
 
 
-def _target_maps(targets: Targets, classes: int, stride: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Heat [N, C, h, w]; the weight of each cell's box [N, h, w], which sums to its class's over an object; distances
-    to the sides of that box [N, 4, h, w], pixels."""
+def cell_owners(targets: Targets, stride: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The weight of each cell's object in losses of attributes [N, h, w], which sums to 1 over an object, and which of
+    the M boxes that object is [N, h, w]."""
+    each = _bells(targets, stride, height, width)
+    near, owner, total = _nearest(each)
+    return near / total.gather(1, owner.flatten(1)).view_as(near).clamp(min=1e-6), owner
+
+
+def _bells(targets: Targets, stride: int, height: int, width: int) -> Tensor:
+    """Each object's heat [N, M, h, w], 1 at its centre."""
     box, real = targets.box, targets.code >= 0
     x, y = centres(height, width, stride, box.device)
     middle, size = (box[..., :2] + box[..., 2:]) / 2, box[..., 2:] - box[..., :2]
@@ -162,11 +169,25 @@ def _target_maps(targets: Targets, classes: int, stride: int, height: int, width
     spread = (size / stride * SPREAD).clamp(min=MIN_SPREAD)
     bell = [(-((axis / stride - 0.5 - cell[..., d, None]) / spread[..., d, None]).square() / 2).exp()
             for d, axis in enumerate((x, y))]
-    each = bell[1][..., :, None] * bell[0][..., None, :] * real[..., None, None]  # [N, M, h, w]
-    heat = torch.stack([(each * (targets.code == code)[..., None, None]).amax(1) for code in range(classes)], 1)
-    best, owner = each.max(1)  # the object that a cell belongs to
+    return bell[1][..., :, None] * bell[0][..., None, :] * real[..., None, None]
+
+
+def _nearest(each: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each object's heat [N, M, h, w]: that of the nearest [N, h, w], 0 where it is low; which that is [N, h, w];
+    the sum over each object's cells [N, M]."""
+    best, owner = each.max(1)
     near = torch.where(best >= MIN_HEAT, best, 0)
-    total = torch.zeros_like(box[..., 0]).scatter_add(1, owner.flatten(1), near.flatten(1))
+    total = torch.zeros(each.shape[:2], device=each.device).scatter_add(1, owner.flatten(1), near.flatten(1))
+    return near, owner, total
+
+
+def _target_maps(targets: Targets, classes: int, stride: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Heat [N, C, h, w]; the weight of each cell's box [N, h, w], which sums to its class's over an object; distances
+    to the sides of that box [N, 4, h, w], pixels."""
+    box, each = targets.box, _bells(targets, stride, height, width)
+    x, y = centres(height, width, stride, box.device)
+    heat = torch.stack([(each * (targets.code == code)[..., None, None]).amax(1) for code in range(classes)], 1)
+    near, owner, total = _nearest(each)
     each_weight = targets.weight[targets.code.clamp(min=0)] / total.clamp(min=1e-6)
     weight = near * each_weight.gather(1, owner.flatten(1)).view_as(near)
     own = box.gather(1, owner.flatten(1)[..., None].expand(-1, -1, 4)).transpose(1, 2).unflatten(2, (height, width))
@@ -184,9 +205,9 @@ def _giou(first: Tensor, second: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode(out: Tensor, classes: int, stride: int, max_boxes: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The max_boxes highest peaks of each image: box [N, max_boxes, 4] in pixels, confidence and class
-    [N, max_boxes]."""
+def decode(out: Tensor, classes: int, stride: int, max_boxes: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The max_boxes highest peaks of each image: box [N, max_boxes, 4] in pixels; confidence, class and cell (its
+    number in the map, row by row), each [N, max_boxes]."""
     heat = out[:, :classes].sigmoid()
     heat = heat * (heat == F.max_pool2d(heat, 3, 1, 1))
     height, width = heat.shape[2:]
@@ -194,7 +215,8 @@ def decode(out: Tensor, classes: int, stride: int, max_boxes: int) -> tuple[Tens
     score, at = heat.flatten(1).sort(dim=1, descending=True, stable=True)
     score, at = score[:, :max_boxes], at[:, :max_boxes]
     code, cell = at // (height * width), at % (height * width)
-    side = (out[:, classes:].clamp(max=8).exp() * stride).flatten(2).gather(2, cell[:, None].expand(-1, 4, -1))
+    sides = (out[:, classes:classes + 4].clamp(max=8).exp() * stride).flatten(2)
+    side = sides.gather(2, cell[:, None].expand(-1, 4, -1))
     x, y = centres(height, width, stride, out.device)
     x, y = x[cell % width], y[cell // width]
-    return torch.stack([x - side[:, 0], y - side[:, 1], x + side[:, 2], y + side[:, 3]], 2), score, code
+    return torch.stack([x - side[:, 0], y - side[:, 1], x + side[:, 2], y + side[:, 3]], 2), score, code, cell

@@ -209,7 +209,8 @@ class Detect:
         parts: list[tuple[NDArray[Any], ...]] = []
         for rows in _chunks(len(images)):
             maps = [m.to(self.device) for m in self.maps(network, images[rows.numpy()])]
-            peaks = [v.cpu() for v in decode(network(maps), len(self.classes), network.stride, self.max_detections)]
+            found = decode(network(maps), len(self.classes), network.stride, self.max_detections)
+            peaks = [values.cpu() for values in found[:3]]
             parts += [self._kept(box, score, code, images.shape[1:3]) for box, score, code in zip(*peaks, strict=True)]
         parts = parts[:len(images)]
         if not parts:

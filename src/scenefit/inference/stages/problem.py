@@ -22,6 +22,7 @@ from scenefit.metrics.objective import objective as make_objective
 from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
 from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import fill, with_parts_of
+from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import image_chunks
@@ -103,6 +104,7 @@ class State:
 
     distribution: of the scenes.  regressor: predicts attributes from images; its inner features measure the distance.
     objective: that distance, once it means something.  detector: finds objects in photos, for the ABC's statistics.
+    posterior: predicts single objects, for "npe".  diagnostics: of its predictions, such as "r2:coin.radius".
     average: running mean of the descent's parameters.  start: parameters that the descent started from.
     optimiser: moments of Adam, "number:name" -> value.  losses: of CMA-ES, [generations, candidates].
     baseline: running mean of the task's metric.  renders, trainings: in all so far.
@@ -116,6 +118,8 @@ class State:
     start: Mapping[str, Tensor]
     objective: Objective | None = None
     detector: Detector | None = None
+    posterior: ObjectNetwork | None = None
+    diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
     optimiser: Mapping[str, Tensor] = field(default_factory=dict)
     losses: Tensor | None = None
     baseline: float = NAN
@@ -211,6 +215,8 @@ def tensors(state: State) -> dict[str, Tensor]:
     networks = {"transformer": state.distribution.state_dict(), "reader": state.regressor.state_dict(),
                 "average": state.average, "warm": state.start,
                 "finder": {} if state.detector is None else state.detector.state_dict(), "adam": state.optimiser,
+                "posterior": {} if state.posterior is None else state.posterior.state_dict(),
+                "diagnostics": state.diagnostics,
                 "cma": {} if state.losses is None else {"losses": state.losses}}
     for part, values in networks.items():
         out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
@@ -218,8 +224,9 @@ def tensors(state: State) -> dict[str, Tensor]:
 
 
 def load(problem: Problem, saved: Mapping[str, Tensor],
-         load_detector: Callable[[Problem, Mapping[str, Tensor]], Detector]) -> State:
-    """The state that `tensors` was made of. load_detector: makes one from its weights.
+         load_detector: Callable[[Problem, Mapping[str, Tensor]], Detector],
+         load_posterior: Callable[[Problem, Mapping[str, Tensor]], ObjectNetwork]) -> State:
+    """The state that `tensors` was made of. load_detector, load_posterior: make a network from its weights.
 
     ValueError where it does not fit the grammar.
     """
@@ -233,7 +240,9 @@ def load(problem: Problem, saved: Mapping[str, Tensor],
     fill(distribution, parts["transformer"], "state")
     fill(regressor, parts["reader"], "state of the regressor")
     renders, trainings = (int(count) for count in saved["counts"])
-    weights = parts.get("finder")
+    weights, own = parts.get("finder"), parts.get("posterior")
     return State(distribution, regressor, parts["average"], parts["warm"], problem.objective(regressor),
-                 None if weights is None else load_detector(problem, weights), parts.get("adam", {}),
-                 parts.get("cma", {}).get("losses"), float(saved["baseline"]), renders, trainings)
+                 None if weights is None else load_detector(problem, weights),
+                 None if own is None else load_posterior(problem, own), parts.get("diagnostics", {}),
+                 parts.get("adam", {}), parts.get("cma", {}).get("losses"), float(saved["baseline"]), renders,
+                 trainings)

@@ -1,0 +1,1 @@
+"""Sequential, tiled neural posterior estimation: one module for each step of a round."""

@@ -1,0 +1,207 @@
+"""The method "npe": sequential, tiled neural posterior estimation for scene graphs.
+
+Each round simulates scenes of a proposal, trains networks that predict attributes of images and of single objects,
+infers posterior samples of the photos, corrects them by predictions on renders of the present distribution, whose truth
+is known, and fits the distribution of scenes to them (Papamakarios and Murray 2016; Greenberg et al. 2019; tiled:
+Patel et al. 2025). The first proposal is uniform within all bounds; later ones lie near the photos.
+
+Legend: S scenes; N photos; R targets.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.inference.npe.diagnostics import MIN_R2, r_squared
+from scenefit.inference.npe.infer import infer
+from scenefit.inference.npe.matching import Known, Predictions
+from scenefit.inference.npe.propose import proposal
+from scenefit.inference.npe.simulate import Simulations, simulate
+from scenefit.inference.npe.statistics import ImageRegression, fit_image_regression, object_statistics
+from scenefit.inference.npe.train import train_objects
+from scenefit.inference.npe.update import update
+from scenefit.inference.stages.problem import Problem, Stage, State, moved
+from scenefit.inference.stages.regressor import Regressor
+from scenefit.inference.stages.setting_types import check_types
+from scenefit.metrics.features import compute
+from scenefit.metrics.summary_statistics import colour_and_sharpness
+from scenefit.nets.attribute_regressor import MAX_SIDE, AttributeRegressor, train, training_images
+from scenefit.nets.object_network import ObjectNetwork
+from scenefit.nets.object_predictions import no_objects, predict_objects
+from scenefit.nets.object_targets import ObjectSpec, object_kinds, object_spec, single_kinds
+from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers import render
+from scenefit.renderers.batches import scenes_at_once
+from scenefit.scenes.attributes import Key
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+
+Images = NDArray[np.uint8]
+N_SHOWN = 32  # renders, to see which kinds are objects
+SIMULATED_PIXELS = 2**25  # of a round's renders, by default: 2,048 of 128x128, 512 of 256x256
+MIN_RENDERS, MAX_RENDERS = 400, 4096  # of a round, by default
+HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
+COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
+COMPARED_SMALL = 512
+CORRECTIONS = 2  # of a round
+FIRST_RATE, LATER_RATE = 4e-3, 2e-3
+
+
+@dataclass(frozen=True)
+class Npe:
+    """The method "npe": sequential, tiled neural posterior estimation.
+
+    rounds: of simulation, training, inference and correction.  renders: of each round; 0 chooses by the size of the
+    images.  steps: of training of the network of single objects in the first round; later rounds take half as many.
+    samples: of each photo's posterior.
+    """
+
+    rounds: int = 3
+    renders: int = 0
+    steps: int = 300
+    samples: int = 4
+
+    name = "npe"
+    descent_steps = 0
+    learning_rate = 0.01
+
+    def __post_init__(self) -> None:
+        check_types(self, "method.")
+        for name in ("rounds", "steps", "samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"method.{name} must be at least 1, got {getattr(self, name)}")
+        if self.renders and self.renders < 64:
+            raise ValueError(f"method.renders must be 0, or at least 64 renders a round, got {self.renders}")
+
+    def check(self, problem: Problem) -> None:
+        """Any learned attribute will do."""
+
+    def within(self, max_renders: int) -> "Npe":
+        """The same with its share of max_renders."""
+        return replace(self, renders=max(64, max_renders // (2 * self.rounds)))
+
+    def trainings(self, regressor: Regressor) -> int:
+        """How often the regressor is trained."""
+        return self.rounds
+
+    def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
+        spec = spec_of(problem)
+        def run(problem: Problem, state: State, step: int) -> State:
+            return _round(problem, state, step, self, regressor, spec)
+
+        cost = self.simulated(problem) + CORRECTIONS * compared(spec)
+        return (Stage(self.name, self.rounds, run, lambda *_: cost, 4 * cost),)
+
+    def simulated(self, problem: Problem) -> int:
+        """Renders of a round that the networks learn from."""
+        return self.renders or int(np.clip(SIMULATED_PIXELS // np.prod(problem.size), MIN_RENDERS, MAX_RENDERS))
+
+
+def compared(spec: ObjectSpec) -> int:
+    return COMPARED if spec.kinds else COMPARED_SMALL
+
+
+def spec_of(problem: Problem) -> ObjectSpec:
+    """What is predicted of objects. In small images, a kind of which each scene holds one node is no object: its
+    attributes are those of the image."""
+    uniform = uniform_randomisation(problem.grammar)
+    single = single_kinds(problem.grammar, uniform.sample(0, 2 * N_SHOWN))
+    kinds = object_kinds(render(problem.renderer, uniform.sample(problem.seed_of("kinds"), N_SHOWN)))
+    small = max(problem.size) <= MAX_SIDE
+    return object_spec(problem.grammar, [kind for kind in kinds if not (small and kind in single)], single)
+
+
+def load_network(problem: Problem, weights: Mapping[str, Tensor]) -> ObjectNetwork:
+    """The network of a saved state."""
+    network = _fresh(problem, spec_of(problem))
+    network.load_state_dict(dict(weights))
+    return network.eval()
+
+
+def _fresh(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
+    return ObjectNetwork(spec, sum(target.width for target in problem.targets), problem.seed_of("object network"))
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """All networks of a round. regression: None without objects, where the regressor's predictions are taken."""
+
+    spec: ObjectSpec
+    regressor: AttributeRegressor
+    network: ObjectNetwork | None
+    regression: ImageRegression | None = None
+
+    def statistics(self, images: Images) -> tuple[NDArray[np.float64], Predictions]:
+        """Statistics [N, F] of images uint8 [N, H, W, 3], and predictions, of the image by the regressor alone."""
+        values = compute(self.regressor.predictions, images).double().numpy()
+        if self.network is None:
+            return values, Predictions(values, no_objects(len(images)))
+        features = compute(self.regressor.features, images).double().numpy()
+        found = predict_objects(self.network, images)
+        parts = [values, features, colour_and_sharpness(images).double().numpy(), object_statistics(self.spec, found)]
+        return np.concatenate(parts, 1), Predictions(values, found)
+
+    def __call__(self, images: Images) -> Predictions:
+        statistics, found = self.statistics(images)
+        return found if self.regression is None else replace(found, image=self.regression(statistics))
+
+
+def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor,
+           spec: ObjectSpec) -> State:
+    seed, count = problem.seed_of("npe", step), settings.simulated(problem)
+    uniform = uniform_randomisation(problem.grammar)
+    kinds = {one.attribute.kind for one in spec.attributes}
+    parts = ([uniform.sample(seed, count)] if step == 0 else
+             proposal(state.distribution, uniform, kinds, count, seed))
+    simulated = simulate(problem, spec, parts, seed)
+    held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
+    predictor = _trained(problem, state, step, settings, regressor, spec, simulated, held)
+    photos, renders = predictor(problem.images), state.renders + count
+    distribution, known, predicted = state.distribution, None, None
+    r2 = _r_squared(problem, predictor, simulated, held)
+    visible = {key: value for key, value in r2.items() if value >= MIN_R2}
+    for number in range(CORRECTIONS):
+        own = problem.seed_of("npe correction", CORRECTIONS * step + number)
+        first = step == 0 and number == 0
+        scenes = (uniform if first else distribution).sample(own, compared(spec))
+        fresh = simulate(problem, spec, [scenes], own)
+        known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
+        predicted = predictor(fresh.images)
+        samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, settings.samples,
+                        own)
+        distribution = update(SceneDistribution(problem.grammar, 0), samples, own)
+        renders += len(scenes)
+    return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
+                 trainings=state.trainings + 1, objective=problem.objective(predictor.regressor),
+                 diagnostics={f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()})
+
+
+def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
+             simulated: Simulations, held: NDArray[np.int64]) -> Predictor:
+    """Networks trained on the round's renders but the held-out ones, on which the image regression is fitted."""
+    rows = np.setdiff1d(np.arange(len(simulated)), held)
+    whole, network = deepcopy(state.regressor), deepcopy(state.posterior)
+    at_once = scenes_at_once(problem.size)
+    chunks = (simulated.images[rows[first:first + at_once]] for first in range(0, len(rows), at_once))
+    train(whole, training_images(whole, chunks, len(rows)), simulated.truth[rows],
+          problem.seed_of("npe regressor", step), regressor.epochs)
+    if not spec.kinds:
+        return Predictor(spec, whole, None)
+    if network is None:
+        network = _fresh(problem, spec)
+    train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
+                  problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE)
+    predictor = Predictor(spec, whole, network)
+    statistics, _ = predictor.statistics(simulated.images[held])
+    return replace(predictor, regression=fit_image_regression(statistics, simulated.truth[held]))
+
+
+def _r_squared(problem: Problem, predictor: Predictor, simulated: Simulations,
+               held: NDArray[np.int64]) -> dict[Key, float]:
+    """R2 of each attribute on the renders that no network was trained on."""
+    known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
+    return r_squared(problem.targets, predictor.spec, predictor(simulated.images[held]), known, predictor.regression)

@@ -1,0 +1,97 @@
+"""Step 1 of a round: scenes of a proposal, rendered, and corrupted as cameras corrupt, with what their objects are.
+
+Legend: S scenes; H, W pixels; n crops; M objects of a crop at most; A columns of values; m objects.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scenefit.data.corruptions import corrupt
+from scenefit.data.frames import Frames
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.files.scratch import release, scratch_array
+from scenefit.inference.stages.problem import Problem
+from scenefit.nets.attribute_regressor import regression_targets
+from scenefit.nets.centre_network import Targets, class_weights
+from scenefit.nets.object_network import ObjectTargets
+from scenefit.nets.object_targets import ObjectSpec, TrueObjects, rows_of_objects, true_values
+from scenefit.renderers.batches import render_parts
+from scenefit.scenes.scene import SceneBatch
+
+SEEN = LabelPolicy(min_visibility=0.3, box="amodal")  # of an object, to be trained on; less of one is background
+
+
+@dataclass(frozen=True, eq=False)
+class Simulations:
+    """scenes: S in all.  images: uint8 [S, H, W, 3], in a `scratch_array`, corrupted where there are objects.  objects:
+    visible in them.  truth [S, R]: of `Problem.targets`."""
+
+    scenes: Sequence[SceneBatch]
+    images: NDArray[np.uint8]
+    objects: TrueObjects
+    truth: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], seed: int) -> Simulations:
+    """Render scenes of one proposal or several."""
+    count, done = sum(map(len, parts)), 0
+    images = scratch_array((count, *problem.size, 3), np.uint8)
+    found: list[tuple[NDArray[Any], ...]] = []
+    for scenes in parts:
+        for frames in render_parts(problem.renderer, scenes, problem.size):
+            images[done:done + len(frames)] = corrupt(frames.images, seed, done) if spec.kinds else frames.images
+            release(images)
+            found.append(_objects(problem, spec, frames, done))
+            done += len(frames)
+            del frames  # with its masks, before the next are drawn
+    image, kind, box, values = (np.concatenate(column) for column in zip(*found, strict=True))
+    truth = torch.cat([regression_targets(problem.grammar, problem.targets, scenes) for scenes in parts])
+    return Simulations(parts, images, TrueObjects(image.astype(np.int64), kind.astype(np.int64), box, values), truth)
+
+
+def _objects(problem: Problem, spec: ObjectSpec, frames: Frames, first: int) -> tuple[NDArray[Any], ...]:
+    """image, kind, box and values of the objects that can be seen."""
+    code, row = rows_of_objects(frames)
+    place = np.array([spec.kinds.index(kind) if kind in spec.kinds else -1 for kind in frames.scenes.kinds])
+    kept = SEEN.keeps(frames) & (place[code] >= 0)
+    values = true_values(spec, problem.grammar, frames.scenes)
+    of_kind = [values[kind] for kind in spec.kinds]
+    own = np.array([of_kind[place[k]][r] for k, r in zip(code[kept], row[kept], strict=True)])
+    return (first + frames.objects.scene[kept], place[code][kept], SEEN.boxes(frames)[kept],
+            own.reshape(int(kept.sum()), spec.columns))
+
+
+def crops(simulations: Simulations, spec: ObjectSpec, rows: NDArray[np.int64], side: tuple[int, int],
+          random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, ObjectTargets]:
+    """A random crop of side (height, width) of each of these images [n]: float32 [n, 3, h, w] in 0..1, its place (left,
+    top, image width, image height) [n, 4], and the objects whose centres lie in it."""
+    height, width = simulations.images.shape[1:3]
+    left, top = random.integers(0, width - side[1] + 1, len(rows)), random.integers(0, height - side[0] + 1, len(rows))
+    pixels = np.stack([simulations.images[row, y:y + side[0], x:x + side[1]]
+                       for row, x, y in zip(rows, left, top, strict=True)])
+    release(simulations.images)
+    objects, mine = simulations.objects, []
+    for row, x, y in zip(rows, left, top, strict=True):
+        own = np.arange(len(objects.image))[objects.rows(row)]
+        middle = (objects.box[own, :2] + objects.box[own, 2:]) / 2 - [x, y]
+        mine.append(own[((middle >= 0) & (middle < [side[1], side[0]])).all(1)])
+    most = max(1, max(map(len, mine)))
+    box, code = torch.zeros(len(rows), most, 4), torch.full((len(rows), most), -1)
+    values = torch.full((len(rows), most, spec.columns), float("nan"))
+    for n, own in enumerate(mine):
+        shifted = objects.box[own] - np.array([left[n], top[n]] * 2)
+        box[n, :len(own)] = torch.from_numpy(shifted).float()
+        code[n, :len(own)] = torch.from_numpy(objects.kind[own])
+        values[n, :len(own)] = torch.from_numpy(objects.values[own]).float()
+    weight = class_weights(torch.bincount(torch.from_numpy(objects.kind), minlength=len(spec.kinds)))
+    place = torch.from_numpy(np.stack([left, top, np.full(len(rows), width), np.full(len(rows), height)], 1)).float()
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    return images, place, ObjectTargets(Targets(box, code, weight), values, simulations.truth[rows])

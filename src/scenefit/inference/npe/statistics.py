@@ -1,0 +1,100 @@
+"""Summary statistics of images, from which the attributes of whole images are predicted: what the networks see of the
+image, and the objects predicted in it.
+
+Legend: N images; m objects; F statistics; R targets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.nets.object_predictions import ObjectPredictions
+from scenefit.nets.object_targets import ObjectSpec
+
+Floats = NDArray[np.float64]
+THRESHOLDS = 0.2, 0.35, 0.5, 0.7  # of the score, above which objects are counted
+CONFIDENT = 0.35  # objects whose attributes are averaged
+ALPHAS = 10.0 ** np.arange(-1, 6)  # candidates of the ridge regression
+MAX_DEVIATIONS = 4.0  # to which statistics are clipped: a photo may lie far outside the renders in some
+
+
+def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
+    """Of each image [N, F]: for each kind its number above some thresholds, and mean and spread of the boxes' sides and
+    of the predicted values."""
+    blocks = [found.pooled]
+    side = np.log(np.maximum(found.box[:, 2:] - found.box[:, :2], 1))
+    for code, kind in enumerate(spec.kinds):
+        own = found.kind == code
+        for least in THRESHOLDS:
+            count = np.bincount(found.image[own & (found.score >= least)], minlength=found.count).astype(float)
+            blocks += [count[:, None], np.sqrt(count)[:, None]]
+        sure = own & (found.score >= CONFIDENT)
+        columns = [one.first + number for one in spec.of(kind)
+                   for number in range(_shown(one.attribute.form, one.width))]
+        values = [side[sure].mean(1), *(found.outputs[sure, column] for column in columns)]
+        blocks += [moments(found.image[sure], value, found.count) for value in values]
+    return np.concatenate(blocks, 1)
+
+
+def _shown(form: str, width: int) -> int:
+    return width if form in ("choice", "angle") else 1
+
+
+def moments(image: NDArray[np.int64], value: Floats, count: int) -> Floats:
+    """Mean and spread of the values of each image [N, 2]; those of all images where it has none."""
+    n = np.bincount(image, minlength=count)
+    mean = np.bincount(image, value, count) / np.maximum(n, 1)
+    spread = np.sqrt(np.maximum(np.bincount(image, value**2, count) / np.maximum(n, 1) - mean**2, 0))
+    known = n > 0
+    middle = (mean[known].mean(), spread[known].mean()) if known.any() else (0.0, 0.0)
+    return np.stack([np.where(known, mean, middle[0]), np.where(known, spread, middle[1])], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRegression:
+    """A ridge regression of each target on the statistics, alpha by closed-form leave-one-out error. r2 [R]: on renders
+    that are left out."""
+
+    centre: Tensor
+    scale: Tensor
+    used: Tensor
+    weight: Tensor
+    mean: Tensor
+    r2: Tensor
+
+    def __call__(self, statistics: Floats) -> Floats:
+        """[N, F] -> predictions [N, R]."""
+        x = ((torch.from_numpy(statistics)[:, self.used] - self.centre) / self.scale).clamp(-MAX_DEVIATIONS,
+                                                                                             MAX_DEVIATIONS)
+        return (x @ self.weight + self.mean).numpy()
+
+
+def fit_image_regression(statistics: Floats, truth: Tensor) -> ImageRegression:
+    """truth [S, R], with NaN where a scene lacks the target: that is replaced by the mean."""
+    x, y = torch.from_numpy(statistics), truth.double()
+    known = torch.isfinite(y)
+    mean = torch.where(known, y, 0).sum(0) / known.sum(0).clamp(min=1)
+    y = torch.where(known, y, mean) - mean
+    spread = x.std(0)
+    used = spread > 1e-6 * (1 + x.mean(0).abs())
+    centre, scale = x[:, used].mean(0), spread[used]
+    x = ((x[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+    middle = x.mean(0)
+    u, s, v = torch.linalg.svd(x - middle, full_matrices=False)
+    inside, best = u.T @ y, None
+    for alpha in ALPHAS:
+        kept = s**2 / (s**2 + alpha)
+        residual = (y - u @ (kept[:, None] * inside)) / (1 - (u**2 @ kept + 1 / len(x)).clamp(max=0.999))[:, None]
+        loss = residual.square().mean(0)
+        weight = v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside)
+        if best is None:
+            best = loss, weight
+        else:
+            better = loss < best[0]
+            best = torch.where(better, loss, best[0]), torch.where(better, weight, best[1])
+    assert best is not None
+    r2 = 1 - best[0] / y.var(0, correction=0).clamp(min=1e-12)
+    return ImageRegression(centre, scale, used, best[1], mean - middle @ best[1], r2)

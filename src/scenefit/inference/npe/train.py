@@ -1,0 +1,49 @@
+"""Step 2 of a round: train the network of single objects on crops of the simulated images.
+
+Legend: H, W pixels.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.inference.npe.simulate import Simulations, crops
+from scenefit.nets.object_network import ObjectNetwork, posterior_loss
+from scenefit.nets.optimise import endless_batches, minimise
+from scenefit.scenes.rng import derive_seed
+
+PIXELS = 2**18  # of the crops of a batch: 16 of 128x128
+SIDE = 128  # of a crop, where objects are not larger than a third of it
+OBJECT_SHARE = 3  # a crop is at least so many times as large as large objects are
+MAX_GRADIENT = 10.0
+
+
+def crop_side(simulations: Simulations) -> tuple[int, int]:
+    """(height, width) of the crops that the network is trained on, at most the image's."""
+    objects, (height, width) = simulations.objects, simulations.images.shape[1:3]
+    sides = (objects.box[:, 2:] - objects.box[:, :2]).max(1) if len(objects.box) else np.zeros(1)
+    side = max(SIDE, int(np.ceil(OBJECT_SHARE * np.quantile(sides, 0.9) / 32) * 32))
+    return min(side, height), min(side, width)
+
+
+def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
+                  rate: float) -> None:
+    """Train in place, on these images [n] of the simulations."""
+    side = crop_side(simulations)
+    batch = max(2, PIXELS // (side[0] * side[1]))
+    random = np.random.default_rng(derive_seed(seed, "crops"))
+    batches = endless_batches(len(images), min(batch, len(images)), derive_seed(seed, "order"))
+
+    def losses() -> Iterator[Tensor]:
+        network.train()
+        for _, rows in zip(range(steps), batches, strict=False):
+            pixels, place, targets = crops(simulations, network.spec, images[rows.numpy()], side, random)
+            yield posterior_loss(network, pixels, place, targets)
+
+    with torch.enable_grad():
+        minimise(losses(), torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3), steps + 1, 0.2,
+                 MAX_GRADIENT)
+    network.eval()

@@ -1,0 +1,120 @@
+"""Corrects predictions on photos by what the same networks predict on renders of known truth.
+
+Predictions are biased towards the training data and, on photos, by all that the renderer lacks; so predictions on
+photos are only ever compared with predictions on renders of the present distribution q. Legend: N photos; V renders; m
+predictions on photos, v on renders; k posterior samples of each photo; B bins.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+Floats = NDArray[np.float64]
+LEVELS = np.linspace(0.0, 1.0, 42)[1:-1]  # quantiles that are compared
+MIN_SLOPE = 0.25  # a prediction that depends less than this on the truth is not inverted; its correction is damped
+SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
+ANGLE_BINS = 72
+EM_STEPS = 30  # of expectation and maximisation: more would fit the noise of single photos
+FLAT = 0.02  # share of a flat distribution mixed into estimates of errors
+MIN_SHARE = 0.01  # of a choice's option: an option that is not predicted may still occur
+
+
+def response(predicted: Floats, truth: Floats) -> tuple[float, float]:
+    """Slope of predictions [v] by truth [v], and the correlation of their normal scores, from renders."""
+    if len(truth) < 8 or truth.std() < 1e-9 or predicted.std() < 1e-12:
+        return 1.0, 0.0
+    lean = SLOPE_NOISE**2
+    slope = (np.cov(truth, predicted, bias=True)[0, 1] + lean) / (truth.var() + lean)
+    correlation = np.corrcoef(normal_scores(truth), normal_scores(predicted))[0, 1]
+    return float(np.clip(slope, MIN_SLOPE, 1.2)), float(np.clip(correlation, 0, 0.999))
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Ranks [n] as standard normal scores."""
+    return special.ndtri((stats.rankdata(values) - 0.5) / len(values))
+
+
+def match_quantiles(photos: Floats, renders: Floats, truth_of_q: Floats, slope: float) -> Floats:
+    """Quantiles at LEVELS of the distribution whose renders would have the photos' predictions.
+
+    Each quantile of the truth under q moves by the difference between those of the predictions, divided by their slope.
+    """
+    moved = np.quantile(truth_of_q, LEVELS) + (np.quantile(photos, LEVELS) - np.quantile(renders, LEVELS)) / slope
+    return np.maximum.accumulate(moved)
+
+
+def sample_numbers(photos: Floats, quantiles: Floats, correlation: float, normal: Floats) -> Floats:
+    """Posterior samples [m] of a distribution with these quantiles, dependent on the photos' predictions [m] as truth
+    depends on predictions on renders (a Gaussian copula). normal [m]: standard normal numbers."""
+    z = correlation * normal_scores(photos) + np.sqrt(1 - correlation**2) * normal
+    u = special.ndtr(z)
+    out = np.interp(u, LEVELS, quantiles)
+    for outside, end, inner in ((u < LEVELS[0], 0, 4), (u > LEVELS[-1], -1, -5)):  # the tails, as normal ones
+        scale = (quantiles[end] - quantiles[inner]) / (special.ndtri(LEVELS[end]) - special.ndtri(LEVELS[inner]))
+        out[outside] = quantiles[end] + scale * (z[outside] - special.ndtri(LEVELS[end]))
+    return out
+
+
+def count_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64], bins: int) -> Floats:
+    """Of each photo, the probabilities of each count [N, B], by expectation and maximisation under label shift (Saerens
+    et al. 2002); predictions are modelled as a line of the true count with a normal error that grows with it."""
+    count = np.arange(bins)
+    slope, offset = 1.0, 0.0
+    if truth.std() > 0.5:
+        slope, offset = np.polyfit(truth, renders, 1)
+        if slope < MIN_SLOPE:
+            return np.full((len(photos), bins), np.nan)
+    error = (renders - offset - slope * truth) ** 2
+    design = np.stack([np.ones(len(truth)), truth], 1).astype(float)
+    lean = np.linalg.lstsq(design, error, rcond=None)[0] if truth.std() > 0.5 else np.array([error.mean(), 0.0])
+    least = max(0.15**2, 0.25 * float(error.mean()))
+    scale = np.sqrt(np.maximum(lean[0] + lean[1] * count, least))
+    likely = np.exp(-(((photos[:, None] - offset - slope * count) / scale) ** 2) / 2) / scale + 1e-12
+    return _maximise(likely, np.full(bins, 1 / bins))
+
+
+def _maximise(likely: Floats, share: Floats) -> Floats:
+    """Posteriors [n, B] of a mixture's components with these likelihoods [n, B], its shares the most likely ones."""
+    for _ in range(EM_STEPS):
+        part = share * likely
+        share = (part / part.sum(axis=1, keepdims=True)).mean(axis=0)
+    part = share * likely
+    return part / part.sum(axis=1, keepdims=True)
+
+
+def angle_posteriors(photos: Floats, renders: Floats, truth: Floats) -> Floats:
+    """Of each predicted angle [m], in turns, the probabilities of each bin of the true angle [m, B]: deconvolution by
+    expectation and maximisation with the errors of predictions [v] on renders."""
+    error = np.histogram((renders - truth + 0.5) % 1.0, ANGLE_BINS, (0, 1))[0] + 1e-9
+    near = np.exp(-(np.minimum(np.arange(ANGLE_BINS), ANGLE_BINS - np.arange(ANGLE_BINS)) ** 2) / 2.0)
+    kernel = np.fft.irfft(np.fft.rfft(error / error.sum()) * np.fft.rfft(near / near.sum()), ANGLE_BINS)
+    kernel = (1 - FLAT) * np.maximum(kernel, 0) / np.maximum(kernel, 0).sum() + FLAT / ANGLE_BINS
+    bins = (np.arange(ANGLE_BINS) + 0.5) / ANGLE_BINS
+    at = ((photos[:, None] - bins + 0.5) % 1.0) * ANGLE_BINS - 0.5
+    low = np.floor(at).astype(int)
+    likely = (1 - (at - low)) * kernel[low % ANGLE_BINS] + (at - low) * kernel[(low + 1) % ANGLE_BINS]
+    return _maximise(likely, np.full(ANGLE_BINS, 1 / ANGLE_BINS))
+
+
+def angle_of(outputs: Floats) -> Floats:
+    """The angle in turns 0..1 [m] of predicted sin and cos of it and of twice it [m, 4]: the axis of the one, nearer to
+    the direction of the other."""
+    axis = np.arctan2(outputs[:, 2], outputs[:, 3]) / 2
+    once = np.arctan2(outputs[:, 0], outputs[:, 1])
+    axis = np.where(np.cos(once - axis) < 0, axis + np.pi, axis)
+    return (axis / (2 * np.pi) + 0.5) % 1.0
+
+
+def choice_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64]) -> Floats:
+    """Of each prediction [m, C] (probabilities of the options), the probabilities of the true option [m, C], by
+    expectation and maximisation; predictions [v, C] on renders of known truth [v] tell how far they can be trusted."""
+    options = photos.shape[1]
+    confusion = np.full((options, options), 0.5 / options)
+    np.add.at(confusion, (truth, renders.argmax(1)), 1.0)
+    confusion /= confusion.sum(1, keepdims=True)  # [true, predicted]
+    return _maximise(confusion[:, photos.argmax(1)].T, np.full(options, 1 / options))
+
+
+def draw_rows(probabilities: Floats, uniform: Floats) -> NDArray[np.int64]:
+    """One column of each row [n, B], by uniform numbers [n]."""
+    return (probabilities.cumsum(1) / probabilities.sum(1, keepdims=True) < uniform[:, None]).sum(1)

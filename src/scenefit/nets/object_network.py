@@ -1,0 +1,116 @@
+"""The posterior network of single objects: where objects of each kind are centred, their boxes, and a distribution of
+each of their attributes, for every cell of a grid (tiled neural posterior estimation: Patel et al. 2025, BLISS).
+
+The network of the detection task (`centre_network`) with a second tower for attributes, which also sees where in the
+image each cell lies. It is trained on crops of renders at full resolution, so that its cost does not depend on the size
+of the image. Legend: N images or crops; H, W pixels; h, w cells; K kinds; M objects of an image at most; A columns of
+values; O outputs; m objects.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scenefit.nets.centre_network import LAST, WIDTH, Detector, SmallMaps, Targets, cell_owners, centres, loss
+from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
+from scenefit.scenes.rng import derive_seed
+
+MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 1.0
+BETA = 0.5  # of the beta-NLL (Seitzer et al. 2022): without it, attributes that are hard to see stop being learned
+ATTRIBUTE_WEIGHT = 0.5  # of the loss of an attribute beside those of presence and box
+
+
+class ObjectNetwork(Detector):
+    """maps and places -> [N, K + 4 + O, h, w]: as `Detector`, then the outputs of every `ObjectAttribute`.
+
+    image_values: how many targets of the whole image the backbone is trained on too, so that its maps tell of them.
+    """
+
+    def __init__(self, spec: ObjectSpec, image_values: int, seed: int, backbone: Any = None):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "object network"))
+            super().__init__(SmallMaps() if backbone is None else backbone, len(spec.kinds))
+            self.describe = nn.Sequential(nn.Conv2d(LAST + 2, WIDTH, 3, 1, 1, bias=False), nn.BatchNorm2d(WIDTH),
+                                          nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 1), nn.ReLU())
+            self.values = nn.Conv2d(WIDTH, spec.outputs, 1) if spec.outputs else None
+            self.image = nn.Linear(2 * sum(self.backbone.channels), image_values)
+        self.spec = spec
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def outputs(self, maps: Sequence[Tensor], place: Tensor) -> Tensor:
+        """place [N, 4]: left and top of each crop, and the size (width, height) of its whole image, in pixels."""
+        inner = self.before_last(maps)
+        found = self.last(inner)
+        if self.values is None:
+            return found
+        height, width = inner.shape[2:]
+        x, y = centres(height, width, self.stride, inner.device)
+        across = ((place[:, 0, None] + x) / place[:, 2, None] * 2 - 1)[:, None, None].expand(-1, 1, height, width)
+        down = ((place[:, 1, None] + y) / place[:, 3, None] * 2 - 1)[:, None, :, None].expand(-1, 1, height, width)
+        return torch.cat([found, self.values(self.describe(torch.cat([inner, across, down], 1)))], 1)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """images float32 [N, 3, H, W] in 0..1."""
+        return self.backbone(images.contiguous(memory_format=torch.channels_last))
+
+
+def pooled(maps: Sequence[Tensor]) -> Tensor:
+    """Mean and spread of each map over the image [N, F]."""
+    return torch.cat([part for m in maps for part in (m.mean((2, 3)), m.std((2, 3)))], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectTargets:
+    """boxes: as the detection task has them, their classes being kinds.  values [N, M, A]: see `true_values`.
+    image [N, R]: of the whole image; NaN where it has none."""
+
+    boxes: Targets
+    values: Tensor
+    image: Tensor
+
+
+def posterior_loss(network: ObjectNetwork, images: Tensor, place: Tensor, targets: ObjectTargets) -> Tensor:
+    """Mean over the objects of the losses of presence, box and attributes, and that of the whole image's values."""
+    maps, known = network.maps(images), torch.isfinite(targets.image)
+    of_image = (network.image(pooled(maps)) - torch.where(known, targets.image, 0)).square() * known
+    return _object_loss(network, network.outputs(maps, place), targets) + of_image.mean(0).sum()
+
+
+def _object_loss(network: ObjectNetwork, out: Tensor, targets: ObjectTargets) -> Tensor:
+    kinds = len(network.spec.kinds)
+    total = loss(out[:, :kinds + 4], targets.boxes, kinds, network.stride).sum()
+    if network.values is not None:
+        total = total + ATTRIBUTE_WEIGHT * _attribute_loss(network, out[:, kinds + 4:], targets)
+    return total / targets.boxes.count().sum().clamp(min=1)
+
+
+def _attribute_loss(network: ObjectNetwork, out: Tensor, targets: ObjectTargets) -> Tensor:
+    """Sum over all objects; each cell near a centre is trained on the values of the object that it belongs to."""
+    near, owner = cell_owners(targets.boxes, network.stride, out.shape[2], out.shape[3])
+    n, y, x = torch.nonzero(near > 0, as_tuple=True)
+    weight, own = near[n, y, x], owner[n, y, x]
+    values, predicted = targets.values[n, own], out.permute(0, 2, 3, 1)[n, y, x]
+    total = out.new_zeros(())
+    for one in network.spec.attributes:
+        value = values[:, one.column]
+        known = torch.isfinite(value)
+        if bool(known.any()):
+            total = total + (weight[known] * _one_loss(one, predicted[known, one.outputs], value[known])).sum()
+    return total
+
+
+def _one_loss(one: ObjectAttribute, out: Tensor, value: Tensor) -> Tensor:
+    if one.attribute.form == "choice":
+        return F.cross_entropy(out, value.long(), reduction="none")
+    if one.attribute.form == "angle":
+        turn = 2 * torch.pi * value - torch.pi
+        truth = torch.stack([turn.sin(), turn.cos(), (2 * turn).sin(), (2 * turn).cos()], 1)
+        return (out - truth).square().sum(1)
+    log_scale = out[:, 1].clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
+    error = ((value - 0.5) * UNIT_SPREAD - out[:, 0]).square()
+    nll = error / (2 * (2 * log_scale).exp()) + log_scale
+    return nll * (2 * BETA * log_scale).exp().detach()

@@ -1,0 +1,81 @@
+"""What the posterior network predicts in whole images.
+
+Legend: N images; H, W pixels; m objects; O outputs; K kinds; F statistics.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scenefit.files.scratch import release
+from scenefit.metrics.features import to_tensor
+from scenefit.metrics.iou_and_nms import nms
+from scenefit.nets.centre_network import decode
+from scenefit.nets.object_network import ObjectNetwork, pooled
+
+PIXELS = 2**20  # that the network sees at once: 16 images of 256x256
+MAX_OBJECTS = 600  # of an image
+NMS_IOU = 0.5
+MIN_SCORE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPredictions:
+    """Of N images. image, kind, score [m]; box [m, 4]; outputs [m, O]; pooled [N, F]: mean and spread of the backbone's
+    maps."""
+
+    count: int
+    image: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    score: NDArray[np.float64]
+    box: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+    pooled: NDArray[np.float64]
+
+    def where(self, mask: NDArray[np.bool_]) -> "ObjectPredictions":
+        return ObjectPredictions(self.count, self.image[mask], self.kind[mask], self.score[mask], self.box[mask],
+                                 self.outputs[mask], self.pooled)
+
+
+def no_objects(count: int) -> ObjectPredictions:
+    """Of so many images, where no objects are predicted."""
+    none = np.zeros(0, np.int64)
+    return ObjectPredictions(count, none, none, np.zeros(0), np.zeros((0, 4)), np.zeros((0, 0)), np.zeros((count, 0)))
+
+
+@torch.no_grad()
+def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8]) -> ObjectPredictions:
+    """Objects in images uint8 [N, H, W, 3]."""
+    height, width = images.shape[1:3]
+    kinds, at_once = len(network.spec.kinds), max(1, PIXELS // (height * width))
+    parts: list[tuple[NDArray[Any], ...]] = []
+    statistics: list[NDArray[np.float64]] = []
+    for first in range(0, len(images), at_once):
+        some = images[first:first + at_once]
+        pixels = to_tensor(np.concatenate([some, np.zeros((at_once - len(some), *some.shape[1:]), np.uint8)]))
+        place = torch.tensor([[0.0, 0.0, width, height]]).expand(at_once, 4)
+        maps = network.maps(pixels)
+        out = network.outputs(maps, place)
+        statistics.append(pooled(maps)[:len(some)].double().numpy())
+        box, score, code, cell = decode(out[:, :kinds + 4], kinds, network.stride, MAX_OBJECTS)
+        flat = out[:, kinds + 4:].flatten(2)
+        for row in range(len(some)):
+            of_peaks = flat[row][:, cell[row]].T
+            parts.append(_kept(first + row, box[row], score[row], code[row], of_peaks, (height, width)))
+        release(images)
+    image, kind, scores, boxes, outputs = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return ObjectPredictions(len(images), image, kind, scores, boxes, outputs, np.concatenate(statistics))
+
+
+def _kept(image: int, box: torch.Tensor, score: torch.Tensor, code: torch.Tensor, outputs: torch.Tensor,
+          size: tuple[int, int]) -> tuple[NDArray[Any], ...]:
+    """The peaks of one image after non-maximum suppression, over all kinds: an object has one kind."""
+    height, width = size
+    box = torch.minimum(box.clamp(min=0), torch.tensor([width, height, width, height]))
+    good = torch.nonzero((score >= MIN_SCORE) & (box[:, 2:] > box[:, :2]).all(1))[:, 0]
+    kept = good[nms(box[good], score[good], torch.zeros(len(good)), NMS_IOU)]
+    return (np.full(len(kept), image), code[kept].numpy(), score[kept].double().numpy(), box[kept].double().numpy(),
+            outputs[kept].double().numpy())
