@@ -193,3 +193,23 @@ def test_contexts_hold_the_nearest_ancestor_of_each_kind():
     assert np.array_equal(deeper[:, 5:], np.column_stack([np.ones(len(parent)), first[parent, :2]]))
     assert np.array_equal(deeper[:, 2:5], first[parent, 2:5]), "the same hand"
     assert contexts.inputs_of(grammar.attributes["limb"]["size"]).tolist() == [True, False] + 6 * [True]
+
+
+# ---------------------------------------------------------------------------------------------- counts
+
+def test_counts_depend_on_earlier_counts_and_on_the_row():
+    """As many spoons as forks, give or take one; in row 0 of a tray at least 3 cups, in row 1 at most 1."""
+    grammar = sf.Grammar("tray", {"tray": {}, "fork": {}, "spoon": {}, "row": {}, "cup": {}}, [
+        sf.Rule("tray", [sf.repeat("fork", sf.learned(sf.Integer(0, 9))), sf.repeat("row", 2),
+                         sf.repeat("spoon", sf.learned(sf.Integer(0, 9)))]),
+        sf.Rule("row", [sf.repeat("cup", sf.learned(sf.Integer(0, 5)))])])
+    many = grammar.sample(0, 5000)
+    tray, cups = many.tables["tray"], many.tables["row"]["n_cup"]
+    samples = many.take((abs(tray["n_fork"] - tray["n_spoon"]) < 2) & (cups[::2] >= 3) & (cups[1::2] <= 1))
+    fitted = fit_distribution(SceneDistribution(grammar), samples, {a.key for a in grammar.learned}, 0)
+    found = fitted.sample(1, 640)
+    assert np.mean(abs(found.tables["tray"]["n_fork"] - found.tables["tray"]["n_spoon"]) < 3) > 0.9, "independent: half"
+    cups = found.tables["row"]["n_cup"]
+    assert np.mean(cups[::2] >= 3) > 0.9 and np.mean(cups[1::2] <= 1) > 0.9
+    assert same_scenes(fitted.sample(1, [70, 300]), found.take([70, 300]))
+    assert fitted.edit(1, 64).log_prob().isfinite().all()

@@ -137,7 +137,7 @@ def test_log_probs_are_those_of_the_values_chosen(street):
         mean = edit.offsets[a.key].detach().numpy() - sigma * noise  # the quantile offset and the network's part
         assert np.std(mean - distribution.offset(a, z).detach().numpy()) > 1e-3  # the network's part is not 0
     proposal = street.sample(3, 2 * CHUNK, {
-        a.key: lambda address, a=a: distribution._sample_offset(a, 0.0, address)[0].detach().double().numpy()
+        a.key: lambda _, group, a=a: distribution._sample_offset(a, 0.0, group.address)[0].detach().double().numpy()
         for a in distribution.numbers if a.count},
         {"lane": torch.softmax(next(iter(distribution.rules.values())).detach().double(), 0).numpy()})
     outputs = outputs_by_chunk(distribution.network, proposal, distribution.columns, CHUNK)

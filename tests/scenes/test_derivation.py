@@ -1,5 +1,6 @@
 """The scenes that grammars make: the same whatever the batch, and as often as their rules and priors say."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from checks import counts, in_processes, likely, same_scenes
 from scipy import stats
 
+from scenefit.scenes.attributes import NodeGroup
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Uniform, learned
 
@@ -120,7 +122,7 @@ def test_the_same_child_by_name_and_by_two_rules_with_one_count() -> None:
 
 # Moves of counts
 
-def test_counts_move_by_a_number_or_a_function_of_the_addresses(coins: Grammar) -> None:
+def test_counts_move_by_a_number_or_a_function_of_the_group(coins: Grammar) -> None:
     scenes = coins.sample(0, 200)
     key = ("table", "n_coin")
     assert set(coins.sample(0, 200, {key: 0.0}).tables["table"]["n_coin"] - scenes.tables["table"]["n_coin"]) == {0}
@@ -128,8 +130,9 @@ def test_counts_move_by_a_number_or_a_function_of_the_addresses(coins: Grammar) 
     low = scenes.tables["table"]["n_coin"] <= 4
     assert np.array_equal(more[low], scenes.tables["table"]["n_coin"][low] + 2) and more.max() <= 6
 
-    def move(address: np.ndarray) -> np.ndarray:
-        return np.where(address % 2 == 0, 2 / 6, 0.0)
+    def move(groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
+        assert groups[group.kind, group.depth] is group
+        return np.where(group.address % 2 == 0, 2 / 6, 0.0)
 
     mixed = coins.sample(0, 200, {key: move})
     even = scenes.tables["table"].address % 2 == 0

@@ -29,6 +29,7 @@ BINS = 64
 HIDDEN = 16
 DEGREE = 3  # of the polynomials of the normal score, for numbers
 HARMONICS = 2  # of a turn in ranks, for angles
+COARSE = 8  # bins between coarse steps
 TAIL = special.ndtr([-4.0, -3.5, -3.0])
 RANKS = np.concatenate([TAIL, (np.arange(128) + 0.5) / 128, 1 - TAIL[::-1]])  # at which quantiles are held [M]
 TINY = 1e-12  # least distance of a rank from 0 and 1
@@ -38,8 +39,8 @@ class ConditionalDensity(nn.Module):
     """Of one attribute. All are constants of a fit, without gradient; zeros: independent of the context.
 
     table [M]: quantiles of a number at RANKS less its quantile offset, relative to the median of its prior, in units of
-    the bounds.  level [B], linear [J, F], enter [H, F], bias [H], leave [J, H]: of the log-density.  basis [B, J]; the
-    first of its functions are smooth: so many.
+    the bounds.  level [B], linear [J, F], enter [H, F], bias [H], leave [J, H]: of the log-density.  basis [B, J]; with
+    more and more of its functions, these sizes, finer dependence can be told.
     """
 
     table: Tensor
@@ -49,13 +50,14 @@ class ConditionalDensity(nn.Module):
     bias: Tensor
     leave: Tensor
     basis: Tensor
-    smooth: int
+    sizes: tuple[int, ...]
 
     def __init__(self, form: str, inputs: int, options: int = 0):
         super().__init__()
         basis = torch.from_numpy(_basis(form, options)).float()
         bins, functions = basis.shape
-        self.smooth = functions if form == "choice" else functions - bins
+        smooth = functions - (bins - 1)
+        self.sizes = (functions,) if form == "choice" else (smooth, smooth + BINS // COARSE - 1, functions)
         sizes = {"level": (bins,), "linear": (functions, inputs), "enter": (HIDDEN, inputs), "bias": (HIDDEN,),
                  "leave": (functions, HIDDEN)}
         for name, size in sizes.items():
@@ -149,15 +151,17 @@ def by_chunk(function: Callable[..., np.ndarray], chunk: np.ndarray, *arrays: np
 
 
 def _basis(form: str, options: int) -> np.ndarray:
-    """Functions of the bins [B, J]: smooth ones, of mean 0 and mean square 1, then one for each bin, for sharp edges
-    between modes; of a choice: one for each option."""
+    """Functions of the bins [B, J], of mean 0: smooth ones; then steps, for sharp edges between modes, coarse ones
+    first; of a choice: one for each option."""
     if form == "choice":
         return np.eye(options)
-    rank, local = (np.arange(BINS) + 0.5) / BINS, np.eye(BINS)
+    rank = (np.arange(BINS) + 0.5) / BINS
+    edge = np.concatenate([np.arange(COARSE, BINS, COARSE), np.flatnonzero(np.arange(BINS) % COARSE)])
+    steps = (np.arange(BINS)[:, None] >= edge) - (1 - edge / BINS)
     if form == "angle":
         turn = 2 * np.pi * rank[:, None] * np.arange(1, HARMONICS + 1)
-        return np.concatenate([np.sqrt(2) * np.cos(turn), np.sqrt(2) * np.sin(turn), local], axis=1)
+        return np.concatenate([np.sqrt(2) * np.cos(turn), np.sqrt(2) * np.sin(turn), steps], axis=1)
     powers = np.vander(special.ndtri(rank), DEGREE + 1, increasing=True)
     orthogonal, upper = np.linalg.qr(powers)
     smooth = (orthogonal * np.sign(np.diag(upper)) * np.sqrt(BINS))[:, 1:]
-    return np.concatenate([smooth, local], axis=1)
+    return np.concatenate([smooth, steps], axis=1)

@@ -54,7 +54,7 @@ def train_density(density: ConditionalDensity, data: NodeData, seed: int, steps:
         return False
     mean, scale = _standard(data)
     basis = density.basis.double().numpy()
-    kept = _dependent_inputs(data, (data.x - mean) / scale, basis[:, :density.smooth], ~held_out)
+    kept = _dependent_inputs(data, (data.x - mean) / scale, basis[:, :density.sizes[0]], ~held_out)
     if len(kept) == 0:
         return False
     used = ((data.x - mean) / scale)[:, kept]
@@ -134,20 +134,20 @@ def _trained(density: ConditionalDensity, x: Tensor, data: NodeData, held_out: n
     """The weights of the highest likelihood of the held-out photos; None where that is not above independence.
 
     First those of the smooth functions, linear in the inputs: few enough for a dependence between images, of which
-    there is one value a photo. Then all, which the likelihood of held-out photos has to confirm too.
+    there is one value a photo. Then more of them, then all, which the likelihood of held-out photos has to confirm too.
     """
     likelihood = _Likelihood(x, torch.from_numpy(data.code), torch.from_numpy(data.weight).float(),
                              torch.from_numpy(np.log(np.maximum(data.share, MIN_SHARE))).float(), density.basis)
     random = torch.Generator().manual_seed(seed % 2**63)
     inputs, functions = x.shape[1], density.basis.shape[1]
-    none = {"linear": torch.zeros(density.smooth, inputs)}
-    few, gain = _climbed(likelihood, none, 0.0, data, held_out, seed, steps)
-    linear = torch.zeros(functions, inputs)
-    linear[:density.smooth] = few["linear"]
-    full = {"linear": linear, "leave": torch.zeros(functions, HIDDEN),
-            "enter": torch.randn(HIDDEN, inputs, generator=random) / inputs**0.5,
-            "bias": torch.randn(HIDDEN, generator=random)}
-    found, gain = _climbed(likelihood, full, gain, data, held_out, seed, steps)
+    hidden = {"leave": torch.zeros(functions, HIDDEN),
+              "enter": torch.randn(HIDDEN, inputs, generator=random) / inputs**0.5,
+              "bias": torch.randn(HIDDEN, generator=random)}
+    found, gain = {"linear": torch.zeros(0, inputs)}, 0.0
+    for number, size in enumerate((*density.sizes, functions)):
+        more = torch.cat([found["linear"], torch.zeros(size - len(found["linear"]), inputs)])
+        start = {"linear": more} if number < len(density.sizes) else {"linear": more, **hidden}
+        found, gain = _climbed(likelihood, start, gain, data, held_out, seed, steps)
     return found if gain > 0 else None
 
 

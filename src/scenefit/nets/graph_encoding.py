@@ -99,17 +99,19 @@ class Contexts:
         return 1 + _width(self.columns[kind]) + sum(2 + _width(self.columns[above]) for above in self.above[kind])
 
     def inputs_of(self, a: Attribute) -> np.ndarray:
-        """Which inputs [F] attribute a may use: of its own node the earlier attributes, the counts, and those that
-        learning does not change."""
+        """Which inputs [F] attribute a may use: those that are final before it is drawn. Learning leaves some as they
+        are; counts come first, from the root down; then all others, from the root down and in order."""
+        names = list(self.grammar.attributes[a.kind])
         use, at = np.ones(self.width(a.kind), bool), 1
-        own = self.grammar.attributes[a.kind]
-        names = list(own)
-        for column in self.columns[a.kind]:
-            other = own[column.name]
-            earlier = names.index(other.name) < names.index(a.name)
-            fixed = other.count or not (other.learned or other.conditional)
-            use[at:at + column.width] = other.name != a.name and (earlier or fixed)
-            at += column.width
+        for kind in (None, *self.above[a.kind]):  # None: the node itself
+            at += 0 if kind is None else 2
+            for column in self.columns[kind or a.kind]:
+                other = self.grammar.attributes[kind or a.kind][column.name]
+                before = kind is not None or names.index(other.name) < names.index(a.name)
+                final = not (other.learned or other.conditional)
+                counted = other.count and (before or not a.count)
+                use[at:at + column.width] = final or counted or (before and not a.count)
+                at += column.width
         return use
 
     def of(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
@@ -121,7 +123,8 @@ class Contexts:
 
     def _own(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
         number = np.log1p(View(self.grammar.kinds, groups, group).number)
-        blocks = [_block(column, np.asarray(group.columns[column.name])) for column in self.columns[group.kind]]
+        blocks = [_block(column, np.asarray(group.columns[column.name])) if column.name in group.columns
+                  else np.zeros((len(group), column.width)) for column in self.columns[group.kind]]
         return np.concatenate([number[:, None], *blocks], axis=1)
 
     def _of_ancestors(self, groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:

@@ -28,7 +28,7 @@ from scenefit.scenes.scene import SceneBatch
 
 EMPTY_BINS = 360  # of a turn, among which the emptiest place of angles is sought
 SMOOTH = 8  # bins: standard deviation of the window for that
-STEPS = 150  # of training for each attribute, twice
+STEPS = 150  # of each stage of an attribute's training
 PRIOR_SCENES = 64  # in which the form of a conditional prior is measured
 
 
@@ -40,8 +40,8 @@ def fit_distribution(distribution: SceneDistribution, scenes: SceneBatch, keys: 
 
     scenes: samples of photos' posteriors; their columns are the data.  log_weight [S]: of each scene, for importance
     weights; -inf leaves it out.  photo [S]: which photo each is of; by default each is of another, so it is needed
-    wherever a photo has several: a dependence is kept only if photos that were held out confirm it.  steps: of training
-    for each attribute, twice; 0 leaves all attributes independent of their context.
+    wherever a photo has several: a dependence is kept only if photos that were held out confirm it.  steps: of each
+    stage of an attribute's training (`conditional_training`); 0 leaves all independent of their context.
     Attributes that an aggregate posterior or a structure policy decides are left alone.
     ValueError for unknown keys, weights that are no numbers, or without a scene.
     """
@@ -57,7 +57,7 @@ def fit_distribution(distribution: SceneDistribution, scenes: SceneBatch, keys: 
         density = densities[a] = fitted.density(a)
         _remove_network(fitted, a)
         code, share = _fit_marginal(fitted, a, density, scenes, own, own_seed)
-        if steps and not a.count:
+        if steps:
             data = NodeData(inputs[a.kind], contexts.inputs_of(a), code, own, photo[table.scene], share)
             train_density(density, data, own_seed, steps)
     for kind in grammar.learned_heads if fitted.structure is None else ():

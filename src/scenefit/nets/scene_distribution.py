@@ -15,7 +15,7 @@ Legend: S scenes; n nodes of a kind; K knots.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -170,7 +170,7 @@ class SceneDistribution(nn.Module):
         """Of whole chunks. First the structure, with all else from the grammar; then the rest, with it in view."""
         proposal, log_probs = _sample_structure(self, seed, index)
         outputs = outputs_by_chunk(self.network, proposal, self.columns, CHUNK)
-        starts = self._starts(proposal.tables[self.grammar.start].address)
+        starts = _starts(self, proposal.tables[self.grammar.start].address)
         offsets: dict[Key, Tensor] = {}
         codes: dict[Key, np.ndarray] = {}
         given: dict[Key, GroupEdits] = {}
@@ -208,11 +208,6 @@ class SceneDistribution(nn.Module):
         mean = self.offset(a, normal_score(address, a.name) if z is None else z) + network
         return sample_normal(mean, self.sigma(a), normal_score(address, f"{a.name}/edit"))
 
-    def _starts(self, address: np.ndarray) -> Mapping[Key, np.ndarray]:
-        """Offsets [S] that take the root's numbers from their priors to the aggregate posterior."""
-        posterior = self.aggregate_posterior
-        return {} if posterior is None else posterior.offsets(self.image_attributes, address)
-
     def _density_of(self, a: Attribute) -> ConditionalDensity | None:
         """The conditional density of an attribute, unless something else decides it."""
         return None if self.is_decided(a) else self.conditional.get(_name(a))
@@ -233,26 +228,39 @@ def _sample_structure(distribution: SceneDistribution, seed: int,
         return scenes, distribution.structure.log_probs(scenes)
     log_probs: dict[Key, Tensor] = {}
     rules = {kind: distribution.rules[parameter_name(kind)] for kind in distribution.grammar.learned_heads}
-    counts = [a for a in distribution.numbers if a.count]
-    scenes = distribution.grammar.sample(seed, index, {a.key: _count_offset(distribution, a) for a in counts},
+    contexts = Contexts(distribution.grammar, distribution.columns)
+    parts: dict[Key, list[Tensor]] = {a.key: [torch.zeros(0)] for a in distribution.numbers if a.count}
+    counts = {a.key: partial(_count_offset, distribution, a, contexts, parts[a.key])
+              for a in distribution.numbers if a.count}
+    scenes = distribution.grammar.sample(seed, index, counts,
                                          {kind: probabilities(logits) for kind, logits in rules.items()})
-    for a in counts:
-        log_probs[a.key] = distribution._sample_offset(a, 0.0, scenes.tables[a.kind].address)[1]
+    log_probs |= {key: torch.cat(several) for key, several in parts.items()}
     for kind, logits in rules.items():
         log_probs[kind, "rule"] = torch.log_softmax(logits, 0)[torch.from_numpy(scenes.tables[kind].rule)]
     return scenes, log_probs
 
 
-def _count_offset(distribution: SceneDistribution, a: Attribute) -> Callable[[np.ndarray], np.ndarray]:
-    """Offsets [n] of a count at addresses [n], which need no network: it sees no scene before its counts are."""
-    def offset(address: np.ndarray) -> np.ndarray:
-        own = distribution._sample_offset(a, 0.0, address)[0].detach().numpy().astype(np.float64)
-        if (density := distribution._density_of(a)) is not None:
-            u = uniform(address, a.name)
-            return own + density.quantile(u) + from_median(a, None, u)
-        return own + distribution._starts(address).get(a.key, 0.0) if a.kind == distribution.grammar.start else own
+def _count_offset(distribution: SceneDistribution, a: Attribute, contexts: Contexts, log_probs: list[Tensor],
+                  groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
+    """Offsets [n] of a group's counts, which see no network, as the scene is only made. Their log-probabilities are
+    appended."""
+    u, density = uniform(group.address, a.name), distribution._density_of(a)
+    rank, change = u, np.zeros(len(u))
+    if density is not None:
+        x = contexts.of(groups, group) if density.depends else np.zeros((len(group), 0))
+        rank = density.ranks(u, x, group.scene // CHUNK)
+        change = density.quantile(rank) + from_median(a, None, u)
+    elif a.kind == distribution.grammar.start:
+        change = _starts(distribution, group.address).get(a.key, change)
+    offset, log_prob = distribution._sample_offset(a, 0.0, group.address, special.ndtri(rank))
+    log_probs.append(log_prob)
+    return offset.detach().numpy().astype(np.float64) + change
 
-    return offset
+
+def _starts(distribution: SceneDistribution, address: np.ndarray) -> Mapping[Key, np.ndarray]:
+    """Offsets [S] that take the root's numbers from their priors to the aggregate posterior."""
+    posterior = distribution.aggregate_posterior
+    return {} if posterior is None else posterior.offsets(distribution.image_attributes, address)
 
 
 def _sample_group(distribution: SceneDistribution, a: Attribute, network: Tensor, view: View, group: NodeGroup,

@@ -115,7 +115,7 @@ class Grammar:
         """Scenes of the given indices: the prior's, or, with offsets of counts and odds of rules, another structure.
 
         indices: integers >= 0 [S], or how many, counted from 0.  offsets: of counts: (kind, name) -> a number, or a
-        function of the nodes' addresses [n] that returns one each [n].  odds: kind -> probabilities of its rules.
+        function, see `decode`, that returns one a node [n].  odds: kind -> probabilities of its rules.
         decide: see `Derivation`; what it does not decide is sampled.
         ValueError if a scene grows without end.
         """

@@ -144,7 +144,7 @@ class Derivation:
                 continue
             offset = self.offsets.get(attribute.key) if attribute.count else None
             if callable(offset):
-                offset = offset(group.address)
+                offset = offset(self.groups, group)
             group.columns[attribute.name], _ = draw(attribute, view, uniform(group.address, attribute.name), offset)
         if "rule" in decided:
             group.rule = decided["rule"]
