@@ -18,7 +18,7 @@ from scenefit.nets.quantile_offsets import KNOTS
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.grammar.derivation import node_groups
 
-PHOTOS = 120
+PHOTOS = 90
 LOT = sf.Grammar("lot", {
     "lot": {"light": sf.learned(sf.Uniform(0, 1))},
     "row": {},
@@ -96,7 +96,7 @@ def test_what_is_independent_stays_so(fitted, cars):
     assert abs(np.corrcoef(cars["free"], cars["light"])[0, 1]) < 0.05
 
 
-@pytest.mark.parametrize(("photos", "dependent"), [(PHOTOS, False), (12, True)])
+@pytest.mark.parametrize(("photos", "dependent"), [(60, False), (12, True)])
 def test_no_dependence_is_invented(photos, dependent):
     """Of independent data, and of so few photos that none could be held out."""
     samples = parked(photos, 3, dependent)

@@ -24,6 +24,7 @@ BATCH = 1024
 LEARNING_RATE = 0.15
 WEIGHT_DECAY = 1e-3
 CHECKS = 15  # how often the likelihood of held-out photos is measured
+PATIENCE = 6  # checks without a better likelihood, before training stops
 HELD_OUT = 5  # every fifth photo
 MIN_HELD_OUT = 4  # photos: with fewer, an attribute stays independent of its context
 FALSE_INPUTS = 0.5  # expected number of independent inputs that the score test keeps, at most
@@ -163,15 +164,19 @@ def _climbed(likelihood: _Likelihood, weights: dict[str, Tensor], least: float, 
         for _, batch in zip(range(steps), endless_batches(len(rows), min(BATCH, len(rows)), seed), strict=False):
             yield -likelihood.gain(now, rows[batch]).mean()
 
-    best = weights
+    best, waited = weights, 0
     optimiser = torch.optim.AdamW(now.values(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     for step in minimise_steps(losses(), optimiser, steps):
         if step % max(steps // CHECKS, 1) == 0:
             with torch.no_grad():
                 by_photo = np.bincount(photo, likelihood.gain(now, test).double().numpy())
             error = by_photo.std(ddof=1) / np.sqrt(len(by_photo))
+            waited += 1
             if by_photo.mean() > max(least, error):
-                least, best = float(by_photo.mean()), {name: value.detach().clone() for name, value in now.items()}
+                waited, least = 0, float(by_photo.mean())
+                best = {name: value.detach().clone() for name, value in now.items()}
+            if waited == PATIENCE:
+                break
     return best, least
 
 
