@@ -117,4 +117,4 @@ def choice_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64])
 
 def draw_rows(probabilities: Floats, uniform: Floats) -> NDArray[np.int64]:
     """One column of each row [n, B], by uniform numbers [n]."""
-    return (probabilities.cumsum(1) / probabilities.sum(1, keepdims=True) < uniform[:, None]).sum(1)
+    return (probabilities.cumsum(1)[:, :-1] / probabilities.sum(1, keepdims=True) < uniform[:, None]).sum(1)

@@ -59,8 +59,8 @@ class ObjectNetwork(Detector):
 
 
 def pooled(maps: Sequence[Tensor]) -> Tensor:
-    """Mean and spread of each map over the image [N, F]."""
-    return torch.cat([part for m in maps for part in (m.mean((2, 3)), m.std((2, 3)))], 1)
+    """Mean and spread of each map over the image [N, F]; a map of one cell has none."""
+    return torch.cat([part for m in maps for part in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)
 
 
 @dataclass(frozen=True, eq=False)

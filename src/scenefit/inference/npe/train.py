@@ -19,6 +19,7 @@ PIXELS = 2**18  # of the crops of a batch: 16 of 128x128
 SIDE = 128  # of a crop, where objects are not larger than a third of it
 OBJECT_SHARE = 3  # a crop is at least so many times as large as large objects are
 MAX_GRADIENT = 10.0
+MIN_SCHEDULE = 9  # steps of a schedule: with fewer, its rate has no time to rise
 
 
 def crop_side(simulations: Simulations) -> tuple[int, int]:
@@ -44,6 +45,6 @@ def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDAr
             yield posterior_loss(network, pixels, place, targets)
 
     with torch.enable_grad():
-        minimise(losses(), torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3), steps + 1, 0.2,
-                 MAX_GRADIENT)
+        minimise(losses(), torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3),
+                 max(steps, MIN_SCHEDULE) + 1, 0.2, MAX_GRADIENT)
     network.eval()
