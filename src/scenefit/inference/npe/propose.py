@@ -37,12 +37,15 @@ def proposal(distribution: SceneDistribution, uniform: Grammar, objects: Collect
 def redrawn(grammar: Grammar, scenes: SceneBatch, keys: Collection[Key], seed: int) -> SceneBatch:
     """The same graphs, these attributes drawn uniformly within their bounds."""
     random = np.random.default_rng(seed)
-    values = {}
+    units, values = grammar.normalised(scenes), {}
     for a in grammar.learned:
+        n = len(scenes.tables[a.kind])
         if a.key in keys:
-            n = len(scenes.tables[a.kind])
             values[a.key] = (random.integers(0, len(a.choice.options), n).astype(float) if a.form == "choice"
                              else random.random(n))
+        elif not a.count and n:  # as it is: `decode` would draw it from the prior
+            values[a.key] = (a.choice.codes(np.asarray(scenes.tables[a.kind][a.name])).astype(float)
+                             if a.form == "choice" else units[a.key])
     return scenes_with(grammar, scenes, values)
 
 
