@@ -108,9 +108,12 @@ def test_counts_that_predictions_do_not_depend_on_are_not_inferred():
     assert np.isnan(count_posteriors(rng(2).normal(4, 1, 50), rng(3).normal(4, 1, 300), truth, 9)).all()
 
 
-def test_counts_where_all_renders_have_the_same():
-    truth = np.full(200, 3)
-    odds = count_posteriors(np.full(40, 5.0), 3 + rng(1).normal(0, 0.3, 200), truth, 9)
+@pytest.mark.parametrize("bias", [0.0, 2.0, -1.5])
+@pytest.mark.parametrize("truth", [np.full(200, 3), np.repeat([3, 2], [190, 10]), np.repeat([3, 2], 100)],
+                         ids=["one", "nearly one", "two"])
+def test_counts_where_renders_have_hardly_more_than_one(truth, bias):
+    """The bias is that of these renders all the same; it once was ignored."""
+    odds = count_posteriors(np.full(40, 5.0) + bias, truth + bias + rng(1).normal(0, 0.3, 200), truth, 9)
     assert np.all(odds.argmax(1) == 5)
 
 

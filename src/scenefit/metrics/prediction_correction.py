@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 LEVELS = np.linspace(0.0, 1.0, 42)[1:-1]  # quantiles that are compared
 MIN_SLOPE = 0.25  # a prediction that depends less than this on the truth is not inverted; its correction is damped
 SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
+COUNT_NOISE = 0.02  # variance of true counts, likewise
+MIN_COUNT_VARIANCE = 0.25  # of true counts, from which their slope and how errors grow with them can be told
 ANGLE_BINS = 72
 EM_STEPS = 30  # of expectation and maximisation: more would fit the noise of single photos
 FLAT = 0.02  # share of a flat distribution mixed into estimates of errors
@@ -58,15 +60,16 @@ def sample_numbers(photos: Floats, quantiles: Floats, correlation: float, normal
 def count_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64], bins: int) -> Floats:
     """Of each photo, the probabilities of each count [N, B], by expectation and maximisation under label shift (Saerens
     et al. 2002); predictions are modelled as a line of the true count with a normal error that grows with it."""
-    count = np.arange(bins)
-    slope, offset = 1.0, 0.0
-    if truth.std() > 0.5:
-        slope, offset = np.polyfit(truth, renders, 1)
-        if slope < MIN_SLOPE:
-            return np.full((len(photos), bins), np.nan)
+    count, spread = np.arange(bins), float(truth.var())
+    slope = float(np.mean((truth - truth.mean()) * renders) + COUNT_NOISE) / (spread + COUNT_NOISE)
+    if spread > MIN_COUNT_VARIANCE and slope < MIN_SLOPE:
+        return np.full((len(photos), bins), np.nan)
+    offset = renders.mean() - slope * truth.mean()
     error = (renders - offset - slope * truth) ** 2
     design = np.stack([np.ones(len(truth)), truth], 1).astype(float)
-    lean = np.linalg.lstsq(design, error, rcond=None)[0] if truth.std() > 0.5 else np.array([error.mean(), 0.0])
+    lean = np.array([error.mean(), 0.0])
+    if spread > MIN_COUNT_VARIANCE:
+        lean = np.linalg.lstsq(design, error, rcond=None)[0]
     least = max(0.15**2, 0.25 * float(error.mean()))
     scale = np.sqrt(np.maximum(lean[0] + lean[1] * count, least))
     likely = np.exp(-(((photos[:, None] - offset - slope * count) / scale) ** 2) / 2) / scale + 1e-12

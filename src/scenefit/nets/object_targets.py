@@ -49,10 +49,12 @@ class ObjectAttribute:
 @dataclass(frozen=True)
 class ObjectSpec:
     """kinds: with objects in the renders; presence is predicted of each.  attributes: predicted, those of one kind side
-    by side.  columns, outputs: how many."""
+    by side.  single: kinds of which each scene holds one node, predicted from the whole image.  columns, outputs: how
+    many."""
 
     kinds: tuple[str, ...]
     attributes: tuple[ObjectAttribute, ...]
+    single: tuple[str, ...] = ()
 
     @property
     def columns(self) -> int:
@@ -117,7 +119,7 @@ def object_spec(grammar: Grammar, kinds: Sequence[str], single: Sequence[str]) -
                 if a.learned:
                     first = sum(one.width for one in found)
                     found.append(ObjectAttribute(kind, a, len(found), first))
-    return ObjectSpec(tuple(kinds), tuple(found))
+    return ObjectSpec(tuple(kinds), tuple(found), tuple(single))
 
 
 def true_values(spec: ObjectSpec, grammar: Grammar, scenes: SceneBatch) -> Mapping[str, Floats]:

@@ -27,7 +27,7 @@ def r_squared(targets: Sequence[Target], spec: ObjectSpec, predicted: Prediction
     regression: of the image's attributes, if it was fitted on these renders; its own leave-one-out R2 counts.
     """
     out: dict[Key, float] = {}
-    for target, part in single_targets(targets):
+    for target, part in single_targets(spec, targets):
         truth, mine = known.truth[:, part], predicted.image[:, part]
         there = np.isfinite(truth).all(1)
         pieces = [slice(0, 2), slice(2, 4)] if target.form == "angle" else [slice(None)]

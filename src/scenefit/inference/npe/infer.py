@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.inference.npe.matching import Known, Predictions, match_objects, single_targets, sure, thresholds
+from scenefit.inference.npe.matching import (
+    Known,
+    Predictions,
+    by_scene,
+    match_objects,
+    single_targets,
+    sure,
+    thresholds,
+)
 from scenefit.inference.npe.posterior import PosteriorSamples, scenes_with
 from scenefit.metrics.prediction_correction import (
     ANGLE_BINS,
@@ -39,7 +47,8 @@ def infer(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos:
     visible: R2 of the attributes that can be predicted; no other is inferred."""
     random, count = np.random.default_rng(seed), len(photos.image)
     photo = np.repeat(np.arange(count), samples)
-    values = _image_values(grammar, targets, photos.image, renders.image, known, visible, photo, random)
+    values = _image_values(grammar, single_targets(spec, targets), photos.image, renders.image, known, visible, photo,
+                           random)
     scenes = _structure(grammar, values, len(photo), seed)
     least = thresholds(spec, renders.objects, known.objects)
     objects = _object_values(grammar, spec, sure(photos.objects, least), sure(renders.objects, least), known, visible,
@@ -50,36 +59,40 @@ def infer(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos:
                             frozenset({*values, *objects}))
 
 
-def _image_values(grammar: Grammar, targets: Sequence[Target], photos: Floats, renders: Floats, known: Known,
-                  visible: Mapping[Key, float], photo: Ints, random: np.random.Generator) -> dict[Key, Floats]:
-    """Values of each sample [N * k] by key: normalised, or indices of options."""
+def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], photos: Floats, renders: Floats,
+                  known: Known, visible: Mapping[Key, float], photo: Ints,
+                  random: np.random.Generator) -> dict[Key, Floats]:
+    """Values of each sample [N * k] by key: normalised, or indices of options. targets: with their columns."""
     out: dict[Key, Floats] = {}
-    units = grammar.normalised(known.scenes[0])
+    scenes = known.scenes[0]
+    units = grammar.normalised(scenes)
     mixed = random.integers(0, len(known.truth), len(photo))  # the render whose residuals a sample gets
-    for target, part in single_targets(targets):
+    for target, part in targets:
         a = target.attribute
-        if a.key not in visible:
+        own = by_scene(scenes, a.kind, a.choice.codes(np.asarray(scenes.tables[a.kind][a.name]))
+                       if a.form == "choice" else units[a.key])
+        there = np.isfinite(own)
+        if a.key not in visible or there.sum() < MIN_PAIRS:
             continue
-        mine, theirs = photos[:, part], renders[:, part]
+        mine, theirs, truth = photos[:, part], renders[there, part], own[there]
         if a.form == "choice":
-            truth = a.choice.codes(np.asarray(known.scenes[0].tables[a.kind][a.name]))
-            odds = choice_posteriors(mine, theirs, truth)
+            odds = choice_posteriors(mine, theirs, truth.astype(np.int64))
             out[a.key] = draw_rows(odds[photo], random.random(len(photo))).astype(float)
         elif a.form == "angle":
-            odds = angle_posteriors(angle_of(mine), angle_of(theirs), units[a.key])
+            odds = angle_posteriors(angle_of(mine), angle_of(theirs), truth)
             out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + random.random(len(photo))) / ANGLE_BINS
         elif a.form == "integer" and not a.conditional:
             low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
             bins = int(high - low) + 1
-            truth = np.floor(units[a.key] * bins).astype(np.int64)
             place = [(x[:, 0] + 1) / 2 * bins - 0.5 for x in (mine, theirs)]
-            odds = count_posteriors(place[0], place[1], truth, bins)
+            odds = count_posteriors(place[0], place[1], np.floor(truth * bins).astype(np.int64), bins)
             if np.isfinite(odds).all():
                 out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + 0.5) / bins
         else:
-            slope, correlation = response(theirs[:, 0] / 2, units[a.key])
-            quantiles = match_quantiles(mine[:, 0] / 2, theirs[:, 0] / 2, units[a.key], slope)
-            residual = normal_scores(units[a.key]) - correlation * normal_scores(theirs[:, 0])
+            slope, correlation = response(theirs[:, 0] / 2, truth)
+            quantiles = match_quantiles(mine[:, 0] / 2, theirs[:, 0] / 2, truth, slope)
+            residual = np.zeros(len(scenes))
+            residual[there] = normal_scores(truth) - correlation * normal_scores(theirs[:, 0])
             normal = (residual / max(residual.std(), 1e-9))[mixed]
             out[a.key] = np.clip(sample_numbers(mine[photo, 0], quantiles, correlation, normal), 0, 1)
     return out
@@ -112,9 +125,9 @@ def _object_values(grammar: Grammar, spec: ObjectSpec, photos: ObjectPredictions
             continue
         chosen = assigned(scenes.tables[kind].scene, photo, mine, random)
         for one in spec.of(kind):
-            if one.attribute.key in visible:
+            truth = known.objects.values[real[pairs], one.column]
+            if one.attribute.key in visible and np.isfinite(truth).sum() >= MIN_PAIRS:
                 matched = renders.outputs[rows[pairs], one.outputs]
-                truth = known.objects.values[real[pairs], one.column]
                 value = _values(grammar, one, mine.outputs[:, one.outputs], theirs.outputs[:, one.outputs], matched,
                                 truth, known.scenes[0], chosen, random)
                 _put(out, one, scenes, value)

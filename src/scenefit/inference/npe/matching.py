@@ -5,6 +5,7 @@ Legend: N photos; V renders; R targets; m objects.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,11 +82,19 @@ def sure(found: ObjectPredictions, least: Floats) -> ObjectPredictions:
     return found.where(found.score >= least[found.kind])
 
 
-def single_targets(targets: Sequence[Target]) -> list[tuple[Target, slice]]:
+def single_targets(spec: ObjectSpec, targets: Sequence[Target]) -> list[tuple[Target, slice]]:
     """The targets of which each scene holds one value, with their columns."""
     out, at = [], 0
     for target in targets:
-        if target.single:
+        if target.single and target.attribute.kind in spec.single:
             out.append((target, slice(at, at + target.width)))
         at += target.width
     return out
+
+
+def by_scene(scenes: SceneBatch, kind: str, values: NDArray[Any]) -> Floats:
+    """Values [n] of a kind's nodes as those of the scenes [S]; NaN where a scene has none, or several."""
+    scene = scenes.tables[kind].scene
+    out = np.full(len(scenes), np.nan)
+    out[scene] = values
+    return np.where(np.bincount(scene, minlength=len(scenes)) == 1, out, np.nan)
