@@ -394,6 +394,10 @@ def test_a_renderer_goes_to_the_device_if_it_can(world, tmp_path):
         options.drawing(scene, options.Workers(2), "cuda").__enter__()
     with pytest.raises(ValueError, match="the scene's renderer cannot choose its device, as its info has no `to`"):
         options.drawing(load_scene(world / "scene.py"), device="cuda").__enter__()
+    with options.drawing(load_scene(world / "scene.py"), device="cuda", networks=True) as still:
+        assert still.__name__ == "renderer", "the networks move alone"
+    with options.drawing(scene, options.Workers(1), "cuda", networks=True) as spread:
+        assert spread.info.device == "cpu" and spread.info.to is None, "the fit does not move it either"
 
 
 def test_data_of_a_scene_files_prior(world, tmp_path):

@@ -122,7 +122,7 @@ def _evaluate_run(run: Path, real: Path, labelled: LabelledFolder, flat_field: P
     check_flat_field(opened, flat_field)
     reals = photos(real, size, flat=flat_field, outside=labelled.outside)
     few = labelled.read(size, flat_field)
-    with drawing(found, workers, device) as renderer, lock(run), console.bar() as progress:
+    with drawing(found, workers, device, networks=True) as renderer, lock(run), console.bar() as progress:
         shown = progress.add_task("evaluating", total=None)
         for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
                                  label_policy=label_policy):

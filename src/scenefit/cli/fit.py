@@ -108,7 +108,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     keep_apart(out, ELSEWHERE, real, labelled, flat)
     found = load_scene(scene)
     check_learned(found.grammar)
-    with drawing(found, workers, chosen.device) as renderer:
+    with drawing(found, workers, chosen.device, networks=True) as renderer:
         size = frame_size(found.grammar, renderer)
         few = labelled.read(size, flat)
         images = photos(real, size, chosen.max_photos, flat, labelled.outside)

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -43,9 +43,9 @@ SceneOption = Annotated[Path | None, typer.Option("--scene", metavar="FILE", hel
                                                   "since the fit.", show_default=False)]
 CountOption = Annotated[int, typer.Option("-n", "--n", min=2, help="Scenes to render.")]
 SheetOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the contact sheet.")]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of the renderer, if it "
-                                           "can choose one, and of the trained models. Results differ between devices "
-                                           "in their last digits.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of all networks and, if "
+                                           "it can choose one, of the renderer. Results differ between devices in "
+                                           "their last digits.")]
 DetectorDeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Device of the detector. "
                                                    "Results differ between devices in their last digits.")]
 LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
@@ -160,12 +160,19 @@ def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
 
 
 @contextmanager
-def drawing(scene: "SceneFile", workers: Workers = NO_WORKERS, device: str = "cpu") -> Iterator["Renderer"]:
-    """The scene file's renderer, on a device (resolved, see `resolve`) or spread over processes."""
+def drawing(scene: "SceneFile", workers: Workers = NO_WORKERS, device: str = "cpu",
+            networks: bool = False) -> Iterator["Renderer"]:
+    """The scene file's renderer, on a device (resolved, see `resolve`) or spread over processes.
+
+    networks: the command has networks too, so the device is theirs alone where the renderer cannot choose one, or draws
+    in processes; otherwise both are errors.
+    """
     one_thread()
     from scenefit.renderers import renderer_info, renderer_name
 
     info = renderer_info(scene.renderer)
+    if networks and (workers.workers or info.to is None):
+        device, info = "cpu", replace(info, to=None)
     if device != "cpu":
         if workers.workers:
             raise typer.BadParameter(f"--workers {workers.workers} and --device {device} exclude each other")

@@ -164,7 +164,7 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: 
     opened = open_run(source)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
-    with drawing(found, workers, device) as renderer:
+    with drawing(found, workers, device, networks=True) as renderer:
         more = model.sample(np.arange(n, n + max(n // VALIDATION, MIN_VALIDATION)))
         return (*render_with_boxes(renderer, model.sample(np.arange(n)), label_policy),
                 *render_with_boxes(renderer, more, label_policy))

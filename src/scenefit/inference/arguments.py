@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.caller import warn
 from scenefit.inference.settings import Settings
+from scenefit.metrics.device import check_device
 from scenefit.scenes.arguments import check_argument, check_renderer, check_seed, is_function
 from scenefit.scenes.grammar import Grammar
 
@@ -33,9 +32,7 @@ def check_fit(grammar: Any, renderer: Any, labelled: Any, seed: Any, settings: A
     if state is not None and not (isinstance(state, Mapping) and "piece" in state):
         raise ValueError(f"state needs the `state` of a Step, got {type(state).__name__} without a step's number")
     check_learned(grammar)
-    if labelled is not None and settings.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f'settings.device is "{settings.device}", but PyTorch finds no GPU; use '
-                         'Settings(device="cpu")')
+    check_device("settings.device", settings.device)
     if task is not None and labelled is None:
         warn("task is not used: it needs labelled photos, which it is evaluated on; give labelled=, or leave task out")
 

@@ -23,11 +23,14 @@ from scenefit.inference.npe.method import load_network
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
 from scenefit.inference.stages.regression_abc import load_detector
+from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective
 from scenefit.nets.model import Model
+from scenefit.nets.placement import networks_on
 from scenefit.renderers import Renderer, renderer_info
 from scenefit.renderers.batches import frame_size
+from scenefit.renderers.device import renderer_on
 from scenefit.scenes.grammar import Grammar
 from scenefit.tasks import Task
 from scenefit.tasks.from_labels import renders_to_choose, task_for_labels
@@ -119,7 +122,7 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     """
     settings = Settings() if settings is None else settings
     check_fit(grammar, renderer, labelled, seed, settings, task, features, label_policy, state)
-    size = frame_size(grammar, renderer)
+    renderer, size = renderer_on(renderer, settings.device), frame_size(grammar, renderer)
     few, photos = as_labelled(labelled, size), as_photos(real, size, settings.max_photos)
     if few_photos(len(photos)):
         warn(few_photos(len(photos)))
@@ -132,15 +135,11 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     problem = Problem(grammar, renderer, photos, few, task, features, label_policy, settings.budget(), seed,
                       settings.device)
     stages = settings.stages(problem)
-    made_with = _describe(settings, stages)
+    made_with = f"the method {settings.chosen.name} ({', '.join(f'{one.name}: {one.steps}' for one in stages)})"
     if isinstance(state, Checkpoint) and state.made_with != made_with:
         raise ValueError(f"state is of another fit: it was made with {state.made_with}, and these settings make "
                          f"{made_with}; give the settings that it was made with, or leave state out to start over")
     return _run(problem, stages, start(problem, rendered), state, made_with)
-
-
-def _describe(settings: Settings, stages: tuple[Stage, ...]) -> str:
-    return f"the method {settings.chosen.name} ({', '.join(f'{stage.name}: {stage.steps}' for stage in stages)})"
 
 
 def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
@@ -154,7 +153,8 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
     for number, (stage, step) in enumerate(steps[first:], first):
         if not within_budget(problem, state, stage, step, (time.monotonic() - wall) / 60):
             continue
-        state = stage.run(problem, state, step)
+        with reproducible(problem.device):
+            state = stage.run(problem, state, step)
         objective = distance(problem, state)
         state = replace(state, objective=objective)
         seconds = time.process_time() - cpu
@@ -163,4 +163,4 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
                    Checkpoint({**tensors(state), "piece": torch.tensor(number),
                                "cpu_seconds": torch.tensor(seconds).double(),
                                "seconds": torch.tensor(time.monotonic() - wall).double()}, made_with),
-                   Model(state.distribution, problem.seed), objective)
+                   Model(networks_on(state.distribution, "cpu"), problem.seed), objective)

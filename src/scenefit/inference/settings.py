@@ -66,7 +66,7 @@ class Settings:
     task: labelled photos as reward.
     validation_renders: for each measurement of the distance.  max_photos: of a larger folder, as many, evenly spread.
     max_renders: of the whole fit; every stage then gets its share.  minutes: of wall clock, after which no step begins.
-    device: "cpu" or "cuda", of the task's network and of detectors.
+    device: "cpu", "cuda" or a certain GPU such as "cuda:1": of all networks and, if it can choose, of the renderer.
     """
 
     method: str | Method = "auto"

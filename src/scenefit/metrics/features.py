@@ -53,6 +53,28 @@ def in_steps(extractor: Extractor) -> TwoSteps:
     return extractor if isinstance(extractor, TwoSteps) else TwoSteps(extractor, lambda features: features)
 
 
+def on_device(extractor: Extractor, device: str | torch.device) -> Extractor:
+    """The same extractor, computed on a device: what it is given is moved there, and its results back to the CPU.
+
+    ValueError for a network in training mode.
+    """
+    _check_mode(extractor)
+    if torch.device(device).type == "cpu":
+        return extractor
+
+    def placed(step: Extractor) -> Extractor:
+        return lambda images: step(images.to(device)).cpu()
+
+    return TwoSteps(placed(extractor.reduce), placed(extractor.rest)) if isinstance(extractor, TwoSteps) \
+        else placed(extractor)
+
+
+def _check_mode(extractor: Extractor) -> None:
+    if isinstance(extractor, nn.Module) and extractor.training:
+        raise ValueError(f"the feature extractor {type(extractor).__name__} is a network in training mode, whose "
+                         "features change from call to call; pass features.module(net)")
+
+
 @torch.no_grad()
 def features_of_chunks(chunks: Iterable[Any], *extractors: Extractor) -> list[Tensor]:
     """Features [N, F] by each extractor of images that come in chunks uint8 [., H, W, 3], without gradient.
@@ -232,9 +254,7 @@ def compute(extractor: Extractor, images: Any, device: str | torch.device = "cpu
     """
     if chunk < 1:
         raise ValueError(f"compute needs a chunk of at least 1 image, got chunk={chunk}")
-    if isinstance(extractor, nn.Module) and extractor.training:
-        raise ValueError(f"the feature extractor {type(extractor).__name__} is a network in training mode, whose "
-                         "features change from call to call; pass features.module(net)")
+    _check_mode(extractor)
     parts, rest = [], extractor
     if isinstance(extractor, TwoSteps) and prepare is to_tensor and len(images):
         prepare, rest = partial(_reduced, extractor.reduce), extractor.rest

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scenefit.files.scratch import release, scratch_array
-from scenefit.metrics.features import TwoSteps, to_tensor
+from scenefit.metrics.features import TwoSteps, in_steps, on_device, to_tensor
 from scenefit.nets.optimise import minimise, shuffled_batches
 from scenefit.scenes.attributes import Attribute, Form
 from scenefit.scenes.grammar import Grammar
@@ -143,13 +143,21 @@ class AttributeRegressor(nn.Module):
 
     @property
     def features(self) -> TwoSteps:
-        """As a feature extractor: images -> [N, F]."""
-        return TwoSteps(self.reduced, self._features)
+        """As a feature extractor: images -> [N, F], on the CPU wherever the network is."""
+        return in_steps(on_device(TwoSteps(self.reduced, self._features), self.device))
 
     @property
     def predictions(self) -> TwoSteps:
-        """images -> [N, R]."""
-        return TwoSteps(self.reduced, lambda inputs: self.out(self._features(inputs)))
+        """images -> [N, R], likewise."""
+        return in_steps(on_device(TwoSteps(self.reduced, self.predicted), self.device))
+
+    @property
+    def device(self) -> torch.device:
+        return self.centre.device
+
+    def predicted(self, inputs: Tensor) -> Tensor:
+        """`reduced` images on the network's device -> [N, R]."""
+        return self.out(self._features(inputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +180,7 @@ def training_images(regressor: AttributeRegressor, chunks: Iterable[NDArray[np.u
         seen = pixels[:, :1].expand(-1, 3, -1, -1) if regressor.grey else pixels
         parts.append((seen.numel(), float(seen.mean()), float(seen.std())))
         for some in pixels.split(REDUCED):
-            inputs[at:at + len(some)] = regressor.reduced(some).numpy()
+            inputs[at:at + len(some)] = regressor.reduced(some.to(regressor.device)).cpu().numpy()
             at += len(some)
         release(inputs)
         del images, pixels, seen, some  # before the next are drawn
@@ -190,9 +198,10 @@ def train(regressor: AttributeRegressor, images: TrainingImages, truth: Tensor, 
     target = torch.where(known, truth, torch.zeros(()))
 
     def loss(rows: Tensor) -> Tensor:
-        inputs = torch.from_numpy(images.inputs[rows.numpy()])
+        inputs = torch.from_numpy(images.inputs[rows.numpy()]).to(regressor.device)
         release(images.inputs)
-        return ((regressor.predictions.rest(inputs) - target[rows]) ** 2 * known[rows]).mean()
+        return ((regressor.predicted(inputs) - target[rows].to(regressor.device)) ** 2
+                * known[rows].to(regressor.device)).mean()
 
     regressor.requires_grad_(True)
     # A batch of one image has no variance for batch normalisation.

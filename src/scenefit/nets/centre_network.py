@@ -114,7 +114,7 @@ class Targets:
     def take(self, rows: Tensor) -> "Targets":
         return Targets(self.box[rows], self.code[rows], self.weight)
 
-    def to(self, device: str) -> "Targets":
+    def to(self, device: str | torch.device) -> "Targets":
         return Targets(self.box.to(device), self.code.to(device), self.weight.to(device))
 
     def count(self) -> Tensor:

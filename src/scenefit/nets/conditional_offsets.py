@@ -72,9 +72,10 @@ class ConditionalDensity(nn.Module):
         return bool(self.linear.any() or self.leave.any())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Log-density [n, B], up to a constant, given contexts x [n, F]."""
+        """Log-density [n, B], up to a constant, given contexts x [n, F]; on the CPU wherever the density is."""
+        x = x.to(self.level.device)
         hidden = torch.tanh(x @ self.enter.T + self.bias)
-        return self.level + (x @ self.linear.T + hidden @ self.leave.T) @ self.basis.T
+        return (self.level + (x @ self.linear.T + hidden @ self.leave.T) @ self.basis.T).cpu()
 
     def log_odds(self, x: np.ndarray, chunk: np.ndarray) -> np.ndarray:
         """What the context adds to a choice's log-odds [n, B]. x [n, F]; chunk [n]: see `ranks`."""
@@ -103,7 +104,7 @@ class ConditionalDensity(nn.Module):
 
     def quantile(self, rank: np.ndarray) -> np.ndarray:
         """The table at ranks [n], linear between RANKS and constant beyond."""
-        return np.interp(rank, RANKS, self.table.double().numpy())
+        return np.interp(rank, RANKS, self.table.double().cpu().numpy())
 
 
 @dataclass(eq=False)

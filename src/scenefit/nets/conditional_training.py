@@ -54,7 +54,7 @@ def train_density(density: ConditionalDensity, data: NodeData, seed: int, steps:
     if len(photos) // HELD_OUT < MIN_HELD_OUT:
         return False
     mean, scale = _standard(data)
-    basis = density.basis.double().numpy()
+    basis = density.basis.double().cpu().numpy()
     kept = _dependent_inputs(data, (data.x - mean) / scale, basis[:, :density.sizes[0]], ~held_out)
     if len(kept) == 0:
         return False
@@ -121,6 +121,7 @@ class _Likelihood:
 
     def gain(self, weights: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         """Of these rows [n], weighted log-likelihoods [n]."""
+        rows = rows.to(self.x.device)
         x, code = self.x[rows], self.code[rows][:, None]
         linear = weights["linear"]
         inside = x @ linear.T @ self.basis[:, :len(linear)].T
@@ -137,8 +138,10 @@ def _trained(density: ConditionalDensity, x: Tensor, data: NodeData, held_out: n
     First those of the smooth functions, linear in the inputs: few enough for a dependence between images, of which
     there is one value a photo. Then more of them, then all, which the likelihood of held-out photos has to confirm too.
     """
-    likelihood = _Likelihood(x, torch.from_numpy(data.code), torch.from_numpy(data.weight).float(),
-                             torch.from_numpy(np.log(np.maximum(data.share, MIN_SHARE))).float(), density.basis)
+    level = torch.from_numpy(np.log(np.maximum(data.share, MIN_SHARE))).float()
+    device = density.basis.device
+    likelihood = _Likelihood(x.to(device), torch.from_numpy(data.code).to(device),
+                             torch.from_numpy(data.weight).float().to(device), level.to(device), density.basis)
     random = torch.Generator().manual_seed(seed % 2**63)
     inputs, functions = x.shape[1], density.basis.shape[1]
     hidden = {"leave": torch.zeros(functions, HIDDEN),
@@ -157,7 +160,7 @@ def _climbed(likelihood: _Likelihood, weights: dict[str, Tensor], least: float, 
     """Weights trained from these, where held-out photos have the highest likelihood, and its gain a photo; the weights
     themselves where none is above least and its own standard error."""
     rows, test = (torch.from_numpy(np.flatnonzero(mask)) for mask in (~held_out, held_out))
-    now = {name: value.clone().requires_grad_(True) for name, value in weights.items()}
+    now = {name: value.clone().to(likelihood.x.device).requires_grad_(True) for name, value in weights.items()}
     _, photo = np.unique(data.photo[held_out], return_inverse=True)
 
     def losses() -> Iterator[Tensor]:
@@ -169,12 +172,12 @@ def _climbed(likelihood: _Likelihood, weights: dict[str, Tensor], least: float, 
     for step in minimise_steps(losses(), optimiser, steps):
         if step % max(steps // CHECKS, 1) == 0:
             with torch.no_grad():
-                by_photo = np.bincount(photo, likelihood.gain(now, test).double().numpy())
+                by_photo = np.bincount(photo, likelihood.gain(now, test).double().cpu().numpy())
             error = by_photo.std(ddof=1) / np.sqrt(len(by_photo))
             waited += 1
             if by_photo.mean() > max(least, error):
                 waited, least = 0, float(by_photo.mean())
-                best = {name: value.detach().clone() for name, value in now.items()}
+                best = {name: value.detach().clone().cpu() for name, value in now.items()}
             if waited == PATIENCE:
                 break
     return best, least
@@ -183,7 +186,7 @@ def _climbed(likelihood: _Likelihood, weights: dict[str, Tensor], least: float, 
 def _store(density: ConditionalDensity, weights: dict[str, Tensor], kept: np.ndarray, mean: np.ndarray,
            scale: np.ndarray) -> None:
     """The weights for inputs that are neither chosen nor standardised."""
-    by_input = {name: torch.zeros_like(getattr(density, name), dtype=torch.float64) for name in ("linear", "enter")}
+    by_input = {name: torch.zeros(getattr(density, name).shape, dtype=torch.float64) for name in ("linear", "enter")}
     constant = {}
     for name, value in by_input.items():
         own = weights.get(name, torch.zeros(0, 1 + len(kept))).double()
@@ -191,7 +194,7 @@ def _store(density: ConditionalDensity, weights: dict[str, Tensor], kept: np.nda
         constant[name] = -value @ torch.from_numpy(mean)
         constant[name][:len(own)] += own[:, 0]
         getattr(density, name).copy_(value)
-    density.level.copy_(density.basis.double() @ constant["linear"])
+    density.level.copy_(density.basis.double().cpu() @ constant["linear"])
     if "leave" in weights:
         density.leave.copy_(weights["leave"])
         density.bias.copy_(constant["enter"] + weights["bias"])
@@ -206,4 +209,4 @@ def _calibrate(density: ConditionalDensity, data: NodeData) -> None:
     for _ in range(CALIBRATION_STEPS):
         mean = (torch.softmax(odds + level, 1) * weight[:, None]).sum(0) / weight.sum()
         level = level + share.log() - mean.clamp(min=1e-9).log()
-    density.level += level.float()
+    density.level += level.float().to(density.level.device)

@@ -26,16 +26,20 @@ class GraphNetwork(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, inputs: Mapping[str, Tensor], parent: Tensor) -> dict[str, Tensor]:
-        """kind -> [n, d] and each node's parent [N], the node itself at roots; returns kind -> [n, outputs]."""
+        """kind -> [n, d] and each node's parent [N], the node itself at roots; returns kind -> [n, outputs], on the CPU
+        wherever the network is."""
+        device = next(self.parameters()).device
+        inputs, parent = {kind: x.to(device) for kind, x in inputs.items()}, parent.to(device)
         h = torch.cat([torch.tanh(self.enter[parameter_name(kind)](x)) for kind, x in inputs.items()])
-        child = parent != torch.arange(len(h))
-        count = torch.zeros(len(h)).index_add(0, parent[child], torch.ones(int(child.sum())))
+        child = parent != torch.arange(len(h), device=device)
+        count = h.new_zeros(len(h)).index_add(0, parent[child], h.new_ones(int(child.sum())))
         for layer in self.rounds:
             below = torch.zeros_like(h).index_add(0, parent[child], h[child]) / count.clamp(min=1)[:, None]
             h = h + layer(torch.cat([h, h[parent], below], dim=1))
         parts = dict(zip(inputs, h.split([len(x) for x in inputs.values()]), strict=True))
-        return {kind: self.leave[parameter_name(kind)](part) if parameter_name(kind) in self.leave else part[:, :0]
-                for kind, part in parts.items()}
+        out = {kind: self.leave[parameter_name(kind)](part) if parameter_name(kind) in self.leave else part[:, :0]
+               for kind, part in parts.items()}
+        return {kind: part.cpu() for kind, part in out.items()}
 
 
 def parameter_name(kind: str, name: str = "") -> str:

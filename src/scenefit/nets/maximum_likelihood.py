@@ -54,7 +54,7 @@ def fit_distribution(distribution: SceneDistribution, scenes: SceneBatch, keys: 
         own, own_seed = weight[table.scene], derive_seed(seed, f"{a.kind}.{a.name}")
         if a.key not in keys or fitted.is_decided(a) or not own.any():
             continue
-        density = densities[a] = fitted.density(a)
+        density = densities[a] = fitted.density(a).to(next(fitted.network.parameters()).device)
         _remove_network(fitted, a)
         code, share = _fit_marginal(fitted, a, density, scenes, own, own_seed)
         if steps:

@@ -72,6 +72,9 @@ class ObjectTargets:
     values: Tensor
     image: Tensor
 
+    def to(self, device: str | torch.device) -> "ObjectTargets":
+        return ObjectTargets(self.boxes.to(device), self.values.to(device), self.image.to(device))
+
 
 def posterior_loss(network: ObjectNetwork, images: Tensor, place: Tensor, targets: ObjectTargets) -> Tensor:
     """Mean over the objects of the losses of presence, box and attributes, and that of the whole image's values."""

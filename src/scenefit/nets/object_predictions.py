@@ -50,20 +50,21 @@ def no_objects(count: int) -> ObjectPredictions:
 def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8]) -> ObjectPredictions:
     """Objects in images uint8 [N, H, W, 3]."""
     height, width = images.shape[1:3]
+    device = network.last.weight.device
     kinds, at_once = len(network.spec.kinds), max(1, PIXELS // (height * width))
     parts: list[tuple[NDArray[Any], ...]] = []
     statistics: list[NDArray[np.float64]] = []
     for first in range(0, len(images), at_once):
         some = images[first:first + at_once]
         pixels = to_tensor(np.concatenate([some, np.zeros((at_once - len(some), *some.shape[1:]), np.uint8)]))
-        place = torch.tensor([[0.0, 0.0, width, height]]).expand(at_once, 4)
-        maps = network.maps(pixels)
+        place = torch.tensor([[0.0, 0.0, width, height]], device=device).expand(at_once, 4)
+        maps = network.maps(pixels.to(device))
         out = network.outputs(maps, place)
-        statistics.append(pooled(maps)[:len(some)].double().numpy())
-        box, score, code, cell = decode(out[:, :kinds + 4], kinds, network.stride, MAX_OBJECTS)
-        flat = out[:, kinds + 4:].flatten(2)
+        statistics.append(pooled(maps)[:len(some)].double().cpu().numpy())
+        found = decode(out[:, :kinds + 4], kinds, network.stride, MAX_OBJECTS)
+        flat, (box, score, code) = out[:, kinds + 4:].flatten(2), (values.cpu() for values in found[:3])
         for row in range(len(some)):
-            of_peaks = flat[row][:, cell[row]].T
+            of_peaks = flat[row][:, found[3][row]].T.cpu()
             parts.append(_kept(first + row, box[row], score[row], code[row], of_peaks, (height, width)))
         release(images)
     image, kind, scores, boxes, outputs = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
+from scenefit.metrics.device import reproducible
+
 
 def minimise(losses: Iterable[Tensor], optimiser: Optimizer, schedule_steps: int | None = None,
              warm_up: float = 0.3, max_gradient: float | None = None) -> None:
@@ -31,15 +33,21 @@ def minimise_steps(losses: Iterable[Tensor], optimiser: Optimizer, schedule_step
     """
     schedule = None if schedule_steps is None else OneCycleLR(
         optimiser, [group["lr"] for group in optimiser.param_groups], total_steps=schedule_steps, pct_start=warm_up)
-    for number, loss in enumerate(losses, 1):
-        optimiser.zero_grad()
-        loss.backward()
-        if max_gradient is not None:
-            torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]],
-                                           max_gradient)
-        optimiser.step()
-        if schedule is not None:
-            schedule.step()
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    following, number = iter(losses), 0
+    while True:
+        with reproducible(parameters[0].device):  # not across a yield, as PyTorch's state belongs to the process
+            loss = next(following, None)
+            if loss is None:
+                return
+            optimiser.zero_grad()
+            loss.backward()
+            if max_gradient is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, max_gradient)
+            optimiser.step()
+            if schedule is not None:
+                schedule.step()
+        number += 1
         yield number
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from scenefit.data.frames import Frames
 from scenefit.files.scratch import release, scratch_array
-from scenefit.metrics.features import compute, tensor_parts
+from scenefit.metrics.features import compute, on_device, tensor_parts
 from scenefit.nets.optimise import minimise, shuffled_batches
 from scenefit.nets.structure_policy import Decisions, StructurePolicy, decisions
 from scenefit.scenes.grammar import Grammar
@@ -76,6 +76,12 @@ class StructurePosterior(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.eval()
 
+    def placed(self, device: str) -> "StructurePosterior":
+        """Itself, its convolutions on a device. The policy stays on the CPU: it decides on one node after the other."""
+        self.to(device)
+        self.policy.to("cpu")
+        return self
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[N, 3 or c, h, w] in 0..1 -> context [N, C] and logits of objects [N, K, i, j]."""
         hidden = self.body((self._resized(images) - self.centre) / self.scale)
@@ -93,7 +99,7 @@ class StructurePosterior(nn.Module):
 
     def context(self, images: np.ndarray) -> Tensor:
         """uint8 [N, H, W, 3] -> [N, C], the same for an image in any batch."""
-        return compute(self.features, images)
+        return compute(on_device(self.features, self.centre.device), images)
 
     def features(self, images: Tensor) -> Tensor:
         """As a feature extractor: images [N, 3, H, W] -> [N, C]."""
@@ -180,7 +186,7 @@ def train(posterior: StructurePosterior, data: TrainingBatch, seed: int, epochs:
 
     def loss(rows: Tensor) -> Tensor:
         images = (data.images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
-        context, objects = posterior(images)
+        context, objects = (part.cpu() for part in posterior(images.to(posterior.centre.device)))
         structure = -posterior.policy.log_prob(data.decisions.take(rows), context).mean()
         losses.append(float(structure.detach()))
         centres = F.binary_cross_entropy_with_logits(objects, data.objects[rows].float(), reduction="sum")

@@ -17,6 +17,7 @@ from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.scratch import release
+from scenefit.metrics.device import check_device, reproducible
 from scenefit.metrics.features import to_tensor
 from scenefit.nets.influence import unit_spread
 from scenefit.nets.optimise import minimise_steps, shuffled_batches
@@ -89,6 +90,7 @@ class Classify:
 
     def train_steps(self, images: np.ndarray, labels: Any, seed: int) -> Iterator[nn.Module]:
         """The network after each epoch."""
+        check_device("Classify(device)", self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "network"))
             network = self.network((images.shape[1], images.shape[2]), len(self.classes)).to(self.device)
@@ -109,7 +111,8 @@ class Classify:
     @torch.no_grad()
     def logits(self, network: nn.Module, images: np.ndarray) -> Tensor:
         """Logits [N, C] of images uint8 [N, H, W, 3]."""
-        return torch.cat([network(part.to(self.device)).cpu() for part in _parts(images)])
+        with reproducible(self.device):
+            return torch.cat([network(part.to(self.device)).cpu() for part in _parts(images)])
 
     def evaluate(self, network: nn.Module, images: np.ndarray, labels: Any) -> dict[str, float]:
         """{"accuracy": share of images [N, H, W, 3] classified correctly, 0..1}."""
@@ -138,7 +141,6 @@ class Classify:
         """Inputs of the last layer with a constant 1 [., F + 1], and the loss's gradients by its outputs [., C]."""
         assert isinstance(network, nn.Sequential)
         features = torch.cat([network[:-1](part.to(self.device)).cpu() for part in _parts(images)])
-        odds = torch.softmax(network[-1].cpu()(features), 1) if self.device == "cpu" else torch.softmax(
-            network[-1](features.to(self.device)).cpu(), 1)
+        odds = torch.softmax(network[-1](features.to(self.device)).cpu(), 1)
         error = odds - F.one_hot(self.class_indices(labels), len(self.classes))
         return torch.cat([features, torch.ones(len(features), 1)], 1), error

@@ -21,6 +21,7 @@ from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
 from scenefit.files.scratch import collect_arrays, release, scratch_array
 from scenefit.metrics.average_precision import average_precision
+from scenefit.metrics.device import check_device, reproducible
 from scenefit.metrics.features import Lite0Maps, to_tensor
 from scenefit.metrics.iou_and_nms import nms
 from scenefit.nets.augmentation import Augment, augmented
@@ -198,6 +199,7 @@ class Detect:
 
     def fresh(self, seed: int) -> Detector:
         """An untrained network."""
+        check_device("Detect(device)", self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "network"))
             network = Detector(self.backbone(), len(self.classes))
@@ -209,7 +211,8 @@ class Detect:
         parts: list[tuple[NDArray[Any], ...]] = []
         for rows in _chunks(len(images)):
             maps = [m.to(self.device) for m in self.maps(network, images[rows.numpy()])]
-            found = decode(network(maps), len(self.classes), network.stride, self.max_detections)
+            with reproducible(self.device):
+                found = decode(network(maps), len(self.classes), network.stride, self.max_detections)
             peaks = [values.cpu() for values in found[:3]]
             parts += [self._kept(box, score, code, images.shape[1:3]) for box, score, code in zip(*peaks, strict=True)]
         parts = parts[:len(images)]
@@ -282,7 +285,8 @@ class Detect:
             part = self._upscaled(images[first:first + chunk])
             count = len(part)
             part = F.pad(part, (0, 0, 0, 0, 0, 0, 0, chunk - count)).to(self.device, memory_format=torch.channels_last)
-            levels = [m[:count].half().cpu().numpy() for m in network.backbone(part)]
+            with reproducible(self.device):
+                levels = [m[:count].half().cpu().numpy() for m in network.backbone(part)]
             found = found or [scratch_array((len(images), *level.shape[1:]), np.float16) for level in levels]
             for into, level in zip(found, levels, strict=True):
                 into[first:first + count] = level

@@ -34,6 +34,7 @@ from scenefit.nets.attribute_regressor import MAX_SIDE, AttributeRegressor, trai
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_predictions import no_objects, predict_objects
 from scenefit.nets.object_targets import ObjectSpec, object_kinds, object_spec, single_kinds
+from scenefit.nets.placement import networks_on
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import render
 from scenefit.renderers.batches import scenes_at_once
@@ -123,7 +124,8 @@ def load_network(problem: Problem, weights: Mapping[str, Tensor]) -> ObjectNetwo
 
 
 def _fresh(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
-    return ObjectNetwork(spec, sum(target.width for target in problem.targets), problem.seed_of("object network"))
+    outputs = sum(target.width for target in problem.targets)
+    return ObjectNetwork(spec, outputs, problem.seed_of("object network")).to(problem.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +175,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         predicted = predictor(fresh.images)
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, settings.samples,
                         own)
-        distribution = update(SceneDistribution(problem.grammar, 0), samples, own)
+        distribution = update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, own)
         renders += len(scenes)
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
                  trainings=state.trainings + 1, objective=problem.objective(predictor.regressor),

@@ -33,7 +33,7 @@ def crop_side(simulations: Simulations) -> tuple[int, int]:
 def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
                   rate: float) -> None:
     """Train in place, on these images [n] of the simulations."""
-    side = crop_side(simulations)
+    side, device = crop_side(simulations), network.last.weight.device
     batch = max(2, PIXELS // (side[0] * side[1]))
     random = np.random.default_rng(derive_seed(seed, "crops"))
     batches = endless_batches(len(images), min(batch, len(images)), derive_seed(seed, "order"))
@@ -42,7 +42,7 @@ def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDAr
         network.train()
         for _, rows in zip(range(steps), batches, strict=False):
             pixels, place, targets = crops(simulations, network.spec, images[rows.numpy()], side, random)
-            yield posterior_loss(network, pixels, place, targets)
+            yield posterior_loss(network, pixels.to(device), place.to(device), targets.to(device))
 
     with torch.enable_grad():
         minimise(losses(), torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3),

@@ -16,13 +16,14 @@ from torch import Tensor
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
-from scenefit.metrics.features import Extractor
+from scenefit.metrics.features import Extractor, on_device
 from scenefit.metrics.objective import Objective
 from scenefit.metrics.objective import objective as make_objective
 from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
 from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import fill, with_parts_of
 from scenefit.nets.object_network import ObjectNetwork
+from scenefit.nets.placement import networks_on
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import image_chunks
@@ -51,7 +52,7 @@ class Problem:
     photos: no label of theirs is read.  labelled: photos for the task, if any.  features: the distance's feature
     extractor; None for the inner features of the attribute regressor.  label_policy: which objects of renders get
     boxes, where the labelled photos have them.  seed: with a purpose and a step it addresses every random number.
-    device: of detectors and classifiers.
+    device: of all networks; the renderer has its own.
     """
 
     grammar: Grammar
@@ -95,7 +96,7 @@ class Problem:
 
     def objective(self, regressor: AttributeRegressor) -> Objective:
         """The distance to the photos, in the given features or in the regressor's."""
-        return make_objective(self.features or regressor.features, self.images)
+        return make_objective(on_device(self.features or regressor.features, self.device), self.images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +173,9 @@ def within_budget(problem: Problem, state: State, stage: Stage, step: int, minut
 def start(problem: Problem, renders: int = 0) -> State:
     """The state before the first step. renders: drawn to prepare the problem."""
     distribution = SceneDistribution(problem.grammar, derive_seed(problem.seed, "transformer"))
+    distribution = networks_on(distribution, problem.device)
     regressor = AttributeRegressor(problem.size, sum(target.width for target in problem.targets),
-                                   is_grey(problem.images), derive_seed(problem.seed, "reader"))
+                                   is_grey(problem.images), derive_seed(problem.seed, "reader")).to(problem.device)
     values = parameters(distribution)
     objective = None if problem.features is None else problem.objective(regressor)
     return State(distribution, regressor, values, values, objective, renders=renders)
@@ -219,7 +221,7 @@ def tensors(state: State) -> dict[str, Tensor]:
                 "diagnostics": state.diagnostics,
                 "cma": {} if state.losses is None else {"losses": state.losses}}
     for part, values in networks.items():
-        out |= {f"{part}:{name}": value.detach().clone().contiguous() for name, value in values.items()}
+        out |= {f"{part}:{name}": value.detach().clone().cpu().contiguous() for name, value in values.items()}
     return out
 
 
@@ -238,10 +240,13 @@ def load(problem: Problem, saved: Mapping[str, Tensor],
     distribution, regressor = blank.distribution, blank.regressor
     distribution = with_parts_of(distribution, parts["transformer"])
     fill(distribution, parts["transformer"], "state")
+    distribution = networks_on(distribution, problem.device)
+    average, warm = ({name: parts[part][name].to(value.device) for name, value in distribution.named_parameters()}
+                     for part in ("average", "warm"))
     fill(regressor, parts["reader"], "state of the regressor")
     renders, trainings = (int(count) for count in saved["counts"])
     weights, own = parts.get("finder"), parts.get("posterior")
-    return State(distribution, regressor, parts["average"], parts["warm"], problem.objective(regressor),
+    return State(distribution, regressor, average, warm, problem.objective(regressor),
                  None if weights is None else load_detector(problem, weights),
                  None if own is None else load_posterior(problem, own), parts.get("diagnostics", {}),
                  parts.get("adam", {}), parts.get("cma", {}).get("losses"), float(saved["baseline"]), renders,

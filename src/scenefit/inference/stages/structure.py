@@ -78,7 +78,7 @@ class Structure:
         """Rules, counts and kinds given the rest of the scene; attributes as they are known so far."""
         *_, last = fit_structure(problem.grammar, problem.renderer, problem.images,
                                  seed=problem.seed_of("structure", step), draw=by_distribution(state.distribution),
-                                 start=state.distribution.structure, settings=self)
+                                 start=state.distribution.structure, settings=self, device=problem.device)
         return moved(state, state.distribution.with_structure(last.structure), renders=state.renders + last.renders,
                      trainings=state.trainings + last.of)
 
@@ -101,12 +101,12 @@ class StructureStep:
 
 def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, seed: int = 0,
                   draw: Draw | None = None, start: StructurePolicy | None = None,
-                  settings: Structure | None = None) -> Iterator[StructureStep]:
+                  settings: Structure | None = None, device: str = "cpu") -> Iterator[StructureStep]:
     """Learn counts and kinds: one step a round; the last one's `structure` is the result.
 
     photos uint8 [N, H, W, 3], no label is read.  draw: scenes of a structure, with attributes as they are known so far
     (`by_distribution`); by default they are the grammar's.  start: the policy to start from, the grammar's own by
-    default; it is left as it is.
+    default; it is left as it is.  device: of the posterior network.
     ValueError for a grammar without learned structure or unfit photos; `RenderError` from the renderer.
     """
     settings, began = settings or Structure(renders=16_000), time.process_time()
@@ -117,7 +117,7 @@ def fit_structure(grammar: Grammar, renderer: Renderer, photos: np.ndarray, *, s
         policy.load_state_dict(start.state_dict())
     uniform = StructurePolicy(uniform_randomisation(grammar), derive_seed(seed, "broad structure"))
     size = (photos.shape[1], photos.shape[2])
-    posterior = StructurePosterior(grammar, size, is_grey(photos), seed, settings.longest)
+    posterior = StructurePosterior(grammar, size, is_grey(photos), seed, settings.longest).placed(device)
     draw, rendered = draw or by_grammar, 0
     count = settings.renders
     for number in range(settings.rounds):
