@@ -68,7 +68,7 @@ def test_what_belongs_to_another_run_is_not_told(run, name, tmp_path):
 
 
 def test_attributes_that_press_and_rules_are_told():
-    grammar = sf.Grammar("a", {"a": {"x": sf.learned(sf.Uniform(0, 1)), "yaw": sf.learned(sf.Angle(0, 5)),
+    grammar = sf.Grammar("a", {"a": {"x": sf.learned(sf.Uniform(0, 2)), "yaw": sf.learned(sf.Angle(0, 5)),
                                      "y": sf.learned(lambda a: sf.Uniform(0, a["x"] + 1))},
                                "b": {"z": sf.learned(sf.Uniform(0, 1))}},
                          [sf.Rule("a", [], learned=True), sf.Rule("a", ["b"], weight=0, learned=True)])
@@ -78,7 +78,7 @@ def test_attributes_that_press_and_rules_are_told():
     found = {content.label: content for content in attributes(model, {"a.x": "high"}, 64)}
     assert set(found) == {"a.x", "a.yaw", "a.y", "a.rule"}, "b is never there"
     assert found["a.x"].warning == (
-        "a.x is at its upper bound (1): the photos may lie beyond it, so widen the bound if you can.")
+        "a.x is at its upper bound (2): the photos may lie beyond it, so widen the bound if you can.")
     assert found["a.yaw"].circular and found["a.yaw"].low is None and found["a.y"].low is None
     assert set(found["a.rule"].before) == {"a -> []"}
 

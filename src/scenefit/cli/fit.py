@@ -103,7 +103,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config
     from scenefit.run.folder import begin, find_run, fit_run
-    from scenefit.run.report import write_report, write_summary
+    from scenefit.run.report import fit_sentences, write_report, write_summary
 
     keep_apart(out, ELSEWHERE, real, labelled, flat)
     found = load_scene(scene)
@@ -131,7 +131,10 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
             with console.busy("Summarising the fit"):
                 summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))
+            untold = fit_sentences(run, found.grammar)
     console.say(summary.verdict)
+    for text in untold:
+        console.say(text)
     console.say(f"Report: {page} (as a picture: {picture})")
 
 

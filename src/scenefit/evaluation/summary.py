@@ -3,7 +3,7 @@
 Legend: k images shown; N photos; S renders; H, W pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ N_SHOWN = 24  # images of each kind in the report
 N_OUTLIERS = 6  # of them in the report
 MAX_IMAGES = 256  # photos, and renders, that are searched for outliers
 N_SAMPLES = 2048  # scenes, to find the attributes at their bounds
+MAX_OUTSIDE = 0.1  # share of photos unlike every render, beyond which a fit is at most partly learned
 Images = NDArray[np.uint8]
 
 
@@ -65,9 +66,10 @@ class Samples:
 
 
 def summarise(model: Model, renderer: Renderer, photos: Images, extractor: Extractor, seed: int,
-              renders: int) -> tuple[Summary, Samples]:
+              renders: int, seen: tuple[int, int] | None = None) -> tuple[Summary, Samples]:
     """Compare renders of the grammar and of the learned distribution with photos uint8 [N, H, W, 3].
 
+    seen: (height, width) to which the extractor reduces images; None if it does not.
     Both are sampled with the same scene addresses, which a fit with other seeds has not seen.
     """
     goal = objective(extractor, photos)
@@ -80,7 +82,8 @@ def summarise(model: Model, renderer: Renderer, photos: Images, extractor: Extra
         outliers = find_outliers(photos[_evenly(len(photos), MAX_IMAGES)], prior[0], learned[0])
     bounds = {f"{kind}.{name}": side for (kind, name), side in at_bounds(model, model.sample(N_SAMPLES, seed)).items()}
     summary = Summary(prior=of_prior, learned=of_learned, floor=floor, at_bound=bounds,
-                      verdict=verdict(of_prior, of_learned, floor, len(photos)))
+                      verdict=verdict(of_prior, of_learned, floor, len(photos), _seen(photos.shape[1:3], seen),
+                                      outliers.share_learned if outliers is not None else 0.0))
     shown = photos[_evenly(len(photos), N_SHOWN)]
     return summary, Samples(shown, prior[0][:N_SHOWN], learned[0][:N_SHOWN], outliers)
 
@@ -104,23 +107,39 @@ def _rendered(renderer: Renderer, scenes: SceneBatch, extractor: Extractor) -> t
     return kept, torch.cat(features)
 
 
-def verdict(prior: float, learned: float, floor: NoiseFloor, photos: int) -> str:
-    """The distances in one or two plain sentences. prior, learned: squared MMD.  photos: their number."""
+def verdict(prior: float, learned: float, floor: NoiseFloor, photos: int, seen: str = "", outside: float = 0.0) -> str:
+    """The test of the renders against the photos in a few plain sentences: what was compared, and what it cannot see.
+
+    prior, learned: squared MMD.  photos: their number.  seen: the size of the images compared, such as "at 64 x 64
+    pixels".  outside: share of the photos that are unlike every learned render, by their summary statistics.
+    """
+    numbers = f"MMD² {learned:.3g}, grammar {prior:.3g}, noise floor {floor.mean:.3g}"
     if photos < FEW_PHOTOS:
         return (f"{photos} photos are too few for a verdict: MMD² {learned:.3g}, grammar {prior:.3g}, noise floor "
                 f"{floor.low:.3g} to {floor.high:.3g}. Use a few hundred photos, and look at the images.")
-    numbers = f"MMD² {learned:.3g}, grammar {prior:.3g}, noise floor {floor.mean:.3g}"
+    compared = f"compared as whole images{' ' + seen if seen else ''}"
+    limits = ("This sees only what learned attributes change in images of that size. To test the renders as training "
+              "data, run scenefit evaluate with labelled photos.")
     if prior <= floor.high:
-        return (f"Nothing to learn by this distance: renders of the grammar are already as close to the photos as "
-                f"photos are to each other ({numbers}). Look at the images.")
+        return (f"Nothing to learn by this test: {compared}, renders of the grammar are already as close to the photos "
+                f"as photos are to each other ({numbers}). It does not see finer detail: look at the images.")
     if learned >= prior - (floor.high - floor.low):
-        return f"Not learned: the renders are not clearly closer to the photos than those of the grammar ({numbers})."
-    if learned <= floor.high:
-        return (f"Learned: renders are as close to the photos as photos are to each other ({numbers}). To test the "
-                "renders as training data, run scenefit evaluate with labelled photos.")
+        return (f"Not learned: {compared}, the renders are not clearly closer to the photos than those of the grammar "
+                f"({numbers}).")
+    close = learned <= floor.high
     closed = (prior - learned) / (prior - floor.mean)
-    return (f"Partly learned: {closed:.0%} of the distance between grammar and photos is closed ({numbers}). To test "
-            "the renders as training data, run scenefit evaluate with labelled photos.")
+    what = (f"renders are as close to the photos as photos are to each other ({numbers})" if close else
+            f"{closed:.0%} of the distance between grammar and photos is closed ({numbers})")
+    if outside > MAX_OUTSIDE:
+        return (f"Partly learned: {compared}, {what}, but {100 * outside:.0f} % of the photos are unlike every render "
+                f"in colour or texture (by chance 1 %; the report shows the farthest). {limits}")
+    return f"{'Learned' if close else 'Partly learned'}: {compared}, {what}. {limits}"
+
+
+def _seen(size: Sequence[int], reduced: tuple[int, int] | None) -> str:
+    """Of images of a size (height, width), at what size they are compared."""
+    own, small = (f"{pair[1]} x {pair[0]}" for pair in (size, reduced or size))
+    return f"at {own} pixels" if own == small else f"reduced from {own} to {small} pixels"
 
 
 def find_outliers(photos: Images, prior: Images, learned: Images) -> OutlierPhotos:

@@ -37,6 +37,7 @@ def render(content: ReportContent) -> str:
         mistakes={name: list(zip(map(_source, mistakes.images), mistakes.captions, strict=True))
                   for name, mistakes in content.errors.items()},
         detections=detections, baselines=_detections(content), outliers=_outliers(content),
+        reconstructions=_reconstructions(content),
         distances=_distances(content), pixelated=_pixelated)
 
 
@@ -50,6 +51,11 @@ def _detections(content: ReportContent) -> list[tuple[BaselineDetections, list[s
 def _outliers(content: ReportContent) -> list[tuple[str, str]]:
     outliers = content.outliers
     return [] if outliers is None else list(zip(map(_source, outliers.images), outliers.captions, strict=True))
+
+
+def _reconstructions(content: ReportContent) -> list[tuple[str, str]]:
+    shown = content.reconstructions
+    return [] if shown is None else list(zip(map(_source, shown.photos), map(_source, shown.renders), strict=True))
 
 
 def _panel(role: str, title: str, images: Images) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.files.atomic import atomic_write
 from scenefit.report import detections
-from scenefit.report.charts import static, style
+from scenefit.report.charts import static, style, tables
 from scenefit.report.charts.static import fitted, font
 from scenefit.report.content import Images, ReportContent
 
@@ -17,6 +17,7 @@ GAP = 3
 WIDTH, MARGIN = 1400, 48
 INSIDE = WIDTH - 2 * MARGIN
 MAX_ATTRIBUTES = 8
+FEWEST_PAIRS = 5  # of photos and reconstructions in a row
 
 
 def contact_sheet(images: Any, columns: int, scale: float | None = None,
@@ -84,8 +85,8 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
 
 def first_view(content: ReportContent) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
-    blocks = [_header(content), _panels(content), _detections(content), _results(content), _attributes(content),
-              _outliers(content), _footer(content)]
+    blocks = [_header(content), _panels(content), _reconstructions(content), tables.predictions(content, INSIDE),
+              _detections(content), _results(content), _attributes(content), _outliers(content), _footer(content)]
     kept = [block for block in blocks if block is not None]
     page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
     y = 48
@@ -100,7 +101,8 @@ def _header(content: ReportContent) -> Image.Image:
     if content.subtitle:
         parts.append(_text(content.subtitle, 17, style.SOFT, max_lines=2))
     if content.verdict:
-        parts += [_blank(6), _framed(_text(content.verdict, 20, style.INK, INSIDE - 40, max_lines=4))]
+        parts += [_blank(6), _framed(_text(content.verdict, 20, style.INK, INSIDE - 40, max_lines=5))]
+    parts += [_text(text, 17, style.INK, max_lines=3) for text in content.untold]
     return _stack(parts, 8)
 
 
@@ -124,7 +126,26 @@ def _panels(content: ReportContent) -> Image.Image | None:
         columns, rows, scale = _fit(images, width)
         shown = contact_sheet(images[: columns * rows], columns, scale)
         blocks.append(_stack([_label(title, role, width), shown], 8))
-    return _row(blocks, gap)
+    note = content.brightness_note
+    return _stack([_row(blocks, gap), _text(note, 14, style.SOFT)], 8) if note else _row(blocks, gap)
+
+
+def _reconstructions(content: ReportContent) -> Image.Image | None:
+    """Photos in a row, and below each its reconstruction."""
+    shown = content.reconstructions
+    if shown is None or not len(shown.photos):
+        return None
+    own = shown.photos.shape[2]
+
+    def scale_of(count: int) -> float:
+        width = (INSIDE - (count + 1) * GAP) / count
+        return width // own if own <= width else width / own
+
+    counts = range(min(FEWEST_PAIRS, len(shown.photos)), len(shown.photos) + 1)
+    count = max(counts, key=lambda n: (n * own * scale_of(n) // 100, n))  # the widest row, of these the longest
+    sheet = contact_sheet(np.concatenate([shown.photos[:count], shown.renders[:count]]), count, scale_of(count))
+    return _stack([_text("Photos and their reconstructions", 17, style.INK, bold=True),
+                   _text(shown.note, 14, style.SOFT, max_lines=2), sheet], 8)
 
 
 def _fit(images: Images, width: int, max_height: int = 330) -> tuple[int, int, float]:
@@ -220,7 +241,7 @@ def _attribute(attribute: Any, width: int) -> Image.Image:
     name = attribute.label + (f", {attribute.unit}" if attribute.unit else "")
     lines = [_label(f"{role}  {style.summary(values, attribute)}", role, width, 14)
              for role, values in attribute.values.items()]
-    if attribute.at_bound:
+    if attribute.warning:
         side = "lower" if attribute.at_bound == "low" else "upper"
         lines.append(_text(f"at its {side} bound: widen it?", 14, style.WARN, width, bold=True))
     return _stack([_text(name, 15, style.INK, width, bold=True), static.histogram(attribute, width, 150),

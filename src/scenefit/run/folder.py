@@ -5,6 +5,7 @@
     checkpoint.safetensors   the state that a stopped fit resumes from; removed at its end
     model.safetensors        the learned distribution
     features.safetensors     the network whose features distances are measured in
+    diagnostics.safetensors  what "npe" measured of its own predictions, and reconstructions of photos
     samples.safetensors, prior.png, learned.png, photos.png, summary.json, report.html, report.png, evaluation.json
 
 Every file is written whole or not at all (lines of steps.jsonl after the checkpoint are dropped on resuming). No file
@@ -37,6 +38,7 @@ from scenefit.nets.model import Model, load_model
 from scenefit.renderers import Renderer
 from scenefit.renderers.scene_file import SceneFile, SceneFileError, load_scene
 from scenefit.run.config import RunConfig, RunError, differences, read_config
+from scenefit.run.diagnostics import Diagnostics, read_diagnostics
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.changes import grammar_changes
 from scenefit.scenes.rng import derive_seed
@@ -220,6 +222,12 @@ def fit_regressor(run: Run) -> AttributeRegressor:
     return regressor
 
 
+def fit_diagnostics(run: Run) -> Diagnostics | None:
+    """What the fit measured of its own predictions; None of methods that measure nothing. CorruptFile."""
+    path = run.path("diagnostics.safetensors")
+    return read_diagnostics(path, run.config.identity, _remake(path))
+
+
 def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:
     """The lines of steps.jsonl, or those up to a step of this number. CorruptFile."""
     path = run.path("steps.jsonl")
@@ -263,12 +271,15 @@ def _resume(run: Run) -> dict[str, torch.Tensor] | None:
 
 def _write_results(run: Run, state: Mapping[str, torch.Tensor]) -> None:
     """Write features and model from the last state, without any times."""
-    regressor, model = ({name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
-                        for part in ("reader:", "transformer:"))
+    regressor, model, measured = (
+        {name.partition(":")[2]: value for name, value in state.items() if name.startswith(part)}
+        for part in ("reader:", "transformer:", "diagnostics:"))
     owner = {"run": run.config.identity}
     grey = regressor["body.0.weight"].shape[1] == 1
     write_tensors(run.path("features.safetensors"), regressor,
                   {**owner, "readings": len(regressor["out.bias"]), "grey": grey})
+    if measured:
+        write_tensors(run.path("diagnostics.safetensors"), measured, owner)
     write_tensors(run.path("model.safetensors"), model, owner)
     run.path("checkpoint.safetensors").unlink(missing_ok=True)
 
@@ -303,6 +314,6 @@ def _owner_of_results(run: Run) -> str | None:
 
 
 def _remake(path: Path) -> str:
-    if path.name in ("model.safetensors", "features.safetensors"):
+    if path.name in ("model.safetensors", "features.safetensors", "diagnostics.safetensors"):
         return f"delete {path.with_name('model.safetensors')} {START_OVER}"
     return f"delete {path.with_name('checkpoint.safetensors')} {START_OVER}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenefit import report
 from scenefit.data.photos import Photos, few_photos
@@ -14,10 +15,25 @@ from scenefit.files.text import counted, printable
 from scenefit.nets.model import Model
 from scenefit.renderers import Renderer
 from scenefit.renderers.scene_file import SceneFile
-from scenefit.report.content import AttributeContent, Baseline, Interval, Outliers, ReportContent, Table, TracePoint
+from scenefit.report.content import (
+    AttributeContent,
+    Baseline,
+    Counts,
+    Interval,
+    Outliers,
+    Prediction,
+    Reconstructions,
+    ReportContent,
+    Table,
+    TracePoint,
+    brightened,
+    brightening,
+)
 from scenefit.report.picture import write_contact_sheet
+from scenefit.run.bounds import is_natural
 from scenefit.run.config import PhotoSource
-from scenefit.run.folder import Run, fit_model, fit_regressor, steps
+from scenefit.run.diagnostics import Diagnostics, sentences
+from scenefit.run.folder import Run, fit_diagnostics, fit_model, fit_regressor, steps
 from scenefit.run.results import (
     RunSummary,
     read_detections,
@@ -41,8 +57,9 @@ def write_summary(run: Run, grammar: Grammar, renderer: Renderer, real: Photos) 
     Writes summary.json, samples.safetensors and the contact sheets photos.png, prior.png and learned.png.
     """
     seed, owner = derive_seed(run.config.seed, "summary"), run.config.identity
-    summary, samples = summarise(fit_model(run, grammar), renderer, real.images, fit_regressor(run).features, seed,
-                                 run.settings.validation_renders)
+    regressor = fit_regressor(run)
+    summary, samples = summarise(fit_model(run, grammar), renderer, real.images, regressor.features, seed,
+                                 run.settings.validation_renders, regressor.input_size)
     last = steps(run)[-1]
     found = RunSummary(**dict(summary), renders=last["renders"], trainings=last["trainings"],
                        cpu_seconds=last["cpu_seconds"], run=owner)
@@ -63,6 +80,8 @@ def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -
     config, owner = run.config, run.config.identity
     summary, model = read_summary(run.path("summary.json"), owner), fit_model(run, scene.grammar)
     samples = read_samples(run.path("samples.safetensors"), owner)
+    measured = fit_diagnostics(run)
+    factor = brightening(samples.photos)
     trace = [TracePoint(step["renders"], step["distance"], step["stage"]) for step in steps(run)
              if step["distance"] is not None]
     floor = summary.floor
@@ -70,21 +89,31 @@ def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -
         title=f"Distribution of {printable(scene.path.stem)}, learned from {config.real.count} photos",
         verdict=summary.verdict, subtitle=printable(config.real.shown), command=printable(config.command),
         facts=_facts(run, summary),
-        photos=samples.photos, prior=samples.prior, learned=samples.learned,
+        photos=brightened(samples.photos, factor), prior=brightened(samples.prior, factor),
+        learned=brightened(samples.learned, factor), brightness=factor,
         trace=trace, floor=Interval(floor.mean, floor.low, floor.high), prior_distance=summary.prior,
-        attributes=attributes(model, summary.at_bound), table=_table(run),
-        outliers=outlier_content(samples.outliers), notes=tuple(map(printable, (*warnings, *notes(run)))),
+        attributes=attributes(model, summary.at_bound, renderer=scene.renderer, measured=measured), table=_table(run),
+        counts=_counts(model, measured), reconstructions=_reconstructions(measured, factor),
+        untold=fit_sentences(run, scene.grammar),
+        outliers=outlier_content(samples.outliers, factor), notes=tuple(map(printable, (*warnings, *notes(run)))),
         detections=read_detections(run.path("detections.safetensors"), owner))
 
 
-def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLES) -> list[AttributeContent]:
+def fit_sentences(run: Run, grammar: Grammar) -> list[str]:
+    """Of which attributes photos told nothing, and why. CorruptFile."""
+    return sentences(fit_diagnostics(run), run.config.size, grammar.learned)
+
+
+def attributes(model: Model, at_bound: Mapping[str, str], scenes: int = N_SAMPLES, renderer: Renderer | None = None,
+               measured: Diagnostics | None = None) -> list[AttributeContent]:
     """Each learned attribute, and each learned choice of rules, before and after, over so many scenes.
 
-    at_bound: "kind.name" -> "low" or "high".
+    at_bound: "kind.name" -> "low" or "high".  renderer: whose limits are natural bounds.  measured: of its predictions.
     """
     after = model.sample(scenes)
     before = model.grammar.sample(after.seed, scenes)
-    found = [_attribute(a, before, after, at_bound.get(f"{a.kind}.{a.name}", "")) for a in model.grammar.learned]
+    found = [_attribute(a, before, after, at_bound.get(f"{a.kind}.{a.name}", ""), renderer, model.grammar.start,
+                        _prediction(measured, f"{a.kind}.{a.name}")) for a in model.grammar.learned]
     for kind in model.grammar.learned_heads:
         names = np.array([str(rule) for rule in model.grammar.rules_of(kind)])
         found.append(AttributeContent(kind, "rule", names[before.tables[kind].rule], names[after.tables[kind].rule]))
@@ -115,8 +144,8 @@ def stage_notes(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*found, left_out] if missing > 0 else found
 
 
-def outlier_content(outliers: OutlierPhotos | None) -> Outliers | None:
-    """The outliers as the report shows them; None if there are none."""
+def outlier_content(outliers: OutlierPhotos | None, factor: float = 1.0) -> Outliers | None:
+    """The outliers as the report shows them, brightened by a factor; None if there are none."""
     if outliers is None or not len(outliers.images):
         return None
     learned, prior = (f"{100 * share:.0f} %" for share in (outliers.share_learned, outliers.share_prior))
@@ -124,7 +153,8 @@ def outlier_content(outliers: OutlierPhotos | None) -> Outliers | None:
             f"those of the grammar: {prior}). The score is the distance to the nearest renders, in units of the 99 % "
             "quantile of that distance between renders. The photos with the highest scores show what the scene cannot "
             "express.")
-    return Outliers(outliers.images, [f"outlier score {score:.2f}" for score in outliers.score.tolist()], note)
+    captions = [f"outlier score {score:.2f}" for score in outliers.score.tolist()]
+    return Outliers(brightened(outliers.images, factor), captions, note)
 
 
 def _skipped(source: PhotoSource | None, what: str) -> list[str]:
@@ -135,14 +165,51 @@ def _skipped(source: PhotoSource | None, what: str) -> list[str]:
     return [f"Skipped {len(source.skipped)} of the {what}: {named}{more}."]
 
 
-def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, at_bound: str) -> AttributeContent:
+def _attribute(a: Attribute, before: SceneBatch, after: SceneBatch, at_bound: str, renderer: Renderer | None, root: str,
+               prediction: Prediction | None) -> AttributeContent:
     ends = a.bounds
     if ends is None and isinstance(a.prior, Prior) and a.form not in ("choice", "angle"):
         ends = a.prior.bounds
     low, high = ends if ends is not None and all(np.ndim(end) == 0 for end in ends) else (None, None)
+    natural = (renderer is not None and low is not None and high is not None and at_bound != ""
+               and is_natural(renderer, root, a.kind, a.name, float(low), float(high), at_bound))
     return AttributeContent(a.kind, a.name, before.tables[a.kind][a.name], after.tables[a.kind][a.name],
                             low=None if low is None else float(low), high=None if high is None else float(high),
-                            circular=a.circular, at_bound=at_bound)
+                            circular=a.circular, at_bound=at_bound, natural=natural, prediction=prediction)
+
+
+def _prediction(measured: Diagnostics | None, name: str) -> Prediction | None:
+    if measured is None:
+        return None
+    return Prediction(bool(measured.inferred.get(name, 0.0)), *(part.get(name) for part in (
+        measured.r2, measured.cover50, measured.cover90, measured.width90)))
+
+
+def _counts(model: Model, measured: Diagnostics | None) -> list[Counts]:
+    """Of each kind with objects: how many an image has, in scenes and as predicted."""
+    if measured is None:
+        return []
+    after = model.sample(N_SAMPLES)
+    before = model.grammar.sample(after.seed, N_SAMPLES)
+
+    def spread(counts: NDArray[Any]) -> tuple[float, float]:
+        return float(counts.mean()), float(counts.std())
+
+    def of_scenes(scenes: SceneBatch, kind: str) -> tuple[float, float]:
+        return spread(np.bincount(scenes.tables[kind].scene, minlength=N_SAMPLES))
+
+    return [Counts(kind, of_scenes(before, kind), of_scenes(after, kind), spread(found),
+                   float(measured.count_renders[kind].mean()), float(measured.count_true[kind].mean()))
+            for kind, found in measured.count_photos.items() if kind in after.tables]
+
+
+def _reconstructions(measured: Diagnostics | None, factor: float) -> Reconstructions | None:
+    if measured is None or measured.photos is None or measured.reconstructions is None:
+        return None
+    return Reconstructions(brightened(measured.photos, factor), brightened(measured.reconstructions, factor), (
+        "Each photo, and below it the render of the scene that its posterior holds for the most likely. Objects stand "
+        "where they were predicted, if an attribute of theirs moves them. What a photo has and its reconstruction "
+        "lacks is missing from the scene, or was not predicted."))
 
 
 def _facts(run: Run, summary: RunSummary) -> dict[str, str]:

@@ -1,22 +1,25 @@
-"""How well attributes can be predicted: R2 on renders that no network was trained on, and which of them are inferred.
+"""How well attributes can be predicted: R2 on renders that no network was trained on, which of them are inferred, and
+how often the truth lies in the posterior's intervals (simulation-based calibration: Talts et al. 2018).
 
-Legend: V renders; m objects.
+Legend: V renders; m objects; n values; D posterior samples of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.inference.npe.matching import Known, Predictions, match_objects, single_targets
+from scenefit.inference.npe.matching import Known, Predictions, match_objects, single_targets, sure, thresholds
 from scenefit.inference.npe.statistics import ImageRegression
 from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
 from scenefit.scenes.attributes import Key
+from scenefit.scenes.grammar import Grammar
 
 Floats = NDArray[np.float64]
 MIN_R2 = 0.1  # an attribute that is predicted worse than this keeps its prior
 MIN_OBJECTS = 30
+PRIOR_SCENES = 512  # in which the width of the prior is measured
 
 
 def r_squared(targets: Sequence[Target], spec: ObjectSpec, predicted: Predictions, known: Known,
@@ -47,6 +50,20 @@ def r_squared(targets: Sequence[Target], spec: ObjectSpec, predicted: Prediction
     return out
 
 
+def object_counts(spec: ObjectSpec, photos: Predictions, renders: Predictions, known: Known) -> dict[str, Floats]:
+    """Of each kind, how many objects are predicted in each photo ("count_photos:kind") and in each render of known
+    truth ("count_renders:kind"), and how many are visible in these ("count_true:kind")."""
+    least = thresholds(spec, renders.objects, known.objects)
+    out: dict[str, NDArray[np.int64]] = {}
+    for code, kind in enumerate(spec.kinds):
+        for name, found in (("photos", photos), ("renders", renders)):
+            own = sure(found.objects, least)
+            out[f"count_{name}:{kind}"] = np.bincount(own.image[own.kind == code], minlength=found.objects.count)
+        true = known.objects.image[known.objects.kind == code]
+        out[f"count_true:{kind}"] = np.bincount(true, minlength=len(known.truth))
+    return {name: counts.astype(float) for name, counts in out.items()}
+
+
 def _of_object(one: ObjectAttribute, predicted: Floats, truth: Floats) -> float:
     if one.attribute.form == "choice":
         frequent = np.bincount(truth.astype(int)).max() / len(truth)
@@ -68,3 +85,29 @@ def _r2(predicted: Floats, truth: Floats) -> float:
         slope = np.cov(mine, true, bias=True)[0, 1] / max(mine.var(), 1e-12)
         error += ((true - true.mean() - slope * (mine - mine.mean())) ** 2).sum()
     return float(1 - error / total)
+
+
+def calibration(grammar: Grammar, held_out: Mapping[Key, tuple[Floats, Floats]], inferred: Collection[Key],
+                seed: int) -> dict[str, float]:
+    """Of each number and integer with truth [n] and posterior samples [n, D] of held-out renders: "cover50:kind.name"
+    and "cover90:", the share of truths in the central 50 and 90 % of the posterior, and "width90:", the median width of
+    the 90 % interval relative to the prior's. Of each learned attribute "inferred:", 1 or 0."""
+    prior = grammar.normalised(grammar.sample(seed, PRIOR_SCENES))
+    random = np.random.default_rng(seed)
+    out: dict[str, float] = {}
+    for (kind, name), (truth, samples) in held_out.items():
+        inside = coverage(truth, samples, random)
+        before = np.ptp(np.quantile(prior[kind, name], [0.05, 0.95])) if len(prior[kind, name]) else 0.0
+        width = np.median(np.ptp(np.quantile(samples, [0.05, 0.95], axis=1), axis=0))
+        out |= {f"cover50:{kind}.{name}": inside[0], f"cover90:{kind}.{name}": inside[1],
+                f"width90:{kind}.{name}": float(width / before) if before > 0 else float("nan")}
+    return out | {f"inferred:{a.kind}.{a.name}": float(a.key in inferred) for a in grammar.learned}
+
+
+def coverage(truth: Floats, samples: Floats, random: np.random.Generator) -> tuple[float, float]:
+    """Share of truths [n] in the central 50 and 90 % of their posterior samples [n, D], by the rank of the truth; equal
+    values are ranked at random."""
+    below, equal = (samples < truth[:, None]).sum(1), (samples == truth[:, None]).sum(1)
+    ranks = samples.shape[1] + 1
+    place = (below + random.integers(0, equal + 1) + 0.5) / ranks
+    return tuple(float((np.abs(place - 0.5) < level / 2).mean()) for level in (0.5, 0.9))  # type: ignore[return-value]

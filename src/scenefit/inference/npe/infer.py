@@ -1,9 +1,10 @@
 """Steps 3 and 4 of a round: posterior samples of the photos, corrected by predictions on renders of known truth.
 
-Legend: N photos; V renders; k samples of each photo; R targets; m objects predicted in photos, v in renders.
+Legend: N photos; V renders; k samples of each photo; R targets; m objects predicted in photos, v in renders; D draws of
+one value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from scenefit.inference.npe.matching import (
     Predictions,
     by_scene,
     match_objects,
+    renders_of,
     single_targets,
     sure,
     thresholds,
@@ -35,28 +37,51 @@ from scenefit.nets.object_predictions import ObjectPredictions
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec, related_rows
 from scenefit.scenes.attributes import Key, NodeGroup
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import Ints, SceneBatch
 
 Floats = NDArray[np.float64]
 MIN_PAIRS = 12
+DRAWS = 39  # posterior samples of a value: the rank of the truth among them has 40 values, 20 of them in the middle
+FOLDS = 2  # of renders of known truth: each is taken for photos, and corrected by the other
+MAX_CHECKED = 1000  # objects of a kind in a fold
 
 
 def infer(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos: Predictions, renders: Predictions,
-          known: Known, visible: Mapping[Key, float], samples: int, seed: int) -> PosteriorSamples:
+          known: Known, visible: Mapping[Key, float], samples: int, seed: int, draws: int = 1,
+          rows: Ints | None = None) -> PosteriorSamples:
     """Posterior samples of the photos. renders: predictions on scenes of the present distribution, of one batch.
-    visible: R2 of the attributes that can be predicted; no other is inferred."""
-    random, count = np.random.default_rng(seed), len(photos.image)
-    photo = np.repeat(np.arange(count), samples)
-    values = _image_values(grammar, single_targets(spec, targets), photos.image, renders.image, known, visible, photo,
-                           random)
+    visible: R2 of the attributes that can be predicted; no other is inferred.  draws: of each value, of which the most
+    typical one is taken; with many and samples=1, the scenes are near the mode of each photo's posterior.  rows: of the
+    photos that get samples; all by default."""
+    random = np.random.default_rng(seed)
+    photo = np.repeat(np.arange(len(photos.image)) if rows is None else rows, samples)
+    values = _image_values(grammar, single_targets(spec, targets), photos.image, renders.image, known, visible,
+                           np.repeat(photo, draws), random)
+    forms = {a.key: a.form for a in grammar.learned}
+    values = {key: typical(forms[key], value.reshape(-1, draws)) for key, value in values.items()}
     scenes = _structure(grammar, values, len(photo), seed)
     least = thresholds(spec, renders.objects, known.objects)
-    objects = _object_values(grammar, spec, sure(photos.objects, least), sure(renders.objects, least), known, visible,
-                             scenes, photo, random)
+    objects, box = _object_values(grammar, spec, sure(photos.objects, least), sure(renders.objects, least), known,
+                                  visible, scenes, photo, random, draws)
     counts = {a.key for a in grammar.learned if a.count}
     by_node = {key: value[scenes.tables[key[0]].scene] for key, value in values.items() if key not in counts}
     return PosteriorSamples(scenes_with(grammar, scenes, {**objects, **by_node}), photo,
-                            frozenset({*values, *objects}))
+                            frozenset({*values, *objects}), box)
+
+
+def typical(form: str, values: Floats) -> Floats:
+    """One of several draws of each value [n, D] -> [n]: of a choice the most frequent one, of an angle the one nearest
+    to the others, of a number their median."""
+    if values.shape[1] == 1:
+        return values[:, 0]
+    if form == "choice":
+        return np.array([np.bincount(row.astype(int)).argmax() for row in values], float)
+    if form == "angle":
+        turn = np.exp(2j * np.pi * values)
+        near = (turn * turn.sum(1, keepdims=True).conj()).real
+        return np.take_along_axis(values, near.argmax(1)[:, None], 1)[:, 0]
+    return np.median(values, axis=1)
 
 
 def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], photos: Floats, renders: Floats,
@@ -114,9 +139,11 @@ def _structure(grammar: Grammar, values: Mapping[Key, Floats], count: int, seed:
 
 def _object_values(grammar: Grammar, spec: ObjectSpec, photos: ObjectPredictions, renders: ObjectPredictions,
                    known: Known, visible: Mapping[Key, float], scenes: SceneBatch, photo: Ints,
-                   random: np.random.Generator) -> dict[Key, Floats]:
-    """Values of every node of the objects' kinds and of their parts and ancestors, by key; NaN where nothing tells."""
+                   random: np.random.Generator, draws: int) -> tuple[dict[Key, Floats], dict[str, Floats]]:
+    """Values of every node of the objects' kinds and of their parts and ancestors, by key; NaN where nothing tells. And
+    the box of the predicted object that each node has its values of, by kind [n, 4]; NaN where another has it."""
     out: dict[Key, Floats] = {}
+    box: dict[str, Floats] = {}
     rows, real = match_objects(renders, known.objects)
     for code, kind in enumerate(spec.kinds):
         mine, theirs = photos.where(photos.kind == code), renders.where(renders.kind == code)
@@ -124,14 +151,17 @@ def _object_values(grammar: Grammar, spec: ObjectSpec, photos: ObjectPredictions
         if not len(scenes.tables[kind]) or len(mine.score) < MIN_PAIRS or pairs.sum() < MIN_PAIRS:
             continue
         chosen = assigned(scenes.tables[kind].scene, photo, mine, random)
+        _, first = np.unique(np.stack([scenes.tables[kind].scene, chosen]), axis=1, return_index=True)
+        own = np.isin(np.arange(len(chosen)), first) & (mine.image[chosen] == photo[scenes.tables[kind].scene])
+        box[kind] = np.where(own[:, None], mine.box[chosen], np.nan)
         for one in spec.of(kind):
             truth = known.objects.values[real[pairs], one.column]
             if one.attribute.key in visible and np.isfinite(truth).sum() >= MIN_PAIRS:
                 matched = renders.outputs[rows[pairs], one.outputs]
                 value = _values(grammar, one, mine.outputs[:, one.outputs], theirs.outputs[:, one.outputs], matched,
-                                truth, known.scenes[0], chosen, random)
-                _put(out, one, scenes, value)
-    return out
+                                truth, known.scenes[0], np.repeat(chosen, draws), random)
+                _put(out, one, scenes, typical(one.attribute.form, value.reshape(-1, draws)))
+    return out, box
 
 
 def _put(out: dict[Key, Floats], one: ObjectAttribute, scenes: SceneBatch, value: Floats) -> None:
@@ -178,3 +208,66 @@ def _values(grammar: Grammar, one: ObjectAttribute, photos: Floats, renders: Flo
     quantiles = match_quantiles(photos[:, 0] / UNIT_SPREAD, renders[:, 0] / UNIT_SPREAD, of_q, slope)
     normal = random.standard_normal(len(chosen))
     return np.clip(sample_numbers(photos[chosen, 0], quantiles, correlation, normal), 0, 1)
+
+
+def held_out_samples(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, renders: Predictions, known: Known,
+                     visible: Mapping[Key, float], seed: int) -> dict[Key, tuple[Floats, Floats]]:
+    """Truth [n] and posterior samples [n, D], normalised to 0..1, of each number and integer in renders of known truth:
+    of images and of the objects that were predicted. A fold of the renders is taken for photos, and corrected by the
+    other, in turn."""
+    parts: dict[Key, list[tuple[Floats, Floats]]] = {}
+    for fold in range(FOLDS):
+        rows = np.arange(fold, len(renders.image), FOLDS)
+        rest = np.setdiff1d(np.arange(len(renders.image)), rows)
+        random = np.random.default_rng(derive_seed(seed, f"fold {fold}"))
+        photos, truth = renders_of(renders, known, rows)
+        others, known_others = renders_of(renders, known, rest)
+        units = grammar.normalised(truth.scenes[0])
+        values = _image_values(grammar, single_targets(spec, targets), photos.image, others.image, known_others,
+                               visible, np.repeat(np.arange(len(rows)), DRAWS), random)
+        for key in sorted(values.keys() & units.keys()):
+            true = by_scene(truth.scenes[0], key[0], units[key])
+            there = np.isfinite(true)
+            parts.setdefault(key, []).append((true[there], values[key].reshape(-1, DRAWS)[there]))
+        for one, pair in _held_out_objects(grammar, spec, (photos, truth), (others, known_others), visible, random):
+            parts.setdefault(one.attribute.key, []).append(pair)
+    numbers = {a.key for a in grammar.learned if a.form in ("number", "integer")}
+    return {key: (np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs]))
+            for key, pairs in parts.items() if key in numbers}
+
+
+def _held_out_objects(grammar: Grammar, spec: ObjectSpec, photos: tuple[Predictions, Known],
+                      others: tuple[Predictions, Known], visible: Mapping[Key, float],
+                      random: np.random.Generator) -> Iterator[tuple[ObjectAttribute, tuple[Floats, Floats]]]:
+    """Truth and samples of the objects of one fold."""
+    least = thresholds(spec, others[0].objects, others[1].objects)
+    mine, theirs = sure(photos[0].objects, least), sure(others[0].objects, least)
+    rows, real = match_objects(mine, photos[1].objects)
+    other_rows, other_real = match_objects(theirs, others[1].objects)
+    for code, kind in enumerate(spec.kinds):
+        of_kind, pairs = np.flatnonzero(mine.kind[rows] == code)[:MAX_CHECKED], theirs.kind[other_rows] == code
+        if len(of_kind) == 0 or pairs.sum() < MIN_PAIRS:
+            continue
+        place = np.cumsum(mine.kind == code) - 1  # of each predicted object among those of its kind
+        for one in spec.of(kind):
+            a, true = one.attribute, photos[1].objects.values[real[of_kind], one.column]
+            there = np.isfinite(true)
+            if a.key not in visible or a.form not in ("number", "integer") or not there.any():
+                continue
+            chosen = np.repeat(place[rows[of_kind[there]]], DRAWS)
+            value = _values(grammar, one, mine.outputs[mine.kind == code, one.outputs],
+                            theirs.outputs[theirs.kind == code, one.outputs],
+                            theirs.outputs[other_rows[pairs], one.outputs],
+                            others[1].objects.values[other_real[pairs], one.column], others[1].scenes[0], chosen,
+                            random)
+            yield one, (true[there], _in_bins(one, value).reshape(-1, DRAWS))
+
+
+def _in_bins(one: ObjectAttribute, values: Floats) -> Floats:
+    """Of an integer, the middles of its bins."""
+    a = one.attribute
+    if a.form != "integer" or a.conditional:
+        return values
+    low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
+    bins = high - low + 1
+    return (np.minimum(np.floor(values * bins), bins - 1) + 0.5) / bins

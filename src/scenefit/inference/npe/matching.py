@@ -37,6 +37,17 @@ class Known:
     objects: TrueObjects
 
 
+def renders_of(found: Predictions, known: Known, rows: Ints) -> tuple[Predictions, Known]:
+    """Predictions and truth of some renders of one batch, whose numbers rise; the renders are numbered anew."""
+    o = found.objects
+    kept = np.isin(o.image, rows)
+    mine = o.where(kept)
+    objects = ObjectPredictions(len(rows), np.searchsorted(rows, mine.image), mine.kind, mine.score, mine.box,
+                                mine.outputs, o.pooled[rows])
+    return (Predictions(found.image[rows], objects),
+            Known([known.scenes[0].take(rows)], known.truth[rows], known.objects.of(rows)))
+
+
 def match_objects(found: ObjectPredictions, truth: TrueObjects, same_kind: bool = True) -> tuple[Ints, Ints]:
     """Rows of predicted and of true objects that belong together: in order of the score, each takes the nearest true
     object that is still free."""

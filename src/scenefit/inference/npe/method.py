@@ -8,7 +8,7 @@ Patel et al. 2025). The first proposal is uniform within all bounds; later ones 
 Legend: S scenes; N photos; R targets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.inference.npe.diagnostics import MIN_R2, r_squared
-from scenefit.inference.npe.infer import infer
+from scenefit.inference.npe.diagnostics import MIN_R2, calibration, object_counts, r_squared
+from scenefit.inference.npe.infer import DRAWS, held_out_samples, infer
 from scenefit.inference.npe.matching import Known, Predictions
 from scenefit.inference.npe.propose import proposal
+from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import ImageRegression, fit_image_regression, object_statistics
 from scenefit.inference.npe.train import train_objects
@@ -95,11 +96,19 @@ class Npe:
             return _round(problem, state, step, self, regressor, spec)
 
         cost = self.simulated(problem) + CORRECTIONS * compared(spec)
-        return (Stage(self.name, self.rounds, run, lambda *_: cost, 4 * cost),)
+
+        def renders(problem: Problem, state: State, step: int) -> int:
+            return cost + (N_MEASURED + N_PHOTOS if step == self.rounds - 1 else 0)
+
+        return (Stage(self.name, self.rounds, run, renders, 4 * cost),)
 
     def simulated(self, problem: Problem) -> int:
         """Renders of a round that the networks learn from."""
-        return self.renders or int(np.clip(SIMULATED_PIXELS // np.prod(problem.size), MIN_RENDERS, MAX_RENDERS))
+        return self.renders or self.preferred(problem)
+
+    def preferred(self, problem: Problem) -> int:
+        """The same by default."""
+        return int(np.clip(SIMULATED_PIXELS // np.prod(problem.size), MIN_RENDERS, MAX_RENDERS))
 
 
 def compared(spec: ObjectSpec) -> int:
@@ -177,9 +186,36 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
                         own)
         distribution = update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, own)
         renders += len(scenes)
+    assert known is not None and predicted is not None
+    found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
+             "seen:": torch.tensor(problem.size if spec.kinds else predictor.regressor.input_size),
+             **{f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()},
+             **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own)}
+    if step == settings.rounds - 1:
+        found |= _shown(problem, spec, photos, predicted, known, visible, own)
+        renders += N_MEASURED + len(found["photos:"])
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
-                 trainings=state.trainings + 1, objective=problem.objective(predictor.regressor),
-                 diagnostics={f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()})
+                 trainings=state.trainings + 1, objective=problem.objective(predictor.regressor), diagnostics=found)
+
+
+def _checks(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Predictions, known: Known,
+            visible: Mapping[Key, float], inferred: Collection[Key], seed: int) -> dict[str, Tensor]:
+    """Coverage of the posterior on renders of known truth, and counts of objects predicted in photos and renders."""
+    held_out = held_out_samples(problem.grammar, problem.targets, spec, renders, known, visible, seed)
+    counts = object_counts(spec, photos, renders, known)
+    return {**{name: torch.tensor(value) for name, value in calibration(problem.grammar, held_out, inferred,
+                                                                        seed).items()},
+            **{name: torch.from_numpy(value) for name, value in counts.items()}}
+
+
+def _shown(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Predictions, known: Known,
+           visible: Mapping[Key, float], seed: int) -> dict[str, Tensor]:
+    """Some photos ("photos:") and their reconstructions, uint8 [P, h, w, 3]."""
+    rows = chosen_photos(len(problem.images))
+    mode = infer(problem.grammar, problem.targets, spec, photos, renders, known, visible, 1, seed, DRAWS, rows)
+    measured = uniform_randomisation(problem.grammar).sample(problem.seed_of("npe lines"), N_MEASURED)
+    return {"photos:": torch.from_numpy(reduced(problem.images[rows])),
+            "reconstructions:": torch.from_numpy(reconstructions(problem, mode, measured))}
 
 
 def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,

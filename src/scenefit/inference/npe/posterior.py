@@ -4,7 +4,7 @@ Legend: N photos; k samples of each; n nodes of a kind.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,13 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class PosteriorSamples:
     """scenes: N * k, those of a photo side by side.  photo [N * k]: which photo each may explain.  inferred: the keys,
-    (kind, name), that photos told; all else is drawn from the prior."""
+    (kind, name), that photos told; all else is drawn from the prior.  box: of each node of a kind [n, 4], that of the
+    predicted object whose values it has; NaN where there is none."""
 
     scenes: SceneBatch
     photo: Ints
     inferred: frozenset[Key]
+    box: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def scenes_with(grammar: Grammar, scenes: SceneBatch, values: Mapping[Key, Floats]) -> SceneBatch:

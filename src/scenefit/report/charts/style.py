@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.report.content import AttributeContent, Baseline, Interval, ReportContent, Table, TracePoint
+from scenefit.report.content import AttributeContent, Baseline, Counts, Interval, ReportContent, Table, TracePoint
 from scenefit.scenes.priors import wrap
 
 INK, SOFT, LINE, PALE, WARN = "#20242c", "#5c6573", "#dfe3e8", "#f4f5f7", "#b3261e"
@@ -97,6 +97,43 @@ def interval(table: Table, row: Baseline) -> str:
 def metric_title(table: Table) -> str:
     name = table.metric[:1].upper() + table.metric[1:]
     return f"{name}{' (%)' if table.percent else ''} on labelled photos, by training data"
+
+
+def plain(value: float | None, percent: bool = False) -> str:
+    """Two digits, or whole percent; a dash for what was not measured."""
+    if value is None or not np.isfinite(value):
+        return "\u2013"
+    return f"{100 * value:.0f} %" if percent else f"{value:.2f}".replace("-", "\u2212")
+
+
+PREDICTION_TITLES = ("attribute", "prior", "learned", "R\u00b2", "in 50 %", "in 90 %", "width", "at a bound")
+
+
+def prediction_row(attribute: AttributeContent) -> tuple[str, ...]:
+    """The texts of an attribute's row under `PREDICTION_TITLES`."""
+    found, values = attribute.prediction, attribute.values
+    assert found is not None
+    learned = summary(values["after"], attribute) if found.inferred else "kept its prior"
+    return (attribute.label, summary(values["before"], attribute), learned, plain(found.r2), plain(found.cover50, True),
+            plain(found.cover90, True), plain(found.width90), attribute.at_bound_text)
+
+
+PREDICTION_NOTE = ("R\u00b2: share of the attribute's variance that is predicted on held-out renders, that is, what "
+                   "photos tell of it; under 0.1 it keeps its prior. In 50 %, in 90 %: how often the truth of a "
+                   "held-out render lies in that interval of its posterior; near 50 % and 90 % the posterior can be "
+                   "trusted. Width: of the 90 % interval, relative to the prior's.")
+COUNT_TITLES = ("objects of an image", "prior", "learned", "predicted in photos", "predicted in renders",
+                "visible there")
+
+COUNT_NOTE = ("Mean \u00b1 standard deviation. Learned counts are the predicted ones, corrected by how many the "
+              "network predicts in renders and how many are visible there; scenes also hold objects that nobody can "
+              "see.")
+
+
+def count_row(counts: Counts) -> tuple[str, ...]:
+    """The texts of a kind's row under `COUNT_TITLES`."""
+    return (counts.kind, *(f"{mean:.1f} \u00b1 {spread:.1f}" for mean, spread in counts[1:4]), f"{counts.renders:.1f}",
+            f"{counts.visible:.1f}")
 
 
 def gap_text(gap: Interval) -> str:

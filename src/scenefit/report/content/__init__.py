@@ -8,12 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scenefit.report.content.attributes import AttributeContent
+from scenefit.report.content.attributes import AttributeContent, Prediction
 from scenefit.report.content.detections import BaselineDetections, Detections
-from scenefit.report.content.images import Images, Mistakes, Outliers, check_images
+from scenefit.report.content.images import (
+    Images,
+    Mistakes,
+    Outliers,
+    Reconstructions,
+    brightened,
+    brightening,
+    check_images,
+)
 
-__all__ = ["AttributeContent", "Baseline", "BaselineDetections", "Detections", "Images", "Interval", "Mistakes",
-           "Outliers", "ReportContent", "Table", "TracePoint"]
+__all__ = ["AttributeContent", "Baseline", "BaselineDetections", "Counts", "Detections", "Images", "Interval",
+           "Mistakes", "Outliers", "Prediction", "Reconstructions", "ReportContent", "Table", "TracePoint",
+           "brightened", "brightening"]
 
 
 class Interval(NamedTuple):
@@ -43,6 +52,18 @@ class Baseline(NamedTuple):
     values: Sequence[float] = ()
 
 
+class Counts(NamedTuple):
+    """Objects of a kind in an image, mean and standard deviation: in scenes of the prior and of the learned
+    distribution; predicted in photos; predicted, and visible, in renders of known truth (means alone)."""
+
+    kind: str
+    prior: tuple[float, float]
+    learned: tuple[float, float]
+    photos: tuple[float, float]
+    renders: float
+    visible: float
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """One metric of models trained on different data, a row each.
@@ -66,7 +87,9 @@ class ReportContent:
     command: how to reproduce it.  facts: name -> text (renders, trainings, seed, versions, ...).  verdict: one plain
     sentence.  photos, prior, learned: uint8 [k, H, W, 3].  trace: the distance over renders; floor: the same distance
     between two sets of photos; prior_distance: that of the grammar.  errors: baseline -> mistakes of the model
-    trained on it.  detections: on labelled photos.  outliers: photos unlike every render.  notes: warnings.
+    trained on it.  detections: on labelled photos.  outliers: photos unlike every render.  reconstructions: of
+    photos.  counts: of objects.  notes: warnings.  untold: sentences on attributes that photos told nothing of.
+    brightness: factor that all images were multiplied by, so that dark ones can be seen.
     shown_first: labels ("kind.name") of the attributes that the picture shows first, as it cannot show them all.
     ValueError for images of another shape or type.
     """
@@ -88,6 +111,10 @@ class ReportContent:
     notes: Sequence[str] = ()
     detections: Detections | None = None
     outliers: Outliers | None = None
+    reconstructions: Reconstructions | None = None
+    counts: Sequence[Counts] = ()
+    untold: Sequence[str] = ()
+    brightness: float = 1.0
     shown_first: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -101,6 +128,17 @@ class ReportContent:
         titles = {"photos": "Photos", "prior": "Grammar, before", "learned": "Learned, after"}
         found = ((role, title, getattr(self, role)) for role, title in titles.items())
         return tuple((role, title, images) for role, title, images in found if images is not None and len(images))
+
+    @property
+    def brightness_note(self) -> str:
+        """"" or that images are shown brighter than they are."""
+        return "" if self.brightness == 1.0 else (f"The photos are dark: all images here are shown {self.brightness:g} "
+                                                  "times as bright as they are.")
+
+    @property
+    def predicted(self) -> Sequence[AttributeContent]:
+        """The attributes whose predictions were measured."""
+        return [a for a in self.attributes if a.prediction is not None]
 
     @property
     def ranked_attributes(self) -> Sequence[AttributeContent]:

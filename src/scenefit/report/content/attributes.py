@@ -4,10 +4,25 @@ Legend: n values.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Prediction(NamedTuple):
+    """How well an attribute is predicted on held-out renders. None: not measured.
+
+    r2: share of its variance that is predicted.  cover50, cover90: share of truths in the central 50 and 90 % of the
+    posterior.  width90: of the posterior's 90 % interval, relative to the prior's.  inferred: whether it was learned
+    from predictions; otherwise it kept its prior.
+    """
+
+    inferred: bool
+    r2: float | None = None
+    cover50: float | None = None
+    cover90: float | None = None
+    width90: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +30,9 @@ class AttributeContent:
     """Values of one attribute before and after learning, and the true ones if known. Each [n], numbers or strings.
 
     circular: the values are degrees.  low, high: the bounds of learning, None if there are none.
-    at_bound: "low" or "high" if the learned values accumulate at that bound, else "".
+    at_bound: "low" or "high" if the learned values accumulate at that bound, else "".  natural: that bound is the
+    quantity's own limit, such as 0 of a blur, so that it cannot be widened.  prediction: None where nothing of the kind
+    was measured.
     """
 
     kind: str
@@ -28,6 +45,8 @@ class AttributeContent:
     unit: str = ""
     circular: bool = False
     at_bound: str = ""
+    natural: bool = False
+    prediction: Prediction | None = None
 
     def __post_init__(self) -> None:
         if self.at_bound not in ("", "low", "high"):
@@ -49,12 +68,20 @@ class AttributeContent:
 
     @property
     def warning(self) -> str:
-        """"" or one sentence that names the bound and the fix."""
-        if not self.at_bound:
+        """"" or one sentence that names the bound and the fix; none of a natural bound, which has no fix."""
+        if not self.at_bound or self.natural:
             return ""
         word, bound = ("lower", self.low) if self.at_bound == "low" else ("upper", self.high)
         at = "" if bound is None else f" ({bound:.4g}{' ' + self.unit if self.unit else ''})"
         return f"{self.label} is at its {word} bound{at}: the photos may lie beyond it, so widen the bound if you can."
+
+    @property
+    def at_bound_text(self) -> str:
+        """"" or which bound the learned values lie at."""
+        if not self.at_bound:
+            return ""
+        word, bound = ("lower", self.low) if self.at_bound == "low" else ("upper", self.high)
+        return f"{word}{'' if bound is None else f' ({bound:.4g})'}{', natural' if self.natural else ''}"
 
     @property
     def change(self) -> float:

@@ -41,6 +41,38 @@ class Outliers:
             raise ValueError(f"outliers need one caption each, got {len(self.captions)} for {len(self.images)}")
 
 
+@dataclass(frozen=True, eq=False)
+class Reconstructions:
+    """photos, renders: uint8 [k, H, W, 3], each photo and the render of its posterior's most likely scene.  note: an
+    explanation. ValueError if the shapes differ."""
+
+    photos: Images
+    renders: Images
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        check_images("reconstructed photos", self.photos)
+        check_images("reconstructions", self.renders)
+        if self.photos.shape != self.renders.shape:
+            raise ValueError(f"reconstructions need the shape of their photos, {list(self.photos.shape)}, got "
+                             f"{list(self.renders.shape)}")
+
+
+DARK = 110  # of 255: if hardly any pixel of most photos is brighter, all images are shown brighter
+SHARE = 99  # percent of a photo's values that count for that
+
+
+def brightening(photos: Images) -> float:
+    """By what factor to multiply all images [k, H, W, 3] of a report, so that dark photos can be seen; 1 for others."""
+    bright = float(np.median([np.percentile(photo, SHARE) for photo in photos]))
+    return 1.0 if bright >= DARK else round(230 / max(bright, 8.0), 1)
+
+
+def brightened(images: Images, factor: float) -> Images:
+    """Images uint8 [k, H, W, 3] times a factor, cut at white."""
+    return images if factor == 1.0 else np.minimum(images * factor, 255).astype(np.uint8)
+
+
 def check_images(name: str, images: Any) -> None:
     """ValueError, with the name, unless images are uint8 [k, H, W, 3]."""
     images = np.asarray(images)
