@@ -126,7 +126,7 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     few, photos = as_labelled(labelled, size), as_photos(real, size, settings.max_photos)
     if few_photos(len(photos)):
         warn(few_photos(len(photos)))
-    rendered = int(renderer_info(renderer).size is None)  # the scene rendered to see its size
+    rendered = int(renderer_info(renderer).size is None) + getattr(settings.chosen, "prepared", 0)  # to see their size
     if few is None or settings.task.gradient == "none":
         task = None
     elif task is None:

@@ -37,8 +37,7 @@ from scenefit.nets.object_predictions import no_objects, predict_objects
 from scenefit.nets.object_targets import ObjectSpec, object_kinds, object_spec, single_kinds
 from scenefit.nets.placement import networks_on
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.renderers import render
-from scenefit.renderers.batches import scenes_at_once
+from scenefit.renderers.batches import render_parts, scenes_at_once
 from scenefit.scenes.attributes import Key
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 
@@ -50,6 +49,7 @@ HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
 COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
 COMPARED_SMALL = 512
 CORRECTIONS = 2  # of a round
+FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 
 
@@ -70,6 +70,7 @@ class Npe:
     name = "npe"
     descent_steps = 0
     learning_rate = 0.01
+    prepared = N_SHOWN  # renders before the first round
 
     def __post_init__(self) -> None:
         check_types(self, "method.")
@@ -83,8 +84,11 @@ class Npe:
         """Any learned attribute will do."""
 
     def within(self, max_renders: int) -> "Npe":
-        """The same with its share of max_renders."""
-        return replace(self, renders=max(64, max_renders // (2 * self.rounds)))
+        """The same with its share of max_renders; a quarter is for measurements of the distance."""
+        left = max_renders * 3 // 4 - N_SHOWN - N_MEASURED - N_PHOTOS
+        each = 1 + CORRECTIONS  # a round renders at most so many times `renders`
+        rounds = min(self.rounds, max(1, left // (each * FEW_RENDERS)))
+        return replace(self, rounds=rounds, renders=max(64, left // (each * rounds)))
 
     def trainings(self, regressor: Regressor) -> int:
         """How often the regressor is trained."""
@@ -92,10 +96,12 @@ class Npe:
 
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         spec = spec_of(problem)
+
         def run(problem: Problem, state: State, step: int) -> State:
             return _round(problem, state, step, self, regressor, spec)
 
-        cost = self.simulated(problem) + CORRECTIONS * compared(spec)
+        count = self.simulated(problem)
+        cost = count + CORRECTIONS * compared(spec, count)
 
         def renders(problem: Problem, state: State, step: int) -> int:
             return cost + (N_MEASURED + N_PHOTOS if step == self.rounds - 1 else 0)
@@ -111,8 +117,9 @@ class Npe:
         return int(np.clip(SIMULATED_PIXELS // np.prod(problem.size), MIN_RENDERS, MAX_RENDERS))
 
 
-def compared(spec: ObjectSpec) -> int:
-    return COMPARED if spec.kinds else COMPARED_SMALL
+def compared(spec: ObjectSpec, simulated: int) -> int:
+    """Renders of the present distribution for one correction, not more than those that the networks learn from."""
+    return min(COMPARED if spec.kinds else COMPARED_SMALL, simulated)
 
 
 def spec_of(problem: Problem) -> ObjectSpec:
@@ -120,7 +127,9 @@ def spec_of(problem: Problem) -> ObjectSpec:
     attributes are those of the image."""
     uniform = uniform_randomisation(problem.grammar)
     single = single_kinds(problem.grammar, uniform.sample(0, 2 * N_SHOWN))
-    kinds = object_kinds(render(problem.renderer, uniform.sample(problem.seed_of("kinds"), N_SHOWN)))
+    shown = uniform.sample(problem.seed_of("kinds"), N_SHOWN)
+    seen = {kind for frames in render_parts(problem.renderer, shown, problem.size) for kind in object_kinds(frames)}
+    kinds = [kind for kind in problem.grammar.kinds if kind in seen]
     small = max(problem.size) <= MAX_SIDE
     return object_spec(problem.grammar, [kind for kind in kinds if not (small and kind in single)], single)
 
@@ -178,7 +187,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     for number in range(CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
         first = step == 0 and number == 0
-        scenes = (uniform if first else distribution).sample(own, compared(spec))
+        scenes = (uniform if first else distribution).sample(own, compared(spec, count))
         fresh = simulate(problem, spec, [scenes], own)
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
         predicted = predictor(fresh.images)
