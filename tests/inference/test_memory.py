@@ -11,10 +11,12 @@ from scenefit.data.label_policy import label_boxes
 from scenefit.data.photos import Photos
 from scenefit.inference.fit import fit_steps
 from scenefit.inference.gradients import GRADIENTS, estimate
+from scenefit.inference.npe import train
+from scenefit.inference.npe.method import Npe
 from scenefit.inference.stages import regressor
 from scenefit.inference.stages.regression_abc import RegressionAbc
-from scenefit.metrics import features
-from scenefit.nets import attribute_regressor, structure_posterior
+from scenefit.metrics import features, summary_statistics
+from scenefit.nets import attribute_regressor, object_predictions, structure_posterior
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.renderers import batches, render, renderer_info
 from scenefit.renderers.shapes import Shapes
@@ -29,6 +31,7 @@ GRAMMAR = Grammar("image", {"image": {"shade": learned(Uniform(0, 1))},
                             "coin": {"x": learned(Uniform(4, 20)), "y": Uniform(4, 20), "radius": Uniform(2, 4)}},
                   [Rule("image", [repeat("coin", learned(Integer(1, 3)))])])
 FITS = {"moment-matching": {"descent__steps": 1},
+        Npe(1, 64, 2, 2): {"regressor__epochs": 1},
         RegressionAbc(2, 64, False): {"regressor__renders": 64},
         "cma-es": {"structure__renders": 64, "structure__rounds": 1, "structure__epochs": 1,
                "structure__steps": 5, "task__steps": 1},
@@ -72,13 +75,13 @@ class Watched:
 
 @pytest.mark.parametrize("method", FITS, ids=str)
 def test_no_stage_holds_more_than_a_few_chunks_of_renders(method, monkeypatch):
-    for module in (batches, features):
+    for module in (batches, features, object_predictions, train):
         monkeypatch.setattr(module, "PIXELS", CHUNK * SIDE**2, raising=False)
     monkeypatch.setattr(regressor, "MEASURED", CHUNK * SIDE**2, raising=False)
     for module in (attribute_regressor, structure_posterior):
         monkeypatch.setattr(module, "MAX_SIDE", 8)
     watch, to_tensor = Watch(), features.to_tensor
-    for module in (features, attribute_regressor, estimate, detection):
+    for module in (features, attribute_regressor, estimate, detection, object_predictions, summary_statistics):
         monkeypatch.setattr(module, "to_tensor", lambda images: watch.add("floats", to_tensor(images)), raising=False)
     shapes = Shapes((SIDE, SIDE), {"coin": {}})
     photos, frames = (render(shapes, GRAMMAR.sample(seed, 6)) for seed in (5, 6))
@@ -87,7 +90,8 @@ def test_no_stage_holds_more_than_a_few_chunks_of_renders(method, monkeypatch):
     settings = quick(method[0] if isinstance(method, tuple) else method, **FITS[method])
     for step in fit_steps(GRAMMAR, Watched(shapes, watch), photos.images, few, task=task, settings=settings):
         watch.end(step.stage)
-    assert {"train-regressor", "keep-best", "validate"} <= set(watch.stage)
+    first = "npe" if isinstance(method, Npe) else "train-regressor"
+    assert {first, "keep-best", "validate"} <= set(watch.stage)
     for stage, most in watch.stage.items():
         for kind, rows in most.items():
             allowed = {"masks": 2, "images": 4, "floats": 5, "drawn": 2}[kind] * CHUNK
