@@ -94,7 +94,7 @@ RULES_SHAPES = Shapes((SIDE, SIDE), {"red coin": {}, "coin.hole": {}}, parts=["c
 
 def test_a_fit_cut_after_any_step_ends_in_the_same_bytes(tiny):
     """Kinds with a space and a dot, all forms of attributes, conditional ones, parts, and learned rules."""
-    real = RULES_SHAPES(RULES.sample(9, 24)).images
+    real = RULES_SHAPES(RULES.sample(9, 12)).images
     run = partial(fit, RULES, RULES_SHAPES, real, tiny)
     whole = run()
     assert [step.stage for step in whole] == ["npe", "npe", "keep-best", "validate"]
@@ -105,11 +105,12 @@ def test_a_fit_cut_after_any_step_ends_in_the_same_bytes(tiny):
         assert [s.number for s in rest] == [s.number for s in whole if s.number > step.number]
         assert same_tensors(rest[-1].model.state(), whole[-1].model.state()), step.stage
         assert rest[-1].renders == whole[-1].renders and rest[-1].distance == whole[-1].distance
-    assert not same_tensors(run(seed=4)[-1].model.state(), whole[-1].model.state())
+    first = next(fit_steps(RULES, RULES_SHAPES, real, settings=tiny, seed=4))
+    assert not same_tensors(first.model.state(), whole[0].model.state())
 
 
 def test_photos_labels_are_never_read(tiny):
-    real = RULES_SHAPES(RULES.sample(9, 24)).images
+    real = RULES_SHAPES(RULES.sample(9, 12)).images
     settings = replace(tiny, method=Npe(1, 64, 3, 2))
     check_model(fit(RULES, RULES_SHAPES, UnreadableLabels(real), settings)[-1].model, RULES)
 
@@ -249,7 +250,7 @@ def test_a_stage_renders_what_it_declares(tiny, masks):
             assert stage.required or counting.drawn - before <= declared
 
 
-@pytest.mark.parametrize("most", [40, 333, 700, 1600])
+@pytest.mark.parametrize("most", [40, 333, 1000])
 @pytest.mark.parametrize("kind", ["objects", "none"])
 def test_no_more_is_rendered_than_allowed(most, kind, monkeypatch):
     monkeypatch.setattr(update, "fit_distribution", partial(fit_distribution, steps=0))

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scenefit.inference.npe.diagnostics import r_squared
 from scenefit.inference.npe.infer import assigned, infer
 from scenefit.inference.npe.matching import Known, Predictions, single_targets
 from scenefit.inference.npe.posterior import PosteriorSamples
+from scenefit.inference.npe.statistics import moments
 from scenefit.inference.npe.update import update
 from scenefit.nets.attribute_regressor import regression_targets, targets
 from scenefit.nets.object_predictions import ObjectPredictions
@@ -181,6 +183,48 @@ def test_a_part_that_no_render_shows_keeps_its_prior():
     found = infer(PRIOR, TARGETS, SPEC, photos, renders, known, ALL, 2, 0)
     assert found.inferred == ALL.keys() - {("core", "size")}
     assert abs(found.scenes.tables["core"]["size"].std() - 12**-0.5) < 0.03
+
+
+# ---------------------------------------------------------------------------------------------- what can be predicted
+
+def r2_of(world, change=lambda predicted: None) -> dict:
+    scenes = uniform_randomisation(PRIOR).sample(1, N)
+    predicted = world.predict(scenes, 6)
+    change(predicted)
+    known = Known([scenes], regression_targets(PRIOR, TARGETS, scenes).double().numpy(), world.truth(scenes))
+    return r_squared(TARGETS, SPEC, predicted, known, None)
+
+
+@pytest.mark.parametrize("world", [World(), World(0.6, 0.3), World(missed=0.3)], ids=["exact", "biased", "missed"])
+def test_predictions_that_only_need_a_calibration_tell_all(world):
+    found = r2_of(world)
+    assert found.keys() == {a.key for a in PRIOR.learned}
+    assert min(found.values()) > 0.999
+
+
+def test_noise_lowers_r2_by_its_share_of_the_variance():
+    found = r2_of(World(noise=0.3))
+    assert abs(found["disc", "radius"] - 1 / (1 + 12 * 0.3**2)) < 0.06
+    assert abs(found["image", "shade"] - 1 / (1 + 3 * 0.3**2)) < 0.1  # of -1..1
+
+
+def test_predictions_that_tell_nothing_and_an_axis_without_its_direction():
+    random, at = np.random.default_rng(0), {one.attribute.name: one.outputs for one in SPEC.attributes}
+
+    def change(predicted):
+        outputs = predicted.objects.outputs
+        outputs[:, at["radius"]] = random.standard_normal(outputs[:, at["radius"]].shape)
+        outputs[:, at["colour"]] = random.random(outputs[:, at["colour"]].shape)
+        outputs[:, at["heading"]][:, :2] = 0  # the axis alone
+
+    found = r2_of(World(), change)
+    assert abs(found["disc", "radius"]) < 0.05 and found["disc", "colour"] < 0.2 and found["disc", "heading"] > 0.999
+
+
+def test_mean_and_spread_of_the_objects_of_each_image():
+    image, value = np.array([0, 0, 2, 2, 2]), np.array([1.0, 3.0, 5.0, 5.0, 5.0])
+    np.testing.assert_allclose(moments(image, value, 4), [[2, 1], [3.5, 0.5], [5, 0], [3.5, 0.5]])
+    np.testing.assert_array_equal(moments(image[:0], value[:0], 3), np.zeros((3, 2)))
 
 
 # ---------------------------------------------------------------------------------------------- kinds of one node
