@@ -98,6 +98,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
          chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None") -> None:
     from scenefit.files.lock import lock
     from scenefit.inference.arguments import check_learned
+    from scenefit.inference.cost import fit_cost
     from scenefit.renderers.batches import frame_size
     from scenefit.renderers.scene_file import load_scene
     from scenefit.report.progress import FIT_FIELDS, watched
@@ -124,6 +125,11 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
                 _say_finished(run, found, scene)
                 return
             warnings = _warn(run, found, scene)
+            if not run.path("checkpoint.safetensors").exists() and not run.fitted:
+                with console.busy("Estimating the cost"):
+                    cost = fit_cost(found.grammar, renderer, images, few, seed=seed, settings=run.settings,
+                                    label_policy=label_policy)
+                console.say(cost.text)
             with console.bar(FIT_FIELDS) as progress:
                 for _ in watched(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy),
                                  progress):

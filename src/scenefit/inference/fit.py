@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from scenefit.data.label_policy import LabelPolicy
-from scenefit.data.photos import as_labelled, as_photos, few_photos
+from scenefit.data.photos import few_photos
 from scenefit.files.caller import warn
-from scenefit.inference.arguments import check_fit
+from scenefit.inference.arguments import check_fit, prepared
 from scenefit.inference.npe.method import load_network
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
@@ -28,12 +28,9 @@ from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective
 from scenefit.nets.model import Model
 from scenefit.nets.placement import networks_on
-from scenefit.renderers import Renderer, renderer_info
-from scenefit.renderers.batches import frame_size
-from scenefit.renderers.device import renderer_on
+from scenefit.renderers import Renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.tasks import Task
-from scenefit.tasks.from_labels import renders_to_choose, task_for_labels
 
 
 class Checkpoint(dict[str, Tensor]):
@@ -122,18 +119,9 @@ def fit_steps(grammar: Grammar, renderer: Renderer, real: Any, labelled: Any = N
     """
     settings = Settings() if settings is None else settings
     check_fit(grammar, renderer, labelled, seed, settings, task, features, label_policy, state)
-    renderer, size = renderer_on(renderer, settings.device), frame_size(grammar, renderer)
-    few, photos = as_labelled(labelled, size), as_photos(real, size, settings.max_photos)
-    if few_photos(len(photos)):
-        warn(few_photos(len(photos)))
-    rendered = int(renderer_info(renderer).size is None) + getattr(settings.chosen, "prepared", 0)  # to see their size
-    if few is None or settings.task.gradient == "none":
-        task = None
-    elif task is None:
-        task = task_for_labels(few, grammar, renderer, settings.device)
-        rendered += renders_to_choose(few)
-    problem = Problem(grammar, renderer, photos, few, task, features, label_policy, settings.budget(), seed,
-                      settings.device)
+    problem, rendered = prepared(grammar, renderer, real, labelled, seed, settings, task, features, label_policy)
+    if few_photos(len(problem.images)):
+        warn(few_photos(len(problem.images)))
     stages = settings.stages(problem)
     made_with = f"the method {settings.chosen.name} ({', '.join(f'{one.name}: {one.steps}' for one in stages)})"
     if isinstance(state, Checkpoint) and state.made_with != made_with:

@@ -131,7 +131,7 @@ class Settings:
         own.chosen.check(problem)
         descent = own.descent.resolved(problem, own.chosen.descent_steps, own.chosen.learning_rate)
         return (*own.chosen.stages(problem, own.regressor), *own.structure.stages(problem), descent.stage(),
-                keep_best(problem), *own.task.stages(problem, descent), validation(problem))
+                keep_best(problem, bool(descent.steps)), *own.task.stages(problem, descent), validation(problem))
 
     def record(self) -> dict[str, Any]:
         """As plain JSON values, nested as the settings are; the method under its name."""

@@ -104,7 +104,8 @@ class Npe:
         cost = count + CORRECTIONS * compared(spec, count)
 
         def renders(problem: Problem, state: State, step: int) -> int:
-            return cost + (N_MEASURED + N_PHOTOS if step == self.rounds - 1 else 0)
+            last = N_MEASURED + len(chosen_photos(len(problem.images)))
+            return cost + last * (step == self.rounds - 1)
 
         return (Stage(self.name, self.rounds, run, renders, 4 * cost),)
 
@@ -136,12 +137,14 @@ def spec_of(problem: Problem) -> ObjectSpec:
 
 def load_network(problem: Problem, weights: Mapping[str, Tensor]) -> ObjectNetwork:
     """The network of a saved state."""
-    network = _fresh(problem, spec_of(problem))
+    network = fresh_network(problem, spec_of(problem))
     network.load_state_dict(dict(weights))
     return network.eval()
 
 
-def _fresh(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
+def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
+    """The network of objects before any training."""
+    """The network before any training."""
     outputs = sum(target.width for target in problem.targets)
     return ObjectNetwork(spec, outputs, problem.seed_of("object network")).to(problem.device)
 
@@ -239,7 +242,7 @@ def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor
     if not spec.kinds:
         return Predictor(spec, whole, None)
     if network is None:
-        network = _fresh(problem, spec)
+        network = fresh_network(problem, spec)
     train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
                   problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE)
     predictor = Predictor(spec, whole, network)

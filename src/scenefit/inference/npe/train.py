@@ -30,11 +30,16 @@ def crop_side(simulations: Simulations) -> tuple[int, int]:
     return min(side, height), min(side, width)
 
 
+def batch_of(side: tuple[int, int]) -> int:
+    """How many crops of side (height, width) a step of training sees."""
+    return max(2, PIXELS // (side[0] * side[1]))
+
+
 def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
                   rate: float) -> None:
     """Train in place, on these images [n] of the simulations."""
     side, device = crop_side(simulations), network.last.weight.device
-    batch = max(2, PIXELS // (side[0] * side[1]))
+    batch = batch_of(side)
     random = np.random.default_rng(derive_seed(seed, "crops"))
     batches = endless_batches(len(images), min(batch, len(images)), derive_seed(seed, "order"))
 

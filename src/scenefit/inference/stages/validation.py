@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved, no_renders, set_parameters
+from scenefit.inference.stages.problem import NAN, Problem, Stage, State, distance, moved, set_parameters
 from scenefit.metrics.features import features_of_chunks
 
 
@@ -18,14 +18,17 @@ def measured(problem: Problem, state: State, purpose: str) -> tuple[State, float
     return replace(state, renders=state.renders + len(scenes)), measured
 
 
-def keep_best(problem: Problem) -> Stage:
-    """Keep the descent's average or where it started from, whichever lies closer to the photos on fresh scenes."""
-    return Stage("keep-best", 1, _keep_best, no_renders, 2 * problem.budget.validation_renders, required=True)
+def keep_best(problem: Problem, descends: bool) -> Stage:
+    """Keep the descent's average or where it started from, whichever lies closer to the photos on fresh scenes.
+    descends: whether there is a descent."""
+    once = problem.budget.validation_renders
+    return Stage("keep-best", 1, _keep_best, lambda *_: once * (1 + descends), 2 * once, required=True)
 
 
 def validation(problem: Problem) -> Stage:
     """The distance of the result, on scenes that nothing was fitted or chosen on."""
-    return Stage("validate", 1, _validate, no_renders, problem.budget.validation_renders, required=True)
+    once = problem.budget.validation_renders
+    return Stage("validate", 1, _validate, lambda *_: once, once, required=True)
 
 
 @torch.no_grad()

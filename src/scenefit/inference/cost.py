@@ -1,0 +1,172 @@
+"""What a fit will cost, said before it begins: renders, CPU minutes, and memory.
+
+Renders follow from the stages. Minutes are measured on a few renders: drawing them, a step of training of each network
+at the size of its batches, predictions in one chunk of images; the settings say how often each happens. Memory follows
+from a formula, see `memory`. The measurement has random numbers and networks of its own, so the fit stays the same.
+Legend: H, W pixels.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.photos import Photos
+from scenefit.inference.arguments import prepared
+from scenefit.inference.npe import method as npe
+from scenefit.inference.npe.method import Npe, Predictor, spec_of
+from scenefit.inference.npe.simulate import Simulations, simulate
+from scenefit.inference.npe.train import batch_of, crop_side, train_objects
+from scenefit.inference.settings import Settings
+from scenefit.inference.stages.problem import Problem, Stage, start, within_budget
+from scenefit.inference.stages.regressor import Regressor
+from scenefit.nets.attribute_regressor import train, training_images
+from scenefit.nets.object_predictions import PIXELS
+from scenefit.nets.object_targets import ObjectSpec
+from scenefit.renderers import Renderer
+from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+
+MAX_SECONDS = 3.0  # of drawing for the measurement
+FIRST, MOST = 4, 128  # renders of the measurement
+DENSITY_SECONDS = 0.1  # of fitting the distribution of one attribute to posterior samples, on a core of 3 GHz
+TRAINED_BYTES = 1000  # of the network of objects for each pixel of a batch: its maps, their gradients and copies
+PREDICTED_BYTES = 250  # likewise for each pixel of a chunk of images that are predicted
+SPARE_BYTES = 150 * 2**20  # of statistics, charts of the report, and the summary
+
+
+@dataclass(frozen=True)
+class Cost:
+    """renders: at most.  cpu_seconds, memory (bytes, at its peak): None for methods that are not measured."""
+
+    renders: int
+    cpu_seconds: float | None = None
+    memory: int | None = None
+
+    @property
+    def text(self) -> str:
+        """As one line for people."""
+        parts = [f"at most {self.renders:,} renders"]
+        if self.cpu_seconds is not None and self.memory is not None:
+            long = self.cpu_seconds >= 90
+            parts.append(f"about {self.cpu_seconds / 60:.0f} CPU minutes" if long else
+                         f"about {max(self.cpu_seconds, 1):.0f} CPU seconds")
+            parts.append(f"{self.memory / 2**30:.1f} GB of memory")
+        return f"This fit will take {', '.join(parts)}."
+
+
+def fit_cost(grammar: Grammar, renderer: Renderer, real: Photos, labelled: Any = None, *, seed: int = 0,
+             settings: Settings | None = None, label_policy: LabelPolicy | None = None) -> Cost:
+    """The cost of `fit` with these arguments, the report of `scenefit fit` included."""
+    settings = Settings() if settings is None else settings
+    problem, rendered = prepared(grammar, renderer, real, labelled, seed, settings, None, None, label_policy)
+    stages = settings.stages(problem)
+    renders, own = renders_of(problem, stages, rendered), settings.within_budget()
+    if not isinstance(own.chosen, Npe) or any(one.steps and one.name not in (Npe.name, "keep-best", "validate")
+                                              for one in stages):
+        return Cost(renders)
+    rounds = rounds_of(problem, stages, rendered)
+    before = _resident()
+    with torch.random.fork_rng(devices=[]):
+        seconds = npe_seconds(problem, own.chosen, own.regressor, rounds)
+    return Cost(renders, seconds, memory(problem, spec_of(problem), before))
+
+
+def renders_of(problem: Problem, stages: tuple[Stage, ...], rendered: int) -> int:
+    """How many images all steps render at most that the budget allows. rendered: to prepare the problem."""
+    state = start(problem, rendered)
+    for stage in stages:
+        for step in range(stage.steps):
+            if within_budget(problem, state, stage, step, 0.0):
+                state = replace(state, renders=state.renders + stage.renders(problem, state, step))
+    return state.renders
+
+
+def rounds_of(problem: Problem, stages: tuple[Stage, ...], rendered: int) -> int:
+    """How many rounds of "npe" the budget allows."""
+    state, rounds = start(problem, rendered), 0
+    for step in range(stages[0].steps):
+        if within_budget(problem, state, stages[0], step, 0.0):
+            state = replace(state, renders=state.renders + stages[0].renders(problem, state, step))
+            rounds += 1
+    return rounds
+
+
+def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: int) -> float:
+    """CPU seconds of a fit with "npe" and of its report."""
+    spec, seed = spec_of(problem), problem.seed_of("npe cost")
+    grammar = uniform_randomisation(problem.grammar)
+    few = grammar.sample(seed, FIRST)
+    each = _timed(lambda: list(problem.render(few))) / FIRST
+    count = int(np.clip(MAX_SECONDS / max(each, 1e-6), FIRST, MOST))
+    scenes = grammar.sample(seed, np.arange(FIRST, FIRST + count))
+    drawn = _timed(lambda: list(problem.render(scenes))) / count
+    found: list[Simulations] = []
+    simulated = _timed(lambda: found.append(simulate(problem, spec, [scenes], seed))) / count
+    training, predicting = _networks(problem, spec, found[0])
+    trained = settings.simulated(problem)
+    held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
+    predicted = [len(problem.images), held_out, held_out, *[npe.compared(spec, trained)] * npe.CORRECTIONS]
+    chunks = sum(-(-images // at_once) for images in predicted)
+    attributes = len(spec.attributes) + sum(target.single for target in problem.targets)
+    a_round = (trained + npe.CORRECTIONS * npe.compared(spec, trained)) * simulated
+    a_round += regressor.epochs * trained * training[0] + chunks * predicting
+    a_round += npe.CORRECTIONS * attributes * DENSITY_SECONDS
+    steps = settings.steps * (1 + (rounds - 1) / 2)  # later rounds take half as many
+    checked = 4 * problem.budget.validation_renders  # keep-best, validation, and both sets of the summary
+    return rounds * a_round + steps * training[1] + checked * (drawn + training[0])
+
+
+def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tuple[tuple[float, float], float]:
+    """CPU seconds of training: of the regressor for an image, of the network of objects for a step; and of the
+    predictions in a chunk of images."""
+    count, rows = len(simulated), np.arange(len(simulated))
+    regressor = start(problem).regressor
+    inputs = training_images(regressor, [simulated.images], count)
+
+    def step_of_regressor() -> None:
+        train(regressor, inputs, simulated.truth, 0, 1)
+
+    step_of_regressor()  # PyTorch's first steps are slow
+    an_image = _timed(step_of_regressor) / count
+    network, a_step = None, 0.0
+    if spec.kinds:
+        network = npe.fresh_network(problem, spec)
+        train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE)
+        times = batch_of(crop_side(simulated)) / min(batch_of(crop_side(simulated)), count)
+        a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE)) / 2
+    predictor = Predictor(spec, regressor, network)
+    images = simulated.images[:_at_once(problem, spec)]
+    return (an_image, a_step), _timed(lambda: predictor.statistics(images))
+
+
+def _at_once(problem: Problem, spec: ObjectSpec) -> int:
+    """Images of a chunk in prediction."""
+    return max(1, PIXELS // int(np.prod(problem.size))) if spec.kinds else FIRST
+
+
+def memory(problem: Problem, spec: ObjectSpec, before: int) -> int:
+    """Bytes at the fit's peak: what the process holds before it, in whose photos and libraries lie; the larger one
+    of a batch of the network of objects in training and a chunk of images in prediction, so many bytes a pixel; and a
+    spare part. Renders lie in files on the disk."""
+    pixels = max(PIXELS, int(np.prod(problem.size)))
+    return before + SPARE_BYTES + (max(2**18 * TRAINED_BYTES, pixels * PREDICTED_BYTES) if spec.kinds else 0)
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds; 400 MB where the system does not say."""
+    try:
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) * 1024
+    except (OSError, StopIteration):
+        return 400 * 2**20
