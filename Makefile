@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # Where there is no NVIDIA GPU, PyTorch's CPU build is asked for first; it is a tenth of the size.
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test docs clean
+.PHONY: demo test docs gpu clean
 
 demo: $(VENV)/ready
 	$(RUN) -m experiments.demo
@@ -14,6 +14,10 @@ test: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal --cov=scenefit --cov-report=term:skip-covered --cov-fail-under=90
+
+# Needs an NVIDIA GPU; at most 8 minutes.
+gpu: $(VENV)/ready
+	$(RUN) -m benchmarks.gpu
 
 docs: $(VENV)/docs-ready
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict

@@ -14,11 +14,15 @@ import scenefit as sf
 from scenefit.inference.npe import method
 from scenefit.metrics import features
 from scenefit.nets import object_predictions
+from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.graph_network import GraphNetwork
 from scenefit.nets.maximum_likelihood import fit_distribution
+from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.placement import networks_on
 from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.nets.structure_posterior import StructurePosterior
 
 SPOTS = sf.Grammar("image", {"image": {"red": sf.learned(sf.Uniform(0.1, 0.4))},
                              "spot": {"x": sf.Uniform(4, 28), "y": sf.Uniform(4, 28),
@@ -50,6 +54,23 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(object_predictions, "PIXELS", 2**13)
 
 
+def devices(monkeypatch):
+    """Where networks are as they are used: name of the network -> devices."""
+    seen = {}
+    for kind, name in ((GraphNetwork, "forward"), (ObjectNetwork, "maps"), (AttributeRegressor, "_features"),
+                       (StructurePosterior, "forward")):
+        monkeypatch.setattr(kind, name, spied(getattr(kind, name), seen.setdefault(kind.__name__, set())))
+    return seen
+
+
+def spied(function, seen):
+    def call(network, *given):
+        seen.add(next(network.parameters()).device.type)
+        return function(network, *given)
+
+    return call
+
+
 @pytest.mark.parametrize("settings", [
     quick(descent__gradient="pathwise"), quick("meta-sim", method__pretraining=3, descent__gradient="spsa"),
     quick("none", structure__renders=64, structure__rounds=1, structure__epochs=1, structure__steps=3,
@@ -58,11 +79,14 @@ def test_a_fit_is_the_same_on_the_gpu(settings, monkeypatch):
     given = DOT, dots(), photos(DOT, dots(), 40)
     here = list(sf.fit_steps(*given, settings=settings))
     small_batches(monkeypatch)
+    used = devices(monkeypatch)
     with pretended_gpu(monkeypatch) as gpu:
         there = list(sf.fit_steps(*given, settings=replace(settings, device="cuda")))
         assert gpu.operations > 100
         assert not any(gpu.on_gpu(value) for step in there for value in step.state.values()), "checkpoints"
         assert {value.device.type for value in there[-1].model.distribution.state_dict().values()} == {"cpu"}
+    assert used["GraphNetwork"] == used["AttributeRegressor"] == {"cuda"}
+    assert used["StructurePosterior"] == ({"cuda"} if settings.structure.renders else set())
     assert max(gpu.moves) <= 64 * 3 * 16 * 16 * 4, "images are moved in batches of training at most"
     same_state(here[-1], there[-1], rtol=1e-3, atol=1e-4)
 
@@ -74,10 +98,12 @@ def test_a_fit_with_the_posterior_network(monkeypatch):
     given = SPOTS, spots(), photos(SPOTS, spots(), 24)
     small_batches(monkeypatch)
     monkeypatch.setattr(method, "COMPARED", 32)
+    used = devices(monkeypatch)
     with pretended_gpu(monkeypatch) as gpu:
         steps = list(sf.fit_steps(*given, settings=settings))
         assert not any(gpu.on_gpu(value) for step in steps for value in step.state.values()), "checkpoints"
         resumed = list(sf.fit_steps(*given, settings=settings, state=steps[0].state))
+    assert used["GraphNetwork"] == used["ObjectNetwork"] == used["AttributeRegressor"] == {"cuda"}
     assert "posterior:values.weight" in steps[0].state
     assert max(gpu.moves) <= 64 * 3 * 32 * 32 * 4
     same_state(steps[-1], resumed[-1], rtol=0, atol=0)
