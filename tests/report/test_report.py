@@ -20,8 +20,11 @@ from scenefit import report
 from scenefit.report import (
     AttributeContent,
     Baseline,
+    Counts,
     Interval,
     Mistakes,
+    Prediction,
+    Reconstructions,
     ReportContent,
     Table,
     TracePoint,
@@ -30,7 +33,7 @@ from scenefit.report import (
 )
 from scenefit.report import detections as pictures
 from scenefit.report.charts import histograms, interactive, static, style
-from scenefit.report.content import BaselineDetections, Detections, Outliers
+from scenefit.report.content import BaselineDetections, Detections, Outliers, brightened, brightening
 
 NAN = float("nan")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & $\\frac \"'"
@@ -288,6 +291,60 @@ class TestFirstView:
             view = picture.first_view(full_content())
             assert dict(matplotlib.rcParams) == before
         assert np.array_equal(np.asarray(view), np.asarray(picture.first_view(full_content())))
+
+
+class TestPredictions:
+    """The parts of a report that show what was predicted."""
+
+    def content(self):
+        rng = np.random.default_rng(1)
+        told = AttributeContent("disc", "size", rng.normal(5, 2, 99), rng.normal(4, 1, 99), low=0, high=9,
+                                at_bound="low", natural=True, prediction=Prediction(True, 0.83, 0.49, 0.92, 0.31))
+        untold = AttributeContent("disc", "edge", rng.normal(1, 0.1, 99), rng.normal(1, 0.1, 99),
+                                  prediction=Prediction(False, 0.04))
+        return ReportContent("Discs", attributes=[told, untold], untold=["Kept their prior: disc.edge."],
+                             brightness=3.5, photos=images(), reconstructions=Reconstructions(
+                                 images(7), images(7, seed=3), "Below each photo"),
+                             counts=[Counts("disc", (40, 20), (12.3, 4), (11.8, 3), 12.5, 13)])
+
+    def test_the_page_names_them(self):
+        found = Reader(page.render(self.content()))
+        for text in ("Kept their prior: disc.edge.", "shown 3.5 times as bright", "Below each photo", "kept its prior",
+                     "0.83", "49 %", "92 %", "0.31", "lower (0), natural", "12.3 ± 4.0", "11.8 ± 3.0", "13.0"):
+            assert text in found.text
+        assert [tag for tag, more in found.tags if "reconstruction" in more.get("alt", "")] == ["img"] * 7
+        assert "Warnings" not in found.text and "widen" not in found.text, "a natural bound cannot be widened"
+
+    def test_the_picture_shows_a_reconstruction_below_its_photo(self):
+        content = self.content()
+        pixels, bare = np.asarray(picture.first_view(content)), replace(content, reconstructions=None)
+        pairs = content.reconstructions
+        scale = next(s for s in range(8, 0, -1) if first_place(pixels, pairs.photos[0], s) is not None)
+        y, x = first_place(pixels, pairs.photos[0], scale)
+        assert first_place(pixels, pairs.renders[0], scale) == (y + 32 * scale + picture.GAP, x)
+        assert first_place(np.asarray(picture.first_view(bare)), pairs.renders[0], scale) is None
+        without = replace(content, attributes=[replace(a, prediction=None) for a in content.attributes])
+        assert picture.first_view(without).height < picture.first_view(content).height - 100
+
+    def test_dark_photos_are_brightened_and_others_stay(self):
+        dark, bright = (images() * 0.2).astype(np.uint8), images()
+        dark[0, :8] = 255  # one photo with a lamp
+        factor = brightening(dark)
+        assert 3 < factor < 6 and brightened(dark, factor).max() == 255 and brightening(bright) == 1.0
+        assert brightened(bright, 1.0) is bright
+        with pytest.raises(ValueError, match="reconstructions need the shape of their photos"):
+            Reconstructions(images(2), images(3))
+
+
+def first_place(pixels, image, scale):
+    """Where an image, enlarged, stands in a picture."""
+    shown = image.repeat(scale, 0).repeat(scale, 1)
+    height, width = shown.shape[:2]
+    corner = (pixels[:, :, :] == shown[0, 0]).all(2)
+    for y, x in zip(*np.nonzero(corner), strict=True):
+        if np.array_equal(pixels[y:y + height, x:x + width], shown):
+            return int(y), int(x)
+    return None
 
 
 class TestPage:

@@ -85,7 +85,7 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
 
 def first_view(content: ReportContent) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
-    blocks = [_header(content), _panels(content), _reconstructions(content), tables.predictions(content, INSIDE),
+    blocks = [_header(content), _panels(content), _reconstructions(content), _predictions(content),
               _detections(content), _results(content), _attributes(content), _outliers(content), _footer(content)]
     kept = [block for block in blocks if block is not None]
     page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
@@ -146,6 +146,11 @@ def _reconstructions(content: ReportContent) -> Image.Image | None:
     sheet = contact_sheet(np.concatenate([shown.photos[:count], shown.renders[:count]]), count, scale_of(count))
     return _stack([_text("Photos and their reconstructions", 17, style.INK, bold=True),
                    _text(shown.note, 14, style.SOFT, max_lines=2), sheet], 8)
+
+
+def _predictions(content: ReportContent) -> Image.Image | None:
+    table = tables.predictions(content, INSIDE)
+    return None if table is None else _stack([table, _text(style.PREDICTION_NOTE, 14, style.SOFT, max_lines=4)], 8)
 
 
 def _fit(images: Images, width: int, max_height: int = 330) -> tuple[int, int, float]:

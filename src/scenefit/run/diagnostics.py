@@ -109,8 +109,8 @@ def sentences(found: Diagnostics | None, size: tuple[int, int], learned: Sequenc
                    "the renderer.")
     if found.simulated is not None and found.simulated[0] < found.simulated[1] / 2:
         out.append(f"Networks were trained on {found.simulated[0]:,} renders a round instead of "
-                   f"{found.simulated[1]:,}: attributes may have kept their prior for that alone. Raise --max-renders "
-                   "or method.renders.")
+                   f"{found.simulated[1]:,}: attributes may have kept their prior for that alone. Allow more with "
+                   "max_renders or method.renders.")
     return out
 
 

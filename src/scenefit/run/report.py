@@ -207,9 +207,9 @@ def _reconstructions(measured: Diagnostics | None, factor: float) -> Reconstruct
     if measured is None or measured.photos is None or measured.reconstructions is None:
         return None
     return Reconstructions(brightened(measured.photos, factor), brightened(measured.reconstructions, factor), (
-        "Each photo, and below it the render of the scene that its posterior holds for the most likely. Objects stand "
-        "where they were predicted, if an attribute of theirs moves them. What a photo has and its reconstruction "
-        "lacks is missing from the scene, or was not predicted."))
+        "Each photo, and below it a render of the mode of its posterior, the most likely scene. Objects stand where "
+        "they were predicted, if an attribute of theirs moves them. What a photo has and its reconstruction lacks is "
+        "missing from the scene, or was not predicted."))
 
 
 def _facts(run: Run, summary: RunSummary) -> dict[str, str]:

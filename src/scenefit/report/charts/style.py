@@ -121,7 +121,8 @@ def prediction_row(attribute: AttributeContent) -> tuple[str, ...]:
 PREDICTION_NOTE = ("R\u00b2: share of the attribute's variance that is predicted on held-out renders, that is, what "
                    "photos tell of it; under 0.1 it keeps its prior. In 50 %, in 90 %: how often the truth of a "
                    "held-out render lies in that interval of its posterior; near 50 % and 90 % the posterior can be "
-                   "trusted. Width: of the 90 % interval, relative to the prior's.")
+                   "trusted. Width: of the 90 % interval, relative to the prior's. A bound is natural where the "
+                   "quantity itself ends there, such as 0 of a blur.")
 COUNT_TITLES = ("objects of an image", "prior", "learned", "predicted in photos", "predicted in renders",
                 "visible there")
 
