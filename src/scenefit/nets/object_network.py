@@ -11,15 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scenefit.metrics.features import to_tensor
 from scenefit.nets.centre_network import LAST, WIDTH, Detector, SmallMaps, Targets, cell_owners, centres, loss
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
 from scenefit.scenes.rng import derive_seed
 
 MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 1.0
+SCALED = 16  # images at once
 BETA = 0.5  # of the beta-NLL (Seitzer et al. 2022): without it, attributes that are hard to see stop being learned
 ATTRIBUTE_WEIGHT = 0.5  # of the loss of an attribute beside those of presence and box
 
@@ -55,7 +59,18 @@ class ObjectNetwork(Detector):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """images float32 [N, 3, H, W] in 0..1."""
-        return self.backbone(images.contiguous(memory_format=torch.channels_last))
+        images = images.contiguous(memory_format=torch.channels_last)
+        if not self.backbone.trained:
+            return self.backbone(images)
+        self.backbone.eval()
+        with torch.no_grad():
+            return self.backbone(images)
+
+    def measure_scale(self, images: NDArray[np.uint8]) -> None:
+        """Of a pretrained backbone's features, in images uint8 [N, H, W, 3]."""
+        if self.backbone.trained:
+            parts = [self.maps(part) for part in to_tensor(images).split(SCALED)]
+            self.set_scale([torch.cat(level) for level in zip(*parts, strict=True)])
 
 
 def pooled(maps: Sequence[Tensor]) -> Tensor:

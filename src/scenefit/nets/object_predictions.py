@@ -16,7 +16,7 @@ from scenefit.metrics.iou_and_nms import nms
 from scenefit.nets.centre_network import decode
 from scenefit.nets.object_network import ObjectNetwork, pooled
 
-PIXELS = 2**20  # that the network sees at once: 16 images of 256x256
+PIXELS = 2**17  # that the network sees at once: 2 images of 256x256; more are slower on a CPU
 MAX_OBJECTS = 600  # of an image
 NMS_IOU = 0.5
 MIN_SCORE = 0.05

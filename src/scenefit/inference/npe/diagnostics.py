@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.inference.npe.matching import Known, Predictions, match_objects, single_targets, sure, thresholds
-from scenefit.inference.npe.statistics import ImageRegression
 from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
 from scenefit.scenes.attributes import Key
@@ -23,19 +22,19 @@ PRIOR_SCENES = 512  # in which the width of the prior is measured
 
 
 def r_squared(targets: Sequence[Target], spec: ObjectSpec, predicted: Predictions, known: Known,
-              regression: ImageRegression | None) -> dict[Key, float]:
+              of_image: Floats | None) -> dict[Key, float]:
     """Share of each attribute's variance that is predicted: of the whole image's, and of visible objects'. Of an angle,
     the better of direction and axis; of a choice, the share of errors that predictions avoid.
 
-    regression: of the image's attributes, if it was fitted on these renders; its own leave-one-out R2 counts.
+    of_image [R]: of the image's targets, where it is known from left-out renders.
     """
     out: dict[Key, float] = {}
     for target, part in single_targets(spec, targets):
         truth, mine = known.truth[:, part], predicted.image[:, part]
         there = np.isfinite(truth).all(1)
         pieces = [slice(0, 2), slice(2, 4)] if target.form == "angle" else [slice(None)]
-        if regression is not None:
-            own = regression.r2[part].numpy()
+        if of_image is not None:
+            own = of_image[part]
             out[target.attribute.key] = float(max(own[piece].mean() for piece in pieces))
             continue
         out[target.attribute.key] = max(_r2(mine[there][:, piece], truth[there][:, piece]) for piece in pieces)

@@ -23,14 +23,16 @@ from scenefit.inference.npe.matching import Known, Predictions
 from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
-from scenefit.inference.npe.statistics import ImageRegression, fit_image_regression, object_statistics
+from scenefit.inference.npe.statistics import ImageRegression, count_statistics, fit_image_regression, object_statistics
 from scenefit.inference.npe.train import train_objects
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.setting_types import check_types
-from scenefit.metrics.features import compute
+from scenefit.metrics.c2st import c2st
+from scenefit.metrics.features import compute, pretrained_maps
 from scenefit.metrics.summary_statistics import colour_and_sharpness
+from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.attribute_regressor import MAX_SIDE, AttributeRegressor, train, training_images
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_predictions import no_objects, predict_objects
@@ -42,8 +44,9 @@ from scenefit.scenes.attributes import Key
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 
 Images = NDArray[np.uint8]
+Floats = NDArray[np.float64]
 N_SHOWN = 32  # renders, to see which kinds are objects
-SIMULATED_PIXELS = 2**25  # of a round's renders, by default: 2,048 of 128x128, 512 of 256x256
+SIMULATED_PIXELS = 2**26  # of a round's renders, by default: 4,096 of 128x128, 1,024 of 256x256
 MIN_RENDERS, MAX_RENDERS = 400, 4096  # of a round, by default
 HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
 COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
@@ -51,6 +54,9 @@ COMPARED_SMALL = 512
 CORRECTIONS = 2  # of a round
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
+REGRESSED = 600  # renders that attributes of the image are regressed on, those held out first
+N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
+MIN_GAIN = 0.97  # a correction that leaves more than this share of the distance of predictions ends the rounds
 
 
 @dataclass(frozen=True)
@@ -143,38 +149,57 @@ def load_network(problem: Problem, weights: Mapping[str, Tensor]) -> ObjectNetwo
 
 
 def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
-    """The network of objects before any training."""
-    """The network before any training."""
+    """Untrained. Small images, and all where the extra `lite0` is missing, have no pretrained backbone."""
+    backbone = None if max(problem.size) <= MAX_SIDE else pretrained_maps()
     outputs = sum(target.width for target in problem.targets)
-    return ObjectNetwork(spec, outputs, problem.seed_of("object network")).to(problem.device)
+    return ObjectNetwork(spec, outputs, problem.seed_of("object network"), backbone).to(problem.device)
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """All networks of a round. regression: None without objects, where the regressor's predictions are taken."""
+    """All networks of a round. regressions: of the image's attributes, and of its counts of objects alone, which are
+    `counts` [R] of the targets; none without objects, where the regressor's predictions are taken."""
 
     spec: ObjectSpec
     regressor: AttributeRegressor
     network: ObjectNetwork | None
-    regression: ImageRegression | None = None
+    counts: NDArray[np.bool_]
+    regressions: tuple[ImageRegression, ...] = ()
 
-    def statistics(self, images: Images) -> tuple[NDArray[np.float64], Predictions]:
-        """Statistics [N, F] of images uint8 [N, H, W, 3], and predictions, of the image by the regressor alone."""
+    def statistics(self, images: Images) -> tuple[tuple[Floats, ...], Predictions]:
+        """Statistics [N, F] of images uint8 [N, H, W, 3] for each regression, and predictions, of the image by the
+        regressor alone."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
-            return values, Predictions(values, no_objects(len(images)))
+            return (), Predictions(values, no_objects(len(images)))
         features = compute(self.regressor.features, images).double().numpy()
         found = predict_objects(self.network, images)
-        parts = [values, features, colour_and_sharpness(images).double().numpy(), object_statistics(self.spec, found)]
-        return np.concatenate(parts, 1), Predictions(values, found)
+        count = count_statistics(self.spec, found)
+        whole = [values, features, colour_and_sharpness(images).double().numpy(), found.pooled, count,
+                 object_statistics(self.spec, found)]
+        return (np.concatenate(whole, 1), count), Predictions(values, found)
+
+    def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
+        """Predictions by the regressions on these statistics."""
+        if not self.regressions:
+            return found
+        of_image, of_counts = (fitted(own) for fitted, own in zip(self.regressions, statistics, strict=True))
+        return replace(found, image=np.where(self.counts, of_counts, of_image))
 
     def __call__(self, images: Images) -> Predictions:
-        statistics, found = self.statistics(images)
-        return found if self.regression is None else replace(found, image=self.regression(statistics))
+        return self.predict(*self.statistics(images))
+
+    def r2(self) -> Floats | None:
+        """Of the regressions [R]."""
+        if not self.regressions:
+            return None
+        return np.where(self.counts, self.regressions[1].r2.numpy(), self.regressions[0].r2.numpy())
 
 
 def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor,
            spec: ObjectSpec) -> State:
+    if "stopped:" in state.diagnostics:
+        return state
     seed, count = problem.seed_of("npe", step), settings.simulated(problem)
     uniform = uniform_randomisation(problem.grammar)
     kinds = {one.attribute.kind for one in spec.attributes}
@@ -182,28 +207,28 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
              proposal(state.distribution, uniform, kinds, count, seed))
     simulated = simulate(problem, spec, parts, seed)
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
-    predictor = _trained(problem, state, step, settings, regressor, spec, simulated, held)
-    photos, renders = predictor(problem.images), state.renders + count
-    distribution, known, predicted = state.distribution, None, None
-    r2 = _r_squared(problem, predictor, simulated, held)
+    predictor, photos, r2 = _trained(problem, state, step, settings, regressor, spec, simulated, held)
     visible = {key: value for key, value in r2.items() if value >= MIN_R2}
+    distribution, told, renders = state.distribution, [], state.renders + count
     for number in range(CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
-        first = step == 0 and number == 0
-        scenes = (uniform if first else distribution).sample(own, compared(spec, count))
+        source = uniform if step == number == 0 else distribution
+        scenes = source.sample(own, compared(spec, count))
         fresh = simulate(problem, spec, [scenes], own)
+        predicted, renders = predictor(fresh.images), renders + len(scenes)
+        told.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
-        predicted = predictor(fresh.images)
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, settings.samples,
                         own)
         distribution = update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, own)
-        renders += len(scenes)
-    assert known is not None and predicted is not None
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(problem.size if spec.kinds else predictor.regressor.input_size),
              **{f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()},
              **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own)}
-    if step == settings.rounds - 1:
+    found |= {"c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(told)}
+    if step and told[-1] > MIN_GAIN * told[0]:
+        found["stopped:"] = torch.tensor(1.0)
+    if step == settings.rounds - 1 or "stopped:" in found:
         found |= _shown(problem, spec, photos, predicted, known, visible, own)
         renders += N_MEASURED + len(found["photos:"])
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
@@ -230,28 +255,69 @@ def _shown(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Pre
             "reconstructions:": torch.from_numpy(reconstructions(problem, mode, measured))}
 
 
+def two_sample(photos: Predictions, renders: Predictions, spec: ObjectSpec, seed: int) -> float:
+    """Area under the ROC curve of a classifier between predictions on photos and on renders: 0.5 where they agree."""
+    x, y = (torch.from_numpy(_compared_values(part, spec)) for part in (renders, photos))
+    return c2st(x, y, seed, min(5, len(x) // 2, len(y) // 2)).auc
+
+
+def distance_of_predictions(photos: Predictions, renders: Predictions, spec: ObjectSpec) -> float:
+    """Mean Wasserstein-1 distance of the predictions on photos and on renders, in standard deviations. Unlike the
+    classifier's, it still falls where photos can always be told from renders."""
+    x, y = (_compared_values(part, spec) for part in (renders, photos))
+    scale = np.concatenate([x, y]).std(0)
+    return float(np.mean([wasserstein(a, b) / s for a, b, s in zip(x.T, y.T, scale, strict=True) if s > 1e-9] or [0.0]))
+
+
+def _compared_values(found: Predictions, spec: ObjectSpec) -> Floats:
+    return np.concatenate([found.image, object_statistics(spec, found.objects),
+                           count_statistics(spec, found.objects)], 1)
+
+
 def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
-             simulated: Simulations, held: NDArray[np.int64]) -> Predictor:
-    """Networks trained on the round's renders but the held-out ones, on which the image regression is fitted."""
+             simulated: Simulations, held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
+    """Networks trained on the round's renders but the held-out ones; predictions on photos; and R2 of each attribute
+    on the held-out renders."""
     rows = np.setdiff1d(np.arange(len(simulated)), held)
     whole, network = deepcopy(state.regressor), deepcopy(state.posterior)
     at_once = scenes_at_once(problem.size)
     chunks = (simulated.images[rows[first:first + at_once]] for first in range(0, len(rows), at_once))
     train(whole, training_images(whole, chunks, len(rows)), simulated.truth[rows],
           problem.seed_of("npe regressor", step), regressor.epochs)
+    known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
+    predictor = Predictor(spec, whole, None, of_counts(problem, spec))
     if not spec.kinds:
-        return Predictor(spec, whole, None)
+        r2 = r_squared(problem.targets, spec, predictor(simulated.images[held]), known, None)
+        return predictor, predictor(problem.images), r2
     if network is None:
         network = fresh_network(problem, spec)
+        network.measure_scale(simulated.images[rows[:N_SCALE]])
     train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
                   problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE)
-    predictor = Predictor(spec, whole, network)
-    statistics, _ = predictor.statistics(simulated.images[held])
-    return replace(predictor, regression=fit_image_regression(statistics, simulated.truth[held]))
+    predictor, photos, predicted = _regressed(problem, replace(predictor, network=network), simulated, held, rows)
+    return predictor, photos, r_squared(problem.targets, spec, predicted, known, predictor.r2())
 
 
-def _r_squared(problem: Problem, predictor: Predictor, simulated: Simulations,
-               held: NDArray[np.int64]) -> dict[Key, float]:
-    """R2 of each attribute on the renders that no network was trained on."""
-    known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
-    return r_squared(problem.targets, predictor.spec, predictor(simulated.images[held]), known, predictor.regression)
+def _regressed(problem: Problem, predictor: Predictor, simulated: Simulations, held: NDArray[np.int64],
+               rows: NDArray[np.int64]) -> tuple[Predictor, Predictions, Predictions]:
+    """With regressions of the image's attributes, on the held-out renders and some of the others; those near the photos
+    come first, as they do in the simulations. And its predictions on the photos and the held-out renders."""
+    more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
+    chosen = np.concatenate([held, more])
+    (of_held, predicted), (of_more, _), (of_photos, photos) = map(predictor.statistics, (
+        simulated.images[held], simulated.images[more], problem.images))
+    near = chosen < len(simulated.scenes[0])
+    order = np.argsort(~near, kind="stable")
+    out = []
+    for first, second, third in zip(of_held, of_more, of_photos, strict=True):
+        joined, truth = np.concatenate([first, second])[order], simulated.truth[chosen[order]]
+        out.append(fit_image_regression(joined, truth, order < len(held), third, int(near.sum())))
+    predictor = replace(predictor, regressions=tuple(out))
+    return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
+
+
+def of_counts(problem: Problem, spec: ObjectSpec) -> NDArray[np.bool_]:
+    """Which of the targets [R] are counts of objects."""
+    counts = {f"n_{kind}" for kind in spec.kinds}
+    return np.concatenate([np.full(target.width, target.attribute.count and target.attribute.name in counts)
+                           for target in problem.targets])

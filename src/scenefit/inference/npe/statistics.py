@@ -17,21 +17,27 @@ from scenefit.nets.object_targets import ObjectSpec
 Floats = NDArray[np.float64]
 THRESHOLDS = 0.2, 0.35, 0.5, 0.7  # of the score, above which objects are counted
 CONFIDENT = 0.35  # objects whose attributes are averaged
-ALPHAS = 10.0 ** np.arange(-1, 6)  # candidates of the ridge regression
+ALPHAS = 10.0 ** np.arange(-2, 6)  # candidates of the ridge regression
 MAX_DEVIATIONS = 4.0  # to which statistics are clipped: a photo may lie far outside the renders in some
 
 
+def count_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
+    """Of each image [N, F]: for each kind its number of predicted objects above some thresholds."""
+    blocks = []
+    for code, _ in enumerate(spec.kinds):
+        for least in THRESHOLDS:
+            chosen = found.image[(found.kind == code) & (found.score >= least)]
+            count = np.bincount(chosen, minlength=found.count).astype(float)
+            blocks += [count, np.sqrt(count)]
+    return np.stack(blocks, 1) if blocks else np.zeros((found.count, 0))
+
+
 def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
-    """Of each image [N, F]: for each kind its number above some thresholds, and mean and spread of the boxes' sides and
-    of the predicted values."""
-    blocks = [found.pooled]
+    """Of each image [N, F]: for each kind mean and spread of the boxes' sides and of the predicted values."""
+    blocks = [np.zeros((found.count, 0))]
     side = np.log(np.maximum(found.box[:, 2:] - found.box[:, :2], 1))
     for code, kind in enumerate(spec.kinds):
-        own = found.kind == code
-        for least in THRESHOLDS:
-            count = np.bincount(found.image[own & (found.score >= least)], minlength=found.count).astype(float)
-            blocks += [count[:, None], np.sqrt(count)[:, None]]
-        sure = own & (found.score >= CONFIDENT)
+        sure = (found.kind == code) & (found.score >= CONFIDENT)
         columns = [one.first + number for one in spec.of(kind)
                    for number in range(_shown(one.attribute.form, one.width))]
         values = [side[sure].mean(1), *(found.outputs[sure, column] for column in columns)]
@@ -72,8 +78,14 @@ class ImageRegression:
         return (x @ self.weight + self.mean).numpy()
 
 
-def fit_image_regression(statistics: Floats, truth: Tensor) -> ImageRegression:
-    """truth [S, R], with NaN where a scene lacks the target: that is replaced by the mean."""
+def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.bool_], photos: Floats,
+                         near: int) -> ImageRegression:
+    """truth [S, R], with NaN where a scene lacks the target: that is replaced by the mean.  held [S]: those that were
+    not used to train what the statistics are made with; they alone choose alpha.  photos [N, F].  near: the first so
+    many renders are meant to be like the photos. A statistic in which photos still differ from these shows what the
+    scene cannot express, and would be explained by an attribute instead; so its weight is reduced (as in robust NPE:
+    Ward et al. 2022).
+    """
     x, y = torch.from_numpy(statistics), truth.double()
     known = torch.isfinite(y)
     mean = torch.where(known, y, 0).sum(0) / known.sum(0).clamp(min=1)
@@ -81,20 +93,19 @@ def fit_image_regression(statistics: Floats, truth: Tensor) -> ImageRegression:
     spread = x.std(0)
     used = spread > 1e-6 * (1 + x.mean(0).abs())
     centre, scale = x[:, used].mean(0), spread[used]
-    x = ((x[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+    close = x[:near, used]
+    apart = (torch.from_numpy(photos)[:, used].mean(0) - close.mean(0)) / close.std(0).clamp(min=1e-9)
+    trust = 1 / (1 + apart.square())
+    x = ((x[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS) * trust
     middle = x.mean(0)
     u, s, v = torch.linalg.svd(x - middle, full_matrices=False)
-    inside, best = u.T @ y, None
+    inside, losses, weights, kept_out = u.T @ y, [], [], torch.from_numpy(held)
     for alpha in ALPHAS:
         kept = s**2 / (s**2 + alpha)
         residual = (y - u @ (kept[:, None] * inside)) / (1 - (u**2 @ kept + 1 / len(x)).clamp(max=0.999))[:, None]
-        loss = residual.square().mean(0)
-        weight = v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside)
-        if best is None:
-            best = loss, weight
-        else:
-            better = loss < best[0]
-            best = torch.where(better, loss, best[0]), torch.where(better, weight, best[1])
-    assert best is not None
-    r2 = 1 - best[0] / y.var(0, correction=0).clamp(min=1e-12)
-    return ImageRegression(centre, scale, used, best[1], mean - middle @ best[1], r2)
+        losses.append(residual[kept_out].square().mean(0))
+        weights.append(v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside))
+    loss, best = torch.stack(losses).min(0)
+    weight = torch.stack(weights)[best, :, torch.arange(y.shape[1])].T
+    r2 = 1 - loss / y[kept_out].var(0, correction=0).clamp(min=1e-12)
+    return ImageRegression(centre, scale, used, trust[:, None] * weight, mean - middle @ weight, r2)

@@ -49,7 +49,8 @@ def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDAr
             pixels, place, targets = crops(simulations, network.spec, images[rows.numpy()], side, random)
             yield posterior_loss(network, pixels.to(device), place.to(device), targets.to(device))
 
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     with torch.enable_grad():
-        minimise(losses(), torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3),
+        minimise(losses(), torch.optim.AdamW(learned, rate, weight_decay=1e-3),
                  max(steps, MIN_SCHEDULE) + 1, 0.2, MAX_GRADIENT)
     network.eval()
