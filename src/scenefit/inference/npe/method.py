@@ -56,6 +56,7 @@ FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, ther
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 REGRESSED = 600  # renders that attributes of the image are regressed on, those held out first
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
+MAX_R2_LOSS = 0.05  # of a count: predicted objects alone mislead less, unless the rest of the image tells much more
 MIN_GAIN = 0.97  # a correction that leaves more than this share of the distance of predictions ends the rounds
 
 
@@ -303,16 +304,20 @@ def _regressed(problem: Problem, predictor: Predictor, simulated: Simulations, h
     """With regressions of the image's attributes, on the held-out renders and some of the others; those near the photos
     come first, as they do in the simulations. And its predictions on the photos and the held-out renders."""
     more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
-    chosen = np.concatenate([held, more])
     (of_held, predicted), (of_more, _), (of_photos, photos) = map(predictor.statistics, (
         simulated.images[held], simulated.images[more], problem.images))
-    near = chosen < len(simulated.scenes[0])
-    order = np.argsort(~near, kind="stable")
-    out = []
-    for first, second, third in zip(of_held, of_more, of_photos, strict=True):
-        joined, truth = np.concatenate([first, second])[order], simulated.truth[chosen[order]]
-        out.append(fit_image_regression(joined, truth, order < len(held), third, int(near.sum())))
-    predictor = replace(predictor, regressions=tuple(out))
+
+    def fitted(number: int, chosen: NDArray[np.int64], values: Floats) -> ImageRegression:
+        near = chosen < len(simulated.scenes[0])
+        order = np.argsort(~near, kind="stable")
+        return fit_image_regression(values[order], simulated.truth[chosen[order]], order < len(held), of_photos[number],
+                                    int(near.sum()))
+
+    # Counts of predicted objects are few numbers, for which the held-out renders suffice.
+    out = (fitted(0, np.concatenate([held, more]), np.concatenate([of_held[0], of_more[0]])),
+           fitted(1, held, of_held[1]))
+    alone = predictor.counts & (out[1].r2 > out[0].r2 - MAX_R2_LOSS).numpy()
+    predictor = replace(predictor, regressions=out, counts=alone)
     return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
 
 

@@ -94,8 +94,10 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     used = spread > 1e-6 * (1 + x.mean(0).abs())
     centre, scale = x[:, used].mean(0), spread[used]
     close = x[:near, used]
-    apart = (torch.from_numpy(photos)[:, used].mean(0) - close.mean(0)) / close.std(0).clamp(min=1e-9)
-    trust = 1 / (1 + apart.square())
+    trust = torch.ones(int(used.sum()), dtype=x.dtype)
+    if near > 1:
+        apart = (torch.from_numpy(photos)[:, used].mean(0) - close.mean(0)) / close.std(0).clamp(min=1e-9)
+        trust = 1 / (1 + apart.square())
     x = ((x[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS) * trust
     middle = x.mean(0)
     u, s, v = torch.linalg.svd(x - middle, full_matrices=False)
