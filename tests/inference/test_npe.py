@@ -59,7 +59,7 @@ def test_counts_sizes_and_brightness_of_soft_discs_come_near_the_truth(monkeypat
     truth, renderer = discs(Integer(1, 3), Normal(3, 0.4), Normal(0.8, 0.05)), Shapes((48, 48), {"disc": {}})
     settings = Settings(Npe(1, 200, 60, 3), Regressor(epochs=2), validation_renders=64)
     last = fit(prior, renderer, renderer(truth.sample(9, 80)).images, settings)[-1]
-    of_prior, of_truth, found = (source.sample(5, 1000) for source in (prior, truth, last.model))
+    of_prior, of_truth, found = (source.sample(5, 1000) for source in (prior, truth, last.model.distribution))
     for kind, name in (("image", "n_disc"), ("disc", "radius"), ("disc", "shade")):
         before, after = (stats.wasserstein_distance(scenes.tables[kind][name], of_truth.tables[kind][name])
                          for scenes in (of_prior, found))

@@ -110,7 +110,8 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     training, predicting = _networks(problem, spec, found[0])
     trained = settings.simulated(problem)
     held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
-    predicted = [len(problem.images), held_out, held_out, *[npe.compared(spec, trained)] * npe.CORRECTIONS]
+    regressed = min(max(npe.REGRESSED, held_out), trained) if spec.kinds else held_out
+    predicted = [len(problem.images), regressed, *[npe.compared(spec, trained)] * npe.CORRECTIONS]
     chunks = sum(-(-images // at_once) for images in predicted)
     attributes = len(spec.attributes) + sum(target.single for target in problem.targets)
     a_round = (trained + npe.CORRECTIONS * npe.compared(spec, trained)) * simulated
@@ -139,7 +140,7 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
         train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE)
         times = batch_of(crop_side(simulated)) / min(batch_of(crop_side(simulated)), count)
         a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE)) / 2
-    predictor = Predictor(spec, regressor, network)
+    predictor = Predictor(spec, regressor, network, npe.of_counts(problem, spec))
     images = simulated.images[:_at_once(problem, spec)]
     return (an_image, a_step), _timed(lambda: predictor.statistics(images))
 
