@@ -11,6 +11,7 @@ from test_aggregate_posterior import GRAMMAR
 import scenefit as sf
 from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import as_photos
+from scenefit.inference.npe.method import load_network
 from scenefit.inference.stages.problem import Budget, Problem, load, start, tensors
 from scenefit.inference.stages.regression_abc import RegressionAbc, load_detector, normalised_image_attributes
 from scenefit.inference.stages.regressor import Regressor
@@ -217,8 +218,8 @@ def test_the_detector_is_kept_for_a_resume():
     photos, _ = render_with_boxes(blots, SEEN.sample(9, 8))
     given = problem(photos)
     detector = load_detector(given, sf.Detect(("blot",)).fresh(1).state_dict())
-    found = load(given, tensors(replace(start(given), detector=detector)), load_detector).detector
-    assert load(given, tensors(start(given)), load_detector).detector is None and found is not None
+    found = load(given, tensors(replace(start(given), detector=detector)), load_detector, load_network).detector
+    assert load(given, tensors(start(given)), load_detector, load_network).detector is None and found is not None
     for name, value in detector.state_dict().items():
         assert torch.equal(value, found.state_dict()[name])
 

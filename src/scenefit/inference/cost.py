@@ -18,7 +18,8 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.inference.arguments import prepared
 from scenefit.inference.npe import method as npe
-from scenefit.inference.npe.method import Npe, Predictor, spec_of
+from scenefit.inference.npe.method import Npe, spec_of
+from scenefit.inference.npe.predictor import REGRESSED, Predictor
 from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.train import batch_of, crop_side, train_objects
 from scenefit.inference.settings import Settings
@@ -110,7 +111,7 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     training, predicting = _networks(problem, spec, found[0])
     trained = settings.simulated(problem)
     held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
-    regressed = min(max(npe.REGRESSED, held_out), trained) if spec.kinds else held_out
+    regressed = min(max(REGRESSED, held_out), trained) if spec.kinds else held_out
     predicted = [len(problem.images), regressed, *[npe.compared(spec, trained)] * npe.CORRECTIONS]
     chunks = sum(-(-images // at_once) for images in predicted)
     attributes = len(spec.attributes) + sum(target.single for target in problem.targets)
@@ -140,7 +141,7 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
         train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE)
         times = batch_of(crop_side(simulated)) / min(batch_of(crop_side(simulated)), count)
         a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE)) / 2
-    predictor = Predictor(spec, regressor, network, npe.of_counts(problem, spec))
+    predictor = Predictor(spec, regressor, network)
     images = simulated.images[:_at_once(problem, spec)]
     return (an_image, a_step), _timed(lambda: predictor.statistics(images))
 

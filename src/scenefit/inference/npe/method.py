@@ -20,22 +20,21 @@ from torch import Tensor
 from scenefit.inference.npe.diagnostics import MIN_R2, calibration, object_counts, r_squared
 from scenefit.inference.npe.infer import DRAWS, held_out_samples, infer
 from scenefit.inference.npe.matching import Known, Predictions
+from scenefit.inference.npe.predictor import Predictor, regressed
 from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
-from scenefit.inference.npe.statistics import ImageRegression, count_statistics, fit_image_regression, object_statistics
+from scenefit.inference.npe.statistics import count_statistics, object_statistics
 from scenefit.inference.npe.train import train_objects
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.setting_types import check_types
 from scenefit.metrics.c2st import c2st
-from scenefit.metrics.features import compute, pretrained_maps
-from scenefit.metrics.summary_statistics import colour_and_sharpness
+from scenefit.metrics.features import pretrained_maps
 from scenefit.metrics.wasserstein import wasserstein
-from scenefit.nets.attribute_regressor import MAX_SIDE, AttributeRegressor, train, training_images
+from scenefit.nets.attribute_regressor import MAX_SIDE, train, training_images
 from scenefit.nets.object_network import ObjectNetwork
-from scenefit.nets.object_predictions import no_objects, predict_objects
 from scenefit.nets.object_targets import ObjectSpec, object_kinds, object_spec, single_kinds
 from scenefit.nets.placement import networks_on
 from scenefit.nets.scene_distribution import SceneDistribution
@@ -54,9 +53,7 @@ COMPARED_SMALL = 512
 CORRECTIONS = 2  # of a round
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
-REGRESSED = 600  # renders that attributes of the image are regressed on, those held out first
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
-MAX_R2_LOSS = 0.05  # of a count: predicted objects alone mislead less, unless the rest of the image tells much more
 MIN_GAIN = 0.97  # a correction that leaves more than this share of the distance of predictions ends the rounds
 
 
@@ -156,47 +153,6 @@ def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
     return ObjectNetwork(spec, outputs, problem.seed_of("object network"), backbone).to(problem.device)
 
 
-@dataclass(frozen=True, eq=False)
-class Predictor:
-    """All networks of a round. regressions: of the image's attributes, and of its counts of objects alone, which are
-    `counts` [R] of the targets; none without objects, where the regressor's predictions are taken."""
-
-    spec: ObjectSpec
-    regressor: AttributeRegressor
-    network: ObjectNetwork | None
-    counts: NDArray[np.bool_]
-    regressions: tuple[ImageRegression, ...] = ()
-
-    def statistics(self, images: Images) -> tuple[tuple[Floats, ...], Predictions]:
-        """Statistics [N, F] of images uint8 [N, H, W, 3] for each regression, and predictions, of the image by the
-        regressor alone."""
-        values = compute(self.regressor.predictions, images).double().numpy()
-        if self.network is None:
-            return (), Predictions(values, no_objects(len(images)))
-        features = compute(self.regressor.features, images).double().numpy()
-        found = predict_objects(self.network, images)
-        count = count_statistics(self.spec, found)
-        whole = [values, features, colour_and_sharpness(images).double().numpy(), found.pooled, count,
-                 object_statistics(self.spec, found)]
-        return (np.concatenate(whole, 1), count), Predictions(values, found)
-
-    def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
-        """Predictions by the regressions on these statistics."""
-        if not self.regressions:
-            return found
-        of_image, of_counts = (fitted(own) for fitted, own in zip(self.regressions, statistics, strict=True))
-        return replace(found, image=np.where(self.counts, of_counts, of_image))
-
-    def __call__(self, images: Images) -> Predictions:
-        return self.predict(*self.statistics(images))
-
-    def r2(self) -> Floats | None:
-        """Of the regressions [R]."""
-        if not self.regressions:
-            return None
-        return np.where(self.counts, self.regressions[1].r2.numpy(), self.regressions[0].r2.numpy())
-
-
 def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor,
            spec: ObjectSpec) -> State:
     if "stopped:" in state.diagnostics:
@@ -286,7 +242,7 @@ def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor
     train(whole, training_images(whole, chunks, len(rows)), simulated.truth[rows],
           problem.seed_of("npe regressor", step), regressor.epochs)
     known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
-    predictor = Predictor(spec, whole, None, of_counts(problem, spec))
+    predictor = Predictor(spec, whole, None)
     if not spec.kinds:
         r2 = r_squared(problem.targets, spec, predictor(simulated.images[held]), known, None)
         return predictor, predictor(problem.images), r2
@@ -295,34 +251,5 @@ def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor
         network.measure_scale(simulated.images[rows[:N_SCALE]])
     train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
                   problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE)
-    predictor, photos, predicted = _regressed(problem, replace(predictor, network=network), simulated, held, rows)
+    predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows)
     return predictor, photos, r_squared(problem.targets, spec, predicted, known, predictor.r2())
-
-
-def _regressed(problem: Problem, predictor: Predictor, simulated: Simulations, held: NDArray[np.int64],
-               rows: NDArray[np.int64]) -> tuple[Predictor, Predictions, Predictions]:
-    """With regressions of the image's attributes, on the held-out renders and some of the others; those near the photos
-    come first, as they do in the simulations. And its predictions on the photos and the held-out renders."""
-    more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
-    (of_held, predicted), (of_more, _), (of_photos, photos) = map(predictor.statistics, (
-        simulated.images[held], simulated.images[more], problem.images))
-
-    def fitted(number: int, chosen: NDArray[np.int64], values: Floats) -> ImageRegression:
-        near = chosen < len(simulated.scenes[0])
-        order = np.argsort(~near, kind="stable")
-        return fit_image_regression(values[order], simulated.truth[chosen[order]], order < len(held), of_photos[number],
-                                    int(near.sum()))
-
-    # Counts of predicted objects are few numbers, for which the held-out renders suffice.
-    out = (fitted(0, np.concatenate([held, more]), np.concatenate([of_held[0], of_more[0]])),
-           fitted(1, held, of_held[1]))
-    alone = predictor.counts & (out[1].r2 > out[0].r2 - MAX_R2_LOSS).numpy()
-    predictor = replace(predictor, regressions=out, counts=alone)
-    return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
-
-
-def of_counts(problem: Problem, spec: ObjectSpec) -> NDArray[np.bool_]:
-    """Which of the targets [R] are counts of objects."""
-    counts = {f"n_{kind}" for kind in spec.kinds}
-    return np.concatenate([np.full(target.width, target.attribute.count and target.attribute.name in counts)
-                           for target in problem.targets])

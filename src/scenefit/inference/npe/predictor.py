@@ -1,0 +1,98 @@
+"""All networks of a round, as one function from images to predictions.
+
+Attributes of the image are regressed on several sets of statistics. The more a set holds, the better it predicts
+renders, and the more it is misled by what photos have and the scene cannot express. So each attribute is predicted from
+the smallest set that does nearly as well as the best. Legend: N images; H, W pixels; F statistics; R targets.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.inference.npe.matching import Predictions
+from scenefit.inference.npe.simulate import Simulations
+from scenefit.inference.npe.statistics import (
+    ImageRegression,
+    count_statistics,
+    fit_image_regression,
+    object_statistics,
+)
+from scenefit.inference.stages.problem import Problem
+from scenefit.metrics.features import compute
+from scenefit.metrics.summary_statistics import colour_and_sharpness
+from scenefit.nets.attribute_regressor import AttributeRegressor
+from scenefit.nets.object_network import ObjectNetwork
+from scenefit.nets.object_predictions import no_objects, predict_objects
+from scenefit.nets.object_targets import ObjectSpec
+
+Images = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+REGRESSED = 600  # renders that attributes of the image are regressed on, those held out first
+MAX_R2_LOSS = 0.25  # of a smaller set of statistics, compared with the best
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """regressions: of the image's attributes on each set of statistics, smallest first; none without objects, where the
+    regressor's predictions are taken.  chosen [R]: which of them predicts each target."""
+
+    spec: ObjectSpec
+    regressor: AttributeRegressor
+    network: ObjectNetwork | None
+    regressions: tuple[ImageRegression, ...] = ()
+    chosen: NDArray[np.int64] | None = None
+
+    def statistics(self, images: Images) -> tuple[tuple[Floats, ...], Predictions]:
+        """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
+        sharpness, objects and the regressor's features; and all with the backbone's maps. And predictions, of the image
+        by the regressor alone."""
+        values = compute(self.regressor.predictions, images).double().numpy()
+        if self.network is None:
+            return (), Predictions(values, no_objects(len(images)))
+        features = compute(self.regressor.features, images).double().numpy()
+        found = predict_objects(self.network, images)
+        count = count_statistics(self.spec, found)
+        plain = np.concatenate([count, values, features, colour_and_sharpness(images).double().numpy(),
+                                object_statistics(self.spec, found)], 1)
+        return (count, plain, np.concatenate([plain, found.pooled], 1)), Predictions(values, found)
+
+    def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
+        """Predictions by the regressions on these statistics."""
+        if self.chosen is None:
+            return found
+        each = np.stack([fitted(own) for fitted, own in zip(self.regressions, statistics, strict=True)])
+        return replace(found, image=each[self.chosen, :, np.arange(len(self.chosen))].T)
+
+    def __call__(self, images: Images) -> Predictions:
+        return self.predict(*self.statistics(images))
+
+    def r2(self) -> Floats | None:
+        """Of the regressions [R], on left-out renders."""
+        if self.chosen is None:
+            return None
+        return np.stack([fitted.r2.numpy() for fitted in self.regressions])[self.chosen, np.arange(len(self.chosen))]
+
+
+def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, held: NDArray[np.int64],
+              rows: NDArray[np.int64]) -> tuple[Predictor, Predictions, Predictions]:
+    """With regressions on the held-out renders and some of the others [rows]. And its predictions on the photos and the
+    held-out renders."""
+    more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
+    (of_held, predicted), (of_more, _), (of_photos, photos) = map(predictor.statistics, (
+        simulated.images[held], simulated.images[more], problem.images))
+    every = np.concatenate([held, more])
+
+    def fitted(images: NDArray[np.int64], values: Floats, own: Floats) -> ImageRegression:
+        near = images < len(simulated.scenes[0])  # the scenes near the photos are the first batch
+        order = np.argsort(~near, kind="stable")
+        return fit_image_regression(values[order], simulated.truth[images[order]], order < len(held), own,
+                                    int(near.sum()))
+
+    # Numbers of predicted objects are few, so that the held-out renders suffice: on others they are too good.
+    regressions = (fitted(held, of_held[0], of_photos[0]), *(
+        fitted(every, np.concatenate([first, second]), own)
+        for first, second, own in zip(of_held[1:], of_more[1:], of_photos[1:], strict=True)))
+    r2 = np.stack([one.r2.numpy() for one in regressions])
+    predictor = replace(predictor, regressions=regressions, chosen=(r2 >= r2.max(0) - MAX_R2_LOSS).argmax(0))
+    return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
