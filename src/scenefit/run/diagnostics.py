@@ -28,7 +28,10 @@ class Diagnostics:
 
     count_photos, count_renders, count_true: by kind, the predicted objects of each photo [N] and each render [V], and
     those that are visible in the renders [V].  seen: (height, width) of the images that networks see.  simulated:
-    renders of a round, and how many it has by default.  photos, reconstructions: uint8 [P, h, w, 3]; None where the
+    renders of a round, and how many it has by default.  c2st: of a classifier between predictions on photos and on
+    renders, the area under the ROC curve.  apart: their distance in standard deviations, before each correction of the
+    last round.  stopped: not empty where rounds ended early, because corrections no longer brought them closer.
+    photos, reconstructions: uint8 [P, h, w, 3]; None where the
     budget ended the fit before.
     """
 
@@ -42,6 +45,9 @@ class Diagnostics:
     count_true: Mapping[str, Floats] = field(default_factory=dict)
     seen: tuple[int, int] | None = None
     simulated: tuple[int, int] | None = None
+    c2st: tuple[float, ...] = ()
+    apart: tuple[float, ...] = ()
+    stopped: tuple[float, ...] = ()
     photos: NDArray[np.uint8] | None = None
     reconstructions: NDArray[np.uint8] | None = None
 
@@ -49,6 +55,7 @@ class Diagnostics:
 NUMBERS = ("r2", "cover50", "cover90", "width90", "inferred")
 COUNTS = ("count_photos", "count_renders", "count_true")
 PAIRS = ("seen", "simulated")
+VALUES = ("c2st", "apart", "stopped")
 IMAGES = ("photos", "reconstructions")
 
 
@@ -58,18 +65,19 @@ def diagnostics_of(tensors: Mapping[str, Tensor]) -> Diagnostics:
     for key, tensor in tensors.items():
         part, _, name = key.partition(":")
         parts.setdefault(part, {})[name] = tensor.detach().cpu().numpy()
-    unknown = sorted(set(parts) - {*NUMBERS, *COUNTS, *PAIRS, *IMAGES})
+    unknown = sorted(set(parts) - {*NUMBERS, *COUNTS, *PAIRS, *VALUES, *IMAGES})
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which this version of scenefit does not know")
     numbers = {part: {name: float(value) for name, value in parts.get(part, {}).items()} for part in NUMBERS}
     counts = {part: {name: value.astype(float) for name, value in parts.get(part, {}).items()} for part in COUNTS}
     pairs = {part: (int(parts[part][""][0]), int(parts[part][""][1])) for part in PAIRS if part in parts}
+    values = {part: tuple(float(value) for value in np.ravel(parts[part][""])) for part in VALUES if part in parts}
     images = {part: parts[part][""] for part in IMAGES if part in parts}
     for name, value in images.items():
         check_images(name, value)
     if len({len(value) for value in images.values()}) > 1:
         raise ValueError("photos and reconstructions differ in number")
-    return Diagnostics(**numbers, **counts, **pairs, **images)  # type: ignore[arg-type]
+    return Diagnostics(**numbers, **counts, **pairs, **values, **images)  # type: ignore[arg-type]
 
 
 def read_diagnostics(path: Path, owner: str, fix: str) -> Diagnostics | None:
@@ -111,6 +119,9 @@ def sentences(found: Diagnostics | None, size: tuple[int, int], learned: Sequenc
         out.append(f"Networks were trained on {found.simulated[0]:,} renders a round instead of "
                    f"{found.simulated[1]:,}: attributes may have kept their prior for that alone. Allow more with "
                    "max_renders or method.renders.")
+    if found.stopped:
+        out.append("The rounds ended early: a further correction no longer brought predictions on renders closer to "
+                   "those on photos.")
     return out
 
 
