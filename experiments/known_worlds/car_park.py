@@ -17,7 +17,7 @@ CHANNELS = ("red", "green", "blue")
 
 def grammar() -> sf.Grammar:
     return sf.Grammar("lot", {
-        "lot": {"angle": sf.learned(sf.Angle(0, width=160)), "offset": sf.learned(sf.Uniform(-15, 15)),
+        "lot": {"angle": sf.learned(sf.Uniform(-80, 80)), "offset": sf.learned(sf.Uniform(-15, 15)),
                 "spacing": sf.learned(sf.Uniform(26, 42)), "shift": sf.Uniform(-3, 3),
                 "asphalt": sf.learned(sf.Uniform(0.1, 0.9)),
                 **{name: lambda node: sf.Constant(node["asphalt"]) for name in CHANNELS},

@@ -132,6 +132,13 @@ def test_bays_of_scenes_know_their_row(world: World) -> None:
         assert (values["bay.rule"] == 0).sum() == len(scenes.tables["car"])
 
 
+def test_no_lot_of_the_grammar_has_its_rows_in_reverse_order() -> None:
+    park = PAINTED["car_park"](None, 0)
+    target = next(t for t in park.targets if t.key == "lot.angle")
+    low, high = park.grammar.attributes["lot"]["angle"].prior.bounds  # type: ignore[union-attr]
+    assert target.form == "number" and -90 < low < high < 90
+
+
 def test_visibility_is_that_of_a_regression_on_held_out_rows() -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(50, 2))
