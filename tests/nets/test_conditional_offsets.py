@@ -13,10 +13,11 @@ from scenefit.nets.aggregate_posterior import AggregatePosterior
 from scenefit.nets.conditional_offsets import BINS, ConditionalDensity
 from scenefit.nets.graph_encoding import Contexts, ancestor_kinds, columns
 from scenefit.nets.maximum_likelihood import fit_distribution
-from scenefit.nets.model import Model, load_model
+from scenefit.nets.model import Model, fill, load_model, with_parts_of
 from scenefit.nets.quantile_offsets import KNOTS
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.grammar.derivation import node_groups
+from scenefit.scenes.grammar.rules import rule_choice
 
 PHOTOS = 90
 LOT = sf.Grammar("lot", {
@@ -213,3 +214,36 @@ def test_counts_depend_on_earlier_counts_and_on_the_row():
     assert np.mean(cups[::2] >= 3) > 0.9 and np.mean(cups[1::2] <= 1) > 0.9
     assert same_scenes(fitted.sample(1, [70, 300]), found.take([70, 300]))
     assert fitted.edit(1, 64).log_prob().isfinite().all()
+
+
+# ---------------------------------------------------------------------------------------------- rules
+
+def test_rules_depend_on_the_row_and_on_attributes_that_are_not_learned():
+    """Bays of rows 0 and 3 hold vehicles, the others none; where the ground is soft, none at all."""
+    grammar = sf.Grammar("lot", {"lot": {"ground": sf.Choice(["soft", "hard"]), "light": sf.learned(sf.Uniform(0, 1))},
+                                 "row": {}, "bay": {}, "car": {}}, [
+        sf.Rule("lot", [sf.repeat("row", 4)]), sf.Rule("row", [sf.repeat("bay", 3)]),
+        sf.Rule("bay", ["car"], learned=True), sf.Rule("bay", [], learned=True)])
+
+    def decide(group):
+        if group.kind != "bay":
+            return {}
+        row, random = np.repeat(np.arange(len(group) // 3) % 4, 3), np.random.default_rng(0)
+        soft = np.repeat(np.asarray(grammar.sample(0, 400).tables["lot"]["ground"]) == "soft", 12)
+        return {"rule": ((random.random(len(group)) > 0.9) | soft | (row == 1) | (row == 2)).astype(np.int64)}
+
+    samples = grammar.sample(0, 400, decide=decide)
+    fitted = fit_distribution(SceneDistribution(grammar), samples, {("bay", "rule")}, 0)
+    found = fitted.sample(1, 640)
+    hard = np.asarray(found.tables["lot"]["ground"]) == "hard"
+    empty = found.tables["bay"].rule.reshape(-1, 4, 3)
+    share = empty[hard].mean((0, 2))
+    assert np.all(share[[1, 2]] > 0.9) and np.all(share[[0, 3]] < 0.2) and empty[~hard].mean() > 0.9
+    assert len(found.tables["car"]) == (empty == 0).sum()
+    assert same_scenes(fitted.sample(1, [70, 300]), found.take([70, 300]))
+    assert fitted.edit(1, 64).log_prob().isfinite().all()
+    copy = with_parts_of(SceneDistribution(grammar), fitted.state_dict())
+    fill(copy, fitted.state_dict(), "model")
+    assert same_scenes(copy.sample(1, 64), fitted.sample(1, 64))
+    use = Contexts(grammar, fitted.columns).inputs_of(rule_choice(grammar, "bay"))
+    assert use.sum() == len(use) - 1, "all but the light, which is learned"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scenefit.scenes.attributes import Attribute, NodeGroup, View
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.rules import RULE
 from scenefit.scenes.priors import Choice, Constant
 from scenefit.scenes.scene import SceneBatch
 
@@ -99,9 +100,10 @@ class Contexts:
         return 1 + _width(self.columns[kind]) + sum(2 + _width(self.columns[above]) for above in self.above[kind])
 
     def inputs_of(self, a: Attribute) -> np.ndarray:
-        """Which inputs [F] attribute a may use: those that are final before it is drawn. Learning leaves some as they
-        are; counts come first, from the root down; then all others, from the root down and in order."""
-        names = list(self.grammar.attributes[a.kind])
+        """Which inputs [F] attribute a, or a kind's `rule_choice`, may use: those that are final before it is drawn.
+        Learning leaves some as they are; counts and rules come first, from the root down; then all others, from the
+        root down and in order."""
+        names, structure = [*self.grammar.attributes[a.kind], RULE], a.count or a.name == RULE
         use, at = np.ones(self.width(a.kind), bool), 1
         for kind in (None, *self.above[a.kind]):  # None: the node itself
             at += 0 if kind is None else 2
@@ -109,8 +111,8 @@ class Contexts:
                 other = self.grammar.attributes[kind or a.kind][column.name]
                 before = kind is not None or names.index(other.name) < names.index(a.name)
                 final = not (other.learned or other.conditional)
-                counted = other.count and (before or not a.count)
-                use[at:at + column.width] = final or counted or (before and not a.count)
+                counted = other.count and (before or not structure)
+                use[at:at + column.width] = final or counted or (before and not structure)
                 at += column.width
         return use
 

@@ -23,6 +23,7 @@ from scenefit.nets.scene_distribution import SIGMA_FLOOR, SceneDistribution
 from scenefit.scenes.attributes import Array, Attribute, Key, View, draw, normalise
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
+from scenefit.scenes.grammar.rules import rule_choice
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -36,7 +37,8 @@ def fit_distribution(distribution: SceneDistribution, scenes: SceneBatch, keys: 
                      log_weight: Array | None = None, photo: Array | None = None,
                      steps: int = STEPS) -> SceneDistribution:
     """A copy whose attributes of these keys, (kind, name), are distributed as in scenes; all others stay as they are.
-    The key (kind, "rule") is that of a kind's choice of rules.
+    The key (kind, "rule") is that of a kind's choice of rules, which depends on counts, numbers among siblings and
+    attributes that are not learned.
 
     scenes: samples of photos' posteriors; their columns are the data.  log_weight [S]: of each scene, for importance
     weights; -inf leaves it out.  photo [S]: which photo each is of; by default each is of another, so it is needed
@@ -61,11 +63,17 @@ def fit_distribution(distribution: SceneDistribution, scenes: SceneBatch, keys: 
             data = NodeData(inputs[a.kind], contexts.inputs_of(a), code, own, photo[table.scene], share)
             train_density(density, data, own_seed, steps)
     for kind in grammar.learned_heads if fitted.structure is None else ():
-        own = weight[scenes.tables[kind].scene]
+        table = scenes.tables[kind]
+        own = weight[table.scene]
         if (kind, "rule") in keys and own.any():
-            shares = np.bincount(scenes.tables[kind].rule, own, len(grammar.rules_of(kind))) / own.sum()
+            shares = np.bincount(table.rule, own, len(grammar.rules_of(kind))) / own.sum()
             with torch.no_grad():
                 fitted.rules[parameter_name(kind)].copy_(log_probabilities(shares))
+            rule = rule_choice(grammar, kind)
+            density, own_seed = fitted.density(rule), derive_seed(seed, f"{kind}.{rule.name}")
+            if steps and train_density(density, NodeData(inputs[kind], contexts.inputs_of(rule), table.rule, own,
+                                                         photo[table.scene], shares), own_seed, steps):
+                densities[rule] = density
     return fitted.with_conditional(densities) if densities else fitted
 
 

@@ -17,6 +17,7 @@ from scenefit.scenes.arguments import check_argument, first_few
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar, scene_indices
 from scenefit.scenes.grammar.changes import grammar_changes, is_description
+from scenefit.scenes.grammar.rules import rule_choice
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -152,7 +153,8 @@ def with_parts_of(distribution: SceneDistribution, state: Mapping[str, Tensor]) 
         out = out.with_aggregate_posterior(empty_aggregate_posterior(grammar, len(state["cloud.centre"]),
                                                                      len(state["cloud.error"])))
     fitted = {name.split(".")[1] for name in state if name.startswith("conditional.")}
-    densities = {a: out.density(a) for a in grammar.learned if parameter_name(*a.key) in fitted}
+    rules = (rule_choice(grammar, kind) for kind in grammar.learned_heads)
+    densities = {a: out.density(a) for a in (*grammar.learned, *rules) if parameter_name(*a.key) in fitted}
     return out.with_conditional(densities) if densities else out
 
 

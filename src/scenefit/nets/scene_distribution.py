@@ -34,6 +34,7 @@ from scenefit.nets.sampling import log_probabilities, probabilities, sample_choi
 from scenefit.nets.structure_policy import CHUNK, StructurePolicy, whole_chunks
 from scenefit.scenes.attributes import Attribute, Key, NodeGroup, View
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.rules import RULE
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import SceneBatch
 
@@ -232,12 +233,30 @@ def _sample_structure(distribution: SceneDistribution, seed: int,
     parts: dict[Key, list[Tensor]] = {a.key: [torch.zeros(0)] for a in distribution.numbers if a.count}
     counts = {a.key: partial(_count_offset, distribution, a, contexts, parts[a.key])
               for a in distribution.numbers if a.count}
-    scenes = distribution.grammar.sample(seed, index, counts,
-                                         {kind: probabilities(logits) for kind, logits in rules.items()})
+    given: dict[str, list[Tensor]] = {kind: [logits.new_zeros(0, len(logits))] for kind, logits in rules.items()}
+    odds = {kind: _rule_odds(distribution, kind, contexts, given[kind]) for kind in rules}
+    scenes = distribution.grammar.sample(seed, index, counts, odds)
     log_probs |= {key: torch.cat(several) for key, several in parts.items()}
     for kind, logits in rules.items():
-        log_probs[kind, "rule"] = torch.log_softmax(logits, 0)[torch.from_numpy(scenes.tables[kind].rule)]
+        rule = torch.from_numpy(scenes.tables[kind].rule)
+        log_probs[kind, RULE] = (torch.log_softmax(logits + torch.cat(given[kind]), 1).gather(1, rule[:, None])[:, 0]
+                                 if callable(odds[kind]) else torch.log_softmax(logits, 0)[rule])
     return scenes, log_probs
+
+
+def _rule_odds(distribution: SceneDistribution, kind: str, contexts: Contexts, given: list[Tensor]) -> Any:
+    """The probabilities of a kind's rules, or, where they depend on the context, a function that returns those of a
+    group's nodes and appends what the context adds to their log-odds."""
+    logits, density = distribution.rules[parameter_name(kind)], distribution.conditional.get(parameter_name(kind, RULE))
+    if density is None:
+        return probabilities(logits)
+
+    def odds(groups: Mapping[tuple[str, int], NodeGroup], group: NodeGroup) -> np.ndarray:
+        more = density.log_odds(contexts.of(groups, group), group.scene // CHUNK)
+        given.append(torch.from_numpy(more).float())
+        return torch.softmax(logits.detach().double() + torch.from_numpy(more), 1).numpy()
+
+    return odds
 
 
 def _count_offset(distribution: SceneDistribution, a: Attribute, contexts: Contexts, log_probs: list[Tensor],

@@ -111,18 +111,18 @@ class Grammar:
         return weights / weights.sum()
 
     def sample(self, seed: int, indices: Any, offsets: Offsets | None = None,
-               odds: Mapping[str, Array] | None = None, decide: Decide | None = None) -> SceneBatch:
+               odds: Mapping[str, Any] | None = None, decide: Decide | None = None) -> SceneBatch:
         """Scenes of the given indices: the prior's, or, with offsets of counts and odds of rules, another structure.
 
         indices: integers >= 0 [S], or how many, counted from 0.  offsets: of counts: (kind, name) -> a number, or a
-        function, see `decode`, that returns one a node [n].  odds: kind -> probabilities of its rules.
+        function, see `decode`, that returns one a node [n].  odds: kind -> probabilities of its rules, likewise.
         decide: see `Derivation`; what it does not decide is sampled.
         ValueError if a scene grows without end.
         """
         rules = {kind: self.rules_of(kind) for kind in self.kinds}
         chances = {kind: self.rule_probabilities(kind) for kind in self.kinds if rules[kind]}
         for kind, given in (odds or {}).items():
-            chances[kind] = _odds(self, kind, given)
+            chances[kind] = given if callable(given) else _odds(self, kind, given)
         return Derivation(self.start, self.attributes, rules, chances, offsets or {}, seed, scene_indices(indices),
                       decide).derive()
 

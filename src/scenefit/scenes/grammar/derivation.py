@@ -87,7 +87,8 @@ class Rule:
 class Derivation:
     """One derivation of a batch, in progress.
 
-    attributes, rules, odds: of each kind; odds are the probabilities of its rules.  offsets: of counts.
+    attributes, rules, odds: of each kind; odds are the probabilities of its rules, or a function of
+    (all groups, the group in progress) that returns those of each node [n, rules].  offsets: of counts.
     decide: the values that it returns for a group replace sampled ones.
     groups: sampled so far, by kind and depth.  total: nodes of each scene [S].
     """
@@ -95,7 +96,7 @@ class Derivation:
     start: str
     attributes: Mapping[str, Mapping[str, Attribute]]
     rules: Mapping[str, Sequence[Rule]]
-    odds: Mapping[str, Array]
+    odds: Mapping[str, Any]
     offsets: Offsets
     seed: int
     index: Ints
@@ -149,7 +150,9 @@ class Derivation:
         if "rule" in decided:
             group.rule = decided["rule"]
         elif self.rules[kind]:
-            group.rule = pick(self.odds[kind], uniform(group.address, "rule")).astype(np.int64)
+            odds = self.odds[kind]
+            odds = odds(self.groups, group) if callable(odds) else odds
+            group.rule = pick(odds, uniform(group.address, "rule")).astype(np.int64)
         return group
 
     def _children(self, group: NodeGroup) -> Iterator[tuple[str, dict[str, Array]]]:
