@@ -7,7 +7,6 @@ import torch
 
 from scenefit.data.photos import as_photos
 from scenefit.inference.npe.matching import match_objects, sure, thresholds
-from scenefit.inference.npe.posterior import scenes_with
 from scenefit.inference.npe.propose import MIXED, proposal, redrawn, widened
 from scenefit.inference.npe.simulate import crops, simulate
 from scenefit.inference.npe.train import SIDE, crop_side
@@ -21,6 +20,7 @@ from scenefit.renderers import batches, render
 from scenefit.renderers.shapes import Shapes
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
+from scenefit.scenes.grammar.values import scenes_with
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 SIZE = 40, 56

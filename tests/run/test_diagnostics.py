@@ -44,7 +44,7 @@ class TestSentences:
 
 def test_a_part_of_another_form_is_named():
     with pytest.raises(ValueError, match="it has colour, which this version of scenefit does not know"):
-        diagnostics_of({"colour:": torch.zeros(1)})
+        diagnostics_of({"colour:": torch.zeros(1), "placed:kinds": torch.zeros(1)})  # that is only for later rounds
     with pytest.raises(ValueError, match="photos and reconstructions differ in number"):
         diagnostics_of({"photos:": torch.zeros(2, 4, 4, 3, dtype=torch.uint8),
                         "reconstructions:": torch.zeros(1, 4, 4, 3, dtype=torch.uint8)})

@@ -18,6 +18,7 @@ MIN_COUNT_VARIANCE = 0.25  # of true counts, from which their slope and how erro
 ANGLE_BINS = 72
 EM_STEPS = 30  # of expectation and maximisation: more would fit the noise of single photos
 FLAT = 0.02  # share of a flat distribution mixed into estimates of errors
+TOWARDS_ALL = 20  # nodes
 MIN_SHARE = 0.01  # of a choice's option: an option that is not predicted may still occur
 
 
@@ -76,11 +77,16 @@ def count_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64], 
     return _maximise(likely, np.full(bins, 1 / bins))
 
 
-def _maximise(likely: Floats, share: Floats) -> Floats:
-    """Posteriors [n, B] of a mixture's components with these likelihoods [n, B], its shares the most likely ones."""
+def _maximise(likely: Floats, share: Floats, group: NDArray[np.int64] | None = None) -> Floats:
+    """Posteriors [n, B] of a mixture's components with these likelihoods [n, B], its shares the most likely ones.
+    group [n]: each has shares of its own, drawn towards those of all as if `TOWARDS_ALL` more were distributed so."""
     for _ in range(EM_STEPS):
         part = share * likely
-        share = (part / part.sum(axis=1, keepdims=True)).mean(axis=0)
+        part = part / part.sum(axis=1, keepdims=True)
+        share = part.mean(axis=0)
+        if group is not None:
+            total = np.stack([np.bincount(group, column) for column in part.T], axis=1) + TOWARDS_ALL * share
+            share = (total / total.sum(axis=1, keepdims=True))[group]
     part = share * likely
     return part / part.sum(axis=1, keepdims=True)
 
@@ -108,14 +114,16 @@ def angle_of(outputs: Floats) -> Floats:
     return (axis / (2 * np.pi) + 0.5) % 1.0
 
 
-def choice_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64]) -> Floats:
+def choice_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64],
+                      group: NDArray[np.int64] | None = None) -> Floats:
     """Of each prediction [m, C] (probabilities of the options), the probabilities of the true option [m, C], by
-    expectation and maximisation; predictions [v, C] on renders of known truth [v] tell how far they can be trusted."""
+    expectation and maximisation; predictions [v, C] on renders of known truth [v] tell how far they can be trusted.
+    group [m]: of predictions whose true options have shares of their own."""
     options = photos.shape[1]
     confusion = np.full((options, options), 0.5 / options)
     np.add.at(confusion, (truth, renders.argmax(1)), 1.0)
     confusion /= confusion.sum(1, keepdims=True)  # [true, predicted]
-    return _maximise(confusion[:, photos.argmax(1)].T, np.full(options, 1 / options))
+    return _maximise(confusion[:, photos.argmax(1)].T, np.full(options, 1 / options), group)
 
 
 def draw_rows(probabilities: Floats, uniform: Floats) -> NDArray[np.int64]:

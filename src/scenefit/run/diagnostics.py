@@ -57,6 +57,7 @@ COUNTS = ("count_photos", "count_renders", "count_true")
 PAIRS = ("seen", "simulated")
 VALUES = ("c2st", "apart", "stopped")
 IMAGES = ("photos", "reconstructions")
+OF_THE_METHOD = ("placed",)  # what only later rounds need
 
 
 def diagnostics_of(tensors: Mapping[str, Tensor]) -> Diagnostics:
@@ -65,7 +66,7 @@ def diagnostics_of(tensors: Mapping[str, Tensor]) -> Diagnostics:
     for key, tensor in tensors.items():
         part, _, name = key.partition(":")
         parts.setdefault(part, {})[name] = tensor.detach().cpu().numpy()
-    unknown = sorted(set(parts) - {*NUMBERS, *COUNTS, *PAIRS, *VALUES, *IMAGES})
+    unknown = sorted(set(parts) - {*NUMBERS, *COUNTS, *PAIRS, *VALUES, *IMAGES, *OF_THE_METHOD})
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which this version of scenefit does not know")
     numbers = {part: {name: float(value) for name, value in parts.get(part, {}).items()} for part in NUMBERS}

@@ -5,10 +5,12 @@ one value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.inference.npe.cases import Case, Derive, Derived
 from scenefit.inference.npe.matching import (
     Known,
     Predictions,
@@ -19,7 +21,7 @@ from scenefit.inference.npe.matching import (
     sure,
     thresholds,
 )
-from scenefit.inference.npe.posterior import PosteriorSamples, scenes_with
+from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.metrics.prediction_correction import (
     ANGLE_BINS,
     angle_of,
@@ -35,13 +37,15 @@ from scenefit.metrics.prediction_correction import (
 from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.object_predictions import ObjectPredictions
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec, related_rows
-from scenefit.scenes.attributes import Key, NodeGroup
+from scenefit.scenes.attributes import Key
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.values import Drawing, draw_scenes, scenes_with
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import Ints, SceneBatch
 
 Floats = NDArray[np.float64]
 MIN_PAIRS = 12
+KNOWN_CASES = 100  # renders of known truth whose structure is inferred, to see its errors
 DRAWS = 39  # posterior samples of a value: the rank of the truth among them has 40 values, 20 of them in the middle
 FOLDS = 2  # of renders of known truth: each is taken for photos, and corrected by the other
 MAX_CHECKED = 1000  # objects of a kind in a fold
@@ -49,25 +53,41 @@ MAX_CHECKED = 1000  # objects of a kind in a fold
 
 def infer(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos: Predictions, renders: Predictions,
           known: Known, visible: Mapping[Key, float], samples: int, seed: int, draws: int = 1,
-          rows: Ints | None = None) -> PosteriorSamples:
+          rows: Ints | None = None, derive: Derive | None = None) -> PosteriorSamples:
     """Posterior samples of the photos. renders: predictions on scenes of the present distribution, of one batch.
     visible: R2 of the attributes that can be predicted; no other is inferred.  draws: of each value, of which the most
     typical one is taken; with many and samples=1, the scenes are near the mode of each photo's posterior.  rows: of the
-    photos that get samples; all by default."""
+    photos that get samples; all by default.  derive: finds what the places of objects tell, such as rules of nodes that
+    are no objects; without it, the only structure that is found are counts of the image."""
     random = np.random.default_rng(seed)
     photo = np.repeat(np.arange(len(photos.image)) if rows is None else rows, samples)
     values = _image_values(grammar, single_targets(spec, targets), photos.image, renders.image, known, visible,
                            np.repeat(photo, draws), random)
     forms = {a.key: a.form for a in grammar.learned}
     values = {key: typical(forms[key], value.reshape(-1, draws)) for key, value in values.items()}
-    scenes = _structure(grammar, values, len(photo), seed)
     least = thresholds(spec, renders.objects, known.objects)
-    objects, box = _object_values(grammar, spec, sure(photos.objects, least), sure(renders.objects, least), known,
-                                  visible, scenes, photo, random, draws)
-    counts = {a.key for a in grammar.learned if a.count}
-    by_node = {key: value[scenes.tables[key[0]].scene] for key, value in values.items() if key not in counts}
-    return PosteriorSamples(scenes_with(grammar, scenes, {**objects, **by_node}), photo,
-                            frozenset({*values, *objects}), box)
+    objects, theirs = sure(photos.objects, least), sure(renders.objects, least)
+    drawing = _drawing(grammar, values, len(photo), seed)
+    if derive is None:
+        derived = Derived(draw_scenes(grammar, replace(drawing, values={})), drawing.values)
+    else:
+        cases = _as_photos(grammar, targets, spec, replace(renders, objects=theirs), known, visible, seed)
+        derived = derive(Case(drawing, photo, objects), cases, known.scenes[0],
+                         np.random.default_rng(derive_seed(seed, "structure")))
+    scenes = derived.scenes
+    of_objects, box = _object_values(grammar, spec, objects, theirs, known, visible, derived, photo, random, draws)
+    by_node = {key: value[scenes.tables[key[0]].scene] for key, value in derived.values.items()}
+    return PosteriorSamples(scenes_with(grammar, scenes, {**of_objects, **by_node}), photo,
+                            frozenset({*values, *of_objects, *derived.inferred}), box, derived.renders)
+
+
+def _as_photos(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, renders: Predictions, known: Known,
+               visible: Mapping[Key, float], seed: int) -> Case:
+    """Some renders, to be drawn again by what is predicted of their images, as photos are."""
+    some, random = np.arange(min(len(renders.image), KNOWN_CASES)), np.random.default_rng(derive_seed(seed, "known"))
+    values = _image_values(grammar, single_targets(spec, targets), renders.image, renders.image, known, visible, some,
+                           random)
+    return Case(_drawing(grammar, values, len(some), derive_seed(seed, "again")), some, renders.objects)
 
 
 def typical(form: str, values: Floats) -> Floats:
@@ -123,27 +143,24 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
     return out
 
 
-def _structure(grammar: Grammar, values: Mapping[Key, Floats], count: int, seed: int) -> SceneBatch:
-    """Scenes of the grammar with the inferred counts."""
-    def decide(group: NodeGroup) -> dict[str, NDArray[np.int64]]:
-        decided = {}
-        for a in grammar.attributes[group.kind].values():
-            if a.count and a.key in values:
-                low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-                count = low + np.floor(values[a.key] * (high - low + 1))
-                decided[a.name] = count[group.scene].astype(np.int64)
-        return decided
-
-    return grammar.sample(seed, count, decide=decide)
+def _drawing(grammar: Grammar, values: Mapping[Key, Floats], count: int, seed: int) -> Drawing:
+    """Scenes with the inferred attributes and counts of the image."""
+    counts = {}
+    for a in grammar.learned:
+        if a.count and a.key in values:
+            low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
+            counts[a.key] = (low + np.floor(values[a.key] * (high - low + 1))).astype(np.int64)
+    return Drawing(seed, count, {key: value for key, value in values.items() if key not in counts}, counts)
 
 
 def _object_values(grammar: Grammar, spec: ObjectSpec, photos: ObjectPredictions, renders: ObjectPredictions,
-                   known: Known, visible: Mapping[Key, float], scenes: SceneBatch, photo: Ints,
+                   known: Known, visible: Mapping[Key, float], derived: Derived, photo: Ints,
                    random: np.random.Generator, draws: int) -> tuple[dict[Key, Floats], dict[str, Floats]]:
     """Values of every node of the objects' kinds and of their parts and ancestors, by key; NaN where nothing tells. And
     the box of the predicted object that each node has its values of, by kind [n, 4]; NaN where another has it."""
     out: dict[Key, Floats] = {}
     box: dict[str, Floats] = {}
+    scenes = derived.scenes
     rows, real = match_objects(renders, known.objects)
     for code, kind in enumerate(spec.kinds):
         mine, theirs = photos.where(photos.kind == code), renders.where(renders.kind == code)
@@ -151,6 +168,9 @@ def _object_values(grammar: Grammar, spec: ObjectSpec, photos: ObjectPredictions
         if not len(scenes.tables[kind]) or len(mine.score) < MIN_PAIRS or pairs.sum() < MIN_PAIRS:
             continue
         chosen = assigned(scenes.tables[kind].scene, photo, mine, random)
+        if (at := derived.objects.get(kind)) is not None:
+            row = np.cumsum(photos.kind == code) - 1  # among the objects of this kind
+            chosen = np.where(at >= 0, row[at], chosen)
         _, first = np.unique(np.stack([scenes.tables[kind].scene, chosen]), axis=1, return_index=True)
         own = np.isin(np.arange(len(chosen)), first) & (mine.image[chosen] == photo[scenes.tables[kind].scene])
         box[kind] = np.where(own[:, None], mine.box[chosen], np.nan)

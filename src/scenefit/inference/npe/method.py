@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.inference.npe.diagnostics import MIN_R2, calibration, object_counts, r_squared
-from scenefit.inference.npe.infer import DRAWS, held_out_samples, infer
+from scenefit.inference.npe.infer import DRAWS, KNOWN_CASES, held_out_samples, infer
 from scenefit.inference.npe.matching import Known, Predictions
+from scenefit.inference.npe.places import Placed, find_placed, known_placed, with_placed
+from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.predictor import Predictor, regressed
 from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import count_statistics, object_statistics
+from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import train_objects
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
@@ -52,6 +55,7 @@ COMPARED = 200  # renders of the present distribution, for each correction; with
 COMPARED_SMALL = 512
 CORRECTIONS = 2  # of a round
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
+DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they place objects
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
 MIN_GAIN = 0.97  # a correction that leaves more than this share of the distance of predictions ends the rounds
@@ -99,19 +103,29 @@ class Npe:
         return self.rounds
 
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
-        spec = spec_of(problem)
+        spec, count = spec_of(problem), self.simulated(problem)
+        photos = len(problem.images) * self.scenes_each(problem)
+        most = structure_of(problem, spec, all_placed(problem.grammar, spec))
+        # Within a tight budget, renders are better spent on what the networks learn from.
+        looked = bool(spec.kinds) and (problem.budget.max_renders is None
+                                       or most.renders(photos, KNOWN_CASES) <= count // 2)
 
         def run(problem: Problem, state: State, step: int) -> State:
-            return _round(problem, state, step, self, regressor, spec)
-
-        count = self.simulated(problem)
-        cost = count + CORRECTIONS * compared(spec, count)
+            placed = known_placed(problem, spec, state) or (find_placed(problem, spec) if looked else Placed())
+            structure = structure_of(problem, spec, placed) if placed.kinds else None
+            done = _round(problem, state, step, self, regressor, spec, structure)
+            return with_placed(problem, spec, done, placed)
 
         def renders(problem: Problem, state: State, step: int) -> int:
-            last = N_MEASURED + len(chosen_photos(len(problem.images)))
-            return cost + last * (step == self.rounds - 1)
+            placed, shown = known_placed(problem, spec, state), len(chosen_photos(len(problem.images)))
+            structure = most if placed is None else structure_of(problem, spec, placed)
+            here = looked and bool(structure.placed.kinds)
+            each, of_shown = (structure.renders(scenes, KNOWN_CASES) if here else 0 for scenes in (photos, shown))
+            last = N_MEASURED + shown + of_shown if step or self.rounds == 1 else 0
+            return (count + CORRECTIONS * (compared(spec, count) + each) + last
+                    + (most.placed.renders if looked and placed is None else 0))
 
-        return (Stage(self.name, self.rounds, run, renders, 4 * cost),)
+        return (Stage(self.name, self.rounds, run, renders, 4 * (count + CORRECTIONS * compared(spec, count))),)
 
     def simulated(self, problem: Problem) -> int:
         """Renders of a round that the networks learn from."""
@@ -120,6 +134,10 @@ class Npe:
     def preferred(self, problem: Problem) -> int:
         """The same by default."""
         return int(np.clip(SIMULATED_PIXELS // np.prod(problem.size), MIN_RENDERS, MAX_RENDERS))
+
+    def scenes_each(self, problem: Problem) -> int:
+        """Samples of each photo's posterior where they are drawn, to see where they place objects."""
+        return max(1, min(self.samples, DRAWN_AGAIN // len(problem.images)))
 
 
 def compared(spec: ObjectSpec, simulated: int) -> int:
@@ -154,7 +172,7 @@ def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
 
 
 def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor,
-           spec: ObjectSpec) -> State:
+           spec: ObjectSpec, structure: Structure | None) -> State:
     if "stopped:" in state.diagnostics:
         return state
     seed, count = problem.seed_of("npe", step), settings.simulated(problem)
@@ -167,6 +185,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     predictor, photos, r2 = _trained(problem, state, step, settings, regressor, spec, simulated, held)
     visible = {key: value for key, value in r2.items() if value >= MIN_R2}
     distribution, told, renders = state.distribution, [], state.renders + count
+    per_photo = settings.samples if structure is None else settings.scenes_each(problem)
     for number in range(CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
         source = uniform if step == number == 0 else distribution
@@ -175,8 +194,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         predicted, renders = predictor(fresh.images), renders + len(scenes)
         told.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
-        samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, settings.samples,
-                        own)
+        samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
+                        derive=structure)
+        renders += samples.renders
         distribution = update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, own)
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(problem.size if spec.kinds else predictor.regressor.input_size),
@@ -186,8 +206,10 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     if step and told[-1] > MIN_GAIN * told[0]:
         found["stopped:"] = torch.tensor(1.0)
     if step == settings.rounds - 1 or "stopped:" in found:
-        found |= _shown(problem, spec, photos, predicted, known, visible, own)
-        renders += N_MEASURED + len(found["photos:"])
+        mode = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, 1, own, DRAWS,
+                     chosen_photos(len(problem.images)), structure)
+        found |= _shown(problem, mode)
+        renders += N_MEASURED + len(found["photos:"]) + mode.renders
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
                  trainings=state.trainings + 1, objective=problem.objective(predictor.regressor), diagnostics=found)
 
@@ -202,13 +224,10 @@ def _checks(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Pr
             **{name: torch.from_numpy(value) for name, value in counts.items()}}
 
 
-def _shown(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Predictions, known: Known,
-           visible: Mapping[Key, float], seed: int) -> dict[str, Tensor]:
-    """Some photos ("photos:") and their reconstructions, uint8 [P, h, w, 3]."""
-    rows = chosen_photos(len(problem.images))
-    mode = infer(problem.grammar, problem.targets, spec, photos, renders, known, visible, 1, seed, DRAWS, rows)
+def _shown(problem: Problem, mode: PosteriorSamples) -> dict[str, Tensor]:
+    """Some photos ("photos:") and their reconstructions, uint8 [P, h, w, 3]. mode: near that of their posteriors."""
     measured = uniform_randomisation(problem.grammar).sample(problem.seed_of("npe lines"), N_MEASURED)
-    return {"photos:": torch.from_numpy(reduced(problem.images[rows])),
+    return {"photos:": torch.from_numpy(reduced(problem.images[mode.photo])),
             "reconstructions:": torch.from_numpy(reconstructions(problem, mode, measured))}
 
 

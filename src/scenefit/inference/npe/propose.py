@@ -8,10 +8,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from scenefit.inference.npe.posterior import scenes_with
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.attributes import Attribute, Key, reflect
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.values import scenes_with
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scenefit.data.frames import Frames
-from scenefit.inference.npe.posterior import PosteriorSamples, scenes_with
+from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.simulate import SEEN
 from scenefit.inference.stages.problem import Problem
 from scenefit.nets.object_targets import rows_of_objects
 from scenefit.renderers.batches import render_parts
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.values import scenes_with
 from scenefit.scenes.scene import SceneBatch
 
 Floats = NDArray[np.float64]

@@ -11,4 +11,4 @@ def rule_choice(grammar: Grammar, kind: str) -> Attribute:
     """A learned choice among the numbers of the kind's rules, by their prior odds. Its key is (kind, "rule"); its
     values are `Table.rule`."""
     odds = grammar.rule_probabilities(kind)
-    return Attribute(kind, RULE, Choice(range(len(odds)), odds), True, None, form="choice")
+    return Attribute(kind, RULE, Choice(range(len(odds)), tuple(odds)), True, None, form="choice")
