@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.inference.stages.cma_es import CmaEs as CmaEs
     from scenefit.inference.stages.meta_sim import MetaSim as MetaSim
     from scenefit.inference.stages.mmd_descent import Descent as Descent
+    from scenefit.inference.npe.method import Npe as Npe
     from scenefit.inference.stages.moment_matching import MomentMatching as MomentMatching
     from scenefit.inference.stages.regression_abc import RegressionAbc as RegressionAbc
     from scenefit.inference.stages.regressor import Regressor as Regressor
@@ -95,6 +96,7 @@ _HOME = {
     "MetaSim": "inference.stages.meta_sim",
     "Model": "nets.model",
     "MomentMatching": "inference.stages.moment_matching",
+    "Npe": "inference.npe.method",
     "Node": "scenes.scene",
     "Normal": "scenes.priors",
     "Photos": "data.photos",
