@@ -30,11 +30,11 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.inference.fit import Step as Step
     from scenefit.inference.fit import fit as fit
     from scenefit.inference.fit import fit_steps as fit_steps
+    from scenefit.inference.npe.method import Npe as Npe
     from scenefit.inference.settings import Settings as Settings
     from scenefit.inference.stages.cma_es import CmaEs as CmaEs
     from scenefit.inference.stages.meta_sim import MetaSim as MetaSim
     from scenefit.inference.stages.mmd_descent import Descent as Descent
-    from scenefit.inference.npe.method import Npe as Npe
     from scenefit.inference.stages.moment_matching import MomentMatching as MomentMatching
     from scenefit.inference.stages.regression_abc import RegressionAbc as RegressionAbc
     from scenefit.inference.stages.regressor import Regressor as Regressor
