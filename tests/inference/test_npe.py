@@ -244,7 +244,8 @@ def test_a_stage_renders_what_it_declares(tiny, masks):
     assert counting.drawn == tiny.chosen.prepared  # to see which kinds are objects
     for stage in stages:
         for step in range(stage.steps):
-            declared, before, counted = stage.renders(problem, state, step), counting.drawn, state.renders
+            before, counted = counting.drawn, state.renders
+            declared = stage.renders(problem, state, step)  # which may draw some, to see where scenes place objects
             state = stage.run(problem, state, step)
             assert counting.drawn - before == state.renders - counted
             assert stage.required or counting.drawn - before <= declared

@@ -11,6 +11,7 @@ Legend: S scenes; N photos; R targets.
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -110,20 +111,23 @@ class Npe:
         looked = bool(spec.kinds) and (problem.budget.max_renders is None
                                        or most.renders(photos, KNOWN_CASES) <= count // 2)
 
+        first = cache(lambda: find_placed(problem, spec) if looked else Placed())  # before the first round
+
         def run(problem: Problem, state: State, step: int) -> State:
-            placed = known_placed(problem, spec, state) or (find_placed(problem, spec) if looked else Placed())
+            placed = known_placed(problem, spec, state) or first()
             structure = structure_of(problem, spec, placed) if placed.kinds else None
             done = _round(problem, state, step, self, regressor, spec, structure)
             return with_placed(problem, spec, done, placed)
 
         def renders(problem: Problem, state: State, step: int) -> int:
-            placed, shown = known_placed(problem, spec, state), len(chosen_photos(len(problem.images)))
-            structure = most if placed is None else structure_of(problem, spec, placed)
-            here = looked and bool(structure.placed.kinds)
-            each, of_shown = (structure.renders(scenes, KNOWN_CASES) if here else 0 for scenes in (photos, shown))
-            last = N_MEASURED + shown + of_shown if step or self.rounds == 1 else 0
+            placed, shown = known_placed(problem, spec, state) or first(), len(chosen_photos(len(problem.images)))
+            structure = structure_of(problem, spec, placed) if placed.kinds else None
+            each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
+                              for scenes in (photos, shown))
+            ends = step > 0 or self.rounds == 1  # any round but the first may be the last
+            last = N_MEASURED + shown + of_shown if ends else 0
             return (count + CORRECTIONS * (compared(spec, count) + each) + last
-                    + (most.placed.renders if looked and placed is None else 0))
+                    + (first().renders if step == 0 else 0))
 
         return (Stage(self.name, self.rounds, run, renders, 4 * (count + CORRECTIONS * compared(spec, count))),)
 
