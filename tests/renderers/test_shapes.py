@@ -142,6 +142,16 @@ def test_gradients_are_those_of_finite_differences(form):
             assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(exact[at].item(), rel=2e-4, abs=2e-6), key
 
 
+@pytest.mark.parametrize("sd", [0.0, 1e-30, 0.01, 0.3])
+def test_a_blur_of_nothing_leaves_the_image_and_has_a_gradient(sd):
+    image = torch.from_numpy(np.random.default_rng(0).random((3, 6, 7)))
+    blur = torch.tensor(sd, dtype=torch.float64, requires_grad=True)
+    blurred = camera.gaussian_blur(image, blur)
+    (slope,) = torch.autograd.grad(blurred.square().sum(), blur)
+    assert torch.equal(blurred, image) == (sd < 0.1) and torch.isfinite(slope)
+    assert (slope == 0) == (sd < 0.1)
+
+
 def test_every_continuous_attribute_is_among_those_whose_gradients_are_tested():
     assert set(outline.ATTRIBUTES) - set(CONTINUOUS) == {
         "sides", "lobes", "shade", "layer",

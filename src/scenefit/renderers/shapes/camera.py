@@ -21,6 +21,7 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "red_gain": (1.0, 0.0, 4.0), "green_gain": (1.0, 0.0, 4.0), "blue_gain": (1.0, 0.0, 4.0),
     "contrast": (1.0, 0.0, 4.0), "noise": (0.0, 0.0, np.inf)}
 MIN_BLUR = 0.05  # pixels; less is not computed
+SHARP = 0.01  # pixels: of less, the weight of the next pixel is 0 in any precision
 
 
 def background(values: Mapping[str, Tensor], address: Address, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
@@ -91,10 +92,10 @@ def noise(address: np.uint64, height: int, width: int) -> NDArray[np.float32]:
 
 
 def gaussian_blur(image: Tensor, sd: Tensor) -> Tensor:
-    """image [C, H, W] convolved with a Gaussian of sd pixels; the border is repeated."""
+    """image [C, H, W] convolved with a Gaussian of sd >= 0 pixels; the border is repeated."""
     taps = min(int(np.ceil(3 * float(sd.detach()))), 3 * max(image.shape[1:]))
     at = torch.arange(taps + 1, device=image.device, dtype=image.dtype)
-    weight = torch.exp(-0.5 * (at / sd) ** 2)
+    weight = torch.exp(-0.5 * (at / sd.clamp(min=SHARP)) ** 2)  # without 0 / 0, and with a gradient of 0
     weight = weight / (2 * weight.sum() - weight[0])
     return _pass(_pass(image, weight, 2), weight, 1)
 
