@@ -196,10 +196,11 @@ def _refuse(frames, out, part):
 
 
 def test_damaged_rows_are_named_with_what_to_do(scene, whole, tmp_path):
-    out = tmp_path / "zq7"
+    out, drawn = tmp_path / "zq7", []
     steps = generate_steps(scene.grammar, scene.renderer, N, out)
     next(steps), next(steps)
     steps.close()
+    assert not [path for path in (out / ".scenefit-rows").iterdir() if path.is_dir()], "folders of finished chunks"
     rows, classes = (out / ".scenefit-rows" / name for name in ("00000064.json", "classes-00000064.json"))
     again = "delete it, and the same command draws its scenes again"
     for path, data, reason in ((rows, b"[]", "it is not what was written"), (rows, b"[" * 10**5, "it is not what"),
@@ -210,8 +211,9 @@ def test_damaged_rows_are_named_with_what_to_do(scene, whole, tmp_path):
         path.write_bytes(data)
         fix = again if path.name != "plan.json" else f"give another folder, or remove {out} if scenefit made it"
         with pytest.raises(ValueError, match=reason) as error:
-            generate(scene.grammar, scene.renderer, N, out)
+            generate(scene.grammar, lambda some: drawn.append(some) or scene.renderer(some), N, out)
         assert str(error.value).startswith(f"{path} is damaged: ") and str(error.value).endswith(fix)
+        assert not drawn, "before the other chunks are drawn"
         path.write_bytes(kept)
     rows.unlink()  # as it says
     (out / "train" / "00000064.png").unlink()
