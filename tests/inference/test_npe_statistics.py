@@ -1,0 +1,66 @@
+"""The regression of image attributes on summary statistics, in a world where all answers are known.
+
+Two targets z ~ N(0, 1); statistics z0 + N(0, 1/4), once more the same, z1 + N(0, 1), and a constant.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from scenefit.inference.npe.statistics import fit_image_regression
+
+N = 20_000
+HELD = np.arange(N) % 5 == 0
+BOTH, ONE, WEAK = 1 / (1 + 0.25 / 2), 1 / 1.25, 1 / 2  # R2 of z0 from both of its statistics and from one, R2 of z1
+
+
+def drawn(count, seed, shift=0.0):
+    """Statistics [N, 4] and targets [N, 2]. shift: of the second statistic."""
+    random = np.random.default_rng(seed)
+    z, noise = random.normal(size=(count, 2)), random.normal(size=(count, 3))
+    return np.stack([z[:, 0] + 0.5 * noise[:, 0], z[:, 0] + 0.5 * noise[:, 1] + shift, z[:, 1] + noise[:, 2],
+                     np.full(count, 3.0)], 1), z
+
+
+def fitted(photos, truth=None, statistics=None, near=N // 2):
+    x, z = drawn(N, 0)
+    return fit_image_regression(x if statistics is None else statistics,
+                                torch.from_numpy(z if truth is None else truth), HELD, photos, near)
+
+
+def test_weights_and_r2_are_those_of_linear_regression():
+    photos, truth = drawn(1000, 1)
+    found = fitted(photos)
+    assert found.used.tolist() == [True, True, True, False]
+    per_unit = (found.weight / found.scale[:, None]).numpy()
+    assert per_unit == pytest.approx(np.array([[1 / 2.25, 0], [1 / 2.25, 0], [0, 0.5]]), abs=0.03)
+    assert found.r2.numpy() == pytest.approx([BOTH, WEAK], abs=0.04)
+    rest = ((found(photos) - truth) ** 2).mean(0)
+    assert rest == pytest.approx([1 - BOTH, 1 - WEAK], rel=0.15), "on images that it was not fitted to"
+
+
+def test_a_statistic_in_which_photos_lie_outside_of_the_renders_loses_its_weight():
+    photos, truth = drawn(200, 1, shift=100.0)
+    found = fitted(photos)
+    assert abs(found.weight[1, 0]) < 0.01 * found.weight[0, 0]
+    assert found.r2.numpy() == pytest.approx([ONE, WEAK], abs=0.04), "the other statistics keep theirs"
+    assert np.abs((found(photos) - truth).mean(0)).max() < 0.2
+    trusting = fitted(photos, near=0)  # none of the renders is meant to be like the photos
+    assert trusting.r2[0] == pytest.approx(BOTH, abs=0.04) and (trusting(photos) - truth).mean(0)[0] > 1
+
+
+def test_r2_is_that_of_held_out_renders():
+    """What networks know by heart of the renders they were trained on is worth nothing on others."""
+    x, z = drawn(N, 0)
+    x[~HELD, :2] = z[~HELD, :1]
+    x[HELD, :2] = np.random.default_rng(4).normal(size=(HELD.sum(), 2))
+    assert fitted(drawn(200, 1)[0], statistics=x).r2[0] < 0.05
+
+
+def test_scenes_without_a_target_count_as_its_mean():
+    _, truth = drawn(N, 0)
+    truth[:, 1] += 7
+    truth[np.random.default_rng(5).random(N) < 0.5, 1] = np.nan
+    found = fitted(drawn(200, 1)[0], truth)
+    assert found.r2.numpy() == pytest.approx([BOTH, WEAK / 2], abs=0.05)
+    assert found(drawn(1000, 6)[0])[:, 1].mean() == pytest.approx(7, abs=0.1)
