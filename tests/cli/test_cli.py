@@ -341,6 +341,10 @@ def test_switches_and_numbers_without_a_default_can_be_set():
 
 
 def test_what_cannot_work_is_said_before_the_work(world, tmp_path):
+    said = call("fit", world / "scene.py", "--real", world / "real", "--out", tmp_path / "few", "--method", "npe",
+                "--max-renders", 90, code=1)
+    assert "max_renders=90 is too few for a single round of npe, which takes 314 here" in " ".join(said.split())
+    assert not (tmp_path / "few" / "steps.jsonl").exists()
     bare = scene_file(tmp_path, ', label="small" if half == 2 else "large"', "")
     said = call("fit", bare, "--real", world / "real", "--labelled", world / "few", "--out", "bare", *QUICK, code=1)
     assert "error: this task needs a class for every image, and some renders have none; let the renderer" in said

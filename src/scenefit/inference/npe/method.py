@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import count as count_from
 
 import numpy as np
 import torch
@@ -108,8 +109,11 @@ class Npe:
         photos = len(problem.images) * self.scenes_each(problem)
         most = structure_of(problem, spec, all_placed(problem.grammar, spec))
         # Within a tight budget, renders are better spent on what the networks learn from.
-        looked = bool(spec.kinds) and (problem.budget.max_renders is None
-                                       or most.renders(photos, KNOWN_CASES) <= count // 2)
+        given = problem.budget.max_renders
+        looked = bool(spec.kinds) and (given is None or (most.renders(photos, KNOWN_CASES) <= count // 2
+                                                         and self._first(problem, spec, most) <= given))
+        if not looked:
+            self._check_budget(problem, spec)
 
         first = cache(lambda: find_placed(problem, spec) if looked else Placed())  # before the first round
 
@@ -120,16 +124,33 @@ class Npe:
             return with_placed(problem, spec, done, placed)
 
         def renders(problem: Problem, state: State, step: int) -> int:
-            placed, shown = known_placed(problem, spec, state) or first(), len(chosen_photos(len(problem.images)))
+            placed = known_placed(problem, spec, state) or first()
             structure = structure_of(problem, spec, placed) if placed.kinds else None
-            each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
-                              for scenes in (photos, shown))
-            ends = step > 0 or self.rounds == 1  # any round but the first may be the last
-            last = N_MEASURED + shown + of_shown if ends else 0
-            return (count + CORRECTIONS * (compared(spec, count) + each) + last
-                    + (first().renders if step == 0 else 0))
+            return self._round(problem, spec, structure, step) + (first().renders if step == 0 else 0)
 
         return (Stage(self.name, self.rounds, run, renders, 4 * (count + CORRECTIONS * compared(spec, count))),)
+
+    def _round(self, problem: Problem, spec: ObjectSpec, structure: Structure | None, step: int) -> int:
+        """Renders of a round at most."""
+        count, shown = self.simulated(problem), len(chosen_photos(len(problem.images)))
+        each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
+                          for scenes in (len(problem.images) * self.scenes_each(problem), shown))
+        ends = step > 0 or self.rounds == 1  # any round but the first may be the last
+        return count + CORRECTIONS * (compared(spec, count) + each) + (N_MEASURED + shown + of_shown if ends else 0)
+
+    def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
+        """All renders until the first round has ended, and the measurements that follow. most: where it is used."""
+        return (1 + N_SHOWN + self._round(problem, spec, most, 0) + (0 if most is None else most.placed.renders)
+                + 3 * problem.budget.validation_renders)
+
+    def _check_budget(self, problem: Problem, spec: ObjectSpec) -> None:
+        """ValueError where the budget has no room for a single round, after which only the prior would remain."""
+        given, taken = problem.budget.max_renders, self._first(problem, spec, None)
+        if given is not None and taken > given:
+            alone = taken - 3 * problem.budget.validation_renders
+            least = next(n for n in count_from(alone) if n - 3 * (n // 16) >= alone)  # `Settings.within_budget`
+            raise ValueError(f"max_renders={given} is too few for a single round of npe, which takes {least} here, and "
+                             f"without one the prior would remain; give {least} at least, better some thousands")
 
     def simulated(self, problem: Problem) -> int:
         """Renders of a round that the networks learn from."""
