@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from quick import quick
 from toys import COLOURS, Plain, bars, coloured_boxes, dot, dots, photos
 
 import scenefit as sf
-from scenefit.inference.npe import method
+from scenefit.inference.npe import method, update
 from scenefit.metrics import features
 from scenefit.nets import object_predictions
 from scenefit.nets.attribute_regressor import AttributeRegressor
@@ -93,11 +94,12 @@ def test_a_fit_is_the_same_on_the_gpu(settings, monkeypatch):
 
 def test_a_fit_with_the_posterior_network(monkeypatch):
     settings = sf.Settings("npe", validation_renders=16)
-    settings = replace(settings, method=replace(settings.chosen, rounds=2, renders=64, steps=3, samples=2),
+    settings = replace(settings, method=replace(settings.chosen, rounds=2, renders=64, steps=2, samples=1),
                        regressor=replace(settings.regressor, epochs=1), device="cuda")
-    given = SPOTS, spots(), photos(SPOTS, spots(), 24)
+    given = SPOTS, spots(), photos(SPOTS, spots(), 12)
     small_batches(monkeypatch)
-    monkeypatch.setattr(method, "COMPARED", 32)
+    monkeypatch.setattr(method, "COMPARED", 16)
+    monkeypatch.setattr(update, "fit_distribution", partial(fit_distribution, steps=2))
     used = devices(monkeypatch)
     with pretended_gpu(monkeypatch) as gpu:
         steps = list(sf.fit_steps(*given, settings=settings))

@@ -8,9 +8,7 @@ import sys
 import time
 
 import pytest
-import torch
 from blobs import call, contents, fit_command, killed
-from quick import quick
 from typer.testing import CliRunner
 
 import scenefit.files.tensors
@@ -19,9 +17,6 @@ import scenefit.run.folder
 import scenefit.run.report
 from scenefit.cli import app
 from scenefit.cli.console import STOPPED
-from scenefit.data.photos import read_labelled, read_photos
-from scenefit.inference.fit import fit_steps
-from scenefit.renderers.scene_file import load_scene
 
 
 @pytest.fixture(autouse=True)
@@ -30,31 +25,7 @@ def every_piece(monkeypatch):
     monkeypatch.setattr(scenefit.run.folder, "EVERY", 0.0)
 
 
-@pytest.mark.parametrize(("gradient", "method", "task"), [
-    ("auto", "moment-matching", "influence"), ("finite-difference", "cma-es", "reinforce"),
-    ("spsa", "meta-sim", "influence")])
-def test_every_step_can_be_the_last(world, gradient, method, task):
-    """From each step's state, the rest of the fit ends in the same numbers."""
-    scene = load_scene(world / "scene.py")
-    real, few = read_photos(world / "real", (16, 16)), read_labelled(world / "few", (16, 16))
-    chosen = quick(method, task__steps=4, descent__steps=2, descent__gradient=gradient, task__gradient=task)
-
-    def steps(state=None):
-        return list(fit_steps(scene.grammar, scene.renderer, real, few, seed=0, settings=chosen, state=state))
-
-    through = steps()
-    assert {step.stage for step in through} >= {
-        "train-regressor", "mmd-descent", "keep-best", "task-reward", "validate"}
-    for at, step in enumerate(through[:-1]):
-        rest = steps(step.state)
-        assert [s.number for s in rest] == [s.number for s in through[at + 1:]]
-        for name, value in through[-1].state.items():
-            if "seconds" not in name:
-                same = torch.equal(rest[-1].state[name].nan_to_num(7), value.nan_to_num(7))
-                assert same, f"{name} differs after going on from {step.stage} {step.done}"
-
-
-@pytest.mark.parametrize("after", [0.05, 0.25, 0.45, 0.65, 0.85])
+@pytest.mark.parametrize("after", [0.05, 0.4, 0.75])  # and those of the next test
 def test_a_killed_fit_goes_on_to_the_same_bytes(world, whole, tmp_path, after):
     run = tmp_path / "run"
     assert killed(fit_command(world, run), after, sleep=0.001)
