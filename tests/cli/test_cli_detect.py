@@ -124,6 +124,8 @@ def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
 def test_an_evaluation_that_was_stopped_goes_on(world, run, monkeypatch):
     command = ["evaluate", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 32,
                "--repeats", 1]
+    monkeypatch.setattr("scenefit.tasks.from_labels.Detect", partial(Detect, steps=2, batch=8, augmented_copies=1,
+                                                                     augment=NO_CHANGE, backbone=SmallMaps))
     call(*command)
     whole = [(run / name).read_bytes() for name in ("evaluation.json", "detections.safetensors")]
     begun = []
