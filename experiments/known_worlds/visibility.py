@@ -50,7 +50,7 @@ def measure(world: World, seed: int = 987_654) -> dict[str, Any]:
 def statistics_of(images: Array) -> Tensor:
     """Colours, sharpness and scale of each image, without a network [N, F]."""
     bare = summary_statistics_for(images[:500])
-    return SummaryStatistics(bare.centre, bare.axes, None)(images)
+    return SummaryStatistics(bare.histogram, None)(images)
 
 
 def encoded(target: Target, values: Array) -> Array:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from scenefit.data.boxes import make_boxes
-from scenefit.data.corruptions import corrupt
+from scenefit.data.corruptions import MAX_CONTRAST, add_texture, corrupt
 from scenefit.nets.augmentation import NO_CHANGE, augmented
 
 PLAIN = np.full((12, 60, 80, 3), 128, np.uint8)
@@ -29,6 +29,16 @@ def test_compression_leaves_what_is_large():
     images[:, 16:48, 16:48] = 200
     found = corrupt(images, 3)
     assert abs(float(np.median(found[:, 20:44, 20:44])) - 200) < 4 and not np.array_equal(found, images)
+
+
+def test_texture_is_faint_on_half_of_the_images_and_the_same_in_any_batch():
+    plain = np.full((40, 48, 48, 3), 100, np.uint8)
+    found = add_texture(plain, 0)
+    assert np.array_equal(found[:3], add_texture(plain[:3], 0)) and np.array_equal(found[7:8], add_texture(plain[:1], 0, 7))
+    spread = found.astype(float).std((1, 2, 3))
+    assert 10 <= (spread > 0).sum() <= 30 and spread.max() < 100 * MAX_CONTRAST + 1
+    assert (plain == 100).all()
+    assert np.ptp(found, axis=3).max() == 0, "of brightness, not of colour"
 
 
 def test_a_detector_may_learn_from_worn_images_with_the_same_boxes():

@@ -1,7 +1,9 @@
-"""Common corruptions of photos (Hendrycks and Dietterich 2019) for renders: dust on the lens, and JPEG compression.
+"""Common corruptions of photos (Hendrycks and Dietterich 2019) for renders: faint texture, dust on the lens, and JPEG
+compression.
 
-No scene describes these. A network or a regression that is trained on clean renders mistakes dust for small objects,
-and compression for texture; one that is trained on corrupted renders does not. Legend: S images; H, W pixels.
+No scene describes these. A network or a regression that is trained on clean renders mistakes texture for noise, dust
+for small objects, and compression for texture; one that is trained on corrupted renders does not. Legend: S images;
+H, W pixels.
 """
 
 import io
@@ -15,6 +17,9 @@ from scenefit.scenes.rng import derive_seed
 MAX_DUST = 40  # grains in an image
 DUST_RADIUS = 0.002, 0.012  # range, as a share of the image's shorter side
 JPEG_QUALITY = 40, 95  # range
+TEXTURED = 0.5  # share of the images that get texture
+MAX_CONTRAST = 0.05  # of texture: its standard deviation as a share of the brightness
+TEXTURE_GRAIN = 0.6, 6.0  # range of its correlation, pixels
 
 
 def corrupt(images: NDArray[np.uint8], seed: int, first: int = 0) -> NDArray[np.uint8]:
@@ -24,6 +29,26 @@ def corrupt(images: NDArray[np.uint8], seed: int, first: int = 0) -> NDArray[np.
         rng = np.random.default_rng(derive_seed(seed, f"wear {first + number}"))
         out[number] = corrupt_image(image, rng)
     return out
+
+
+def add_texture(images: NDArray[np.uint8], seed: int, first: int = 0) -> NDArray[np.uint8]:
+    """Images [S, H, W, 3], half of them with a faint smooth texture all over. Image i depends on seed and first + i."""
+    out = images.copy()
+    for number, image in enumerate(images):
+        rng = np.random.default_rng(derive_seed(seed, f"texture {first + number}"))
+        if rng.random() < TEXTURED:
+            contrast, grain = rng.uniform(0, MAX_CONTRAST), np.exp(rng.uniform(*np.log(TEXTURE_GRAIN)))
+            field = 1 + contrast * _texture(rng, image.shape[:2], grain)
+            out[number] = np.clip(image * field[..., None], 0, 255).round()
+    return out
+
+
+def _texture(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> NDArray[np.float64]:
+    """Gaussian random field [H, W] of mean 0 and unit variance, smoothed by a Gaussian of `grain` pixels."""
+    down, across = (np.exp(-2 * (np.pi * grain * frequency) ** 2)
+                    for frequency in (np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])))
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * down[:, None] * across, shape)
+    return (field - field.mean()) / max(field.std(), 1e-12)
 
 
 def corrupt_image(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ from scenefit.inference.npe.train import batch_of, crop_side, train_objects
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, start, within_budget
 from scenefit.inference.stages.regressor import Regressor
+from scenefit.metrics.summary_statistics import histogram_for
 from scenefit.nets.attribute_regressor import train, training_images
 from scenefit.nets.object_predictions import PIXELS
 from scenefit.nets.object_targets import ObjectSpec
@@ -141,7 +142,7 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
         train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE)
         times = batch_of(crop_side(simulated)) / min(batch_of(crop_side(simulated)), count)
         a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE)) / 2
-    predictor = Predictor(spec, regressor, network)
+    predictor = Predictor(spec, regressor, network, histogram_for(simulated.images))
     images = simulated.images[:_at_once(problem, spec)]
     return (an_image, a_step), _timed(lambda: predictor.statistics(images))
 

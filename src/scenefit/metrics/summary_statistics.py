@@ -25,19 +25,45 @@ RINGS = 16  # of the power spectrum
 QUANTILES = torch.linspace(0.02, 0.98, 9)
 POWER = 3  # of the score, as weight in means: else many uncertain detections outweigh the few confident ones
 MIN_CONFIDENCE = 0.1  # detections below this score are ignored
+PATCH = 8  # pixels: side of the patches in which differences between neighbours are averaged
+PATCH_QUANTILES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+SCALES = 1, 2, 4  # pixels that are averaged before
 CONFIDENCES = 0.3, 0.5, 0.7  # scores above which detections are counted
 
 
 @dataclass(frozen=True, eq=False)
-class SummaryStatistics:
-    """images uint8 [S, H, W, 3] -> statistics float32 [S, F]: of a network's feature maps (where the extra `lite0` is
-    installed), colours, sharpness and scale.
+class ColourHistogram:
+    """images uint8 [S, H, W, 3] -> square roots of the shares of colours, float32 [S, CELLS**3].
 
     centre [3], axes [3, 3]: of the photos' colours, which the histogram is aligned with.
     """
 
     centre: NDArray[np.float64]
     axes: NDArray[np.float64]
+
+    def __call__(self, images: Images) -> NDArray[np.float32]:
+        out = np.empty((len(images), CELLS**3), np.float32)
+        for row, image in enumerate(images):
+            colour = (image[::2, ::2].reshape(-1, 3) / 255.0 - self.centre) @ self.axes
+            cell = np.floor((np.clip(colour / REACH, -1, 1) + 1) / 2 * CELLS * 0.9999).astype(np.int64)
+            code = (cell[:, 0] * CELLS + cell[:, 1]) * CELLS + cell[:, 2]
+            out[row] = np.sqrt(np.bincount(code, minlength=CELLS**3) / len(code))
+        return out
+
+
+def histogram_for(photos: Images) -> ColourHistogram:
+    """That which resolves the colours of these photos [N, H, W, 3]."""
+    pixels = photos[:, ::8, ::8].reshape(-1, 3) / 255.0
+    spread, axes = np.linalg.eigh(np.cov(pixels.T) + 1e-4 * np.eye(3))
+    return ColourHistogram(pixels.mean(axis=0), axes / np.sqrt(spread))
+
+
+@dataclass(frozen=True, eq=False)
+class SummaryStatistics:
+    """images uint8 [S, H, W, 3] -> statistics float32 [S, F]: of a network's feature maps (where the extra `lite0` is
+    installed), colours, sharpness and scale."""
+
+    histogram: ColourHistogram
     maps: nn.Module | None
 
     @torch.no_grad()
@@ -49,46 +75,33 @@ class SummaryStatistics:
             if count < CHUNK:  # pad: the last bits of sums differ with the batch size
                 part = np.concatenate([part, np.zeros((CHUNK - count, *part.shape[1:]), np.uint8)])
             pixels = to_tensor(part)
-            statistics = [_colours(pixels), _sharpness(pixels), self._histogram(part)]
+            statistics = [_colours(pixels), _sharpness(pixels), torch.from_numpy(self.histogram(part))]
             if self.maps is not None:
                 statistics.append(_pooled(self.maps, pixels))
             parts.append(torch.cat(statistics, 1)[:count])
             release(images)
         return torch.cat(parts)
 
-    def _histogram(self, images: Images) -> Tensor:
-        """Square roots of the shares of colours [S, CELLS**3]."""
-        out = np.empty((len(images), CELLS**3), np.float32)
-        for row, image in enumerate(images):
-            colour = (image[::2, ::2].reshape(-1, 3) / 255.0 - self.centre) @ self.axes
-            cell = np.floor((np.clip(colour / REACH, -1, 1) + 1) / 2 * CELLS * 0.9999).astype(np.int64)
-            code = (cell[:, 0] * CELLS + cell[:, 1]) * CELLS + cell[:, 2]
-            out[row] = np.sqrt(np.bincount(code, minlength=CELLS**3) / len(code))
-        return torch.from_numpy(out)
-
-
 @torch.no_grad()
 def colour_and_sharpness(images: Images) -> Tensor:
-    """Statistics float32 [S, F] of colours and sharpness alone; an image's do not depend on the others."""
+    """Statistics float32 [S, F] of colours, sharpness and noise alone; an image's do not depend on the others."""
     parts = []
     for first in range(0, len(images), CHUNK):
         part = images[first:first + CHUNK]
         padded = np.concatenate([part, np.zeros((CHUNK - len(part), *part.shape[1:]), np.uint8)])
         pixels = to_tensor(padded)
-        parts.append(torch.cat([_colours(pixels), _sharpness(pixels)], 1)[:len(part)])
+        parts.append(torch.cat([_colours(pixels), _sharpness(pixels), _patches(pixels)], 1)[:len(part)])
         release(images)
     return torch.cat(parts)
 
 
 def summary_statistics_for(photos: Images) -> SummaryStatistics:
     """Statistics whose histogram resolves the colours of these photos [N, H, W, 3]."""
-    pixels = photos[:, ::8, ::8].reshape(-1, 3) / 255.0
-    spread, axes = np.linalg.eigh(np.cov(pixels.T) + 1e-4 * np.eye(3))
     try:
         maps: nn.Module | None = Lite0Maps().requires_grad_(False)
     except ImportError:
         maps = None
-    return SummaryStatistics(pixels.mean(axis=0), axes / np.sqrt(spread), maps)
+    return SummaryStatistics(histogram_for(photos), maps)
 
 
 def _pooled(maps: nn.Module, pixels: Tensor) -> Tensor:
@@ -122,6 +135,23 @@ def _sharpness(pixels: Tensor) -> Tensor:
     rings = [power[:, ring == k].sum(1) / max(int((ring == k).sum()), 1) for k in range(1, RINGS + 1)]
     steps = (pixels[..., ::2, 1::2] - pixels[..., ::2, :-1:2]).abs().mean(1).flatten(1).quantile(QUANTILES, 1).T
     return torch.cat([torch.log(torch.stack(rings, 1) + 1e-3) / 3, torch.log(steps + 1e-3)], 1)
+
+
+def _patches(pixels: Tensor) -> Tensor:
+    """Logarithms of quantiles, over patches, of the differences between neighbouring pixels, in brightness and in
+    colour. Those of flat patches tell of noise and those of edges of blur, whatever else the image shows."""
+    out = []
+    for values in (pixels.mean(1, keepdim=True), pixels[:, :1] - pixels[:, 2:]):
+        for scale in SCALES:
+            if min(values.shape[2:]) < 2 * PATCH:
+                continue
+            v = F.avg_pool2d(values, scale)
+            rise, fall = v[..., 1:, 1:] - v[..., :-1, :-1], v[..., 1:, :-1] - v[..., :-1, 1:]
+            crossed = (v[..., 1:, 1:] - v[..., 1:, :-1] - v[..., :-1, 1:] + v[..., :-1, :-1]) / 2
+            for power in (crossed**2, (rise**2 + fall**2) / 2):
+                each = F.avg_pool2d(power, PATCH // scale).flatten(1)
+                out.append(torch.log(each.quantile(PATCH_QUANTILES, 1).T + 1e-6) / 2)
+    return torch.cat(out, 1) if out else pixels.new_zeros((len(pixels), 0))
 
 
 def object_statistics(images: Images, detections: Boxes, classes: tuple[str, ...]) -> Tensor:
