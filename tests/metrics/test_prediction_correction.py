@@ -6,8 +6,8 @@ from scipy import special, stats
 
 from scenefit.metrics.prediction_correction import (
     ANGLE_BINS,
+    FLAT_SLOPE,
     LEVELS,
-    MIN_SLOPE,
     angle_of,
     angle_posteriors,
     choice_posteriors,
@@ -40,10 +40,10 @@ def test_quantile_matching_recovers_a_shifted_and_stretched_truth_from_biased_pr
     photos = predict(truth, 3)
     for number in range(rounds):
         renders = predict(q, 4 + number)
-        slope, correlation = response(renders, q)
-        assert abs(slope - 0.5) < 0.08
+        gain, correlation = response(renders, q)
+        assert abs(gain - 2) < 0.3
         assert abs(correlation - q.std() / np.hypot(q.std(), 2 * noise)) < 0.05
-        found = match_quantiles(photos, renders, q, slope)
+        found = match_quantiles(photos, renders, q, gain)
         q = sample_numbers(photos, found, correlation, rng(20 + number).standard_normal(N))
     assert np.abs(found - np.quantile(truth, LEVELS)).max() < slack
     assert np.abs(np.quantile(photos, LEVELS) - np.quantile(truth, LEVELS)).max() > 0.05
@@ -51,19 +51,21 @@ def test_quantile_matching_recovers_a_shifted_and_stretched_truth_from_biased_pr
 
 def test_predictions_equal_to_those_of_renders_leave_the_distribution_as_it_is():
     q, renders = rng(1).random(N), rng(2).random(N)
-    np.testing.assert_array_equal(match_quantiles(renders, renders, q, 0.4), np.quantile(q, LEVELS))
+    np.testing.assert_array_equal(match_quantiles(renders, renders, q, 2.5), np.quantile(q, LEVELS))
 
 
 def test_matched_quantiles_never_fall():
     photos, renders, q = rng(1).normal(0, 0.01, 500), rng(2).normal(0, 1, 500), rng(3).normal(0, 0.1, 500)
-    assert np.all(np.diff(match_quantiles(photos, renders, q, 0.25)) >= 0)
+    assert np.all(np.diff(match_quantiles(photos, renders, q, 4.0)) >= 0)
 
 
-def test_the_slope_of_predictions_that_tell_nothing_is_bounded():
+def test_predictions_that_tell_nothing_do_not_move_the_truth():
     truth = rng(1).random(N)
-    assert response(rng(2).random(N), truth)[0] == MIN_SLOPE
-    assert abs(response(rng(2).random(N), truth)[1]) < 0.05
-    assert response(-truth, truth) == (MIN_SLOPE, 0.0)
+    gain, correlation = response(rng(2).random(N), truth)
+    assert 0 <= gain < 0.5 and abs(correlation) < 0.05
+    assert response(-truth, truth) == (0.0, 0.0)
+    steep, flat = (response(slope * truth, truth)[0] for slope in (FLAT_SLOPE, 0.5 * FLAT_SLOPE))
+    assert steep == pytest.approx(1 / FLAT_SLOPE, rel=0.05) and flat == pytest.approx(steep / 2, rel=0.1)
     assert response(truth, truth)[1] == 0.999  # never certain
     for few in (truth[:7], np.full(50, 0.3)):  # too few values, or one
         assert response(few, few) == (1.0, 0.0)

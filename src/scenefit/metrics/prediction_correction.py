@@ -11,7 +11,8 @@ from scipy import special, stats
 
 Floats = NDArray[np.float64]
 LEVELS = np.linspace(0.0, 1.0, 42)[1:-1]  # quantiles that are compared
-MIN_SLOPE = 0.25  # a prediction that depends less than this on the truth is not inverted; its correction is damped
+MIN_SLOPE = 0.25  # a predicted count that depends less than this on the truth is not inverted
+FLAT_SLOPE = 0.35  # flatter predictions move the truth less and less: else errors are magnified
 SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
 COUNT_NOISE = 0.02  # variance of true counts, likewise
 MIN_COUNT_VARIANCE = 0.25  # of true counts, from which their slope and how errors grow with them can be told
@@ -23,13 +24,16 @@ MIN_SHARE = 0.01  # of a choice's option: an option that is not predicted may st
 
 
 def response(predicted: Floats, truth: Floats) -> tuple[float, float]:
-    """Slope of predictions [v] by truth [v], and the correlation of their normal scores, from renders."""
+    """By how much the truth moves with a prediction, and the correlation of their normal scores, from predictions [v]
+    and truth [v] of renders. The first is the inverse of the slope of predictions by truth, down to `FLAT_SLOPE`."""
     if len(truth) < 8 or truth.std() < 1e-9 or predicted.std() < 1e-12:
         return 1.0, 0.0
     lean = SLOPE_NOISE**2
     slope = (np.cov(truth, predicted, bias=True)[0, 1] + lean) / (truth.var() + lean)
     correlation = np.corrcoef(normal_scores(truth), normal_scores(predicted))[0, 1]
-    return float(np.clip(slope, MIN_SLOPE, 1.2)), float(np.clip(correlation, 0, 0.999))
+    slope = float(np.clip(slope, 0, 1.2))
+    gain = 1 / slope if slope >= FLAT_SLOPE else slope / FLAT_SLOPE**2
+    return gain, float(np.clip(correlation, 0, 0.999))
 
 
 def normal_scores(values: Floats) -> Floats:
@@ -37,12 +41,12 @@ def normal_scores(values: Floats) -> Floats:
     return special.ndtri((stats.rankdata(values) - 0.5) / len(values))
 
 
-def match_quantiles(photos: Floats, renders: Floats, truth_of_q: Floats, slope: float) -> Floats:
+def match_quantiles(photos: Floats, renders: Floats, truth_of_q: Floats, gain: float) -> Floats:
     """Quantiles at LEVELS of the distribution whose renders would have the photos' predictions.
 
-    Each quantile of the truth under q moves by the difference between those of the predictions, divided by their slope.
+    Each quantile of the truth under q moves by `gain` times the difference between those of the predictions.
     """
-    moved = np.quantile(truth_of_q, LEVELS) + (np.quantile(photos, LEVELS) - np.quantile(renders, LEVELS)) / slope
+    moved = np.quantile(truth_of_q, LEVELS) + gain * (np.quantile(photos, LEVELS) - np.quantile(renders, LEVELS))
     return np.maximum.accumulate(moved)
 
 
