@@ -192,7 +192,7 @@ def r2_of(world, change=lambda predicted: None) -> dict:
     predicted = world.predict(scenes, 6)
     change(predicted)
     known = Known([scenes], regression_targets(PRIOR, TARGETS, scenes).double().numpy(), world.truth(scenes))
-    return r_squared(TARGETS, SPEC, predicted, known, None)
+    return r_squared(TARGETS, SPEC, predicted, known, np.zeros(len(known.truth), int), None)
 
 
 @pytest.mark.parametrize("world", [World(), World(0.6, 0.3), World(missed=0.3)], ids=["exact", "biased", "missed"])

@@ -7,7 +7,7 @@ import torch
 
 from scenefit.data.photos import as_photos
 from scenefit.inference.npe.matching import match_objects, sure, thresholds
-from scenefit.inference.npe.propose import MIXED, proposal, redrawn, widened
+from scenefit.inference.npe.propose import MIXED, proposal, recounted, redrawn, widened
 from scenefit.inference.npe.simulate import crops, simulate
 from scenefit.inference.npe.train import SIDE, crop_side
 from scenefit.inference.stages.problem import Budget, Problem
@@ -240,7 +240,7 @@ def narrow() -> SceneDistribution:
 
 def test_a_proposal_lies_near_the_distribution_mixed_and_uniform():
     distribution, uniform = narrow(), uniform_randomisation(NESTED)
-    near, mixed, wide = proposal(distribution, uniform, {"car"}, 400, 3)
+    near, mixed, wide = proposal(distribution, uniform, {"car"}, {}, 400, 3)
     assert (len(near), len(mixed), len(wide)) == (200, 100, 100)
     units = [NESTED.normalised(scenes) for scenes in (near, mixed, wide)]
     for key, sd in ((("road", "width"), 0.02), (("lane", "offset"), 0.02)):
@@ -253,11 +253,13 @@ def test_a_proposal_lies_near_the_distribution_mixed_and_uniform():
     assert side[0].std() < 0.06 and abs(side[1].std() - 12**-0.5) < 0.04
     night = [np.mean(scenes.tables["road"]["light"] == "night") for scenes in (near, mixed, wide)]
     assert abs(night[0] - (1 - MIXED * 2 / 3)) < 0.08 and night[1] > 0.97 and night[2] < 0.5
-    assert [len(part) for part in proposal(distribution, uniform, (), 400, 3)] == [300, 100]  # no objects
+    assert [len(part) for part in proposal(distribution, uniform, (), {}, 400, 3)] == [300, 100]  # no objects
 
 
-@pytest.mark.parametrize("change", [widened, lambda grammar, scenes, seed: redrawn(
-    grammar, scenes, {a.key for a in grammar.learned if not a.count}, seed)], ids=["widened", "redrawn"])
+@pytest.mark.parametrize("change", [
+    lambda grammar, scenes, seed: widened(grammar, scenes, {}, seed),
+    lambda grammar, scenes, seed: redrawn(grammar, scenes, {a.key for a in grammar.learned if not a.count}, seed),
+], ids=["widened", "redrawn"])
 def test_proposals_stay_within_the_bounds_and_keep_the_graphs(change):
     scenes = NESTED.sample(4, 200)
     out = change(NESTED, scenes, 1)
@@ -268,8 +270,26 @@ def test_proposals_stay_within_the_bounds_and_keep_the_graphs(change):
     assert not np.array_equal(out.tables["road"]["width"], scenes.tables["road"]["width"])
 
 
+def test_numbers_and_counts_are_widened_by_the_error_of_their_predictions():
+    grammar = Grammar("tray", {"tray": {"light": learned(Uniform(0, 1))}, "nut": {"size": learned(Uniform(0, 1))}},
+                      [Rule("tray", [repeat("nut", learned(Integer(0, 40)))])])
+    scenes = grammar.sample(0, 400, decide=lambda group: {"n_nut": np.full(len(group), 10)} if group.kind == "tray"
+                            else {})
+    scenes = scenes_with(grammar, scenes, {("tray", "light"): np.full(400, 0.5), ("nut", "size"): np.full(4000, 0.3)})
+    count = ("tray", "n_nut")
+    assert recounted(grammar, scenes, {count: 0.0}, 1) is scenes
+    more = recounted(grammar, scenes, {count: 0.1}, 1)
+    assert more.tables["tray"]["n_nut"].std() == pytest.approx(4.1, abs=0.5)
+    assert more.tables["tray"]["n_nut"].mean() == pytest.approx(10, abs=0.8)
+    assert np.abs(more.tables["nut"]["size"] - 0.3).max() < 1e-6 > np.abs(more.tables["tray"]["light"] - 0.5).max()
+    assert widened(grammar, scenes, {}, 1).tables["tray"]["light"].std() < 0.05
+    assert widened(grammar, scenes, {("tray", "light"): 0.15}, 1).tables["tray"]["light"].std() > 0.12
+    assert recounted(NESTED, (nested := NESTED.sample(0, 20)), dict.fromkeys((a.key for a in NESTED.learned), 1.0),
+                     0) is nested, "counts below the root hang together with those of the root"
+
+
 def test_widened_angles_cross_the_seam():
     grammar = Grammar("a", {"a": {"turn": learned(Angle(178, 2))}}, [])
-    turn = widened(grammar, grammar.sample(0, 500), 1).tables["a"]["turn"]
+    turn = widened(grammar, grammar.sample(0, 500), {}, 1).tables["a"]["turn"]
     away = (turn - 178 + 180) % 360 - 180
     assert 5 < away.std() < 30 and abs(away.mean()) < 3 and np.abs(turn).max() <= 180

@@ -7,9 +7,11 @@ Legend: V renders; m objects; n values; D posterior samples of each.
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from scenefit.inference.npe.matching import Known, Predictions, match_objects, single_targets, sure, thresholds
+from scenefit.inference.npe.statistics import within
 from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
 from scenefit.scenes.attributes import Key
@@ -22,29 +24,31 @@ PRIOR_SCENES = 512  # in which the width of the prior is measured
 
 
 def r_squared(targets: Sequence[Target], spec: ObjectSpec, predicted: Predictions, known: Known,
-              of_image: Floats | None) -> dict[Key, float]:
+              part: NDArray[np.int64], of_image: Floats | None) -> dict[Key, float]:
     """Share of each attribute's variance that is predicted: of the whole image's, and of visible objects'. Of an angle,
     the better of direction and axis; of a choice, the share of errors that predictions avoid.
 
-    of_image [R]: of the image's targets, where it is known from left-out renders.
+    part [V]: of the proposal; differences between parts do not count.  of_image [R]: of the image's targets, where it
+    is known from left-out renders.
     """
     out: dict[Key, float] = {}
-    for target, part in single_targets(spec, targets):
-        truth, mine = known.truth[:, part], predicted.image[:, part]
+    for target, columns in single_targets(spec, targets):
+        truth, mine = known.truth[:, columns], predicted.image[:, columns]
         there = np.isfinite(truth).all(1)
         pieces = [slice(0, 2), slice(2, 4)] if target.form == "angle" else [slice(None)]
         if of_image is not None:
-            own = of_image[part]
+            own = of_image[columns]
             out[target.attribute.key] = float(max(own[piece].mean() for piece in pieces))
             continue
-        out[target.attribute.key] = max(_r2(mine[there][:, piece], truth[there][:, piece]) for piece in pieces)
+        out[target.attribute.key] = max(_r2(mine[there][:, piece], truth[there][:, piece], part[there])
+                                        for piece in pieces)
     rows, real = match_objects(predicted.objects, known.objects)
     for one in spec.attributes:
         own = predicted.objects.kind[rows] == spec.kinds.index(one.kind)
         truth, mine = known.objects.values[real[own], one.column], predicted.objects.outputs[rows[own], one.outputs]
         there = np.isfinite(truth)
         if there.sum() >= MIN_OBJECTS:
-            found = _of_object(one, mine[there], truth[there])
+            found = _of_object(one, mine[there], truth[there], part[known.objects.image[real[own]][there]])
             out[one.attribute.key] = max(found, out.get(one.attribute.key, -np.inf))
     return out
 
@@ -63,20 +67,20 @@ def object_counts(spec: ObjectSpec, photos: Predictions, renders: Predictions, k
     return {name: counts.astype(float) for name, counts in out.items()}
 
 
-def _of_object(one: ObjectAttribute, predicted: Floats, truth: Floats) -> float:
+def _of_object(one: ObjectAttribute, predicted: Floats, truth: Floats, part: NDArray[np.int64]) -> float:
     if one.attribute.form == "choice":
         frequent = np.bincount(truth.astype(int)).max() / len(truth)
         return float(1 - (predicted.argmax(1) != truth).mean() / max(1 - frequent, 1e-9))
     if one.attribute.form == "angle":
         turn = 2 * np.pi * truth - np.pi
         pairs = [np.stack([np.sin(times * turn), np.cos(times * turn)], 1) for times in (1, 2)]
-        return max(_r2(predicted[:, :2], pairs[0]), _r2(predicted[:, 2:], pairs[1]))
-    return _r2(predicted[:, :1] / UNIT_SPREAD + 0.5, truth[:, None])
+        return max(_r2(predicted[:, :2], pairs[0], part), _r2(predicted[:, 2:], pairs[1], part))
+    return _r2(predicted[:, :1] / UNIT_SPREAD + 0.5, truth[:, None], part)
 
 
-def _r2(predicted: Floats, truth: Floats) -> float:
+def _r2(predicted: Floats, truth: Floats, part: NDArray[np.int64]) -> float:
     """Of a linear calibration of the predictions: a constant bias is corrected later."""
-    total = ((truth - truth.mean(0)) ** 2).sum()
+    total = len(truth) * float(within(torch.from_numpy(truth), part).sum())
     if len(truth) < 8 or total < 1e-9 * len(truth):
         return 0.0
     error = 0.0

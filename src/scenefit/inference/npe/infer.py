@@ -134,8 +134,8 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
             if np.isfinite(odds).all():
                 out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + 0.5) / bins
         else:
-            slope, correlation = response(theirs[:, 0] / 2, truth)
-            quantiles = match_quantiles(mine[:, 0] / 2, theirs[:, 0] / 2, truth, slope)
+            gain, correlation = response(theirs[:, 0] / 2, truth)
+            quantiles = match_quantiles(mine[:, 0] / 2, theirs[:, 0] / 2, truth, gain)
             residual = np.zeros(len(scenes))
             residual[there] = normal_scores(truth) - correlation * normal_scores(theirs[:, 0])
             normal = (residual / max(residual.std(), 1e-9))[mixed]
@@ -222,10 +222,10 @@ def _values(grammar: Grammar, one: ObjectAttribute, photos: Floats, renders: Flo
     if a.form == "angle":
         odds = angle_posteriors(angle_of(photos), angle_of(matched), truth)
         return (draw_rows(odds[chosen], random.random(len(chosen))) + random.random(len(chosen))) / ANGLE_BINS
-    slope, correlation = response(matched[:, 0] / UNIT_SPREAD, truth)
+    gain, correlation = response(matched[:, 0] / UNIT_SPREAD, truth)
     own = scenes.tables[a.kind]
     of_q = grammar.normalised(scenes)[a.key] if len(own) else truth
-    quantiles = match_quantiles(photos[:, 0] / UNIT_SPREAD, renders[:, 0] / UNIT_SPREAD, of_q, slope)
+    quantiles = match_quantiles(photos[:, 0] / UNIT_SPREAD, renders[:, 0] / UNIT_SPREAD, of_q, gain)
     normal = random.standard_normal(len(chosen))
     return np.clip(sample_numbers(photos[chosen, 0], quantiles, correlation, normal), 0, 1)
 

@@ -37,6 +37,7 @@ from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.setting_types import check_types
 from scenefit.metrics.c2st import c2st
 from scenefit.metrics.features import pretrained_maps
+from scenefit.metrics.summary_statistics import histogram_for
 from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.attribute_regressor import MAX_SIDE, train, training_images
 from scenefit.nets.object_network import ObjectNetwork
@@ -204,7 +205,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     uniform = uniform_randomisation(problem.grammar)
     kinds = {one.attribute.kind for one in spec.attributes}
     parts = ([uniform.sample(seed, count)] if step == 0 else
-             proposal(state.distribution, uniform, kinds, count, seed))
+             proposal(state.distribution, uniform, kinds, _last_r2(state), count, seed))
     simulated = simulate(problem, spec, parts, seed)
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
     predictor, photos, r2 = _trained(problem, state, step, settings, regressor, spec, simulated, held)
@@ -237,6 +238,13 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         renders += N_MEASURED + len(found["photos:"]) + mode.renders
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
                  trainings=state.trainings + 1, objective=problem.objective(predictor.regressor), diagnostics=found)
+
+
+def _last_r2(state: State) -> dict[Key, float]:
+    """Of the round before, by key."""
+    found = {tuple(name[3:].split(".", 1)): value for name, value in state.diagnostics.items()
+             if name.startswith("r2:")}
+    return {(kind, name): float(value) for (kind, name), value in found.items()}
 
 
 def _checks(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Predictions, known: Known,
@@ -286,9 +294,10 @@ def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor
     train(whole, training_images(whole, chunks, len(rows)), simulated.truth[rows],
           problem.seed_of("npe regressor", step), regressor.epochs)
     known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
-    predictor = Predictor(spec, whole, None)
+    predictor = Predictor(spec, whole, None, histogram_for(problem.images))
     if not spec.kinds:
-        r2 = r_squared(problem.targets, spec, predictor(simulated.images[held]), known, None)
+        r2 = r_squared(problem.targets, spec, predictor(simulated.images[held]), known,
+                       simulated.part[held], None)
         return predictor, predictor(problem.images), r2
     if network is None:
         network = fresh_network(problem, spec)
@@ -296,4 +305,4 @@ def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor
     train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
                   problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE)
     predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows)
-    return predictor, photos, r_squared(problem.targets, spec, predicted, known, predictor.r2())
+    return predictor, photos, r_squared(problem.targets, spec, predicted, known, simulated.part[held], predictor.r2())

@@ -20,7 +20,7 @@ from scenefit.inference.npe.statistics import (
 )
 from scenefit.inference.stages.problem import Problem
 from scenefit.metrics.features import compute
-from scenefit.metrics.summary_statistics import colour_and_sharpness
+from scenefit.metrics.summary_statistics import ColourHistogram, colour_and_sharpness
 from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_predictions import no_objects, predict_objects
@@ -40,22 +40,23 @@ class Predictor:
     spec: ObjectSpec
     regressor: AttributeRegressor
     network: ObjectNetwork | None
+    colours: ColourHistogram
     regressions: tuple[ImageRegression, ...] = ()
     chosen: NDArray[np.int64] | None = None
 
     def statistics(self, images: Images) -> tuple[tuple[Floats, ...], Predictions]:
         """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
-        sharpness, objects and the regressor's features; and all with the backbone's maps. And predictions, of the image
-        by the regressor alone."""
+        sharpness and noise; with objects, histograms and the regressor's features; and all with the backbone's maps.
+        And predictions, of the image by the regressor alone."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
         features = compute(self.regressor.features, images).double().numpy()
         found = predict_objects(self.network, images)
         count = count_statistics(self.spec, found)
-        plain = np.concatenate([count, values, features, colour_and_sharpness(images).double().numpy(),
-                                object_statistics(self.spec, found)], 1)
-        return (count, plain, np.concatenate([plain, found.pooled], 1)), Predictions(values, found)
+        plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
+        more = np.concatenate([plain, values, features, self.colours(images), object_statistics(self.spec, found)], 1)
+        return (count, plain, more, np.concatenate([more, found.pooled], 1)), Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
         """Predictions by the regressions on these statistics."""
@@ -84,10 +85,8 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
     every = np.concatenate([held, more])
 
     def fitted(images: NDArray[np.int64], values: Floats, own: Floats) -> ImageRegression:
-        near = images < len(simulated.scenes[0])  # the scenes near the photos are the first batch
-        order = np.argsort(~near, kind="stable")
-        return fit_image_regression(values[order], simulated.truth[images[order]], order < len(held), own,
-                                    int(near.sum()))
+        return fit_image_regression(values, simulated.truth[images], np.arange(len(images)) < len(held), own,
+                                    simulated.part[images])
 
     # Numbers of predicted objects are few, so that the held-out renders suffice: on others they are too good.
     regressions = (fitted(held, of_held[0], of_photos[0]), *(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scenefit.data.corruptions import corrupt
+from scenefit.data.corruptions import add_texture, corrupt
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.scratch import release, scratch_array
@@ -36,6 +36,11 @@ class Simulations:
     objects: TrueObjects
     truth: torch.Tensor
 
+    @property
+    def part(self) -> NDArray[np.int64]:
+        """Of each image [S], which of `scenes` it shows."""
+        return np.repeat(np.arange(len(self.scenes)), [len(scenes) for scenes in self.scenes])
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -47,7 +52,8 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     found: list[tuple[NDArray[Any], ...]] = []
     for scenes in parts:
         for frames in render_parts(problem.renderer, scenes, problem.size):
-            images[done:done + len(frames)] = corrupt(frames.images, seed, done) if spec.kinds else frames.images
+            images[done:done + len(frames)] = (corrupt(add_texture(frames.images, seed, done), seed, done)
+                                               if spec.kinds else frames.images)
             release(images)
             found.append(_objects(problem, spec, frames, done))
             done += len(frames)

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 THRESHOLDS = 0.2, 0.35, 0.5, 0.7  # of the score, above which objects are counted
 CONFIDENT = 0.35  # objects whose attributes are averaged
 ALPHAS = 10.0 ** np.arange(-2, 6)  # candidates of the ridge regression
+RANGE = 2.0  # standard deviations of statistics of the first proposal
 MAX_DEVIATIONS = 4.0  # to which statistics are clipped: a photo may lie far outside the renders in some
 
 
@@ -78,13 +79,21 @@ class ImageRegression:
         return (x @ self.weight + self.mean).numpy()
 
 
+def within(values: Tensor, part: NDArray[np.int64]) -> Tensor:
+    """Variance [R] of values [n, R] within the parts [n] of a proposal."""
+    code = torch.from_numpy(part)
+    apart = torch.stack([values[code == k].var(0, correction=0) * (code == k).sum() for k in code.unique()])
+    return apart.sum(0) / len(values)
+
+
 def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.bool_], photos: Floats,
-                         near: int) -> ImageRegression:
+                         part: NDArray[np.int64]) -> ImageRegression:
     """truth [S, R], with NaN where a scene lacks the target: that is replaced by the mean.  held [S]: those that were
-    not used to train what the statistics are made with; they alone choose alpha.  photos [N, F].  near: the first so
-    many renders are meant to be like the photos. A statistic in which photos still differ from these shows what the
-    scene cannot express, and would be explained by an attribute instead; so its weight is reduced (as in robust NPE:
-    Ward et al. 2022).
+    not used to train what the statistics are made with; they alone choose alpha.  photos [N, F].  part [S]: of the
+    proposal; renders of part 0 are meant to be like the photos. A statistic in which photos still differ from these
+    shows what the scene cannot express, and would be explained by an attribute instead; so it counts as if it had noise
+    as large as that difference (noisy NPE: Ward et al. 2022). Where there is one part, the photos may lie anywhere in
+    the range of its renders.
     """
     x, y = torch.from_numpy(statistics), truth.double()
     known = torch.isfinite(y)
@@ -93,21 +102,30 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     spread = x.std(0)
     used = spread > 1e-6 * (1 + x.mean(0).abs())
     centre, scale = x[:, used].mean(0), spread[used]
-    close = x[:near, used]
-    trust = torch.ones(int(used.sum()), dtype=x.dtype)
-    if near > 1:
-        apart = (torch.from_numpy(photos)[:, used].mean(0) - close.mean(0)) / close.std(0).clamp(min=1e-9)
-        trust = 1 / (1 + apart.square())
-    x = ((x[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS) * trust
-    middle = x.mean(0)
-    u, s, v = torch.linalg.svd(x - middle, full_matrices=False)
-    inside, losses, weights, kept_out = u.T @ y, [], [], torch.from_numpy(held)
+    x, shown = (((values[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+                for values in (x, torch.from_numpy(photos)))
+    noise = len(x) * _apart(x, shown, part).square()
+    middle, kept_out, losses, weights = x.mean(0), torch.from_numpy(held), [], []
+    x = x - middle
     for alpha in ALPHAS:
-        kept = s**2 / (s**2 + alpha)
-        residual = (y - u @ (kept[:, None] * inside)) / (1 - (u**2 @ kept + 1 / len(x)).clamp(max=0.999))[:, None]
+        # The dual of a ridge regression with a penalty for each statistic.
+        scaled = x / (alpha + noise)
+        kernel = x @ scaled.T
+        dual = torch.linalg.solve(kernel + torch.eye(len(x), dtype=x.dtype), torch.cat([y, kernel], 1))
+        own, hat = dual[:, :y.shape[1]], dual[:, y.shape[1]:].diagonal()
+        residual = own / (1 - (hat + 1 / len(x)).clamp(max=0.999))[:, None]
         losses.append(residual[kept_out].square().mean(0))
-        weights.append(v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside))
+        weights.append(scaled.T @ own)
     loss, best = torch.stack(losses).min(0)
     weight = torch.stack(weights)[best, :, torch.arange(y.shape[1])].T
-    r2 = 1 - loss / y[kept_out].var(0, correction=0).clamp(min=1e-12)
-    return ImageRegression(centre, scale, used, trust[:, None] * weight, mean - middle @ weight, r2)
+    r2 = 1 - loss / within(y[kept_out], part[held]).clamp(min=1e-12)
+    return ImageRegression(centre, scale, used, weight, mean - middle @ weight, r2)
+
+
+def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64]) -> Tensor:
+    """How far the photos' mean of each statistic [F] lies from that of the renders that are meant to be like them."""
+    close = renders[torch.from_numpy(part == 0)]
+    if len(close) < 2:
+        return renders.new_zeros(renders.shape[1])
+    apart = (photos.mean(0) - close.mean(0)).abs()
+    return apart if len(np.unique(part)) > 1 else (apart - RANGE * close.std(0)).clamp(min=0)
