@@ -128,4 +128,4 @@ def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64]) -> Tensor:
     if len(close) < 2:
         return renders.new_zeros(renders.shape[1])
     apart = (photos.mean(0) - close.mean(0)).abs()
-    return apart if len(np.unique(part)) > 1 else (apart - RANGE * close.std(0)).clamp(min=0)
+    return apart if len(np.unique(part)) > 1 else (apart - RANGE * close.std(0, correction=0)).clamp(min=0)
