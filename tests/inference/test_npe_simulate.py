@@ -8,7 +8,7 @@ import torch
 from scenefit.data.photos import as_photos
 from scenefit.inference.npe.matching import match_objects, sure, thresholds
 from scenefit.inference.npe.propose import MIXED, proposal, recounted, redrawn, widened
-from scenefit.inference.npe.simulate import crops, simulate
+from scenefit.inference.npe.simulate import crop_pixels, crops, simulate
 from scenefit.inference.npe.train import SIDE, crop_side
 from scenefit.inference.stages.problem import Budget, Problem
 from scenefit.nets.attribute_regressor import regression_targets
@@ -89,7 +89,8 @@ def test_renders_are_corrupted_only_where_there_are_objects():
 def test_a_crop_shows_its_part_of_the_image_and_the_objects_centred_in_it():
     found, side = simulate(problem(), SPEC, [DISCS.sample(1, 30)], 5), (24, 32)
     rows = np.array([3, 7, 7, 20, 29, 0])
-    pixels, place, targets = crops(found, SPEC, rows, side, np.random.default_rng(0))
+    place, targets = crops(found, SPEC, rows, side, np.random.default_rng(0))
+    pixels = crop_pixels(found.images, rows, place[:, :2].long().numpy(), side)
     assert pixels.shape == (6, 3, 24, 32) and targets.boxes.code.shape == targets.values.shape[:2]
     torch.testing.assert_close(targets.image, found.truth[rows], equal_nan=True)
     assert len({tuple(p) for p in place.tolist()}) > 4

@@ -65,7 +65,7 @@ KNOWN = [[0.2, 0.6, 1.0, NAN], [NAN, NAN, NAN, 0.8]]
 
 def loss_of(network, targets, images=None):
     images = torch.zeros(1, 3, SIDE, SIDE) if images is None else images
-    return posterior_loss(network, images, torch.tensor([[0.0, 0, SIDE, SIDE]]), targets)
+    return posterior_loss(network, network.maps(images), torch.tensor([[0.0, 0, SIDE, SIDE]]), targets)
 
 
 def test_values_that_an_object_lacks_are_no_part_of_the_loss():
@@ -90,7 +90,8 @@ def test_the_loss_of_images_without_objects_is_finite(spec):
     network = ObjectNetwork(spec, 1, 0)
     empty = ObjectTargets(Targets(torch.zeros(2, 1, 4), torch.full((2, 1), -1), torch.ones(2)),
                           torch.full((2, 1, spec.columns), NAN), torch.zeros(2, 1))
-    loss = posterior_loss(network, torch.rand(2, 3, SIDE, SIDE), torch.tensor([[0.0, 0, SIDE, SIDE]] * 2), empty)
+    maps = network.maps(torch.rand(2, 3, SIDE, SIDE))
+    loss = posterior_loss(network, maps, torch.tensor([[0.0, 0, SIDE, SIDE]] * 2), empty)
     loss.backward()
     assert torch.isfinite(loss) and all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
 
@@ -155,7 +156,7 @@ def learned_by_heart() -> ObjectNetwork:
     targets = ObjectTargets(Targets(torch.tensor(BOXES), torch.tensor([[0, 1]] * 2), torch.ones(2)),
                             torch.tensor(VALUES), torch.tensor([[-0.4], [0.6]]))
     place = torch.tensor([[0.0, 0, WIDE, WIDE]] * 2)
-    minimise((posterior_loss(network, images, place, targets) for _ in range(100)),
+    minimise((posterior_loss(network, network.maps(images), place, targets) for _ in range(100)),
              torch.optim.AdamW(network.parameters(), 4e-3), 101, 0.2, 10.0)
     return network.eval()
 

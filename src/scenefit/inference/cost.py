@@ -27,6 +27,7 @@ from scenefit.inference.stages.problem import Problem, Stage, start, within_budg
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.metrics.summary_statistics import histogram_for
 from scenefit.nets.attribute_regressor import train, training_images
+from scenefit.nets.frozen_maps import frozen_maps
 from scenefit.nets.object_predictions import PIXELS
 from scenefit.nets.object_targets import ObjectSpec
 from scenefit.renderers import Renderer
@@ -109,7 +110,7 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     drawn = _timed(lambda: list(problem.render(scenes))) / count
     found: list[Simulations] = []
     simulated = _timed(lambda: found.append(simulate(problem, spec, [scenes], seed))) / count
-    training, predicting = _networks(problem, spec, found[0])
+    training, mapped, predicting = _networks(problem, spec, found[0])
     trained = settings.simulated(problem)
     held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
     regressed = min(max(REGRESSED, held_out), trained) if spec.kinds else held_out
@@ -118,15 +119,16 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     attributes = len(spec.attributes) + sum(target.single for target in problem.targets)
     a_round = (trained + npe.CORRECTIONS * npe.compared(spec, trained)) * simulated
     a_round += regressor.epochs * trained * training[0] + chunks * predicting
+    a_round += max(trained - regressed, 0) * mapped  # what is predicted has its maps already
     a_round += npe.CORRECTIONS * attributes * DENSITY_SECONDS
     steps = settings.steps * (1 + (rounds - 1) / 2)  # later rounds take half as many
     checked = 4 * problem.budget.validation_renders  # keep-best, validation, and both sets of the summary
     return rounds * a_round + steps * training[1] + checked * (drawn + training[0])
 
 
-def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tuple[tuple[float, float], float]:
-    """CPU seconds of training: of the regressor for an image, of the network of objects for a step; and of the
-    predictions in a chunk of images."""
+def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tuple[tuple[float, float], float, float]:
+    """CPU seconds of training: of the regressor for an image, of the network of objects for a step; of the maps of an
+    image; and of the predictions in a chunk of images."""
     count, rows = len(simulated), np.arange(len(simulated))
     regressor = start(problem).regressor
     inputs = training_images(regressor, [simulated.images], count)
@@ -136,15 +138,18 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
 
     step_of_regressor()  # PyTorch's first steps are slow
     an_image = _timed(step_of_regressor) / count
-    network, a_step = None, 0.0
+    network, a_step, mapped = None, 0.0, 0.0
     if spec.kinds:
         network = npe.fresh_network(problem, spec)
-        train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE)
+        maps = frozen_maps(network, simulated.images)
+        if maps is not None:
+            mapped = _timed(lambda: frozen_maps(network, simulated.images)) / count
+        train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE, maps)
         times = batch_of(crop_side(simulated)) / min(batch_of(crop_side(simulated)), count)
-        a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE)) / 2
+        a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE, maps)) / 2
     predictor = Predictor(spec, regressor, network, histogram_for(simulated.images))
     images = simulated.images[:_at_once(problem, spec)]
-    return (an_image, a_step), _timed(lambda: predictor.statistics(images))
+    return (an_image, a_step), mapped, _timed(lambda: predictor.statistics(images))
 
 
 def _at_once(problem: Problem, spec: ObjectSpec) -> int:

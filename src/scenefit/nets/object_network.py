@@ -63,8 +63,8 @@ class ObjectNetwork(Detector):
         if not self.backbone.trained:
             return self.backbone(images)
         self.backbone.eval()
-        with torch.no_grad():
-            return self.backbone(images)
+        with torch.no_grad():  # as `FrozenMaps` keeps them
+            return [m.half() for m in self.backbone(images)]
 
     def measure_scale(self, images: NDArray[np.uint8]) -> None:
         """Of a pretrained backbone's features, in images uint8 [N, H, W, 3]."""
@@ -75,7 +75,7 @@ class ObjectNetwork(Detector):
 
 def pooled(maps: Sequence[Tensor]) -> Tensor:
     """Mean and spread of each map over the image [N, F]; a map of one cell has none."""
-    return torch.cat([part for m in maps for part in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)
+    return torch.cat([part for m in maps for part in (m.float().mean((2, 3)), m.float().std((2, 3), correction=0))], 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +91,10 @@ class ObjectTargets:
         return ObjectTargets(self.boxes.to(device), self.values.to(device), self.image.to(device))
 
 
-def posterior_loss(network: ObjectNetwork, images: Tensor, place: Tensor, targets: ObjectTargets) -> Tensor:
-    """Mean over the objects of the losses of presence, box and attributes, and that of the whole image's values."""
-    maps, known = network.maps(images), torch.isfinite(targets.image)
+def posterior_loss(network: ObjectNetwork, maps: Sequence[Tensor], place: Tensor, targets: ObjectTargets) -> Tensor:
+    """Mean over the objects of the losses of presence, box and attributes, and that of the whole image's values. maps:
+    see `ObjectNetwork.maps`."""
+    known = torch.isfinite(targets.image)
     of_image = (network.image(pooled(maps)) - torch.where(known, targets.image, 0)).square() * known
     return _object_loss(network, network.outputs(maps, place), targets) + of_image.mean(0).sum()
 

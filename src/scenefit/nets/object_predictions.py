@@ -14,6 +14,7 @@ from scenefit.files.scratch import release
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.iou_and_nms import nms
 from scenefit.nets.centre_network import decode
+from scenefit.nets.frozen_maps import FrozenMaps
 from scenefit.nets.object_network import ObjectNetwork, pooled
 
 PIXELS = 2**17  # that the network sees at once: 2 images of 256x256; more are slower on a CPU
@@ -47,8 +48,9 @@ def no_objects(count: int) -> ObjectPredictions:
 
 
 @torch.no_grad()
-def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8]) -> ObjectPredictions:
-    """Objects in images uint8 [N, H, W, 3]."""
+def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8],
+                    known: FrozenMaps | None = None) -> ObjectPredictions:
+    """Objects in images uint8 [N, H, W, 3]. known: the maps of these images, where they are."""
     height, width = images.shape[1:3]
     device = network.last.weight.device
     kinds, at_once = len(network.spec.kinds), max(1, PIXELS // (height * width))
@@ -56,9 +58,12 @@ def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8]) -> Object
     statistics: list[NDArray[np.float64]] = []
     for first in range(0, len(images), at_once):
         some = images[first:first + at_once]
-        pixels = to_tensor(np.concatenate([some, np.zeros((at_once - len(some), *some.shape[1:]), np.uint8)]))
         place = torch.tensor([[0.0, 0.0, width, height]], device=device).expand(at_once, 4)
-        maps = network.maps(pixels.to(device))
+        if known is None:
+            pixels = to_tensor(np.concatenate([some, np.zeros((at_once - len(some), *some.shape[1:]), np.uint8)]))
+            maps = network.maps(pixels.to(device))
+        else:
+            maps = [level.to(device) for level in known.chunk(first, at_once)]
         out = network.outputs(maps, place)
         statistics.append(pooled(maps)[:len(some)].double().cpu().numpy())
         found = decode(out[:, :kinds + 4], kinds, network.stride, MAX_OBJECTS)

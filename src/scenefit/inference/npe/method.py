@@ -40,6 +40,7 @@ from scenefit.metrics.features import pretrained_maps
 from scenefit.metrics.summary_statistics import histogram_for
 from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.attribute_regressor import MAX_SIDE, train, training_images
+from scenefit.nets.frozen_maps import frozen_maps
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_targets import ObjectSpec, object_kinds, object_spec, single_kinds
 from scenefit.nets.placement import networks_on
@@ -302,7 +303,8 @@ def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor
     if network is None:
         network = fresh_network(problem, spec)
         network.measure_scale(simulated.images[rows[:N_SCALE]])
+    maps = frozen_maps(network, simulated.images)
     train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
-                  problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE)
-    predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows)
+                  problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE, maps)
+    predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows, maps)
     return predictor, photos, r_squared(problem.targets, spec, predicted, known, simulated.part[held], predictor.r2())

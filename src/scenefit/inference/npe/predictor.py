@@ -22,6 +22,7 @@ from scenefit.inference.stages.problem import Problem
 from scenefit.metrics.features import compute
 from scenefit.metrics.summary_statistics import ColourHistogram, colour_and_sharpness
 from scenefit.nets.attribute_regressor import AttributeRegressor
+from scenefit.nets.frozen_maps import FrozenMaps
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_predictions import no_objects, predict_objects
 from scenefit.nets.object_targets import ObjectSpec
@@ -44,15 +45,15 @@ class Predictor:
     regressions: tuple[ImageRegression, ...] = ()
     chosen: NDArray[np.int64] | None = None
 
-    def statistics(self, images: Images) -> tuple[tuple[Floats, ...], Predictions]:
+    def statistics(self, images: Images, known: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
         """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
         sharpness and noise; with objects, histograms and the regressor's features; and all with the backbone's maps.
-        And predictions, of the image by the regressor alone."""
+        And predictions, of the image by the regressor alone. known: maps of the images, where they are."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
         features = compute(self.regressor.features, images).double().numpy()
-        found = predict_objects(self.network, images)
+        found = predict_objects(self.network, images, known)
         count = count_statistics(self.spec, found)
         plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
         more = np.concatenate([plain, values, features, self.colours(images), object_statistics(self.spec, found)], 1)
@@ -76,12 +77,14 @@ class Predictor:
 
 
 def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, held: NDArray[np.int64],
-              rows: NDArray[np.int64]) -> tuple[Predictor, Predictions, Predictions]:
+              rows: NDArray[np.int64], known: FrozenMaps | None) -> tuple[Predictor, Predictions, Predictions]:
     """With regressions on the held-out renders and some of the others [rows]. And its predictions on the photos and the
-    held-out renders."""
+    held-out renders. known: maps of the renders."""
     more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
-    (of_held, predicted), (of_more, _), (of_photos, photos) = map(predictor.statistics, (
-        simulated.images[held], simulated.images[more], problem.images))
+    (of_held, predicted), (of_more, _) = (
+        predictor.statistics(simulated.images[some], None if known is None else known.of(some))
+        for some in (held, more))
+    of_photos, photos = predictor.statistics(problem.images)
     every = np.concatenate([held, more])
 
     def fitted(images: NDArray[np.int64], values: Floats, own: Floats) -> ImageRegression:

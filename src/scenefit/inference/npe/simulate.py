@@ -76,14 +76,12 @@ def _objects(problem: Problem, spec: ObjectSpec, frames: Frames, first: int) -> 
 
 
 def crops(simulations: Simulations, spec: ObjectSpec, rows: NDArray[np.int64], side: tuple[int, int],
-          random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, ObjectTargets]:
-    """A random crop of side (height, width) of each of these images [n]: float32 [n, 3, h, w] in 0..1, its place (left,
-    top, image width, image height) [n, 4], and the objects whose centres lie in it."""
+          random: np.random.Generator, unit: int = 1) -> tuple[torch.Tensor, ObjectTargets]:
+    """A random crop of side (height, width) of each of these images [n], at multiples of `unit` pixels: its place
+    (left, top, image width, image height) [n, 4], and the objects whose centres lie in it."""
     height, width = simulations.images.shape[1:3]
-    left, top = random.integers(0, width - side[1] + 1, len(rows)), random.integers(0, height - side[0] + 1, len(rows))
-    pixels = np.stack([simulations.images[row, y:y + side[0], x:x + side[1]]
-                       for row, x, y in zip(rows, left, top, strict=True)])
-    release(simulations.images)
+    left, top = (unit * random.integers(0, (whole - part) // unit + 1, len(rows))
+                 for whole, part in ((width, side[1]), (height, side[0])))
     objects, mine = simulations.objects, []
     for row, x, y in zip(rows, left, top, strict=True):
         own = np.arange(len(objects.image))[objects.rows(row)]
@@ -99,5 +97,12 @@ def crops(simulations: Simulations, spec: ObjectSpec, rows: NDArray[np.int64], s
         values[n, :len(own)] = torch.from_numpy(objects.values[own]).float()
     weight = class_weights(torch.bincount(torch.from_numpy(objects.kind), minlength=len(spec.kinds)))
     place = torch.from_numpy(np.stack([left, top, np.full(len(rows), width), np.full(len(rows), height)], 1)).float()
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    return images, place, ObjectTargets(Targets(box, code, weight), values, simulations.truth[rows])
+    return place, ObjectTargets(Targets(box, code, weight), values, simulations.truth[rows])
+
+
+def crop_pixels(images: NDArray[np.uint8], rows: NDArray[np.int64], corner: NDArray[np.int64],
+                side: tuple[int, int]) -> torch.Tensor:
+    """Crops of side (height, width) of these images [n], at corners (left, top) [n, 2]: float32 [n, 3, h, w], 0..1."""
+    pixels = np.stack([images[row, y:y + side[0], x:x + side[1]] for row, (x, y) in zip(rows, corner, strict=True)])
+    release(images)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255

@@ -125,7 +125,7 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
 def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64]) -> Tensor:
     """How far the photos' mean of each statistic [F] lies from that of the renders that are meant to be like them."""
     close = renders[torch.from_numpy(part == 0)]
-    if len(close) < 2:
+    if len(close) < 2 or not renders.shape[1]:
         return renders.new_zeros(renders.shape[1])
     apart = (photos.mean(0) - close.mean(0)).abs()
     return apart if len(np.unique(part)) > 1 else (apart - RANGE * close.std(0, correction=0)).clamp(min=0)

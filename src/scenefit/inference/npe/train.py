@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.inference.npe.simulate import Simulations, crops
+from scenefit.inference.npe.simulate import Simulations, crop_pixels, crops
+from scenefit.nets.frozen_maps import FrozenMaps
 from scenefit.nets.object_network import ObjectNetwork, posterior_loss
 from scenefit.nets.optimise import endless_batches, minimise
 from scenefit.scenes.rng import derive_seed
@@ -36,18 +37,24 @@ def batch_of(side: tuple[int, int]) -> int:
 
 
 def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
-                  rate: float) -> None:
-    """Train in place, on these images [n] of the simulations."""
+                  rate: float, known: FrozenMaps | None = None) -> None:
+    """Train in place, on these images [n] of the simulations. known: the maps of all simulations, where they are."""
     side, device = crop_side(simulations), network.last.weight.device
-    batch = batch_of(side)
     random = np.random.default_rng(derive_seed(seed, "crops"))
-    batches = endless_batches(len(images), min(batch, len(images)), derive_seed(seed, "order"))
+    batches = endless_batches(len(images), min(batch_of(side), len(images)), derive_seed(seed, "order"))
 
     def losses() -> Iterator[Tensor]:
         network.train()
-        for _, rows in zip(range(steps), batches, strict=False):
-            pixels, place, targets = crops(simulations, network.spec, images[rows.numpy()], side, random)
-            yield posterior_loss(network, pixels.to(device), place.to(device), targets.to(device))
+        for _, batch in zip(range(steps), batches, strict=False):
+            rows = images[batch.numpy()]
+            place, targets = crops(simulations, network.spec, rows, side, random,
+                                   1 if known is None else known.strides[-1])
+            corner = place[:, :2].long().numpy()
+            if known is None:
+                maps = network.maps(crop_pixels(simulations.images, rows, corner, side).to(device))
+            else:
+                maps = [level.to(device) for level in known.crops(rows, corner, side)]
+            yield posterior_loss(network, maps, place.to(device), targets.to(device))
 
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     with torch.enable_grad():
