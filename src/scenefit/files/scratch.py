@@ -18,8 +18,8 @@ BLOCK = 2**25  # bytes copied at once
 
 
 def scratch_array(shape: Sequence[int], dtype: Any, in_memory: int | None = None) -> NDArray[Any]:
-    """An array of zeros, used as any other: in memory up to so many bytes (256 MiB by default), else in a file without a
-    name in the folder for temporary files (set by TMPDIR), which goes when the array does. Where that folder has no
+    """An array of zeros, used as any other: in memory up to so many bytes (256 MiB by default), else in a file without
+    a name in the folder for temporary files (set by TMPDIR), which goes when the array does. Where that folder has no
     room, in memory too."""
     shape, dtype = tuple(int(length) for length in shape), np.dtype(dtype)
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
