@@ -15,7 +15,7 @@ from toys import UnreadableLabels
 from scenefit.data.frames import Frame
 from scenefit.data.photos import as_photos
 from scenefit.inference.fit import fit_steps
-from scenefit.inference.npe import diagnostics, method, train, update
+from scenefit.inference.npe import diagnostics, method, predictor, train, update
 from scenefit.inference.npe.method import Npe, spec_of
 from scenefit.inference.npe.simulate import simulate
 from scenefit.inference.settings import Settings
@@ -188,6 +188,15 @@ def test_a_kind_that_no_photo_shows_and_four_photos(tiny):
     with pytest.warns(UserWarning, match="Only 4 photos"):
         *_, last = fit(grammar, renderer, real, tiny)
     check_model(last.model, grammar)
+
+
+def test_held_out_renders_alone_may_be_enough_for_the_regressions(tiny, monkeypatch):
+    """As with the default number of renders of 128x128 pixels."""
+    monkeypatch.setattr(predictor, "REGRESSED", 12)
+    grammar, renderer = discs(Integer(0, 6), Uniform(2, 7), Uniform(0.4, 1)), Shapes((48, 48), {"disc": {}})
+    settings = replace(tiny, method=Npe(1, 64, 3, 2))
+    *_, last = fit(grammar, renderer, renderer(grammar.sample(9, 12)).images, settings)
+    assert int(last.state["diagnostics:simulated:"][0]) == 64
 
 
 def test_photos_of_one_colour(tiny):

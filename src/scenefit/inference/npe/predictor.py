@@ -81,11 +81,12 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
     """With regressions on the held-out renders and some of the others [rows]. And its predictions on the photos and the
     held-out renders. known: maps of the renders."""
     more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
-    (of_held, predicted), (of_more, _) = (
-        predictor.statistics(simulated.images[some], None if known is None else known.of(some))
-        for some in (held, more))
+    of_held, predicted = predictor.statistics(simulated.images[held], None if known is None else known.of(held))
+    every, values = held, of_held
+    if len(more):
+        of_more, _ = predictor.statistics(simulated.images[more], None if known is None else known.of(more))
+        every, values = np.concatenate([held, more]), tuple(map(np.concatenate, zip(of_held, of_more, strict=True)))
     of_photos, photos = predictor.statistics(problem.images)
-    every = np.concatenate([held, more])
 
     def fitted(images: NDArray[np.int64], values: Floats, own: Floats) -> ImageRegression:
         return fit_image_regression(values, simulated.truth[images], np.arange(len(images)) < len(held), own,
@@ -93,8 +94,7 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
 
     # Numbers of predicted objects are few, so that the held-out renders suffice: on others they are too good.
     regressions = (fitted(held, of_held[0], of_photos[0]), *(
-        fitted(every, np.concatenate([first, second]), own)
-        for first, second, own in zip(of_held[1:], of_more[1:], of_photos[1:], strict=True)))
+        fitted(every, own, theirs) for own, theirs in zip(values[1:], of_photos[1:], strict=True)))
     r2 = np.stack([one.r2.numpy() for one in regressions])
     predictor = replace(predictor, regressions=regressions, chosen=(r2 >= r2.max(0) - MAX_R2_LOSS).argmax(0))
     return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
