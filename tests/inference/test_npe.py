@@ -73,6 +73,7 @@ def test_counts_sizes_and_brightness_of_soft_discs_come_near_the_truth(monkeypat
 def tiny(monkeypatch):
     """Settings of a fit of two rounds that learns next to nothing, but in all its parts."""
     monkeypatch.setattr(train, "PIXELS", 4 * SIDE**2)
+    monkeypatch.setattr(train, "CROPS", 4)
     monkeypatch.setattr(object_predictions, "PIXELS", 16 * SIDE**2)
     monkeypatch.setattr(diagnostics, "MIN_OBJECTS", 2)
     monkeypatch.setattr(method, "COMPARED", 24)
@@ -224,6 +225,8 @@ def test_large_images_are_trained_on_crops(monkeypatch):
     train.train_objects(network, simulated, np.arange(1, 17), 1, 0, 1e-3)
     ((rows, side),) = given
     assert side == (128, 128) and sorted(rows) == list(range(1, 17))
+    sides = (32, 32), (128, 128), (240, 320), (720, 1280)
+    assert [train.steps_of(300, own) for own in sides] == [300, 300, 1200, 1200]
     assert not same_tensors(before, network.state_dict()) and not network.training
 
 

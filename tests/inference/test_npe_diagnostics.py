@@ -61,7 +61,7 @@ class TestReconstruct:
                      "y": lambda node: sf.Constant(node.parent["y"]), "radius": 1}},
             [sf.Rule("a", [sf.repeat("cell", 2)]), sf.Rule("cell", ["core"])])
         renderer, scenes = sf.Shapes((32, 32), {"cell": {}, "core": {}}, parts=["core"]), grammar.sample(3, 2)
-        lines = lines_of([sf.render(renderer, grammar.sample(0, 16))])
+        lines = lines_of(grammar, [sf.render(renderer, grammar.sample(0, 16))])
         across, down = lines["cell"]
         assert across.name == "x" and down.name == "y" and across.slope == pytest.approx(1, abs=0.03)
         assert abs(across.offset) < 1 and "core" not in lines
@@ -78,7 +78,19 @@ class TestReconstruct:
         grammar = sf.Grammar("a", {"a": {}, "dot": {"along": sf.Uniform(0, 1), "radius": sf.learned(sf.Uniform(2, 3)),
                                                     "x": 16, "y": 16}}, [sf.Rule("a", ["dot"])])
         scenes = grammar.sample(0, 30)
-        lines = lines_of([sf.render(sf.Shapes((32, 32), {"dot": {}}), scenes)])
+        lines = lines_of(grammar, [sf.render(sf.Shapes((32, 32), {"dot": {}}), scenes)])
+        assert lines == {"dot": (None, None)}
+        assert placed(grammar, scenes, {"dot": np.zeros((30, 4))}, lines) is scenes
+
+    def test_a_place_that_the_renderer_chose_is_no_attribute(self):
+        """As `Sprites` returns x and y for a grammar that has neither."""
+        grammar = sf.Grammar("a", {"a": {}, "dot": {"radius": sf.learned(sf.Uniform(2, 3))}}, [sf.Rule("a", ["dot"])])
+        place = np.random.default_rng(0).uniform(6, 26, (2, 30))
+        scenes = grammar.sample(0, 30)
+        drawn = scenes.with_columns({"dot": {"x": place[0], "y": place[1]}})
+        frames = sf.render(sf.Shapes((32, 32), {"dot": {}}), drawn)
+        assert "x" in frames.scenes.tables["dot"].columns
+        lines = lines_of(grammar, [frames])
         assert lines == {"dot": (None, None)}
         assert placed(grammar, scenes, {"dot": np.zeros((30, 4))}, lines) is scenes
 

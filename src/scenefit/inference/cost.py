@@ -138,7 +138,7 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
 
     step_of_regressor()  # PyTorch's first steps are slow
     an_image = _timed(step_of_regressor) / count
-    network, a_step, mapped = None, 0.0, 0.0
+    network, a_step, mapped = None, 0.0, 0.0  # a step: as many as `steps_of` makes of one
     if spec.kinds:
         network = npe.fresh_network(problem, spec)
         maps = frozen_maps(network, simulated.images)

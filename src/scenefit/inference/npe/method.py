@@ -70,8 +70,8 @@ class Npe:
     """The method "npe": sequential, tiled neural posterior estimation.
 
     rounds: of simulation, training, inference and correction.  renders: of each round; 0 chooses by the size of the
-    images.  steps: of training of the network of single objects in the first round; later rounds take half as many.
-    samples: of each photo's posterior.
+    images.  steps: of training of the network of single objects in the first round, of 16 crops each; later rounds
+    take half as many.  samples: of each photo's posterior.
     """
 
     rounds: int = 3

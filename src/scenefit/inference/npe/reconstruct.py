@@ -52,14 +52,14 @@ def chosen_photos(count: int) -> NDArray[np.int64]:
 def reconstructions(problem: Problem, samples: PosteriorSamples, measured: SceneBatch) -> Images:
     """Renders uint8 [P, h, w, 3] of posterior samples, one for each of P photos. measured: scenes that are rendered to
     measure what moves objects."""
-    lines = lines_of(render_parts(problem.renderer, measured, problem.size))
+    lines = lines_of(problem.grammar, render_parts(problem.renderer, measured, problem.size))
     scenes = placed(problem.grammar, samples.scenes, samples.box, lines)
     return reduced(np.concatenate(list(problem.render(scenes))))
 
 
-def lines_of(parts: Iterable[Frames]) -> Lines:
+def lines_of(grammar: Grammar, parts: Iterable[Frames]) -> Lines:
     """What moves the centre of the box in x and in y, of each kind with enough objects that the image's edge does not
-    cut."""
+    cut. Only attributes of the grammar count: a renderer may return scenes with more, as where it chose the places."""
     middles: dict[str, list[Floats]] = {}
     columns: dict[str, dict[str, list[Floats]]] = {}
     for frames in parts:
@@ -71,7 +71,7 @@ def lines_of(parts: Iterable[Frames]) -> Lines:
             own = whole & (code == number)
             middles.setdefault(kind, []).append((box[own, :2] + box[own, 2:]) / 2)
             for name, values in frames.scenes.tables[kind].columns.items():
-                if np.asarray(values).dtype.kind in "if" and np.ndim(values) == 1:
+                if name in grammar.attributes[kind] and np.asarray(values).dtype.kind in "if" and np.ndim(values) == 1:
                     columns.setdefault(kind, {}).setdefault(name, []).append(np.asarray(values, float)[row[own]])
     joined = {kind: np.concatenate(several) for kind, several in middles.items()}
     return {kind: (_line(columns[kind], middle[:, 0]), _line(columns[kind], middle[:, 1]))

@@ -17,6 +17,8 @@ from scenefit.nets.optimise import endless_batches, minimise
 from scenefit.scenes.rng import derive_seed
 
 PIXELS = 2**18  # of the crops of a batch: 16 of 128x128
+CROPS = 16  # of a step; where crops are larger, steps are of fewer, and more
+MAX_FACTOR = 4.0  # how many times more
 SIDE = 128  # of a crop, where objects are not larger than a third of it
 OBJECT_SHARE = 3  # a crop is at least so many times as large as large objects are
 MAX_GRADIENT = 10.0
@@ -36,10 +38,18 @@ def batch_of(side: tuple[int, int]) -> int:
     return max(2, PIXELS // (side[0] * side[1]))
 
 
+def steps_of(steps: int, side: tuple[int, int]) -> int:
+    """Steps of training on crops of side (height, width), so that about as many crops are seen as by so many steps on
+    small ones."""
+    return round(steps * float(np.clip(CROPS / batch_of(side), 1, MAX_FACTOR)))
+
+
 def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
                   rate: float, known: FrozenMaps | None = None) -> None:
-    """Train in place, on these images [n] of the simulations. known: the maps of all simulations, where they are."""
+    """Train in place, on these images [n] of the simulations. steps: see `steps_of`.  known: the maps of all
+    simulations, where they are."""
     side, device = crop_side(simulations), network.last.weight.device
+    steps = steps_of(steps, side)
     random = np.random.default_rng(derive_seed(seed, "crops"))
     batches = endless_batches(len(images), min(batch_of(side), len(images)), derive_seed(seed, "order"))
 
