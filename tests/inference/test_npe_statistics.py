@@ -69,6 +69,13 @@ def test_r2_is_that_of_held_out_renders():
     assert fitted(drawn(200, 1)[0], statistics=x).r2[0] < 0.05
 
 
+def test_more_statistics_than_renders_tell_nothing_if_they_are_noise():
+    random, rows = np.random.default_rng(2), 200
+    found = fit_image_regression(random.normal(size=(rows, 900)), torch.from_numpy(random.normal(size=(rows, 3))),
+                                 np.arange(rows) % 2 == 0, random.normal(size=(50, 900)), np.zeros(rows, int))
+    assert found.r2.max() < 0.1
+
+
 def test_scenes_without_a_target_count_as_its_mean():
     _, truth = drawn(N, 0)
     truth[:, 1] += 7

@@ -111,10 +111,10 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
         # The dual of a ridge regression with a penalty for each statistic.
         scaled = x / (alpha + noise)
         kernel = x @ scaled.T
-        dual = torch.linalg.solve(kernel + torch.eye(len(x), dtype=x.dtype), torch.cat([y, kernel], 1))
-        own, hat = dual[:, :y.shape[1]], dual[:, y.shape[1]:].diagonal()
-        residual = own / (1 - (hat + 1 / len(x)).clamp(max=0.999))[:, None]
-        losses.append(residual[kept_out].square().mean(0))
+        inverse = torch.linalg.inv(kernel + torch.eye(len(x), dtype=x.dtype))
+        own = inverse @ y  # residuals
+        free = (inverse.diagonal() - 1 / len(x)).clamp(min=1e-12)  # 1 less the leverage: tiny where statistics are many
+        losses.append((own / free[:, None])[kept_out].square().mean(0))
         weights.append(scaled.T @ own)
     loss, best = torch.stack(losses).min(0)
     weight = torch.stack(weights)[best, :, torch.arange(y.shape[1])].T
