@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.inference.npe.statistics import fit_image_regression, within
+from scenefit.inference.npe.statistics import fit_image_regression, variance_within
 
 N = 2_000
 HELD = np.arange(N) % 5 == 0
@@ -58,7 +58,7 @@ def test_which_part_of_the_proposal_a_render_is_of_tells_no_attribute():
     z[part == 0] = 5 + 0.1 * z[part == 0]
     told = fit_image_regression(part[:, None] + 0.0, torch.from_numpy(z), HELD, np.zeros((100, 1)), part)
     assert np.abs(told.r2.numpy()).max() < 0.05
-    assert float(within(torch.from_numpy(z), part)[0]) == pytest.approx((1 + 0.01) / 2, rel=0.05)
+    assert float(variance_within(torch.from_numpy(z), part)[0]) == pytest.approx((1 + 0.01) / 2, rel=0.05)
 
 
 def test_r2_is_that_of_held_out_renders():

@@ -57,6 +57,20 @@ def collect_arrays(parts: Iterable[NDArray[Any]], count: int) -> NDArray[Any]:
     return np.zeros(0) if out is None else out
 
 
+def collect_several(parts: Iterable[Sequence[NDArray[Any]]], count: int,
+                    in_memory: int | None = None) -> list[NDArray[Any]]:
+    """Several arrays of count rows each, whose rows come side by side in parts, as `scratch_array`s."""
+    out: list[NDArray[Any]] = []
+    at = 0
+    for arrays in parts:
+        out = out or [scratch_array((count, *own.shape[1:]), own.dtype, in_memory) for own in arrays]
+        for into, own in zip(out, arrays, strict=True):
+            into[at:at + len(own)] = own
+            release(into)
+        at += len(arrays[0])
+    return out
+
+
 def take_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     """array[rows], as a scratch array where it is large."""
     row = int(np.prod(array.shape[1:], dtype=np.int64)) * array.itemsize

@@ -127,8 +127,8 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
 
 
 def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tuple[tuple[float, float], float, float]:
-    """CPU seconds of training: of the regressor for an image, of the network of objects for a step; of the maps of an
-    image; and of the predictions in a chunk of images."""
+    """CPU seconds of training: of the regressor for an image, of the network of objects for `steps_of(1)` steps; of the
+    maps of an image; and of the predictions in a chunk of images."""
     count, rows = len(simulated), np.arange(len(simulated))
     regressor = start(problem).regressor
     inputs = training_images(regressor, [simulated.images], count)
@@ -138,7 +138,7 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
 
     step_of_regressor()  # PyTorch's first steps are slow
     an_image = _timed(step_of_regressor) / count
-    network, a_step, mapped = None, 0.0, 0.0  # a step: as many as `steps_of` makes of one
+    network, a_step, mapped = None, 0.0, 0.0
     if spec.kinds:
         network = npe.fresh_network(problem, spec)
         maps = frozen_maps(network, simulated.images)

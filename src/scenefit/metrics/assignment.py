@@ -4,7 +4,9 @@ all objects of an image fit to the places of a scene.
 Legend: m objects; s places; N images; S scenes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +34,19 @@ class Extents:
         """x, y [m, 2]"""
         return (self.box[:, :2] + self.box[:, 2:]) / 2
 
+    def take(self, rows: NDArray[Any]) -> "Extents":
+        """Those of these rows, or where a mask is true."""
+        return Extents(self.image[rows], self.kind[rows], self.box[rows])
+
     @property
     def reach(self) -> Floats:
         """The largest distance [m] of what is assigned, px."""
         return np.maximum(MIN_REACH, REACH_SHARE * (self.box[:, 2:] - self.box[:, :2]).max(1, initial=0))
+
+
+def join_extents(parts: Sequence[Extents]) -> Extents:
+    """All of them, their images numbered as they are."""
+    return Extents(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("image", "kind", "box")))
 
 
 def assign(objects: Extents, places: Extents, group: Ints) -> tuple[Ints, Floats]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from scenefit.data.boxes import Boxes
 from scenefit.files.scratch import release
-from scenefit.metrics.features import Lite0Maps, to_tensor
+from scenefit.metrics.features import Lite0Maps, compute, to_tensor
 
 Images = NDArray[np.uint8]
 CHUNK = 16
@@ -82,17 +82,10 @@ class SummaryStatistics:
             release(images)
         return torch.cat(parts)
 
-@torch.no_grad()
 def colour_and_sharpness(images: Images) -> Tensor:
     """Statistics float32 [S, F] of colours, sharpness and noise alone; an image's do not depend on the others."""
-    parts = []
-    for first in range(0, len(images), CHUNK):
-        part = images[first:first + CHUNK]
-        padded = np.concatenate([part, np.zeros((CHUNK - len(part), *part.shape[1:]), np.uint8)])
-        pixels = to_tensor(padded)
-        parts.append(torch.cat([_colours(pixels), _sharpness(pixels), _patches(pixels)], 1)[:len(part)])
-        release(images)
-    return torch.cat(parts)
+    return compute(lambda pixels: torch.cat([_colours(pixels), _sharpness(pixels), _patches(pixels)], 1), images,
+                   chunk=CHUNK)
 
 
 def summary_statistics_for(photos: Images) -> SummaryStatistics:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.files.scratch import release, scratch_array
+from scenefit.files.scratch import collect_several, release
 from scenefit.metrics.features import to_tensor
 
 CHUNK = 4  # images at once
@@ -58,15 +58,20 @@ def frozen_maps(network: Any, images: NDArray[np.uint8]) -> FrozenMaps | None:
     """Of images uint8 [N, H, W, 3]; None where the backbone of this `ObjectNetwork` has no pretrained weights."""
     if not network.backbone.trained:
         return None
-    device = network.last.weight.device
-    levels: list[NDArray[np.float16]] = []
-    for first in range(0, len(images), CHUNK):
-        some = images[first:first + CHUNK]
-        padded = np.concatenate([some, np.zeros((CHUNK - len(some), *some.shape[1:]), np.uint8)])
-        found = [m[:len(some)].permute(0, 2, 3, 1).cpu().numpy() for m in network.maps(to_tensor(padded).to(device))]
-        levels = levels or [scratch_array((len(images), *own.shape[1:]), np.float16, in_memory=0) for own in found]
-        for into, own in zip(levels, found, strict=True):
-            into[first:first + len(some)] = own
-            release(into)
-        release(images)
-    return FrozenMaps(levels, network.backbone.strides, np.arange(len(images)))
+
+    def levels(first: int) -> list[NDArray[np.float16]]:
+        maps = network.maps(padded(images, first, CHUNK).to(network.last.weight.device))
+        return [m[:len(images) - first].permute(0, 2, 3, 1).cpu().numpy() for m in maps]
+
+    parts = map(levels, range(0, len(images), CHUNK))
+    return FrozenMaps(collect_several(parts, len(images), in_memory=0), network.backbone.strides,
+                      np.arange(len(images)))
+
+
+def padded(images: NDArray[np.uint8], first: int, count: int) -> Tensor:
+    """Images from `first` on, float32 [count, 3, H, W] in 0..1, black where there are no more: networks always see as
+    many at once, because their last bits depend on it."""
+    some = images[first:first + count]
+    pixels = to_tensor(np.concatenate([some, np.zeros((count - len(some), *some.shape[1:]), np.uint8)]))
+    release(images)
+    return pixels

@@ -143,8 +143,8 @@ def ancestor_kinds(grammar: Grammar) -> dict[str, tuple[str, ...]]:
     above: dict[str, set[str]] = {kind: set() for kind in grammar.kinds}
     for _ in grammar.kinds:
         for rule in grammar.rules:
-            for child in rule.children:
-                above[child if isinstance(child, str) else child.child] |= {rule.head, *above[rule.head]}
+            for child in rule.child_kinds:
+                above[child] |= {rule.head, *above[rule.head]}
     return {kind: tuple(k for k in grammar.kinds if k in several) for kind, several in above.items()}
 
 

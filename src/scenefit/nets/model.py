@@ -18,6 +18,7 @@ from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar, scene_indices
 from scenefit.scenes.grammar.changes import grammar_changes, is_description
 from scenefit.scenes.grammar.rules import rule_choice
+from scenefit.scenes.grammar.values import whole_ends
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -203,5 +204,5 @@ def _margin(a: Attribute) -> float:
     """How close to an end a value counts as at the bound, in units of the bounds: of integers, the last one does."""
     if a.form != "integer" or a.conditional:
         return MARGIN
-    low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
+    low, high = whole_ends(a)
     return max(MARGIN, 0.75 / (high - low + 1))

@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scenefit.files.scratch import release
-from scenefit.metrics.features import to_tensor
 from scenefit.metrics.iou_and_nms import nms
 from scenefit.nets.centre_network import decode
-from scenefit.nets.frozen_maps import FrozenMaps
+from scenefit.nets.frozen_maps import FrozenMaps, padded
 from scenefit.nets.object_network import ObjectNetwork, pooled
 
 PIXELS = 2**17  # that the network sees at once: 2 images of 256x256; more are slower on a CPU
@@ -49,29 +47,27 @@ def no_objects(count: int) -> ObjectPredictions:
 
 @torch.no_grad()
 def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8],
-                    known: FrozenMaps | None = None) -> ObjectPredictions:
-    """Objects in images uint8 [N, H, W, 3]. known: the maps of these images, where they are."""
+                    frozen: FrozenMaps | None = None) -> ObjectPredictions:
+    """Objects in images uint8 [N, H, W, 3]. frozen: the maps of these images, if they were computed before."""
     height, width = images.shape[1:3]
     device = network.last.weight.device
     kinds, at_once = len(network.spec.kinds), max(1, PIXELS // (height * width))
     parts: list[tuple[NDArray[Any], ...]] = []
     statistics: list[NDArray[np.float64]] = []
     for first in range(0, len(images), at_once):
-        some = images[first:first + at_once]
+        count = min(at_once, len(images) - first)
         place = torch.tensor([[0.0, 0.0, width, height]], device=device).expand(at_once, 4)
-        if known is None:
-            pixels = to_tensor(np.concatenate([some, np.zeros((at_once - len(some), *some.shape[1:]), np.uint8)]))
-            maps = network.maps(pixels.to(device))
+        if frozen is None:
+            maps = network.maps(padded(images, first, at_once).to(device))
         else:
-            maps = [level.to(device) for level in known.chunk(first, at_once)]
+            maps = [level.to(device) for level in frozen.chunk(first, at_once)]
         out = network.outputs(maps, place)
-        statistics.append(pooled(maps)[:len(some)].double().cpu().numpy())
+        statistics.append(pooled(maps)[:count].double().cpu().numpy())
         found = decode(out[:, :kinds + 4], kinds, network.stride, MAX_OBJECTS)
         flat, (box, score, code) = out[:, kinds + 4:].flatten(2), (values.cpu() for values in found[:3])
-        for row in range(len(some)):
+        for row in range(count):
             of_peaks = flat[row][:, found[3][row]].T.cpu()
             parts.append(_kept(first + row, box[row], score[row], code[row], of_peaks, (height, width)))
-        release(images)
     image, kind, scores, boxes, outputs = (np.concatenate(column) for column in zip(*parts, strict=True))
     return ObjectPredictions(len(images), image, kind, scores, boxes, outputs, np.concatenate(statistics))
 

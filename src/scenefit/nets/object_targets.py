@@ -7,17 +7,19 @@ a parked car stands in. Legend: S scenes; n nodes of a kind; C options of a choi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.frames import Frames
-from scenefit.scenes.attributes import Attribute, Key
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
+from scenefit.scenes.grammar.values import learned_values
 from scenefit.scenes.scene import Ints, SceneBatch
 
 Floats = NDArray[np.float64]
+SEEN = LabelPolicy(min_visibility=0.3, box="amodal")  # of an object, to be trained on; less of one is background
 UNIT_SPREAD = 12**0.5  # of a uniform value in 0..1: targets are scaled to standard deviation 1
 
 
@@ -128,17 +130,14 @@ def true_values(spec: ObjectSpec, grammar: Grammar, scenes: SceneBatch) -> Mappi
     Numbers, integers and angles are normalised to 0..1, choices are indices of options; NaN where a node lacks one, and
     in the columns of other kinds.
     """
-    units: Mapping[Key, Any] = grammar.normalised(scenes)
-    out = {}
+    own, out = learned_values(grammar, scenes), {}
     for kind in spec.kinds:
         table = scenes.tables[kind]
         out[kind] = np.full((len(table), spec.columns), np.nan)
         for one in spec.of(kind):
-            a = one.attribute
-            rows = related_rows(scenes, kind, a.kind)
-            values = units[a.key] if a.form != "choice" else a.choice.codes(scenes.tables[a.kind][a.name])
+            rows = related_rows(scenes, kind, one.attribute.kind)
             there = rows >= 0
-            out[kind][there, one.column] = values[rows[there]]
+            out[kind][there, one.column] = own[one.attribute.key][rows[there]]
     return out
 
 
@@ -166,8 +165,7 @@ def related_rows(scenes: SceneBatch, kind: str, owner: str) -> Ints:
 
 
 def _children(grammar: Grammar, kind: str) -> list[str]:
-    return [child if isinstance(child, str) else child.child for rule in grammar.rules_of(kind)
-            for child in rule.children]
+    return [child for rule in grammar.rules_of(kind) for child in rule.child_kinds]
 
 
 def _parts(grammar: Grammar, kind: str) -> list[str]:

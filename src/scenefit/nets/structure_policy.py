@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from scenefit.scenes.attributes import Array, Attribute, Key, NodeGroup
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
+from scenefit.scenes.grammar.values import whole_ends
 from scenefit.scenes.priors import Choice, Prior, pick
 from scenefit.scenes.rng import uniform
 from scenefit.scenes.scene import Ints, SceneBatch, Table
@@ -92,7 +93,7 @@ def decisions(grammar: Grammar) -> tuple[Decision, ...]:
 
 def _count_odds(a: Attribute) -> tuple[Array, None, int]:
     assert isinstance(a.prior, Prior)
-    low, high = (int(end) for end in a.bounds or a.prior.bounds)
+    low, high = whole_ends(a)
     if high - low >= MAX_OPTIONS:
         raise ValueError(f"{a.kind}.{a.name} may take {high - low + 1} values, and a learned count at most "
                          f"{MAX_OPTIONS}; give it closer bounds")

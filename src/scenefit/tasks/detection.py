@@ -19,7 +19,7 @@ from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
-from scenefit.files.scratch import collect_arrays, release, scratch_array
+from scenefit.files.scratch import collect_arrays, collect_several, release
 from scenefit.metrics.average_precision import average_precision
 from scenefit.metrics.device import check_device, reproducible
 from scenefit.metrics.features import Lite0Maps, to_tensor
@@ -279,20 +279,18 @@ class Detect:
     def maps(self, network: Detector, images: Images) -> list[Tensor]:
         """The backbone's maps of images uint8 [N, H, W, 3], each [N, F, h, w] float16."""
         network.backbone.eval()
-        found: list[NDArray[np.float16]] = []
         chunk = CHUNK if self.device == "cpu" else 64
-        for first in range(0, len(images), chunk):
+
+        def levels(first: int) -> list[NDArray[np.float16]]:
             part = self._upscaled(images[first:first + chunk])
             count = len(part)
             part = F.pad(part, (0, 0, 0, 0, 0, 0, 0, chunk - count)).to(self.device, memory_format=torch.channels_last)
-            with reproducible(self.device):
-                levels = [m[:count].half().cpu().numpy() for m in network.backbone(part)]
-            found = found or [scratch_array((len(images), *level.shape[1:]), np.float16) for level in levels]
-            for into, level in zip(found, levels, strict=True):
-                into[first:first + count] = level
-                release(into)
             release(images)
-        return [torch.from_numpy(level) for level in found]
+            with reproducible(self.device):
+                return [m[:count].half().cpu().numpy() for m in network.backbone(part)]
+
+        parts = map(levels, range(0, len(images), chunk))
+        return [torch.from_numpy(level) for level in collect_several(parts, len(images))]
 
     def targets(self, labels: Boxes) -> Targets:
         """Training targets of boxes, in pixels of the upscaled images."""

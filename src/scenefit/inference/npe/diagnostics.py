@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from scenefit.inference.npe.matching import Known, Predictions, match_objects, single_targets, sure, thresholds
-from scenefit.inference.npe.statistics import within
+from scenefit.inference.npe.statistics import variance_within
 from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
 from scenefit.scenes.attributes import Key
@@ -80,7 +80,7 @@ def _of_object(one: ObjectAttribute, predicted: Floats, truth: Floats, part: NDA
 
 def _r2(predicted: Floats, truth: Floats, part: NDArray[np.int64]) -> float:
     """Of a linear calibration of the predictions: a constant bias is corrected later."""
-    total = len(truth) * float(within(torch.from_numpy(truth), part).sum())
+    total = len(truth) * float(variance_within(torch.from_numpy(truth), part).sum())
     if len(truth) < 8 or total < 1e-9 * len(truth):
         return 0.0
     error = 0.0

@@ -39,7 +39,7 @@ from scenefit.nets.object_predictions import ObjectPredictions
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec, related_rows
 from scenefit.scenes.attributes import Key
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.values import Drawing, draw_scenes, scenes_with
+from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with, whole_ends, whole_numbers
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import Ints, SceneBatch
 
@@ -110,12 +110,11 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
     """Values of each sample [N * k] by key: normalised, or indices of options. targets: with their columns."""
     out: dict[Key, Floats] = {}
     scenes = known.scenes[0]
-    units = grammar.normalised(scenes)
+    true = learned_values(grammar, scenes)
     mixed = random.integers(0, len(known.truth), len(photo))  # the render whose residuals a sample gets
     for target, part in targets:
         a = target.attribute
-        own = by_scene(scenes, a.kind, a.choice.codes(np.asarray(scenes.tables[a.kind][a.name]))
-                       if a.form == "choice" else units[a.key])
+        own = by_scene(scenes, a.kind, true[a.key])
         there = np.isfinite(own)
         if a.key not in visible or there.sum() < MIN_PAIRS:
             continue
@@ -127,8 +126,8 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
             odds = angle_posteriors(angle_of(mine), angle_of(theirs), truth)
             out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + random.random(len(photo))) / ANGLE_BINS
         elif a.form == "integer" and not a.conditional:
-            low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-            bins = int(high - low) + 1
+            low, high = whole_ends(a)
+            bins = high - low + 1
             place = [(x[:, 0] + 1) / 2 * bins - 0.5 for x in (mine, theirs)]
             odds = count_posteriors(place[0], place[1], np.floor(truth * bins).astype(np.int64), bins)
             if np.isfinite(odds).all():
@@ -145,11 +144,7 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
 
 def _drawing(grammar: Grammar, values: Mapping[Key, Floats], count: int, seed: int) -> Drawing:
     """Scenes with the inferred attributes and counts of the image."""
-    counts = {}
-    for a in grammar.learned:
-        if a.count and a.key in values:
-            low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-            counts[a.key] = (low + np.floor(values[a.key] * (high - low + 1))).astype(np.int64)
+    counts = {a.key: whole_numbers(a, values[a.key]) for a in grammar.learned if a.count and a.key in values}
     return Drawing(seed, count, {key: value for key, value in values.items() if key not in counts}, counts)
 
 
@@ -288,6 +283,5 @@ def _in_bins(one: ObjectAttribute, values: Floats) -> Floats:
     a = one.attribute
     if a.form != "integer" or a.conditional:
         return values
-    low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-    bins = high - low + 1
-    return (np.minimum(np.floor(values * bins), bins - 1) + 0.5) / bins
+    low, high = whole_ends(a)
+    return (whole_numbers(a, values) - low + 0.5) / (high - low + 1)

@@ -10,20 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scenefit.data.label_policy import LabelPolicy
 from scenefit.inference.stages.problem import Problem, State
-from scenefit.metrics.assignment import Extents, assign
-from scenefit.nets.object_targets import ObjectSpec, rows_of_objects
+from scenefit.metrics.assignment import Extents, assign, join_extents
+from scenefit.nets.object_targets import SEEN, ObjectSpec, rows_of_objects
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import render_parts
 from scenefit.scenes.attributes import Attribute
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
-from scenefit.scenes.grammar.values import Drawing, draw_scenes, given_structure
+from scenefit.scenes.grammar.values import Drawing, draw_scenes, given_structure, learned_values
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import Ints, SceneBatch
 
-SEEN = LabelPolicy(min_visibility=0.3, box="amodal")  # as of the objects that the network is trained on
 TRIED = 32  # scenes that are drawn twice
 MIN_PLACED = 0.5  # share of the objects that the image places, of those that do not match by chance
 MIN_EXCESS = 0.05  # of matched objects, over those of another image
@@ -39,14 +37,11 @@ class Places:
     row: Ints
 
     def where(self, mask: NDArray[np.bool_]) -> "Places":
-        own = self.extents
-        return Places(Extents(own.image[mask], own.kind[mask], own.box[mask]), self.address[mask], self.row[mask])
+        return Places(self.extents.take(mask), self.address[mask], self.row[mask])
 
 
 def join_places(parts: list[Places]) -> Places:
-    own = [part.extents for part in parts]
-    extents = Extents(*(np.concatenate([getattr(each, name) for each in own]) for name in ("image", "kind", "box")))
-    return Places(extents, np.concatenate([part.address for part in parts]),
+    return Places(join_extents([part.extents for part in parts]), np.concatenate([part.address for part in parts]),
                   np.concatenate([part.row for part in parts]))
 
 
@@ -90,7 +85,7 @@ def placed_kinds(grammar: Grammar, renderer: Renderer, size: tuple[int, int], sp
     before = places_of(renderer, size, spec, scenes).extents
     same = same_image(grammar, scenes, spec.single, derive_seed(seed, "again"))
     again = places_of(renderer, size, spec, draw_scenes(grammar, same)).extents
-    other = Extents((again.image + 1) % TRIED, again.kind, again.box)
+    other = replace(again, image=(again.image + 1) % TRIED)
     own, chance = (assign(before, extents, extents.image)[0] >= 0 for extents in (again, other))
     found = []
     for code, kind in enumerate(spec.kinds):
@@ -113,13 +108,11 @@ def placed_kinds(grammar: Grammar, renderer: Renderer, size: tuple[int, int], sp
 
 def same_image(grammar: Grammar, scenes: SceneBatch, single: tuple[str, ...], seed: int) -> Drawing:
     """A drawing of the same structure and the same learned attributes of the kinds of which each scene has one node."""
-    units, values = grammar.normalised(scenes), {}
+    own, values = learned_values(grammar, scenes), {}
     for a in grammar.learned:
         if a.kind in single and not a.count:
-            table = scenes.tables[a.kind]
             values[a.key] = np.full(len(scenes), np.nan)
-            values[a.key][table.scene] = (a.choice.codes(np.asarray(table[a.name])) if a.form == "choice"
-                                          else units[a.key])
+            values[a.key][scenes.tables[a.kind].scene] = own[a.key]
     return Drawing(seed, len(scenes), values, by_node=given_structure(grammar, scenes))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.files.scratch import take_rows
 from scenefit.inference.npe.matching import Predictions
 from scenefit.inference.npe.simulate import Simulations
 from scenefit.inference.npe.statistics import (
@@ -45,15 +46,15 @@ class Predictor:
     regressions: tuple[ImageRegression, ...] = ()
     chosen: NDArray[np.int64] | None = None
 
-    def statistics(self, images: Images, known: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
+    def statistics(self, images: Images, frozen: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
         """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
         sharpness and noise; with objects, histograms and the regressor's features; and all with the backbone's maps.
-        And predictions, of the image by the regressor alone. known: maps of the images, where they are."""
+        And predictions, of the image by the regressor alone. frozen: maps of the images."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
         features = compute(self.regressor.features, images).double().numpy()
-        found = predict_objects(self.network, images, known)
+        found = predict_objects(self.network, images, frozen)
         count = count_statistics(self.spec, found)
         plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
         more = np.concatenate([plain, values, features, self.colours(images), object_statistics(self.spec, found)], 1)
@@ -77,14 +78,18 @@ class Predictor:
 
 
 def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, held: NDArray[np.int64],
-              rows: NDArray[np.int64], known: FrozenMaps | None) -> tuple[Predictor, Predictions, Predictions]:
+              rows: NDArray[np.int64], frozen: FrozenMaps | None) -> tuple[Predictor, Predictions, Predictions]:
     """With regressions on the held-out renders and some of the others [rows]. And its predictions on the photos and the
-    held-out renders. known: maps of the renders."""
+    held-out renders. frozen: maps of the renders."""
     more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
-    of_held, predicted = predictor.statistics(simulated.images[held], None if known is None else known.of(held))
+
+    def statistics(some: NDArray[np.int64]) -> tuple[tuple[Floats, ...], Predictions]:
+        return predictor.statistics(take_rows(simulated.images, some), None if frozen is None else frozen.of(some))
+
+    of_held, predicted = statistics(held)
     every, values = held, of_held
     if len(more):
-        of_more, _ = predictor.statistics(simulated.images[more], None if known is None else known.of(more))
+        of_more, _ = statistics(more)
         every, values = np.concatenate([held, more]), tuple(map(np.concatenate, zip(of_held, of_more, strict=True)))
     of_photos, photos = predictor.statistics(problem.images)
 

@@ -12,7 +12,7 @@ import numpy as np
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.attributes import Attribute, Key, reflect
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.values import Drawing, draw_scenes, scenes_with
+from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with, whole_numbers
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -43,15 +43,14 @@ def proposal(distribution: SceneDistribution, uniform: Grammar, objects: Collect
 def redrawn(grammar: Grammar, scenes: SceneBatch, keys: Collection[Key], seed: int) -> SceneBatch:
     """The same graphs, these attributes drawn uniformly within their bounds."""
     random = np.random.default_rng(seed)
-    units, values = grammar.normalised(scenes), {}
+    own, values = learned_values(grammar, scenes), {}
     for a in grammar.learned:
         n = len(scenes.tables[a.kind])
         if a.key in keys:
             values[a.key] = (random.integers(0, len(a.choice.options), n).astype(float) if a.form == "choice"
                              else random.random(n))
         elif not a.count and n:  # as it is: `decode` would draw it from the prior
-            values[a.key] = (a.choice.codes(np.asarray(scenes.tables[a.kind][a.name])).astype(float)
-                             if a.form == "choice" else units[a.key])
+            values[a.key] = own[a.key]
     return scenes_with(grammar, scenes, values)
 
 
@@ -59,40 +58,33 @@ def recounted(grammar: Grammar, scenes: SceneBatch, error: Mapping[Key, float], 
     """The same images with other counts of the root's children, where their predictions err by more than the counts
     differ; objects that are added have the values of others. The scenes as they are where other counts or rules are
     learned, which may hang together with these."""
-    random, units, root = np.random.default_rng(seed), grammar.normalised(scenes), grammar.start
+    random, own, root = np.random.default_rng(seed), learned_values(grammar, scenes), grammar.start
     counts = [a for a in grammar.learned if a.count]
     structured = any(a.kind != root for a in counts) or any(rule.learned for rule in grammar.rules)
-    moved = {a.key: error[a.key] for a in counts if error.get(a.key, 0.0) > _spread(a, units[a.key])}
+    moved = {a.key: error[a.key] for a in counts if error.get(a.key, 0.0) > _spread(a, own[a.key])}
     if structured or not moved:
         return scenes
     by_scene = {}
     for a in counts:
-        low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-        own = reflect(units[a.key] + random.standard_normal(len(scenes)) * moved.get(a.key, 0.0))
-        by_scene[a.key] = (low + np.minimum(np.floor(own * (high - low + 1)), high - low)).astype(np.int64)
+        noise = random.standard_normal(len(scenes)) * moved.get(a.key, 0.0)
+        by_scene[a.key] = whole_numbers(a, reflect(own[a.key] + noise))
     drawn = draw_scenes(grammar, Drawing(derive_seed(seed, "scenes"), len(scenes), {}, by_scene))
-    values = {}
     rows = {kind: np.arange(len(scenes)) if kind == root else
             random.integers(0, max(len(scenes.tables[kind]), 1), len(drawn.tables[kind])) for kind in grammar.kinds}
-    for a in grammar.learned:
-        table = scenes.tables[a.kind]
-        if not a.count and len(table):
-            own = a.choice.codes(np.asarray(table[a.name])).astype(float) if a.form == "choice" else units[a.key]
-            values[a.key] = own[rows[a.kind]]
-    return scenes_with(grammar, drawn, values)
+    return scenes_with(grammar, drawn, {a.key: own[a.key][rows[a.kind]] for a in grammar.learned
+                                        if not a.count and len(scenes.tables[a.kind])})
 
 
 def widened(grammar: Grammar, scenes: SceneBatch, error: Mapping[Key, float], seed: int) -> SceneBatch:
     """The same graphs, their attributes spread about twice as wide, and at least by the error of their predictions."""
-    random, units, values = np.random.default_rng(seed), grammar.normalised(scenes), {}
+    random, units, values = np.random.default_rng(seed), learned_values(grammar, scenes), {}
     for a in grammar.learned:
         n = len(scenes.tables[a.kind])
         if a.count or n == 0:
             continue
         if a.form == "choice":
-            own = a.choice.codes(np.asarray(scenes.tables[a.kind][a.name]))
             other = random.integers(0, len(a.choice.options), n)
-            values[a.key] = np.where(random.random(n) < MIXED, other, own).astype(float)
+            values[a.key] = np.where(random.random(n) < MIXED, other, units[a.key]).astype(float)
         else:
             spread = max(MIN_SPREAD, error.get(a.key, 0.0), _spread(a, units[a.key]))
             noise = random.standard_normal(n) * spread

@@ -14,12 +14,11 @@ from PIL import Image
 
 from scenefit.data.frames import Frames
 from scenefit.inference.npe.posterior import PosteriorSamples
-from scenefit.inference.npe.simulate import SEEN
 from scenefit.inference.stages.problem import Problem
-from scenefit.nets.object_targets import rows_of_objects
+from scenefit.nets.object_targets import SEEN, rows_of_objects
 from scenefit.renderers.batches import render_parts
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.values import scenes_with
+from scenefit.scenes.grammar.values import learned_values, scenes_with
 from scenefit.scenes.scene import SceneBatch
 
 Floats = NDArray[np.float64]
@@ -106,12 +105,11 @@ def placed(grammar: Grammar, scenes: SceneBatch, box: Mapping[str, Floats], line
                 columns.setdefault(kind, {})[line.name] = np.rint(value).astype(before.dtype) if whole else value
     if not columns:
         return scenes
-    units, known = grammar.normalised(scenes), {a.key: a for a in grammar.learned if not a.count}
-    values = {key: units[key] if a.form != "choice" else a.choice.codes(np.asarray(scenes.tables[a.kind][a.name]))
-              for key, a in known.items() if a.name not in columns.get(a.kind, {})}
+    own = learned_values(grammar, scenes)
+    values = {a.key: own[a.key] for a in grammar.learned if not a.count and a.name not in columns.get(a.kind, {})}
     moved = scenes.with_columns(columns)
     # Attributes that depend on the place are drawn anew, learned ones with the values that they had.
-    return scenes_with(grammar, moved, {key: np.asarray(value, float) for key, value in values.items()})
+    return scenes_with(grammar, moved, values)
 
 
 def reduced(images: Images) -> Images:

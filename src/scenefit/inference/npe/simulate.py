@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 
 from scenefit.data.corruptions import add_texture, corrupt
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.scratch import release, scratch_array
 from scenefit.inference.stages.problem import Problem
 from scenefit.nets.attribute_regressor import regression_targets
 from scenefit.nets.centre_network import Targets, class_weights
 from scenefit.nets.object_network import ObjectTargets
-from scenefit.nets.object_targets import ObjectSpec, TrueObjects, rows_of_objects, true_values
+from scenefit.nets.object_targets import SEEN, ObjectSpec, TrueObjects, rows_of_objects, true_values
 from scenefit.renderers.batches import render_parts
 from scenefit.scenes.scene import SceneBatch
-
-SEEN = LabelPolicy(min_visibility=0.3, box="amodal")  # of an object, to be trained on; less of one is background
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ class ImageRegression:
         return (x @ self.weight + self.mean).numpy()
 
 
-def within(values: Tensor, part: NDArray[np.int64]) -> Tensor:
+def variance_within(values: Tensor, part: NDArray[np.int64]) -> Tensor:
     """Variance [R] of values [n, R] within the parts [n] of a proposal."""
     code = torch.from_numpy(part)
     apart = torch.stack([values[code == k].var(0, correction=0) * (code == k).sum() for k in code.unique()])
@@ -118,7 +118,7 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
         weights.append(scaled.T @ own)
     loss, best = torch.stack(losses).min(0)
     weight = torch.stack(weights)[best, :, torch.arange(y.shape[1])].T
-    r2 = 1 - loss / within(y[kept_out], part[held]).clamp(min=1e-12)
+    r2 = 1 - loss / variance_within(y[kept_out], part[held]).clamp(min=1e-12)
     return ImageRegression(centre, scale, used, weight, mean - middle @ weight, r2)
 
 

@@ -10,7 +10,6 @@ Legend: S scenes; n nodes of a kind; A alternatives; V renders.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,15 @@ from numpy.typing import NDArray
 from scenefit.inference.npe.cases import Case, Derived
 from scenefit.inference.npe.places import TRIED, Placed, Places, image_attributes, join_places, places_of
 from scenefit.inference.stages.problem import Problem
-from scenefit.metrics.assignment import Extents, assign, log_likelihood
+from scenefit.metrics.assignment import assign, join_extents, log_likelihood
 from scenefit.metrics.prediction_correction import choice_posteriors, count_posteriors, draw_rows
+from scenefit.nets.graph_encoding import ancestor_kinds
 from scenefit.nets.object_targets import ObjectSpec, related_rows
 from scenefit.scenes.attributes import Attribute, Key, View
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.derivation import node_groups
 from scenefit.scenes.grammar.rules import RULE, rule_choice
-from scenefit.scenes.grammar.values import draw_scenes, given_structure
+from scenefit.scenes.grammar.values import draw_scenes, given_structure, learned_values, whole_ends
 from scenefit.scenes.scene import Ints, SceneBatch
 
 Floats = NDArray[np.float64]
@@ -44,13 +44,14 @@ class Unknown:
 
 def unknowns(grammar: Grammar, spec: ObjectSpec, placed: Sequence[str]) -> tuple[Unknown, ...]:
     """Those that the places of children tell, from the root down. Kinds that lead back to themselves are left out."""
-    below = {kind: _below(grammar, kind) for kind in grammar.kinds}
+    below = _below(grammar)
     found = []
     for kind in sorted(grammar.kinds, key=lambda kind: sum(kind in some for some in below.values())):
         if kind in (*spec.single, *spec.kinds) or kind in below[kind]:
             continue
         if kind in grammar.learned_heads:
-            children = [_leads_to(grammar, below, rule.children) & set(placed) for rule in grammar.rules_of(kind)]
+            children = [set(rule.child_kinds).union(*(below[child] for child in rule.child_kinds)) & set(placed)
+                        for rule in grammar.rules_of(kind)]
             if any(children):
                 found.append(Unknown(rule_choice(grammar, kind), tuple(map(frozenset, children))))
         for a in grammar.attributes[kind].values():
@@ -111,10 +112,8 @@ class Structure:
         predicted = np.array([a.key in photos.drawing.values and a.form != "choice" for a in self.placed.moving])
         off = _difference(units[len(photos.image):], true, circular)
         weight = predicted / np.maximum((off**2).mean(0), 1e-6)
-        extents = [replace(places.extents, image=places.extents.image + first)
-                   for (_, places), first in zip(drawn, (0, len(photos.image)), strict=True)]
-        places = Extents(*(np.concatenate([getattr(part, name) for part in extents])
-                           for name in ("image", "kind", "box")))
+        places = join_extents([replace(places.extents, image=places.extents.image + first)
+                               for (_, places), first in zip(drawn, (0, len(photos.image)), strict=True)])
         out, first = [], 0
         for case in (photos, known):
             own = units[first:first + len(case.image)]
@@ -138,15 +137,16 @@ class Structure:
             at = np.minimum(np.searchsorted(address, table.address), max(len(address) - 1, 0))
             there = np.flatnonzero(address[at] == table.address) if len(address) else np.zeros(0, np.int64)
             rows = first[at[there]] if len(there) else there
-            extents = Extents(case.image[table.scene[there]], own.extents.kind[rows], own.extents.box[rows])
+            extents = replace(own.extents.take(rows), image=case.image[table.scene[there]])
             out[kind] = np.full(len(table), -1)
             out[kind][there] = assign(case.found, extents, table.scene[there])[0]
         return out
 
     def drawn(self, case: Case, given: Mapping[Key, int]) -> tuple[SceneBatch, Places]:
         """Scenes all of whose nodes have these rules or counts, and the places of their objects."""
-        below = set().union(*(_below(self.grammar, kind) for kind, _ in given))
-        by_node = {key: own for key, own in case.drawing.by_node.items() if key[0] not in below} | dict(given)
+        below = _below(self.grammar)
+        under = set().union(*(below[kind] for kind, _ in given))
+        by_node = {key: own for key, own in case.drawing.by_node.items() if key[0] not in under} | dict(given)
         scenes = draw_scenes(self.grammar, replace(case.drawing, by_node=by_node))
         return scenes, self.places(scenes)
 
@@ -203,7 +203,7 @@ def _chosen(structure: Structure, one: Unknown, case: Case) -> tuple[Ints, list[
             every.append(places)
             n = len(scenes.tables[one.attribute.kind])
     joined, owner, rule = join_places([p[0] for p in parts]), *(np.concatenate([p[i] for p in parts]) for i in (1, 2))
-    extents = Extents(case.image[joined.extents.image], joined.extents.kind, joined.extents.box)
+    extents = replace(joined.extents, image=case.image[joined.extents.image])
     rows, distance = assign(case.found, extents, joined.extents.image)
     score, count = np.zeros((n, len(one.children))), np.zeros((n, len(one.children)))
     np.add.at(score, (owner, rule), np.where(rows >= 0, 1 - distance / 2, -MISSING))
@@ -212,23 +212,18 @@ def _chosen(structure: Structure, one: Unknown, case: Case) -> tuple[Ints, list[
     return np.where(count.any(1), best, -1), every
 
 
-def _ends(one: Unknown) -> tuple[int, int]:
-    """The least and the greatest count."""
-    low, high = one.attribute.bounds or one.attribute.prior.bounds  # type: ignore[union-attr]
-    return int(low), int(high)
-
-
 def _most(one: Unknown) -> int:
     """The rule, or count, of the most children."""
-    return int(np.argmax([len(some) for some in one.children])) if one.attribute.name == RULE else _ends(one)[1]
+    if one.attribute.name == RULE:
+        return int(np.argmax([len(some) for some in one.children]))
+    return whole_ends(one.attribute)[1]
 
 
 def _units(grammar: Grammar, attributes: Sequence[Attribute], scenes: SceneBatch) -> Floats:
     """Normalised values, or numbers of options, of attributes of which each scene has one [S, A]."""
-    units, out = grammar.normalised(scenes), np.full((len(scenes), len(attributes)), 0.5)
+    own, out = learned_values(grammar, scenes), np.full((len(scenes), len(attributes)), 0.5)
     for column, a in enumerate(attributes):
-        table = scenes.tables[a.kind]
-        out[table.scene, column] = a.choice.codes(np.asarray(table[a.name])) if a.form == "choice" else units[a.key]
+        out[scenes.tables[a.kind].scene, column] = own[a.key]
     return out
 
 
@@ -249,7 +244,7 @@ def _numbers(scenes: SceneBatch, kind: str) -> Ints:
 def _counts(structure: Structure, one: Unknown, photos: Case, known: Case, truth: SceneBatch,
             random: np.random.Generator) -> tuple[Ints | None, list[Places]]:
     """The count of each node [n], None where photos do not tell, and the places of all children that it may have."""
-    low, high = _ends(one)
+    low, high = whole_ends(one.attribute)
     (mine, drawn), (theirs, _) = _counted(structure, one, photos, high), _counted(structure, one, known, high)
     true = np.asarray(truth.tables[one.attribute.kind][one.attribute.name]) - low
     seen, known_seen = np.isfinite(mine), np.isfinite(theirs)
@@ -267,27 +262,14 @@ def _counted(structure: Structure, one: Unknown, case: Case, most: int) -> tuple
     """Of each node [n], how many children are there; NaN where none would be seen."""
     scenes, places = structure.drawn(case, {one.attribute.key: most})
     own, owner = structure.owners(one, scenes, places, one.children[0])
-    extents = Extents(case.image[own.extents.image], own.extents.kind, own.extents.box)
+    extents = replace(own.extents, image=case.image[own.extents.image])
     rows, _ = assign(case.found, extents, own.extents.image)
     n = len(scenes.tables[one.attribute.kind])
     there = np.bincount(owner[rows >= 0], minlength=n).astype(float)
     return np.where(np.bincount(owner, minlength=n) > 0, there, np.nan), [places]
 
 
-def _children(grammar: Grammar, kind: str) -> list[str]:
-    return list(dict.fromkeys(child if isinstance(child, str) else child.child
-                              for rule in grammar.rules_of(kind) for child in rule.children))
-
-
-def _below(grammar: Grammar, kind: str) -> set[str]:
-    found: set[str] = set()
-    level = {kind}
-    while level:
-        level = {child for k in level for child in _children(grammar, k)} - found
-        found |= level
-    return found
-
-
-def _leads_to(grammar: Grammar, below: Mapping[str, set[str]], children: Sequence[Any]) -> set[str]:
-    direct = {child if isinstance(child, str) else child.child for child in children}
-    return direct.union(*(below[child] for child in direct))
+def _below(grammar: Grammar) -> dict[str, set[str]]:
+    """The kinds that can be below each kind."""
+    above = ancestor_kinds(grammar)
+    return {kind: {other for other in grammar.kinds if kind in above[other]} for kind in grammar.kinds}

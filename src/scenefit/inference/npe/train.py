@@ -45,9 +45,9 @@ def steps_of(steps: int, side: tuple[int, int]) -> int:
 
 
 def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
-                  rate: float, known: FrozenMaps | None = None) -> None:
-    """Train in place, on these images [n] of the simulations. steps: see `steps_of`.  known: the maps of all
-    simulations, where they are."""
+                  rate: float, frozen: FrozenMaps | None = None) -> None:
+    """Train in place, on these images [n] of the simulations. steps: see `steps_of`.  frozen: the maps of all
+    simulations, if they were computed before."""
     side, device = crop_side(simulations), network.last.weight.device
     steps = steps_of(steps, side)
     random = np.random.default_rng(derive_seed(seed, "crops"))
@@ -58,12 +58,12 @@ def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDAr
         for _, batch in zip(range(steps), batches, strict=False):
             rows = images[batch.numpy()]
             place, targets = crops(simulations, network.spec, rows, side, random,
-                                   1 if known is None else known.strides[-1])
+                                   1 if frozen is None else frozen.strides[-1])
             corner = place[:, :2].long().numpy()
-            if known is None:
+            if frozen is None:
                 maps = network.maps(crop_pixels(simulations.images, rows, corner, side).to(device))
             else:
-                maps = [level.to(device) for level in known.crops(rows, corner, side)]
+                maps = [level.to(device) for level in frozen.crops(rows, corner, side)]
             yield posterior_loss(network, maps, place.to(device), targets.to(device))
 
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -21,6 +21,7 @@ from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.quantile_offsets import KNOTS, MASS, prior_at_knots
 from scenefit.nets.scene_distribution import SIGMA_FLOOR, SIGMA_START, SceneDistribution
 from scenefit.scenes.attributes import Attribute
+from scenefit.scenes.grammar.values import whole_ends
 from scenefit.scenes.scene import SceneBatch
 
 CLOSE = 0.5  # length of a mean direction; a normal spread of 67 degrees has it
@@ -159,8 +160,8 @@ def _match_count(distribution: SceneDistribution, a: Attribute, scenes: SceneBat
 
 def _bins(a: Attribute) -> int:
     """How many values a whole number may take."""
-    low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-    return int(high - low) + 1
+    low, high = whole_ends(a)
+    return high - low + 1
 
 
 def _spread(predicted: np.ndarray) -> float:

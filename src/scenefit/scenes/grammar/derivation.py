@@ -79,6 +79,11 @@ class Rule:
             raise ValueError(f"rule {self}: its weight must be a finite number >= 0, got "
                              f"{brief(self.weight)}{fix}")
 
+    @property
+    def child_kinds(self) -> tuple[str, ...]:
+        """The kinds of the children, those of repeats too."""
+        return tuple(child if isinstance(child, str) else child.child for child in self.children)
+
     def __str__(self) -> str:
         return f"{self.head} -> [{', '.join(str(child) for child in self.children)}]"
 

@@ -64,8 +64,7 @@ def _widen(grammar: Grammar, rule: Rule, changed: Callable[[Attribute], Any]) ->
 
 def _recursive(grammar: Grammar) -> set[str]:
     """Kinds that may lead back to themselves."""
-    below = {kind: {child if isinstance(child, str) else child.child
-                    for rule in grammar.rules_of(kind) for child in rule.children} for kind in grammar.kinds}
+    below = {kind: {child for rule in grammar.rules_of(kind) for child in rule.child_kinds} for kind in grammar.kinds}
     for _ in grammar.kinds:
         below = {kind: some.union(*(below[child] for child in some)) for kind, some in below.items()}
     return {kind for kind, some in below.items() if kind in some}

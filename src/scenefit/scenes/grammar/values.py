@@ -18,6 +18,28 @@ from scenefit.scenes.scene import Ints, SceneBatch
 Floats = NDArray[np.float64]
 
 
+def learned_values(grammar: Grammar, scenes: SceneBatch) -> dict[Key, Floats]:
+    """The values of all learned attributes as `scenes_with` takes them [n], counts among them."""
+    units, out = grammar.normalised(scenes), {}
+    for a in grammar.learned:
+        column = np.asarray(scenes.tables[a.kind][a.name])
+        out[a.key] = (units[a.key] if a.form != "choice" else
+                      a.choice.codes(column).astype(float) if len(column) else np.zeros(0))
+    return out
+
+
+def whole_ends(a: Attribute) -> tuple[int, int]:
+    """The least and the greatest value of a whole number that has no conditional prior."""
+    low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
+    return int(low), int(high)
+
+
+def whole_numbers(a: Attribute, units: Floats) -> Ints:
+    """Values of a whole number from normalised ones [n]."""
+    low, high = whole_ends(a)
+    return low + np.minimum(np.floor(units * (high - low + 1)), high - low).astype(np.int64)
+
+
 def scenes_with(grammar: Grammar, scenes: SceneBatch, values: Mapping[Key, Floats]) -> SceneBatch:
     """The same graphs with these values: of numbers, integers and angles normalised to 0..1 [n], of choices the indices
     of options [n]; NaN keeps the prior's. Attributes that depend on others are evaluated again."""
