@@ -11,13 +11,15 @@ from scipy import special, stats
 
 Floats = NDArray[np.float64]
 LEVELS = np.linspace(0.0, 1.0, 42)[1:-1]  # quantiles that are compared
-MIN_SLOPE = 0.25  # a predicted count that depends less than this on the truth is not inverted
+MIN_SLOPE = 0.25  # of predicted counts by true ones: flatter ones are not inverted
 FLAT_SLOPE = 0.35  # flatter predictions move the truth less and less: else errors are magnified
 SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
 COUNT_NOISE = 0.02  # variance of true counts, likewise
 MIN_COUNT_VARIANCE = 0.25  # of true counts, from which their slope and how errors grow with them can be told
-ANGLE_BINS = 72
+ANGLE_BINS = 180
+SMOOTH = 0.9  # width of the kernel that smooths errors of angles, in standard deviations of n**0.2 errors
 EM_STEPS = 30  # of expectation and maximisation: more would fit the noise of single photos
+ANGLE_STEPS = 100  # likewise; photos whose angles are all alike take more
 FLAT = 0.02  # share of a flat distribution mixed into estimates of errors
 TOWARDS_ALL = 20  # nodes
 MIN_SHARE = 0.01  # of a choice's option: an option that is not predicted may still occur
@@ -64,11 +66,11 @@ def sample_numbers(photos: Floats, quantiles: Floats, correlation: float, normal
 
 def count_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64], bins: int) -> Floats:
     """Of each photo, the probabilities of each count [N, B], by expectation and maximisation under label shift (Saerens
-    et al. 2002); predictions are modelled as a line of the true count with a normal error that grows with it."""
+    et al. 2002); predictions are modelled as a line of the true count with a normal error that grows with it. Where the
+    line is flat, the maximum would magnify whatever photos differ in: it is one step from the counts of q there."""
     count, spread = np.arange(bins), float(truth.var())
     slope = float(np.mean((truth - truth.mean()) * renders) + COUNT_NOISE) / (spread + COUNT_NOISE)
-    if spread > MIN_COUNT_VARIANCE and slope < MIN_SLOPE:
-        return np.full((len(photos), bins), np.nan)
+    slope = max(slope, 0.0)
     offset = renders.mean() - slope * truth.mean()
     error = (renders - offset - slope * truth) ** 2
     design = np.stack([np.ones(len(truth)), truth], 1).astype(float)
@@ -78,13 +80,16 @@ def count_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64], 
     least = max(0.15**2, 0.25 * float(error.mean()))
     scale = np.sqrt(np.maximum(lean[0] + lean[1] * count, least))
     likely = np.exp(-(((photos[:, None] - offset - slope * count) / scale) ** 2) / 2) / scale + 1e-12
+    if spread > MIN_COUNT_VARIANCE and slope < MIN_SLOPE:
+        before = np.bincount(truth, minlength=bins) + 0.5 / bins
+        return _maximise(likely, before / before.sum(), steps=0)
     return _maximise(likely, np.full(bins, 1 / bins))
 
 
-def _maximise(likely: Floats, share: Floats, group: NDArray[np.int64] | None = None) -> Floats:
+def _maximise(likely: Floats, share: Floats, group: NDArray[np.int64] | None = None, steps: int = EM_STEPS) -> Floats:
     """Posteriors [n, B] of a mixture's components with these likelihoods [n, B], its shares the most likely ones.
     group [n]: each has shares of its own, drawn towards those of all as if `TOWARDS_ALL` more were distributed so."""
-    for _ in range(EM_STEPS):
+    for _ in range(steps):
         part = share * likely
         part = part / part.sum(axis=1, keepdims=True)
         share = part.mean(axis=0)
@@ -98,15 +103,18 @@ def _maximise(likely: Floats, share: Floats, group: NDArray[np.int64] | None = N
 def angle_posteriors(photos: Floats, renders: Floats, truth: Floats) -> Floats:
     """Of each predicted angle [m], in turns, the probabilities of each bin of the true angle [m, B]: deconvolution by
     expectation and maximisation with the errors of predictions [v] on renders."""
-    error = np.histogram((renders - truth + 0.5) % 1.0, ANGLE_BINS, (0, 1))[0] + 1e-9
-    near = np.exp(-(np.minimum(np.arange(ANGLE_BINS), ANGLE_BINS - np.arange(ANGLE_BINS)) ** 2) / 2.0)
+    away = (renders - truth + 0.5) % 1.0
+    error = np.histogram(away, ANGLE_BINS, (0, 1))[0] + 1e-9
+    middle, spread = np.median(np.abs(away - 0.5)) / 0.6745, len(away) ** -0.2  # robust: some angles are turned by half
+    width = max(SMOOTH * middle * spread * ANGLE_BINS, 0.5)  # of the kernel, in bins (Silverman's rule)
+    near = np.exp(-((np.minimum(np.arange(ANGLE_BINS), ANGLE_BINS - np.arange(ANGLE_BINS)) / width) ** 2) / 2)
     kernel = np.fft.irfft(np.fft.rfft(error / error.sum()) * np.fft.rfft(near / near.sum()), ANGLE_BINS)
     kernel = (1 - FLAT) * np.maximum(kernel, 0) / np.maximum(kernel, 0).sum() + FLAT / ANGLE_BINS
     bins = (np.arange(ANGLE_BINS) + 0.5) / ANGLE_BINS
     at = ((photos[:, None] - bins + 0.5) % 1.0) * ANGLE_BINS - 0.5
     low = np.floor(at).astype(int)
     likely = (1 - (at - low)) * kernel[low % ANGLE_BINS] + (at - low) * kernel[(low + 1) % ANGLE_BINS]
-    return _maximise(likely, np.full(ANGLE_BINS, 1 / ANGLE_BINS))
+    return _maximise(likely, np.full(ANGLE_BINS, 1 / ANGLE_BINS), steps=ANGLE_STEPS)
 
 
 def angle_of(outputs: Floats) -> Floats:
