@@ -15,7 +15,7 @@ from toys import UnreadableLabels
 from scenefit.data.frames import Frame
 from scenefit.data.photos import as_photos
 from scenefit.inference.fit import fit_steps
-from scenefit.inference.npe import diagnostics, method, predictor, train, update
+from scenefit.inference.npe import diagnostics, infer, method, predictor, train, update
 from scenefit.inference.npe.method import Npe, spec_of
 from scenefit.inference.npe.simulate import simulate
 from scenefit.inference.settings import Settings
@@ -78,7 +78,8 @@ def tiny(monkeypatch):
     monkeypatch.setattr(diagnostics, "MIN_OBJECTS", 2)
     monkeypatch.setattr(method, "COMPARED", 24)
     monkeypatch.setattr(method, "COMPARED_SMALL", 24)
-    monkeypatch.setattr(method, "MIN_R2", -np.inf)  # whatever was learned is used
+    for module in (method, infer):
+        monkeypatch.setattr(module, "MIN_R2", -np.inf)  # whatever was learned is used
     monkeypatch.setattr(update, "fit_distribution", partial(fit_distribution, steps=2))
     return Settings(Npe(2, 64, 3, 2), Regressor(epochs=1), validation_renders=32)
 

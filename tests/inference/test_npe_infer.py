@@ -285,3 +285,17 @@ def test_nodes_get_the_objects_of_their_own_photo_the_surest_first():
     assert 0 <= chosen[scene == 2][0] < 4  # of any photo
     several = assigned(np.zeros(200, int), np.array([1]), replace(found), np.random.default_rng(0))
     assert set(several) == {0, 1, 2, 3}
+
+
+def test_what_an_earlier_round_inferred_stays_where_a_later_one_is_blind():
+    scenes, visible = TRUTH.sample(3, N), dict.fromkeys(ALL, 0.05)
+    known = Known([scenes], regression_targets(PRIOR, TARGETS, scenes).double().numpy(), World().truth(scenes))
+    photos = World().predict(uniform_randomisation(PRIOR).sample(9, N), 5)  # far away, but nothing says how far
+    found = infer(PRIOR, TARGETS, SPEC, photos, World().predict(scenes, 6), known, visible, 4, 0)
+    assert found.inferred == set(ALL)
+    for kind, name in ALL:
+        before, after = scenes.tables[kind][name], found.scenes.tables[kind][name]
+        if before.dtype.kind == "U":
+            assert all(abs(np.mean(after == option) - np.mean(before == option)) < 0.1 for option in set(before))
+        else:
+            assert abs(after.mean() - before.mean()) < 0.25 * before.std() and 0.8 < after.std() / before.std() < 1.25

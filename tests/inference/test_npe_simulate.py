@@ -69,7 +69,7 @@ def test_values_of_objects_belong_to_their_boxes_in_any_chunks(monkeypatch):
 
 def test_objects_that_can_hardly_be_seen_are_background():
     """Two discs at one place: the lower one has no visible pixel."""
-    grammar = Grammar("image", {"image": {"shade": learned(Uniform(0, 1))},
+    grammar = Grammar("image", {"image": {"shade": learned(Uniform(0.2, 0.4))},
                                 "disc": {"x": 20.0, "y": 20.0, "radius": 6.0}}, [Rule("image", ["disc", "disc"])])
     own = problem(grammar, Shapes(SIZE, {"disc": {}}))
     found = simulate(own, object_spec(grammar, ["disc"], ["image"]), [grammar.sample(0, 6)], 0).objects
@@ -242,19 +242,19 @@ def narrow() -> SceneDistribution:
 def test_a_proposal_lies_near_the_distribution_mixed_and_uniform():
     distribution, uniform = narrow(), uniform_randomisation(NESTED)
     near, mixed, wide = proposal(distribution, uniform, {"car"}, {}, 400, 3)
-    assert (len(near), len(mixed), len(wide)) == (200, 100, 100)
+    assert (len(near), len(mixed), len(wide)) == (260, 100, 40)
     units = [NESTED.normalised(scenes) for scenes in (near, mixed, wide)]
     for key, sd in ((("road", "width"), 0.02), (("lane", "offset"), 0.02)):
         own = distribution.grammar.normalised(distribution.sample(5, 400))[key]
         assert own.std() < 0.03
         assert abs(units[0][key].mean() - own.mean()) < 0.02 and 0.03 < units[0][key].std() < 0.06  # widened
         assert abs(units[1][key].mean() - own.mean()) < 0.02 and units[1][key].std() < own.std() + sd  # as it is
-        assert abs(units[2][key].std() - 12**-0.5) < 0.04  # the prior
+        assert abs(units[2][key].std() - 12**-0.5) < 0.08  # the prior
     side = [unit["car", "side"] for unit in units]  # of objects
     assert side[0].std() < 0.06 and abs(side[1].std() - 12**-0.5) < 0.04
     night = [np.mean(scenes.tables["road"]["light"] == "night") for scenes in (near, mixed, wide)]
     assert abs(night[0] - (1 - MIXED * 2 / 3)) < 0.08 and night[1] > 0.97 and night[2] < 0.5
-    assert [len(part) for part in proposal(distribution, uniform, (), {}, 400, 3)] == [300, 100]  # no objects
+    assert [len(part) for part in proposal(distribution, uniform, (), {}, 400, 3)] == [360, 40]  # no objects
 
 
 @pytest.mark.parametrize("change", [

@@ -22,11 +22,11 @@ def drawn(count, seed, shift=0.0):
                      np.full(count, 3.0)], 1), z
 
 
-def fitted(photos, truth=None, statistics=None, near=N // 2):
+def fitted(photos, truth=None, statistics=None, near=True):
     x, z = drawn(N, 0)
     return fit_image_regression(x if statistics is None else statistics,
                                 torch.from_numpy(z if truth is None else truth), HELD, photos,
-                                (np.arange(N) >= near).astype(int))
+                                (np.arange(N) >= N // 2).astype(int), near)
 
 
 def test_weights_and_r2_are_those_of_linear_regression():
@@ -47,8 +47,15 @@ def test_a_statistic_in_which_photos_lie_outside_of_the_renders_loses_its_weight
     assert abs(found.weight[1, 0]) < 0.02 * found.weight[0, 0]
     assert found.r2.numpy() == pytest.approx([ONE, WEAK], abs=0.04), "the other statistics keep theirs"
     assert np.abs((found(photos) - truth).mean(0)).max() < 0.2
-    trusting = fitted(photos, near=0)  # none of the renders is meant to be like the photos
-    assert trusting.r2[0] == pytest.approx(BOTH, abs=0.04) and (trusting(photos) - truth).mean(0)[0] > 1
+    assert np.abs((fitted(photos, near=False)(photos) - truth).mean(0)).max() < 0.3, "far outside, near or not"
+
+
+def test_before_renders_are_near_photos_may_lie_anywhere_in_their_range():
+    photos, truth = drawn(200, 1, shift=2.0)
+    assert fitted(photos).r2[0] < BOTH - 0.05
+    trusting = fitted(photos, near=False)
+    assert trusting.r2[0] == pytest.approx(BOTH, abs=0.04)
+    assert (trusting(photos) - truth).mean(0)[0] == pytest.approx(2 / 2.25, abs=0.1)
 
 
 def test_which_part_of_the_proposal_a_render_is_of_tells_no_attribute():
@@ -56,7 +63,7 @@ def test_which_part_of_the_proposal_a_render_is_of_tells_no_attribute():
     part = np.arange(N) % 2
     _, z = drawn(N, 0)
     z[part == 0] = 5 + 0.1 * z[part == 0]
-    told = fit_image_regression(part[:, None] + 0.0, torch.from_numpy(z), HELD, np.zeros((100, 1)), part)
+    told = fit_image_regression(part[:, None] + 0.0, torch.from_numpy(z), HELD, np.zeros((100, 1)), part, True)
     assert np.abs(told.r2.numpy()).max() < 0.05
     assert float(variance_within(torch.from_numpy(z), part)[0]) == pytest.approx((1 + 0.01) / 2, rel=0.05)
 
@@ -72,7 +79,7 @@ def test_r2_is_that_of_held_out_renders():
 def test_more_statistics_than_renders_tell_nothing_if_they_are_noise():
     random, rows = np.random.default_rng(2), 200
     found = fit_image_regression(random.normal(size=(rows, 900)), torch.from_numpy(random.normal(size=(rows, 3))),
-                                 np.arange(rows) % 2 == 0, random.normal(size=(50, 900)), np.zeros(rows, int))
+                                 np.arange(rows) % 2 == 0, random.normal(size=(50, 900)), np.zeros(rows, int), False)
     assert found.r2.max() < 0.1
 
 

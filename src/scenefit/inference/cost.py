@@ -111,19 +111,23 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     found: list[Simulations] = []
     simulated = _timed(lambda: found.append(simulate(problem, spec, [scenes], seed))) / count
     training, mapped, predicting = _networks(problem, spec, found[0])
-    trained = settings.simulated(problem)
-    held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
-    regressed = min(max(REGRESSED, held_out), trained) if spec.kinds else held_out
-    predicted = [len(problem.images), regressed, *[npe.compared(spec, trained)] * npe.CORRECTIONS]
-    chunks = sum(-(-images // at_once) for images in predicted)
-    attributes = len(spec.attributes) + sum(target.single for target in problem.targets)
-    a_round = (trained + npe.CORRECTIONS * npe.compared(spec, trained)) * simulated
-    a_round += regressor.epochs * trained * training[0] + chunks * predicting
-    a_round += max(trained - regressed, 0) * mapped  # what is predicted has its maps already
-    a_round += npe.CORRECTIONS * attributes * DENSITY_SECONDS
-    steps = settings.steps * (1 + (rounds - 1) / 2)  # later rounds take half as many
+    compared, single = npe.compared(spec, settings.simulated(problem)), sum(one.single for one in problem.targets)
+
+    def a_round(trained: int, attributes: int, objects: bool) -> float:
+        held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
+        regressed = min(max(REGRESSED, held_out), trained) if spec.kinds else held_out
+        chunks = sum(-(-n // at_once) for n in [len(problem.images), regressed, *[compared] * npe.CORRECTIONS])
+        return ((trained + npe.CORRECTIONS * compared) * simulated + regressor.epochs * trained * training[0]
+                + chunks * predicting + npe.CORRECTIONS * attributes * DENSITY_SECONDS
+                + objects * max(trained - regressed, 0) * mapped)  # what is predicted has its maps already
+
+    count, of_images = settings.simulated(problem), min(settings.of_images(problem, spec), rounds)
+    of_objects = rounds - of_images
+    steps = settings.steps * (1 + (of_objects - 1) / 2) if of_objects else 0  # later rounds take half as many
     checked = 4 * problem.budget.validation_renders  # keep-best, validation, and both sets of the summary
-    return rounds * a_round + steps * training[1] + checked * (drawn + training[0])
+    return (of_images * a_round(count // 2, single, False)
+            + of_objects * a_round(count, single + len(spec.attributes), True)
+            + steps * training[1] + checked * (drawn + training[0]))
 
 
 def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tuple[tuple[float, float], float, float]:

@@ -57,10 +57,7 @@ def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8],
     for first in range(0, len(images), at_once):
         count = min(at_once, len(images) - first)
         place = torch.tensor([[0.0, 0.0, width, height]], device=device).expand(at_once, 4)
-        if frozen is None:
-            maps = network.maps(padded(images, first, at_once).to(device))
-        else:
-            maps = [level.to(device) for level in frozen.chunk(first, at_once)]
+        maps = _maps(network, images, first, at_once, frozen)
         out = network.outputs(maps, place)
         statistics.append(pooled(maps)[:count].double().cpu().numpy())
         found = decode(out[:, :kinds + 4], kinds, network.stride, MAX_OBJECTS)
@@ -70,6 +67,27 @@ def predict_objects(network: ObjectNetwork, images: NDArray[np.uint8],
             parts.append(_kept(first + row, box[row], score[row], code[row], of_peaks, (height, width)))
     image, kind, scores, boxes, outputs = (np.concatenate(column) for column in zip(*parts, strict=True))
     return ObjectPredictions(len(images), image, kind, scores, boxes, outputs, np.concatenate(statistics))
+
+
+@torch.no_grad()
+def pooled_maps(network: ObjectNetwork, images: NDArray[np.uint8],
+                frozen: FrozenMaps | None = None) -> NDArray[np.float64]:
+    """`ObjectPredictions.pooled` [N, F] of images uint8 [N, H, W, 3], where no objects are to be predicted."""
+    at_once = max(1, PIXELS // (images.shape[1] * images.shape[2]))
+    parts = []
+    for first in range(0, len(images), at_once):
+        maps = _maps(network, images, first, at_once, frozen)
+        parts.append(pooled(maps)[:len(images) - first].double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _maps(network: ObjectNetwork, images: NDArray[np.uint8], first: int, count: int,
+          frozen: FrozenMaps | None) -> list[torch.Tensor]:
+    """Maps of images from the first on, padded to so many."""
+    device = network.last.weight.device
+    if frozen is None:
+        return network.maps(padded(images, first, count).to(device))
+    return [level.to(device) for level in frozen.chunk(first, count)]
 
 
 def _kept(image: int, box: torch.Tensor, score: torch.Tensor, code: torch.Tensor, outputs: torch.Tensor,

@@ -19,7 +19,8 @@ from scenefit.scenes.grammar.values import learned_values
 from scenefit.scenes.scene import Ints, SceneBatch
 
 Floats = NDArray[np.float64]
-SEEN = LabelPolicy(min_visibility=0.3, box="amodal")  # of an object, to be trained on; less of one is background
+# Of an object, to be trained on; one that is covered, or has the colour of what is around it, is background.
+SEEN = LabelPolicy(min_visibility=0.3, min_contrast=0.03, box="amodal")
 UNIT_SPREAD = 12**0.5  # of a uniform value in 0..1: targets are scaled to standard deviation 1
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scenefit.files.json_files import CorruptFile
 from scenefit.files.tensors import read_tensors
-from scenefit.inference.npe.diagnostics import MIN_R2
+from scenefit.inference.npe.matching import MIN_R2
 from scenefit.report.content.images import check_images
 from scenefit.scenes.attributes import Attribute
 

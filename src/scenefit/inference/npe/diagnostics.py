@@ -18,7 +18,6 @@ from scenefit.scenes.attributes import Key
 from scenefit.scenes.grammar import Grammar
 
 Floats = NDArray[np.float64]
-MIN_R2 = 0.1  # an attribute that is predicted worse than this keeps its prior
 MIN_OBJECTS = 30
 PRIOR_SCENES = 512  # in which the width of the prior is measured
 

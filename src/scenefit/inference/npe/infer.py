@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scenefit.inference.npe.cases import Case, Derive, Derived
 from scenefit.inference.npe.matching import (
+    MIN_R2,
     Known,
     Predictions,
     by_scene,
@@ -55,10 +56,11 @@ def infer(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos:
           known: Known, visible: Mapping[Key, float], samples: int, seed: int, draws: int = 1,
           rows: Ints | None = None, derive: Derive | None = None) -> PosteriorSamples:
     """Posterior samples of the photos. renders: predictions on scenes of the present distribution, of one batch.
-    visible: R2 of the attributes that can be predicted; no other is inferred.  draws: of each value, of which the most
-    typical one is taken; with many and samples=1, the scenes are near the mode of each photo's posterior.  rows: of the
-    photos that get samples; all by default.  derive: finds what the places of objects tell, such as rules of nodes that
-    are no objects; without it, the only structure that is found are counts of the image."""
+    visible: R2 of the attributes that are inferred; of those below `MIN_R2` the present distribution is kept.  draws:
+    each value, of which the most typical one is taken; with many and samples=1, the scenes are near the mode of each
+    photo's posterior.  rows: of the photos that get samples; all by default.  derive: finds what the places of objects
+    tell, such as rules of nodes that are no objects; without it, the only structure that is found are counts of the
+    image."""
     random = np.random.default_rng(seed)
     photo = np.repeat(np.arange(len(photos.image)) if rows is None else rows, samples)
     values = _image_values(grammar, single_targets(spec, targets), photos.image, renders.image, known, visible,
@@ -119,7 +121,9 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
         if a.key not in visible or there.sum() < MIN_PAIRS:
             continue
         mine, theirs, truth = photos[:, part], renders[there, part], own[there]
-        if a.form == "choice":
+        if visible[a.key] < MIN_R2:
+            out[a.key] = as_before(truth, len(photo), random)
+        elif a.form == "choice":
             odds = choice_posteriors(mine, theirs, truth.astype(np.int64))
             out[a.key] = draw_rows(odds[photo], random.random(len(photo))).astype(float)
         elif a.form == "angle":
@@ -130,8 +134,7 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
             bins = high - low + 1
             place = [(x[:, 0] + 1) / 2 * bins - 0.5 for x in (mine, theirs)]
             odds = count_posteriors(place[0], place[1], np.floor(truth * bins).astype(np.int64), bins)
-            if np.isfinite(odds).all():
-                out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + 0.5) / bins
+            out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + 0.5) / bins
         else:
             gain, correlation = response(theirs[:, 0] / 2, truth)
             quantiles = match_quantiles(mine[:, 0] / 2, theirs[:, 0] / 2, truth, gain)
@@ -140,6 +143,11 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
             normal = (residual / max(residual.std(), 1e-9))[mixed]
             out[a.key] = np.clip(sample_numbers(mine[photo, 0], quantiles, correlation, normal), 0, 1)
     return out
+
+
+def as_before(truth: Floats, count: int, random: np.random.Generator) -> Floats:
+    """Values [count] of the present distribution, from those of renders [v]."""
+    return random.choice(truth, count)
 
 
 def _drawing(grammar: Grammar, values: Mapping[Key, Floats], count: int, seed: int) -> Drawing:
@@ -173,8 +181,9 @@ def _object_values(grammar: Grammar, spec: ObjectSpec, photos: ObjectPredictions
             truth = known.objects.values[real[pairs], one.column]
             if one.attribute.key in visible and np.isfinite(truth).sum() >= MIN_PAIRS:
                 matched = renders.outputs[rows[pairs], one.outputs]
-                value = _values(grammar, one, mine.outputs[:, one.outputs], theirs.outputs[:, one.outputs], matched,
-                                truth, known.scenes[0], np.repeat(chosen, draws), random)
+                value = _values(grammar, one, visible[one.attribute.key], mine.outputs[:, one.outputs],
+                                theirs.outputs[:, one.outputs], matched, truth, known.scenes[0],
+                                np.repeat(chosen, draws), random)
                 _put(out, one, scenes, typical(one.attribute.form, value.reshape(-1, draws)))
     return out, box
 
@@ -205,12 +214,14 @@ def assigned(scene: Ints, photo: Ints, found: ObjectPredictions, random: np.rand
     return out
 
 
-def _values(grammar: Grammar, one: ObjectAttribute, photos: Floats, renders: Floats, matched: Floats, truth: Floats,
-            scenes: SceneBatch, chosen: Ints, random: np.random.Generator) -> Floats:
+def _values(grammar: Grammar, one: ObjectAttribute, r2: float, photos: Floats, renders: Floats, matched: Floats,
+            truth: Floats, scenes: SceneBatch, chosen: Ints, random: np.random.Generator) -> Floats:
     """Values [n] of the chosen predictions [n] of photos [m, width]. renders [v, width]; matched, truth: those of known
     truth.  scenes: of the renders."""
     a, there = one.attribute, np.isfinite(truth)
     matched, truth = matched[there], truth[there]
+    if r2 < MIN_R2:
+        return as_before(truth, len(chosen), random)
     if a.form == "choice":
         odds = choice_posteriors(photos, matched, truth.astype(np.int64))
         return draw_rows(odds[chosen], random.random(len(chosen))).astype(float)
@@ -270,7 +281,7 @@ def _held_out_objects(grammar: Grammar, spec: ObjectSpec, photos: tuple[Predicti
             if a.key not in visible or a.form not in ("number", "integer") or not there.any():
                 continue
             chosen = np.repeat(place[rows[of_kind[there]]], DRAWS)
-            value = _values(grammar, one, mine.outputs[mine.kind == code, one.outputs],
+            value = _values(grammar, one, visible[a.key], mine.outputs[mine.kind == code, one.outputs],
                             theirs.outputs[theirs.kind == code, one.outputs],
                             theirs.outputs[other_rows[pairs], one.outputs],
                             others[1].objects.values[other_real[pairs], one.column], others[1].scenes[0], chosen,

@@ -18,6 +18,7 @@ from scenefit.scenes.scene import Ints, SceneBatch
 Floats = NDArray[np.float64]
 MIN_MATCH = 2.0  # pixels between the centres of a predicted object and the true one, and a share of its size
 MATCH_SHARE = 0.4
+MIN_R2 = 0.1  # an attribute that is predicted worse than this stays as it was, at first the prior
 
 
 @dataclass(frozen=True, eq=False)

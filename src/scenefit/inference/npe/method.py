@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.inference.npe.diagnostics import MIN_R2, calibration, object_counts, r_squared
+from scenefit.inference.npe.diagnostics import calibration, object_counts, r_squared
 from scenefit.inference.npe.infer import DRAWS, KNOWN_CASES, held_out_samples, infer
-from scenefit.inference.npe.matching import Known, Predictions
+from scenefit.inference.npe.matching import MIN_R2, Known, Predictions
 from scenefit.inference.npe.places import Placed, find_placed, known_placed, with_placed
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.predictor import Predictor, regressed
@@ -62,7 +62,7 @@ FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, ther
 DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they place objects
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
-MIN_GAIN = 0.97  # a correction that leaves more than this share of the distance of predictions ends the rounds
+MIN_GAIN = 0.97  # a round that leaves more of the distance of predictions, and infers nothing new, is the last
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,21 @@ class Npe:
 
         return (Stage(self.name, self.rounds, run, renders, 4 * (count + CORRECTIONS * compared(spec, count))),)
 
+    def of_images(self, problem: Problem, spec: ObjectSpec) -> int:
+        """How many rounds, the first ones, predict attributes of whole images alone: one, since objects are easier to
+        learn in images that are like the photos."""
+        of_image = any(a.kind in spec.single and not a.count for a in problem.grammar.learned)
+        return int(self.rounds > 1 and bool(spec.kinds) and of_image)
+
     def _round(self, problem: Problem, spec: ObjectSpec, structure: Structure | None, step: int) -> int:
         """Renders of a round at most."""
         count, shown = self.simulated(problem), len(chosen_photos(len(problem.images)))
         each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
                           for scenes in (len(problem.images) * self.scenes_each(problem), shown))
-        ends = step > 0 or self.rounds == 1  # any round but the first may be the last
-        return count + CORRECTIONS * (compared(spec, count) + each) + (N_MEASURED + shown + of_shown if ends else 0)
+        ends, each_time = step > 0 or self.rounds == 1, compared(spec, count)  # any round but the first may be the last
+        if step < self.of_images(problem, spec):
+            count, each = count // 2, 0
+        return count + CORRECTIONS * (each_time + each) + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
         """All renders until the first round has ended, and the measurements that follow. most: where it is used."""
@@ -202,22 +210,28 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
            spec: ObjectSpec, structure: Structure | None) -> State:
     if "stopped:" in state.diagnostics:
         return state
-    seed, count = problem.seed_of("npe", step), settings.simulated(problem)
+    seed, count, first = problem.seed_of("npe", step), settings.simulated(problem), settings.of_images(problem, spec)
+    network = (deepcopy(state.posterior) or fresh_network(problem, spec)) if spec.kinds else None
+    corrupted, own_count = network is not None, compared(spec, count)
+    if step < first:
+        spec, structure, count = replace(spec, kinds=(), attributes=()), None, count // 2
     uniform = uniform_randomisation(problem.grammar)
-    kinds = {one.attribute.kind for one in spec.attributes}
+    kinds = {*spec.kinds, *(one.attribute.kind for one in spec.attributes)}
     parts = ([uniform.sample(seed, count)] if step == 0 else
              proposal(state.distribution, uniform, kinds, _last_r2(state), count, seed))
-    simulated = simulate(problem, spec, parts, seed)
+    simulated = simulate(problem, spec, parts, seed, corrupted)
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
-    predictor, photos, r2 = _trained(problem, state, step, settings, regressor, spec, simulated, held)
-    visible = {key: value for key, value in r2.items() if value >= MIN_R2}
+    predictor, photos, r2 = _trained(problem, state, step - first, settings, regressor, spec, network, simulated, held)
+    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or _inferred(state, key)}
+    if step < first:  # counts are better told by objects
+        visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
     distribution, told, renders = state.distribution, [], state.renders + count
     per_photo = settings.samples if structure is None else settings.scenes_each(problem)
     for number in range(CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
         source = uniform if step == number == 0 else distribution
-        scenes = source.sample(own, compared(spec, count))
-        fresh = simulate(problem, spec, [scenes], own)
+        scenes = source.sample(own, own_count)
+        fresh = simulate(problem, spec, [scenes], own, corrupted)
         predicted, renders = predictor(fresh.images), renders + len(scenes)
         told.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
@@ -226,11 +240,11 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         renders += samples.renders
         distribution = update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, own)
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
-             "seen:": torch.tensor(problem.size if spec.kinds else predictor.regressor.input_size),
+             "seen:": torch.tensor(problem.size if corrupted else predictor.regressor.input_size),
              **{f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()},
              **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own)}
     found |= {"c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(told)}
-    if step and told[-1] > MIN_GAIN * told[0]:
+    if step > first and told[-1] > MIN_GAIN * told[0] and all(_inferred(state, key) for key in visible):
         found["stopped:"] = torch.tensor(1.0)
     if step == settings.rounds - 1 or "stopped:" in found:
         mode = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, 1, own, DRAWS,
@@ -246,6 +260,15 @@ def _last_r2(state: State) -> dict[Key, float]:
     found = {tuple(name[3:].split(".", 1)): value for name, value in state.diagnostics.items()
              if name.startswith("r2:")}
     return {(kind, name): float(value) for (kind, name), value in found.items()}
+
+
+def _counts(problem: Problem) -> set[Key]:
+    return {a.key for a in problem.grammar.learned if a.count}
+
+
+def _inferred(state: State, key: Key) -> bool:
+    """Whether an earlier round inferred it. A later one, whose renders differ less, may not see it."""
+    return bool(state.diagnostics.get(f"inferred:{key[0]}.{key[1]}", 0.0))
 
 
 def _checks(problem: Problem, spec: ObjectSpec, photos: Predictions, renders: Predictions, known: Known,
@@ -284,27 +307,31 @@ def _compared_values(found: Predictions, spec: ObjectSpec) -> Floats:
                            count_statistics(spec, found.objects)], 1)
 
 
-def _trained(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
-             simulated: Simulations, held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
+def _trained(problem: Problem, state: State, of_objects: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
+             network: ObjectNetwork | None, simulated: Simulations,
+             held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
     """Networks trained on the round's renders but the held-out ones; predictions on photos; and R2 of each attribute
-    on the held-out renders."""
+    on the held-out renders. of_objects: number of the round among those that predict objects, from 0; -1 before.
+    network: of objects, to be trained further."""
     rows = np.setdiff1d(np.arange(len(simulated)), held)
-    whole, network = deepcopy(state.regressor), deepcopy(state.posterior)
+    whole = deepcopy(state.regressor)
     at_once = scenes_at_once(problem.size)
     chunks = (simulated.images[rows[first:first + at_once]] for first in range(0, len(rows), at_once))
     train(whole, training_images(whole, chunks, len(rows)), simulated.truth[rows],
-          problem.seed_of("npe regressor", step), regressor.epochs)
+          problem.seed_of("npe regressor", state.trainings), regressor.epochs)
     known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
     predictor = Predictor(spec, whole, None, histogram_for(problem.images))
-    if not spec.kinds:
+    if network is None:
         r2 = r_squared(problem.targets, spec, predictor(simulated.images[held]), known,
                        simulated.part[held], None)
         return predictor, predictor(problem.images), r2
-    if network is None:
-        network = fresh_network(problem, spec)
+    if state.posterior is None:
         network.measure_scale(simulated.images[rows[:N_SCALE]])
-    maps = frozen_maps(network, simulated.images)
-    train_objects(network, simulated, rows, settings.steps if step == 0 else settings.steps // 2,
-                  problem.seed_of("npe objects", step), FIRST_RATE if step == 0 else LATER_RATE, maps)
-    predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows, maps)
+    maps = None
+    if spec.kinds:
+        maps, once = frozen_maps(network, simulated.images), of_objects == 0
+        train_objects(network, simulated, rows, settings.steps if once else settings.steps // 2,
+                      problem.seed_of("npe objects", of_objects), FIRST_RATE if once else LATER_RATE, maps)
+    predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows, maps,
+                                             of_objects > 0)
     return predictor, photos, r_squared(problem.targets, spec, predicted, known, simulated.part[held], predictor.r2())

@@ -25,7 +25,7 @@ from scenefit.metrics.summary_statistics import ColourHistogram, colour_and_shar
 from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.frozen_maps import FrozenMaps
 from scenefit.nets.object_network import ObjectNetwork
-from scenefit.nets.object_predictions import no_objects, predict_objects
+from scenefit.nets.object_predictions import no_objects, pooled_maps, predict_objects
 from scenefit.nets.object_targets import ObjectSpec
 
 Images = NDArray[np.uint8]
@@ -54,11 +54,13 @@ class Predictor:
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
         features = compute(self.regressor.features, images).double().numpy()
-        found = predict_objects(self.network, images, frozen)
+        found = predict_objects(self.network, images, frozen) if self.spec.kinds else (
+            replace(no_objects(len(images)), pooled=pooled_maps(self.network, images, frozen)))
         count = count_statistics(self.spec, found)
         plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
         more = np.concatenate([plain, values, features, self.colours(images), object_statistics(self.spec, found)], 1)
-        return (count, plain, more, np.concatenate([more, found.pooled], 1)), Predictions(values, found)
+        sets = plain, more, np.concatenate([more, found.pooled], 1)
+        return (count, *sets) if self.spec.kinds else sets, Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
         """Predictions by the regressions on these statistics."""
@@ -78,9 +80,10 @@ class Predictor:
 
 
 def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, held: NDArray[np.int64],
-              rows: NDArray[np.int64], frozen: FrozenMaps | None) -> tuple[Predictor, Predictions, Predictions]:
+              rows: NDArray[np.int64], frozen: FrozenMaps | None,
+              near: bool) -> tuple[Predictor, Predictions, Predictions]:
     """With regressions on the held-out renders and some of the others [rows]. And its predictions on the photos and the
-    held-out renders. frozen: maps of the renders."""
+    held-out renders. frozen: maps of the renders.  near: whether part 0 of these is meant to be like the photos."""
     more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
 
     def statistics(some: NDArray[np.int64]) -> tuple[tuple[Floats, ...], Predictions]:
@@ -95,11 +98,12 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
 
     def fitted(images: NDArray[np.int64], values: Floats, own: Floats) -> ImageRegression:
         return fit_image_regression(values, simulated.truth[images], np.arange(len(images)) < len(held), own,
-                                    simulated.part[images])
+                                    simulated.part[images], near)
 
     # Numbers of predicted objects are few, so that the held-out renders suffice: on others they are too good.
-    regressions = (fitted(held, of_held[0], of_photos[0]), *(
-        fitted(every, own, theirs) for own, theirs in zip(values[1:], of_photos[1:], strict=True)))
+    counts = 1 if predictor.spec.kinds else 0
+    chosen = [(held, own) for own in of_held[:counts]] + [(every, own) for own in values[counts:]]
+    regressions = tuple(fitted(images, own, theirs) for (images, own), theirs in zip(chosen, of_photos, strict=True))
     r2 = np.stack([one.r2.numpy() for one in regressions])
     predictor = replace(predictor, regressions=regressions, chosen=(r2 >= r2.max(0) - MAX_R2_LOSS).argmax(0))
     return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)

@@ -19,15 +19,16 @@ from scenefit.scenes.scene import SceneBatch
 MIN_SPREAD = 0.04  # of the bounds: the least standard deviation of what widens a number
 UNIFORM_SPREAD = 12**-0.5  # standard deviation of a uniform value in 0..1
 MIXED = 0.2  # share of nodes whose choice is drawn anew
-MIXED_SHARE, UNIFORM_SHARE = 0.25, 0.25  # of a round's scenes
+MIXED_SHARE, UNIFORM_SHARE = 0.25, 0.1  # of a round's scenes
 
 
 def proposal(distribution: SceneDistribution, uniform: Grammar, objects: Collection[str], r2: Mapping[Key, float],
              count: int, seed: int) -> list[SceneBatch]:
     """Scenes of one round, S in all: near the photos, mixed, uniform. objects: the kinds of objects and their parts.
     r2: of the last round's predictions."""
-    mixed, wide = (int(share * count) for share in (MIXED_SHARE if objects else 0.0, UNIFORM_SHARE))
     grammar = distribution.grammar
+    keys = {a.key for a in grammar.learned if a.kind in objects and not a.count}
+    mixed, wide = (int(share * count) for share in (MIXED_SHARE if keys else 0.0, UNIFORM_SHARE))
     error = {key: UNIFORM_SPREAD * max(1 - value, 0.0) ** 0.5 for key, value in r2.items()}
     near = distribution.sample(seed, count - mixed - wide)
     if objects:
@@ -35,7 +36,6 @@ def proposal(distribution: SceneDistribution, uniform: Grammar, objects: Collect
     out = [widened(grammar, near, error, derive_seed(seed, "widen"))]
     if mixed:
         scenes = distribution.sample(derive_seed(seed, "mixed"), mixed)
-        keys = {a.key for a in grammar.learned if a.kind in objects and not a.count}
         out.append(redrawn(grammar, scenes, keys, derive_seed(seed, "redraw")))
     return [*out, uniform.sample(derive_seed(seed, "uniform"), wide)]
 

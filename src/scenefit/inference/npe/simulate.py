@@ -42,20 +42,23 @@ class Simulations:
         return len(self.images)
 
 
-def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], seed: int) -> Simulations:
-    """Render scenes of one proposal or several."""
+def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], seed: int,
+             corrupted: bool | None = None) -> Simulations:
+    """Render scenes of one proposal or several. corrupted: as cameras do; by default where objects are predicted."""
     count, done = sum(map(len, parts)), 0
     images = scratch_array((count, *problem.size, 3), np.uint8)
     found: list[tuple[NDArray[Any], ...]] = []
     for scenes in parts:
         for frames in render_parts(problem.renderer, scenes, problem.size):
             images[done:done + len(frames)] = (corrupt(add_texture(frames.images, seed, done), seed, done)
-                                               if spec.kinds else frames.images)
+                                               if (spec.kinds if corrupted is None else corrupted) else frames.images)
             release(images)
-            found.append(_objects(problem, spec, frames, done))
+            if spec.kinds:
+                found.append(_objects(problem, spec, frames, done))
             done += len(frames)
             del frames  # with its masks, before the next are drawn
-    image, kind, box, values = (np.concatenate(column) for column in zip(*found, strict=True))
+    none = np.zeros(0), np.zeros(0), np.zeros((0, 4)), np.zeros((0, spec.columns))
+    image, kind, box, values = (np.concatenate(column) for column in zip(none, *found, strict=True))
     truth = torch.cat([regression_targets(problem.grammar, problem.targets, scenes) for scenes in parts])
     return Simulations(parts, images, TrueObjects(image.astype(np.int64), kind.astype(np.int64), box, values), truth)
 

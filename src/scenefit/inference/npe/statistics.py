@@ -87,13 +87,13 @@ def variance_within(values: Tensor, part: NDArray[np.int64]) -> Tensor:
 
 
 def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.bool_], photos: Floats,
-                         part: NDArray[np.int64]) -> ImageRegression:
+                         part: NDArray[np.int64], near: bool) -> ImageRegression:
     """truth [S, R], with NaN where a scene lacks the target: that is replaced by the mean.  held [S]: those that were
     not used to train what the statistics are made with; they alone choose alpha.  photos [N, F].  part [S]: of the
-    proposal; renders of part 0 are meant to be like the photos. A statistic in which photos still differ from these
-    shows what the scene cannot express, and would be explained by an attribute instead; so it counts as if it had noise
-    as large as that difference (noisy NPE: Ward et al. 2022). Where there is one part, the photos may lie anywhere in
-    the range of its renders.
+    proposal.  near: whether renders of part 0 are meant to be like the photos. A statistic in which photos still differ
+    from these shows what the scene cannot express, and would be explained by an attribute instead; so it counts as if
+    it had noise as large as that difference (noisy NPE: Ward et al. 2022). Before that, photos may lie anywhere in the
+    range of the renders.
     """
     x, y = torch.from_numpy(statistics), truth.double()
     known = torch.isfinite(y)
@@ -104,7 +104,7 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     centre, scale = x[:, used].mean(0), spread[used]
     x, shown = (((values[:, used] - centre) / scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
                 for values in (x, torch.from_numpy(photos)))
-    noise = len(x) * _apart(x, shown, part).square()
+    noise = len(x) * _apart(x, shown, part, near).square()
     middle, kept_out, losses, weights = x.mean(0), torch.from_numpy(held), [], []
     x = x - middle
     for alpha in ALPHAS:
@@ -122,10 +122,10 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     return ImageRegression(centre, scale, used, weight, mean - middle @ weight, r2)
 
 
-def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64]) -> Tensor:
+def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64], near: bool) -> Tensor:
     """How far the photos' mean of each statistic [F] lies from that of the renders that are meant to be like them."""
     close = renders[torch.from_numpy(part == 0)]
     if len(close) < 2 or not renders.shape[1]:
         return renders.new_zeros(renders.shape[1])
     apart = (photos.mean(0) - close.mean(0)).abs()
-    return apart if len(np.unique(part)) > 1 else (apart - RANGE * close.std(0, correction=0)).clamp(min=0)
+    return apart if near else (apart - RANGE * close.std(0, correction=0)).clamp(min=0)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.inference.npe.cases import Case, Derived
+from scenefit.inference.npe.matching import MIN_R2
 from scenefit.inference.npe.places import TRIED, Placed, Places, image_attributes, join_places, places_of
 from scenefit.inference.stages.problem import Problem
 from scenefit.metrics.assignment import assign, join_extents, log_likelihood
@@ -250,9 +251,10 @@ def _counts(structure: Structure, one: Unknown, photos: Case, known: Case, truth
     seen, known_seen = np.isfinite(mine), np.isfinite(theirs)
     if not seen.any() or not known_seen.any():
         return None, drawn
-    odds = count_posteriors(mine[seen] - low, theirs[known_seen] - low, true[known_seen], high - low + 1)
-    if not np.isfinite(odds).all():
+    predicted, counts = theirs[known_seen], true[known_seen]
+    if predicted.std() * counts.std() > 0 and np.corrcoef(predicted, counts)[0, 1] ** 2 < MIN_R2:
         return None, drawn
+    odds = count_posteriors(mine[seen] - low, predicted - low, counts, high - low + 1)
     every = np.tile(odds.mean(0), (len(mine), 1))
     every[seen] = odds
     return low + draw_rows(every, random.random(len(mine))), drawn
