@@ -28,7 +28,8 @@ def coverage(target: Target, samples: Array, truth: Array, prior: Array) -> dict
     away, true = centred(samples, truth[:, None], period)
     before, _ = centred(prior[None], prior[:1, None], period)
     low, high = (np.array([(1 + sign * level) / 2 for level in LEVELS]) for sign in (-1, 1))
-    ends = np.quantile(away, low, axis=1), np.quantile(away, high, axis=1)
+    # Unlike numpy's default, these quantiles hold 50 and 90 % of the truths on average, however few the samples.
+    ends = tuple(np.quantile(away, level, axis=1, method="weibull") for level in (low, high))
     inside = (ends[0] <= true[:, 0]) & (true[:, 0] <= ends[1])
     prior_width = np.diff(np.quantile(before[0], [low[1], high[1]]))[0]
     span = period or float(np.ptp(prior)) or 1.0
@@ -37,6 +38,15 @@ def coverage(target: Target, samples: Array, truth: Array, prior: Array) -> dict
             "width 90": float((ends[1][1] - ends[0][1]).mean() / prior_width),
             "log score": log_score(away, true, span),
             "prior log score": log_score(*centred(same, truth[:, None], period), span)}
+
+
+def choice_scores(samples: Array, truth: Array, prior: Array) -> dict[str, float]:
+    """The mean negative log probability, in nats, of true options [N] by posterior samples [N, k], to which one sample
+    of the prior is added so that none is 0, and by values [m] of the prior."""
+    share = {option: float(np.mean(prior == option)) for option in np.unique(np.concatenate([prior, truth]))}
+    before = np.maximum([share[option] for option in truth], FLOOR)
+    after = ((samples == truth[:, None]).sum(1) + before) / (samples.shape[1] + 1)
+    return {"log score": float(-np.log(after).mean()), "prior log score": float(-np.log(before).mean())}
 
 
 def centred(samples: Array, truth: Array, period: float | None) -> tuple[Array, Array]:
@@ -52,7 +62,8 @@ def log_score(samples: Array, truth: Array, span: float) -> float:
     """Mean negative log density of truth [N, 1] under a normal kernel estimate of samples [N, k] (Silverman's width),
     mixed with a little of a uniform density over a span."""
     quartiles = np.quantile(samples, [0.25, 0.75], axis=1)
-    sd = np.minimum(samples.std(1), (quartiles[1] - quartiles[0]) / 1.34)
+    spread = samples.std(1)  # half of it at least, for samples half of which are equal, as at a bound
+    sd = np.clip((quartiles[1] - quartiles[0]) / 1.34, spread / 2, spread)
     width = np.maximum(0.9 * sd * samples.shape[1] ** -0.2, 1e-3 * span)[:, None]
     density = np.exp(-0.5 * ((truth - samples) / width) ** 2).mean(1) / (width[:, 0] * np.sqrt(2 * np.pi))
     return float(-np.log((1 - FLOOR) * density + FLOOR / span).mean())

@@ -177,3 +177,15 @@ def summary(rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
             "count floors": max((row["floors"] for row in counts), default=float("nan")),
             "count bins": max((row["bins"] for row in counts), default=float("nan")),
             "spread": max(hidden, default=float("nan"))}
+
+
+def ratios(targets: Sequence[Target], visible: Mapping[str, bool], learned: Samples, prior: Samples,
+           truth: Samples) -> dict[str, float]:
+    """The "median" and "worst" distance of visible attributes other than counts to the truth, over the prior's."""
+    def distance(target: Target, samples: Samples) -> float:
+        return difference(target, values_of(target, samples), values_of(target, truth))
+
+    found = [over(distance(target, learned), distance(target, prior)) for target in targets
+             if target.form != "count" and visible.get(target.key, True)]
+    return {"median": round(float(np.median(found)), 4) if found else float("nan"),
+            "worst": round(max(found, default=float("nan")), 4)}

@@ -14,7 +14,6 @@ import argparse
 import json
 import resource
 import subprocess
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -28,40 +27,30 @@ from rich.console import Console
 
 import scenefit as sf
 from experiments.known_worlds import digits, tables
+from experiments.known_worlds.fitting import TRUE_SEED, diagnostics, fitted, learned, reference
 from experiments.known_worlds.irrelevant import crops
 from experiments.known_worlds.picture import sheet
-from experiments.known_worlds.score import (
-    Samples,
-    dependence,
-    difference,
-    of_scenes,
-    of_truth,
-    score,
-    summary,
-    values_of,
-)
+from experiments.known_worlds.posterior import figures, of_renders
+from experiments.known_worlds.score import Samples, dependence, difference, of_truth, score, summary, values_of
+from experiments.known_worlds.uncorrected import NAME as UNCORRECTED
 from experiments.known_worlds.visibility import measure
 from experiments.known_worlds.world import HERE, PAINTED, World, recorded
 from scenefit.files.atomic import write_bytes, write_json
 from scenefit.inference.settings import METHODS, changed
-from scenefit.nets.model import PriorModel
 from scenefit.scenes.rng import derive_seed
 
 WORLDS = {**PAINTED, **digits.BUILDERS}
 CELLS = HERE / "cells"
-SCENES, TRUE_SCENES = 1000, 4000  # of the learned distribution and the prior; of the truth
 DRAWS, DRAWN = 10, 200  # sets of true scenes for the floor, and scenes in each
-TRUE_SEED = 2**20  # of the truth's samples: none of the photos'
-MOST_SECONDS = 1200  # CPU time, after which a fit is stopped at the next step and measured as it is
 IRRELEVANT = 0.1  # share of irrelevant photos where some are mixed in
-MAIN = ("prior", "npe", "moment-matching", "abc", "meta-sim")  # methods of the main table, where there is such a method
+MAIN = ("prior", "npe", UNCORRECTED, "moment-matching", "abc", "meta-sim")  # of the main table, those that there are
 
 
 @dataclass(frozen=True)
 class Cell:
-    """method: a name of `scenefit.inference.settings.METHODS`, or "prior" for no fit.  photos: their number.
-    irrelevant: whether a tenth of the photos show something else.  changes: of the default settings, such as
-    ("max_renders=20000",)."""
+    """method: a name of `scenefit.inference.settings.METHODS`, "prior" for no fit, or "npe-uncorrected", which has the
+    settings of "npe".  photos: their number.  irrelevant: whether a tenth of the photos show something else.  changes:
+    of the default settings, such as ("max_renders=20000",)."""
 
     world: str
     method: str
@@ -83,14 +72,15 @@ class Cell:
     @property
     def settings(self) -> sf.Settings:
         values = dict(change.split("=", 1) for change in self.changes)
-        return changed(sf.Settings(method=self.method), {path: json.loads(value) for path, value in values.items()})
+        method = self.method if self.method in METHODS else "npe"
+        return changed(sf.Settings(method=method), {path: json.loads(value) for path, value in values.items()})
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with mnist_full.npz; else no world of digits")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=list(WORLDS))
-    known = ["prior", *(name for name in METHODS if name != "auto")]
+    known = ["prior", UNCORRECTED, *(name for name in METHODS if name != "auto")]
     parser.add_argument("--methods", nargs="+", choices=known, default=[name for name in MAIN if name in known])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--photos", type=int, nargs="+", default=[200])
@@ -138,18 +128,16 @@ def run(cell: Cell, data: Path | None) -> dict[str, Any]:
     world = WORLDS[cell.world](data, cell.seed)
     images, own = photos_of(world, cell)
     code = commit()  # before other commits are made beside a long fit
-    began, stopped, renders, model = time.process_time(), "", 0, PriorModel(world.grammar, cell.seed)
-    if cell.method != "prior":
-        for step in sf.fit_steps(world.grammar, world.renderer, images, seed=cell.seed, settings=cell.settings):
-            model, renders = step.model, step.renders
-            if time.process_time() - began > MOST_SECONDS:
-                stopped = f"after {MOST_SECONDS} CPU seconds, at {step.stage} {step.done} of {step.of}"
-                break
-    cost = {"cpu_seconds": round(time.process_time() - began), "renders": renders,
+    done = fitted(world, cell.method, cell.settings, images, cell.seed)
+    cost = {"cpu_seconds": round(done.cpu_seconds), "renders": done.renders,
             "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
-    rows, joint = scored(world, model, cell.seed, own)
-    return plain({**asdict(cell), **cost, "stopped": stopped, "commit": code, "summary": summary(rows),
-                  "dependence": joint, "attributes": rows})
+    rows, joint = scored(world, done.model, cell.seed, own)
+    names = [target.key for target in world.targets if world.visible.get(target.key, True)]
+    covered = {"renders": of_renders(diagnostics(done.last), names),
+               "photos": {} if own is None else figures(world, cell.method, done.last, images, own, cell.settings,
+                                                        cell.seed)}
+    return plain({**asdict(cell), **cost, "stopped": done.stopped, "commit": code, "summary": summary(rows),
+                  "trace": done.trace, "coverage": covered, "dependence": joint, "attributes": rows})
 
 
 def photos_of(world: World, cell: Cell) -> tuple[np.ndarray, Samples | None]:
@@ -164,13 +152,11 @@ def photos_of(world: World, cell: Cell) -> tuple[np.ndarray, Samples | None]:
 def scored(world: World, model: Any, seed: int, own: Samples | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures of each attribute, and correlations of the learned distribution, the prior and the truth. own: the true
     scenes of the photos, whose distance to the truth is added as "photos"."""
-    learned, prior = (of_scenes(scenes, world.more(scenes)) for scenes in
-                      (model.sample(SCENES), world.grammar.sample(derive_seed(seed, "prior"), SCENES)))
-    truth = world.true_scenes(TRUE_SEED, TRUE_SCENES)
+    mine, (prior, truth) = learned(world, model), reference(world, seed)
     draws = [world.true_scenes(TRUE_SEED + 1 + number, DRAWN) for number in range(DRAWS)]
     joint = {name: dependence(world.pairs, part) for name, part in
-             (("learned", learned), ("prior", prior), ("truth", truth))}
-    rows = score(world.targets, world.visible, learned, prior, truth, draws)
+             (("learned", mine), ("prior", prior), ("truth", truth))}
+    rows = score(world.targets, world.visible, mine, prior, truth, draws)
     for target in world.targets if own is not None else ():
         rows[target.key]["photos"] = round(difference(target, values_of(target, own), values_of(target, truth)), 4)
     return rows, joint
@@ -190,4 +176,4 @@ def plain(value: Any) -> Any:
         return {name: plain(one) for name, one in value.items()}
     if isinstance(value, float) and not np.isfinite(value):
         return None
-    return list(value) if isinstance(value, tuple) else value
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value

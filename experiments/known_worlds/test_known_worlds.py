@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from experiments.known_worlds import car_park_photos, digits, discs_photos, study, tables, visibility
+from experiments.known_worlds import car_park_photos, digits, discs_photos, fitting, study, tables, visibility
 from experiments.known_worlds.coverage import coverage, matched
 from experiments.known_worlds.score import Samples, Target, dependence, difference, of_scenes, of_truth, score, summary
 from experiments.known_worlds.world import PAINTED, World, rendered_truth
@@ -149,8 +149,8 @@ def test_visibility_is_that_of_a_regression_on_held_out_rows() -> None:
 
 def test_a_cell_is_computed_once_and_appears_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "CELLS", tmp_path)
-    for name, count in (("SCENES", 100), ("TRUE_SCENES", 300), ("DRAWS", 2)):
-        monkeypatch.setattr(study, name, count)
+    for module, name, count in ((fitting, "SCENES", 100), (fitting, "TRUE_SCENES", 300), (study, "DRAWS", 2)):
+        monkeypatch.setattr(module, name, count)
     cell = study.Cell("discs", "prior", 3, changes=("max_renders=2000",))
     assert cell.path.name == "discs--prior--max_renders=2000--200-photos--seed-3.json"
     assert replace(cell, method="abc").settings.max_renders == 2000
