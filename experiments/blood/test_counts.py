@@ -22,7 +22,7 @@ def test_counts_spreads_and_sides_are_those_of_the_boxes() -> None:
     assert red["wasserstein"] == 4 and red["mean"] == 16 and red["relative sd"] == pytest.approx(2)
     assert red["side"] == 33 and red["relative side"] == pytest.approx(1.1)
     own = counts.of_labels(labels)["classes"]
-    assert own["RBC"]["constant"] == 1 and 0 < own["RBC"]["floor"] < 2
+    assert own["RBC"]["constant"] == 1 and own["RBC"]["floor"] == 2  # whichever the halves
     assert own["Platelets"]["constant"] == own["Platelets"]["floor"] == 0 and own["WBC"]["constant"] == 1
 
 

@@ -9,11 +9,12 @@ import scenefit as sf
 from experiments.known_worlds import discs_photos, fitting, posterior, tables, uncorrected
 from experiments.known_worlds.coverage import choice_scores, coverage
 from experiments.known_worlds.score import Target, of_scenes, of_truth
+from experiments.known_worlds.truth import as_truth, draw_photos
 from experiments.known_worlds.world import PAINTED, World, rendered_truth, targets_of
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.settings import changed
 
-SIDE = 72
+SIDE = 64
 
 
 def light_and_dots(light: tuple[float, float], radius: tuple[float, float]) -> sf.Grammar:
@@ -47,21 +48,26 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.mark.parametrize("method", ["npe", uncorrected.NAME])
 def test_fit_has_a_trace_and_posterior_samples_that_follow_each_photo(tiny: World, method: str) -> None:
     images, scenes = tiny.photos(7, 24)
-    settings = changed(sf.Settings(method="npe"), {"method.rounds": 1, "method.renders": 64, "method.steps": 60,
+    settings = changed(sf.Settings(method="npe"), {"method.rounds": 1, "method.renders": 64, "method.steps": 20,
                                                    "validation_renders": 16, "regressor.epochs": 2})
     done = fitting.fitted(tiny, method, settings, images, 0)
     assert done.trace[0]["renders"] >= 64 and done.trace[0]["median"] < 0.9
     found = posterior.figures(tiny, method, done.last, images, of_scenes(scenes), settings, 0)["image.red"]
-    assert found["values"] == 24 and found["log score"] < found["prior log score"]
-    assert found["width 90"] < 0.5
+    assert found["values"] == 24 and 0.01 < found["width 90"] < 0.6
+    if method == "npe":
+        assert found["log score"] < found["prior log score"]
+    else:  # plain predictions may all be too high or too low, but they rise with the truth
+        drawn = np.asarray(done.last.samples(5, np.arange(24)).scenes.tables["image"]["red"]).reshape(24, 5)
+        assert np.corrcoef(drawn.mean(1), scenes.tables["image"]["red"])[0, 1] > 0.5
     measured = posterior.of_renders(fitting.diagnostics(done.last), ["image.red"])
     assert (measured.keys() == {"image.red"}) == (method == "npe")
 
 
 def test_samples_of_objects_are_compared_with_the_true_objects_at_their_places() -> None:
     world = PAINTED["discs"](None, 0)
-    truth = discs_photos.true_scenes(3, 12)
-    scenes = rendered_truth(world, truth, 0).take(np.repeat(np.arange(12), posterior.DRAWN))
+    photos = draw_photos(discs_photos.draw, 3, 12)
+    truth = as_truth(photos)
+    scenes = rendered_truth(world, as_truth([one for one in photos for _ in range(posterior.DRAWN)]), 0)
     photo = np.repeat(np.arange(12), posterior.DRAWN)
 
     def found(shift: float) -> dict[str, dict[str, float]]:

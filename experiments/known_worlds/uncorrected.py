@@ -1,11 +1,12 @@
 """Sequential neural posterior estimation without correction, to be compared with "npe".
 
 Proposals, renders and networks are those of "npe". But posterior samples are the networks' plain predictions on photos,
-with errors as on held-out renders of the proposal; photos are not compared with renders of the present distribution.
-Legend: N photos; V held-out renders; n values.
+with errors as on further renders of the proposal; photos are not compared with renders of the present distribution.
+Legend: N photos; V further renders; n values.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from experiments.known_worlds.truth import Array
 from scenefit.inference.npe.cases import Case, Derived
 from scenefit.inference.npe.infer import KNOWN_CASES, MIN_PAIRS, assigned
 from scenefit.inference.npe.matching import (
+    MIN_R2,
     Known,
     Predictions,
     by_scene,
@@ -24,7 +26,7 @@ from scenefit.inference.npe.matching import (
     sure,
     thresholds,
 )
-from scenefit.inference.npe.method import HELD_OUT, Npe, _trained, spec_of
+from scenefit.inference.npe.method import HELD_OUT, Npe, _trained, compared, fresh_network, spec_of
 from scenefit.inference.npe.places import find_placed
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.propose import proposal
@@ -42,7 +44,6 @@ from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with, whole_numbers
 
 NAME = "npe-uncorrected"
-MIN_R2 = 0.1  # as in "npe": an attribute that is predicted worse keeps its prior
 MIN_SHARE = 0.01  # of an option, whose share of an image's objects may be predicted as negative
 
 
@@ -62,7 +63,8 @@ class Round:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Predictions on photos and on held-out renders of the proposal, of one batch. visible: keys that are inferred."""
+    """Predictions on photos and on renders of the proposal that no network was trained on, of one batch. visible: keys
+    that are inferred."""
 
     problem: Problem
     spec: ObjectSpec
@@ -74,33 +76,48 @@ class Predicted:
 
 
 def fit_steps(problem: Problem, settings: Npe, regressor: Regressor, rendered: int) -> Iterator[Round]:
-    """Settings are those of "npe"; each round renders only what the networks learn from. rendered: before the fit."""
-    spec, count = spec_of(problem), settings.simulated(problem)
+    """Settings are those of "npe"; each round renders what the networks learn from, and what shows their errors.
+    rendered: before the fit."""
+    spec = spec_of(problem)
+    first, whole = settings.of_images(problem, spec), replace(spec, kinds=(), attributes=())
     placed = find_placed(problem, spec)
     structure = structure_of(problem, spec, placed) if placed.kinds else None
     uniform, state = uniform_randomisation(problem.grammar), start(problem, rendered + placed.renders)
-    kinds, r2, renders = {one.attribute.kind for one in spec.attributes}, dict[Key, float](), state.renders
+    r2, renders, inferred = dict[Key, float](), state.renders, frozenset[Key]()
+    counts = {a.key for a in problem.grammar.learned if a.count}
     for step in range(settings.rounds):
-        seed = problem.seed_of("npe", step)
-        parts = ([uniform.sample(seed, count)] if step == 0 else
-                 proposal(state.distribution, uniform, kinds, r2, count, seed))
-        simulated = simulate(problem, spec, parts, seed)
+        seed, own_spec = problem.seed_of("npe", step), whole if step < first else spec
+        count = settings.simulated(problem) // (2 if step < first else 1)
+        network = (deepcopy(state.posterior) or fresh_network(problem, spec)) if spec.kinds else None
+        kinds = {*own_spec.kinds, *(one.attribute.kind for one in own_spec.attributes)}
+
+        def parts(number: int, seed: int, state: State = state, r2: Any = r2, kinds: Any = kinds) -> Any:
+            if state.trainings == 0:
+                return [uniform.sample(seed, number)]
+            return proposal(state.distribution, uniform, kinds, r2, number, seed)
+
+        simulated = simulate(problem, own_spec, parts(count, seed), seed, bool(spec.kinds))
         held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
-        predictor, photos, r2 = _trained(problem, state, step, settings, regressor, spec, simulated, held)
-        own = held[held < len(parts[0])]  # of the part that is most like the photos
-        known = Known([parts[0].take(own)], simulated.truth[own].double().numpy(), simulated.objects.of(own))
-        found = Predicted(problem, spec, photos, predictor(simulated.images[own]), known,
-                          frozenset(key for key, value in r2.items() if value >= MIN_R2), structure)
+        predictor, photos, r2 = _trained(problem, state, step - first, settings, regressor, own_spec, network,
+                                         simulated, held)
+        visible = {key for key, value in r2.items() if value >= MIN_R2 or key in inferred}
+        visible -= counts if step < first else set()  # counts are better told by objects
+        other = problem.seed_of("errors", step)  # of the part that is most like the photos
+        fresh = simulate(problem, own_spec, parts(compared(spec, count), other)[:1], other, bool(spec.kinds))
+        known = Known(fresh.scenes, fresh.truth.double().numpy(), fresh.objects)
+        found = Predicted(problem, own_spec, photos, predictor(fresh.images), known, frozenset(visible),
+                          None if step < first else structure)
         each = settings.samples if structure is None else settings.scenes_each(problem)
         samples = posterior(found, each, np.arange(len(problem.images)), seed)
-        renders += count + samples.renders
+        renders, inferred = renders + count + len(fresh) + samples.renders, inferred | samples.inferred
         state = _moved(state, update(SceneDistribution(problem.grammar, 0), samples, seed), predictor)
         yield Round(step + 1, settings.rounds, renders, Model(state.distribution, problem.seed),
                     lambda k, rows, found=found, seed=seed: posterior(found, k, rows, seed))
 
 
 def _moved(state: State, distribution: SceneDistribution, predictor: Any) -> State:
-    return replace(state, distribution=distribution, regressor=predictor.regressor, posterior=predictor.network)
+    return replace(state, distribution=distribution, regressor=predictor.regressor, posterior=predictor.network,
+                   trainings=state.trainings + 1)
 
 
 def posterior(found: Predicted, samples: int, rows: Array, seed: int) -> PosteriorSamples:
