@@ -1,6 +1,7 @@
 """The regression of image attributes on summary statistics, in a world where all answers are known.
 
-Two targets z ~ N(0, 1); statistics z0 + N(0, 1/4), once more the same, z1 + N(0, 1), and a constant.
+Two targets z ~ N(0, 1); statistics z0 + N(0, 1/4), once more the same, z1 + N(0, 1), and a constant. Samples have
+these means and covariances exactly, so that few are enough.
 """
 
 import numpy as np
@@ -9,15 +10,18 @@ import torch
 
 from scenefit.inference.npe.statistics import fit_image_regression, variance_within
 
-N = 2_000
+N = 400
 HELD = np.arange(N) % 5 == 0
 BOTH, ONE, WEAK = 1 / (1 + 0.25 / 2), 1 / 1.25, 1 / 2  # R2 of z0 from both of its statistics and from one, R2 of z1
 
 
 def drawn(count, seed, shift=0.0):
     """Statistics [N, 4] and targets [N, 2]. shift: of the second statistic."""
-    random = np.random.default_rng(seed)
-    z, noise = random.normal(size=(count, 2)), random.normal(size=(count, 3))
+    held, values = np.arange(count) % 5 == 0, np.random.default_rng(seed).normal(size=(count, 5))
+    for rows in (held, ~held):
+        apart = values[rows] - values[rows].mean(0)
+        values[rows] = apart @ np.linalg.inv(np.linalg.cholesky(np.cov(apart.T, bias=True))).T
+    z, noise = values[:, :2], values[:, 2:]
     return np.stack([z[:, 0] + 0.5 * noise[:, 0], z[:, 0] + 0.5 * noise[:, 1] + shift, z[:, 1] + noise[:, 2],
                      np.full(count, 3.0)], 1), z
 
@@ -65,7 +69,7 @@ def test_which_part_of_the_proposal_a_render_is_of_tells_no_attribute():
     z[part == 0] = 5 + 0.1 * z[part == 0]
     told = fit_image_regression(part[:, None] + 0.0, torch.from_numpy(z), HELD, np.zeros((100, 1)), part, True)
     assert np.abs(told.r2.numpy()).max() < 0.05
-    assert float(variance_within(torch.from_numpy(z), part)[0]) == pytest.approx((1 + 0.01) / 2, rel=0.05)
+    assert float(variance_within(torch.from_numpy(z), part)[0]) == pytest.approx((1 + 0.01) / 2, rel=0.15)
 
 
 def test_r2_is_that_of_held_out_renders():

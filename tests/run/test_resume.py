@@ -2,8 +2,8 @@
 
 import functools
 import os
+import runpy
 import signal
-import subprocess
 import sys
 import time
 
@@ -25,18 +25,10 @@ def every_piece(monkeypatch):
     monkeypatch.setattr(scenefit.run.folder, "EVERY", 0.0)
 
 
-@pytest.mark.parametrize("after", [0.05, 0.4, 0.75])  # and those of the next test
-def test_a_killed_fit_goes_on_to_the_same_bytes(world, whole, tmp_path, after):
-    run = tmp_path / "run"
-    assert killed(fit_command(world, run), after, sleep=0.001)
-    call(*fit_command(world, run))
-    same_run(run, whole)
-
-
-def test_killed_again_and_again(world, whole, tmp_path):
+def test_a_fit_killed_again_and_again_goes_on_to_the_same_bytes(world, whole, tmp_path):
     run, kills = tmp_path / "run", 0
     while not (run / "model.safetensors").exists():
-        kills += killed(fit_command(world, run), 0.2 * 1.2**kills, sleep=0.001)  # longer each time
+        kills += killed(fit_command(world, run), 0.05 * 1.4**kills, sleep=0.001)  # longer each time
     assert kills > 2
     call(*fit_command(world, run))
     same_run(run, whole)
@@ -75,43 +67,39 @@ def same_run(ours, theirs):
 
 
 @pytest.mark.parametrize("form", ["coco", "folder"])
-def test_a_killed_generate_goes_on_to_the_same_bytes(whole, tmp_path, form):
-    def command(out):
-        return ["generate", str(whole), "-n", "130", "--format", form, "--out", str(out)]
-
-    call(*command(tmp_path / "whole"))
-    theirs = contents(tmp_path / "whole")
+def test_a_generate_killed_again_and_again_goes_on_to_the_same_bytes(whole, tmp_path, form):
+    """After the first file, in each part of 64 images, and once all images are there."""
+    command, out = ["generate", whole, "-n", "130", "--format", form, "--out"], tmp_path / "out"
     for files in (1, 40, 100, 131):
-        out = tmp_path / f"after {files}"
-        assert killed(command(out), lambda out=out, files=files: files <= sum(len(names) for *_, names in os.walk(out)))
-        call(*command(out))
-        assert contents(out) == theirs
-
-
-def test_generate_killed_again_and_again(whole, tmp_path):
-    kills = 0
-    out = tmp_path / "out"
-    command = ["generate", str(whole), "-n", "70", "--out", str(out)]
-    while not (out / "provenance.json").exists():
-        kills += killed(command, 0.1 * 1.2**kills, sleep=0.002)
-    assert kills > 1  # the first 64 images take 128 ms at least
-    call(*command)
-    call("generate", whole, "-n", 70, "--out", tmp_path / "whole")
+        assert killed([*command, out], lambda files=files: files <= sum(len(names) for *_, names in os.walk(out)))
+    for place in (out, tmp_path / "whole"):
+        call(*command, place)
     assert contents(out) == contents(tmp_path / "whole")
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(world, whole, tmp_path):
-    """The real program, with the real signal."""
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "scenefit", *fit_command(world, run)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BLOB_SLEEP": "0.01"})
+    """`python -m scenefit` in a forked process, with the real signal."""
+    run, said = tmp_path / "run", tmp_path / "said.txt"
+    pid = os.fork()
+    if pid == 0:
+        os.environ["BLOB_SLEEP"] = "0.01"
+        sys.stdout = sys.stderr = said.open("w")
+        sys.argv = ["scenefit", *fit_command(world, run)]
+        code = 1
+        try:
+            runpy.run_module("scenefit", run_name="__main__")
+        except SystemExit as end:
+            code = end.code
+        finally:
+            sys.stderr.close()
+            os._exit(code)
     deadline = time.monotonic() + 60
     while not (run / "steps.jsonl").exists():
-        assert time.monotonic() < deadline and process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == STOPPED
+    os.kill(pid, signal.SIGINT)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == STOPPED
+    error = said.read_text()
     assert "Stopped. All but the last second or so is saved; run the same command again to resume." in error
     assert "Traceback" not in error
     assert not (run / "model.safetensors").exists() and not (run / ".scenefit-lock").exists()
