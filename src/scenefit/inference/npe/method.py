@@ -52,7 +52,7 @@ from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 N_SHOWN = 32  # renders, to see which kinds are objects
-SIMULATED_PIXELS = 2**26  # of a round's renders, by default: 4,096 of 128x128, 1,024 of 256x256
+SIMULATED = 2**18  # renders of a round times the side of an image, by default: 2,048 of 128x128, 1,024 of 256x256
 MIN_RENDERS, MAX_RENDERS = 400, 4096  # of a round, by default
 HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
 COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
@@ -74,7 +74,7 @@ class Npe:
     take half as many.  samples: of each photo's posterior.
     """
 
-    rounds: int = 3
+    rounds: int = 4
     renders: int = 0
     steps: int = 300
     samples: int = 4
@@ -168,7 +168,7 @@ class Npe:
 
     def preferred(self, problem: Problem) -> int:
         """The same by default."""
-        return int(np.clip(SIMULATED_PIXELS // np.prod(problem.size), MIN_RENDERS, MAX_RENDERS))
+        return int(np.clip(SIMULATED / np.prod(problem.size) ** 0.5, MIN_RENDERS, MAX_RENDERS))
 
     def scenes_each(self, problem: Problem) -> int:
         """Samples of each photo's posterior where they are drawn, to see where they place objects."""
