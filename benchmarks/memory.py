@@ -4,7 +4,8 @@ Photos of 1 to 120 coins are drawn with `Shapes`, at 256x256 and at 1280x720 pix
 them. Each fit runs in a process of its own, with the package of this checkout and, for comparison, with that of another
 one.
 A fit has every stage of a default one, but fewer steps and renders (the columns say how many), for the peak of a step
-does not depend on how many steps follow. The peak is the kernel's: resident memory, mapped files included, at its
+does not depend on how many steps follow. "others" are the stages that no default fit has: descent from the prior with
+SPSA, a structure policy, task reward. The peak is the kernel's: resident memory, mapped files included, at its
 highest between two steps (VmHWM).
 """
 
@@ -25,12 +26,10 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 LIMIT = 12 * 2**30  # bytes of address space beyond which a fit is stopped, so that the machine survives the comparison
-# size (height, width), method, renders of a training of the regressor, photos, compared with the other checkout
-FITS = (((256, 256), "moment-matching", 512, 180, True), ((256, 256), "moment-matching", 1024, 360, True),
-        ((256, 256), "moment-matching", 4096, 180, False),
-        ((720, 1280), "moment-matching", 64, 45, True), ((720, 1280), "moment-matching", 128, 90, False),
-        ((256, 256), "others", 256, 180, True), ((256, 256), "others", 512, 360, False),
-        ((256, 256), "abc", 256, 180, True), ((256, 256), "abc", 512, 360, False))
+# size (height, width), method, renders of its round or training, photos, compared with the other checkout
+FITS = (((256, 256), "npe", 512, 180, False), ((256, 256), "npe", 1024, 360, False),
+        ((720, 1280), "npe", 64, 45, False), ((720, 1280), "npe", 128, 90, False),
+        ((256, 256), "others", 256, 180, True), ((256, 256), "others", 512, 360, False))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,22 +98,19 @@ def coins(size: tuple[int, int], shade: Any) -> Any:
 
 def settings(method: str, renders: int) -> Any:
     import scenefit as sf
-    from scenefit.inference.stages.cma_es import CmaEs
+    from scenefit.inference.stages.meta_sim import MetaSim
     from scenefit.inference.stages.mmd_descent import Descent
-    from scenefit.inference.stages.moment_matching import MomentMatching
-    from scenefit.inference.stages.regression_abc import RegressionAbc
     from scenefit.inference.stages.regressor import Regressor
     from scenefit.inference.stages.structure import Structure
     from scenefit.inference.stages.task_reward import TaskReward
 
     few = max(renders // 8, 16)
-    if method == "moment-matching":
-        return sf.Settings(MomentMatching(1, few), Regressor(1, renders, 1), descent=Descent(1),
-                           validation_renders=few)
-    if method == "abc":
-        return sf.Settings(RegressionAbc(3, renders), Regressor(1, 64, 1), validation_renders=few)
-    return sf.Settings(CmaEs(1), Regressor(1, 64, 1), Structure(renders, rounds=1), Descent(1, 128, None, "spsa"),
-                       TaskReward(steps=1, renders=few), validation_renders=few)
+    if method == "npe":
+        from scenefit.inference.npe.method import Npe  # which an older checkout may lack
+
+        return sf.Settings(Npe(1, renders, 20), Regressor(epochs=1), validation_renders=few)
+    return sf.Settings(MetaSim(1), Regressor(renders=64, epochs=1), Structure(renders, rounds=1),
+                       Descent(1, 128, None, "spsa"), TaskReward(steps=1, renders=few), validation_renders=few)
 
 
 def peaks(size: tuple[int, int], method: str, renders: int, photos: int) -> Iterator[tuple[str, int]]:

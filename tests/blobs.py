@@ -42,8 +42,8 @@ def renderer(scene):
 '''
 TRUTH = sf.Grammar("image", {"image": {"shade": sf.Uniform(40, 60)},
                              "blob": {"x": sf.Uniform(9, 12), "half": sf.Integer(2, 3)}}, [sf.Rule("image", ["blob"])])
-SMALL = {"regressor.renders": 64, "regressor.epochs": 1, "method.rounds": 1, "method.renders": 64,
-         "validation_renders": 64, "descent.batch": 64, "task.steps": 2, "task.renders": 64}
+SMALL = {"regressor.epochs": 1, "method.rounds": 1, "method.renders": 64, "method.samples": 2, "validation_renders": 64,
+         "descent.batch": 64, "task.steps": 2, "task.renders": 64}
 QUICK = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
 
 

@@ -17,20 +17,18 @@ import numpy as np
 import torch
 
 import scenefit as sf
-from scenefit.inference.stages.cma_es import CmaEs
+from scenefit.inference.npe.method import Npe
 from scenefit.inference.stages.meta_sim import MetaSim
 from scenefit.inference.stages.mmd_descent import Descent
-from scenefit.inference.stages.moment_matching import MomentMatching
-from scenefit.inference.stages.regression_abc import RegressionAbc
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.structure import Structure
 from scenefit.inference.stages.task_reward import TaskReward
 from scenefit.nets.centre_network import SmallMaps
 
 Labelled = Iterator[tuple[str, Any]]  # description, values
-QUICK = {"reads": 2, "reader_renders": 128, "reader_epochs": 1, "rounds": 2, "round_renders": 64, "look_renders": 64,
-         "steps": 2, "batch": 64, "task_steps": 2, "task_renders": 64, "check_renders": 64}
-ASIDE = ("piece", "counts", "seconds", "cpu_seconds", "cma:losses")  # of a saved state: its position and times
+QUICK = {"reader_renders": 128, "reader_epochs": 1, "steps": 2, "batch": 64, "task_steps": 2, "task_renders": 64,
+         "check_renders": 64}
+ASIDE = ("piece", "counts", "seconds", "cpu_seconds")  # of a saved state: its position and times
 SIDE = 24  # pixels
 
 
@@ -39,16 +37,12 @@ SIDE = 24  # pixels
 def settings(**changes: Any) -> Any:
     """Settings of a fit that takes a second or two, from the names of settings at commit 8991643."""
     given = {**QUICK, **changes}
-    rounds, renders = given["rounds"], given["round_renders"]
-    method = {"infer": lambda: MomentMatching(rounds, renders), "search": lambda: CmaEs(rounds),
-              "look": lambda: RegressionAbc(given["looks"], given["look_renders"], given["look_objects"]),
-              "none": lambda: MetaSim(given.get("pretrain", 0))}[given.get("warm_start", "infer")]()
     gradient = {"exact": "pathwise", "finite": "finite-difference", "simultaneous": "spsa", "score": "score-function",
                 "auto": "auto"}[given.get("gradient", "auto")]
     task = {"credit": "influence"}.get(given.get("task", "credit"), given.get("task"))
-    after = {"infer": 0.002}.get(given.get("warm_start", "infer"), 0.01)
-    return sf.Settings(method, Regressor(given["reads"], given["reader_renders"], given["reader_epochs"]),
-                       Structure(given.get("structure", 0)), Descent(given["steps"], given["batch"], after, gradient),
+    method = Npe(2, 64, 4, 2) if given.get("npe") else MetaSim(given.get("pretrain", 0))
+    return sf.Settings(method, Regressor(renders=given["reader_renders"], epochs=given["reader_epochs"]),
+                       Structure(given.get("structure", 0)), Descent(given["steps"], given["batch"], 0.01, gradient),
                        TaskReward(task, given["task_steps"], given["task_renders"]),
                        validation_renders=given["check_renders"])
 
@@ -182,15 +176,6 @@ def bars(shade: Any, x: Any, count: Any, angle: Any) -> Any:
                        sf.Rule("ground", [sf.repeat("bar", sf.learned(count))], learned=True)])
 
 
-def moments() -> Labelled:
-    """Moment matching with the stage refine; then MMD descent with the pathwise gradient."""
-    renderer = bar_sprites()
-    photos = renderer(bars(sf.Uniform(30, 50), sf.Normal(10, 1), sf.Integer(2, 3), sf.Angle(60, 10)).sample(11, 40))
-    grammar = bars(sf.Normal(40, 20, 0, 80), sf.Normal(7, 2), sf.Integer(1, 3), sf.Angle(0, 30))
-    steps = fitted(grammar, renderer, photos.images, steps=4)
-    yield from fit_arrays("fit", renderer, steps)
-
-
 @sf.each
 def blots(scene: Any) -> Any:
     """Discs of one size; later ones cover earlier ones."""
@@ -220,18 +205,6 @@ def photographed(count: int, seed: int = 11) -> Any:
     return sf.render(blots, true.sample(seed, count))
 
 
-def look() -> Labelled:
-    """Four rounds of ABC, the last two with the detector; then MMD descent with the score function. Resumed once after
-    the third round."""
-    def run(after: Any = None) -> list[Any]:
-        return fitted(wide_blots(), blots, photographed(24).images, after=after, warm_start="look", looks=4,
-                      look_objects=True)
-
-    steps = run()
-    yield from fit_arrays("fit", blots, steps)
-    yield from numbered("resumed: model", model_arrays(run(steps[2])[-1]))
-
-
 def shapes() -> Any:
     """A renderer that uses nearly all attributes of shapes and camera."""
     disc = {"red": 0.1, "edge": 0.6, "wobble": 0.1, "elongation": 1.2, "rim": 0.3, "grain": 0.1, "pallor": 0.2,
@@ -253,11 +226,21 @@ def discs(shade: Any, size: Any) -> Any:
         [sf.Rule("image", ["disc", "disc", "ring"]), sf.Rule("disc", ["core"])])
 
 
-def search() -> Labelled:
-    """CMA-ES; then MMD descent with the pathwise gradient."""
+def posteriors() -> Labelled:
+    """Two rounds of npe with objects; then MMD descent with the score function. Resumed once after the first round."""
+    def run(after: Any = None) -> list[Any]:
+        return fitted(wide_blots(), blots, photographed(24).images, after=after, npe=True)
+
+    steps = run()
+    yield from fit_arrays("fit", blots, steps)
+    yield from numbered("resumed: model", model_arrays(run(steps[0])[-1]))
+
+
+def painted() -> Labelled:
+    """`Shapes`, with MMD descent from the prior by the pathwise gradient."""
     renderer = shapes()
     photos = sf.render(renderer, discs(sf.Uniform(0.7, 0.8), sf.Uniform(3, 4)).sample(11, 24))
-    steps = fitted(discs(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8)), renderer, photos.images, warm_start="search")
+    steps = fitted(discs(sf.Uniform(0.2, 0.9), sf.Uniform(2, 8)), renderer, photos.images)
     yield from fit_arrays("fit", renderer, steps)
 
 
@@ -265,7 +248,7 @@ def structure() -> Labelled:
     """A structure policy for the counts, pre-training, MMD descent from the prior, and task reward from boxes on
     labelled photos."""
     steps = fitted(wide_blots(), blots, photographed(24).images, labelled_photos(photographed(8, seed=12)),
-                   sf.Detect(("blot",), steps=30, augmented_copies=1), warm_start="none", structure=96, pretrain=3,
+                   sf.Detect(("blot",), steps=30, augmented_copies=1), structure=96, pretrain=3,
                    task="credit")
     yield from fit_arrays("fit", blots, steps)
 
@@ -277,11 +260,11 @@ def gradients() -> Labelled:
     grammar = bars(sf.Normal(40, 20, 0, 80), sf.Normal(7, 2), sf.Integer(1, 2), sf.Angle(0, 30))
     photos = renderer(bars(sf.Uniform(30, 50), sf.Normal(10, 1), sf.Integer(1, 2), sf.Angle(60, 10)).sample(11, 24))
     for gradient in ("exact", "finite", "simultaneous", "score"):
-        steps = fitted(grammar, renderer, photos.images, warm_start="none", gradient=gradient)
+        steps = fitted(grammar, renderer, photos.images, gradient=gradient)
         yield from fit_arrays(gradient, renderer, steps)
     for task in ("credit", "reinforce"):
         steps = fitted(wide_blots(), blots, few.images, classified(few), sf.Classify(("few", "many"), epochs=1),
-                       warm_start="none", task=task)
+                       task=task)
         yield from fit_arrays(task, blots, steps)
 
 
@@ -318,7 +301,7 @@ def files() -> Labelled:
     yield from numbered("flat field", [field, sf.correct_flat_field(dusty, field)])
 
 
-WORLDS = {"moments": moments, "look": look, "search": search, "structure": structure, "gradients": gradients,
+WORLDS = {"posteriors": posteriors, "painted": painted, "structure": structure, "gradients": gradients,
           "detector": detector, "files": files}
 
 

@@ -6,7 +6,7 @@ then fine-tuned on: "wide", "learned+10".
 * "real+10", "real+all": labelled photos alone. "real-longer+10": trained on them for as long as "wide+10".
 * "adapted", "wide-adapted": the detectors of "learned" and "wide", self-trained on the matched photos.
 * "learned-longer", "wide-longer": trained as long as "adapted", on renders alone.
-* "look-2": the distribution after two rounds of ABC.
+* "round-2": the distribution after two rounds of ABC.
 * "content", "appearance": one half of the attributes as learned, the other half wide.
 * "relabelled": the matched photos, with the predictions of the detector of "learned" as labels.
 * "matched", "rewarded": "learned", continued with MMD descent or with task reward from 10 labelled photos.

@@ -17,11 +17,10 @@ import torch
 from torch import Tensor
 
 import scenefit as sf
-from experiments.blood import world
+from experiments.blood import search, world
 from scenefit.files.atomic import write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.inference.settings import Settings, changed
-from scenefit.inference.stages import cma_es
 from scenefit.inference.stages.structure import Structure, by_distribution, fit_structure
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.objective import Objective, objective
@@ -58,12 +57,12 @@ class Fit:
 
 
 def rounds(fit: Fit) -> int:
-    """Number of ABC rounds."""
+    """Number of rounds of the method."""
     return fit.settings.chosen.rounds  # type: ignore[attr-defined]
 
 
 def load(fit: Fit, name: str) -> sf.Model:
-    """A learned distribution, computed if necessary: "learned", "look-1" (after round 1) ..., STRUCTURED, or a name of
+    """A learned distribution, computed if necessary: "learned", "round-1" (after round 1) ..., STRUCTURED, or a name of
     SEARCHES or REFINED."""
     make(fit, name)
     return load_model(world.wide(fit.prior), read_tensors(fit.path(name), FIX)[0], fit.seed)
@@ -95,7 +94,7 @@ def make(fit: Fit, name: str) -> None:
         structured(fit)
     else:
         raise ValueError(f"a fit with {rounds(fit)} rounds has no distribution {name!r}; choose from learned, "
-                         f"{', '.join((*SEARCHES, *REFINED, STRUCTURED))} and look-1 to look-{rounds(fit)}")
+                         f"{', '.join((*SEARCHES, *REFINED, STRUCTURED))} and round-1 to round-{rounds(fit)}")
 
 
 def record(fit: Fit) -> dict[str, Any]:
@@ -117,9 +116,8 @@ def learned(fit: Fit) -> None:
         return
     torch.set_num_threads(1)
     for step, facts in steps(fit, fit.settings, checkpoint):
-        if step.stage == "abc":
-            write_tensors(fit.path(f"look-{step.done}"), step.model.state(), facts)
-        if step.stage == "train-regressor":
+        if step.stage == "npe":
+            write_tensors(fit.path(f"round-{step.done}"), step.model.state(), facts)
             write_tensors(fit.path("reader"), part(step.state, "reader"), facts)
         write_tensors(fit.path("learned"), step.model.state(), facts)
     write_json(path, {"settings": fit.settings.record(), "trace": facts["trace"]})
@@ -167,14 +165,15 @@ def steps(fit: Fit, settings: Settings, checkpoint: Path, start: Mapping[str, Te
 
 
 def after_regressor(fit: Fit) -> dict[str, Tensor]:
-    """State of the fit after ABC and the training of its regressor, to continue from with other settings."""
+    """State of the fit after the rounds of its method, to continue from with other settings."""
     model, spent = load(fit, "learned"), cost(fit, "reader")
     state = {f"transformer:{name}": value for name, value in model.state().items()}
     state |= {f"reader:{name}": value for name, value in read_tensors(fit.path("reader"), FIX)[0].items()}
     for copy in ("average", "warm"):
         state |= {f"{copy}:{name}": value.detach().clone() for name, value in model.distribution.named_parameters()}
     numbers = {"baseline": np.nan, "cpu_seconds": spent["cpu_seconds"], "seconds": 0.0}
-    return {**state, "counts": torch.tensor([spent["renders"], spent["trainings"]]), "piece": torch.tensor(rounds(fit)),
+    return {**state, "counts": torch.tensor([spent["renders"], spent["trainings"]]),
+            "piece": torch.tensor(rounds(fit) - 1),
             **{name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}}
 
 
@@ -197,44 +196,44 @@ def searched(fit: Fit, name: str) -> None:
     regressor, min_renders = cost(fit, "reader"), cost(fit, "learned")["renders"]
     tree, aim = world.wide(fit.prior), distance(fit)
     distribution = SceneDistribution(tree, derive_seed(fit.seed, "transformer"))
-    per_step = cma_es.N_IMAGES if name == "random" else cma_es.cost(distribution)
+    per_step = search.N_IMAGES if name == "random" else search.cost(distribution)
     count = -(-min_renders // per_step)
-    search = random_search if name == "random" else generations
-    found = list(search(distribution, aim, fit.seed, count))
+    strategy = random_search if name == "random" else generations
+    found = list(strategy(distribution, aim, fit.seed, count))
     trace = [float(distance) for distance, _ in found]
     write_tensors(fit.path(name), sf.Model(found[-1][1], fit.seed).state(), {"trace": trace, "cost": {
         "renders": regressor["renders"] + count * per_step, "trainings": regressor["trainings"],
         "cpu_seconds": regressor["cpu_seconds"] + round(time.process_time() - began, 1)}})
 
 
-Search = Iterator[tuple[float, SceneDistribution]]  # after each step, the lowest distance so far and its distribution
+Found = Iterator[tuple[float, SceneDistribution]]  # after each step, the lowest distance so far and its distribution
 
 
-def generations(distribution: SceneDistribution, aim: Objective, seed: int, count: int) -> Search:
-    """CMA-ES, as in the method "cma-es"."""
-    search = cma_es.Search(distribution, seed)
+def generations(distribution: SceneDistribution, aim: Objective, seed: int, count: int) -> Found:
+    """CMA-ES."""
+    strategy = search.Search(distribution, seed)
     for _ in range(count):
-        search.generation(world.renderer, aim)
-        yield search.least, search.best()
+        strategy.generation(world.renderer, aim)
+        yield strategy.least, strategy.best()
 
 
-def random_search(distribution: SceneDistribution, aim: Objective, seed: int, count: int) -> Search:
+def random_search(distribution: SceneDistribution, aim: Objective, seed: int, count: int) -> Found:
     """Random search over shift and scale [D], sampled like the first candidates of CMA-ES. The first candidate is the
     unchanged distribution."""
-    search = cma_es.Search(distribution, seed)
+    strategy = search.Search(distribution, seed)
     random = generator(derive_seed(seed, "random search"), "settings")
     for number in range(count):
-        candidate = np.clip(random.normal(0, cma_es.FIRST_STEP, len(search.candidate)), -1, 1) * (number > 0)
-        images = sf.render(world.renderer, search.apply(candidate).sample(search.seed, cma_es.N_IMAGES)).images
+        candidate = np.clip(random.normal(0, search.FIRST_STEP, len(strategy.candidate)), -1, 1) * (number > 0)
+        images = sf.render(world.renderer, strategy.apply(candidate).sample(strategy.seed, search.N_IMAGES)).images
         with torch.no_grad():
             loss = float(aim.loss(to_tensor(images)))
-        if loss < search.least:
-            search.least, search.candidate = loss, candidate
-        yield search.least, search.best()
+        if loss < strategy.least:
+            strategy.least, strategy.candidate = loss, candidate
+        yield strategy.least, strategy.best()
 
 
 def posterior_counts(fit: Fit, names: tuple[str, ...]) -> dict[str, list[float]] | None:
-    """Posterior means of these counts for each photo, from the last round of ABC; None without an aggregate
+    """Posterior means of these counts for each photo, from the fit's last round; None without an aggregate
     posterior."""
     tree = world.wide(fit.prior)
     posterior = load(fit, "learned").distribution.aggregate_posterior
@@ -244,6 +243,7 @@ def posterior_counts(fit: Fit, names: tuple[str, ...]) -> dict[str, list[float]]
     for number, a in enumerate(image_attributes(tree)):
         if a.name in names:
             low, high = a.bounds or a.prior.bounds  # type: ignore[union-attr]
-            count = low + posterior.centre[:, number].clamp(0, 1).numpy() * (high - low + 1) - 0.5
-            result[a.name] = np.clip(count, low, high).tolist()
+            unit = posterior.centre[:, number].clamp(0, 1).numpy()  # samples, those of a photo side by side
+            count = np.clip(low + unit * (high - low + 1) - 0.5, low, high)
+            result[a.name] = count.reshape(len(world.unlabelled(fit.data)), -1).mean(1).tolist()
     return result

@@ -22,10 +22,9 @@ from experiments.blood.picture import camera, report
 from experiments.blood.summary import summary
 from experiments.blood.tables import markdown, put_into
 from scenefit.files.atomic import write_bytes, write_json, write_text
+from scenefit.inference.npe.method import Npe
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.mmd_descent import Descent
-from scenefit.inference.stages.regression_abc import RegressionAbc
-from scenefit.inference.stages.regressor import Regressor
 from scenefit.report import write as write_report
 
 HERE = Path(__file__).parent
@@ -41,14 +40,13 @@ COUNTS, POLICY = counting.ARMS
 
 def main() -> None:
     options = arguments()
-    settings = Settings(RegressionAbc(options.rounds, options.round_renders),
-                        Regressor(renders=options.regressor_renders), descent=Descent(0))
+    settings = Settings(Npe(options.rounds, options.round_renders), descent=Descent(0))
     cell = arms.Cell(options.data, options.cells, options.renders, 1.0, 0, "", options.report, settings,
                      options.train_steps)
     names = [*options.arms, *(arms.RESCALED if options.swaps else ()), *([COUNTS] if options.counts else ())]
     once = [*(CURVE if options.curve else ()), *(SWAPS if options.swaps else ()),
             *([POLICY] if options.counts and options.stages else ()),
-            *((*(f"look-{look}" for look in range(1, options.rounds)), *STAGES) if options.stages else ())]
+            *((*(f"round-{number}" for number in range(1, options.rounds)), *STAGES) if options.stages else ())]
     cells = list(plan(cell, options.priors, options.seeds, names, once))
     results = work(cells, options.jobs)
     stale = [cell for cell, one in results.items() if "mAP50" in one and one.get("code") != arms.code()]
@@ -88,7 +86,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--curve", action="store_true",
                         help="add the label curve (25, 50, 100 and all labels), for the first prior")
     parser.add_argument("--stages", action="store_true",
-                        help="add each round of ABC, the stages that continue the fit, and more renders, for the first "
+                        help="add each round of the fit, the stages that continue it, and more renders, for the first "
                              "prior")
     parser.add_argument("--swaps", action="store_true",
                         help="add arms that exchange content, appearance, labels or platelet counts, for the first "
@@ -96,10 +94,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--counts", action="store_true",
                         help="add counts of cells per photo; reads labels of the matched photos")
     parser.add_argument("--renders", type=int, default=500, help="training renders of a detector")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of ABC")
-    parser.add_argument("--round-renders", type=int, default=800, help="renders per round of ABC")
-    parser.add_argument("--regressor-renders", type=int, default=512,
-                        help="training renders of the regressor")
+    parser.add_argument("--rounds", type=int, default=Npe.rounds, help="rounds of the fit")
+    parser.add_argument("--round-renders", type=int, default=Npe.renders,
+                        help="renders of a round that networks are trained on; 0 chooses by the size of the images")
     parser.add_argument("--train-steps", type=int, default=400, help="training steps of a detector")
     parser.add_argument("--resamples", type=int, default=2000, help="bootstrap resamples")
     parser.add_argument("--jobs", type=int, default=1, help="cells computed in parallel, one thread each")

@@ -91,7 +91,7 @@ def name_of(arm: str) -> str:
     if labels:
         return f"{labels} labels alone" if start == "real" else f"{start}, then {labels} labels"
     rounds = arm.partition("-")[2]
-    return f"learned, {rounds} round{'' if rounds == '1' else 's'} of ABC" if arm.startswith("look-") else arm
+    return f"learned, {rounds} round{'' if rounds == '1' else 's'}" if arm.startswith("round-") else arm
 
 
 def differences(part: dict[str, Any]) -> list[str]:

@@ -26,7 +26,6 @@ from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.simulate import simulate
 from scenefit.inference.npe.structure import structure_of
 from scenefit.inference.stages.problem import load
-from scenefit.inference.stages.regression_abc import load_detector
 from scenefit.metrics.summary_statistics import histogram_for
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
 
@@ -61,7 +60,7 @@ def posterior_samples(world: World, images: Array, settings: sf.Settings, seed: 
     next proposal, and a correction by `COMPARED` renders of the learned distribution.
     """
     problem, _ = prepared(world.grammar, world.renderer, images, None, seed, settings, None, None, None)
-    after, spec, uniform = load(problem, state, load_detector, load_network), spec_of(problem), uniform_randomisation(
+    after, spec, uniform = load(problem, state, load_network), spec_of(problem), uniform_randomisation(
         world.grammar)
     placed, r2, own = known_placed(problem, spec, after), _last_r2(after), problem.seed_of("posterior samples")
     assert placed is not None

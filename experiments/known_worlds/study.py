@@ -4,7 +4,7 @@ A cell is one world, method, seed and set of photos, fitted with the default set
 cells/ is committed and never computed twice. Without arguments, the missing cells of the main table are computed.
 
     python -m experiments.known_worlds                                   # missing cells, then the table
-    python -m experiments.known_worlds --worlds discs --methods abc --seeds 1 --photos 20 50 200
+    python -m experiments.known_worlds --worlds discs --methods meta-sim --seeds 1 --photos 20 50 200
     python -m experiments.known_worlds --table                           # the table alone, also into README.md
     python -m experiments.known_worlds --measure discs                   # visible.json, before the first fit
     python -m experiments.known_worlds --picture discs                   # photos and renders
@@ -43,7 +43,7 @@ WORLDS = {**PAINTED, **digits.BUILDERS}
 CELLS = HERE / "cells"
 DRAWS, DRAWN = 10, 200  # sets of true scenes for the floor, and scenes in each
 IRRELEVANT = 0.1  # share of irrelevant photos where some are mixed in
-MAIN = ("prior", "npe", UNCORRECTED, "moment-matching", "abc", "meta-sim")  # of the main table, those that there are
+MAIN = ("prior", "npe", UNCORRECTED, "meta-sim")  # of the main table, which also shows cells of former methods
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="folder with mnist_full.npz; else no world of digits")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=list(WORLDS))
     known = ["prior", UNCORRECTED, *(name for name in METHODS if name != "auto")]
-    parser.add_argument("--methods", nargs="+", choices=known, default=[name for name in MAIN if name in known])
+    parser.add_argument("--methods", nargs="+", choices=known, default=MAIN)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--photos", type=int, nargs="+", default=[200])
     parser.add_argument("--irrelevant", action="store_true", help="a tenth of the photos show something else")

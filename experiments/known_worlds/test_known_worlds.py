@@ -153,7 +153,7 @@ def test_a_cell_is_computed_once_and_appears_in_the_tables(tmp_path: Path, monke
         monkeypatch.setattr(module, name, count)
     cell = study.Cell("discs", "prior", 3, changes=("max_renders=2000",))
     assert cell.path.name == "discs--prior--max_renders=2000--200-photos--seed-3.json"
-    assert replace(cell, method="abc").settings.max_renders == 2000
+    assert replace(cell, method="meta-sim").settings.max_renders == 2000
     small = replace(cell, method="prior", photos=20, irrelevant=True)
     result = study.run(small, None)
     images, own = study.photos_of(PAINTED["discs"](None, 0), small)

@@ -17,13 +17,14 @@ from experiments.known_worlds.truth import Array, Truth
 from experiments.known_worlds.world import World, rendered_truth
 from scenefit.metrics.c2st import c2st
 from scenefit.metrics.features import to_tensor
-from scenefit.metrics.ridge import regress
 from scenefit.metrics.summary_statistics import SummaryStatistics, summary_statistics_for
 
 PHOTOS, HELD_OUT = 5000, 1000
 COMPARED = 600  # photos and renders of the classifier
 CROP = 32  # px, around an object's centre
 REDUCED = 80  # side of the images that the network of images sees, px
+RIDGE_PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e7, 1e12)  # the last predicts the mean
+MAX_DEVIATIONS, MIN_RIDGE_R2 = 4.0, 0.05
 MOST_OBJECTS, EPOCHS, IMAGE_EPOCHS, BATCH = 15_000, 4, 12, 64
 
 
@@ -72,13 +73,38 @@ def image_r2(images: Array, statistics: Tensor, columns: list[Array]) -> list[fl
     """Of attributes of images, the better of a ridge regression on statistics and a small network on reduced images."""
     first = len(statistics) - HELD_OUT * len(statistics) // PHOTOS
     both = np.concatenate(columns, 1)
-    by_ridge = regress(statistics[:first], both[:first], statistics[first:]).prediction.numpy()
+    ridge = by_ridge(statistics[:first], both[:first], statistics[first:]).numpy()
     small = torch.cat([nn.functional.interpolate(to_tensor(part), (REDUCED, REDUCED), mode="area")
                        for part in np.array_split(images, len(images) // 50 + 1)])
     held = np.arange(len(images)) >= first
-    return [max(pair) for pair in zip(by_column(both[first:], by_ridge, columns),
+    return [max(pair) for pair in zip(by_column(both[first:], ridge, columns),
                                       by_column(both[first:], by_network(small, both, held, IMAGE_EPOCHS), columns),
                                       strict=True)]
+
+
+def by_ridge(statistics: Tensor, truth: Array, photo_statistics: Tensor) -> Tensor:
+    """Predictions [N, A] from photo_statistics [N, F] by a ridge regression of each column of truth [S, A] on
+    statistics [S, F], with the penalty of the lowest leave-one-out error; its mean where the R2 on left-out rows is
+    below `MIN_RIDGE_R2`."""
+    middle, spread = statistics.mean(0), statistics.std(0)
+    used = spread > 1e-5
+    x, p = (((part[:, used] - middle[used]) / spread[used]).double().clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+            for part in (statistics, photo_statistics))
+    centre, y = x.mean(0), torch.from_numpy(truth)
+    mean = y.mean(0)
+    u, s, v = torch.linalg.svd(x - centre, full_matrices=False)
+    inside = u.T @ (y - mean)
+    losses, predictions = [], []
+    for penalty in RIDGE_PENALTIES:
+        kept = s**2 / (s**2 + penalty)
+        hat = (u**2 @ kept + 1 / len(x)).clamp(max=0.999)
+        losses.append((((y - mean - u @ (kept[:, None] * inside)) / (1 - hat)[:, None]) ** 2).mean(0))
+        predictions.append(mean + (p - centre) @ (v.T @ ((kept / s.clamp(min=1e-9))[:, None] * inside)))
+    loss, each = torch.stack(losses), torch.arange(y.shape[1])
+    best = loss.argmin(0)
+    best[1 - loss[best, each] / y.var(0, correction=0).clamp(min=1e-12) < MIN_RIDGE_R2] = len(RIDGE_PENALTIES) - 1
+    ends = torch.quantile(y, torch.tensor([0.005, 0.995], dtype=y.dtype), dim=0)
+    return torch.stack(predictions)[best, :, each].T.clamp(*ends)
 
 
 def by_network(pixels: Tensor, both: Array, held: Array, epochs: int) -> Array:

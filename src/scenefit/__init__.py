@@ -32,11 +32,8 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.inference.fit import fit_steps as fit_steps
     from scenefit.inference.npe.method import Npe as Npe
     from scenefit.inference.settings import Settings as Settings
-    from scenefit.inference.stages.cma_es import CmaEs as CmaEs
     from scenefit.inference.stages.meta_sim import MetaSim as MetaSim
     from scenefit.inference.stages.mmd_descent import Descent as Descent
-    from scenefit.inference.stages.moment_matching import MomentMatching as MomentMatching
-    from scenefit.inference.stages.regression_abc import RegressionAbc as RegressionAbc
     from scenefit.inference.stages.regressor import Regressor as Regressor
     from scenefit.inference.stages.structure import Structure as Structure
     from scenefit.inference.stages.task_reward import TaskReward as TaskReward
@@ -82,7 +79,6 @@ _HOME = {
     "Boxes": "data.boxes",
     "Choice": "scenes.priors",
     "Classify": "tasks",
-    "CmaEs": "inference.stages.cma_es",
     "Constant": "scenes.priors",
     "Descent": "inference.stages.mmd_descent",
     "Detect": "tasks",
@@ -95,13 +91,11 @@ _HOME = {
     "LogUniform": "scenes.log_priors",
     "MetaSim": "inference.stages.meta_sim",
     "Model": "nets.model",
-    "MomentMatching": "inference.stages.moment_matching",
     "Npe": "inference.npe.method",
     "Node": "scenes.scene",
     "Normal": "scenes.priors",
     "Photos": "data.photos",
     "Prior": "scenes.priors",
-    "RegressionAbc": "inference.stages.regression_abc",
     "Regressor": "inference.stages.regressor",
     "RenderError": "renderers",
     "RendererInfo": "renderers",

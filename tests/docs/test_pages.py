@@ -25,7 +25,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BESIDE = [ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "experiments").glob("*/README.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.S | re.M)
-RENDERS = 300  # of a fit
+RENDERS = 400  # of a fit
 WITH_CODE = {"README.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md", "methods.md",
              "notebook.md", "renderers.md", "shapes.md", "tutorial.md"}
 
@@ -59,9 +59,13 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def small(monkeypatch):
     """sf.fit, sf.fit_steps, sf.generate and sf.Detect at a small size."""
+    def small_settings(given):
+        given = sf.Settings() if given is None else given
+        method = replace(given.method, rounds=1, steps=2) if isinstance(given.method, sf.Npe) else given.method
+        return replace(given, method=method, regressor=replace(given.regressor, epochs=1), max_renders=RENDERS)
+
     def fitted(fit):
-        return lambda *a, settings=None, **k: fit(*a, settings=replace(settings or sf.Settings(), max_renders=RENDERS),
-                                                  **k)
+        return lambda *a, settings=None, **k: fit(*a, settings=small_settings(settings), **k)
 
     for name in ("fit", "fit_steps"):
         monkeypatch.setitem(sf.__dict__, name, fitted(getattr(sf, name)))

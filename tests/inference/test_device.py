@@ -73,9 +73,10 @@ def spied(function, seen):
 
 
 @pytest.mark.parametrize("settings", [
-    quick(descent__gradient="pathwise"), quick("meta-sim", method__pretraining=3, descent__gradient="spsa"),
+    quick(method__rounds=1, descent__gradient="pathwise"),
+    quick("meta-sim", method__pretraining=3, descent__gradient="spsa"),
     quick("none", structure__renders=64, structure__rounds=1, structure__epochs=1, structure__steps=3,
-          descent__gradient="score-function")], ids=["moment-matching", "meta-sim", "structure"])
+          descent__gradient="score-function")], ids=["npe", "meta-sim", "structure"])
 def test_a_fit_is_the_same_on_the_gpu(settings, monkeypatch):
     given = DOT, dots(), photos(DOT, dots(), 40)
     here = list(sf.fit_steps(*given, settings=settings))
@@ -114,7 +115,7 @@ def test_a_fit_with_the_posterior_network(monkeypatch):
 def test_a_classifier_as_reward(monkeypatch):
     few = bars()(BARS.sample(5, 12))
     labelled = sf.Photos(few.images, label=few.label)
-    settings = quick(descent__gradient="score-function", task__steps=1, device="cuda")
+    settings = quick("none", descent__gradient="score-function", task__steps=1, device="cuda")
     with pretended_gpu(monkeypatch) as gpu:
         *_, last = sf.fit_steps(BARS, bars(), photos(BARS, bars(), 40), labelled, settings=settings)
         assert gpu.operations > 100 and np.isfinite(last.distance)

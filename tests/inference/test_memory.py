@@ -14,7 +14,6 @@ from scenefit.inference.gradients import GRADIENTS, estimate
 from scenefit.inference.npe import train
 from scenefit.inference.npe.method import Npe
 from scenefit.inference.stages import regressor
-from scenefit.inference.stages.regression_abc import RegressionAbc
 from scenefit.metrics import features, summary_statistics
 from scenefit.nets import attribute_regressor, object_predictions, structure_posterior
 from scenefit.nets.centre_network import SmallMaps
@@ -30,11 +29,9 @@ CHUNK = 8  # images that are drawn at once; every stage draws 64
 GRAMMAR = Grammar("image", {"image": {"shade": learned(Uniform(0, 1))},
                             "coin": {"x": learned(Uniform(4, 20)), "y": Uniform(4, 20), "radius": Uniform(2, 4)}},
                   [Rule("image", [repeat("coin", learned(Integer(1, 3)))])])
-FITS = {"moment-matching": {"descent__steps": 1},
-        Npe(1, 64, 2, 2): {"regressor__epochs": 1},
-        RegressionAbc(2, 64, False): {"regressor__renders": 64},
-        "cma-es": {"structure__renders": 64, "structure__rounds": 1, "structure__epochs": 1,
-               "structure__steps": 5, "task__steps": 1},
+FITS = {Npe(1, 64, 2, 2): {"regressor__epochs": 1},
+        "meta-sim": {"method__pretraining": 1, "descent__steps": 1, "structure__renders": 64, "structure__rounds": 1,
+                     "structure__epochs": 1, "structure__steps": 5, "task__steps": 1},
         **{("none", name): {"descent__steps": 1, "descent__gradient": name} for name in GRADIENTS}}
 
 
@@ -85,7 +82,7 @@ def test_no_stage_holds_more_than_a_few_chunks_of_renders(method, monkeypatch):
         monkeypatch.setattr(module, "to_tensor", lambda images: watch.add("floats", to_tensor(images)), raising=False)
     shapes = Shapes((SIDE, SIDE), {"coin": {}})
     photos, frames = (render(shapes, GRAMMAR.sample(seed, 6)) for seed in (5, 6))
-    few = Photos(frames.images, (), (), frames.label, label_boxes(frames)) if method == "cma-es" else None
+    few = Photos(frames.images, (), (), frames.label, label_boxes(frames)) if method == "meta-sim" else None
     task = few and Detect(("coin",), 5, augmented_copies=1, backbone=SmallMaps)
     settings = quick(method[0] if isinstance(method, tuple) else method, **FITS[method])
     for step in fit_steps(GRAMMAR, Watched(shapes, watch), photos.images, few, task=task, settings=settings):

@@ -309,4 +309,4 @@ def test_settings_that_make_no_sense(make, text):
 
 
 def test_the_settings_by_name():
-    assert quick("npe").chosen == Npe(2, 64)
+    assert quick("npe").chosen == Npe(2, 64, 2, 2)

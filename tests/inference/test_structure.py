@@ -140,14 +140,13 @@ def test_fit_learns_the_structure_as_a_stage_and_resumes_to_the_same_bytes():
 
     grammar = dots(sf.learned(sf.Integer(0, 4)))
     photos = sf.render(renderer, dots(sf.Integer(2, 2)).sample(9, 40)).images
-    settings = quick(structure__renders=1024, method__rounds=1, method__refine=False, descent__steps=1)
+    settings = quick(structure__renders=1024, method__rounds=1, descent__steps=1)
     steps = list(sf.fit_steps(grammar, renderer, photos, settings=settings))
-    assert [s.stage for s in steps] == [
-        "train-regressor", "moment-matching", "structure", "mmd-descent", "keep-best", "validate"]
-    assert steps[2].renders - steps[1].renders == 2048
-    assert steps[1].model.structure is None and steps[-1].model.structure is not None
+    assert [s.stage for s in steps] == ["npe", "structure", "mmd-descent", "keep-best", "validate"]
+    assert steps[1].renders - steps[0].renders == 2048
+    assert steps[0].model.structure is None and steps[-1].model.structure is not None
     share = np.mean(steps[-1].model.sample(400).tables["image"]["n_dot"] == 2)
     assert share > 0.8, "one in five in the grammar, all in the photos"
-    again = list(sf.fit_steps(grammar, renderer, photos, settings=settings, state=steps[2].state))
+    again = list(sf.fit_steps(grammar, renderer, photos, settings=settings, state=steps[1].state))
     for name, value in steps[-1].model.state().items():
         assert torch.equal(value, again[-1].model.state()[name]), name

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from scenefit.metrics.summary_statistics import colour_and_sharpness
+from scenefit.metrics.summary_statistics import SummaryStatistics, colour_and_sharpness, summary_statistics_for
 
 
 def image(noise=0.0, lines=False, seed=0):
@@ -29,3 +29,14 @@ def test_statistics_do_not_depend_on_other_images_and_exist_for_small_ones():
     images = np.stack([image(0.1, seed=seed) for seed in range(3)])
     assert torch.equal(colour_and_sharpness(images)[1:2], colour_and_sharpness(images[1:2]))
     assert torch.isfinite(colour_and_sharpness(np.zeros((1, 12, 12, 3), np.uint8))).all()
+
+
+def test_a_summary_is_the_same_in_any_batch_and_tells_colours_apart():
+    images = np.stack([image(0.1, lines=bool(seed % 2), seed=seed)[:24, :24] for seed in range(20)])
+    summary = summary_statistics_for(images)
+    whole = summary(images)
+    assert torch.equal(whole[3:5], summary(images[3:5])) and torch.isfinite(whole).all()
+    plain = SummaryStatistics(summary.histogram, None)
+    assert plain(images).shape[1] < whole.shape[1]
+    grey, other = np.full((1, 24, 24, 3), 100, np.uint8), np.full((1, 24, 24, 3), (100, 100, 140), np.uint8)
+    assert not torch.allclose(plain(grey), plain(other))

@@ -40,8 +40,8 @@ def copy(whole, tmp_path):
 
 @pytest.fixture
 def broken_off(world, tmp_path):
-    """A run folder whose fit was left after six pieces."""
-    started(world, tmp_path / "run", 6)
+    """A run folder whose fit was left after two pieces."""
+    started(world, tmp_path / "run", 2)
     return tmp_path / "run"
 
 
@@ -68,8 +68,8 @@ def finish(world, folder):
 
 def test_what_a_finished_run_holds(whole, world):
     assert sorted(path.name for path in whole.iterdir()) == [
-        "features.safetensors", "learned.png", "model.safetensors", "photos.png", "prior.png", "report.html",
-        "report.png", "samples.safetensors", "settings.json", "steps.jsonl", "summary.json"]
+        "diagnostics.safetensors", "features.safetensors", "learned.png", "model.safetensors", "photos.png",
+        "prior.png", "report.html", "report.png", "samples.safetensors", "settings.json", "steps.jsonl", "summary.json"]
     run = open_run(whole)
     assert run.finished and run.config.seed == 0 and run.config.size == (16, 16)
     assert run.config.real.count == 40 and run.config.labelled is None
@@ -278,7 +278,7 @@ def test_steps_beyond_the_checkpoint_are_dropped_and_missing_ones_noticed(world,
         finish(world, broken_off)
     path.write_text(good + '{"number": 99, "stage": "x"}\n{"num')
     done = finish(world, broken_off)
-    assert done[0].number == 5  # the last stage that was done
+    assert done[0].number == 1  # the last stage that was done
     assert contents(broken_off)["steps.jsonl"] == contents(whole)["steps.jsonl"]
 
 
@@ -383,3 +383,44 @@ def test_a_run_folder_is_loaded_as_a_model_in_python(world, whole, tmp_path):
         scenefit.load(whole, other)
     with pytest.raises(ValueError, match=f"{tmp_path} is not a run folder: it has no settings.json"):
         scenefit.load(tmp_path, other)
+
+
+@pytest.fixture
+def former(copy):
+    """A finished run folder as an earlier version left it, with a method that is gone."""
+    recorded = json.loads((copy / "settings.json").read_text())
+    recorded["settings"]["method"] = {"name": "moment-matching", "rounds": 3, "renders": 512, "refine": True}
+    recorded["settings"]["regressor"]["rounds"] = 3
+    (copy / "settings.json").write_text(json.dumps(recorded))
+    (copy / "diagnostics.safetensors").unlink()
+    for name in ("model", "features"):
+        tensors, facts = read_tensors(copy / f"{name}.safetensors", "")
+        write_tensors(copy / f"{name}.safetensors", tensors, {**facts, "run": open_run(copy).config.identity})
+    return copy
+
+
+def test_a_run_of_a_former_method_still_gives_data_and_reports(former, world, tmp_path):
+    call("generate", former, "-n", 4, "--out", tmp_path / "data")
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 4
+    call("report", former, "--real", world / "real")
+    assert json.loads((former / "summary.json").read_text())["run"] == open_run(former).config.identity
+
+
+def test_a_run_of_a_former_method_does_not_go_on(former, world):
+    text = (r"copy was made with the method moment-matching, which this version no longer has\. A finished run can .*; "
+            r"to resume this one, install scenefit at commit \w{7}$")
+    with pytest.raises(RunError, match=text):
+        begin(former, parts(world)[2])
+    (former / "model.safetensors").unlink()
+    said = " ".join(call("fit", world / "scene.py", "--real", world / "real", "--out", former, code=1).split())
+    assert "was made with the method moment-matching, which this version no longer has" in said
+    assert "give another folder with --out" in said
+    with pytest.raises(RunError, match=text):
+        fit_model(open_run(former), load_scene(world / "scene.py").grammar)
+
+
+def test_settings_without_effect_any_more_are_no_difference(copy, world):
+    recorded = json.loads((copy / "settings.json").read_text())
+    recorded["settings"]["regressor"]["rounds"] = 3
+    (copy / "settings.json").write_text(json.dumps(recorded))
+    assert differences(open_run(copy).config, parts(world)[2]) == []

@@ -37,8 +37,7 @@ def test_the_content_of_a_report(run):
     assert content.prior_distance == summary.prior and content.floor.value == summary.floor.mean
     assert [a.label for a in content.attributes] == ["image.shade", "blob.x"]
     assert [(a.low, a.high) for a in content.attributes] == [(0, 60), (2, 13)]
-    assert {point.stage for point in content.trace} == {"moment-matching", "refine", "mmd-descent", "keep-best",
-                                                            "validate"}
+    assert {point.stage for point in content.trace} == {"mmd-descent", "keep-best", "validate"}
     assert content.notes == ("look out", FEW_PHOTOS) and content.table is None
     assert content.facts["renders"] == f"{summary.renders:,}" and content.facts["seed"] == "0"
 

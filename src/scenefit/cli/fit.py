@@ -1,6 +1,5 @@
 """scenefit fit: learns the distribution of scenes from photos."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,12 +34,11 @@ if TYPE_CHECKING:
     from scenefit.inference.settings import Settings
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
-    from scenefit.scenes.grammar import Grammar
 
 
 @console.command("Stopped. All but the last second or so is saved; run the same command again to resume.",
                  memory="draw smaller images, or fit anew (another --out) with --set max_photos=500 or --set "
-                        "regressor.renders=1024")
+                        "method.renders=400")
 @worker_options
 @label_options
 def fit(
@@ -60,15 +58,16 @@ def fit(
     minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no new step after this time. The result "
                                                   "then depends on the machine's speed.", show_default=False)] = None,
     device: DeviceOption = "cpu",
-    method: Annotated[str | None, typer.Option("--method", metavar="auto|npe|moment-matching|abc|cma-es|meta-sim|none",
-                                               help="How to learn. auto: moment-matching. abc: joint posterior of each "
-                                               "photo's image attributes. meta-sim: as in the paper.",
+    method: Annotated[str | None, typer.Option("--method", metavar="auto|npe|meta-sim|none",
+                                               help="How to learn. auto (npe): posteriors of images and objects, by "
+                                               "networks trained on renders. meta-sim: as in the paper. none: only "
+                                               "the MMD descent.",
                                                show_default="auto")] = None,
     gradient: Annotated[str | None, typer.Option("--gradient", metavar="auto|pathwise|finite-difference|spsa|"
                                                  "score-function", help="Gradient estimator of the MMD descent.",
                                                  show_default="auto")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of the MMD descent.",
-                                              show_default="60; 0 after abc, 400 in meta-sim")] = None,
+                                              show_default="0; 400 in meta-sim, 60 in none")] = None,
     workers: Workers = NO_WORKERS,
     label_policy: "LabelPolicy | None" = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
@@ -162,18 +161,6 @@ def _warn(run: "Run", found: "SceneFile", scene: Path) -> list[str]:
     if run.config.scene.hash != found.hash:
         warnings.append(f"{scene}, or what it imports, has changed since {run.folder} was begun; its grammar has not, "
                         f"but what it draws may have: to fit anew, remove {run.folder}")
-    for text in (*warnings, *_left_alone(found.grammar, run.settings)):
+    for text in warnings:
         console.warn(text)
     return warnings
-
-
-def _left_alone(grammar: "Grammar", chosen: "Settings") -> Iterator[str]:
-    """A warning where ABC is all that learns, and some learned attributes are none that it can."""
-    from scenefit.nets.aggregate_posterior import image_attributes
-
-    if chosen.chosen.name == "abc" and not chosen.descent.steps:
-        found = {a.key for a in image_attributes(grammar)}
-        rest = [f"{a.kind}.{a.name}" for a in grammar.learned if a.key not in found]
-        if rest:
-            yield (f"--method abc learns numbers of the root {grammar.start!r} alone and leaves {', '.join(rest)} at "
-                   "their priors; add --steps 60 to learn them as well, or make the root's attributes decide them")

@@ -34,7 +34,6 @@ APART = "give a folder that holds only photos, or move the run elsewhere"
 ELSEWHERE = "give --out a folder elsewhere"
 RESUME = "Stopped. Run the same command again to resume."
 MAX_NAMED = 20  # skipped files that are named each
-_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Python file that defines grammar and "
                                                "renderer. It is executed.", show_default=False)]
@@ -348,10 +347,9 @@ def _setting(text: str, known: Mapping[str, Any], options: Collection[str]) -> t
                                  f"{did_you_mean(path, list(known))}")
     kind = float if known[path] is None else type(known[path])
     try:
-        return path, _SWITCH[value.lower()] if kind is bool else kind(value)
-    except (KeyError, ValueError):
-        wanted = "true or false" if kind is bool else f"a value of type {kind.__name__}"
-        raise typer.BadParameter(f"--set {text}: {path} needs {wanted}") from None
+        return path, kind(value)
+    except ValueError:
+        raise typer.BadParameter(f"--set {text}: {path} needs a value of type {kind.__name__}") from None
 
 
 def command_line() -> str:

@@ -22,7 +22,6 @@ from scenefit.inference.arguments import check_fit, prepared
 from scenefit.inference.npe.method import load_network
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, State, distance, load, start, tensors, within_budget
-from scenefit.inference.stages.regression_abc import load_detector
 from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Extractor
 from scenefit.metrics.objective import Objective
@@ -45,8 +44,8 @@ class Checkpoint(dict[str, Tensor]):
 class Step:
     """A finished step of a stage.
 
-    number: its place in the fit.  stage: "pretraining", "abc", "train-regressor", "moment-matching", "cma-es",
-    "refine", "structure", "mmd-descent", "keep-best", "task-reward" or "validate".  done, of: steps of the stage.
+    number: its place in the fit.  stage: "npe", "pretraining", "train-regressor", "structure", "mmd-descent",
+    "keep-best", "task-reward" or "validate".  done, of: steps of the stage.
     renders, trainings, cpu_seconds: in all so far.  distance: squared MMD between this step's renders and the photos,
     NaN where none was measured.  metric: of the task on the labelled photos, likewise.  progress: share of the fit's
     work that is done, 0..1, roughly.
@@ -137,7 +136,7 @@ def _run(problem: Problem, stages: tuple[Stage, ...], state: State,
     first, cpu, wall = 0, time.process_time(), time.monotonic()
     if saved is not None:
         first, cpu, wall = int(saved["piece"]) + 1, cpu - float(saved["cpu_seconds"]), wall - float(saved["seconds"])
-        state = load(problem, saved, load_detector, load_network)
+        state = load(problem, saved, load_network)
     for number, (stage, step) in enumerate(steps[first:], first):
         if not within_budget(problem, state, stage, step, (time.monotonic() - wall) / 60):
             continue

@@ -7,12 +7,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass,
 from typing import Any, Protocol
 
 from scenefit.inference.npe.method import Npe
-from scenefit.inference.stages.cma_es import CmaEs
+from scenefit.inference.stages.former_methods import FORMER_METHODS, FORMER_SETTINGS, FormerMethod, removed
 from scenefit.inference.stages.meta_sim import MetaSim, NoMethod
 from scenefit.inference.stages.mmd_descent import Descent
-from scenefit.inference.stages.moment_matching import MomentMatching
 from scenefit.inference.stages.problem import Budget, Problem, Stage
-from scenefit.inference.stages.regression_abc import RegressionAbc
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.setting_types import check_types
 from scenefit.inference.stages.structure import Structure
@@ -24,16 +22,12 @@ from scenefit.scenes.suggestions import did_you_mean
 class Method(Protocol):
     """How a fit comes near the photos: a frozen settings class that lists its stages.
 
-    rounds: of the method itself, 0 without any.  descent_steps, learning_rate: defaults of the MMD descent that follows
-    it.  check: ValueError where it cannot learn the problem.  trainings: of the regressor.  within: the same with its
-    share of max_renders.
+    descent_steps, learning_rate: defaults of the MMD descent that follows it.  check: ValueError where it cannot learn
+    the problem.  within: the same with its share of max_renders.
     """
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def rounds(self) -> int: ...
 
     @property
     def descent_steps(self) -> int: ...
@@ -43,26 +37,24 @@ class Method(Protocol):
 
     def check(self, problem: Problem) -> None: ...
 
-    def trainings(self, regressor: Regressor) -> int: ...
-
     def within(self, max_renders: int) -> "Method": ...
 
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]: ...
 
 
-METHODS: dict[str, Any] = {"auto": MomentMatching, **{
-    method.name: method for method in (Npe, MomentMatching, RegressionAbc, CmaEs, MetaSim, NoMethod)}}
+METHODS: dict[str, Any] = {"auto": Npe, **{method.name: method for method in (Npe, MetaSim, NoMethod)}}
 METHOD_PARTS = tuple(name for name in vars(Method) if not name.startswith("_"))
-MIN_STEPS = 10  # renders for each of at least four pieces of work
+MIN_RENDERS = 40  # of a whole fit
+REGRESSOR_SHARE = 8  # one in so many renders is for a training of the regressor, at most
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to fit. Counts are of images rendered unless said otherwise.
 
-    method: how to estimate the distribution: a name of `METHODS` ("auto" is "moment-matching"), or one of their
-    settings classes, such as RegressionAbc(rounds=4).  regressor: training of the network that predicts attributes
-    and whose features measure the distance.  structure: a policy for counts and kinds.  descent: on the MMD.
+    method: how to estimate the distribution: a name of `METHODS` ("auto" is "npe"), or one of their settings classes,
+    such as Npe(rounds=2).  regressor: training of the network that predicts attributes of images and whose features
+    measure the distance.  structure: a policy for counts and kinds.  descent: on the MMD.
     task: labelled photos as reward.
     validation_renders: for each measurement of the distance.  max_photos: of a larger folder, as many, evenly spread.
     max_renders: of the whole fit; every stage then gets its share.  minutes: of wall clock, after which no step begins.
@@ -82,6 +74,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         if isinstance(self.method, str):
+            if self.method in FORMER_METHODS:
+                raise ValueError(removed(self.method))
             if self.method not in METHODS:
                 raise ValueError(f"method must be one of {', '.join(METHODS)}, or the settings of one, got "
                                  f"{self.method!r}")
@@ -100,9 +94,8 @@ class Settings:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes must be positive, got {self.minutes}")
-        least = MIN_STEPS * max(self.regressor.rounds, self.chosen.rounds, 4)
-        if self.max_renders is not None and self.max_renders < least:
-            raise ValueError(f"max_renders must be at least {least}, got {self.max_renders}")
+        if self.max_renders is not None and self.max_renders < MIN_RENDERS:
+            raise ValueError(f"max_renders must be at least {MIN_RENDERS}, got {self.max_renders}")
         self.within_budget()
 
     @property
@@ -115,10 +108,9 @@ class Settings:
         """The same, with renders scaled down where max_renders asks for it, so that every stage gets its part."""
         if self.max_renders is None:
             return self
-        trainings = self.chosen.trainings(self.regressor)
         return replace(self, method=self.chosen.within(self.max_renders),
                        regressor=replace(self.regressor, renders=max(min(
-                           self.regressor.renders, self.max_renders // (2 * trainings)), 4)),
+                           self.regressor.renders, self.max_renders // REGRESSOR_SHARE), 4)),
                        validation_renders=min(self.validation_renders, self.max_renders // 16), max_renders=None)
 
     def budget(self) -> Budget:
@@ -143,7 +135,7 @@ def _check_method(method: Any) -> None:
     lacking = [part for part in METHOD_PARTS if not hasattr(method, part)]
     if isinstance(method, type) or not is_dataclass(method):
         raise ValueError(f"method needs one of the names {', '.join(METHODS)}, or the settings of one, such as "
-                         f"RegressionAbc(rounds=4), got {_kind(method)}")
+                         f"Npe(rounds=2), got {_kind(method)}")
     if lacking:
         raise ValueError(f"method {type(method).__name__} lacks {', '.join(lacking)}; "
                          "scenefit.inference.settings.Method describes what a method has")
@@ -161,12 +153,16 @@ def settings_from(record: Mapping[str, Any]) -> Settings:
             raise ValueError(f"method needs its name and settings, got {plain['method']!r}")
         given = dict(plain["method"])
         name = given.pop("name", None)
-        if not isinstance(name, str) or name not in METHODS:
+        if isinstance(name, str) and name in FORMER_METHODS:
+            plain["method"] = FormerMethod(name, given)
+        elif not isinstance(name, str) or name not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
-        plain["method"] = _made(METHODS[name], given, "method.")
+        else:
+            plain["method"] = _made(METHODS[name], given, "method.")
     for name, value in plain.items():
         if isinstance(value, Mapping) and name in kinds:
-            plain[name] = _made(kinds[name], value, f"{name}.")
+            known = {key: one for key, one in value.items() if f"{name}.{key}" not in FORMER_SETTINGS}
+            plain[name] = _made(kinds[name], known, f"{name}.")
     return _made(Settings, plain)
 
 

@@ -3,7 +3,6 @@
 Legend: S images; H, W pixels; N photos; F statistics.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scenefit.data.boxes import Boxes
 from scenefit.files.scratch import release
 from scenefit.metrics.features import Lite0Maps, compute, to_tensor
 
@@ -23,12 +21,9 @@ CELLS = 7  # of the colour histogram, per axis
 REACH = 3.2  # standard deviations of the photos' colours that the histogram spans
 RINGS = 16  # of the power spectrum
 QUANTILES = torch.linspace(0.02, 0.98, 9)
-POWER = 3  # of the score, as weight in means: else many uncertain detections outweigh the few confident ones
-MIN_CONFIDENCE = 0.1  # detections below this score are ignored
 PATCH = 8  # pixels: side of the patches in which differences between neighbours are averaged
 PATCH_QUANTILES = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 SCALES = 1, 2, 4  # pixels that are averaged before
-CONFIDENCES = 0.3, 0.5, 0.7  # scores above which detections are counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,53 +140,3 @@ def _patches(pixels: Tensor) -> Tensor:
                 each = F.avg_pool2d(power, PATCH // scale).flatten(1)
                 out.append(torch.log(each.quantile(PATCH_QUANTILES, 1).T + 1e-6) / 2)
     return torch.cat(out, 1) if out else pixels.new_zeros((len(pixels), 0))
-
-
-def object_statistics(images: Images, detections: Boxes, classes: tuple[str, ...]) -> Tensor:
-    """Statistics [S, F] of a detector's boxes in images [S, H, W, 3]: for each class their number, confidence and size,
-    and their colours inside and at the middle, with their spread. Zeros where a class is absent."""
-    detections = detections.where(detections.score > MIN_CONFIDENCE)
-    box, score = detections.box, detections.score
-    inner, outer = _inside(images, detections, (0.35, 0.8))
-    side = np.log(np.maximum(box[:, 2:] - box[:, :2], 1))
-    values = np.concatenate([inner, outer, side.mean(1, keepdims=True), np.abs(side[:, :1] - side[:, 1:])], 1)
-    blocks = []
-    for name in classes:
-        rows = detections.name == name
-        image, value = detections.image[rows], values[rows]
-        weight = score[rows] ** POWER
-
-        def total(each: NDArray[np.float64], image: NDArray[np.int64] = image) -> NDArray[np.float64]:
-            return np.bincount(image, each, minlength=len(images)).astype(np.float64)
-
-        mass = total(weight)
-        share = weight / np.maximum(mass, 1e-9)[image]
-        mean = np.stack([total(share * value[:, k]) for k in range(value.shape[1])], 1)
-        size = value[:, -2]
-        spread = np.sqrt(np.maximum(total(share * (size - mean[image, -2]) ** 2), 0))
-        counts = [np.sqrt(total((score[rows] > least) * 1.0)) for least in CONFIDENCES]
-        blocks.append(np.column_stack([np.sqrt(total(score[rows])), *counts, mass > 0, spread, mean]))
-    return torch.from_numpy(np.concatenate(blocks, 1).astype(np.float32))
-
-
-def _inside(images: Images, found: Boxes, parts: Sequence[float]) -> NDArray[np.float64]:
-    """Mean and standard deviation of the colours in the middle of each box, of each part of its sides
-    [len(parts), m, 6]; by summed areas."""
-    height, width = images.shape[1:3]
-    middle, half = (found.box[:, :2] + found.box[:, 2:]) / 2, (found.box[:, 2:] - found.box[:, :2]) / 2
-    lows = [np.floor(np.clip(middle - part * half, 0, [width - 1, height - 1])).astype(int) for part in parts]
-    highs = [np.maximum(np.ceil(np.clip(middle + part * half, 0, [width, height])).astype(int), low + 1)
-             for part, low in zip(parts, lows, strict=True)]
-    out = np.zeros((len(parts), len(found), 6))
-    for image in np.unique(found.image):
-        rows = found.rows(int(image))
-        pixels = images[image] / 255.0
-        sums = np.zeros((height + 1, width + 1, 6))
-        sums[1:, 1:] = np.concatenate([pixels, pixels**2], 2).cumsum(0).cumsum(1)
-        for into, low, high in zip(out, lows, highs, strict=True):
-            (x0, y0), (x1, y1) = low[rows].T, high[rows].T
-            mean = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0))[:, None]
-            spread = np.sqrt(np.maximum(mean[:, 3:] - mean[:, :3] ** 2, 0))
-            into[rows] = np.concatenate([mean[:, :3], spread], 1)
-        release(images)
-    return out

@@ -13,6 +13,7 @@ from scenefit.files.atomic import content_hash
 from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.files.versions import versions
 from scenefit.inference.settings import Settings, flatten
+from scenefit.inference.stages.former_methods import FORMER_SETTINGS
 from scenefit.renderers.scene_file import SceneFile
 from scenefit.scenes.grammar.changes import grammar_changes, is_description
 
@@ -128,7 +129,7 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
     """The differences between two fits, one line each; [] if their results are the same."""
     found = [] if old.seed == new.seed else [f"seed: {old.seed} -> {new.seed}"]
     settings = [flatten(one.settings) for one in (old, new)]
-    for name in sorted({*settings[0], *settings[1]}):
+    for name in sorted({*settings[0], *settings[1]} - FORMER_SETTINGS):
         before, after = (one.get(name) for one in settings)
         if before != after:
             found.append(f"{name}: {before} -> {after}")

@@ -33,6 +33,7 @@ from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.files.versions import other_python, versions
 from scenefit.inference.fit import Step, fit_steps
 from scenefit.inference.settings import Settings, settings_from
+from scenefit.inference.stages.former_methods import FormerMethod, not_resumed
 from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.model import Model, load_model
 from scenefit.renderers import Renderer
@@ -83,6 +84,7 @@ def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
     folder = Path(folder)
     if (folder / "settings.json").exists():
         run = open_run(folder)
+        _check_method(run)
         differing = "\n  ".join(differences(run.config, wanted))
         if differing and _owner_of_results(run) == wanted.identity:
             raise RunError(f"{run.path('settings.json')} was changed: the results beside it are of the fit as given "
@@ -98,6 +100,13 @@ def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
         raise RunError(f"{folder} is not empty and not a run folder: it holds {', '.join(held[:3])}; give another "
                        "folder with --out")
     return None
+
+
+def _check_method(run: Run) -> None:
+    """RunError for a run whose method this version no longer has."""
+    method = run.settings.chosen
+    if isinstance(method, FormerMethod):
+        raise RunError(f"{run.folder} {not_resumed(method.name)}")
 
 
 def begin(folder: str | Path, wanted: RunConfig) -> Run:
@@ -197,6 +206,7 @@ def fit_model(run: Run, grammar: Grammar) -> Model:
     """The learned distribution. RunError if the fit is not finished; CorruptFile."""
     path = run.path("model.safetensors")
     if not path.exists():
+        _check_method(run)
         done = steps(run)[-1:]
         where = f" (its last step is {done[0]['stage']} {done[0]['done']} of {done[0]['of']})" if done else ""
         raise RunError(f"{run.folder} is not finished{where}; run the same fit command again to resume")

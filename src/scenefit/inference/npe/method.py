@@ -81,7 +81,7 @@ class Npe:
 
     name = "npe"
     descent_steps = 0
-    learning_rate = 0.01
+    learning_rate = 0.002  # small, for this method ends close to the photos
     prepared = N_SHOWN  # renders before the first round
 
     def __post_init__(self) -> None:
@@ -97,14 +97,14 @@ class Npe:
 
     def within(self, max_renders: int) -> "Npe":
         """The same with its share of max_renders; a quarter is for measurements of the distance."""
-        left = max_renders * 3 // 4 - N_SHOWN - N_MEASURED - N_PHOTOS
-        each = 1 + CORRECTIONS  # a round renders at most so many times `renders`
-        rounds = min(self.rounds, max(1, left // (each * FEW_RENDERS)))
-        return replace(self, rounds=rounds, renders=max(64, left // (each * rounds)))
+        rounds = min(self.rounds, max(1, self._affordable(max_renders) // FEW_RENDERS))
+        most = max(64, self._affordable(max_renders) // rounds)
+        return replace(self, rounds=rounds, renders=min(self.renders, most) if self.renders else 0)
 
-    def trainings(self, regressor: Regressor) -> int:
-        """How often the regressor is trained."""
-        return self.rounds
+    def _affordable(self, max_renders: int) -> int:
+        """Renders of all rounds that the networks can learn from, within a budget."""
+        left = max_renders * 3 // 4 - N_SHOWN - N_MEASURED - N_PHOTOS
+        return left // (1 + CORRECTIONS)  # corrections render at most as many again, each
 
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         spec, count = spec_of(problem), self.simulated(problem)
@@ -164,7 +164,9 @@ class Npe:
 
     def simulated(self, problem: Problem) -> int:
         """Renders of a round that the networks learn from."""
-        return self.renders or self.preferred(problem)
+        given = problem.budget.max_renders
+        most = MAX_RENDERS if given is None else max(64, self._affordable(given) // self.rounds)
+        return self.renders or min(self.preferred(problem), most)
 
     def preferred(self, problem: Problem) -> int:
         """The same by default."""

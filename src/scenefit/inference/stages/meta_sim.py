@@ -20,7 +20,6 @@ class MetaSim:
     pretraining: int = 200
 
     name = "meta-sim"
-    rounds = 0
     descent_steps = 400
     learning_rate = 0.01
 
@@ -36,10 +35,6 @@ class MetaSim:
         """The same: pre-training renders nothing."""
         return self
 
-    def trainings(self, regressor: Regressor) -> int:
-        """How often the regressor could be trained, as the budget counts."""
-        return regressor.rounds + 1
-
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         return pretraining(self.pretraining), *once(problem, regressor)
 
@@ -49,7 +44,6 @@ class NoMethod:
     """Nothing before the descent."""
 
     name = "none"
-    rounds = 0
     descent_steps = 60
     learning_rate = 0.01
 
@@ -58,10 +52,6 @@ class NoMethod:
 
     def within(self, max_renders: int) -> "NoMethod":
         return self
-
-    def trainings(self, regressor: Regressor) -> int:
-        """How often the regressor could be trained, as the budget counts."""
-        return regressor.rounds + 1
 
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         return once(problem, regressor)

@@ -20,7 +20,6 @@ from scenefit.metrics.features import Extractor, on_device
 from scenefit.metrics.objective import Objective
 from scenefit.metrics.objective import objective as make_objective
 from scenefit.nets.attribute_regressor import AttributeRegressor, Target, is_grey, targets
-from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import fill, with_parts_of
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.placement import networks_on
@@ -104,11 +103,11 @@ class State:
     """What a fit has learned so far.
 
     distribution: of the scenes.  regressor: predicts attributes from images; its inner features measure the distance.
-    objective: that distance, once it means something.  detector: finds objects in photos, for the ABC's statistics.
-    posterior: predicts single objects, for "npe".  diagnostics: of its predictions, such as "r2:coin.radius".
+    objective: that distance, once it means something.  posterior: predicts single objects, for "npe".  diagnostics: of
+    its predictions, such as "r2:coin.radius".
     average: running mean of the descent's parameters.  start: parameters that the descent started from.
-    optimiser: moments of Adam, "number:name" -> value.  losses: of CMA-ES, [generations, candidates].
-    baseline: running mean of the task's metric.  renders, trainings: in all so far.
+    optimiser: moments of Adam, "number:name" -> value.  baseline: running mean of the task's metric.
+    renders, trainings: in all so far.
     distance, metric: squared MMD to the photos and the task's metric, as measured by the last step; NaN if it measured
     none.
     """
@@ -118,11 +117,9 @@ class State:
     average: Mapping[str, Tensor]
     start: Mapping[str, Tensor]
     objective: Objective | None = None
-    detector: Detector | None = None
     posterior: ObjectNetwork | None = None
     diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
     optimiser: Mapping[str, Tensor] = field(default_factory=dict)
-    losses: Tensor | None = None
     baseline: float = NAN
     renders: int = 0
     trainings: int = 0
@@ -215,20 +212,17 @@ def tensors(state: State) -> dict[str, Tensor]:
     out = {"counts": torch.tensor([state.renders, state.trainings]),
            "baseline": torch.tensor(state.baseline, dtype=torch.float64)}
     networks = {"transformer": state.distribution.state_dict(), "reader": state.regressor.state_dict(),
-                "average": state.average, "warm": state.start,
-                "finder": {} if state.detector is None else state.detector.state_dict(), "adam": state.optimiser,
+                "average": state.average, "warm": state.start, "adam": state.optimiser,
                 "posterior": {} if state.posterior is None else state.posterior.state_dict(),
-                "diagnostics": state.diagnostics,
-                "cma": {} if state.losses is None else {"losses": state.losses}}
+                "diagnostics": state.diagnostics}
     for part, values in networks.items():
         out |= {f"{part}:{name}": value.detach().clone().cpu().contiguous() for name, value in values.items()}
     return out
 
 
 def load(problem: Problem, saved: Mapping[str, Tensor],
-         load_detector: Callable[[Problem, Mapping[str, Tensor]], Detector],
          load_posterior: Callable[[Problem, Mapping[str, Tensor]], ObjectNetwork]) -> State:
-    """The state that `tensors` was made of. load_detector, load_posterior: make a network from its weights.
+    """The state that `tensors` was made of. load_posterior: makes its network from its weights.
 
     ValueError where it does not fit the grammar.
     """
@@ -245,9 +239,7 @@ def load(problem: Problem, saved: Mapping[str, Tensor],
                      for part in ("average", "warm"))
     fill(regressor, parts["reader"], "state of the regressor")
     renders, trainings = (int(count) for count in saved["counts"])
-    weights, own = parts.get("finder"), parts.get("posterior")
+    own = parts.get("posterior")
     return State(distribution, regressor, average, warm, problem.objective(regressor),
-                 None if weights is None else load_detector(problem, weights),
                  None if own is None else load_posterior(problem, own), parts.get("diagnostics", {}),
-                 parts.get("adam", {}), parts.get("cma", {}).get("losses"), float(saved["baseline"]), renders,
-                 trainings)
+                 parts.get("adam", {}), float(saved["baseline"]), renders, trainings)
