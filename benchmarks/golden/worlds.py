@@ -228,8 +228,10 @@ def discs(shade: Any, size: Any) -> Any:
 
 def posteriors() -> Labelled:
     """Two rounds of npe with objects; then MMD descent with the score function. Resumed once after the first round."""
+    grammar = blotted(sf.Uniform(0.3, 1), sf.Uniform(0, 1), sf.Uniform(3, 6), sf.Integer(3, 8))  # always some to label
+
     def run(after: Any = None) -> list[Any]:
-        return fitted(wide_blots(), blots, photographed(24).images, after=after, npe=True)
+        return fitted(grammar, blots, photographed(24).images, after=after, npe=True)
 
     steps = run()
     yield from fit_arrays("fit", blots, steps)
