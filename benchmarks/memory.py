@@ -4,9 +4,9 @@ Photos of 1 to 120 coins are drawn with `Shapes`, at 256x256 and at 1280x720 pix
 them. Each fit runs in a process of its own, with the package of this checkout and, for comparison, with that of another
 one.
 A fit has every stage of a default one, but fewer steps and renders (the columns say how many), for the peak of a step
-does not depend on how many steps follow. "others" are the stages that no default fit has: descent from the prior with
-SPSA, a structure policy, task reward. The peak is the kernel's: resident memory, mapped files included, at its
-highest between two steps (VmHWM).
+does not depend on how many steps follow. "default" is a whole fit with default settings, for its CPU time. "others" are
+the stages that no default fit has: descent from the prior with SPSA, a structure policy, task reward. The peak is the
+kernel's: resident memory, mapped files included, at its highest between two steps (VmHWM).
 """
 
 import argparse
@@ -27,7 +27,8 @@ from rich.table import Table
 HERE = Path(__file__).parent
 LIMIT = 12 * 2**30  # bytes of address space beyond which a fit is stopped, so that the machine survives the comparison
 # size (height, width), method, renders of its round or training, photos, compared with the other checkout
-FITS = (((256, 256), "npe", 512, 180, False), ((256, 256), "npe", 1024, 360, False),
+FITS = (((256, 256), "default", 0, 180, False),
+        ((256, 256), "npe", 512, 180, False), ((256, 256), "npe", 1024, 360, False),
         ((720, 1280), "npe", 64, 45, False), ((720, 1280), "npe", 128, 90, False),
         ((256, 256), "others", 256, 180, True), ((256, 256), "others", 512, 360, False))
 
@@ -69,7 +70,7 @@ def measured(checkout: Path, fit: str) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """One row for each fit and checkout, with its highest stages."""
-    out = Table("photos", "method", "renders", "checkout", "highest MiB", "MiB of each stage")
+    out = Table("photos", "method", "renders", "checkout", "CPU s", "highest MiB", "MiB of each stage")
     for row in rows:
         fit = row["fit"]
         for name in ("before", "after"):
@@ -77,7 +78,8 @@ def table(rows: list[dict[str, Any]]) -> Table:
                 continue
             stages = row[name]["MiB"]
             peak = f"{max(stages.values()):,}" if not row[name]["stopped"] else "stopped: out of memory"
-            out.add_row(f"{fit['photos']} of {fit['size']}", fit["method"], f"{fit['renders']:,}", name, peak,
+            out.add_row(f"{fit['photos']} of {fit['size']}", fit["method"], f"{fit['renders']:,}" if fit["renders"]
+                        else "", name, f"{row[name]['CPU seconds']:,}" if row[name]["CPU seconds"] else "", peak,
                         ", ".join(f"{stage} {value:,}" for stage, value in stages.items()))
     return out
 
@@ -109,6 +111,8 @@ def settings(method: str, renders: int) -> Any:
         from scenefit.inference.npe.method import Npe  # which an older checkout may lack
 
         return sf.Settings(Npe(1, renders, 20), Regressor(epochs=1), validation_renders=few)
+    if method == "default":
+        return sf.Settings()
     return sf.Settings(MetaSim(1), Regressor(renders=64, epochs=1), Structure(renders, rounds=1),
                        Descent(1, 128, None, "spsa"), TaskReward(steps=1, renders=few), validation_renders=few)
 
