@@ -276,7 +276,7 @@ def test_the_fewest_renders_do(smallest):
 
 def test_a_small_budget_still_learns():
     real = photos(dot(Normal(11, 0.5)), dots(), 100)
-    settings = Settings(regressor=Regressor(epochs=20), max_renders=1000)
+    settings = Settings(max_renders=1000)
     model = fit(dot(learned(Uniform(2, 14))), dots(), real, settings=settings)
     assert abs(model.sample(500).tables["dot"]["x"].mean() - 11) < 1
 
@@ -342,7 +342,7 @@ def test_the_reward_moves_the_scenes_that_earned_it(method, task):
     steps = list(fit_steps(grammar, bars(), real, some(grammar, bars(), 4), task=Right(), settings=settings, **BLIND))
     kept = next(step for step in steps if step.stage == "keep-best")
     before, after = (step.model.sample(1000).tables["dot"]["x"].mean() for step in (kept, steps[-1]))
-    assert after > before + (2 if task == "influence" else 0.2)
+    assert after > before + (1.5 if task == "influence" else 0.2)
     assert [step.trainings - kept.trainings for step in steps[kept.number:]] == [0, *range(1, 26), 25]
 
 

@@ -21,7 +21,7 @@ from scenefit.inference.npe import method as npe
 from scenefit.inference.npe.method import Npe, spec_of
 from scenefit.inference.npe.predictor import REGRESSED, Predictor
 from scenefit.inference.npe.simulate import Simulations, simulate
-from scenefit.inference.npe.train import batch_of, crop_side, train_objects
+from scenefit.inference.npe.train import batch_of, crop_side, epochs_of, train_objects
 from scenefit.inference.settings import Settings
 from scenefit.inference.stages.problem import Problem, Stage, start, within_budget
 from scenefit.inference.stages.regressor import Regressor
@@ -117,7 +117,8 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
         held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
         regressed = min(max(REGRESSED, held_out), trained) if spec.kinds else held_out
         chunks = sum(-(-n // at_once) for n in [len(problem.images), regressed, *[compared] * npe.CORRECTIONS])
-        return ((trained + npe.CORRECTIONS * compared) * simulated + regressor.epochs * trained * training[0]
+        epochs = epochs_of(regressor.epochs, trained - held_out)
+        return ((trained + npe.CORRECTIONS * compared) * simulated + epochs * trained * training[0]
                 + chunks * predicting + npe.CORRECTIONS * attributes * DENSITY_SECONDS
                 + objects * max(trained - regressed, 0) * mapped)  # what is predicted has its maps already
 

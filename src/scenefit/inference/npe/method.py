@@ -30,7 +30,7 @@ from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_phot
 from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import count_statistics, object_statistics
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
-from scenefit.inference.npe.train import train_objects
+from scenefit.inference.npe.train import epochs_of, train_objects
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
@@ -320,7 +320,7 @@ def _trained(problem: Problem, state: State, of_objects: int, settings: Npe, reg
     at_once = scenes_at_once(problem.size)
     chunks = (simulated.images[rows[first:first + at_once]] for first in range(0, len(rows), at_once))
     train(whole, training_images(whole, chunks, len(rows)), simulated.truth[rows],
-          problem.seed_of("npe regressor", state.trainings), regressor.epochs)
+          problem.seed_of("npe regressor", state.trainings), epochs_of(regressor.epochs, len(rows)))
     known = Known(simulated.scenes, simulated.truth[held].double().numpy(), simulated.objects.of(held))
     predictor = Predictor(spec, whole, None, histogram_for(problem.images))
     if network is None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.inference.npe.simulate import Simulations, crop_pixels, crops
+from scenefit.nets.attribute_regressor import BATCH
 from scenefit.nets.frozen_maps import FrozenMaps
 from scenefit.nets.object_network import ObjectNetwork, posterior_loss
 from scenefit.nets.optimise import endless_batches, minimise
@@ -22,6 +23,7 @@ MAX_FACTOR = 4.0  # how many times more
 SIDE = 128  # of a crop, where objects are not larger than a third of it
 OBJECT_SHARE = 3  # a crop is at least so many times as large as large objects are
 MAX_GRADIENT = 10.0
+LEAST_BATCHES, MOST_EPOCHS = 150, 20  # of the regressor of whole images
 MIN_SCHEDULE = 9  # steps of a schedule: with fewer, its rate has no time to rise
 
 
@@ -42,6 +44,11 @@ def steps_of(steps: int, side: tuple[int, int]) -> int:
     """Steps of training on crops of side (height, width), so that about as many crops are seen as by so many steps on
     small ones."""
     return round(steps * float(np.clip(CROPS / batch_of(side), 1, MAX_FACTOR)))
+
+
+def epochs_of(epochs: int, images: int) -> int:
+    """Epochs of training the regressor on so many images, so that few of them are seen often enough."""
+    return max(epochs, min(MOST_EPOCHS, -(-LEAST_BATCHES // -(-images // BATCH))))
 
 
 def train_objects(network: ObjectNetwork, simulations: Simulations, images: NDArray[np.int64], steps: int, seed: int,
