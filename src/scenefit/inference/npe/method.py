@@ -74,7 +74,7 @@ class Npe:
     take half as many.  samples: of each photo's posterior.
     """
 
-    rounds: int = 4
+    rounds: int = 5
     renders: int = 0
     steps: int = 300
     samples: int = 4
