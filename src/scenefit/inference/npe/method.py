@@ -31,6 +31,7 @@ from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import count_statistics, object_statistics
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import epochs_of, train_objects
+from scenefit.inference.npe.turns import TRIED, angles, turned_where_nearer
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
@@ -146,7 +147,8 @@ class Npe:
         ends, each_time = step > 0 or self.rounds == 1, compared(spec, count)  # any round but the first may be the last
         if step < self.of_images(problem, spec):
             count, each = count // 2, 0
-        return count + CORRECTIONS * (each_time + each) + (N_MEASURED + shown + of_shown if ends else 0)
+        turns = 2 * TRIED * len([] if spec.kinds else angles(problem.grammar, spec.single))
+        return count + CORRECTIONS * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
         """All renders until the first round has ended, and the measurements that follow. most: where it is used."""
@@ -240,13 +242,19 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
                         derive=structure)
         renders += samples.renders
-        distribution = update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, own)
+        distribution = _updated(problem, samples, own)
+    objective, before = problem.objective(predictor.regressor), samples
+    if network is None and (tried := [a for a in angles(problem.grammar, spec.single) if a.key in samples.inferred]):
+        samples = turned_where_nearer(problem, objective, distribution, samples, tried, seed)
+        renders += 2 * TRIED * len(tried)
+        distribution = distribution if samples is before else _updated(problem, samples, own)
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(problem.size if corrupted else predictor.regressor.input_size),
              **{f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()},
              **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own)}
     found |= {"c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(told)}
-    if step > first and told[-1] > MIN_GAIN * told[0] and all(_inferred(state, key) for key in visible):
+    new = samples is not before or not all(_inferred(state, key) for key in visible)
+    if step > first and told[-1] > MIN_GAIN * told[0] and not new:
         found["stopped:"] = torch.tensor(1.0)
     if step == settings.rounds - 1 or "stopped:" in found:
         mode = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, 1, own, DRAWS,
@@ -254,7 +262,11 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         found |= _shown(problem, mode)
         renders += N_MEASURED + len(found["photos:"]) + mode.renders
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
-                 trainings=state.trainings + 1, objective=problem.objective(predictor.regressor), diagnostics=found)
+                 trainings=state.trainings + 1, objective=objective, diagnostics=found)
+
+
+def _updated(problem: Problem, samples: PosteriorSamples, seed: int) -> SceneDistribution:
+    return update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, seed)
 
 
 def _last_r2(state: State) -> dict[Key, float]:
