@@ -190,7 +190,10 @@ def spec_of(problem: Problem) -> ObjectSpec:
     uniform = uniform_randomisation(problem.grammar)
     single = single_kinds(problem.grammar, uniform.sample(0, 2 * N_SHOWN))
     shown = uniform.sample(problem.seed_of("kinds"), N_SHOWN)
-    seen = {kind for frames in render_parts(problem.renderer, shown, problem.size) for kind in object_kinds(frames)}
+    seen: set[str] = set()
+    for frames in render_parts(problem.renderer, shown, problem.size):
+        problem.check(frames)
+        seen.update(object_kinds(frames))
     kinds = [kind for kind in problem.grammar.kinds if kind in seen]
     small = max(problem.size) <= MAX_SIDE
     return object_spec(problem.grammar, [kind for kind in kinds if not (small and kind in single)], single)

@@ -50,6 +50,7 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     found: list[tuple[NDArray[Any], ...]] = []
     for scenes in parts:
         for frames in render_parts(problem.renderer, scenes, problem.size):
+            problem.check(frames)
             images[done:done + len(frames)] = (corrupt(add_texture(frames.images, seed, done), seed, done)
                                                if (spec.kinds if corrupted is None else corrupted) else frames.images)
             release(images)

@@ -85,13 +85,14 @@ class Problem:
         return self.images.shape[1], self.images.shape[2]
 
     def render(self, scenes: SceneBatch) -> Iterator[NDArray[np.uint8]]:
-        """Images uint8 [., H, W, 3] of some scenes at a time. ValueError for a class of renders that the task does not
-        know."""
-        def check(frames: Frames) -> None:
-            if self.labelled is not None and self.task is not None:
-                self.task.labels(frames, self.label_policy)  # labels that the task cannot use end the fit here, at once
+        """Images uint8 [., H, W, 3] of some scenes at a time. ValueError: see `check`."""
+        return image_chunks(self.renderer, scenes, self.size, self.check)
 
-        return image_chunks(self.renderer, scenes, self.size, check)
+    def check(self, frames: Frames) -> None:
+        """ValueError for labels of renders that the task cannot use, such as a class that it does not know: the first
+        renders of a fit end it, not its last stage."""
+        if self.labelled is not None and self.task is not None:
+            self.task.labels(frames, self.label_policy)
 
     def objective(self, regressor: AttributeRegressor) -> Objective:
         """The distance to the photos, in the given features or in the regressor's."""
