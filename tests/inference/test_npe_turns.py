@@ -8,7 +8,6 @@ from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.turns import angles, turned_where_nearer
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Budget, Problem
-from scenefit.metrics.objective import objective
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import render
 from scenefit.renderers.each import each
@@ -34,13 +33,12 @@ def pixels(images):
 
 @pytest.mark.parametrize("wrong", [True, False])
 def test_samples_are_turned_where_renders_then_are_nearer(wrong):
-    photos = render(wedge, world(Angle(60, 8)).sample(3, 64)).images
+    photos = render(wedge, world(Angle(60, 8)).sample(3, 32)).images
     problem = Problem(world(Angle()), wedge, as_photos(photos, (16, 16)), None, None, pixels, None, Budget(64), 0)
     scenes = world(Angle(60 + 180 * wrong, 8)).sample(5, 64)
     samples = PosteriorSamples(scenes, np.arange(64), frozenset({("image", "angle")}), {}, 0)
     distribution = update(SceneDistribution(problem.grammar, 0), samples, 0)
-    found = turned_where_nearer(problem, objective(pixels, photos), distribution, samples,
-                                angles(problem.grammar, ["image"]), 1)
+    found = turned_where_nearer(problem, distribution, samples, angles(problem.grammar, ["image"]), 1)
     off = (found.scenes.tables["image"]["angle"] - 60 + 180) % 360 - 180
     assert np.abs(off).max() < 40
     assert (found is samples) == (not wrong)

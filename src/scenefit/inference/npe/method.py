@@ -31,7 +31,7 @@ from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import count_statistics, object_statistics
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import epochs_of, train_objects
-from scenefit.inference.npe.turns import TRIED, angles, turned_where_nearer
+from scenefit.inference.npe.turns import HELD, TRIED, angles, turned_where_nearer
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
@@ -147,7 +147,7 @@ class Npe:
         ends, each_time = step > 0 or self.rounds == 1, compared(spec, count)  # any round but the first may be the last
         if step < self.of_images(problem, spec):
             count, each = count // 2, 0
-        turns = 2 * TRIED * len([] if spec.kinds else angles(problem.grammar, spec.single))
+        turns = 2 * (TRIED + HELD) * len([] if spec.kinds else angles(problem.grammar, spec.single))
         return count + CORRECTIONS * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
@@ -190,10 +190,7 @@ def spec_of(problem: Problem) -> ObjectSpec:
     uniform = uniform_randomisation(problem.grammar)
     single = single_kinds(problem.grammar, uniform.sample(0, 2 * N_SHOWN))
     shown = uniform.sample(problem.seed_of("kinds"), N_SHOWN)
-    seen: set[str] = set()
-    for frames in render_parts(problem.renderer, shown, problem.size):
-        problem.check(frames)
-        seen.update(object_kinds(frames))
+    seen = {kind for frames in render_parts(problem.renderer, shown, problem.size) for kind in object_kinds(frames)}
     kinds = [kind for kind in problem.grammar.kinds if kind in seen]
     small = max(problem.size) <= MAX_SIDE
     return object_spec(problem.grammar, [kind for kind in kinds if not (small and kind in single)], single)
@@ -246,10 +243,10 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
                         derive=structure)
         renders += samples.renders
         distribution = _updated(problem, samples, own)
-    objective, before = problem.objective(predictor.regressor), samples
+    before = samples
     if network is None and (tried := [a for a in angles(problem.grammar, spec.single) if a.key in samples.inferred]):
-        samples = turned_where_nearer(problem, objective, distribution, samples, tried, seed)
-        renders += 2 * TRIED * len(tried)
+        samples = turned_where_nearer(problem, distribution, samples, tried, seed)
+        renders += 2 * (TRIED + HELD) * len(tried)
         distribution = distribution if samples is before else _updated(problem, samples, own)
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(problem.size if corrupted else predictor.regressor.input_size),
@@ -265,7 +262,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         found |= _shown(problem, mode)
         renders += N_MEASURED + len(found["photos:"]) + mode.renders
     return moved(state, distribution, regressor=predictor.regressor, posterior=predictor.network, renders=renders,
-                 trainings=state.trainings + 1, objective=objective, diagnostics=found)
+                 trainings=state.trainings + 1, objective=problem.objective(predictor.regressor), diagnostics=found)
 
 
 def _updated(problem: Problem, samples: PosteriorSamples, seed: int) -> SceneDistribution:

@@ -1,27 +1,30 @@
 """Half a turn: which direction of an axis?
 
 Networks predict the axis of nearly symmetric things, such as digits, well before they predict the direction, and
-renders near a wrong direction teach them to predict it. So each learned angle of the image is also tried turned by half
-a turn, and whichever renders are nearer to the photos are kept. Legend: S scenes.
+renders near a wrong direction teach them to see it everywhere. So for each learned angle of the image, a network is
+trained to tell scenes of the present distribution from the same scenes turned by half a turn, and photos that it takes
+for turned ones turn the distribution. Legend: S scenes; N images; H, W pixels.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.stages.problem import Problem
-from scenefit.metrics.features import features_of_chunks
-from scenefit.metrics.objective import Objective
+from scenefit.metrics.features import compute
+from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, train, training_images
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.attributes import Attribute, Key
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.values import learned_values, scenes_with
 from scenefit.scenes.scene import SceneBatch
 
-TRIED = 256  # renders of each direction
-CLEARLY = 0.8  # share of the distance that the other direction has to fall below
+TRIED, HELD = 2048, 512  # renders of each direction that the network is trained on, and held out
+EPOCHS = 6
+CLEARLY = 1.0  # standard errors by which photos have to be taken for turned ones
 
 
 def angles(grammar: Grammar, kinds: Collection[str]) -> list[Attribute]:
@@ -29,15 +32,20 @@ def angles(grammar: Grammar, kinds: Collection[str]) -> list[Attribute]:
     return [a for a in grammar.learned if a.circular and a.kind in kinds]
 
 
-@torch.no_grad()
-def turned_where_nearer(problem: Problem, objective: Objective, distribution: SceneDistribution,
-                        samples: PosteriorSamples, tried: Sequence[Attribute], seed: int) -> PosteriorSamples:
-    """The samples, with those of the angles tried turned whose renders then are nearer to the photos."""
+def turned_where_nearer(problem: Problem, distribution: SceneDistribution, samples: PosteriorSamples,
+                        tried: Sequence[Attribute], seed: int) -> PosteriorSamples:
+    """The samples, with those of the angles tried turned whose photos are like turned renders."""
     for a in tried:
-        scenes = distribution.sample(seed, TRIED)
-        here, there = (_distance(problem, objective, some)
-                       for some in (scenes, half_turned(problem.grammar, scenes, a.key)))
-        if here > 0 and there < CLEARLY * here:
+        scenes = distribution.sample(seed, TRIED + HELD)
+        sides = [np.concatenate(list(problem.render(some)))
+                 for some in (scenes, half_turned(problem.grammar, scenes, a.key))]
+        network = AttributeRegressor(problem.size, 1, is_grey(problem.images), seed).to(problem.device)
+        truth = torch.tensor([1.0, -1.0]).repeat_interleave(TRIED)[:, None]
+        train(network, training_images(network, (side[:TRIED] for side in sides), 2 * TRIED), truth, seed, EPOCHS)
+        here, there, photos = (compute(network.predictions, images).double().numpy()[:, 0]
+                               for images in (sides[0][TRIED:], sides[1][TRIED:], problem.images))
+        error = np.sqrt((here.var() + there.var()) / 4 / HELD + photos.var() / len(photos))
+        if photos.mean() < (here.mean() + there.mean()) / 2 - CLEARLY * error:
             samples = replace(samples, scenes=half_turned(problem.grammar, samples.scenes, a.key))
     return samples
 
@@ -47,8 +55,3 @@ def half_turned(grammar: Grammar, scenes: SceneBatch, key: Key) -> SceneBatch:
     values = {a.key: value for a in grammar.learned
               if not a.count and len(value := learned_values(grammar, scenes)[a.key])}
     return scenes_with(grammar, scenes, {**values, key: (values[key] + 0.5) % 1.0})
-
-
-def _distance(problem: Problem, objective: Objective, scenes: SceneBatch) -> float:
-    (features,) = features_of_chunks(problem.render(scenes), objective.extractor)
-    return float(objective.loss_of(features))
