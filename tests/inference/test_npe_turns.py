@@ -38,7 +38,7 @@ def test_samples_are_turned_where_renders_then_are_nearer(wrong):
     scenes = world(Angle(60 + 180 * wrong, 8)).sample(5, 64)
     samples = PosteriorSamples(scenes, np.arange(64), frozenset({("image", "angle")}), {}, 0)
     distribution = update(SceneDistribution(problem.grammar, 0), samples, 0)
-    found = turned_where_nearer(problem, distribution, samples, angles(problem.grammar, ["image"]), 1)
+    found = turned_where_nearer(problem, distribution, samples, angles(problem.grammar, ["image"]), 1024, 1)
     off = (found.scenes.tables["image"]["angle"] - 60 + 180) % 360 - 180
     assert np.abs(off).max() < 40
     assert (found is samples) == (not wrong)

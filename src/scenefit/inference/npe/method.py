@@ -31,7 +31,7 @@ from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import count_statistics, object_statistics
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import epochs_of, train_objects
-from scenefit.inference.npe.turns import HELD, TRIED, angles, turned_where_nearer
+from scenefit.inference.npe.turns import angles, tried, turned_where_nearer
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
@@ -147,7 +147,7 @@ class Npe:
         ends, each_time = step > 0 or self.rounds == 1, compared(spec, count)  # any round but the first may be the last
         if step < self.of_images(problem, spec):
             count, each = count // 2, 0
-        turns = 2 * (TRIED + HELD) * len([] if spec.kinds else angles(problem.grammar, spec.single))
+        turns = 2 * sum(tried(count)) * len([] if spec.kinds else angles(problem.grammar, spec.single))
         return count + CORRECTIONS * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
@@ -244,9 +244,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         renders += samples.renders
         distribution = _updated(problem, samples, own)
     before = samples
-    if network is None and (tried := [a for a in angles(problem.grammar, spec.single) if a.key in samples.inferred]):
-        samples = turned_where_nearer(problem, distribution, samples, tried, seed)
-        renders += 2 * (TRIED + HELD) * len(tried)
+    if network is None and (turning := [a for a in angles(problem.grammar, spec.single) if a.key in samples.inferred]):
+        samples = turned_where_nearer(problem, distribution, samples, turning, count, seed)
+        renders += 2 * sum(tried(count)) * len(turning)
         distribution = distribution if samples is before else _updated(problem, samples, own)
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(problem.size if corrupted else predictor.regressor.input_size),

@@ -22,7 +22,8 @@ from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.values import learned_values, scenes_with
 from scenefit.scenes.scene import SceneBatch
 
-TRIED, HELD = 2048, 512  # renders of each direction that the network is trained on, and held out
+TRIED = 2048  # renders of each direction that the network is trained on, at most
+HELD = 4  # one is held out for so many
 EPOCHS = 6
 CLEARLY = 1.0  # standard errors by which photos have to be taken for turned ones
 
@@ -32,19 +33,27 @@ def angles(grammar: Grammar, kinds: Collection[str]) -> list[Attribute]:
     return [a for a in grammar.learned if a.circular and a.kind in kinds]
 
 
+def tried(count: int) -> tuple[int, int]:
+    """Renders of each direction to train on, and held out, in a round of so many renders."""
+    most = min(TRIED, max(count // 2, HELD))
+    return most, most // HELD
+
+
 def turned_where_nearer(problem: Problem, distribution: SceneDistribution, samples: PosteriorSamples,
-                        tried: Sequence[Attribute], seed: int) -> PosteriorSamples:
-    """The samples, with those of the angles tried turned whose photos are like turned renders."""
-    for a in tried:
-        scenes = distribution.sample(seed, TRIED + HELD)
+                        attributes: Sequence[Attribute], count: int, seed: int) -> PosteriorSamples:
+    """The samples, with those of these angles turned whose photos are like turned renders. count: renders of the
+    round."""
+    most, held = tried(count)
+    for a in attributes:
+        scenes = distribution.sample(seed, most + held)
         sides = [np.concatenate(list(problem.render(some)))
                  for some in (scenes, half_turned(problem.grammar, scenes, a.key))]
         network = AttributeRegressor(problem.size, 1, is_grey(problem.images), seed).to(problem.device)
-        truth = torch.tensor([1.0, -1.0]).repeat_interleave(TRIED)[:, None]
-        train(network, training_images(network, (side[:TRIED] for side in sides), 2 * TRIED), truth, seed, EPOCHS)
+        truth = torch.tensor([1.0, -1.0]).repeat_interleave(most)[:, None]
+        train(network, training_images(network, (side[:most] for side in sides), 2 * most), truth, seed, EPOCHS)
         here, there, photos = (compute(network.predictions, images).double().numpy()[:, 0]
-                               for images in (sides[0][TRIED:], sides[1][TRIED:], problem.images))
-        error = np.sqrt((here.var() + there.var()) / 4 / HELD + photos.var() / len(photos))
+                               for images in (sides[0][most:], sides[1][most:], problem.images))
+        error = np.sqrt((here.var() + there.var()) / 4 / held + photos.var() / len(photos))
         if photos.mean() < (here.mean() + there.mean()) / 2 - CLEARLY * error:
             samples = replace(samples, scenes=half_turned(problem.grammar, samples.scenes, a.key))
     return samples
