@@ -192,6 +192,15 @@ def test_a_kind_that_no_photo_shows_and_four_photos(tiny):
     check_model(last.model, grammar)
 
 
+def test_the_first_round_predicts_attributes_of_whole_images_alone_from_half_as_many_renders(tiny):
+    grammar, renderer = coins(SIZE)
+    first, second, *_ = fit(grammar, renderer, renderer(grammar.sample(9, 12)).images, tiny)
+    inferred = [{key.rpartition(":")[2] for key, value in step.state.items()
+                 if key.startswith("diagnostics:inferred:") and value} for step in (first, second)]
+    assert inferred == [{"image.shade"}, {"image.shade", "image.n_coin"}]
+    assert int(first.state["diagnostics:simulated:"][0]) == 32 and int(second.state["diagnostics:simulated:"][0]) == 64
+
+
 def test_held_out_renders_alone_may_be_enough_for_the_regressions(tiny, monkeypatch):
     """As with the default number of renders of 128x128 pixels."""
     monkeypatch.setattr(predictor, "REGRESSED", 12)

@@ -8,15 +8,17 @@ for turned ones turn the distribution. Legend: S scenes; N images; H, W pixels.
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
 
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.stages.problem import Problem
-from scenefit.metrics.features import compute
+from scenefit.metrics.features import CHUNK, compute, compute_chunks
 from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, train, training_images
 from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers.batches import recut
 from scenefit.scenes.attributes import Attribute, Key
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.values import learned_values, scenes_with
@@ -25,6 +27,7 @@ from scenefit.scenes.scene import SceneBatch
 TRIED = 2048  # renders of each direction that the network is trained on, at most
 HELD = 4  # one is held out for so many
 EPOCHS = 6
+PIXELS = 2**23  # of renders that are held at once: 2,048 of 64x64
 CLEARLY = 1.0  # standard errors by which photos have to be taken for turned ones
 
 
@@ -44,15 +47,17 @@ def turned_where_nearer(problem: Problem, distribution: SceneDistribution, sampl
     """The samples, with those of these angles turned whose photos are like turned renders. count: renders of the
     round."""
     most, held = tried(count)
+    at_once = max(1, PIXELS // (problem.size[0] * problem.size[1]))
     for a in attributes:
         scenes = distribution.sample(seed, most + held)
-        sides = [np.concatenate(list(problem.render(some)))
-                 for some in (scenes, half_turned(problem.grammar, scenes, a.key))]
+        sides = scenes, half_turned(problem.grammar, scenes, a.key)
         network = AttributeRegressor(problem.size, 1, is_grey(problem.images), seed).to(problem.device)
         truth = torch.tensor([1.0, -1.0]).repeat_interleave(most)[:, None]
-        train(network, training_images(network, (side[:most] for side in sides), 2 * most), truth, seed, EPOCHS)
-        here, there, photos = (compute(network.predictions, images).double().numpy()[:, 0]
-                               for images in (sides[0][most:], sides[1][most:], problem.images))
+        shown = (recut(problem.render(side.take(np.arange(most))), at_once) for side in sides)
+        train(network, training_images(network, chain.from_iterable(shown), 2 * most), truth, seed, EPOCHS)
+        rest = (recut(problem.render(side.take(np.arange(most, most + held))), CHUNK) for side in sides)
+        here, there = (compute_chunks(network.predictions, images).double().numpy()[:, 0] for images in rest)
+        photos = compute(network.predictions, problem.images).double().numpy()[:, 0]
         error = np.sqrt((here.var() + there.var()) / 4 / held + photos.var() / len(photos))
         if photos.mean() < (here.mean() + there.mean()) / 2 - CLEARLY * error:
             samples = replace(samples, scenes=half_turned(problem.grammar, samples.scenes, a.key))
@@ -61,6 +66,6 @@ def turned_where_nearer(problem: Problem, distribution: SceneDistribution, sampl
 
 def half_turned(grammar: Grammar, scenes: SceneBatch, key: Key) -> SceneBatch:
     """The same scenes [S], one attribute turned by half a turn."""
-    values = {a.key: value for a in grammar.learned
-              if not a.count and len(value := learned_values(grammar, scenes)[a.key])}
+    own = learned_values(grammar, scenes)
+    values = {a.key: own[a.key] for a in grammar.learned if not a.count and len(own[a.key])}
     return scenes_with(grammar, scenes, {**values, key: (values[key] + 0.5) % 1.0})
