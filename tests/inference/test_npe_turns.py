@@ -34,7 +34,7 @@ def pixels(images):
 
 @pytest.mark.parametrize("wrong", [True, False])
 def test_samples_are_turned_where_renders_then_are_nearer(wrong, monkeypatch):
-    monkeypatch.setattr(turns, "PIXELS", 100 * 16**2)  # several chunks of renders
+    monkeypatch.setattr(turns, "MEASURED", 100 * 16**2)  # several chunks of renders
     photos = render(wedge, world(Angle(60, 8)).sample(3, 32)).images
     problem = Problem(world(Angle()), wedge, as_photos(photos, (16, 16)), None, None, pixels, None, Budget(64), 0)
     scenes = world(Angle(60 + 180 * wrong, 8)).sample(5, 64)

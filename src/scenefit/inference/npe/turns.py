@@ -15,10 +15,11 @@ import torch
 
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.stages.problem import Problem
+from scenefit.inference.stages.regressor import MEASURED
 from scenefit.metrics.features import CHUNK, compute, compute_chunks
 from scenefit.nets.attribute_regressor import AttributeRegressor, is_grey, train, training_images
 from scenefit.nets.scene_distribution import SceneDistribution
-from scenefit.renderers.batches import recut
+from scenefit.renderers.batches import recut, scenes_at_once
 from scenefit.scenes.attributes import Attribute, Key
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.values import learned_values, scenes_with
@@ -27,7 +28,6 @@ from scenefit.scenes.scene import SceneBatch
 TRIED = 2048  # renders of each direction that the network is trained on, at most
 HELD = 4  # one is held out for so many
 EPOCHS = 6
-PIXELS = 2**23  # of renders that are held at once: 2,048 of 64x64
 CLEARLY = 1.0  # standard errors by which photos have to be taken for turned ones
 
 
@@ -47,7 +47,7 @@ def turned_where_nearer(problem: Problem, distribution: SceneDistribution, sampl
     """The samples, with those of these angles turned whose photos are like turned renders. count: renders of the
     round."""
     most, held = tried(count)
-    at_once = max(1, PIXELS // (problem.size[0] * problem.size[1]))
+    at_once = scenes_at_once(problem.size, MEASURED)
     for a in attributes:
         scenes = distribution.sample(seed, most + held)
         sides = scenes, half_turned(problem.grammar, scenes, a.key)
