@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from scenefit.data.photos import as_photos
+from scenefit.inference.npe import simulate as simulations
 from scenefit.inference.npe.matching import match_objects, sure, thresholds
 from scenefit.inference.npe.propose import MIXED, proposal, recounted, redrawn, widened
 from scenefit.inference.npe.simulate import crop_pixels, crops, simulate
@@ -14,7 +15,7 @@ from scenefit.inference.stages.problem import Budget, Problem
 from scenefit.nets.attribute_regressor import regression_targets
 from scenefit.nets.maximum_likelihood import fit_distribution
 from scenefit.nets.object_predictions import ObjectPredictions
-from scenefit.nets.object_targets import ObjectSpec, TrueObjects, object_spec
+from scenefit.nets.object_targets import SEEN, ObjectSpec, TrueObjects, object_spec
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers import batches, render
 from scenefit.renderers.shapes import Shapes
@@ -84,6 +85,18 @@ def test_renders_are_corrupted_only_where_there_are_objects():
     np.testing.assert_array_equal(none.images, clean)
     assert len(none.objects.image) == 0 and none.objects.box.shape == (0, 4)
     assert not np.array_equal(simulate(problem(), SPEC, [scenes], 0).images, clean)
+
+
+def test_renders_that_networks_learn_from_have_shadows_beside_objects_and_the_same_boxes(monkeypatch):
+    monkeypatch.setattr(simulations, "corrupt", lambda images, *_: images)
+    monkeypatch.setattr(simulations, "add_texture", lambda images, *_: images)
+    scenes = DISCS.sample(1, 24)
+    frames, found = render(SHAPES, scenes), simulate(problem(), SPEC, [scenes], 0)
+    darker = (found.images.astype(int) - frames.images).min(3) < -5
+    beside = (darker & (frames.instances == 0)).any((1, 2))
+    assert 4 <= beside.sum() <= 18
+    kept = SEEN.keeps(frames)
+    np.testing.assert_allclose(found.objects.box, SEEN.boxes(frames)[kept])
 
 
 def test_a_crop_shows_its_part_of_the_image_and_the_objects_centred_in_it():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.corruptions import add_texture, corrupt
 from scenefit.data.frames import Frames
+from scenefit.data.shading import add_shading
 from scenefit.files.scratch import release, scratch_array
 from scenefit.inference.stages.problem import Problem
 from scenefit.nets.attribute_regressor import regression_targets
@@ -51,8 +52,8 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     for scenes in parts:
         for frames in render_parts(problem.renderer, scenes, problem.size):
             problem.check(frames)
-            images[done:done + len(frames)] = (corrupt(add_texture(frames.images, seed, done), seed, done)
-                                               if (spec.kinds if corrupted is None else corrupted) else frames.images)
+            worn = spec.kinds if corrupted is None else corrupted
+            images[done:done + len(frames)] = _as_photos(frames, seed, done) if worn else frames.images
             release(images)
             if spec.kinds:
                 found.append(_objects(problem, spec, frames, done))
@@ -62,6 +63,12 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     image, kind, box, values = (np.concatenate(column) for column in zip(none, *found, strict=True))
     truth = torch.cat([regression_targets(problem.grammar, problem.targets, scenes) for scenes in parts])
     return Simulations(parts, images, TrueObjects(image.astype(np.int64), kind.astype(np.int64), box, values), truth)
+
+
+def _as_photos(frames: Frames, seed: int, first: int) -> NDArray[np.uint8]:
+    """The images with what photos have and few renderers draw."""
+    shaded = add_shading(frames.images, frames.instances, seed, first)
+    return corrupt(add_texture(shaded, seed, first), seed, first)
 
 
 def _objects(problem: Problem, spec: ObjectSpec, frames: Frames, first: int) -> tuple[NDArray[Any], ...]:
