@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.inference.npe.statistics import fit_image_regression, variance_within
+from scenefit.inference.npe.predictor import smallest_sets
+from scenefit.inference.npe.statistics import fit_image_regression, object_colours, variance_within
+from scenefit.nets.object_predictions import ObjectPredictions
+from scenefit.nets.object_targets import ObjectSpec
 
 N = 400
 HELD = np.arange(N) % 5 == 0
@@ -94,3 +97,28 @@ def test_scenes_without_a_target_count_as_its_mean():
     found = fitted(drawn(200, 1)[0], truth)
     assert found.r2.numpy() == pytest.approx([BOTH, WEAK / 2], abs=0.05)
     assert found(drawn(1000, 6)[0])[:, 1].mean() == pytest.approx(7, abs=0.1)
+
+
+def test_the_smallest_set_of_statistics_that_predicts_nearly_as_well_is_chosen():
+    r2 = np.array([[0.02, 0.7, 0.9, -0.2], [0.16, 0.6, 0.95, -0.1], [0.2, 0.9, 0.99, -0.3]])
+    assert smallest_sets(r2).tolist() == [1, 0, 0, 1], "of a small R2, a set with none of it is not nearly as good"
+
+
+def test_colours_of_objects_are_those_inside_at_the_rim_and_outside_of_their_boxes():
+    """Two images of a green ground with one red box of 8x16 px each, blue within; the second of half the light."""
+    images = np.zeros((3, 32, 40, 3), np.uint8)
+    images[..., 1] = 200
+    for image in range(2):
+        images[image, 8:24, 12:20] = 200, 0, 0
+        images[image, 11:21, 13:19] = 0, 0, 100
+    images[1] //= 2
+    box, kind = np.array([[12.0, 8, 20, 24]] * 2), np.zeros(2, np.int64)
+    found = ObjectPredictions(3, np.arange(2), kind, np.full(2, 0.9), box, np.zeros((2, 0)), np.zeros((3, 0)))
+    colours = object_colours(ObjectSpec(("cell", "none"), (), ()), found, images)
+    mean, spread = np.moveaxis(colours.reshape(3, 2, 11, 2), 3, 0)
+    inside, rim, outside, contrast, square = np.split(mean[:2, 0], [3, 6, 9, 10], axis=1)
+    assert inside * 255 == pytest.approx(np.array([[0, 0, 100], [0, 0, 50]])) and not contrast.any()
+    assert rim[:, 0] * 255 == pytest.approx([200, 100], rel=0.4) and not rim[:, 1].any()
+    assert outside * 255 == pytest.approx(np.array([[0, 200, 0], [0, 100, 0]]))
+    assert square == pytest.approx(np.log(2)) and not spread[:2].any(), "one object varies in nothing"
+    assert mean[2] == pytest.approx(mean[:2].mean(0)), "without objects, those of the other images"

@@ -17,6 +17,7 @@ from scenefit.inference.npe.statistics import (
     ImageRegression,
     count_statistics,
     fit_image_regression,
+    object_colours,
     object_statistics,
 )
 from scenefit.inference.stages.problem import Problem
@@ -31,7 +32,7 @@ from scenefit.nets.object_targets import ObjectSpec
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 REGRESSED = 600  # renders that attributes of the image are regressed on, those held out first
-MAX_R2_LOSS = 0.25  # of a smaller set of statistics, compared with the best
+MAX_R2_LOSS = 0.3  # share of the best set's R2 that a smaller one may lack
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,9 @@ class Predictor:
 
     def statistics(self, images: Images, frozen: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
         """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
-        sharpness and noise; with objects, histograms and the regressor's features; and all with the backbone's maps.
-        And predictions, of the image by the regressor alone. frozen: maps of the images."""
+        sharpness and noise; with boxes, values and colours of objects; with histograms and the regressor's features;
+        and all with the backbone's maps. And predictions, of the image by the regressor alone. frozen: maps of the
+        images."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
@@ -58,9 +60,11 @@ class Predictor:
             replace(no_objects(len(images)), pooled=pooled_maps(self.network, images, frozen)))
         count = count_statistics(self.spec, found)
         plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
-        more = np.concatenate([plain, values, features, self.colours(images), object_statistics(self.spec, found)], 1)
-        sets = plain, more, np.concatenate([more, found.pooled], 1)
-        return (count, *sets) if self.spec.kinds else sets, Predictions(values, found)
+        objects = [object_statistics(self.spec, found), object_colours(self.spec, found, images)]
+        of_objects = np.concatenate([plain, *objects], 1)
+        more = np.concatenate([of_objects, values, features, self.colours(images)], 1)
+        sets = more, np.concatenate([more, found.pooled], 1)
+        return ((count, plain, of_objects, *sets) if self.spec.kinds else (plain, *sets)), Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
         """Predictions by the regressions on these statistics."""
@@ -105,5 +109,12 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
     chosen = [(held, own) for own in of_held[:counts]] + [(every, own) for own in values[counts:]]
     regressions = tuple(fitted(images, own, theirs) for (images, own), theirs in zip(chosen, of_photos, strict=True))
     r2 = np.stack([one.r2.numpy() for one in regressions])
-    predictor = replace(predictor, regressions=regressions, chosen=(r2 >= r2.max(0) - MAX_R2_LOSS).argmax(0))
+    predictor = replace(predictor, regressions=regressions, chosen=smallest_sets(r2))
     return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
+
+
+def smallest_sets(r2: Floats) -> NDArray[np.int64]:
+    """Of each target [R], the first set of statistics whose R2 [sets, R] is nearly the best. A share of it: the best
+    may be small, and a set that predicts nothing is not nearly as good."""
+    best = r2.max(0)
+    return (r2 >= best - MAX_R2_LOSS * np.abs(best)).argmax(0)

@@ -19,6 +19,11 @@ THRESHOLDS = 0.2, 0.35, 0.5, 0.7  # of the score, above which objects are counte
 CONFIDENT = 0.35  # objects whose attributes are averaged
 ALPHAS = 10.0 ** np.arange(-2, 6)  # candidates of the ridge regression
 RANGE = 2.0  # standard deviations of statistics of the first proposal
+_TURNS = 2 * np.pi * np.arange(12) / 12
+_CIRCLE = np.stack([np.cos(_TURNS), np.sin(_TURNS)], 1)
+# Points in a box, of which colours are taken, from its middle and in units of its sides.
+MIDDLE = 0.25 * np.stack(np.meshgrid(np.linspace(-1, 1, 4), np.linspace(-1, 1, 4)), 2).reshape(-1, 2)
+RIM, OUTSIDE = 0.42 * _CIRCLE, 0.62 * _CIRCLE
 MAX_DEVIATIONS = 4.0  # to which statistics are clipped: a photo may lie far outside the renders in some
 
 
@@ -44,6 +49,28 @@ def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
         values = [side[sure].mean(1), *(found.outputs[sure, column] for column in columns)]
         blocks += [moments(found.image[sure], value, found.count) for value in values]
     return np.concatenate(blocks, 1)
+
+
+def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8]) -> Floats:
+    """Of each image uint8 [N, H, W, 3], for each kind mean and spread of what its boxes show: colours of the middle, at
+    the rim and just outside, contrast within the middle, and how far the box is from square [N, F]."""
+    sure = np.flatnonzero(found.score >= CONFIDENT)
+    image, kind, box = found.image[sure], found.kind[sure], found.box[sure]
+    middle, side = (box[:, :2] + box[:, 2:]) / 2, np.maximum(box[:, 2:] - box[:, :2], 1)
+    inside, rim, outside = (_at(images, image, middle[:, None] + points * side[:, None]) / 255
+                            for points in (MIDDLE, RIM, OUTSIDE))
+    values = np.concatenate([inside.mean(1), rim.mean(1), outside.mean(1), inside.mean(2).std(1)[:, None],
+                             np.abs(np.log(side[:, :1] / side[:, 1:]))], 1)
+    blocks = [moments(image[kind == code], column, found.count) for code in range(len(spec.kinds))
+              for column in values[kind == code].T]
+    return np.concatenate([np.zeros((found.count, 0)), *blocks], 1)
+
+
+def _at(images: NDArray[np.uint8], image: NDArray[np.int64], points: Floats) -> Floats:
+    """Colours [m, P, 3] of these images [m] at points (x, y) [m, P, 2], px."""
+    height, width = images.shape[1:3]
+    x, y = (np.clip(points[..., way], 0, most - 1).astype(int) for way, most in ((0, width), (1, height)))
+    return images[image[:, None], y, x].astype(float)
 
 
 def _shown(form: str, width: int) -> int:
