@@ -18,7 +18,7 @@ from scenefit.inference.arguments import prepared
 from scenefit.inference.fit import load_network
 from scenefit.inference.npe.infer import infer
 from scenefit.inference.npe.matching import MIN_R2, Known
-from scenefit.inference.npe.method import COMPARED, _inferred, _last_r2, spec_of
+from scenefit.inference.npe.method import COMPARED, inferred_before, last_r2, spec_of
 from scenefit.inference.npe.places import known_placed
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.predictor import REGRESSED, Predictor, regressed
@@ -62,7 +62,7 @@ def posterior_samples(world: World, images: Array, settings: sf.Settings, seed: 
     problem, _ = prepared(world.grammar, world.renderer, images, None, seed, settings, None, None, None)
     after, spec, uniform = load(problem, state, load_network), spec_of(problem), uniform_randomisation(
         world.grammar)
-    placed, r2, own = known_placed(problem, spec, after), _last_r2(after), problem.seed_of("posterior samples")
+    placed, r2, own = known_placed(problem, spec, after), last_r2(after), problem.seed_of("posterior samples")
     assert placed is not None
     kinds = {*spec.kinds, *(one.attribute.kind for one in spec.attributes)}
     simulated = simulate(problem, spec, proposal(after.distribution, uniform, kinds, r2, REGRESSED, own), own)
@@ -72,7 +72,7 @@ def posterior_samples(world: World, images: Array, settings: sf.Settings, seed: 
     scenes = after.distribution.sample(own, COMPARED)
     fresh = simulate(problem, spec, [scenes], own)
     known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
-    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or _inferred(after, key)}
+    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(after, key)}
     structure = structure_of(problem, spec, placed) if placed.kinds else None
     return infer(world.grammar, problem.targets, spec, photos, predictor(fresh.images), known, visible, count, own,
                  rows=rows, derive=structure)

@@ -26,7 +26,7 @@ from scenefit.inference.npe.matching import (
     sure,
     thresholds,
 )
-from scenefit.inference.npe.method import HELD_OUT, Npe, _trained, compared, fresh_network, spec_of
+from scenefit.inference.npe.method import HELD_OUT, Npe, compared, fresh_network, spec_of, trained
 from scenefit.inference.npe.places import find_placed
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.propose import proposal
@@ -98,7 +98,7 @@ def fit_steps(problem: Problem, settings: Npe, regressor: Regressor, rendered: i
 
         simulated = simulate(problem, own_spec, parts(count, seed), seed, bool(spec.kinds))
         held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
-        predictor, photos, r2 = _trained(problem, state, step - first, settings, regressor, own_spec, network,
+        predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, own_spec, network,
                                          simulated, held)
         visible = {key for key, value in r2.items() if value >= MIN_R2 or key in inferred}
         visible -= counts if step < first else set()  # counts are better told by objects

@@ -31,7 +31,7 @@ from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.statistics import count_statistics, object_statistics
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import epochs_of, train_objects
-from scenefit.inference.npe.turns import angles, tried, turned_where_nearer
+from scenefit.inference.npe.turns import angles, direction_renders, turned_where_nearer
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
@@ -59,6 +59,7 @@ HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
 COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
 COMPARED_SMALL = 512
 CORRECTIONS = 2  # of a round
+IMAGE_ROUNDS = 2  # of whole images alone, at most
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they place objects
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
@@ -134,10 +135,10 @@ class Npe:
         return (Stage(self.name, self.rounds, run, renders, 4 * (count + CORRECTIONS * compared(spec, count))),)
 
     def of_images(self, problem: Problem, spec: ObjectSpec) -> int:
-        """How many rounds, the first ones, predict attributes of whole images alone: one, since objects are easier to
-        learn in images that are like the photos."""
+        """How many rounds, the first ones, predict attributes of whole images alone: objects are easier to learn in
+        images that are like the photos."""
         of_image = any(a.kind in spec.single and not a.count for a in problem.grammar.learned)
-        return int(self.rounds > 1 and bool(spec.kinds) and of_image)
+        return min(IMAGE_ROUNDS, self.rounds // 2) if spec.kinds and of_image else 0
 
     def _round(self, problem: Problem, spec: ObjectSpec, structure: Structure | None, step: int) -> int:
         """Renders of a round at most."""
@@ -147,7 +148,7 @@ class Npe:
         ends, each_time = step > 0 or self.rounds == 1, compared(spec, count)  # any round but the first may be the last
         if step < self.of_images(problem, spec):
             count, each = count // 2, 0
-        turns = 2 * sum(tried(count)) * len([] if spec.kinds else angles(problem.grammar, spec.single))
+        turns = direction_renders(count) * len([] if spec.kinds else angles(problem.grammar, spec.single))
         return count + CORRECTIONS * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
@@ -216,28 +217,27 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         return state
     seed, count, first = problem.seed_of("npe", step), settings.simulated(problem), settings.of_images(problem, spec)
     network = (deepcopy(state.posterior) or fresh_network(problem, spec)) if spec.kinds else None
-    corrupted, own_count = network is not None, compared(spec, count)
+    each_time = compared(spec, count)
     if step < first:
         spec, structure, count = replace(spec, kinds=(), attributes=()), None, count // 2
     uniform = uniform_randomisation(problem.grammar)
     kinds = {*spec.kinds, *(one.attribute.kind for one in spec.attributes)}
     parts = ([uniform.sample(seed, count)] if step == 0 else
-             proposal(state.distribution, uniform, kinds, _last_r2(state), count, seed))
-    simulated = simulate(problem, spec, parts, seed, corrupted)
+             proposal(state.distribution, uniform, kinds, last_r2(state), count, seed))
+    simulated = simulate(problem, spec, parts, seed, network is not None)
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
-    predictor, photos, r2 = _trained(problem, state, step - first, settings, regressor, spec, network, simulated, held)
-    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or _inferred(state, key)}
+    predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, spec, network, simulated, held)
+    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(state, key)}
     if step < first:  # counts are better told by objects
         visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
-    distribution, told, renders = state.distribution, [], state.renders + count
+    distribution, distances, renders = state.distribution, [], state.renders + count
     per_photo = settings.samples if structure is None else settings.scenes_each(problem)
     for number in range(CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
-        source = uniform if step == number == 0 else distribution
-        scenes = source.sample(own, own_count)
-        fresh = simulate(problem, spec, [scenes], own, corrupted)
+        scenes = (uniform if step == number == 0 else distribution).sample(own, each_time)
+        fresh = simulate(problem, spec, [scenes], own, network is not None)
         predicted, renders = predictor(fresh.images), renders + len(scenes)
-        told.append(distance_of_predictions(photos, predicted, spec))
+        distances.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
                         derive=structure)
@@ -246,17 +246,17 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     before = samples
     if network is None and (turning := [a for a in angles(problem.grammar, spec.single) if a.key in samples.inferred]):
         samples = turned_where_nearer(problem, distribution, samples, turning, count, seed)
-        renders += 2 * sum(tried(count)) * len(turning)
+        renders += len(turning) * direction_renders(count)
         distribution = distribution if samples is before else _updated(problem, samples, own)
+    new = samples is not before or not all(inferred_before(state, key) for key in visible)
+    stopped = step > first and distances[-1] > MIN_GAIN * distances[0] and not new
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
-             "seen:": torch.tensor(problem.size if corrupted else predictor.regressor.input_size),
+             "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
+             "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
              **{f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()},
-             **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own)}
-    found |= {"c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(told)}
-    new = samples is not before or not all(_inferred(state, key) for key in visible)
-    if step > first and told[-1] > MIN_GAIN * told[0] and not new:
-        found["stopped:"] = torch.tensor(1.0)
-    if step == settings.rounds - 1 or "stopped:" in found:
+             **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own),
+             **({"stopped:": torch.tensor(1.0)} if stopped else {})}
+    if step == settings.rounds - 1 or stopped:
         mode = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, 1, own, DRAWS,
                      chosen_photos(len(problem.images)), structure)
         found |= _shown(problem, mode)
@@ -269,7 +269,7 @@ def _updated(problem: Problem, samples: PosteriorSamples, seed: int) -> SceneDis
     return update(networks_on(SceneDistribution(problem.grammar, 0), problem.device), samples, seed)
 
 
-def _last_r2(state: State) -> dict[Key, float]:
+def last_r2(state: State) -> dict[Key, float]:
     """Of the round before, by key."""
     found = {tuple(name[3:].split(".", 1)): value for name, value in state.diagnostics.items()
              if name.startswith("r2:")}
@@ -280,7 +280,7 @@ def _counts(problem: Problem) -> set[Key]:
     return {a.key for a in problem.grammar.learned if a.count}
 
 
-def _inferred(state: State, key: Key) -> bool:
+def inferred_before(state: State, key: Key) -> bool:
     """Whether an earlier round inferred it. A later one, whose renders differ less, may not see it."""
     return bool(state.diagnostics.get(f"inferred:{key[0]}.{key[1]}", 0.0))
 
@@ -321,11 +321,11 @@ def _compared_values(found: Predictions, spec: ObjectSpec) -> Floats:
                            count_statistics(spec, found.objects)], 1)
 
 
-def _trained(problem: Problem, state: State, of_objects: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
+def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
              network: ObjectNetwork | None, simulated: Simulations,
              held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
     """Networks trained on the round's renders but the held-out ones; predictions on photos; and R2 of each attribute
-    on the held-out renders. of_objects: number of the round among those that predict objects, from 0; -1 before.
+    on the held-out renders. of_objects: number of the round among those that predict objects, from 0; negative before.
     network: of objects, to be trained further."""
     rows = np.setdiff1d(np.arange(len(simulated)), held)
     whole = deepcopy(state.regressor)

@@ -25,7 +25,7 @@ from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.values import learned_values, scenes_with
 from scenefit.scenes.scene import SceneBatch
 
-TRIED = 2048  # renders of each direction that the network is trained on, at most
+MOST_RENDERS = 2048  # renders of each direction that the network is trained on, at most
 HELD = 4  # one is held out for so many
 EPOCHS = 6
 CLEARLY = 1.0  # standard errors by which photos have to be taken for turned ones
@@ -36,9 +36,14 @@ def angles(grammar: Grammar, kinds: Collection[str]) -> list[Attribute]:
     return [a for a in grammar.learned if a.circular and a.kind in kinds]
 
 
-def tried(count: int) -> tuple[int, int]:
-    """Renders of each direction to train on, and held out, in a round of so many renders."""
-    most = min(TRIED, max(count // 2, HELD))
+def direction_renders(count: int) -> int:
+    """Renders for each angle, in a round of so many renders."""
+    return 2 * sum(_of_each_direction(count))
+
+
+def _of_each_direction(count: int) -> tuple[int, int]:
+    """Renders to train on, and held out."""
+    most = min(MOST_RENDERS, max(count // 2, HELD))
     return most, most // HELD
 
 
@@ -46,7 +51,7 @@ def turned_where_nearer(problem: Problem, distribution: SceneDistribution, sampl
                         attributes: Sequence[Attribute], count: int, seed: int) -> PosteriorSamples:
     """The samples, with those of these angles turned whose photos are like turned renders. count: renders of the
     round."""
-    most, held = tried(count)
+    most, held = _of_each_direction(count)
     at_once = scenes_at_once(problem.size, MEASURED)
     for a in attributes:
         scenes = distribution.sample(seed, most + held)
