@@ -73,10 +73,12 @@ def defocus(image: Array, sd: float) -> Array:
 
 @lru_cache(maxsize=4)
 def vignette(shape: tuple[int, int]) -> Array:
-    """Light that reaches each pixel, by the fourth power of the cosine: 1 in the middle, 0.86 in the corners."""
+    """Light that reaches each pixel, by the fourth power of the cosine: in the corners 0.86 of that in the middle. Its
+    mean is 1, so that a scene's true brightness is that of the photo."""
     down, across = (np.linspace(-1, 1, side) for side in shape)
     squared = (down[:, None] ** 2 + across[None] ** 2) / 2
-    return (1 + 0.078 * squared) ** -2.0
+    light = (1 + 0.078 * squared) ** -2.0
+    return light / light.mean()
 
 
 @lru_cache(maxsize=16)
