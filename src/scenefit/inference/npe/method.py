@@ -249,7 +249,8 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         renders += len(turning) * direction_renders(count)
         distribution = distribution if samples is before else _updated(problem, samples, own)
     new = samples is not before or not all(inferred_before(state, key) for key in visible)
-    stopped = step > first and distances[-1] > MIN_GAIN * distances[0] and not new
+    least = first + bool(spec.kinds)  # kinds of objects often come right in their third round only
+    stopped = step > least and distances[-1] > MIN_GAIN * distances[0] and not new
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
              "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
