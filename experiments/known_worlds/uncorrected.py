@@ -99,7 +99,7 @@ def fit_steps(problem: Problem, settings: Npe, regressor: Regressor, rendered: i
         simulated = simulate(problem, own_spec, parts(count, seed), seed, bool(spec.kinds))
         held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
         predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, own_spec, network,
-                                         simulated, held)
+                                        simulated, held)
         visible = {key for key, value in r2.items() if value >= MIN_R2 or key in inferred}
         visible -= counts if step < first else set()  # counts are better told by objects
         other = problem.seed_of("errors", step)  # of the part that is most like the photos

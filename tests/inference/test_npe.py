@@ -269,6 +269,24 @@ def test_a_stage_renders_what_it_declares(tiny, masks):
             assert stage.required or counting.drawn - before <= declared
 
 
+def rounds_of(grammar, renderer, settings):
+    """The spec of a fit to 12 photos, and which of its rounds predict objects and which may be the last."""
+    real = as_photos(renderer(grammar.sample(9, 12)).images, (SIDE, SIDE))
+    problem = Problem(grammar, renderer, real, None, None, None, None, Budget(), 0)
+    spec, rounds = spec_of(problem), range(settings.rounds)
+    return ([step >= settings.of_images(problem, spec) for step in rounds],
+            [settings.may_end(problem, spec, step) for step in rounds])
+
+
+def test_images_alone_are_learned_first_and_objects_in_three_rounds_of_five():
+    both, objects = coins(SHADE), coins(SHADE, root={"shade": 0.3})
+    assert rounds_of(*both, Npe(5)) == ([False, False, True, True, True], [False] * 4 + [True])
+    assert rounds_of(*both, Npe(3)) == ([False, True, True], [False, False, True])
+    assert rounds_of(*both, Npe(1)) == ([True], [True])
+    assert rounds_of(*objects, Npe(4)) == ([True] * 4, [False, False, True, True])
+    assert rounds_of(*coins({**SHADE, "opacity": 0.0}), Npe(3)) == ([True] * 3, [False, True, True])
+
+
 @pytest.mark.parametrize("most", [314, 1000])
 @pytest.mark.parametrize("kind", ["objects", "none", "places"])
 def test_no_more_is_rendered_than_allowed(most, kind, monkeypatch):

@@ -21,17 +21,19 @@ from scenefit.run.report import report_content
 
 SET = [*QUICK, "--set", "method.renders=512", "--set", "regressor.epochs=6"]
 LEARNED = sf.Grammar("image", {"image": {"shade": sf.learned(sf.Uniform(0, 60)), "edge": sf.learned(sf.Uniform(0, 1))},
-                               "blob": {"x": sf.learned(sf.Uniform(2, 13))}}, [sf.Rule("image", ["blob"])]).learned
+                               "blob": {"x": sf.learned(sf.Uniform(2, 13))}},
+                     [sf.Rule("image", [sf.repeat("blob", sf.learned(sf.Integer(0, 3)))])]).learned
 
 
 class TestSentences:
     def test_name_what_photos_told_nothing_of(self):
-        found = Diagnostics(r2={"image.shade": 0.9, "image.edge": 0.04}, inferred={"image.shade": 1, "image.edge": 0},
-                            seen=(48, 64), simulated=(100, 150))
+        found = Diagnostics(r2={"image.shade": 0.9, "image.edge": 0.04, "image.n_blob": 0.6},
+                            inferred={"image.shade": 1, "image.edge": 0}, seen=(48, 64), simulated=(100, 150))
         assert sentences(found, (48, 64), LEARNED) == [
             "Kept their prior, because images of 64 x 48 pixels do not show them (R² on held-out renders under 0.1): "
             "image.edge.",
-            "Kept their prior, because no rendered object shows them, or too few do: blob.x."]
+            "Kept their prior, because too few objects show them in renders or photos, or the fit ended before its "
+            "rounds of objects: image.n_blob, blob.x."]
         assert sentences(None, (48, 64), LEARNED) == []
         assert sentences(Diagnostics(inferred={f"{a.kind}.{a.name}": 1 for a in LEARNED}), (48, 64), LEARNED) == []
 

@@ -2,7 +2,8 @@
 
 Many renderers draw objects in flat colours and without shadows. To a network that was trained on such renders alone, a
 dark object of a photo and its shadow are one larger object, and a bright one with dark rims is a smaller one. Labels
-stay as they are, and so does each object's mean brightness. Legend: S images; H, W pixels.
+stay as they are, and so does each object's mean brightness, except where light pixels are clipped. Legend: S images; H,
+W pixels.
 """
 
 import numpy as np
@@ -61,9 +62,10 @@ def _shadow(ids: NDArray[np.int32], size: float, rng: np.random.Generator) -> Fl
 
 
 def _shades(ids: NDArray[np.int32], size: float, rng: np.random.Generator) -> Floats:
-    """Factor of the brightness of each pixel [H, W]: its mean is 1 over each object, and it is 1 elsewhere."""
+    """Factor of the brightness of each pixel [H, W]: its mean is 1 over each object, and it is 1 elsewhere. Objects
+    that touch have a rim around both."""
     mask = ids > 0
-    inside = ndimage.distance_transform_edt(mask)
+    inside = np.full(mask.shape, np.inf) if mask.all() else ndimage.distance_transform_edt(mask)
     rim = rng.uniform(0, MAX_RIM) * np.exp(-np.maximum(inside - 0.5, 0) / (rng.uniform(*RIM) * size))
     field = ndimage.gaussian_filter(rng.standard_normal(ids.shape), rng.uniform(*GRAIN) * size)
     gain = np.maximum(1 - rim + rng.uniform(0, MAX_UNEVEN) * field / max(field.std(), 1e-9), 0.1)

@@ -105,13 +105,14 @@ def sentences(found: Diagnostics | None, size: tuple[int, int], learned: Sequenc
         return []
     out = []
     kept = [f"{a.kind}.{a.name}" for a in learned if not found.inferred.get(f"{a.kind}.{a.name}", 0.0)]
-    blind = [name for name in kept if name in found.r2]
+    blind = [name for name in kept if found.r2.get(name, 1.0) < MIN_R2]
     if blind:
         out.append(f"Kept their prior, because images of {of_size(found.seen or size)} pixels do not show them (R² on "
                    f"held-out renders under {MIN_R2:g}): {_named(blind)}.")
-    rest = [name for name in kept if name not in found.r2]
+    rest = [name for name in kept if name not in blind]
     if rest:
-        out.append(f"Kept their prior, because no rendered object shows them, or too few do: {_named(rest)}.")
+        out.append("Kept their prior, because too few objects show them in renders or photos, or the fit ended before "
+                   f"its rounds of objects: {_named(rest)}.")
     if found.seen is not None and found.seen != size:
         out.append(f"The networks saw images reduced from {of_size(size)} to {of_size(found.seen)} pixels: no object "
                    "has a label, so single objects could not be read at full resolution. Return instance masks from "

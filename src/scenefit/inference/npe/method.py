@@ -72,7 +72,7 @@ class Npe:
     """The method "npe": sequential, tiled neural posterior estimation.
 
     rounds: of simulation, training, inference and correction.  renders: of each round; 0 chooses by the size of the
-    images.  steps: of training of the network of single objects in the first round, of 16 crops each; later rounds
+    images.  steps: of training of the network of single objects in its first round, of 16 crops each; later rounds
     take half as many.  samples: of each photo's posterior.
     """
 
@@ -140,12 +140,17 @@ class Npe:
         of_image = any(a.kind in spec.single and not a.count for a in problem.grammar.learned)
         return min(IMAGE_ROUNDS, self.rounds // 2) if spec.kinds and of_image else 0
 
+    def may_end(self, problem: Problem, spec: ObjectSpec, step: int) -> bool:
+        """Whether this round may be the last: any but the first and, of those that predict objects, the second, since
+        their kinds often come right in the third only."""
+        return step == self.rounds - 1 or step > self.of_images(problem, spec) + bool(spec.kinds)
+
     def _round(self, problem: Problem, spec: ObjectSpec, structure: Structure | None, step: int) -> int:
         """Renders of a round at most."""
         count, shown = self.simulated(problem), len(chosen_photos(len(problem.images)))
         each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
                           for scenes in (len(problem.images) * self.scenes_each(problem), shown))
-        ends, each_time = step > 0 or self.rounds == 1, compared(spec, count)  # any round but the first may be the last
+        ends, each_time = self.may_end(problem, spec, step), compared(spec, count)
         if step < self.of_images(problem, spec):
             count, each = count // 2, 0
         turns = direction_renders(count) * len([] if spec.kinds else angles(problem.grammar, spec.single))
@@ -217,7 +222,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         return state
     seed, count, first = problem.seed_of("npe", step), settings.simulated(problem), settings.of_images(problem, spec)
     network = (deepcopy(state.posterior) or fresh_network(problem, spec)) if spec.kinds else None
-    each_time = compared(spec, count)
+    each_time, may_end = compared(spec, count), settings.may_end(problem, spec, step)
     if step < first:
         spec, structure, count = replace(spec, kinds=(), attributes=()), None, count // 2
     uniform = uniform_randomisation(problem.grammar)
@@ -249,15 +254,15 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         renders += len(turning) * direction_renders(count)
         distribution = distribution if samples is before else _updated(problem, samples, own)
     new = samples is not before or not all(inferred_before(state, key) for key in visible)
-    least = first + bool(spec.kinds)  # kinds of objects often come right in their third round only
-    stopped = step > least and distances[-1] > MIN_GAIN * distances[0] and not new
+    last = step == settings.rounds - 1
+    stopped = may_end and not last and distances[-1] > MIN_GAIN * distances[0] and not new
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
              "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
              **{f"r2:{kind}.{name}": torch.tensor(value) for (kind, name), value in r2.items()},
              **_checks(problem, spec, photos, predicted, known, visible, samples.inferred, own),
              **({"stopped:": torch.tensor(1.0)} if stopped else {})}
-    if step == settings.rounds - 1 or stopped:
+    if last or stopped:
         mode = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, 1, own, DRAWS,
                      chosen_photos(len(problem.images)), structure)
         found |= _shown(problem, mode)
@@ -323,8 +328,8 @@ def _compared_values(found: Predictions, spec: ObjectSpec) -> Floats:
 
 
 def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
-             network: ObjectNetwork | None, simulated: Simulations,
-             held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
+            network: ObjectNetwork | None, simulated: Simulations,
+            held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
     """Networks trained on the round's renders but the held-out ones; predictions on photos; and R2 of each attribute
     on the held-out renders. of_objects: number of the round among those that predict objects, from 0; negative before.
     network: of objects, to be trained further."""

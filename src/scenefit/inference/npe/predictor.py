@@ -87,7 +87,8 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
               rows: NDArray[np.int64], frozen: FrozenMaps | None,
               near: bool) -> tuple[Predictor, Predictions, Predictions]:
     """With regressions on the held-out renders and some of the others [rows]. And its predictions on the photos and the
-    held-out renders. frozen: maps of the renders.  near: whether part 0 of these is meant to be like the photos."""
+    held-out renders. frozen: maps of the renders.  near: whether part 0 of these is meant to be like the photos, with
+    objects too."""
     more = rows[np.linspace(0, len(rows) - 1, min(len(rows), max(REGRESSED - len(held), 0))).astype(int)]
 
     def statistics(some: NDArray[np.int64]) -> tuple[tuple[Floats, ...], Predictions]:
