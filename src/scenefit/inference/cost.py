@@ -9,6 +9,7 @@ Legend: H, W pixels.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     drawn = _timed(lambda: list(problem.render(scenes))) / count
     found: list[Simulations] = []
     simulated = _timed(lambda: found.append(simulate(problem, spec, [scenes], seed))) / count
-    training, mapped, predicting = _networks(problem, spec, found[0])
+    training, mapped, predicting = _networks(problem, spec, found[0])  # of whole images alone, of objects too
     compared, single = npe.compared(spec, settings.simulated(problem)), sum(one.single for one in problem.targets)
 
     def a_round(trained: int, attributes: int, objects: bool) -> float:
@@ -119,7 +120,7 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
         chunks = sum(-(-n // at_once) for n in [len(problem.images), regressed, *[compared] * npe.CORRECTIONS])
         epochs = epochs_of(regressor.epochs, trained - held_out)
         return ((trained + npe.CORRECTIONS * compared) * simulated + epochs * trained * training[0]
-                + chunks * predicting + npe.CORRECTIONS * attributes * DENSITY_SECONDS
+                + chunks * predicting[objects] + npe.CORRECTIONS * attributes * DENSITY_SECONDS
                 + objects * max(trained - regressed, 0) * mapped)  # what is predicted has its maps already
 
     count, of_images = settings.simulated(problem), min(settings.of_images(problem, spec), rounds)
@@ -131,9 +132,10 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
             + steps * training[1] + checked * (drawn + training[0]))
 
 
-def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tuple[tuple[float, float], float, float]:
+def _networks(problem: Problem, spec: ObjectSpec,
+              simulated: Simulations) -> tuple[tuple[float, float], float, tuple[float, float]]:
     """CPU seconds of training: of the regressor for an image, of the network of objects for `steps_of(1)` steps; of the
-    maps of an image; and of the predictions in a chunk of images."""
+    maps of an image; and of the predictions in a chunk of images, without objects and with them."""
     count, rows = len(simulated), np.arange(len(simulated))
     regressor = start(problem).regressor
     inputs = training_images(regressor, [simulated.images], count)
@@ -152,9 +154,10 @@ def _networks(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> tup
         train_objects(network, simulated, rows, 1, 0, npe.FIRST_RATE, maps)
         times = batch_of(crop_side(simulated)) / min(batch_of(crop_side(simulated)), count)
         a_step = times * _timed(lambda: train_objects(network, simulated, rows, 2, 0, npe.FIRST_RATE, maps)) / 2
-    predictor = Predictor(spec, regressor, network, histogram_for(simulated.images))
-    images = simulated.images[:_at_once(problem, spec)]
-    return (an_image, a_step), mapped, _timed(lambda: predictor.statistics(images))
+    images, colours = simulated.images[:_at_once(problem, spec)], histogram_for(simulated.images)
+    whole, objects = (_timed(partial(Predictor(one, regressor, network, colours).statistics, images))
+                      for one in (replace(spec, kinds=(), attributes=()), spec))
+    return (an_image, a_step), mapped, (whole, objects)
 
 
 def _at_once(problem: Problem, spec: ObjectSpec) -> int:
