@@ -280,10 +280,13 @@ def rounds_of(grammar, renderer, settings):
 
 def test_images_alone_are_learned_first_and_objects_in_three_rounds_of_five():
     both, objects = coins(SHADE), coins(SHADE, root={"shade": 0.3})
-    assert rounds_of(*both, Npe(5)) == ([False, False, True, True, True], [False] * 4 + [True])
+    assert rounds_of(*both, Npe(5)) == ([False, False, True, True, True], [False, False, False, True, True])
     assert rounds_of(*both, Npe(3)) == ([False, True, True], [False, False, True])
     assert rounds_of(*both, Npe(1)) == ([True], [True])
-    assert rounds_of(*objects, Npe(4)) == ([True] * 4, [False, False, True, True])
+    assert rounds_of(*objects, Npe(4)) == ([True] * 4, [False, True, True, True])
+    coin = {**PLACE, "radius": Uniform(2, 5), **SHADE}
+    kinds = image({"coin": coin, "bead": coin}, [Rule("image", [repeat(kind, 2) for kind in ("coin", "bead")])])
+    assert rounds_of(*kinds, Npe(5)) == ([False, False, True, True, True], [False] * 4 + [True])
     assert rounds_of(*coins({**SHADE, "opacity": 0.0}), Npe(3)) == ([True] * 3, [False, True, True])
 
 

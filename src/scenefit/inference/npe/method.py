@@ -141,9 +141,9 @@ class Npe:
         return min(IMAGE_ROUNDS, self.rounds // 2) if spec.kinds and of_image else 0
 
     def may_end(self, problem: Problem, spec: ObjectSpec, step: int) -> bool:
-        """Whether this round may be the last: any but the first and, of those that predict objects, the second, since
-        their kinds often come right in the third only."""
-        return step == self.rounds - 1 or step > self.of_images(problem, spec) + bool(spec.kinds)
+        """Whether this round may be the last: any but the first of those that predict objects and, where these are of
+        several kinds, the second, since kinds often come right in the third only."""
+        return step == self.rounds - 1 or step > self.of_images(problem, spec) + (len(spec.kinds) > 1)
 
     def _round(self, problem: Problem, spec: ObjectSpec, structure: Structure | None, step: int) -> int:
         """Renders of a round at most."""
