@@ -69,5 +69,5 @@ def _shades(ids: NDArray[np.int32], size: float, rng: np.random.Generator) -> Fl
     rim = rng.uniform(0, MAX_RIM) * np.exp(-np.maximum(inside - 0.5, 0) / (rng.uniform(*RIM) * size))
     field = ndimage.gaussian_filter(rng.standard_normal(ids.shape), rng.uniform(*GRAIN) * size)
     gain = np.maximum(1 - rim + rng.uniform(0, MAX_UNEVEN) * field / max(field.std(), 1e-9), 0.1)
-    total = np.bincount(ids.ravel(), gain.ravel()) / np.maximum(np.bincount(ids.ravel()), 1)
-    return np.where(mask, gain / np.maximum(total, 1e-9)[ids], 1.0)
+    mean = np.bincount(ids.ravel(), gain.ravel()) / np.maximum(np.bincount(ids.ravel()), 1)
+    return np.where(mask, gain / np.maximum(mean, 1e-9)[ids], 1.0)

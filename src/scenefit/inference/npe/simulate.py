@@ -45,15 +45,15 @@ class Simulations:
 
 def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], seed: int,
              corrupted: bool | None = None) -> Simulations:
-    """Render scenes of one proposal or several. corrupted: as cameras do; by default where objects are predicted."""
-    count, done = sum(map(len, parts)), 0
+    """Render scenes of one proposal or several. corrupted: with shadows and shading, and as cameras do; by default
+    where objects are predicted."""
+    count, done, corrupted = sum(map(len, parts)), 0, bool(spec.kinds) if corrupted is None else corrupted
     images = scratch_array((count, *problem.size, 3), np.uint8)
     found: list[tuple[NDArray[Any], ...]] = []
     for scenes in parts:
         for frames in render_parts(problem.renderer, scenes, problem.size):
             problem.check(frames)
-            worn = spec.kinds if corrupted is None else corrupted
-            images[done:done + len(frames)] = _as_photos(frames, seed, done) if worn else frames.images
+            images[done:done + len(frames)] = _corrupted(frames, seed, done) if corrupted else frames.images
             release(images)
             if spec.kinds:
                 found.append(_objects(problem, spec, frames, done))
@@ -65,8 +65,8 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     return Simulations(parts, images, TrueObjects(image.astype(np.int64), kind.astype(np.int64), box, values), truth)
 
 
-def _as_photos(frames: Frames, seed: int, first: int) -> NDArray[np.uint8]:
-    """The images with what photos have and few renderers draw."""
+def _corrupted(frames: Frames, seed: int, first: int) -> NDArray[np.uint8]:
+    """The images with what photos have and few renderers draw. first: number of the first one."""
     shaded = add_shading(frames.images, frames.instances, seed, first)
     return corrupt(add_texture(shaded, seed, first), seed, first)
 

@@ -54,8 +54,8 @@ def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
 def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8]) -> Floats:
     """Of each image uint8 [N, H, W, 3], for each kind mean and spread of what its boxes show: colours of the middle, at
     the rim and just outside, contrast within the middle, and how far the box is from square [N, F]."""
-    sure = np.flatnonzero(found.score >= CONFIDENT)
-    image, kind, box = found.image[sure], found.kind[sure], found.box[sure]
+    sure = found.where(found.score >= CONFIDENT)
+    image, kind, box = sure.image, sure.kind, sure.box
     middle, side = (box[:, :2] + box[:, 2:]) / 2, np.maximum(box[:, 2:] - box[:, :2], 1)
     inside, rim, outside = (_at(images, image, middle[:, None] + points * side[:, None]) / 255
                             for points in (MIDDLE, RIM, OUTSIDE))
