@@ -270,7 +270,7 @@ def test_a_stage_renders_what_it_declares(tiny, masks):
 
 
 def rounds_of(grammar, renderer, settings):
-    """The spec of a fit to 12 photos, and which of its rounds predict objects and which may be the last."""
+    """Which rounds of a fit to 12 photos predict objects, and which may be the last."""
     real = as_photos(renderer(grammar.sample(9, 12)).images, (SIDE, SIDE))
     problem = Problem(grammar, renderer, real, None, None, None, None, Budget(), 0)
     spec, rounds = spec_of(problem), range(settings.rounds)
@@ -288,6 +288,18 @@ def test_images_alone_are_learned_first_and_objects_in_three_rounds_of_five():
     kinds = image({"coin": coin, "bead": coin}, [Rule("image", [repeat(kind, 2) for kind in ("coin", "bead")])])
     assert rounds_of(*kinds, Npe(5)) == ([False, False, True, True, True], [False] * 4 + [True])
     assert rounds_of(*coins({**SHADE, "opacity": 0.0}), Npe(3)) == ([True] * 3, [False, True, True])
+
+
+@pytest.mark.parametrize("rounds, ends", [(3, False), (4, True)])
+def test_rounds_end_early_only_before_the_last_one(rounds, ends, tiny, monkeypatch):
+    """Objects without attributes of the image: any round but the first may be the last."""
+    monkeypatch.setattr(method, "MIN_GAIN", -1.0)  # no correction gains enough
+    monkeypatch.setattr(method, "inferred_before", lambda state, key: state.trainings >= 2)  # nothing new since
+    grammar, renderer = coins(SHADE, root={"shade": 0.3})
+    real = renderer(grammar.sample(9, 12)).images
+    last = fit(grammar, renderer, real, replace(tiny, method=replace(tiny.chosen, rounds=rounds)))[-1]
+    assert ("diagnostics:stopped:" in last.state) == ends
+    assert "diagnostics:photos:" in last.state, "reconstructions are made in the last round, whichever it is"
 
 
 @pytest.mark.parametrize("most", [314, 1000])
