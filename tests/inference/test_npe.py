@@ -279,13 +279,17 @@ def rounds_of(grammar, renderer, settings):
 
 
 def test_images_alone_are_learned_first_and_objects_in_three_rounds_of_five():
-    both, objects = coins(SHADE), coins(SHADE, root={"shade": 0.3})
+    noise = {"noise": learned(Uniform(0, 9))}
+    both, objects = coins(SHADE, root={**SHADE, **noise}), coins(SHADE, root={"shade": 0.3})
     assert rounds_of(*both, Npe(5)) == ([False, False, True, True, True], [False, False, False, True, True])
+    one = [False] + [True] * 4, [False, False, True, True, True]
+    assert rounds_of(*coins(SHADE), Npe(5)) == one, "a single attribute of the image takes one round"
     assert rounds_of(*both, Npe(3)) == ([False, True, True], [False, False, True])
     assert rounds_of(*both, Npe(1)) == ([True], [True])
     assert rounds_of(*objects, Npe(4)) == ([True] * 4, [False, True, True, True])
     coin = {**PLACE, "radius": Uniform(2, 5), **SHADE}
-    kinds = image({"coin": coin, "bead": coin}, [Rule("image", [repeat(kind, 2) for kind in ("coin", "bead")])])
+    kinds = image({"coin": coin, "bead": coin}, [Rule("image", [repeat(kind, 2) for kind in ("coin", "bead")])],
+                  root={**SHADE, **noise})
     assert rounds_of(*kinds, Npe(5)) == ([False, False, True, True, True], [False] * 4 + [True])
     assert rounds_of(*coins({**SHADE, "opacity": 0.0}), Npe(3)) == ([True] * 3, [False, True, True])
 
@@ -300,6 +304,17 @@ def test_rounds_end_early_only_before_the_last_one(rounds, ends, tiny, monkeypat
     last = fit(grammar, renderer, real, replace(tiny, method=replace(tiny.chosen, rounds=rounds)))[-1]
     assert ("diagnostics:stopped:" in last.state) == ends
     assert "diagnostics:photos:" in last.state, "reconstructions are made in the last round, whichever it is"
+
+
+@pytest.mark.parametrize("above, ends", [(0.0, False), (np.inf, True)])
+def test_rounds_end_when_predictions_are_as_near_as_those_of_a_random_split(above, ends, tiny, monkeypatch):
+    monkeypatch.setattr(method, "MIN_GAIN", np.inf)  # each correction gains enough
+    monkeypatch.setattr(method, "MAX_ABOVE_CHANCE", above)
+    monkeypatch.setattr(method, "inferred_before", lambda state, key: state.trainings >= 2)
+    grammar, renderer = coins(SHADE, root={"shade": 0.3})
+    real = renderer(grammar.sample(9, 12)).images
+    last = fit(grammar, renderer, real, replace(tiny, method=replace(tiny.chosen, rounds=4)))[-1]
+    assert ("diagnostics:stopped:" in last.state) == ends
 
 
 @pytest.mark.parametrize("most", [314, 1000])

@@ -30,9 +30,9 @@ class Diagnostics:
     those that are visible in the renders [V].  seen: (height, width) of the images that networks see.  simulated:
     renders of a round, and how many it has by default.  c2st: of a classifier between predictions on photos and on
     renders, the area under the ROC curve.  apart: their distance in standard deviations, before each correction of the
-    last round.  stopped: not empty where rounds ended early, because corrections no longer brought them closer.
-    photos, reconstructions: uint8 [P, h, w, 3]; None where the
-    budget ended the fit before.
+    last round.  stopped: not empty where rounds ended early, because corrections no longer brought them closer, or they
+    were as close as a random split of both.  photos, reconstructions: uint8 [P, h, w, 3]; None where the budget ended
+    the fit before.
     """
 
     r2: Mapping[str, float] = field(default_factory=dict)
@@ -122,8 +122,8 @@ def sentences(found: Diagnostics | None, size: tuple[int, int], learned: Sequenc
                    f"{found.simulated[1]:,}: attributes may have kept their prior for that alone. Allow more with "
                    "max_renders or method.renders.")
     if found.stopped:
-        out.append("The rounds ended early: a further correction no longer brought predictions on renders closer to "
-                   "those on photos.")
+        out.append("The rounds ended early: predictions on renders were as close to those on photos as can be told "
+                   "from so many, or a further correction no longer brought them closer.")
     return out
 
 

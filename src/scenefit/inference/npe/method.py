@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.inference.npe.diagnostics import calibration, object_counts, r_squared
+from scenefit.inference.npe.distances import distance_by_chance, distance_of_predictions, two_sample
 from scenefit.inference.npe.infer import DRAWS, KNOWN_CASES, held_out_samples, infer
 from scenefit.inference.npe.matching import MIN_R2, Known, Predictions
 from scenefit.inference.npe.places import Placed, find_placed, known_placed, with_placed
@@ -28,7 +29,7 @@ from scenefit.inference.npe.predictor import Predictor, regressed
 from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
-from scenefit.inference.npe.statistics import count_statistics, object_statistics
+from scenefit.inference.npe.statistics import r2_of_boxes
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import epochs_of, train_objects
 from scenefit.inference.npe.turns import angles, direction_renders, turned_where_nearer
@@ -36,12 +37,10 @@ from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.setting_types import check_types
-from scenefit.metrics.c2st import c2st
 from scenefit.metrics.features import pretrained_maps
 from scenefit.metrics.summary_statistics import histogram_for
-from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.attribute_regressor import MAX_SIDE, train, training_images
-from scenefit.nets.frozen_maps import frozen_maps
+from scenefit.nets.frozen_maps import FrozenMaps, frozen_maps
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_targets import ObjectSpec, object_kinds, object_spec, single_kinds
 from scenefit.nets.placement import networks_on
@@ -58,13 +57,16 @@ MIN_RENDERS, MAX_RENDERS = 400, 4096  # of a round, by default
 HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
 COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
 COMPARED_SMALL = 512
-CORRECTIONS = 2  # of a round
-IMAGE_ROUNDS = 2  # of whole images alone, at most
+CORRECTIONS = 2  # of a round; one where it predicts whole images alone, and more rounds follow
+IMAGE_ROUNDS = 2  # of whole images alone, at most; one where the image has a single attribute
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they place objects
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
-MIN_GAIN = 0.97  # a round that leaves more of the distance of predictions, and infers nothing new, is the last
+# A round that infers nothing new is the last if it leaves more than this share of the distance of predictions on photos
+# and on renders, or a distance that is not much larger than that of a random split of both.
+MIN_GAIN, MAX_ABOVE_CHANCE = 0.97, 1.2
+TOLD_BY_BOXES = 0.5  # R2 of an attribute of the image, by numbers and sizes of the true boxes in renders
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,12 @@ class Npe:
             self._check_budget(problem, spec)
 
         first = cache(lambda: find_placed(problem, spec) if looked else Placed())  # before the first round
+        maps = cache(lambda: photo_maps(problem, spec, count))
 
         def run(problem: Problem, state: State, step: int) -> State:
             placed = known_placed(problem, spec, state) or first()
             structure = structure_of(problem, spec, placed) if placed.kinds else None
-            done = _round(problem, state, step, self, regressor, spec, structure)
+            done = _round(problem, state, step, self, regressor, spec, structure, maps())
             return with_placed(problem, spec, done, placed)
 
         def renders(problem: Problem, state: State, step: int) -> int:
@@ -137,8 +140,8 @@ class Npe:
     def of_images(self, problem: Problem, spec: ObjectSpec) -> int:
         """How many rounds, the first ones, predict attributes of whole images alone: objects are easier to learn in
         images that are like the photos."""
-        of_image = any(a.kind in spec.single and not a.count for a in problem.grammar.learned)
-        return min(IMAGE_ROUNDS, self.rounds // 2) if spec.kinds and of_image else 0
+        of_image = sum(a.kind in spec.single and not a.count for a in problem.grammar.learned)
+        return min(IMAGE_ROUNDS, of_image, self.rounds // 2) if spec.kinds else 0
 
     def may_end(self, problem: Problem, spec: ObjectSpec, step: int) -> bool:
         """Whether this round may be the last: any but the first of those that predict objects and, where these are of
@@ -151,10 +154,11 @@ class Npe:
         each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
                           for scenes in (len(problem.images) * self.scenes_each(problem), shown))
         ends, each_time = self.may_end(problem, spec, step), compared(spec, count)
+        corrections = CORRECTIONS
         if step < self.of_images(problem, spec):
-            count, each = count // 2, 0
+            count, each, corrections = count // 2, 0, 1
         turns = direction_renders(count) * len([] if spec.kinds else angles(problem.grammar, spec.single))
-        return count + CORRECTIONS * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
+        return count + corrections * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
         """All renders until the first round has ended, and the measurements that follow. most: where it is used."""
@@ -209,41 +213,37 @@ def load_network(problem: Problem, weights: Mapping[str, Tensor]) -> ObjectNetwo
     return network.eval()
 
 
-def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
-    """Untrained. Small images, and all where the extra `lite0` is missing, have no pretrained backbone."""
-    backbone = None if max(problem.size) <= MAX_SIDE else pretrained_maps()
-    outputs = sum(target.width for target in problem.targets)
-    return ObjectNetwork(spec, outputs, problem.seed_of("object network"), backbone).to(problem.device)
-
-
 def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor,
-           spec: ObjectSpec, structure: Structure | None) -> State:
+           spec: ObjectSpec, structure: Structure | None, maps: FrozenMaps | None) -> State:
     if "stopped:" in state.diagnostics:
         return state
     seed, count, first = problem.seed_of("npe", step), settings.simulated(problem), settings.of_images(problem, spec)
     network = (deepcopy(state.posterior) or fresh_network(problem, spec)) if spec.kinds else None
-    each_time, may_end = compared(spec, count), settings.may_end(problem, spec, step)
+    each_time, may_end, of_all = compared(spec, count), settings.may_end(problem, spec, step), spec
     if step < first:
         spec, structure, count = replace(spec, kinds=(), attributes=()), None, count // 2
     uniform = uniform_randomisation(problem.grammar)
     kinds = {*spec.kinds, *(one.attribute.kind for one in spec.attributes)}
     parts = ([uniform.sample(seed, count)] if step == 0 else
              proposal(state.distribution, uniform, kinds, last_r2(state), count, seed))
-    simulated = simulate(problem, spec, parts, seed, network is not None)
+    simulated = simulate(problem, of_all, parts, seed)
+    later = told_by_boxes(problem, of_all, simulated) if step < first else set()
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
-    predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, spec, network, simulated, held)
-    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(state, key)}
-    if step < first:  # counts are better told by objects
-        visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
+    predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, spec, network, simulated, held,
+                                    maps)
     distribution, distances, renders = state.distribution, [], state.renders + count
     per_photo = settings.samples if structure is None else settings.scenes_each(problem)
-    for number in range(CORRECTIONS):
+    for number in range(1 if step < first else CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
         scenes = (uniform if step == number == 0 else distribution).sample(own, each_time)
         fresh = simulate(problem, spec, [scenes], own, network is not None)
         predicted, renders = predictor(fresh.images), renders + len(scenes)
         distances.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
+        if network is not None:
+            r2 = _larger(r2, r_squared(problem.targets, spec, predicted, known, fresh.part, None))
+        visible = {key: value for key, value in r2.items()
+                   if (value >= MIN_R2 or inferred_before(state, key)) and key not in later}
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
                         derive=structure)
         renders += samples.renders
@@ -255,7 +255,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         distribution = distribution if samples is before else _updated(problem, samples, own)
     new = samples is not before or not all(inferred_before(state, key) for key in visible)
     last = step == settings.rounds - 1
-    stopped = may_end and not last and distances[-1] > MIN_GAIN * distances[0] and not new
+    chance = distance_by_chance(photos, predicted, spec, own)
+    stopped = may_end and not last and not new and (
+        distances[-1] > MIN_GAIN * distances[0] or distances[-1] <= MAX_ABOVE_CHANCE * chance)
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
              "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
@@ -282,8 +284,18 @@ def last_r2(state: State) -> dict[Key, float]:
     return {(kind, name): float(value) for (kind, name), value in found.items()}
 
 
-def _counts(problem: Problem) -> set[Key]:
-    return {a.key for a in problem.grammar.learned if a.count}
+def _larger(r2: Mapping[Key, float], other: Mapping[Key, float]) -> dict[Key, float]:
+    """An attribute may be seen in renders of the present distribution that others hide: those are less crowded, say."""
+    return {key: max(r2.get(key, -np.inf), other.get(key, -np.inf)) for key in {**r2, **other}}
+
+
+def told_by_boxes(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> set[Key]:
+    """Counts and sizes, which rounds that predict objects tell better than whole images do: in photos, what these
+    show of them is easily something else, such as a texture that the renderer lacks."""
+    r2 = r2_of_boxes(spec, simulated.objects, simulated.truth)
+    first = np.cumsum([0, *(target.width for target in problem.targets)])
+    return {target.attribute.key for target, at in zip(problem.targets, first, strict=False)
+            if target.attribute.count or r2[at] >= TOLD_BY_BOXES}
 
 
 def inferred_before(state: State, key: Key) -> bool:
@@ -308,31 +320,13 @@ def _shown(problem: Problem, mode: PosteriorSamples) -> dict[str, Tensor]:
             "reconstructions:": torch.from_numpy(reconstructions(problem, mode, measured))}
 
 
-def two_sample(photos: Predictions, renders: Predictions, spec: ObjectSpec, seed: int) -> float:
-    """Area under the ROC curve of a classifier between predictions on photos and on renders: 0.5 where they agree."""
-    x, y = (torch.from_numpy(_compared_values(part, spec)) for part in (renders, photos))
-    return c2st(x, y, seed, min(5, len(x) // 2, len(y) // 2)).auc
-
-
-def distance_of_predictions(photos: Predictions, renders: Predictions, spec: ObjectSpec) -> float:
-    """Mean Wasserstein-1 distance of the predictions on photos and on renders, in standard deviations. Unlike the
-    classifier's, it still falls where photos can always be told from renders."""
-    x, y = (_compared_values(part, spec) for part in (renders, photos))
-    scale = np.concatenate([x, y]).std(0)
-    return float(np.mean([wasserstein(a, b) / s for a, b, s in zip(x.T, y.T, scale, strict=True) if s > 1e-9] or [0.0]))
-
-
-def _compared_values(found: Predictions, spec: ObjectSpec) -> Floats:
-    return np.concatenate([found.image, object_statistics(spec, found.objects),
-                           count_statistics(spec, found.objects)], 1)
-
-
 def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
             network: ObjectNetwork | None, simulated: Simulations,
-            held: NDArray[np.int64]) -> tuple[Predictor, Predictions, dict[Key, float]]:
+            held: NDArray[np.int64], photo_maps: FrozenMaps | None = None,
+            ) -> tuple[Predictor, Predictions, dict[Key, float]]:
     """Networks trained on the round's renders but the held-out ones; predictions on photos; and R2 of each attribute
     on the held-out renders. of_objects: number of the round among those that predict objects, from 0; negative before.
-    network: of objects, to be trained further."""
+    network: of objects, to be trained further.  photo_maps: see the function of that name."""
     rows = np.setdiff1d(np.arange(len(simulated)), held)
     whole = deepcopy(state.regressor)
     at_once = scenes_at_once(problem.size)
@@ -353,5 +347,20 @@ def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regr
         train_objects(network, simulated, rows, settings.steps if once else settings.steps // 2,
                       problem.seed_of("npe objects", of_objects), FIRST_RATE if once else LATER_RATE, maps)
     predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows, maps,
-                                             of_objects > 0)
+                                             of_objects > 0, photo_maps)
     return predictor, photos, r_squared(problem.targets, spec, predicted, known, simulated.part[held], predictor.r2())
+
+
+def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
+    """Untrained. Small images, and all where the extra `lite0` is missing, have no pretrained backbone."""
+    backbone = None if max(problem.size) <= MAX_SIDE else pretrained_maps()
+    outputs = sum(target.width for target in problem.targets)
+    return ObjectNetwork(spec, outputs, problem.seed_of("object network"), backbone).to(problem.device)
+
+
+def photo_maps(problem: Problem, spec: ObjectSpec, simulated: int) -> FrozenMaps | None:
+    """The pretrained backbone's maps of the photos, the same in each round; None where there is none, and where photos
+    are so many that their maps would take more room than those of a round's renders."""
+    if not spec.kinds or len(problem.images) > simulated:
+        return None
+    return frozen_maps(fresh_network(problem, spec), problem.images)
