@@ -21,6 +21,7 @@ from scenefit.inference.npe.statistics import (
     fit_image_regression,
     object_colours,
     object_statistics,
+    size_statistics,
 )
 from scenefit.inference.stages.problem import Problem
 from scenefit.metrics.features import compute
@@ -52,7 +53,7 @@ class Predictor:
 
     def statistics(self, images: Images, frozen: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
         """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects, of each kind, then of all;
-        these with boxes and values of objects; with colours, sharpness and noise of the image; with all of that and
+        sizes of boxes; colours, sharpness and noise of the image, and numbers of objects; these with boxes, values and
         colours of objects; with histograms and the regressor's features too; and with the backbone's maps. And
         predictions, of the image by the regressor alone. frozen: maps of the images."""
         values = compute(self.regressor.predictions, images).double().numpy()
@@ -62,16 +63,17 @@ class Predictor:
         found = predict_objects(self.network, images, frozen) if self.spec.kinds else (
             replace(no_objects(len(images)), pooled=pooled_maps(self.network, images, frozen)))
         count = count_statistics(self.spec, found)
-        boxes = np.concatenate([count, object_statistics(self.spec, found)], 1)
         plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
-        of_objects = np.concatenate([plain, boxes[:, count.shape[1]:], object_colours(self.spec, found, images)], 1)
+        objects = [object_statistics(self.spec, found), object_colours(self.spec, found, images)]
+        of_objects = np.concatenate([plain, *objects], 1)
         more = np.concatenate([of_objects, values, features, self.colours(images)], 1)
         sets = more, np.concatenate([more, found.pooled], 1)
         if not self.spec.kinds:
             return (plain, *sets), Predictions(values, found)
         kinds = len(self.spec.kinds)
         each = np.split(count, kinds, 1) if kinds > 1 else []
-        return (*each, count, boxes, plain, of_objects, *sets), Predictions(values, found)
+        sizes = size_statistics(self.spec, found)
+        return (*each, count, sizes, plain, of_objects, *sets), Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
         """Predictions by the regressions on these statistics."""

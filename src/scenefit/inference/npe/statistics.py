@@ -51,6 +51,11 @@ def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
     return np.concatenate(blocks, 1)
 
 
+def size_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
+    """Of each image [N, F]: for each kind mean and spread of the boxes' sides."""
+    return object_statistics(replace(spec, attributes=()), found)
+
+
 def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8]) -> Floats:
     """Of each image uint8 [N, H, W, 3], for each kind mean and spread of what its boxes show: colours of the middle, at
     the rim and just outside, contrast within the middle, and how far the box is from square [N, F]."""
@@ -153,10 +158,9 @@ def r2_of_boxes(spec: ObjectSpec, objects: TrueObjects, truth: Tensor) -> Floats
     """Of targets [S, R]: R2 by numbers and sizes of the true boxes in renders, on left-out ones [R]."""
     known = replace(no_objects(len(truth)), image=objects.image, kind=objects.kind, score=np.ones(len(objects.image)),
                     box=objects.box, outputs=np.zeros((len(objects.image), 0)))
-    boxes = replace(spec, attributes=())
-    values = np.concatenate([count_statistics(boxes, known), object_statistics(boxes, known)], 1)
+    values = np.concatenate([count_statistics(spec, known), size_statistics(spec, known)], 1)
     every = np.ones(len(truth), bool)
-    return fit_image_regression(values, truth, every, values, every.astype(np.int64), False).r2.numpy()
+    return fit_image_regression(values, truth, every, values, every.astype(np.int64), near=False).r2.numpy()
 
 
 def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64], near: bool) -> Tensor:
