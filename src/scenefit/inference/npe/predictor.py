@@ -115,8 +115,7 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
                                     simulated.part[images], near)
 
     # Numbers of predicted objects are few, so that the held-out renders suffice: on others they are too good.
-    kinds = len(predictor.spec.kinds)
-    counts = kinds + 1 if kinds > 1 else kinds
+    counts = _sets_of_numbers(predictor.spec)
     learned = [(held, own) for own in of_held[:counts]] + [(every, own) for own in values[counts:]]
     regressions = tuple(fitted(images, own, theirs) for (images, own), theirs in zip(learned, of_photos, strict=True))
     r2 = np.stack([one.r2.numpy() for one in regressions])
@@ -129,17 +128,21 @@ def allowed_sets(grammar: Grammar, spec: ObjectSpec, targets: Sequence[Target], 
     """Which sets of statistics may predict which target [sets, R]. How many objects of a kind there are is told by how
     many of that kind are predicted, and numbers of objects tell nothing else: in renders another kind's number, or
     a size, may go with them by chance, or because large objects hide others, but not in photos."""
-    kinds = len(spec.kinds)
-    numbers = (kinds if kinds > 1 else 0) + 1 if kinds else 0
     counted = {(rule.head, child.name): child.child for rule in grammar.rules for child in rule.children
                if not isinstance(child, str)}
     columns = []
     for target in targets:
-        own, kind = np.arange(sets) >= numbers, counted.get(target.attribute.key)
+        own, kind = np.arange(sets) >= _sets_of_numbers(spec), counted.get(target.attribute.key)
         if target.attribute.count:
             own = np.arange(sets) == (spec.kinds.index(kind) if kind in spec.kinds else -1)
         columns += [own if own.any() else np.ones(sets, bool)] * target.width
     return np.stack(columns, 1)
+
+
+def _sets_of_numbers(spec: ObjectSpec) -> int:
+    """How many sets, the first ones, are numbers of objects alone: of each kind and of all."""
+    kinds = len(spec.kinds)
+    return kinds + 1 if kinds > 1 else kinds
 
 
 def smallest_sets(r2: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
