@@ -26,7 +26,7 @@ from scenefit.inference.npe.matching import (
     sure,
     thresholds,
 )
-from scenefit.inference.npe.method import HELD_OUT, Npe, compared, fresh_network, spec_of, told_by_boxes, trained
+from scenefit.inference.npe.method import HELD_OUT, Npe, compared, fresh_network, spec_of, trained
 from scenefit.inference.npe.places import find_placed
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.propose import proposal
@@ -84,6 +84,7 @@ def fit_steps(problem: Problem, settings: Npe, regressor: Regressor, rendered: i
     structure = structure_of(problem, spec, placed) if placed.kinds else None
     uniform, state = uniform_randomisation(problem.grammar), start(problem, rendered + placed.renders)
     r2, renders, inferred = dict[Key, float](), state.renders, frozenset[Key]()
+    counts = {a.key for a in problem.grammar.learned if a.count}
     for step in range(settings.rounds):
         seed, own_spec = problem.seed_of("npe", step), whole if step < first else spec
         count = settings.simulated(problem) // (2 if step < first else 1)
@@ -95,12 +96,12 @@ def fit_steps(problem: Problem, settings: Npe, regressor: Regressor, rendered: i
                 return [uniform.sample(seed, number)]
             return proposal(state.distribution, uniform, kinds, r2, number, seed)
 
-        simulated = simulate(problem, spec, parts(count, seed), seed)
+        simulated = simulate(problem, own_spec, parts(count, seed), seed, bool(spec.kinds))
         held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
         predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, own_spec, network,
                                         simulated, held)
         visible = {key for key, value in r2.items() if value >= MIN_R2 or key in inferred}
-        visible -= told_by_boxes(problem, spec, simulated) if step < first else set()
+        visible -= counts if step < first else set()  # counts are better told by objects
         other = problem.seed_of("errors", step)  # of the part that is most like the photos
         fresh = simulate(problem, own_spec, parts(compared(spec, count), other)[:1], other, bool(spec.kinds))
         known = Known(fresh.scenes, fresh.truth.double().numpy(), fresh.objects)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from scenefit.inference.npe.predictor import allowed_sets, smallest_sets
-from scenefit.inference.npe.statistics import fit_image_regression, object_colours, r2_of_boxes, variance_within
+from scenefit.inference.npe.statistics import fit_image_regression, object_colours, variance_within
 from scenefit.nets.attribute_regressor import targets
 from scenefit.nets.object_predictions import ObjectPredictions
-from scenefit.nets.object_targets import ObjectSpec, TrueObjects
+from scenefit.nets.object_targets import ObjectSpec
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Integer, Uniform, learned
 
@@ -121,17 +121,6 @@ def test_counts_are_predicted_from_the_number_of_objects_of_their_kind_and_nothi
         found = {t.attribute.name: np.flatnonzero(column).tolist() for t, column in zip(targets(grammar), allowed.T,
                                                                                          strict=True)}
         assert list(found.values()) == expected, found
-
-
-def test_sizes_and_counts_are_told_by_true_boxes_and_other_attributes_are_not():
-    random, scenes = np.random.default_rng(0), 300
-    count, size, light = random.integers(1, 20, scenes), random.uniform(4, 20, scenes), random.random(scenes)
-    image = np.repeat(np.arange(scenes), count)
-    corner, none = random.uniform(0, 100, (len(image), 2)), np.zeros((len(image), 0))
-    box = np.concatenate([corner, corner + size[image, None]], 1)
-    objects = TrueObjects(image, np.zeros(len(image), np.int64), box, none)
-    r2 = r2_of_boxes(ObjectSpec(("cell", "none"), (), ()), objects, torch.from_numpy(np.stack([count, size, light], 1)))
-    assert r2[:2].min() > 0.9 and r2[2] < 0.05
 
 
 def test_colours_of_objects_are_those_inside_at_the_rim_and_outside_of_their_boxes():

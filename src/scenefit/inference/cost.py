@@ -117,11 +117,10 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     def a_round(trained: int, attributes: int, objects: bool) -> float:
         held_out, at_once = round(npe.HELD_OUT * trained), _at_once(problem, spec)
         regressed = min(max(REGRESSED, held_out), trained) if spec.kinds else held_out
-        corrections = npe.CORRECTIONS if objects or not spec.kinds else 1
-        chunks = sum(-(-n // at_once) for n in [len(problem.images), regressed, *[compared] * corrections])
+        chunks = sum(-(-n // at_once) for n in [len(problem.images), regressed, *[compared] * npe.CORRECTIONS])
         epochs = epochs_of(regressor.epochs, trained - held_out)
-        return ((trained + corrections * compared) * simulated + epochs * trained * training[0]
-                + chunks * predicting[objects] + corrections * attributes * DENSITY_SECONDS
+        return ((trained + npe.CORRECTIONS * compared) * simulated + epochs * trained * training[0]
+                + chunks * predicting[objects] + npe.CORRECTIONS * attributes * DENSITY_SECONDS
                 + objects * max(trained - regressed, 0) * mapped)  # what is predicted has its maps already
 
     count, of_images = settings.simulated(problem), min(settings.of_images(problem, spec), rounds)

@@ -11,7 +11,7 @@ from scipy import special, stats
 
 Floats = NDArray[np.float64]
 LEVELS = np.linspace(0.0, 1.0, 42)[1:-1]  # quantiles that are compared
-MIN_SLOPE = 0.1  # of predicted counts by true ones: flatter ones are not inverted
+MIN_SLOPE = 0.25  # of predicted counts by true ones: flatter ones are not inverted
 FLAT_SLOPE = 0.35  # flatter predictions move the truth less and less: else errors are magnified
 SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
 COUNT_NOISE = 0.02  # variance of true counts, likewise

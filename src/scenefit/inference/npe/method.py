@@ -29,7 +29,6 @@ from scenefit.inference.npe.predictor import Predictor, regressed
 from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
-from scenefit.inference.npe.statistics import r2_of_boxes
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
 from scenefit.inference.npe.train import epochs_of, train_objects
 from scenefit.inference.npe.turns import angles, direction_renders, turned_where_nearer
@@ -57,7 +56,7 @@ MIN_RENDERS, MAX_RENDERS = 400, 4096  # of a round, by default
 HELD_OUT = 0.2  # share of a round's renders that networks are not trained on
 COMPARED = 200  # renders of the present distribution, for each correction; without objects `COMPARED_SMALL`
 COMPARED_SMALL = 512
-CORRECTIONS = 2  # of a round; one of a round of whole images alone
+CORRECTIONS = 2  # of a round
 IMAGE_ROUNDS = 2  # of whole images alone, at most; one where the image has a single attribute
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they place objects
@@ -66,7 +65,6 @@ N_SCALE = 64  # images from which the scale of a pretrained backbone's features 
 # A round that infers nothing new is the last if it leaves more than this share of the distance of predictions on photos
 # and on renders, or a distance that is not much larger than that of a random split of both.
 MIN_GAIN, MAX_ABOVE_CHANCE = 0.97, 1.2
-TOLD_BY_BOXES = 0.5  # R2 of an attribute of the image, by numbers and sizes of the true boxes in renders
 
 
 @dataclass(frozen=True)
@@ -154,11 +152,10 @@ class Npe:
         each, of_shown = (0 if structure is None else structure.renders(scenes, KNOWN_CASES)
                           for scenes in (len(problem.images) * self.scenes_each(problem), shown))
         ends, each_time = self.may_end(problem, spec, step), compared(spec, count)
-        corrections = CORRECTIONS
         if step < self.of_images(problem, spec):
-            count, each, corrections = count // 2, 0, 1
+            count, each = count // 2, 0
         turns = direction_renders(count) * len([] if spec.kinds else angles(problem.grammar, spec.single))
-        return count + corrections * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
+        return count + CORRECTIONS * (each_time + each) + turns + (N_MEASURED + shown + of_shown if ends else 0)
 
     def _first(self, problem: Problem, spec: ObjectSpec, most: Structure | None) -> int:
         """All renders until the first round has ended, and the measurements that follow. most: where it is used."""
@@ -219,21 +216,20 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         return state
     seed, count, first = problem.seed_of("npe", step), settings.simulated(problem), settings.of_images(problem, spec)
     network = (deepcopy(state.posterior) or fresh_network(problem, spec)) if spec.kinds else None
-    each_time, may_end, of_all = compared(spec, count), settings.may_end(problem, spec, step), spec
+    each_time, may_end = compared(spec, count), settings.may_end(problem, spec, step)
     if step < first:
         spec, structure, count = replace(spec, kinds=(), attributes=()), None, count // 2
     uniform = uniform_randomisation(problem.grammar)
     kinds = {*spec.kinds, *(one.attribute.kind for one in spec.attributes)}
     parts = ([uniform.sample(seed, count)] if step == 0 else
              proposal(state.distribution, uniform, kinds, last_r2(state), count, seed))
-    simulated = simulate(problem, of_all, parts, seed)
-    later = told_by_boxes(problem, of_all, simulated) if step < first else set()
+    simulated = simulate(problem, spec, parts, seed, network is not None)
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
     predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, spec, network, simulated, held,
                                     maps)
     distribution, distances, renders = state.distribution, [], state.renders + count
     per_photo = settings.samples if structure is None else settings.scenes_each(problem)
-    for number in range(1 if step < first else CORRECTIONS):
+    for number in range(CORRECTIONS):
         own = problem.seed_of("npe correction", CORRECTIONS * step + number)
         scenes = (uniform if step == number == 0 else distribution).sample(own, each_time)
         fresh = simulate(problem, spec, [scenes], own, network is not None)
@@ -242,8 +238,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
         if network is not None:
             r2 = _larger(r2, r_squared(problem.targets, spec, predicted, known, fresh.part, None))
-        visible = {key: value for key, value in r2.items()
-                   if (value >= MIN_R2 or inferred_before(state, key)) and key not in later}
+        visible = {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(state, key)}
+        if step < first:  # counts are better told by objects
+            visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
                         derive=structure)
         renders += samples.renders
@@ -289,13 +286,8 @@ def _larger(r2: Mapping[Key, float], other: Mapping[Key, float]) -> dict[Key, fl
     return {key: max(r2.get(key, -np.inf), other.get(key, -np.inf)) for key in {**r2, **other}}
 
 
-def told_by_boxes(problem: Problem, spec: ObjectSpec, simulated: Simulations) -> set[Key]:
-    """Counts and sizes, which rounds that predict objects tell better than whole images do: in photos, what these
-    show of them is easily something else, such as a texture that the renderer lacks."""
-    r2 = r2_of_boxes(spec, simulated.objects, simulated.truth)
-    first = np.cumsum([0, *(target.width for target in problem.targets)])
-    return {target.attribute.key for target, at in zip(problem.targets, first, strict=False)
-            if target.attribute.count or r2[at] >= TOLD_BY_BOXES}
+def _counts(problem: Problem) -> set[Key]:
+    return {a.key for a in problem.grammar.learned if a.count}
 
 
 def inferred_before(state: State, key: Key) -> bool:

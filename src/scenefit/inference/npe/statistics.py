@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.nets.object_predictions import ObjectPredictions, no_objects
-from scenefit.nets.object_targets import ObjectSpec, TrueObjects
+from scenefit.nets.object_predictions import ObjectPredictions
+from scenefit.nets.object_targets import ObjectSpec
 
 Floats = NDArray[np.float64]
 THRESHOLDS = 0.2, 0.35, 0.5, 0.7  # of the score, above which objects are counted
@@ -152,15 +152,6 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     weight = torch.stack(weights)[best, :, torch.arange(y.shape[1])].T
     r2 = 1 - loss / variance_within(y[kept_out], part[held]).clamp(min=1e-12)
     return ImageRegression(centre, scale, used, weight, mean - middle @ weight, r2)
-
-
-def r2_of_boxes(spec: ObjectSpec, objects: TrueObjects, truth: Tensor) -> Floats:
-    """Of targets [S, R]: R2 by numbers and sizes of the true boxes in renders, on left-out ones [R]."""
-    known = replace(no_objects(len(truth)), image=objects.image, kind=objects.kind, score=np.ones(len(objects.image)),
-                    box=objects.box, outputs=np.zeros((len(objects.image), 0)))
-    values = np.concatenate([count_statistics(spec, known), size_statistics(spec, known)], 1)
-    every = np.ones(len(truth), bool)
-    return fit_image_regression(values, truth, every, values, every.astype(np.int64), near=False).r2.numpy()
 
 
 def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64], near: bool) -> Tensor:
