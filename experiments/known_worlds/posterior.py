@@ -17,8 +17,8 @@ from experiments.known_worlds.world import World
 from scenefit.inference.arguments import prepared
 from scenefit.inference.fit import load_network
 from scenefit.inference.npe.infer import infer
-from scenefit.inference.npe.matching import MIN_R2, Known
-from scenefit.inference.npe.method import COMPARED, inferred_before, last_r2, spec_of
+from scenefit.inference.npe.matching import Known
+from scenefit.inference.npe.method import COMPARED, last_r2, spec_of, visible_attributes
 from scenefit.inference.npe.places import known_placed
 from scenefit.inference.npe.posterior import PosteriorSamples
 from scenefit.inference.npe.predictor import REGRESSED, Predictor, regressed
@@ -72,7 +72,7 @@ def posterior_samples(world: World, images: Array, settings: sf.Settings, seed: 
     scenes = after.distribution.sample(own, COMPARED)
     fresh = simulate(problem, spec, [scenes], own)
     known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
-    visible = {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(after, key)}
+    visible = visible_attributes(after, r2)
     structure = structure_of(problem, spec, placed) if placed.kinds else None
     return infer(world.grammar, problem.targets, spec, photos, predictor(fresh.images), known, visible, count, own,
                  rows=rows, derive=structure)

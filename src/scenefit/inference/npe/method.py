@@ -238,7 +238,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
         if network is not None:
             r2 = _larger(r2, r_squared(problem.targets, spec, predicted, known, fresh.part, None))
-        visible = {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(state, key)}
+        visible = visible_attributes(state, r2)
         if step < first:  # counts are better told by objects
             visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
@@ -288,6 +288,11 @@ def _larger(r2: Mapping[Key, float], other: Mapping[Key, float]) -> dict[Key, fl
 
 def _counts(problem: Problem) -> set[Key]:
     return {a.key for a in problem.grammar.learned if a.count}
+
+
+def visible_attributes(state: State, r2: Mapping[Key, float]) -> dict[Key, float]:
+    """Those that are inferred, with their R2. state: after the rounds before."""
+    return {key: value for key, value in r2.items() if value >= MIN_R2 or inferred_before(state, key)}
 
 
 def inferred_before(state: State, key: Key) -> bool:

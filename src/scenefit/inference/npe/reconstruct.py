@@ -81,12 +81,17 @@ def _line(columns: Mapping[str, list[Floats]], place: Floats) -> Line | None:
     best: tuple[float, Line] | None = None
     for name, several in columns.items():
         values = np.concatenate(several)
-        if len(values) == len(place) and values.std() > 0 and place.std() > 0:
+        if len(values) == len(place) and _varies(values) and _varies(place):
             slope, offset = np.polyfit(values, place, 1)
             r2 = 1 - float(((place - offset - slope * values) ** 2).mean() / place.var())
             if r2 >= MIN_R2 and (best is None or r2 > best[0]):
                 best = r2, Line(name, float(slope), float(offset), float(values.min()), float(values.max()))
     return None if best is None else best[1]
+
+
+def _varies(values: Floats) -> bool:
+    """By more than rounding: a line through equal values has no slope."""
+    return bool(np.ptp(values) > 1e-9 * np.abs(values).max())
 
 
 def placed(grammar: Grammar, scenes: SceneBatch, box: Mapping[str, Floats], lines: Lines) -> SceneBatch:
