@@ -12,6 +12,7 @@ from quick import quick
 from toys import COLOURS, Plain, bars, coloured_boxes, dot, dots, photos
 
 import scenefit as sf
+from scenefit.inference.arguments import prepared
 from scenefit.inference.npe import method, update
 from scenefit.metrics import features
 from scenefit.nets import object_predictions
@@ -215,3 +216,22 @@ def test_pytorchs_state_is_left_as_it_was(monkeypatch):
     assert not torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.allow_tf32
     with reproducible("cpu"):
         assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_maps_of_a_pretrained_backbone_are_computed_on_the_gpu(monkeypatch):
+    """Images above the regressor's size: the backbone's scale, the maps of renders, and those of the photos."""
+    pytest.importorskip("efficientnet_lite_pytorch")
+    grammar = sf.Grammar("image", {"image": {"red": sf.learned(sf.Uniform(0.1, 0.4))},
+                                   "spot": {"x": sf.Uniform(9, 63), "y": sf.Uniform(9, 63), "radius": 6}},
+                         [sf.Rule("image", [sf.repeat("spot", 2)])])
+    renderer = sf.Shapes((72, 72), {"spot": {}})
+    real = renderer(grammar.sample(3, 6)).images
+    with pretended_gpu(monkeypatch):
+        problem, _ = prepared(grammar, renderer, real, None, 0, sf.Settings(), None, None, None)
+        problem = replace(problem, device="cuda")
+        spec = method.spec_of(problem)
+        network = method.fresh_network(problem, spec)
+        network.measure_scale(real)
+        maps = method.photo_maps(problem, spec, 100)
+        assert network.last.weight.device.type == "cuda"
+    assert maps is not None and [level.shape[0] for level in maps.levels] == [6] * 4

@@ -309,7 +309,7 @@ def test_rounds_end_early_only_before_the_last_one(rounds, ends, tiny, monkeypat
 @pytest.mark.parametrize("above, ends", [(0.0, False), (np.inf, True)])
 def test_rounds_end_when_predictions_are_as_near_as_those_of_a_random_split(above, ends, tiny, monkeypatch):
     monkeypatch.setattr(method, "MIN_GAIN", np.inf)  # each correction gains enough
-    monkeypatch.setattr(method, "MAX_ABOVE_CHANCE", above)
+    monkeypatch.setattr(method, "MAX_CHANCE_RATIO", above)
     monkeypatch.setattr(method, "inferred_before", lambda state, key: state.trainings >= 2)
     grammar, renderer = coins(SHADE, root={"shade": 0.3})
     real = renderer(grammar.sample(9, 12)).images

@@ -123,6 +123,13 @@ def test_counts_are_predicted_from_the_number_of_objects_of_their_kind_and_nothi
         assert list(found.values()) == expected, found
 
 
+def test_counts_that_share_a_kind_may_be_predicted_from_any_set():
+    coins = [repeat("coin", learned(Integer(0, 3)))]
+    grammar = Grammar("image", {"image": {}, "left": {}, "right": {}, "coin": {"x": Uniform(0, 9), "y": Uniform(0, 9)}},
+                      [Rule("image", ["left", "right"]), Rule("left", coins), Rule("right", coins)])
+    assert allowed_sets(grammar, ObjectSpec(("coin",), (), ("left", "right")), targets(grammar), 4).all()
+
+
 def test_colours_of_objects_are_those_inside_at_the_rim_and_outside_of_their_boxes():
     """Two images of a green ground with one red box of 8x16 px each, blue within; the second of half the light."""
     images = np.zeros((3, 32, 40, 3), np.uint8)

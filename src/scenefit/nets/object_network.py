@@ -69,7 +69,8 @@ class ObjectNetwork(Detector):
     def measure_scale(self, images: NDArray[np.uint8]) -> None:
         """Of a pretrained backbone's features, in images uint8 [N, H, W, 3]."""
         if self.backbone.trained:
-            parts = [self.maps(part) for part in to_tensor(images).split(SCALED)]
+            device = self.last.weight.device
+            parts = [self.maps(part.to(device)) for part in to_tensor(images).split(SCALED)]
             self.set_scale([torch.cat(level) for level in zip(*parts, strict=True)])
 
 

@@ -122,8 +122,8 @@ def sentences(found: Diagnostics | None, size: tuple[int, int], learned: Sequenc
                    f"{found.simulated[1]:,}: attributes may have kept their prior for that alone. Allow more with "
                    "max_renders or method.renders.")
     if found.stopped:
-        out.append("The rounds ended early: predictions on renders were as close to those on photos as can be told "
-                   "from so many, or a further correction no longer brought them closer.")
+        out.append("The rounds ended early: predictions on renders and on photos differed hardly more than a random "
+                   "split of both, or a further correction no longer brought them closer.")
     return out
 
 

@@ -8,7 +8,7 @@ Patel et al. 2025). The first proposal is uniform within all bounds; later ones 
 Legend: S scenes; N photos; R targets.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
@@ -64,7 +64,7 @@ FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
 # A round that infers nothing new is the last if it leaves more than this share of the distance of predictions on photos
 # and on renders, or a distance that is not much larger than that of a random split of both.
-MIN_GAIN, MAX_ABOVE_CHANCE = 0.97, 1.2
+MIN_GAIN, MAX_CHANCE_RATIO = 0.97, 1.2
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Npe:
         def run(problem: Problem, state: State, step: int) -> State:
             placed = known_placed(problem, spec, state) or first()
             structure = structure_of(problem, spec, placed) if placed.kinds else None
-            done = _round(problem, state, step, self, regressor, spec, structure, maps())
+            done = _round(problem, state, step, self, regressor, spec, structure, maps)
             return with_placed(problem, spec, done, placed)
 
         def renders(problem: Problem, state: State, step: int) -> int:
@@ -211,7 +211,7 @@ def load_network(problem: Problem, weights: Mapping[str, Tensor]) -> ObjectNetwo
 
 
 def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: Regressor,
-           spec: ObjectSpec, structure: Structure | None, maps: FrozenMaps | None) -> State:
+           spec: ObjectSpec, structure: Structure | None, maps: Callable[[], FrozenMaps | None]) -> State:
     if "stopped:" in state.diagnostics:
         return state
     seed, count, first = problem.seed_of("npe", step), settings.simulated(problem), settings.of_images(problem, spec)
@@ -226,7 +226,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     simulated = simulate(problem, spec, parts, seed, network is not None)
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
     predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, spec, network, simulated, held,
-                                    maps)
+                                    maps())
     distribution, distances, renders = state.distribution, [], state.renders + count
     per_photo = settings.samples if structure is None else settings.scenes_each(problem)
     for number in range(CORRECTIONS):
@@ -237,7 +237,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         distances.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
         if network is not None:
-            r2 = _larger(r2, r_squared(problem.targets, spec, predicted, known, fresh.part, None))
+            r2 = _max_r2(r2, r_squared(problem.targets, spec, predicted, known, fresh.part, None))
         visible = visible_attributes(state, r2)
         if step < first:  # counts are better told by objects
             visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
@@ -252,9 +252,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         distribution = distribution if samples is before else _updated(problem, samples, own)
     new = samples is not before or not all(inferred_before(state, key) for key in visible)
     last = step == settings.rounds - 1
-    chance = distance_by_chance(photos, predicted, spec, own)
     stopped = may_end and not last and not new and (
-        distances[-1] > MIN_GAIN * distances[0] or distances[-1] <= MAX_ABOVE_CHANCE * chance)
+        distances[-1] > MIN_GAIN * distances[0]
+        or distances[-1] <= MAX_CHANCE_RATIO * distance_by_chance(photos, predicted, spec, own))
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
              "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
@@ -281,7 +281,7 @@ def last_r2(state: State) -> dict[Key, float]:
     return {(kind, name): float(value) for (kind, name), value in found.items()}
 
 
-def _larger(r2: Mapping[Key, float], other: Mapping[Key, float]) -> dict[Key, float]:
+def _max_r2(r2: Mapping[Key, float], other: Mapping[Key, float]) -> dict[Key, float]:
     """An attribute may be seen in renders of the present distribution that others hide: those are less crowded, say."""
     return {key: max(r2.get(key, -np.inf), other.get(key, -np.inf)) for key in {**r2, **other}}
 
@@ -319,11 +319,11 @@ def _shown(problem: Problem, mode: PosteriorSamples) -> dict[str, Tensor]:
 
 def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regressor: Regressor, spec: ObjectSpec,
             network: ObjectNetwork | None, simulated: Simulations,
-            held: NDArray[np.int64], photo_maps: FrozenMaps | None = None,
+            held: NDArray[np.int64], maps_of_photos: FrozenMaps | None = None,
             ) -> tuple[Predictor, Predictions, dict[Key, float]]:
     """Networks trained on the round's renders but the held-out ones; predictions on photos; and R2 of each attribute
     on the held-out renders. of_objects: number of the round among those that predict objects, from 0; negative before.
-    network: of objects, to be trained further.  photo_maps: see the function of that name."""
+    network: of objects, to be trained further.  maps_of_photos: the backbone's, if they were computed before."""
     rows = np.setdiff1d(np.arange(len(simulated)), held)
     whole = deepcopy(state.regressor)
     at_once = scenes_at_once(problem.size)
@@ -344,7 +344,7 @@ def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regr
         train_objects(network, simulated, rows, settings.steps if once else settings.steps // 2,
                       problem.seed_of("npe objects", of_objects), FIRST_RATE if once else LATER_RATE, maps)
     predictor, photos, predicted = regressed(problem, replace(predictor, network=network), simulated, held, rows, maps,
-                                             of_objects > 0, photo_maps)
+                                             of_objects > 0, maps_of_photos)
     return predictor, photos, r_squared(problem.targets, spec, predicted, known, simulated.part[held], predictor.r2())
 
 

@@ -6,6 +6,7 @@ the smallest set that does nearly as well as the best; a count from the number o
 Legend: N images; H, W pixels; F statistics; R targets.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -126,15 +127,17 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
 
 def allowed_sets(grammar: Grammar, spec: ObjectSpec, targets: Sequence[Target], sets: int) -> NDArray[np.bool_]:
     """Which sets of statistics may predict which target [sets, R]. How many objects of a kind there are is told by how
-    many of that kind are predicted, and numbers of objects tell nothing else: in renders another kind's number, or
-    a size, may go with them by chance, or because large objects hide others, but not in photos."""
+    many of that kind are predicted, unless several counts share the kind. Nothing else is predicted from numbers of
+    objects alone: in renders another kind's number, or a size, may go with them by chance, or because large objects
+    hide others, but not in photos."""
     counted = {(rule.head, child.name): child.child for rule in grammar.rules for child in rule.children
                if not isinstance(child, str)}
+    once = {kind for kind, times in Counter(counted.values()).items() if times == 1}.intersection(spec.kinds)
     columns = []
     for target in targets:
         own, kind = np.arange(sets) >= _sets_of_numbers(spec), counted.get(target.attribute.key)
         if target.attribute.count:
-            own = np.arange(sets) == (spec.kinds.index(kind) if kind in spec.kinds else -1)
+            own = np.arange(sets) == (spec.kinds.index(kind) if kind in once else -1)
         columns += [own if own.any() else np.ones(sets, bool)] * target.width
     return np.stack(columns, 1)
 
