@@ -11,7 +11,6 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
 from scenefit.scenes.rng import derive_seed
 
@@ -39,17 +38,16 @@ def add_texture(images: NDArray[np.uint8], seed: int, first: int = 0) -> NDArray
         rng = np.random.default_rng(derive_seed(seed, f"texture {first + number}"))
         if rng.random() < TEXTURED:
             contrast, grain = rng.uniform(0, MAX_CONTRAST), np.exp(rng.uniform(*np.log(TEXTURE_GRAIN)))
-            field = 1 + contrast * random_field(rng, image.shape[:2], grain)
+            field = 1 + contrast * _texture(rng, image.shape[:2], grain)
             out[number] = np.clip(image * field[..., None], 0, 255).round()
     return out
 
 
-def random_field(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> NDArray[np.float32]:
+def _texture(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> NDArray[np.float64]:
     """Gaussian random field [H, W] of mean 0 and unit variance, smoothed by a Gaussian of `grain` pixels."""
-    down, across = (np.exp(-2 * (np.pi * grain * frequency) ** 2).astype(np.float32)
-                    for frequency in (fft.fftfreq(shape[0]), fft.rfftfreq(shape[1])))
-    white = fft.rfft2(rng.standard_normal(shape, np.float32))
-    field = fft.irfft2(white * down[:, None] * across, shape)
+    down, across = (np.exp(-2 * (np.pi * grain * frequency) ** 2)
+                    for frequency in (np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])))
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * down[:, None] * across, shape)
     return (field - field.mean()) / max(field.std(), 1e-12)
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from scenefit.data.corruptions import random_field
 from scenefit.scenes.rng import derive_seed
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 SHADOWED, SHADED = 0.5, 0.5  # shares of the images
 MAX_OBJECT = 0.25  # share of an image: what covers more is ground, and casts no shadow
 MAX_OFFSET = 0.25  # of a shadow from its object, as a share of the objects' size
@@ -36,7 +35,7 @@ def add_shading(images: NDArray[np.uint8], instances: NDArray[np.int32], seed: i
         shadowed, shaded = rng.random() < SHADOWED, rng.random() < SHADED
         ids, size = _objects(instance)
         if size and (shadowed or shaded):
-            flat = np.ones(ids.shape, np.float32)
+            flat = np.ones(ids.shape)
             gain = (_shadow(ids, size, rng) if shadowed else flat) * (_shades(ids, size, rng) if shaded else flat)
             out[number] = np.clip(image * gain[..., None], 0, 255).round()
     return out
@@ -53,13 +52,13 @@ def _objects(ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
 
 def _shadow(ids: NDArray[np.int32], size: float, rng: np.random.Generator) -> Floats:
     """Factor of the brightness of each pixel [H, W]: at most 1, and 1 on objects."""
-    mask = (ids > 0).astype(np.float32)
+    mask = (ids > 0).astype(float)
     turn, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0, MAX_OFFSET) * size
-    shadow = ndimage.shift(mask, np.round((offset * np.sin(turn), offset * np.cos(turn))), order=0)
+    shadow = ndimage.shift(mask, (offset * np.sin(turn), offset * np.cos(turn)), order=1)
     if rng.random() < CONTACT:
         shadow = np.maximum(shadow, rng.random() * ndimage.maximum_filter(mask, 3))
     soft = ndimage.gaussian_filter(shadow, max(rng.uniform(*SOFTNESS) * size, 0.3))
-    return 1 - np.float32(rng.uniform(0, MAX_OPACITY)) * (1 - mask) * soft
+    return 1 - rng.uniform(0, MAX_OPACITY) * (1 - mask) * soft
 
 
 def _shades(ids: NDArray[np.int32], size: float, rng: np.random.Generator) -> Floats:
@@ -67,11 +66,8 @@ def _shades(ids: NDArray[np.int32], size: float, rng: np.random.Generator) -> Fl
     that touch have a rim around both."""
     mask = ids > 0
     inside = np.full(mask.shape, np.inf) if mask.all() else ndimage.distance_transform_edt(mask)
-    depth, width = np.maximum(inside[mask] - 0.5, 0), rng.uniform(*RIM) * size
-    rim = rng.uniform(0, MAX_RIM) * np.exp(-depth / width)
-    field = random_field(rng, ids.shape, rng.uniform(*GRAIN) * size)[mask]
-    gain, own = np.maximum(1 - rim + rng.uniform(0, MAX_UNEVEN) * field, 0.1), ids[mask]
-    mean = np.bincount(own, gain) / np.maximum(np.bincount(own), 1)
-    out = np.ones(ids.shape, np.float32)
-    out[mask] = gain / np.maximum(mean, 1e-9)[own]
-    return out
+    rim = rng.uniform(0, MAX_RIM) * np.exp(-np.maximum(inside - 0.5, 0) / (rng.uniform(*RIM) * size))
+    field = ndimage.gaussian_filter(rng.standard_normal(ids.shape), rng.uniform(*GRAIN) * size)
+    gain = np.maximum(1 - rim + rng.uniform(0, MAX_UNEVEN) * field / max(field.std(), 1e-9), 0.1)
+    mean = np.bincount(ids.ravel(), gain.ravel()) / np.maximum(np.bincount(ids.ravel()), 1)
+    return np.where(mask, gain / np.maximum(mean, 1e-9)[ids], 1.0)

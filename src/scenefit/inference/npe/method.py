@@ -227,6 +227,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     held = np.flatnonzero(np.arange(count) % round(1 / HELD_OUT) == 0)
     predictor, photos, r2 = trained(problem, state, step - first, settings, regressor, spec, network, simulated, held,
                                     maps())
+    visible = visible_attributes(state, r2)
+    if step < first:  # counts are better told by objects
+        visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
     distribution, distances, renders = state.distribution, [], state.renders + count
     per_photo = settings.samples if structure is None else settings.scenes_each(problem)
     for number in range(CORRECTIONS):
@@ -236,11 +239,6 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         predicted, renders = predictor(fresh.images), renders + len(scenes)
         distances.append(distance_of_predictions(photos, predicted, spec))
         known = Known([scenes], fresh.truth.double().numpy(), fresh.objects)
-        if network is not None:
-            r2 = _max_r2(r2, r_squared(problem.targets, spec, predicted, known, fresh.part, None))
-        visible = visible_attributes(state, r2)
-        if step < first:  # counts are better told by objects
-            visible = {key: value for key, value in visible.items() if key not in _counts(problem)}
         samples = infer(problem.grammar, problem.targets, spec, photos, predicted, known, visible, per_photo, own,
                         derive=structure)
         renders += samples.renders
@@ -279,11 +277,6 @@ def last_r2(state: State) -> dict[Key, float]:
     found = {tuple(name[3:].split(".", 1)): value for name, value in state.diagnostics.items()
              if name.startswith("r2:")}
     return {(kind, name): float(value) for (kind, name), value in found.items()}
-
-
-def _max_r2(r2: Mapping[Key, float], other: Mapping[Key, float]) -> dict[Key, float]:
-    """An attribute may be seen in renders of the present distribution that others hide: those are less crowded, say."""
-    return {key: max(r2.get(key, -np.inf), other.get(key, -np.inf)) for key in {**r2, **other}}
 
 
 def _counts(problem: Problem) -> set[Key]:

@@ -4,7 +4,7 @@ image, and the objects predicted in it.
 Legend: N images; m objects; F statistics; R targets.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -49,11 +49,6 @@ def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
         values = [side[sure].mean(1), *(found.outputs[sure, column] for column in columns)]
         blocks += [moments(found.image[sure], value, found.count) for value in values]
     return np.concatenate(blocks, 1)
-
-
-def size_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
-    """Of each image [N, F]: for each kind mean and spread of the boxes' sides."""
-    return object_statistics(replace(spec, attributes=()), found)
 
 
 def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8]) -> Floats:
