@@ -317,6 +317,20 @@ def test_rounds_end_when_predictions_are_as_near_as_those_of_a_random_split(abov
     assert ("diagnostics:stopped:" in last.state) == ends
 
 
+@pytest.mark.parametrize("left, rounds", [(0.4, 2), (0.25, 4)])
+def test_rounds_end_when_one_leaves_as_much_as_the_round_before(left, rounds, tiny, monkeypatch):
+    """Although its own first distance, by another network, was larger. Later rounds halve what is left."""
+    given = [0.5, 0.3, 0.6, left, *(left / 2**k for k in range(1, 9))]
+    taken = iter(given)
+    monkeypatch.setattr(method, "distance_of_predictions", lambda *predictions: next(taken))
+    monkeypatch.setattr(method, "MAX_CHANCE_RATIO", 0.0)
+    monkeypatch.setattr(method, "inferred_before", lambda state, key: state.trainings >= 1)
+    grammar, renderer = coins(SHADE, root={"shade": 0.3})
+    real = renderer(grammar.sample(9, 12)).images
+    fit(grammar, renderer, real, replace(tiny, method=replace(tiny.chosen, rounds=4)))
+    assert len(given) - len(list(taken)) == 2 * rounds, "two corrections of each round"
+
+
 @pytest.mark.parametrize("most", [314, 1000])
 @pytest.mark.parametrize("kind", ["objects", "none", "places"])
 def test_no_more_is_rendered_than_allowed(most, kind, monkeypatch):

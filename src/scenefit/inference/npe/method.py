@@ -63,7 +63,7 @@ DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they pla
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
 # A round that infers nothing new is the last if it leaves more than this share of the distance of predictions on photos
-# and on renders, or a distance that is not much larger than that of a random split of both.
+# and on renders, or of what the round before left, or a distance not much larger than that of a random split of both.
 MIN_GAIN, MAX_CHANCE_RATIO = 0.97, 1.2
 
 
@@ -250,8 +250,10 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         distribution = distribution if samples is before else _updated(problem, samples, own)
     new = samples is not before or not all(inferred_before(state, key) for key in visible)
     last = step == settings.rounds - 1
+    # A new network's first distance may be larger than the last one of the round before, and then falls again.
+    least = min([distances[0], *state.diagnostics.get("apart:", torch.tensor([])).tolist()[-1:]])
     stopped = may_end and not last and not new and (
-        distances[-1] > MIN_GAIN * distances[0]
+        distances[-1] > MIN_GAIN * least
         or distances[-1] <= MAX_CHANCE_RATIO * distance_by_chance(photos, predicted, spec, own))
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
