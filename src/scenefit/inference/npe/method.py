@@ -63,7 +63,8 @@ DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they pla
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
 N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
 # A round that infers nothing new is the last if it leaves more than this share of the distance of predictions on photos
-# and on renders, or of what the round before left, or a distance not much larger than that of a random split of both.
+# and on renders; with objects also if it leaves more than this share of what the round before left, or a distance not
+# much larger than that of a random split of both. Without objects, further rounds take seconds and still help.
 MIN_GAIN, MAX_CHANCE_RATIO = 0.97, 1.2
 
 
@@ -250,11 +251,9 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
         distribution = distribution if samples is before else _updated(problem, samples, own)
     new = samples is not before or not all(inferred_before(state, key) for key in visible)
     last = step == settings.rounds - 1
-    # A new network's first distance may be larger than the last one of the round before, and then falls again.
-    least = min([distances[0], *state.diagnostics.get("apart:", torch.tensor([])).tolist()[-1:]])
     stopped = may_end and not last and not new and (
-        distances[-1] > MIN_GAIN * least
-        or distances[-1] <= MAX_CHANCE_RATIO * distance_by_chance(photos, predicted, spec, own))
+        distances[-1] > MIN_GAIN * distances[0]
+        or (network is not None and _no_nearer(state, distances[-1], photos, predicted, spec, own)))
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
              "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
@@ -279,6 +278,14 @@ def last_r2(state: State) -> dict[Key, float]:
     found = {tuple(name[3:].split(".", 1)): value for name, value in state.diagnostics.items()
              if name.startswith("r2:")}
     return {(kind, name): float(value) for (kind, name), value in found.items()}
+
+
+def _no_nearer(state: State, distance: float, photos: Predictions, renders: Predictions, spec: ObjectSpec,
+               seed: int) -> bool:
+    """Than the round before left them, although the first distance by a new network may be larger; or than chance."""
+    before = float(state.diagnostics["apart:"][-1])
+    return (distance > MIN_GAIN * before
+            or distance <= MAX_CHANCE_RATIO * distance_by_chance(photos, renders, spec, seed))
 
 
 def _counts(problem: Problem) -> set[Key]:
