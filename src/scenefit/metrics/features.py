@@ -202,8 +202,7 @@ class _SamePadding(nn.Module):
 
 
 def _without_copies(layers: nn.Sequential) -> nn.Sequential:
-    """The same outputs, without copies of inputs for padding and of outputs for activation: a third less time in large
-    images."""
+    """The same outputs, without copies of inputs for padding and of outputs for activation."""
     for part in list(layers.modules()):
         for name, child in list(part.named_children()):
             if isinstance(child, nn.Conv2d):

@@ -31,7 +31,7 @@ class Diagnostics:
     renders of a round, and how many it has by default.  c2st: of a classifier between predictions on photos and on
     renders, the area under the ROC curve.  apart: their distance in standard deviations, before each correction of the
     last round.  stopped: not empty where rounds ended early, because corrections no longer brought them closer, or they
-    were as close as a random split of both.  photos, reconstructions: uint8 [P, h, w, 3]; None where the budget ended
+    differed hardly more than by chance.  photos, reconstructions: uint8 [P, h, w, 3]; None where the budget ended
     the fit before.
     """
 
@@ -122,8 +122,8 @@ def sentences(found: Diagnostics | None, size: tuple[int, int], learned: Sequenc
                    f"{found.simulated[1]:,}: attributes may have kept their prior for that alone. Allow more with "
                    "max_renders or method.renders.")
     if found.stopped:
-        out.append("The rounds ended early: predictions on renders and on photos differed hardly more than a random "
-                   "split of both, or a further correction no longer brought them closer.")
+        out.append("The rounds ended early: predictions on renders and on photos differed hardly more than by chance, "
+                   "or a further round no longer brought them closer.")
     return out
 
 

@@ -253,7 +253,7 @@ def _round(problem: Problem, state: State, step: int, settings: Npe, regressor: 
     last = step == settings.rounds - 1
     stopped = may_end and not last and not new and (
         distances[-1] > MIN_GAIN * distances[0]
-        or (network is not None and _no_nearer(state, distances[-1], photos, predicted, spec, own)))
+        or (network is not None and _no_closer(state, distances[-1], photos, predicted, spec, own)))
     found = {"simulated:": torch.tensor([count, settings.preferred(problem)]),
              "seen:": torch.tensor(predictor.regressor.input_size if network is None else problem.size),
              "c2st:": torch.tensor([two_sample(photos, predicted, spec, seed)]), "apart:": torch.tensor(distances),
@@ -280,9 +280,10 @@ def last_r2(state: State) -> dict[Key, float]:
     return {(kind, name): float(value) for (kind, name), value in found.items()}
 
 
-def _no_nearer(state: State, distance: float, photos: Predictions, renders: Predictions, spec: ObjectSpec,
+def _no_closer(state: State, distance: float, photos: Predictions, renders: Predictions, spec: ObjectSpec,
                seed: int) -> bool:
-    """Than the round before left them, although the first distance by a new network may be larger; or than chance."""
+    """Whether predictions on photos and renders are as far apart as after the round before, or hardly further than by
+    chance. The round's own gain may not show it: a new network's first distance is often larger."""
     before = float(state.diagnostics["apart:"][-1])
     return (distance > MIN_GAIN * before
             or distance <= MAX_CHANCE_RATIO * distance_by_chance(photos, renders, spec, seed))
