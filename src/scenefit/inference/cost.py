@@ -127,9 +127,11 @@ def npe_seconds(problem: Problem, settings: Npe, regressor: Regressor, rounds: i
     of_objects = rounds - of_images
     steps = settings.steps * (1 + (of_objects - 1) / 2) if of_objects else 0  # later rounds take half as many
     checked = 4 * problem.budget.validation_renders  # keep-best, validation, and both sets of the summary
+    photos = len(problem.images)
+    kept = (rounds - 1) * photos * mapped if photos <= count else 0.0  # `photo_maps`: computed once
     return (of_images * a_round(count // 2, single, False)
             + of_objects * a_round(count, single + len(spec.attributes), True)
-            + steps * training[1] + checked * (drawn + training[0]))
+            + steps * training[1] + checked * (drawn + training[0]) - kept)
 
 
 def _networks(problem: Problem, spec: ObjectSpec,
