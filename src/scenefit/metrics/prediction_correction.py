@@ -15,7 +15,6 @@ MIN_SLOPE = 0.25  # of predicted counts by true ones: flatter ones are not inver
 FLAT_SLOPE = 0.35  # flatter predictions move the truth less and less: else errors are magnified
 SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
 COUNT_NOISE = 0.02  # variance of true counts, likewise
-LEAST_COUNT_VARIANCE = 0.15**2  # of predictions of the same count
 MIN_COUNT_VARIANCE = 0.25  # of true counts, from which their slope and how errors grow with them can be told
 ANGLE_BINS = 180
 SMOOTH = 0.9  # width of the kernel that smooths errors of angles, in standard deviations of n**0.2 errors
@@ -78,23 +77,13 @@ def count_posteriors(photos: Floats, renders: Floats, truth: NDArray[np.int64], 
     lean = np.array([error.mean(), 0.0])
     if spread > MIN_COUNT_VARIANCE:
         lean = np.linalg.lstsq(design, error, rcond=None)[0]
-    least = max(LEAST_COUNT_VARIANCE, 0.25 * float(error.mean()))
-    likely = _normal(photos, offset + slope * count, np.maximum(lean[0] + lean[1] * count, least))
+    least = max(0.15**2, 0.25 * float(error.mean()))
+    scale = np.sqrt(np.maximum(lean[0] + lean[1] * count, least))
+    likely = np.exp(-(((photos[:, None] - offset - slope * count) / scale) ** 2) / 2) / scale + 1e-12
     if spread > MIN_COUNT_VARIANCE and slope < MIN_SLOPE:
         before = np.bincount(truth, minlength=bins) + 0.5 / bins
         return _maximise(likely, before / before.sum(), steps=0)
     return _maximise(likely, np.full(bins, 1 / bins))
-
-
-def line_posteriors(photos: Floats, mean: Floats, variance: Floats) -> Floats:
-    """The same where mean [B] and variance [B] of the predictions are known for each count."""
-    return _maximise(_normal(photos, mean, np.maximum(variance, LEAST_COUNT_VARIANCE)), np.full(len(mean), 1 / len(mean)))
-
-
-def _normal(values: Floats, mean: Floats, variance: Floats) -> Floats:
-    """Likelihoods [N, B] of values [N], up to a factor, and never zero."""
-    scale = np.sqrt(variance)
-    return np.exp(-(((values[:, None] - mean) / scale) ** 2) / 2) / scale + 1e-12
 
 
 def _maximise(likely: Floats, share: Floats, group: NDArray[np.int64] | None = None, steps: int = EM_STEPS) -> Floats:

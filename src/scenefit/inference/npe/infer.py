@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.inference.npe.cases import Case, Derive, Derived
-from scenefit.inference.npe.counts import counted, objects_found
 from scenefit.inference.npe.matching import (
     MIN_R2,
     Known,
@@ -64,7 +63,8 @@ def infer(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos:
     image."""
     random = np.random.default_rng(seed)
     photo = np.repeat(np.arange(len(photos.image)) if rows is None else rows, samples)
-    values = _image_values(grammar, targets, spec, photos, renders, known, visible, np.repeat(photo, draws), random)
+    values = _image_values(grammar, single_targets(spec, targets), photos.image, renders.image, known, visible,
+                           np.repeat(photo, draws), random)
     forms = {a.key: a.form for a in grammar.learned}
     values = {key: typical(forms[key], value.reshape(-1, draws)) for key, value in values.items()}
     least = thresholds(spec, renders.objects, known.objects)
@@ -87,7 +87,8 @@ def _as_photos(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, re
                visible: Mapping[Key, float], seed: int) -> Case:
     """Some renders, to be drawn again by what is predicted of their images, as photos are."""
     some, random = np.arange(min(len(renders.image), KNOWN_CASES)), np.random.default_rng(derive_seed(seed, "known"))
-    values = _image_values(grammar, targets, spec, renders, renders, known, visible, some, random)
+    values = _image_values(grammar, single_targets(spec, targets), renders.image, renders.image, known, visible, some,
+                           random)
     return Case(_drawing(grammar, values, len(some), derive_seed(seed, "again")), some, renders.objects)
 
 
@@ -105,29 +106,21 @@ def typical(form: str, values: Floats) -> Floats:
     return np.median(values, axis=1)
 
 
-def _image_values(grammar: Grammar, targets: Sequence[Target], spec: ObjectSpec, photos: Predictions,
-                  renders: Predictions, known: Known, visible: Mapping[Key, float], photo: Ints,
+def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], photos: Floats, renders: Floats,
+                  known: Known, visible: Mapping[Key, float], photo: Ints,
                   random: np.random.Generator) -> dict[Key, Floats]:
-    """Values of each sample [N * k] by key: normalised, or indices of options."""
+    """Values of each sample [N * k] by key: normalised, or indices of options. targets: with their columns."""
     out: dict[Key, Floats] = {}
-    of_objects = counted(grammar, spec)
-    found = objects_found(spec, renders.objects, known) if of_objects else {}
     scenes = known.scenes[0]
     true = learned_values(grammar, scenes)
     mixed = random.integers(0, len(known.truth), len(photo))  # the render whose residuals a sample gets
-    for target, part in single_targets(spec, targets):
+    for target, part in targets:
         a = target.attribute
-        if (kind := of_objects.get(a.key)) in found:
-            low, high = whole_ends(a)
-            seen = draw_rows(found[kind].counts(photos.objects, high)[photo], random.random(len(photo)))
-            number = np.clip(np.floor(seen * found[kind].nodes + random.random(len(photo))), low, high)
-            out[a.key] = (number - low + 0.5) / (high - low + 1)
-            continue
         own = by_scene(scenes, a.kind, true[a.key])
         there = np.isfinite(own)
         if a.key not in visible or there.sum() < MIN_PAIRS:
             continue
-        mine, theirs, truth = photos.image[:, part], renders.image[there, part], own[there]
+        mine, theirs, truth = photos[:, part], renders[there, part], own[there]
         if visible[a.key] < MIN_R2:
             out[a.key] = as_before(truth, len(photo), random)
         elif a.form == "choice":
@@ -256,8 +249,8 @@ def held_out_samples(grammar: Grammar, targets: Sequence[Target], spec: ObjectSp
         photos, truth = renders_of(renders, known, rows)
         others, known_others = renders_of(renders, known, rest)
         units = grammar.normalised(truth.scenes[0])
-        values = _image_values(grammar, targets, spec, photos, others, known_others, visible,
-                               np.repeat(np.arange(len(rows)), DRAWS), random)
+        values = _image_values(grammar, single_targets(spec, targets), photos.image, others.image, known_others,
+                               visible, np.repeat(np.arange(len(rows)), DRAWS), random)
         for key in sorted(values.keys() & units.keys()):
             true = by_scene(truth.scenes[0], key[0], units[key])
             there = np.isfinite(true)
