@@ -16,10 +16,12 @@ from PIL import Image
 
 from scenefit.cli import options
 from scenefit.cli.train import _layouts
-from scenefit.data.photos import read_boxes
+from scenefit.data.copies import photo_hashes
+from scenefit.data.photos import Photos, read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.generation.dataset import generate
 from scenefit.metrics.average_precision import average_precision, match_boxes
+from scenefit.metrics.detection_errors import KINDS
 from scenefit.nets.augmentation import NO_CHANGE, Augment
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import Model
@@ -131,11 +133,14 @@ def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
 
 
 def test_an_evaluation_that_was_stopped_goes_on(world, run, monkeypatch):
-    command = ["evaluate", run, "--real", world / "real", "--labelled", world / "few", "--renders", 32, "--images", 32,
-               "--repeats", 1]
+    command = ["evaluate", run, "--labelled", world / "few", "--renders", 32, "--images", 32, "--repeats", 1]
     monkeypatch.setattr("scenefit.tasks.from_labels.Detect", partial(Detect, steps=2, batch=8, augmented_copies=1,
                                                                      augment=NO_CHANGE, backbone=SmallMaps))
-    call(*command)
+    said = call(*command)
+    assert "12 labelled photos, 32 renders each, features: run" in said, "photos that renders are compared with"
+    assert "distances: between renders and the labelled photos, as no others were given with --real" in said
+    assert "mAP50 on 12 labelled photos: one training on 32 images each" in said and "lowest to highest" not in said
+    assert not re.search(r"% \(.*%", said), "no interval of one value"
     whole = [(run / name).read_bytes() for name in ("evaluation.json", "detections.safetensors")]
     begun = []
 
@@ -154,22 +159,67 @@ def test_an_evaluation_that_was_stopped_goes_on(world, run, monkeypatch):
     assert [(run / name).read_bytes() for name in ("evaluation.json", "detections.safetensors")] == whole
 
 
+def test_labelled_photos_that_renders_are_compared_with_are_known_as_photos_of_the_fit(world, run, monkeypatch):
+    given = []
+    monkeypatch.setattr("scenefit.run.evaluation.evaluate_run", lambda run, scene, renderer, real, few, *_, **__: (
+        given.append((real, few)), stopped()))
+    call("evaluate", run, "--labelled", world / "few", code=130)
+    real, few = given[0]
+    assert few.boxes is not None and hash_photos(real) == hash_photos(Photos(few.images)), "no labels, as those"
+
+
 def test_evaluate_measures_a_detector_without_training(world, detector, monkeypatch):
     monkeypatch.setattr(Detect, "train", None)
-    said = call("evaluate", detector, "--labelled", world / "few")
+    said = call("evaluate", detector, "--labelled", world / "few", "--out", "measured.json")
     trained, few = read_trained(detector), read_boxes(world / "few", (32, 32))
     found = trained.task.predict(trained.network, few.images)
-    ap50 = average_precision(found, few.boxes, ("blob",))["mAP50"]
+    value = average_precision(found, few.boxes, ("blob",))
     true, false, missed = match_boxes(found, few.boxes).counts(trained.threshold)
-    assert "AP50 on 12 labelled photos" in said and ap50 > 0.2 and said.count(f"{ap50:.1%}") == 2
-    assert f"{true} found, {false} false, {missed} missed, at confidence {trained.threshold:.2f} or more" in said
-    assert true + missed == len(few.boxes) and true > 0
+    for text in (f"Detections in 12 labelled photos: AP {value['AP']:.1%} (mean over IoU 0.5 to 0.95), AP50 "
+                 f"{value['mAP50']:.1%}", f"{true / (true + false):.1%}", f"{true / (true + missed):.1%}",
+                 f"{true} found, {false} false, {missed} missed, at confidence {trained.threshold:.2f} or more",
+                 *KINDS, "It was chosen on these photos, so this is no result to report", "Written to measured.json"):
+        assert text in said, text
+    assert true + missed == len(few.boxes) and true > 0 and value["mAP50"] > 0.2
+    whole = Path("measured.json").read_bytes()
+    record = json.loads(whole)
+    assert record["ap"] == value["AP"] and record["classes"]["blob"]["true"] == true
+    assert record["detector"] == str(detector) and record["threshold"] == trained.threshold and record["used"] == 0
+    assert [Path(row["path"]).name for row in record["photos"]] == [path.name for path in few.paths]
+    assert [sum(row[name] for row in record["photos"]) for name in ("true", "false", "missed")] == [true, false, missed]
+    assert all(sum(row["kinds"].values()) == row["false"] for row in record["photos"])
+    assert "Written" not in call("evaluate", detector, "--labelled", world / "few")
+    call("evaluate", detector, "--labelled", world / "few", "--out", "measured.json")
+    assert Path("measured.json").read_bytes() == whole
+
+
+def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector, monkeypatch):
+    def knowing(*given):
+        found = read_trained(*given)
+        hashes = photo_hashes(read_boxes(world / "few", (32, 32)))
+        object.__setattr__(found, "photos", frozenset(hashes[:3]))
+        return found
+
+    monkeypatch.setattr("scenefit.tasks.detector_file.read_trained", knowing)
+    command = ["evaluate", detector, "--labelled", world / "few", "--out", "measured.json"]
+    said = " ".join(call(*command, code=1).split())
+    assert "3 of the 12 labelled photos fitted, trained or selected this detector, by their content: " in said
+    assert "give other photos, or measure on these all the same with force=True (--force)" in said
+    assert not Path("measured.json").exists()
+    said = call(*command, "--force")
+    assert said.startswith("No test (--force): 3 of the 12 labelled photos fitted, trained or selected this detector;")
+    assert json.loads(Path("measured.json").read_text())["used"] == 3
 
 
 def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(detector.read_bytes()[:-9])
     for source, given, code, text in (
-            (run, [], 2, "a run is evaluated on photos; give some with --real"),
+            (run, [], 2, "a run is evaluated on photos; give some with --real or, if they are labelled, with "
+             "--labelled"),
+            (run, ["--labelled", world / "few", "--out", "a.json", "--force"], 2, "--out, --force: only for detectors, "
+             "and"),
+            (detector, ["--labelled", world / "few", "--out", detector], 2, "--out must name a file that ends in "
+             ".json, got"),
             (detector, [], 2, "a detector is evaluated on labelled photos; give some with --labelled"),
             (detector, ["--real", world / "real", "--labelled", world / "few", "--min-pixels", 9], 2,
              "--real, --min-pixels: only for runs, and"),

@@ -1,5 +1,6 @@
 """A detector measured on labelled photos, with predictions that are known."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import numpy as np
 import pytest
 
 from scenefit.data.boxes import make_boxes
+from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos
-from scenefit.evaluation.detector import evaluate_detector
+from scenefit.evaluation.detector import evaluate_detector, used_photos
+from scenefit.metrics.average_precision import average_precision
+from scenefit.metrics.detection_errors import KINDS
 from scenefit.tasks.detector_file import TrainedDetector
 
 IMAGES = np.zeros((2, 16, 16, 3), np.uint8)
@@ -17,24 +21,89 @@ FOUND = make_boxes(2, [0, 0, 1], [[0, 0, 4, 4], [8, 8, 12, 12], [4, 4, 12, 12]],
 
 
 class Fixed:
-    """A task that predicts FOUND."""
+    """A task that predicts given boxes."""
 
     classes = ("a", "b")
 
+    def __init__(self, found=FOUND):
+        self.found = found
+
     def predict(self, network, images):
-        assert images is IMAGES
-        return FOUND
+        assert len(images) == self.found.count
+        return self.found
 
 
 DETECTOR = TrainedDetector(Fixed(), None, (16, 16), 0.5)
 PHOTOS = Photos(IMAGES, (Path("0.png"), Path("1.png")), (), np.array(["", ""]), TRUTH)
 
 
+def numbers(one):
+    return one.true, one.false, one.missed
+
+
 def test_average_precision_of_each_class_and_counts_at_the_threshold():
     found = evaluate_detector(DETECTOR, PHOTOS)
-    assert found.ap50 == pytest.approx({"a": 1, "b": 1, "c": 0}) and found.mean_ap50 == pytest.approx(2 / 3)
-    assert (found.true, found.false, found.missed) == (1, 1, 2), "at 0.5: one a is true, one false, b is below it"
-    assert found.photos == 2 and found.threshold == 0.5
+    assert {name: one.ap50 for name, one in found.classes.items()} == pytest.approx({"a": 1, "b": 1, "c": 0})
+    assert found.total.ap50 == pytest.approx(2 / 3) and found.threshold == 0.5 and found.used == 0
+    assert found.ap == average_precision(FOUND, TRUTH, ("a", "b", "c"))["AP"]
+    assert numbers(found.total) == (1, 1, 2), "at 0.5: one a is true, one false, b is below it"
+    assert (found.total.precision, found.total.recall) == (1 / 2, 1 / 3)
+    assert {name: (*numbers(one), one.precision, one.recall) for name, one in found.classes.items()} == {
+        "a": (1, 1, 0, 1 / 2, 1), "b": (0, 0, 1, None, 0), "c": (0, 0, 1, None, 0)}
+    assert [(one.path, *numbers(one)) for one in found.photos] == [("0.png", 1, 0, 1), ("1.png", 0, 1, 1)]
+    assert [kind for kind in KINDS if found.photos[1].kinds[kind]] == ["other class"]
+
+
+def test_the_best_threshold_is_that_of_these_photos():
+    best = evaluate_detector(DETECTOR, PHOTOS).best
+    assert numbers(best) == (2, 1, 1) and best.precision == best.recall == 2 / 3 and 0 < best.threshold < 0.3
+    wrong = make_boxes(2, [0], [[12, 12, 14, 14]], ["a"], [0.9])
+    found = evaluate_detector(replace(DETECTOR, task=Fixed(wrong)), PHOTOS)
+    assert found.best is None and found.total.precision == found.ap == 0
+
+
+def test_sizes_of_boxes_beside_the_true_ones():
+    """a: sides of 1.1 and 1.2 of the objects'; one of 0.6, which is false. b: none."""
+    objects = np.array([[0, 0], [50, 0], [100, 0], [150, 0]], float)
+    truth = make_boxes(1, [0] * 4, np.concatenate([objects, objects + 20], 1), ["a", "a", "a", "b"])
+    sides = 20 * np.array([[1.1], [1.2], [0.6]])
+    boxes = make_boxes(1, [0] * 3, np.concatenate([objects[:3], objects[:3] + sides], 1), ["a"] * 3, [0.9, 0.8, 0.7])
+    found = evaluate_detector(replace(DETECTOR, task=Fixed(boxes)), Photos(IMAGES[:1], boxes=truth)).classes
+    assert found["a"].true_sides.boxes == 2 and found["a"].true_sides.quantiles["50"] == pytest.approx(1.15)
+    assert list(found["a"].true_sides.quantiles) == ["5", "25", "50", "75", "95"]
+    assert found["a"].false_sides.boxes == 1 and found["a"].false_sides.quantiles["50"] == pytest.approx(0.6)
+    assert found["a"].kinds == {**dict.fromkeys(KINDS, 0), "too small": 1}
+    assert found["b"].true_sides.boxes == 0 and found["b"].true_sides.quantiles == {}
+
+
+def some_boxes(rng, count, n, scores=False):
+    low = rng.uniform(0, 30, (n, 2))
+    return make_boxes(count, rng.integers(0, count, n), np.concatenate([low, low + rng.uniform(8, 20, (n, 2))], 1),
+                      rng.choice(["a", "b"], n), rng.random(n) if scores else None)
+
+
+def test_the_result_of_a_photo_does_not_depend_on_the_labels_of_others():
+    rng = np.random.default_rng(3)
+    truth, boxes = some_boxes(rng, 6, 40), some_boxes(rng, 6, 300, scores=True)
+    photos = Photos(np.zeros((6, 16, 16, 3), np.uint8), tuple(Path(f"{i}.png") for i in range(6)), boxes=truth)
+    detector = replace(DETECTOR, task=Fixed(boxes))
+    whole = evaluate_detector(detector, photos)
+    assert len({numbers(one) for one in whole.photos}) > 3 and whole.total.true > 3
+    moved = replace(truth, box=truth.box + 3, name=np.where(truth.name == "a", "b", "a"))
+    for row in range(6):
+        own = truth.image == row
+        for changed in (truth.where(own), replace(truth, box=np.where(own[:, None], truth.box, moved.box),
+                                                  name=np.where(own, truth.name, moved.name))):
+            found = evaluate_detector(detector, replace(photos, boxes=changed))
+            assert found.photos[row] == whole.photos[row]
+            assert found.total != whole.total and found.threshold == whole.threshold
+
+
+def test_the_result_is_json_without_nan():
+    photos = replace(PHOTOS, boxes=TRUTH.where(TRUTH.name == "b"))
+    found = evaluate_detector(DETECTOR, photos).model_dump(mode="json")
+    assert found["classes"]["a"]["ap50"] is None and found["classes"]["a"]["recall"] is None
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_photos_that_cannot_measure_a_detector():
@@ -43,3 +112,30 @@ def test_photos_that_cannot_measure_a_detector():
                         (TRUTH.where(TRUTH.name == "c"), r"of the classes \['c'\], and the detector kn")):
         with pytest.raises(ValueError, match=text):
             evaluate_detector(DETECTOR, replace(PHOTOS, boxes=boxes))
+
+
+def knowing(photos):
+    """The detector, made with photos of these hashes."""
+    found = replace(DETECTOR)
+    object.__setattr__(found, "photos", frozenset(photos))
+    return found
+
+
+def test_photos_that_the_detector_was_made_with_are_refused(tmp_path):
+    files = [tmp_path / name for name in ("0.png", "1.png")]
+    for number, path in enumerate(files):
+        path.write_bytes(bytes([number]))
+    photos = replace(PHOTOS, paths=tuple(files))
+    hashes = photo_hashes(photos)
+    assert not used_photos(DETECTOR, photos).any() and not used_photos(knowing(["00"]), photos).any()
+    one = knowing([hashes[1], "00"])
+    assert used_photos(one, photos).tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"1 of the 2 labelled photos fitted, trained or selected this detector, by "
+                                         r"their content: \S+/1\.png; results on them are better .* give other photos, "
+                                         r"or .* force=True \(--force\)"):
+        evaluate_detector(one, photos)
+    forced = evaluate_detector(one, photos, force=True)
+    assert forced.used == 1 and forced.photos == evaluate_detector(DETECTOR, photos).photos
+    with pytest.raises(ValueError, match=r"2 of the 2 labelled photos .*: photo 0, photo 1;"):
+        arrays = replace(photos, paths=())
+        evaluate_detector(knowing(photo_hashes(arrays)), arrays)

@@ -8,14 +8,17 @@ from blobs import call, fit_command, make
 from PIL import Image
 
 import scenefit as sf
+from scenefit.evaluation.evaluate import BASELINES, Distances, Evaluation
 from scenefit.files.json_files import CorruptFile
 from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.metrics.mmd import noise_floor
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.report import page
 from scenefit.run.config import RunError
 from scenefit.run.folder import open_run, scene_of, steps
 from scenefit.run.report import attributes, notes, report_content, stage_notes
-from scenefit.run.results import read_summary
+from scenefit.run.results import read_summary, write_evaluation
 
 FEW_PHOTOS = ("Only 40 photos: learning a distribution needs a few hundred, and a noise floor of fewer than 50 is "
               "unreliable.")
@@ -40,6 +43,26 @@ def test_the_content_of_a_report(run):
     assert {point.stage for point in content.trace} == {"mmd-descent", "keep-best", "validate"}
     assert content.notes == ("look out", FEW_PHOTOS) and content.table is None
     assert content.facts["renders"] == f"{summary.renders:,}" and content.facts["seed"] == "0"
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_the_metric_of_one_training_has_no_interval(run, repeats):
+    distances = Distances(mmd2=0.1, kid=0.1, kid_error=0.1, auc=0.5, auc_low=0.4, auc_high=0.6)
+    write_evaluation(run.path("evaluation.json"), Evaluation(
+        features="run", photos=40, renders=32, floor=noise_floor(torch.rand(20, 2), 0), labelled=12, images=64,
+        metric="accuracy", distances=dict.fromkeys(BASELINES, distances),
+        metrics={name: {"accuracy": [0.5, 0.75][:repeats]} for name in BASELINES}))
+    try:
+        content = report_content(run, scene_of(run)[0])
+    finally:
+        run.path("evaluation.json").unlink()
+    found = page.render(content)
+    if repeats == 1:
+        assert all(np.isnan([row.low, row.high]).all() and row.mean == 0.5 for row in content.table.rows)
+        assert "One training on 64 images each, so there is no interval." in found and ">interval<" not in found
+    else:
+        assert all((row.low, row.mean, row.high) == (0.5, 0.625, 0.75) for row in content.table.rows)
+        assert "lowest to highest of 2 trainings on 64 images each." in found and "50.0 to 75.0" in found
 
 
 def test_a_lost_summary_says_what_to_do(run):

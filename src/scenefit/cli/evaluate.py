@@ -1,5 +1,6 @@
 """scenefit evaluate: evaluates a run, or a detector."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,9 +33,11 @@ from scenefit.cli.options import (
 
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
+    from scenefit.evaluation.detector import ClassMeasures, DetectorEvaluation
     from scenefit.evaluation.evaluate import Evaluation, EvaluationSettings
 
-OF_DETECTORS = {"source", "labelled", "layout", "outside", "flat_field", "device"}  # options; all others are for runs
+OF_BOTH = {"source", "labelled", "layout", "outside", "flat_field", "device"}  # options
+OF_DETECTORS = {"out", "force"}  # all others are for runs
 
 
 @console.command(RESUME, memory="lower --renders and --images, use fewer photos")
@@ -45,8 +48,8 @@ def evaluate(
     source: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="The folder of a finished fit, or a detector "
                                            "written by scenefit train.", show_default=False)],
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="Photos to compare renders with; best "
-                                              "those that the fit has not seen. Needed for a run.",
-                                              show_default=False)] = None,
+                                              "those that the fit has not seen.",
+                                              show_default="the labelled photos")] = None,
     labelled: LabelledOption = None,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
@@ -63,13 +66,17 @@ def evaluate(
     workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.json", help="Of a detector: a file for all "
+                                             "results, with a row for each photo.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Of a detector: measure it also on photos that it was made "
+                                        "with.")] = False,
 ) -> None:
     """Evaluate a run, or a detector.
 
     \b
       scenefit evaluate runs/coins --real held_out_photos/
       scenefit evaluate runs/digits --real held_out/ --labelled labelled_photos/
-      scenefit evaluate detector.safetensors --labelled labelled_photos/
+      scenefit evaluate detector.safetensors --labelled labelled_photos/ --out measured.json
 
     A run: compares the learned distribution with two baselines, the grammar's prior and "shrunk", all
     learned ranges shrunk about their centre to a quarter. A fit that does not beat "shrunk" has learned nothing useful.
@@ -77,39 +84,54 @@ def evaluate(
     Distances between renders and photos, lower is better: MMD2 (with its noise floor, between photos and other
     photos), KID, and the AUC of a classifier that tells renders from photos (0.5 or below: it cannot). A lower
     distance does not prove that the data are better; with --labelled, a classifier (accuracy) or a detector (AP50, mean
-    and per class) is trained on renders of each distribution and measured on the labelled photos. Writes
-    evaluation.json into the run folder, and the detections for scenefit report. If stopped, run the same command again
-    to resume.
+    and per class) is trained on renders of each distribution and measured on the labelled photos. Without --real, the
+    labelled photos are also those that renders are compared with. Writes evaluation.json into the run folder, and the
+    detections for scenefit report. If stopped, run the same command again to resume.
 
-    A detector: nothing is trained. Prints AP50 per class on the labelled photos, and how many objects it finds, misses
-    and detects falsely at its confidence threshold.
+    A detector: nothing is trained. Prints AP (mean over IoU 0.5 to 0.95) and AP50 on the labelled photos; precision and
+    recall at the detector's confidence threshold, and at the best one for these photos; what the false detections are;
+    and how large detected boxes are beside the true ones. Photos that fitted, trained or selected the detector are
+    refused without --force.
     """
     from scenefit.evaluation.evaluate import EvaluationSettings
 
     few = LabelledFolder(labelled, layout, outside)
     if (source / "settings.json").exists():
-        if real is None:
-            raise typer.BadParameter("a run is evaluated on photos; give some with --real")
+        given = _given(context, OF_DETECTORS)
+        if given:
+            raise typer.BadParameter(f"{given}: only for detectors, and {source} is a run, whose results are written "
+                                     "into its folder")
+        if real is None and labelled is None:
+            raise typer.BadParameter("a run is evaluated on photos; give some with --real or, if they are labelled, "
+                                     "with --labelled")
         settings = EvaluationSettings(features, renders, images, repeats, seed)
         _evaluate_run(source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
     elif source.is_file():
-        sources = {name: context.get_parameter_source(name) for name in context.params if name not in OF_DETECTORS}
-        given = [name for name, origin in sources.items() if origin is not None and origin.name == "COMMANDLINE"]
+        given = _given(context, context.params.keys() - OF_BOTH - OF_DETECTORS)
         if given:
-            options = ", ".join("--" + name.replace("_", "-") for name in given)
-            raise typer.BadParameter(f"{options}: only for runs, and {source} is a file; a detector is evaluated with "
+            raise typer.BadParameter(f"{given}: only for runs, and {source} is a file; a detector is evaluated with "
                                      "--labelled alone")
         if labelled is None:
             raise typer.BadParameter("a detector is evaluated on labelled photos; give some with --labelled")
-        _evaluate_detector(source, few, flat_field, resolve(device))
+        if out is not None and out.suffix != ".json":
+            raise typer.BadParameter(f"--out must name a file that ends in .json, got {out}")
+        _evaluate_detector(source, few, flat_field, resolve(device), out, force)
     else:
         raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a detector (a file that "
                          "scenefit train wrote)")
 
 
-def _evaluate_run(run: Path, real: Path, labelled: LabelledFolder, flat_field: Path | None, scene: Path | None,
+def _given(context: typer.Context, names: Collection[str]) -> str:
+    """Which of the options of these names were typed, in their order: "--real, --seed"."""
+    sources = {name: context.get_parameter_source(name) for name in context.params if name in names}
+    return ", ".join("--" + name.replace("_", "-") for name, origin in sources.items()
+                     if origin is not None and origin.name == "COMMANDLINE")
+
+
+def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_field: Path | None, scene: Path | None,
                   settings: "EvaluationSettings", workers: Workers, device: str,
                   label_policy: "LabelPolicy | None") -> None:
+    from scenefit.data.photos import Photos
     from scenefit.files.lock import lock
     from scenefit.run.evaluation import FEATURES, evaluate_run
     from scenefit.run.folder import open_run
@@ -120,22 +142,32 @@ def _evaluate_run(run: Path, real: Path, labelled: LabelledFolder, flat_field: P
     keep_apart(run, APART, real, labelled, flat_field)
     found, size = open_scene(opened, scene), opened.config.size
     check_flat_field(opened, flat_field)
-    reals = photos(real, size, flat=flat_field, outside=labelled.outside)
+    reals = None if real is None else photos(real, size, flat=flat_field, outside=labelled.outside)
     few = labelled.read(size, flat_field)
+    if reals is None:
+        assert few is not None
+        reals = Photos(few.images, few.paths)  # without labels, as the fit's own photos are, so that these are noticed
     with drawing(found, workers, device, networks=True) as renderer, lock(run), console.bar() as progress:
         shown = progress.add_task("evaluating", total=None)
         for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
                                  label_policy=label_policy):
             progress.update(shown, completed=step.done, total=step.of, description=step.text)
-    _show(step.evaluation)
+    _show(step.evaluation, real is None)
     console.say(f"Written to {opened.path('evaluation.json')}")
 
 
-def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | None, device: str) -> None:
+def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | None, device: str, out: Path | None,
+                       force: bool) -> None:
     from scenefit.evaluation.detector import evaluate_detector
+    from scenefit.files.atomic import content_hash, write_json
+    from scenefit.files.lock import check_file
+    from scenefit.files.text import printable
+    from scenefit.files.versions import versions
     from scenefit.tasks.detector_file import read_trained
 
     one_thread()
+    if out is not None:
+        check_file(out)  # now, not after the work
     detector = read_trained(path, device)
     if detector.flat_field != (flat_field is not None):
         was = "flat-field corrected photos" if detector.flat_field else "photos that were not flat-field corrected"
@@ -143,15 +175,60 @@ def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | 
                      f"{'give' if detector.flat_field else 'leave out'} --flat-field")
     few = labelled.read(detector.size, flat_field)
     assert few is not None
-    found = evaluate_detector(detector, few)
-    rows = [*found.ap50.items(), ("mean", found.mean_ap50)]
-    console.table(f"AP50 on {found.photos} labelled photos", ["class", "AP50"],
-                  [[name, _percent([None if value != value else value])] for name, value in rows])
-    console.say(f"{found.true:,} found, {found.false:,} false, {found.missed:,} missed, at confidence "
-                f"{found.threshold:.2f} or more")
+    found = evaluate_detector(detector, few, force)
+    _show_detector(found)
+    if out is not None:
+        write_json(out, {"detector": printable(path), "detector_hash": content_hash(path.read_bytes()),
+                         "labelled": printable(labelled.place), "flat_field": flat_field is not None,
+                         "versions": versions(), **found.model_dump(mode="json")})
+        console.say(f"Written to {out}")
 
 
-def _show(found: "Evaluation") -> None:
+def _show_detector(found: "DetectorEvaluation") -> None:
+    from scenefit.files.text import counted
+
+    total, photos = found.total, counted(len(found.photos), "labelled photo")
+    if found.used:
+        console.say(f"No test (--force): {found.used:,} of the {photos} fitted, trained or selected this detector; "
+                    "expect it to be worse on others")
+    rows = [*found.classes.items(), *([("all", total)] if len(found.classes) > 1 else [])]
+    console.table(f"Detections in {photos}: AP {found.ap:.1%} (mean over IoU 0.5 to 0.95), AP50 {_share(total.ap50)}",
+                  ["class", "objects", "AP50", "precision", "recall"],
+                  [[name, f"{one.true + one.missed:,}", *map(_share, (one.ap50, one.precision, one.recall))]
+                   for name, one in rows],
+                  f"precision, recall: at confidence {found.threshold:.2f} or more, the detector's own threshold, and "
+                  f"IoU 0.5{'; AP50 of all: mean over the classes' if len(rows) > 1 else ''}")
+    console.table(f"{total.true:,} found, {total.false:,} false, {total.missed:,} missed, at confidence "
+                  f"{found.threshold:.2f} or more", ["class", "missed", "false", *total.kinds],
+                  [[name, *map(str, (one.missed, one.false, *one.kinds.values()))] for name, one in rows],
+                  "too small, too large, misplaced: IoU 0.1 to 0.5 with an object of its class, and less than 0.8 of "
+                  "its area, more than 1.25, or neither\ndoubled: the object is found already; other class: on an "
+                  "object of another class; background: IoU below 0.1 with all objects")
+    ratio = "median (25 to 75 %)"
+    console.table("Side of detected boxes relative to that of the labels", ["class", "true", ratio, "false", ratio],
+                  [[name, *_sides(one)] for name, one in rows],
+                  "true: of true detections; false: of false ones that overlap an object of their class")
+    if found.best is not None:
+        best = found.best
+        console.say(f"Best threshold on these photos: {best.threshold:.3f} (precision {best.precision:.1%}, recall "
+                    f"{best.recall:.1%}; highest F1). It was chosen on these photos, so this is no result to report")
+
+
+def _sides(one: "ClassMeasures") -> list[str]:
+    """Number of boxes, and median with quartiles of their ratios, of true detections and of false ones."""
+    texts: list[str] = []
+    for ratios in (one.true_sides, one.false_sides):
+        at = ratios.quantiles
+        texts += [f"{ratios.boxes:,}", f"{at['50']:.2f} ({at['25']:.2f} to {at['75']:.2f})" if at else ""]
+    return texts
+
+
+def _share(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.1%}"
+
+
+def _show(found: "Evaluation", labelled_alone: bool) -> None:
+    """labelled_alone: whether renders are compared with the labelled photos."""
     floor = found.floor
     rows = [[name, console.number(d.mmd2), f"{d.kid:.4g} ± {d.kid_error:.2g}", f"{d.auc:.3f} ({d.auc_low:.3f} to "
              f"{d.auc_high:.3f})", *_headline(found, name)] for name, d in found.distances.items()]
@@ -160,12 +237,15 @@ def _show(found: "Evaluation") -> None:
     columns = ["", "MMD²", "KID ± error", "AUC (95 %)"]
     note = ("noise floor: between photos and other photos\n"
             "AUC: at 0.5 or below, a classifier cannot tell renders from photos")
+    if labelled_alone:
+        note = f"distances: between renders and the labelled photos, as no others were given with --real\n{note}"
     if found.metric:
         columns.append(found.metric)
-        note += (f"\n{found.metric} on {found.labelled} labelled photos: mean (lowest to highest) of "
-                 f"{len(found.values['learned'])} trainings on {found.images} images each")
-    console.table(f"{found.photos} photos, {found.renders} renders each, features: {found.features}", columns, rows,
-                  note)
+        trainings = len(found.values["learned"])
+        of = f"mean (lowest to highest) of {trainings} trainings" if trainings > 1 else "one training"
+        note += f"\n{found.metric} on {found.labelled} labelled photos: {of} on {found.images} images each"
+    console.table(f"{found.photos} {'labelled ' if labelled_alone else ''}photos, {found.renders} renders each, "
+                  f"features: {found.features}", columns, rows, note)
     names = list(found.metrics.get("learned", ()))
     if len(names) > 1:
         console.table("All metrics", ["", *names],
@@ -179,9 +259,10 @@ def _headline(found: "Evaluation", name: str) -> list[str]:
     if not found.metric:
         return []
     values = found.values[name]
-    return [f"{sum(values) / len(values):.1%} ({min(values):.1%} to {max(values):.1%})"]
+    mean = _percent(found.metrics[name][found.metric])
+    return [mean if len(values) < 2 else f"{mean} ({min(values):.1%} to {max(values):.1%})"]
 
 
 def _percent(values: "list[float | None]") -> str:
     known = [value for value in values if value is not None]
-    return f"{sum(known) / len(known):.1%}" if known else "undefined"
+    return _share(sum(known) / len(known) if known else None)

@@ -1,33 +1,95 @@
-"""How good a trained detector is on labelled photos. Nothing is trained.
+"""How good a trained detector is on labelled photos, and what its mistakes are. Nothing is trained or fitted.
 
-Legend: N photos.
+Legend: N photos; d detections.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from scenefit.data.boxes import Boxes
+from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos
-from scenefit.metrics.average_precision import average_precision, match_boxes
+from scenefit.files.text import counted, printable
+from scenefit.metrics.average_precision import average_precision, best_threshold, match_boxes
+from scenefit.metrics.detection_errors import DetectionErrors, detection_errors
+from scenefit.scenes.arguments import first_few
 from scenefit.tasks.detector_file import TrainedDetector
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-@dataclass(frozen=True)
-class DetectorEvaluation:
-    """ap50: class -> average precision at IoU 0.5, 0..1; NaN for a class that no photo has.  mean_ap50: over the
-    classes.  true, false, missed: numbers of detections and of objects at the detector's threshold, IoU 0.5."""
 
-    photos: int
-    ap50: dict[str, float]
-    mean_ap50: float
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PhotoCounts(_Record):
+    """Of one photo, at the detector's threshold: numbers of true and false detections, of missed objects, and of false
+    detections of each kind (`detection_errors`)."""
+
+    path: str
+    true: int
+    false: int
+    missed: int
+    kinds: dict[str, int]
+
+
+class SideRatios(_Record):
+    """Sides of detected boxes over those of the true boxes. boxes: their number.  quantiles: percent -> ratio."""
+
+    boxes: int
+    quantiles: dict[str, float]
+
+
+class ClassMeasures(_Record):
+    """Of one class, or of all together, at the detector's threshold. None is undefined.
+
+    ap50: average precision at IoU 0.5, 0..1, at all thresholds; of all classes: their mean.  kinds: as of
+    `PhotoCounts`.  true_sides: of the true detections.  false_sides: of false ones that overlap a box of their class.
+    """
+
+    ap50: float | None
+    true: int
+    false: int
+    missed: int
+    precision: float | None
+    recall: float | None
+    kinds: dict[str, int]
+    true_sides: SideRatios
+    false_sides: SideRatios
+
+
+class BestThreshold(_Record):
+    """The threshold with the highest F1 on the photos, which were looked at to choose it."""
+
     threshold: float
     true: int
     false: int
     missed: int
+    precision: float
+    recall: float
 
 
-def evaluate_detector(detector: TrainedDetector, labelled: Photos) -> DetectorEvaluation:
+class DetectorEvaluation(_Record):
+    """ap: mean over classes and over IoU 0.5..0.95, 0..1.  threshold: the detector's.  total: over all classes.  best:
+    None where no detection is true.  used: how many of the photos fitted, trained or selected the detector."""
+
+    ap: float
+    threshold: float
+    total: ClassMeasures
+    classes: dict[str, ClassMeasures]
+    best: BestThreshold | None
+    used: int
+    photos: list[PhotoCounts]
+
+
+def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool = False) -> DetectorEvaluation:
     """Detect objects in labelled photos [N, H, W, 3] of the detector's size, and compare with their boxes.
 
-    ValueError for photos without boxes, or if the detector knows none of their classes.
+    ValueError for photos without boxes, if the detector knows none of their classes, or, unless force, for photos that
+    it was made with.
     """
     if labelled.boxes is None:
         raise ValueError("the labelled photos have a class for each photo, and a detector is evaluated on boxes; give "
@@ -39,8 +101,78 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos) -> DetectorEv
     if not known & present:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(present)}, and the detector "
                          f"knows only {sorted(known)}; rename the classes in one of them")
-    found = detector.task.predict(detector.network, labelled.images)
-    precision = average_precision(found, labelled.boxes, sorted(known | present))
-    true, false, missed = match_boxes(found, labelled.boxes).counts(detector.threshold)
-    return DetectorEvaluation(len(labelled), precision["AP50"], precision["mAP50"], detector.threshold, true, false,
-                              missed)
+    used = used_photos(detector, labelled)
+    if used.any() and not force:
+        raise ValueError(_refused(labelled, used))
+    found, truth, classes = detector.task.predict(detector.network, labelled.images), labelled.boxes, known | present
+    precision = average_precision(found, truth, sorted(classes))
+    confident = found.where(found.score >= detector.threshold)
+    errors = detection_errors(confident, truth)
+    return DetectorEvaluation(
+        ap=precision["AP"], threshold=detector.threshold, best=_best(found, truth), used=int(used.sum()),
+        total=_measures(precision["mAP50"], errors, np.full(len(confident), True), np.full(len(truth), True)),
+        classes={name: _measures(precision["AP50"][name], errors, confident.name == name, truth.name == name)
+                 for name in sorted(classes)},
+        photos=_of_photos(labelled, confident, errors))
+
+
+def used_photos(detector: TrainedDetector, photos: Photos) -> NDArray[np.bool_]:
+    """Which photos [N] fitted, trained or selected anything of the detector, by the hashes that its file holds."""
+    known: frozenset[str] = getattr(detector, "photos", frozenset())
+    if not known:
+        return np.zeros(len(photos), bool)  # without reading the files
+    return np.array([one in known for one in photo_hashes(photos)], bool)
+
+
+def _refused(photos: Photos, used: NDArray[np.bool_]) -> str:
+    names = [printable(photos.paths[row]) if photos.paths else f"photo {row}" for row in np.flatnonzero(used)]
+    return (f"{used.sum():,} of the {counted(len(photos), 'labelled photo')} fitted, trained or selected this "
+            f"detector, by their content: {first_few(names)}; results on them are better than on photos that it has "
+            "never met; give other photos, or measure on these all the same with force=True (--force)")
+
+
+def _measures(ap50: float, errors: DetectionErrors, detections: NDArray[np.bool_], objects: NDArray[np.bool_],
+              ) -> ClassMeasures:
+    """Of the chosen detections [d] and true boxes, those of one class or all."""
+    match = errors.match
+    true, missed = int((match.true & detections).sum()), int((~match.detected & objects).sum())
+    false = int(detections.sum()) - true
+    return ClassMeasures(
+        ap50=None if np.isnan(ap50) else ap50, true=true, false=false, missed=missed,
+        precision=_share(true, false), recall=_share(true, missed), kinds=errors.counts(detections),
+        true_sides=_ratios(errors.side[detections & match.true]),
+        false_sides=_ratios(errors.side[detections & ~match.true]))
+
+
+def _share(part: int, others: int) -> float | None:
+    return part / (part + others) if part + others else None
+
+
+def _ratios(side: NDArray[np.float64]) -> SideRatios:
+    known = side[~np.isnan(side)]
+    values = np.quantile(known, QUANTILES).tolist() if len(known) else []
+    return SideRatios(boxes=len(known), quantiles={f"{100 * at:.0f}": value for at, value in
+                                                   zip(QUANTILES, values, strict=False)})
+
+
+def _best(found: Boxes, truth: Boxes) -> BestThreshold | None:
+    match = match_boxes(found, truth)
+    if not match.true.any():
+        return None
+    threshold = best_threshold(match)
+    true, false, missed = match.counts(threshold)
+    return BestThreshold(threshold=threshold, true=true, false=false, missed=missed, precision=true / (true + false),
+                         recall=true / (true + missed))
+
+
+def _of_photos(photos: Photos, confident: Boxes, errors: DetectionErrors) -> list[PhotoCounts]:
+    assert photos.boxes is not None
+    paths: Sequence[object] = photos.paths or [""] * len(photos)
+    rows, match = [], errors.match
+    for row, path in enumerate(paths):
+        ours = confident.image == row
+        true = int((match.true & ours).sum())
+        missed = int((~match.detected[photos.boxes.rows(row)]).sum())
+        rows.append(PhotoCounts(path=printable(path), true=true, false=int(ours.sum()) - true, missed=missed,
+                                kinds=errors.counts(ours)))
+    return rows

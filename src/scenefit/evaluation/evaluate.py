@@ -135,7 +135,8 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
     """Evaluate step by step; see `evaluate`. start: the last step of the same evaluation, to resume after it."""
     _check_kinds(model, renderer, real, extractor, labelled, settings)
     if len(real) < MIN_PHOTOS:
-        raise ValueError(f"an evaluation needs at least {MIN_PHOTOS} photos, got {len(real)}")
+        raise ValueError(f"an evaluation needs at least {MIN_PHOTOS} photos, got {len(real)}; give more "
+                         "(--real)")
     settings = settings or EvaluationSettings()
     distributions = samplers(model)
     photos = compute(extractor, real.images)

@@ -43,12 +43,13 @@ def average_precision(predicted: Boxes, truth: Boxes, classes: Sequence[str]) ->
 class Match:
     """true [d]: whether the detection is matched to a true box.  detected [t]: whether the true box is matched.
 
-    score [d]: of the detections.
+    score [d]: of the detections.  row [d]: of the true box that the detection is matched to, -1 if it is false.
     """
 
     true: NDArray[np.bool_]
     detected: NDArray[np.bool_]
     score: NDArray[np.float64]
+    row: NDArray[np.int64]
 
     def counts(self, threshold: float) -> tuple[int, int, int]:
         """Numbers of (true positives, false positives, misses) of the detections with a score of at least threshold."""
@@ -63,7 +64,7 @@ def match_boxes(predicted: Boxes, truth: Boxes, min_iou: float = 0.5) -> Match:
     threshold are those of all detections above it. Boxes keep their order.
     """
     _check(predicted, truth, None)
-    true, detected = np.zeros(len(predicted), bool), np.zeros(len(truth), bool)
+    partner, detected = np.full(len(predicted), -1), np.zeros(len(truth), bool)
     for image in range(truth.count):
         some, real = predicted.rows(image), truth.rows(image)
         if some.start == some.stop or real.start == real.stop:
@@ -73,9 +74,9 @@ def match_boxes(predicted: Boxes, truth: Boxes, min_iou: float = 0.5) -> Match:
         for row in np.argsort(-predicted.score[some], kind="stable"):
             best = int(overlap[row].argmax())
             if overlap[row, best] >= min_iou:
-                true[some.start + row], detected[real.start + best] = True, True
+                partner[some.start + row], detected[real.start + best] = real.start + best, True
                 overlap[:, best] = -1
-    return Match(true, detected, predicted.score)
+    return Match(partner >= 0, detected, predicted.score, partner)
 
 
 def best_threshold(match: Match) -> float:

@@ -227,7 +227,10 @@ def _table(run: Run) -> Table | None:
     found = read_evaluation(run.path("evaluation.json"))
     if found is None or not found.metric:
         return None
-    rows = [Baseline(name, float(np.mean(values)), min(values), max(values), values)
+    rows = [Baseline(name, float(np.mean(values)),
+                     *((min(values), max(values)) if len(values) > 1 else (np.nan, np.nan)), values)
             for name, values in found.values.items()]
-    return Table(found.metric, rows, note=f"Evaluated on {found.labelled} labelled photos. Intervals: lowest to "
-                                          f"highest of {len(rows[0].values)} trainings on {found.images} images each.")
+    repeats = len(rows[0].values)
+    trainings = (f"Intervals: lowest to highest of {repeats} trainings on {found.images} images each." if repeats > 1
+                 else f"One training on {found.images} images each, so there is no interval.")
+    return Table(found.metric, rows, note=f"Evaluated on {found.labelled} labelled photos. {trainings}")

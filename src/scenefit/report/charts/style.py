@@ -94,6 +94,11 @@ def interval(table: Table, row: Baseline) -> str:
     return f"{metric(table, row.low)} to {metric(table, row.high)}"
 
 
+def has_intervals(table: Table) -> bool:
+    """Whether a row has one; none does where each is of one training."""
+    return any(interval(table, row) for row in table.rows)
+
+
 def metric_title(table: Table) -> str:
     name = table.metric[:1].upper() + table.metric[1:]
     return f"{name}{' (%)' if table.percent else ''} on labelled photos, by training data"
