@@ -518,22 +518,6 @@ class TestDetections:
         with pytest.raises(ValueError, match="and one false_at for each of 1 recalls"):
             replace(told, recalls=(0.5,))
 
-    def test_boxes_with_names_stay_on_the_picture(self):
-        found = pictures.plain(np.zeros((60, 80, 3), np.uint8), [[0, 0, 40, 30]], ["RBC 0.93"], ["#ff0000"])
-        values = np.asarray(found)
-        assert (values[240 - 1, :319] == (255, 0, 0)).all() and (values[:18] == 255).all(axis=2).sum() > 8
-
-    def test_texts_are_small_beside_the_objects_of_small_photos(self):
-        for side, times in (((96, 128), 5), ((16, 16), 30), ((479, 500), 2), ((480, 500), 1), ((20, 900), 2),
-                            ((9, 4000), 1)):
-            image = np.random.default_rng(0).integers(0, 256, (*side, 3), np.uint8)
-            found = np.asarray(pictures.plain(image, [], [], []))
-            assert np.array_equal(found, image.repeat(times, 0).repeat(times, 1))
-        found = np.asarray(pictures.plain(np.zeros((96, 128, 3), np.uint8), [[40, 40, 60, 60]], ["cell 0.93"],
-                                          ["#ff0000"]))
-        red = np.any(found > 0, axis=2)
-        assert red[:196].sum() < 0.3 * 100 * 100 and not red[:, :195].any() and not red[:, 305:].any()
-
 
 class TestOutliers:
     def test_outliers_are_shown_with_their_note(self):

@@ -9,15 +9,15 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from blobs import call
+from blobs import call, contents
 from PIL import Image
 
 import scenefit as sf
-from scenefit.data.image_files import Skipped, try_photo
+from scenefit.data.image_files import Skipped, full_photo, try_photo
 from scenefit.files.json_files import CorruptFile
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector, write_trained
-from scenefit.tasks.folder_detection import detect_steps
+from scenefit.tasks.folder_detection import Output, detect_steps, detection_plan, finished_detections
 
 SIZE = (32, 32)
 
@@ -48,10 +48,15 @@ def odd(folder, name=b"zq7\xe9.png"):
     return folder / os.fsdecode(name)
 
 
-def detect(trained, folder, paths, out):
+def detect(trained, folder, paths, out, threshold=0.0, pictures=True):
     out.mkdir(exist_ok=True)
-    *_, done = detect_steps(trained, folder, paths, out, threshold=0.0, plan={})
-    return done
+    *_, found = detect_steps(trained, folder, paths, out, Output(trained.task.classes, threshold, pictures=pictures),
+                             plan=detection_plan(folder, paths, {}))
+    return found
+
+
+def names(found):
+    return [photo["file_name"] for photo in found.photos]
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -62,11 +67,11 @@ def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read_back(trained,
     if broken:
         b.write_bytes(b"")
     for _ in range(2):
-        done = detect(trained, home, [a, b], odd(tmp_path, b"out\xe4"))
-    found = json.loads((odd(tmp_path, b"out\xe4") / "found.json").read_text())
-    names = {os.fsencode(row["file_name"]) for row in found}
-    assert names == ({b"a.png"} if broken else {b"a.png", b"zq7\xe9.png"}) and done.read == len(names)
-    assert [path for path, _ in done.skipped] == ([b] if broken else [])
+        found = detect(trained, home, [a, b], odd(tmp_path, b"out\xe4"))
+    images = json.loads((odd(tmp_path, b"out\xe4") / "found.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == names(found)
+    assert [os.fsencode(name) for name in names(found)] == ([b"a.png"] if broken else [b"a.png", b"zq7\xe9.png"])
+    assert [path for path, _ in found.skipped] == ([b] if broken else [])
     assert odd(odd(tmp_path, b"out\xe4"), b"zq7\xe9.png.png").exists() != broken
 
 
@@ -89,23 +94,26 @@ def test_further_pages_are_named_and_the_photo_counts(detector, tmp_path):
 
 def test_a_name_that_is_as_long_as_names_may_be_is_shortened(trained, tmp_path):
     paths = [photo(tmp_path / f"photos/{'z' * 250}{number}.png", number) for number in range(2)]
-    done = detect(trained, tmp_path / "photos", paths, tmp_path / "out")
-    assert {row["file_name"] for row in done.rows} == {path.name for path in paths}
+    assert names(detect(trained, tmp_path / "photos", paths, tmp_path / "out")) == [path.name for path in paths]
     pictures = [path.name for path in (tmp_path / "out").glob("*.png")]
     assert len(pictures) == 2 and all(name.startswith("z" * 50 + "-") and len(name) == 67 for name in pictures)
 
 
-def with_row(chunk, name, value):
-    return json.dumps({**chunk, "rows": [{**chunk["rows"][0], name: value}]})
+def with_value(chunk, name, value):
+    """The photo of a chunk, or its first detection, with another value."""
+    first = chunk["photos"][0]
+    first = {**first, name: value} if name in first else {**first, "detections": [{**first["detections"][0],
+                                                                                   name: value}]}
+    return json.dumps({**chunk, "photos": [first]})
 
 
 @pytest.mark.parametrize("change", [
-    lambda _: "{", lambda _: "[" * 200000, lambda _: "[]", lambda chunk: json.dumps({**chunk, "rows": 3}),
-    lambda chunk: json.dumps({**chunk, "rows": [3]}), lambda chunk: json.dumps({**chunk, "skipped": [["a"]]}),
-    lambda chunk: json.dumps({**chunk, "rows": [{**chunk["rows"][0], "bbox": None}]}),
-    *(partial(with_row, name=name, value=value) for name, value in (
-        ("bbox", [1]), ("bbox", ["a"] * 4), ("score", float("nan")), ("score", True))),
-    lambda chunk: json.dumps({**chunk, "read": "1"}), lambda _: json.dumps({"rows": []})])
+    lambda _: "{", lambda _: "[" * 200000, lambda _: "[]", lambda chunk: json.dumps({**chunk, "photos": 3}),
+    lambda chunk: json.dumps({**chunk, "photos": [3]}), lambda chunk: json.dumps({**chunk, "skipped": [["a"]]}),
+    *(partial(with_value, name=name, value=value) for name, value in (
+        ("bbox", None), ("bbox", [1]), ("bbox", ["a"] * 4), ("score", float("nan")), ("score", True),
+        ("category", "zq7"), ("width", "32"), ("detections", [3]))),
+    lambda chunk: json.dumps({**chunk, "n_12_bit": "1"}), lambda _: json.dumps({"photos": []})])
 def test_damaged_detections_are_named_and_can_be_made_again(trained, tmp_path, change):
     paths = [photo(tmp_path / "photos/zq7.png")]
     first, out = detect(trained, tmp_path / "photos", paths, tmp_path / "out"), tmp_path / "out"
@@ -116,7 +124,7 @@ def test_damaged_detections_are_named_and_can_be_made_again(trained, tmp_path, c
     with pytest.raises(CorruptFile, match=text):
         detect(trained, tmp_path / "photos", paths, out)
     chunk.unlink()
-    assert detect(trained, tmp_path / "photos", paths, out).rows == first.rows
+    assert detect(trained, tmp_path / "photos", paths, out) == first
 
 
 def test_a_stopped_command_goes_on_and_clears_what_a_killed_one_left(trained, tmp_path, monkeypatch):
@@ -125,13 +133,53 @@ def test_a_stopped_command_goes_on_and_clears_what_a_killed_one_left(trained, tm
     whole = detect(trained, tmp_path / "photos", paths, tmp_path / "whole")
     out = tmp_path / "out"
     out.mkdir()
-    steps = detect_steps(trained, tmp_path / "photos", paths, out, threshold=0.0, plan={})
-    assert next(steps).photos == 1
+    steps = detect_steps(trained, tmp_path / "photos", paths, out, Output(trained.task.classes, 0.0),
+                         plan=detection_plan(tmp_path / "photos", paths, {}))
+    assert next(steps).done == 1
     for place in (out, out / "deep", out / ".found"):
         (place / ".scenefit-0123456789ab.part").write_bytes(b"half")
-    assert detect(trained, tmp_path / "photos", paths, out).rows == whole.rows
-    names = [sorted(path.relative_to(place) for path in place.rglob("*")) for place in (out, tmp_path / "whole")]
-    assert names[0] == names[1]
+    assert detect(trained, tmp_path / "photos", paths, out) == whole
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_another_threshold_or_pictures_later_detect_nothing_again(trained, tmp_path, monkeypatch):
+    """And what was stopped while its pictures were drawn anew has none of the former threshold's left."""
+    monkeypatch.setattr("scenefit.tasks.folder_detection.CHUNK", 2)
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    paths = [photo(folder / f"{name}.png", seed) for seed, name in enumerate("abcd")]
+    threshold = sorted(one["score"] for p in detect(trained, folder, paths, tmp_path / "low").photos
+                       for one in p["detections"])[-3]
+    assert detect(trained, folder, paths, tmp_path / "high", threshold).count(threshold) == 3
+    low, high = contents(tmp_path / "low"), contents(tmp_path / "high")
+    assert {name for name in low if low[name] != high[name]} >= {"found.json", ".found/00000000-drawn.json"}
+    detect(trained, folder, paths, out, pictures=False)
+    assert set(contents(out)) == {"found.json", ".found/plan.json", ".found/00000000.json", ".found/00000002.json"}
+    monkeypatch.setattr(sf.Detect, "predict", None)
+    detect(trained, folder, paths, out)
+    assert contents(out) == low
+    with monkeypatch.context() as patch:
+        patch.setattr("scenefit.tasks.folder_detection.full_photo", stop_at("d.png"))
+        with pytest.raises(KeyboardInterrupt):
+            detect(trained, folder, paths, out, threshold)
+    detect(trained, folder, paths, out)
+    assert contents(out) == low
+    plan, output = detection_plan(folder, paths, {}), Output(trained.task.classes, threshold)
+    for lost in ("d.png.png", "b.png.png"):
+        (out / lost).unlink()
+        assert finished_detections(paths, out, output, plan=plan) is None
+        detect(trained, folder, paths, out, threshold)
+        assert contents(out) == high and finished_detections(paths, out, output, plan=plan) is not None
+    detect(trained, folder, paths, out, pictures=False)
+    assert {name: data for name, data in contents(out).items() if data != high[name]}.keys() == {"found.json"}
+
+
+def stop_at(name):
+    def read(path):
+        if path.name == name:
+            raise KeyboardInterrupt
+        return full_photo(path)
+
+    return read
 
 
 def test_pictures_that_detect_drew_are_no_photos_of_the_next_command(detector, tmp_path):

@@ -28,8 +28,14 @@ def detect(
                                            show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of found.json and the pictures.",
                                       show_default=False)],
-    threshold: Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Minimum confidence.",
+    threshold: Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Minimum confidence of the "
+                                                    "detections that are drawn and counted; found.json has all.",
                                                     show_default="the detector's own")] = None,
+    like: Annotated[Path | None, typer.Option("--like", metavar="FILE", show_default=False, help="A COCO annotation "
+                                              "file that lists the photos: found.json becomes a list of COCO results "
+                                              "with its image and category ids.")] = None,
+    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write found.json alone. Pictures that are there "
+                                              "already stay.")] = False,
     flat_field: FlatOption = None,
     device: DetectorDeviceOption = "cpu",
 ) -> None:
@@ -37,21 +43,27 @@ def detect(
 
     \b
       scenefit detect detector.safetensors photos/ --out found/
+      scenefit detect detector.safetensors val/ --like instances_val.json --no-pictures --out found/
 
-    Writes found/found.json, a list in the format of COCO results: file_name, image_id (index in the sorted list of
-    photos), category_id (from 1, in the order of the sorted classes), category, bbox (x, y, width, height in pixels of
-    the whole photo), score (confidence); and each photo as a PNG with its boxes drawn, small photos enlarged. Photos
-    are scaled to the size that the detector was trained on and cropped at the centre; objects in the cropped margins
-    are not found. Bytes of a file's name that are not UTF-8 are escaped in found.json, as Python's os.fsencode reads
-    them.
+    Writes found/found.json, a data set in COCO format: info (the threshold and what it means), images (file_name,
+    width, height), categories, annotations (bbox: x, y, width, height in pixels of the whole photo; score: confidence).
+    It has all detections, also those below the threshold, and all photos that could be read. With --like, it is a list
+    of COCO results (image_id, category_id, bbox, score), which pycocotools reads with loadRes.
+
+    Each photo becomes a PNG with an outline around each object and the classes below it; small photos are enlarged.
+    Another threshold draws the pictures anew, and detects nothing again. Photos are scaled to the size that the
+    detector was trained on and cropped at the centre; objects in the cropped margins are not found. Bytes of a file's
+    name that are not UTF-8 are escaped in found.json, as Python's os.fsencode reads them.
     """
     from scenefit.data.image_files import check_folder, describe_skipped, find_photos, warn_12_bit
     from scenefit.data.image_kinds import ENDINGS
     from scenefit.files.atomic import content_hash
     from scenefit.files.lock import lock
-    from scenefit.files.text import counted
+    from scenefit.files.text import counted, printable
+    from scenefit.scenes.arguments import first_few
+    from scenefit.tasks.coco_results import match_ids
     from scenefit.tasks.detector_file import read_trained
-    from scenefit.tasks.folder_detection import check_out, detect_steps, finished_detections
+    from scenefit.tasks.folder_detection import Output, check_out, detect_steps, detection_plan, finished_detections
 
     one_thread()
     trained = read_trained(detector, resolve(device))
@@ -67,16 +79,26 @@ def detect(
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {describe_skipped(others)}")
-    plan = {"detector": content_hash(detector.read_bytes()), "flat field": flat_field_hash(flat_field, trained.size)}
-    done = finished_detections(photos, paths, out, threshold=min_score, plan=plan)
-    if done is None:
+    ids = None
+    if like is not None:
+        ids = match_ids(like, [path.relative_to(photos).as_posix() for path in paths], trained.task.classes)
+        if ids.absent:
+            console.warn(f"{like} lists {counted(len(ids.absent), 'photo')} that {photos} does not hold, such as "
+                         f"{first_few(ids.absent)}; nothing is found in them")
+    output = Output(trained.task.classes, min_score, printable(detector.name), ids, not no_pictures)
+    plan = detection_plan(photos, paths, {"detector": content_hash(detector.read_bytes()),
+                                          "flat field": flat_field_hash(flat_field, trained.size)})
+    found = finished_detections(paths, out, output, plan=plan)
+    if found is None:
         with lock(out), console.bar() as progress:
             shown = progress.add_task("photos", total=len(paths))
-            for done in detect_steps(trained, photos, paths, out, threshold=min_score, flat_field=field, plan=plan):
-                progress.update(shown, completed=done.photos)
-    assert done is not None
-    skipped = (*others, *done.skipped)
+            for found in detect_steps(trained, photos, paths, out, output, plan=plan, flat_field=field):
+                progress.update(shown, completed=found.done)
+    assert found is not None
+    skipped = (*others, *found.skipped)
     name_skipped(skipped)
-    warn_12_bit(photos, done.n_12_bit)
+    warn_12_bit(photos, found.n_12_bit)
     more = f" ({len(skipped):,} skipped)" if skipped else ""
-    console.say(f"{counted(len(done.rows), 'object')} in {counted(done.read, 'photo')}{more}: {out / 'found.json'}")
+    count, every = found.count(min_score), found.count()
+    console.say(f"{counted(count, 'object')} in {counted(len(found.photos), 'photo')}{more} at confidence "
+                f"{min_score:.2f} or more, and {every - count:,} below: {out / 'found.json'}")

@@ -3,13 +3,12 @@
 Legend: k photos; d detections; t true boxes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from scenefit.report.charts.static import font
 from scenefit.report.content import BaselineDetections, Detections, Images
 
 TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # distinguishable for colour-blind readers too
@@ -17,7 +16,6 @@ MAX_PHOTOS = 3  # per row
 GAP = 14
 Rows = Any  # boxes [d, 4]
 DASH = (9, 6)
-SMALL, LARGE = 480, 1920  # pixels a photo's shorter side is enlarged to, and its longer side at most
 
 
 def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
@@ -35,22 +33,6 @@ def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
         draw.rectangle(box, outline=TRUE, width=2)
     for box in _of(boxes, ~np.asarray(true, bool), scale):
         _crossed(draw, box)
-    return picture
-
-
-def plain(image: Images, boxes: Rows, texts: Sequence[str], colours: Sequence[str],
-          ) -> Image.Image:
-    """A photo with boxes [d, 4], each in its colour and with a text above it; small ones enlarged for the texts."""
-    small, large = min(image.shape[:2]), max(image.shape[:2])
-    times = max(1, min(-(-SMALL // small), LARGE // large))
-    picture = Image.fromarray(image.repeat(times, 0).repeat(times, 1) if times > 1 else image).convert("RGB")
-    draw, type_ = ImageDraw.Draw(picture), font(max(11, small * times // 36))
-    for box, text, colour in zip(_of(boxes, np.full(len(boxes), True), times), texts, colours, strict=True):
-        draw.rectangle(box, outline=colour, width=max(1, small * times // 240))
-        left, top, right, bottom = draw.textbbox((box[0], box[1]), text, font=type_, anchor="lb")
-        down = max(0.0, -top)
-        draw.rectangle((left - 1, top + down - 1, right + 1, bottom + down + 1), fill=colour)
-        draw.text((box[0], box[1] + down), text, "white", type_, anchor="lb")
     return picture
 
 

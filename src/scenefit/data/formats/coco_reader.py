@@ -37,6 +37,7 @@ from scenefit.files.text import SURROGATE, counted
 HEAD = "instances_"
 FIFTYONE = "data"  # the folder of photos in its exports
 LISTS = ("images", "annotations", "categories")
+AGAIN = f"export it again, with the lists {', '.join(LISTS[:-1])} and {LISTS[-1]}"
 HEAD_BYTES = 65536  # of a file, in which one of its first keys stands
 NUMBERS = "COCO's bbox is x, y, width, height"
 DIGITS = re.compile(r"([0-9]{1,60})(\.0*)?")  # an id as text
@@ -109,6 +110,20 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     return Listing(tuple(items), tuple(skipped), tuple(missing))
 
 
+def ids_by_name(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """What an annotation file numbers, as it writes the ids: file_name -> id of each image; name and id of each
+    category, as names may come twice. Annotations are not read, and need not be there.
+
+    CorruptFile or ValueError, naming the file, where it is none of COCO's.
+    """
+    data = read_json(path, AGAIN, dict)
+    images, _ = _images(_entries(data, "images", ("id", "file_name"), path), path)
+    entries = _entries(data, "categories", ("id", "name"), path)
+    names = _classes(entries, path)
+    return ({image.name: image.entry["id"] for image in images.values()},
+            list(dict.fromkeys((names[_to_id(entry["id"])], entry["id"]) for entry in entries)))
+
+
 def _places(folder: Path, part: str, path: Path) -> list[Path]:
     parts = dict.fromkeys([part, part.rstrip("0123456789")])
     places = [folder / name for name in parts] + [folder / "images" / name for name in parts]
@@ -126,7 +141,7 @@ class _Image:
 
 
 def _read_file(folder: Path, path: Path, places: Sequence[Path]) -> Listing:
-    data = read_json(path, f"export it again, with the lists {', '.join(LISTS[:-1])} and {LISTS[-1]}", dict)
+    data = read_json(path, AGAIN, dict)
     names = _classes(_entries(data, "categories", ("id", "name"), path), path)
     images, skipped = _images(_entries(data, "images", ("id", "file_name"), path), path)
     skipped += _annotate(images, _entries(data, "annotations", ("image_id", "category_id"), path), names, path)
