@@ -111,6 +111,7 @@ FRAMES = RENDERER(GRAMMAR.sample(0, 4))
     (lambda: MODEL.sample(8.0), "got float 8.0"), (lambda: MODEL.sample(-1), "got int -1"),
     (lambda: sf.label_boxes(PHOTOS), "label_boxes(frames, label_policy=None): frames needs Frames, as scenefit.render"),
     (lambda: sf.label_boxes(FRAMES, {"min_pixels": 4}), "label_policy needs scenefit.LabelPolicy(...), or None; got"),
+    (lambda: sf.fit_label_policy(MODEL, RENDERER, "few"), "fit_label_policy(model, renderer, labelled): labelled"),
     (lambda: sf.flat_field("photos/"), "flat_field(images): images needs uint8 images [N, H, W, 3], such as"),
     (lambda: sf.flat_field(PHOTOS), "got a value of type Photos"),
     (lambda: sf.correct_flat_field(PHOTOS.images, "zq7"), "field needs the array that flat_field(images) returns; got"),

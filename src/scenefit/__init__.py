@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.data.photos import read_photos as read_photos
     from scenefit.generation.dataset import generate as generate
     from scenefit.generation.dataset import generate_steps as generate_steps
+    from scenefit.inference.conventions.policy import PolicyFit as PolicyFit
+    from scenefit.inference.conventions.policy import fit_label_policy as fit_label_policy
     from scenefit.inference.fit import Step as Step
     from scenefit.inference.fit import fit as fit
     from scenefit.inference.fit import fit_steps as fit_steps
@@ -95,6 +97,7 @@ _HOME = {
     "Node": "scenes.scene",
     "Normal": "scenes.priors",
     "Photos": "data.photos",
+    "PolicyFit": "inference.conventions.policy",
     "Prior": "scenes.priors",
     "Regressor": "inference.stages.regressor",
     "RenderError": "renderers",
@@ -116,6 +119,7 @@ _HOME = {
     "correct_flat_field": "data.flat_field",
     "each": "renderers.each",
     "fit": "inference.fit",
+    "fit_label_policy": "inference.conventions.policy",
     "fit_steps": "inference.fit",
     "flat_field": "data.flat_field",
     "generate": "generation.dataset",

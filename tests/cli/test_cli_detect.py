@@ -561,10 +561,14 @@ def test_wrong_usage_of_detect(world, detector, tmp_path):
 def test_each_say_in_what_becomes_a_label_is_heard(world, command):
     start = {"fit": ["scene.py", "--real", world / "real", "--out", "run"], "train": ["run", "--out", "a.safetensors"],
              "generate": ["run", "-n", 4, "--out", "set"], "evaluate": ["run", "--real", world / "real"]}[command]
-    for option, name in (("--min-visibility", "min_visibility"), ("--max-truncation", "max_truncation"),
-                         ("--min-contrast", "min_contrast"), ("--margin", "a margin")):
-        said = call(command, *start, option, 1.5, code=2).replace("│", " ")
-        assert f"LabelPolicy needs {name} in 0..1" in " ".join(said.split())
+    for option, value, wrong in (("--min-visibility", 1.5, "LabelPolicy needs min_visibility in 0..1"),
+                                 ("--max-truncation", 1.5, "LabelPolicy needs max_truncation in 0..1"),
+                                 ("--min-contrast", 1.5, "LabelPolicy needs min_contrast in 0..1"),
+                                 ("--margin", 1.5, "LabelPolicy needs margins in -0.3..1"),
+                                 ("--class-margin", "coin=-1", "got the margin of 'coin'=-1.0"),
+                                 ("--class-margin", "coin", "--class-margin takes CLASS=MARGIN")):
+        said = call(command, *start, option, value, code=2).replace("│", " ")
+        assert wrong in " ".join(said.split())
 
 
 def test_errors_in_the_val_part_are_told_and_not_got_round(world, tmp_path):

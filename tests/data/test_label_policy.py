@@ -1,6 +1,9 @@
-"""Contrast: what nobody can see gets no label."""
+"""Contrast: what nobody can see gets no label. Margins of boxes."""
+
+import json
 
 import numpy as np
+import pytest
 
 import scenefit as sf
 from scenefit.data.formats import LabelPolicy, label_boxes
@@ -39,3 +42,23 @@ def test_one_that_fills_the_image_is_kept():
     masks = np.full((1, SIZE, SIZE), scenes.tables["thing"].id[0])
     whole = make_frames(scenes, np.zeros((1, SIZE, SIZE, 3), np.uint8), masks)
     assert contrast(whole).tolist() == [1]
+
+
+def test_a_class_may_have_a_margin_of_its_own_also_a_negative_one():
+    plain, wider = label_boxes(frames()), label_boxes(frames(), LabelPolicy(margin=0.1, margins={"thing": -0.25}))
+    assert np.allclose(wider.box[0], [6, 6, 14, 14]) and len(plain) == len(wider)
+    assert np.allclose(label_boxes(frames(), LabelPolicy(margin=-0.25)).box, wider.box)
+    assert np.allclose(label_boxes(frames(), LabelPolicy(margins={"other": 0.5})).box, plain.box)
+
+
+def test_a_policy_survives_json_and_has_a_hash():
+    policy = LabelPolicy(margins={"b": 0.1, "a": -0.05})
+    assert policy == LabelPolicy(**json.loads(json.dumps(policy.to_dict()))) == LabelPolicy(margins=policy.margins)
+    assert hash(policy) == hash(LabelPolicy(margins={"a": -0.05, "b": 0.1}))
+    assert "margins" not in LabelPolicy().to_dict()  # as before there were any
+
+
+@pytest.mark.parametrize("given", [{"margin": -0.4}, {"margins": {"thing": 1.5}}])
+def test_margins_beyond_their_bounds_are_refused(given):
+    with pytest.raises(ValueError, match=r"margins in -0.3..1"):
+        LabelPolicy(**given)

@@ -78,8 +78,11 @@ LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type a
                                         "around the whole object; choose what the labels of your photos do.")],
             "visible"),
     "margin": (Annotated[float, typer.Option("--margin", help="Widen boxes on each side by this fraction of their "
-                                             "width, and heighten them likewise; hand-drawn boxes have about 0.05.")],
-               0.0)}
+                                             "width, and heighten them likewise; hand-drawn boxes have about 0.05, and "
+                                             "those that leave out a soft edge less than 0.")], 0.0),
+    "margins": (Annotated[list[str] | None, typer.Option("--class-margin", metavar="CLASS=MARGIN", show_default=False,
+                                                         help="The margin of one class, in place of --margin; may be "
+                                                         "repeated.")], None)}
 
 
 WORKER_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Workers` -> type and default
@@ -151,11 +154,21 @@ def _grouped(command: Callable[..., None], name: str, options: Mapping[str, tupl
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
     from scenefit.data.formats import LabelPolicy
 
+    pairs = [text.rpartition("=") for text in values["margins"] or ()]
     try:
-        policy = LabelPolicy(**values)
+        policy = LabelPolicy(**{**values, "margins": tuple((name, _share(name, share)) for name, _, share in pairs)})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return None if policy == LabelPolicy() else policy
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        if name:
+            return float(text)
+    except ValueError:
+        pass
+    raise ValueError(f"--class-margin takes CLASS=MARGIN, such as RBC=0.05, got {f'{name}={text}' if name else text!r}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Legend: S frames; H, W pixels; m objects.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ def contrast(frames: Frames) -> NDArray[np.float64]:
 
 
 BOXES = ("visible", "amodal")
+MIN_MARGIN = -0.3  # two of them leave 40 % of a side
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class LabelPolicy:
     may lie outside the image.  min_contrast: least difference from its surroundings, 0..1 (see `contrast`); 0.06 drops
     objects that can hardly be seen.  box: "visible", around the visible part, or "amodal", around the whole object
     with its hidden parts, clipped to the image; choose what the annotators of your photos did.  margin: the box is
-    extended at each side by this share of its width or height; boxes drawn by hand have some 0.05.
+    extended at each side by this share of its width or height; boxes drawn by hand have some 0.05, and those that leave
+    out a soft edge have less than 0.  margins: of some classes, in place of margin: {class: share}, or pairs.
     """
 
     min_pixels: int = 4
@@ -60,6 +63,7 @@ class LabelPolicy:
     min_contrast: float = 0.0
     box: str = "visible"
     margin: float = 0.0
+    margins: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.min_pixels < 1:
@@ -70,8 +74,11 @@ class LabelPolicy:
         for name in ("min_visibility", "max_truncation", "min_contrast"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"LabelPolicy needs {name} in 0..1, got {name}={getattr(self, name)}")
-        if not 0 <= self.margin <= 1:
-            raise ValueError(f"LabelPolicy needs a margin in 0..1 of the box's sides, got margin={self.margin}")
+        pairs = sorted((str(name), float(share)) for name, share in dict(self.margins).items())
+        object.__setattr__(self, "margins", tuple(pairs))  # so that it has a hash
+        for name, share in [("margin", self.margin), *((f"the margin of {name!r}", share) for name, share in pairs)]:
+            if not MIN_MARGIN <= share <= 1:
+                raise ValueError(f"LabelPolicy needs margins in {MIN_MARGIN}..1 of the box's sides, got {name}={share}")
         if self.box not in BOXES:
             raise ValueError(f"LabelPolicy needs box='visible' or box='amodal', got box={self.box!r}")
 
@@ -90,13 +97,21 @@ class LabelPolicy:
         if self.box == "amodal":
             low = np.minimum(np.clip(objects.amodal[:, :2], 0, edge), low)
             high = np.maximum(np.clip(objects.amodal[:, 2:], 0, edge), high)
-        more = self.margin * (high - low)
+        of_class = dict(self.margins)
+        share = np.array([of_class.get(str(name), self.margin) for name in objects.name]).reshape(-1, 1)
+        more = share * (high - low)
         low, high = np.clip(low - more, 0, edge), np.clip(high + more, 0, edge)
         return np.concatenate([low, high], axis=1)
 
     def settings(self) -> dict[str, Any]:
         """For `Format.settings`."""
-        return {"label_policy": asdict(self)}
+        return {"label_policy": self.to_dict()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it, `LabelPolicy(**...)` reads it."""
+        values = asdict(self)
+        margins = dict(values.pop("margins"))
+        return {**values, **({"margins": margins} if margins else {})}
 
 
 def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:

@@ -1,7 +1,6 @@
 """The configuration of a run, the content of its settings.json, and how two of them differ."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def make_config(scene: SceneFile, seed: int, settings: Settings, size: tuple[int
                 scene_path: Any = "") -> RunConfig:
     """The configuration of a fit. scene_path: as it was typed."""
     few = None if labelled is None else _source(labelled, labelled_path)
-    policy = None if few is None or label_policy in (None, LabelPolicy()) else asdict(label_policy)
+    policy = None if few is None or label_policy in (None, LabelPolicy()) else label_policy.to_dict()
     source = SceneSource(path=str(scene.path), hash=scene.hash, given=str(scene_path))
     return RunConfig(seed=seed, settings=settings.record(), scene=source,
                      grammar=_from_json(scene.grammar.describe()), size=size, real=_source(real, real_path),

@@ -41,7 +41,7 @@ def evaluate_run(run: Run, scene: SceneFile, renderer: Renderer, real: Photos, l
     settings = settings or EvaluationSettings("run")
     plan = {"run": run.config.identity, "scene": scene.hash, "real": hash_photos(real),
             "labelled": None if labelled is None else hash_photos(labelled), **asdict(settings), "device": device,
-            "label_policy": None if label_policy is None else asdict(label_policy), "versions": versions()}
+            "label_policy": None if label_policy is None else label_policy.to_dict(), "versions": versions()}
     unfinished = run.path("evaluation.part.safetensors")
     task = None if labelled is None else task_for_labels(labelled, scene.grammar, renderer, device)
     for step in evaluate_steps(fit_model(run, scene.grammar), renderer, real, _extractor(run, settings.features),

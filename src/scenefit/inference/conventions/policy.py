@@ -1,0 +1,271 @@
+"""The label policy that fits to a few labelled photos: which objects their annotators labelled, and with which boxes.
+
+Objects are predicted in the photos and compared with the labels, as true objects of renders are with predicted ones.
+Each part of the policy stays at its default unless the labels say otherwise. Legend: m predicted objects; p pairs of a
+predicted object and its label, or the true one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.boxes import Boxes
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.photos import Photos
+from scenefit.inference.conventions.describe import Described, Readings, read
+from scenefit.inference.npe.matching import match_objects
+from scenefit.nets.model import Model
+from scenefit.nets.object_predictions import ObjectPredictions
+from scenefit.nets.object_targets import TrueObjects
+from scenefit.renderers import Renderer, render
+from scenefit.scenes.arguments import check_argument, check_renderer
+from scenefit.scenes.rng import derive_seed
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+CALL = "fit_label_policy(model, renderer, labelled)"
+RENDERS = 600  # that the network learns from and is checked on
+SHOWN = 32  # renders, to see which classes there are
+CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
+    "min_visibility": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "max_truncation": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.05),
+    "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)}
+GAIN, BOX_GAIN = 4.0, 2.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
+MIN_SCORE = 0.2  # of predicted objects
+MIN_LABELS = 8  # of a class, from which a margin is read
+MIN_MARGIN, MIN_PIXELS, SURE = 0.02, 0.3, 2.5  # least margin, also in pixels, and in its standard errors
+RECALLS = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])  # share of the objects meant that annotators labelled
+STRAY = 0.03  # share of the others that they labelled
+QUANTILES = 0.5, 0.75, 0.9, 0.97  # of the predicted hidden parts: sides are compared with sides that are alike
+FLAT = 0.1  # share of a flat density, so that no single label decides
+NEAREST = 30  # predicted objects of renders
+TAILS, MAX_OUTSIDE = (0.01, 0.99), 0.2  # quantiles of sizes in renders, and the share of objects that may lie beyond
+OUTWARDS = np.array([-1, -1, 1, 1])
+
+
+@dataclass(frozen=True)
+class PolicyFit:
+    """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels.
+    margins, errors: of each class with labels enough, and the standard error.  outside: classes whose objects in photos
+    are smaller or larger than in renders, so that a margin and wrong sizes of the scene cannot be told apart; they keep
+    their margin.  labels, matched: their number, and how many of them lie where objects are predicted."""
+
+    policy: LabelPolicy
+    gains: Mapping[str, float]
+    margins: Mapping[str, float]
+    errors: Mapping[str, float]
+    outside: tuple[str, ...]
+    labels: int
+    matched: int
+
+    def lines(self) -> list[str]:
+        """The policy in words."""
+        policy = self.policy
+        if self.matched < MIN_LABELS:
+            return [f"nothing can be read from the labels: objects are predicted at only {self.matched} of them"]
+        out = ["boxes go around the whole object, with its hidden parts" if policy.box == "amodal" else
+               "boxes go around what is visible of an object"]
+        for name, share in self.margins.items():
+            if name in self.outside:
+                out.append(f"{name}: sizes in the photos lie outside those of renders; whether boxes have a margin "
+                           f"({share:+.2f} of a side) or the scene's sizes are wrong cannot be told apart")
+            elif name in dict(policy.margins):
+                out.append(f"{name}: boxes are {'wider' if share > 0 else 'narrower'} by {abs(share):.2f} of the "
+                           f"object's width and height at each side (standard error {self.errors[name]:.3f})")
+        for name, text in (("min_visibility", "less than {:g} of their area is visible"),
+                           ("max_truncation", "more than {:g} of them lies outside the image"),
+                           ("min_side", "they are smaller than {:g} pixels")):
+            if name in self.gains:
+                out.append(f"objects have no label where {text.format(getattr(policy, name))}")
+        return out
+
+
+def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: int = 0,
+                     start: LabelPolicy | None = None) -> PolicyFit:
+    """The policy by which the boxes of labelled photos were drawn; ten photos with some tens of boxes are enough. One
+    network is trained on renders of the model's scenes, about a CPU minute. start: what holds unless labels differ.
+
+    ValueError for photos without boxes, or of no class that renders have.
+    """
+    check_argument(CALL, "model", model, isinstance(model, Model),
+                   "a model, as scenefit.fit or scenefit.load returns it")
+    check_renderer(CALL, renderer)
+    check_argument(CALL, "labelled", labelled, isinstance(labelled, Photos),
+                   "Photos, as scenefit.read_few(folder, (height, width)) returns them")
+    boxes = labelled.boxes
+    if boxes is None or not len(boxes):
+        raise ValueError(f"the {len(labelled)} labelled photos have no box, so no label policy can be read from them; "
+                         "give photos with boxes")
+    drawn = render(renderer, model.sample(SHOWN, derive_seed(seed, "classes"))).objects.name.tolist()
+    classes = sorted({str(name) for name in boxes.name} & set(drawn))
+    if not classes:
+        raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
+                         f"renders have {sorted(set(drawn) - {''})}; name them alike")
+    scenes = model.sample(RENDERS, derive_seed(seed, "label policy"))
+    found = read(renderer, scenes, labelled.images, classes, seed)
+    return policy_of(found, boxes.where(np.isin(boxes.name, classes)), classes, start)
+
+
+def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: LabelPolicy | None = None) -> PolicyFit:
+    """The same from what was read. labels: of the photos, of these classes."""
+    start = start or LabelPolicy()
+    sure = found.photos.where(found.photos.score >= MIN_SCORE)
+    rows, theirs = _pairs(sure, labels, classes)
+    if min(len(rows), len(found.pairs)) < MIN_LABELS:
+        return PolicyFit(start, {}, {}, {}, (), len(labels), len(rows))
+    mine, boxes = sure.where(rows), labels.box[theirs]
+    kind, gain = _box_kind(found, mine, boxes, start)
+    labelled = np.isin(np.arange(len(sure)), rows)
+    policy, gains = _conditions(found, sure, labelled, replace(start, box=kind))
+    margins, errors, outside = {}, {}, []
+    for code, name in enumerate(classes):
+        own, of_renders = mine.kind == code, found.renders.kind[found.pairs[:, 0]] == code
+        if min(own.sum(), of_renders.sum()) >= MIN_LABELS:
+            margins[name], errors[name] = _margin(found, mine.where(own), boxes[own], of_renders, kind)
+            if _beyond(found.truth.where(found.truth.kind == code), mine.where(own)) > MAX_OUTSIDE:
+                outside.append(name)
+    size = {name: float(np.median(_side(mine.where(mine.kind == classes.index(name))))) for name in margins}
+    read_ones = {name: round(min(max(share, -0.3), 1.0), 3) for name, share in margins.items() if name not in outside
+                 and abs(share) > max(SURE * errors[name], MIN_MARGIN, MIN_PIXELS / size[name])}
+    policy = replace(policy, margins={**dict(start.margins), **read_ones})
+    gains = {**({"box": gain} if kind != start.box else {}), **gains}
+    return PolicyFit(policy, gains, margins, errors, tuple(outside), len(labels), len(rows))
+
+
+def _pairs(found: Described, labels: Boxes, classes: Sequence[str]) -> tuple[Rows, Rows]:
+    """Rows of predicted objects and of labels that belong together. Annotators may mean either box, so centres are
+    compared with one between both."""
+    kind = np.array([list(classes).index(str(name)) for name in labels.name], np.int64)
+    none = np.zeros((len(found), 0))
+    between = ObjectPredictions(found.count, found.image, found.kind, found.score, (found.whole + found.visible) / 2,
+                                none, np.zeros((found.count, 0)))
+    return match_objects(between, TrueObjects(labels.image, kind, labels.box, np.zeros((len(labels), 0))))
+
+
+def _outwards(box: Floats, base: Floats) -> Floats:
+    """How far each side of a box [p, 4] lies outside of another, as a share of the width or height of that."""
+    return (box - base) * OUTWARDS / np.tile(np.maximum(base[:, 2:] - base[:, :2], 1), 2)
+
+
+def _side(found: Described) -> Floats:
+    """Mean of width and height [m], pixels."""
+    return (found.whole[:, 2:] - found.whole[:, :2]).mean(1)
+
+
+def _box_kind(found: Readings, mine: Described, boxes: Floats, start: LabelPolicy) -> tuple[str, float]:
+    """Of both kinds of boxes the one that the labels [p, 4] fit to, and its gain over the default. How far inside of a
+    predicted whole box each side lies is known from renders for both kinds, given the predicted hidden part there."""
+    renders, truth = found.renders.where(found.pairs[:, 0]), found.truth.where(found.pairs[:, 1])
+    hidden = -_outwards(renders.visible, renders.whole)
+    edges = np.quantile(hidden, QUANTILES)
+    part = np.searchsorted(edges, -_outwards(mine.visible, mine.whole))
+    of_renders = np.searchsorted(edges, hidden)
+    usual = {"visible": -_outwards(truth.visible, renders.whole), "amodal": -_outwards(truth.whole, renders.whole)}
+    inside = -_outwards(boxes, mine.whole)
+    for code in np.unique(mine.kind):  # less the class's margin, which sides tell that are hardly hidden
+        own, theirs = mine.kind == code, truth.kind == code
+        shown, seen = part[own] == 0, of_renders[theirs] == 0
+        if min(shown.sum(), seen.sum()) >= MIN_LABELS:
+            inside[own] -= np.median(inside[own][shown]) - np.median(usual["visible"][theirs][seen])
+    gain = 0.0
+    for number in range(len(edges) + 1):
+        amodal, visible = (_density(usual[kind][of_renders == number], inside[part == number])
+                           for kind in ("amodal", "visible"))
+        gain += float((np.log(amodal) - np.log(visible)).sum())
+    gain, other = (gain, "amodal") if start.box == "visible" else (-gain, "visible")
+    return (other, gain) if gain > BOX_GAIN else (start.box, gain)
+
+
+def _density(samples: Floats, at: Floats) -> Floats:
+    """Density of samples [n] at these values [m], which lie in about -1..1; a Gaussian kernel."""
+    if not len(samples):
+        return np.ones(len(at))
+    width = max(0.53 * float(samples.std()) * len(samples) ** -0.2, 0.01)  # half of Silverman's: peaks are sharp
+    near = np.exp(-(((at[:, None] - samples[None]) / width) ** 2) / 2).mean(1) / (width * (2 * np.pi) ** 0.5)
+    return (1 - FLAT) * near + FLAT
+
+
+def _margin(found: Readings, mine: Described, boxes: Floats, of_renders: NDArray[np.bool_],
+            kind: str) -> tuple[float, float]:
+    """By how much labels [p, 4] of one class are wider than its objects, and the standard error. Predicted boxes are
+    themselves too wide or narrow, by what they are in renders for objects of that size."""
+    p, q = found.pairs[of_renders].T
+    renders, own = found.renders.where(p), "whole" if kind == "amodal" else "visible"
+    usual = _outwards(getattr(found.truth, own)[q], getattr(renders, own)).mean(1)
+    each = _outwards(boxes, getattr(mine, own)).mean(1) - _nearest_medians(_side(mine), _side(renders), usual)
+    margin = float(np.median(each))
+    spread = 1.4826 * float(np.median(np.abs(each - margin)))
+    return margin, 1.2533 * spread / len(each) ** 0.5  # of a median
+
+
+def _nearest_medians(at: Floats, x: Floats, y: Floats) -> Floats:
+    """Of each value [m] the median y of the `NEAREST` samples [n] with the nearest x."""
+    order = np.argsort(x, kind="stable")
+    first = np.clip(np.searchsorted(x[order], at) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
+    return np.array([np.median(y[order[row:row + NEAREST]]) for row in first])
+
+
+def _beyond(renders: Described, mine: Described) -> float:
+    """Share of predicted objects smaller or larger than nearly all in renders."""
+    low, high = np.quantile(_side(renders), TAILS)
+    return float(((_side(mine) < low) | (_side(mine) > high)).mean())
+
+
+def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_],
+                policy: LabelPolicy) -> tuple[LabelPolicy, dict[str, float]]:
+    """With the conditions that tell best which predicted objects have a label; and what each of them gains."""
+    real, meant = _precision(found, sure), np.ones(len(sure))
+    now, gains = _likelihood(labelled, real, meant), dict[str, float]()
+    tried = [(name, value, _share_that_fulfil(found, sure, name, value)) for name, value in _values()]
+    while True:
+        each = [(_likelihood(labelled, real, meant * share), name, value, share) for name, value, share in tried
+                if name not in gains]
+        best, name, value, share = max(each, key=lambda row: row[0], default=(now, "", 0.0, meant))
+        if best - now <= GAIN:
+            return policy, gains
+        gains[name], now, meant = best - now, best, meant * share
+        policy = LabelPolicy(**{**policy.to_dict(), name: int(value) if name == "min_side" else value})
+
+
+def _values() -> Iterator[tuple[str, float]]:
+    return ((name, float(value)) for name, values in CONDITIONS.items() for value in values)
+
+
+def _precision(found: Readings, sure: Described) -> Floats:
+    """Of each predicted object [m], how often one of its confidence is real, in renders."""
+    real = np.isin(np.arange(len(found.renders)), found.pairs[:, 0])
+    out = np.full(len(sure), 0.5)
+    for code in np.unique(sure.kind):
+        own = np.flatnonzero(found.renders.kind == code)
+        if len(own) >= 2 * MIN_LABELS:
+            bins = np.array_split(own[np.argsort(found.renders.score[own])], min(10, len(own) // MIN_LABELS))
+            share = np.maximum.accumulate([real[rows].mean() for rows in bins])
+            mine = sure.kind == code
+            out[mine] = np.interp(sure.score[mine], [found.renders.score[rows].mean() for rows in bins], share)
+    return out.clip(0.02, 0.98)
+
+
+def _likelihood(labelled: NDArray[np.bool_], real: Floats, meant: Floats) -> float:
+    """Log likelihood of which predicted objects [m] have a label, at the best share that annotators found. real: how
+    often there is such an object; meant: how often the policy asks for its label."""
+    seen = real * (RECALLS[:, None] * meant + STRAY * (1 - meant)) + (1 - real) * STRAY
+    return float(np.where(labelled, np.log(seen), np.log1p(-seen)).sum(1).max())
+
+
+def _share_that_fulfil(found: Readings, sure: Described, name: str, bound: float) -> Floats:
+    """Of each predicted object [m], how often those with the nearest predictions fulfil a condition, in renders."""
+    p, q = found.pairs.T
+    true, x = _value(found.truth, name)[q], _value(found.renders, name)[p]
+    order = np.argsort(x, kind="stable")
+    good = (true <= bound if name == "max_truncation" else true >= bound)[order]
+    total = np.concatenate([[0], good.cumsum()])
+    first = np.clip(np.searchsorted(x[order], _value(sure, name)) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
+    last = np.minimum(first + NEAREST, len(x))
+    return (total[last] - total[first] + 0.5) / (last - first + 1)
+
+
+def _value(found: Described, name: str) -> Floats:
+    if name == "min_side":
+        return (found.visible[:, 2:] - found.visible[:, :2]).min(1)
+    return found.visibility if name == "min_visibility" else found.truncation

@@ -1,0 +1,132 @@
+"""Label policies planted in made-up labels are read back; what labels do not show stays at its default."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import scenefit as sf
+from scenefit.data.boxes import make_boxes
+from scenefit.inference.conventions import describe, policy
+from scenefit.inference.conventions.describe import Described, Readings
+from scenefit.inference.conventions.policy import fit_label_policy, policy_of
+from scenefit.nets.model import Model
+from scenefit.nets.scene_distribution import SceneDistribution
+
+SIZE, CLASSES = 128, ("cell", "dot")
+
+
+def objects(seed, count):
+    """True objects of `count` images: cells of some 20 px and dots of 8, a third of them partly hidden at one side,
+    some at the border."""
+    random = np.random.default_rng(seed)
+    n = 20 * count
+    kind = random.integers(0, 2, n)
+    size = np.where(kind == 0, 20, 8) * random.uniform(0.8, 1.25, n)
+    middle = random.uniform(0, SIZE, (n, 2))
+    low, high = middle - size[:, None] / 2, middle + size[:, None] / 2
+    whole = np.concatenate([low, high], 1).clip(0, SIZE)
+    side = whole[:, 2:] - whole[:, :2]
+    truncation = 1 - side.prod(1) / size**2
+    hidden = np.where(random.random(n) < 0.35, random.uniform(0.1, 0.8, n), 0)
+    visible, at = whole.copy(), random.integers(0, 4, n)
+    visible[np.arange(n), at] += hidden * side[np.arange(n), at % 2] * np.where(at < 2, 1, -1)
+    image = np.repeat(np.arange(count), 20)
+    kept = side.min(1) > 2
+    return Described(count, image, kind, np.ones(n), whole, visible, 1 - hidden, truncation, np.ones(n)).where(kept)
+
+
+def seen(truth, seed):
+    """What a network says of these objects: boxes a little too wide, shares with an error of 0.1; and false objects."""
+    random = np.random.default_rng(seed)
+    n, side = len(truth), truth.whole[:, 2:] - truth.whole[:, :2]
+    off = random.normal(0.02, 0.04, (n, 4)) * np.tile(side, 2) * [-1, -1, 1, 1]
+    boxes = {"whole": truth.whole + off, "visible": truth.visible + off}
+    told = {name: (getattr(truth, name) + random.normal(0, 0.1, n)).clip(0, 1) for name in ("visibility", "truncation")}
+    found = replace(truth, score=random.uniform(0.4, 1, n), **boxes, **told)
+    false = random.random(n) < 0.1
+    shift = np.where(false, 60, 0)[:, None]  # px: nothing is there
+    return replace(found, whole=found.whole + shift, visible=found.visible + shift,
+                   score=np.where(false, 0.3, found.score)), ~false
+
+
+def planted(wanted, seed, count=10, scale=1.0):
+    """Readings of `count` photos, and the labels that a policy gives their objects. scale: of the photos' objects."""
+    renders, photos = objects(100 + seed, 80), objects(seed, count)
+    if scale != 1:
+        middle = np.tile((photos.whole[:, :2] + photos.whole[:, 2:]) / 2, 2)
+        photos = replace(photos, whole=middle + scale * (photos.whole - middle),
+                         visible=middle + scale * (photos.visible - middle))
+    predicted, real = seen(renders, seed)
+    rows = np.flatnonzero(real)
+    found = Readings(seen(photos, seed + 50)[0], predicted, renders, np.stack([rows, rows], 1))
+    box = photos.whole if wanted.box == "amodal" else photos.visible
+    more = np.array([dict(wanted.margins).get(CLASSES[kind], 0.0) for kind in photos.kind])[:, None]
+    box = box + np.tile(more * (box[:, 2:] - box[:, :2]), 2) * [-1, -1, 1, 1]
+    kept = ((photos.visibility >= wanted.min_visibility) & (photos.truncation <= wanted.max_truncation)
+            & ((photos.visible[:, 2:] - photos.visible[:, :2]).min(1) >= wanted.min_side))
+    names = np.array(CLASSES)[photos.kind[kept]]
+    return found, make_boxes(count, photos.image[kept], box[kept], names)
+
+
+def fitted(wanted, seed, **more):
+    found, labels = planted(wanted, seed, **more)
+    return policy_of(found, labels, CLASSES)
+
+
+def test_default_labels_leave_the_default():
+    assert sum(fitted(sf.LabelPolicy(), seed).policy == sf.LabelPolicy() for seed in range(10)) >= 9
+
+
+def test_the_kind_of_boxes_is_read_from_hidden_parts():
+    assert sum(fitted(sf.LabelPolicy(box="amodal"), seed).policy.box == "amodal" for seed in range(10)) >= 9
+
+
+@pytest.mark.parametrize("margins", [{"cell": 0.1, "dot": 0.2}, {"cell": -0.08, "dot": 0.3}])
+def test_margins_are_read_class_by_class(margins):
+    for seed in range(5):
+        found = dict(fitted(sf.LabelPolicy(margins=margins), seed).policy.margins)
+        assert all(abs(found[name] - share) < 0.03 for name, share in margins.items())
+
+
+@pytest.mark.parametrize(("name", "value", "low", "high"), [
+    ("min_visibility", 0.6, 0.4, 0.8), ("max_truncation", 0.1, 0.05, 0.2), ("min_side", 9, 8, 10)])
+def test_conditions_are_read_from_what_has_no_label(name, value, low, high):
+    results = [fitted(sf.LabelPolicy(**{name: value}), seed) for seed in range(5)]
+    assert sum(low <= getattr(one.policy, name) <= high for one in results) >= 4
+    assert all(name in one.gains and any("no label where" in line for line in one.lines()) for one in results[:1])
+
+
+def test_sizes_that_renders_do_not_have_cannot_be_told_from_a_margin():
+    found = fitted(sf.LabelPolicy(margins={"cell": 0.15}), 0, scale=2.0)
+    assert found.outside == CLASSES and found.policy.margins == ()
+    assert sum("cannot be told apart" in line for line in found.lines()) == 2
+
+
+def test_a_given_start_stays_where_labels_say_nothing():
+    start = sf.LabelPolicy(min_contrast=0.06, margins={"other": 0.1})
+    found, labels = planted(sf.LabelPolicy(), 3)
+    assert policy_of(found, labels, CLASSES, start).policy == start
+
+
+def disc_world():
+    grammar = sf.Grammar("dish", {"dish": {}, "cell": {"x": sf.Uniform(8, 56), "y": sf.Uniform(8, 56), "red": 0.9,
+                                                       "radius": sf.learned(sf.Uniform(5, 9))}},
+                         [sf.Rule("dish", [sf.repeat("cell", sf.Integer(2, 5))])])
+    return grammar, sf.Shapes((64, 64), {"cell": {}})
+
+
+def test_the_policy_of_rendered_photos_is_the_same_for_the_same_seed(monkeypatch):
+    monkeypatch.setattr(policy, "RENDERS", 24)
+    monkeypatch.setattr(describe, "STEPS", 4)
+    grammar, renderer = disc_world()
+    frames = sf.render(renderer, grammar.sample(5, 4))
+    photos = sf.Photos(frames.images, (), (), frames.label, sf.label_boxes(frames))
+    model = Model(SceneDistribution(grammar, 0), 0)
+    first, second = (fit_label_policy(model, renderer, photos) for _ in range(2))
+    assert first == second and first.labels == len(photos.boxes) and first.policy == sf.LabelPolicy()
+    with pytest.raises(ValueError, match="have no box, so no label policy"):
+        fit_label_policy(model, renderer, sf.Photos(frames.images))
+    renamed = replace(photos.boxes, name=np.full(len(photos.boxes), "other"))
+    with pytest.raises(ValueError, match=r"are of the classes \['other'\], and renders have \['cell'\]"):
+        fit_label_policy(model, renderer, replace(photos, boxes=renamed))
