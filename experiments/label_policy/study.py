@@ -1,0 +1,131 @@
+"""Label policies planted in known worlds, read back from ten labelled photos: `python -m experiments.label_policy`.
+
+A cell is one world and seed: a fit with default settings to 100 unlabelled photos, one network of `fit_label_policy`,
+and every policy read from ten draws of ten other, labelled photos. Its JSON in cells/ is committed and never computed
+twice; it takes about five CPU minutes.
+
+    python -m experiments.label_policy                     # missing cells, then the table, also into README.md
+    python -m experiments.label_policy --table             # the table alone
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+import scenefit as sf
+from experiments.blood.arms import code
+from experiments.label_policy.world import CLASSES, WORLDS, labels
+from scenefit.files.atomic import write_bytes, write_json
+from scenefit.inference.conventions.describe import Described, Readings, read
+from scenefit.inference.conventions.policy import RENDERS, policy_of
+from scenefit.scenes.rng import derive_seed
+
+HERE = Path(__file__).parent
+CELLS = HERE / "cells"
+START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
+PHOTOS, DRAWS, EACH = 100, 10, 10  # for the fit; draws of labelled photos, and photos of each
+SEEDS = (0, 1)
+Row = dict[str, Any]
+
+
+def policies(world: str) -> dict[str, sf.LabelPolicy]:
+    """Those that are planted; the margins are of the smaller class and of the larger one."""
+    small, large = ("dot", "cell") if world == "cells" else CLASSES[world]
+    return {"the default": sf.LabelPolicy(), "whole objects": sf.LabelPolicy(box="amodal"),
+            "wide margins": sf.LabelPolicy(margins={small: 0.2, large: 0.1}),
+            "narrow": sf.LabelPolicy(margins={large: -0.1}),
+            "hidden by half: none": sf.LabelPolicy(min_visibility=0.5),
+            "cut off by a tenth: none": sf.LabelPolicy(max_truncation=0.1),
+            "under 8 pixels: none": sf.LabelPolicy(min_side=8),
+            "as people do": sf.LabelPolicy(box="amodal", min_visibility=0.5, max_truncation=0.1,
+                                           margins={small: 0.1, large: 0.05})}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=WORLDS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
+    options = parser.parse_args(arguments)
+    for world in [] if options.table else options.worlds:
+        for seed in options.seeds:
+            path = CELLS / f"{world}--seed-{seed}.json"
+            if not path.exists():
+                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                    write_json(path, pool.submit(run, world, seed).result())
+    text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
+    Console(width=200).print(text, markup=False, highlight=False)
+    before, _, rest = (HERE / "README.md").read_text().partition(START)
+    write_bytes(HERE / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+
+
+def run(world: str, seed: int) -> Row:
+    """All policies of one world and seed."""
+    torch.set_num_threads(1)
+    own, began = WORLDS[world](), time.process_time()
+    model = sf.fit(own.grammar, own.renderer, own.photos(derive_seed(seed, "unlabelled"), PHOTOS)[0], seed=seed)
+    fitted = time.process_time() - began
+    images, objects = own.photos(derive_seed(seed, "labelled"), DRAWS * EACH)
+    began = time.process_time()
+    found = read(own.renderer, model.sample(RENDERS, derive_seed(seed, "label policy")), images, CLASSES[world], seed)
+    seconds = time.process_time() - began
+    results = {name: [_read(found, labels(objects, policy), np.arange(EACH) + EACH * draw, CLASSES[world])
+                      for draw in range(DRAWS)] for name, policy in policies(world).items()}
+    return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": round(fitted), "cpu_seconds": round(seconds),
+            "code": code(), "results": results}
+
+
+def _read(found: Readings, every: sf.Boxes, rows: np.ndarray, classes: Sequence[str]) -> Row:
+    """The policy read from the labels of some photos."""
+    result = policy_of(replace(found, photos=_of(found.photos, rows)), every.take(rows), classes)
+    return {"labels": result.labels, "matched": result.matched, **result.policy.to_dict(),
+            "all margins": {name: round(value, 4) for name, value in result.margins.items()},
+            "outside": list(result.outside)}
+
+
+def _of(objects: Described, rows: np.ndarray) -> Described:
+    kept = objects.where(np.isin(objects.image, rows))
+    return replace(kept, count=len(rows), image=np.searchsorted(rows, kept.image))
+
+
+def table(cells: Sequence[Row]) -> str:
+    """One row for each world and planted policy, over seeds and draws."""
+    head = ["world", "policy", "draws", "kind of box right", "margin off, mean", "margin off, largest",
+            "margin read or left rightly", "conditions right", "other conditions changed"]
+    rows = []
+    for world in dict.fromkeys(cell["world"] for cell in cells):
+        for name, policy in policies(world).items():
+            draws = [draw for cell in cells if cell["world"] == world for draw in cell["results"][name]]
+            rows.append([world, name, *map(str, judged(draws, policy, CLASSES[world]).values())])
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def judged(draws: Sequence[Row], policy: sf.LabelPolicy, classes: Sequence[str]) -> dict[str, Any]:
+    """What was read in these draws beside what was planted. Margins are right within 0.03, conditions within the bounds
+    of `CONDITIONS`."""
+    wanted = dict(policy.margins)
+    off = [abs(dict(draw.get("margins", {})).get(name, 0.0) - wanted.get(name, 0.0)) for draw in draws
+           for name in classes]
+    default = asdict(sf.LabelPolicy())
+    planted = [name for name in CONDITIONS if getattr(policy, name) != default[name]]
+    right = sum(all(low <= draw[name] <= high for name in planted for low, high in [CONDITIONS[name]])
+                for draw in draws)
+    changed = sum(any(draw[name] != default[name] for name in CONDITIONS if name not in planted) for draw in draws)
+    return {"draws": len(draws), "kind": sum(draw["box"] == policy.box for draw in draws),
+            "mean": f"{np.mean(off):.3f}", "largest": f"{max(off):.2f}",
+            "within": f"{sum(value <= 0.03 for value in off)} of {len(off)}",
+            "conditions": str(right) if planted else "", "changed": changed}
+
+
+CONDITIONS: Mapping[str, tuple[float, float]] = {"min_visibility": (0.3, 0.7), "max_truncation": (0.05, 0.2),
+                                                 "min_side": (6, 10)}  # read rightly where 0.5, 0.1, or 8 is planted
