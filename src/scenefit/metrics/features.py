@@ -22,6 +22,7 @@ Extractor = Callable[[Tensor], Tensor]
 
 CHUNK = 64
 PIXELS = 2**22  # that an extractor sees at once: 64 images of 256x256
+BACKBONE_PIXELS = 2**20  # that a backbone sees at once, whose maps are larger: 16 images of 256x256
 INPUTS = 1024  # reduced images that the second step of an extractor sees at once
 LITE0_SIDE = 64  # pixels; its strides leave 2x2 places of this, and nothing to average of less
 
@@ -46,6 +47,11 @@ class TwoSteps:
 
     def __call__(self, images: Tensor) -> Tensor:
         return self.rest(self.reduce(images))
+
+
+def images_at_once(size: tuple[int, int], most: int) -> int:
+    """How many images of a size (height, width) a backbone sees at once: `most` of small ones, one of the largest."""
+    return max(1, min(most, BACKBONE_PIXELS // (size[0] * size[1])))
 
 
 def in_steps(extractor: Extractor) -> TwoSteps:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scenefit.files.scratch import release
-from scenefit.metrics.features import Lite0Maps, compute, to_tensor
+from scenefit.metrics.features import Lite0Maps, compute, images_at_once, to_tensor
 
 Images = NDArray[np.uint8]
 CHUNK = 16
@@ -80,7 +80,7 @@ class SummaryStatistics:
 def colour_and_sharpness(images: Images) -> Tensor:
     """Statistics float32 [S, F] of colours, sharpness and noise alone; an image's do not depend on the others."""
     return compute(lambda pixels: torch.cat([_colours(pixels), _sharpness(pixels), _patches(pixels)], 1), images,
-                   chunk=CHUNK)
+                   chunk=images_at_once(images.shape[1:3], CHUNK))
 
 
 def summary_statistics_for(photos: Images) -> SummaryStatistics:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.files.scratch import collect_several, release
-from scenefit.metrics.features import to_tensor
+from scenefit.metrics.features import images_at_once, to_tensor
 
-CHUNK = 4  # images at once
+CHUNK = 4  # images at once, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,13 @@ def frozen_maps(network: Any, images: NDArray[np.uint8]) -> FrozenMaps | None:
     if not network.backbone.trained:
         return None
 
+    count = images_at_once(images.shape[1:3], CHUNK)
+
     def levels(first: int) -> list[NDArray[np.float16]]:
-        maps = network.maps(padded(images, first, CHUNK).to(network.last.weight.device))
+        maps = network.maps(padded(images, first, count).to(network.last.weight.device))
         return [m[:len(images) - first].permute(0, 2, 3, 1).cpu().numpy() for m in maps]
 
-    parts = map(levels, range(0, len(images), CHUNK))
+    parts = map(levels, range(0, len(images), count))
     return FrozenMaps(collect_several(parts, len(images), in_memory=0), network.backbone.strides,
                       np.arange(len(images)))
 

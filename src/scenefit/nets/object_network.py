@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scenefit.metrics.features import to_tensor
+from scenefit.metrics.features import images_at_once, to_tensor
 from scenefit.nets.centre_network import LAST, WIDTH, Detector, SmallMaps, Targets, cell_owners, centres, loss
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
 from scenefit.scenes.rng import derive_seed
 
 MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 1.0
-SCALED = 16  # images at once
+SCALED = 16  # images at once, at most
+SCALE_PIXELS, LEAST_SCALED = 2**22, 4  # from which features are scaled: 64 images of 256x256, at least 4 larger ones
 BETA = 0.5  # of the beta-NLL (Seitzer et al. 2022): without it, attributes that are hard to see stop being learned
 ATTRIBUTE_WEIGHT = 0.5  # of the loss of an attribute beside those of presence and box
 
@@ -67,10 +68,12 @@ class ObjectNetwork(Detector):
             return [m.half() for m in self.backbone(images)]
 
     def measure_scale(self, images: NDArray[np.uint8]) -> None:
-        """Of a pretrained backbone's features, in images uint8 [N, H, W, 3]."""
+        """Of a pretrained backbone's features, in the first of these images uint8 [N, H, W, 3]."""
         if self.backbone.trained:
-            device = self.last.weight.device
-            parts = [self.maps(part.to(device)) for part in to_tensor(images).split(SCALED)]
+            images = images[:max(LEAST_SCALED, SCALE_PIXELS // (images.shape[1] * images.shape[2]))]
+            device, count = self.last.weight.device, images_at_once(images.shape[1:3], SCALED)
+            parts = [self.maps(to_tensor(images[first:first + count]).to(device))
+                     for first in range(0, len(images), count)]
             self.set_scale([torch.cat(level) for level in zip(*parts, strict=True)])
 
 
