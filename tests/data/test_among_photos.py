@@ -1,6 +1,7 @@
 """What scenefit wrote among photos is left out and named; photos that are there twice are named."""
 
 import os
+import shutil
 import warnings
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 
 from scenefit.data import copies
 from scenefit.data.image_files import find_photos
-from scenefit.data.photos import read_boxes, read_few, read_labelled, read_part, read_photos
+from scenefit.data.photos import Photos, read_boxes, read_few, read_labelled, read_part, read_photos
+from scenefit.files.atomic import content_hash
 from scenefit.tasks.detector_data import read_data_set
 
 SIZE = (6, 8)
@@ -178,3 +180,16 @@ def test_copies_in_a_data_set_of_boxes_are_named(tmp_path, read):
     (folder / "images/val/c.png").write_bytes((folder / "images/train/zq7.png").read_bytes())
     photos, said = heard(read, folder, SIZE)
     assert len(photos) == 3 and "images/val/c.png is images/train/zq7.png" in said[0] and len(said) == 1
+
+
+def test_a_photo_is_known_by_its_files_bytes_whatever_its_name_and_size(tmp_path):
+    photo(tmp_path / "a/one.png", 1)
+    shutil.copyfile(tmp_path / "a/one.png", tmp_path / "a/two.png")
+    photo(tmp_path / "a/three.png", 2)
+    (photos, _), (smaller, _) = (heard(read_photos, tmp_path / "a", size) for size in (SIZE, (4, 4)))
+    found = copies.photo_hashes(photos)
+    assert len(found) == 3 and found[0] == found[2] != found[1], "one, three, two"
+    assert found == copies.photo_hashes(smaller)
+    arrays = Photos(np.stack([np.full((8, 8, 3), level, np.uint8) for level in (1, 2, 1)]))
+    found = copies.photo_hashes(arrays)
+    assert found[0] == found[2] != found[1] and found == [content_hash(image) for image in arrays.images]

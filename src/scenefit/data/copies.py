@@ -1,8 +1,10 @@
-"""Photos that are there more than once, byte by byte: as copies, or as one file by links or in several spellings."""
+"""Photos known by their content: those there more than once, byte by byte (as copies, or as one file by links or in
+several spellings), and hashes by which a photo is known again."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,24 @@ from scenefit.files.text import counted
 
 Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 NAMED = 3  # in a warning
+
+
+class _Photos(Protocol):
+    """What is needed of `scenefit.data.photos.Photos`, whose module imports this one."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]: ...
+
+    @property
+    def paths(self) -> tuple[Path, ...]: ...
+
+
+def photo_hashes(photos: _Photos) -> list[str]:
+    """A hash of each photo's content: of its file's bytes, whatever its name and the size it was brought to; of its
+    image, for `Photos` of arrays. OSError for a file that has gone since it was read."""
+    if photos.paths:
+        return [content_hash(path.read_bytes()) for path in photos.paths]
+    return [content_hash(image) for image in photos.images]
 
 
 def find_copies(paths: Sequence[Path], images: Images) -> list[tuple[int, int]]:
