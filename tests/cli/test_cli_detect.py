@@ -16,9 +16,11 @@ from PIL import Image
 
 from scenefit.cli import options
 from scenefit.cli.train import _layouts
+from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos, read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
+from scenefit.files.atomic import content_hash
 from scenefit.generation.dataset import generate
 from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.metrics.detection_errors import KINDS
@@ -31,7 +33,7 @@ from scenefit.run.config import hash_photos
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_data import read_data_set
 from scenefit.tasks.detector_file import read_trained
-from scenefit.tasks.detector_training import stages
+from scenefit.tasks.detector_training import _steps as steps
 
 LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
          .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
@@ -77,7 +79,7 @@ def detector(run, tmp_path_factory):
         patch.setattr("scenefit.tasks.Detect", lambda *given, augment, **more: Detect(
             *given, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, **more))
         said = call("train", run, "--out", path, "-n", 96, "--backbone", "small", "--steps", 80)
-    assert "detects blob" in said and "On 16 validation images: " in said
+    assert "detects blob" in said and "On 16 held-out renders: " in said
     return path
 
 
@@ -407,7 +409,8 @@ def test_train_on_a_written_data_set_and_go_on_with_photos(world):
     call("train", world / "few", "--out", "a.safetensors", "--backbone", "small", "--steps", 20)
     said = call("train", world / "few", "--out", "b.safetensors", "--backbone", "small", "--steps", 20, "--labelled",
                 world / "few")
-    assert "On 12 labelled photos, which it was trained on: " in said
+    assert "chosen on the 12 labelled photos that it was trained on, as there are no others" in said
+    assert "precision" not in said, "it would be that on photos that it knows"
     a, b = (Path(name).read_bytes() for name in ("a.safetensors", "b.safetensors"))
     assert a != b
     call("train", world / "few", "--out", "c.safetensors", "--backbone", "small", "--steps", 20, "--real",
@@ -422,22 +425,23 @@ def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
     call(*command, "whole.safetensors")
     begun, stop_at = [], []
 
-    def some_stages(task, lessons, seed, start=None):
-        begun.append(0 if start is None else start.done)
-        for stage in stages(task, lessons, seed, start):
-            if stop_at and stage.done == stop_at[0]:
+    def some_steps(task, data, seed, over, network):
+        begun.append(over)
+        for number, step in enumerate(steps(task, data, seed, over, network), 1):
+            if stop_at and number == stop_at[0]:
                 raise KeyboardInterrupt
-            yield stage
+            yield step
 
-    monkeypatch.setattr("scenefit.tasks.detector_training.stages", some_stages)
-    for stop_at[:] in ([17], [19], [26], [33]):
+    monkeypatch.setattr("scenefit.tasks.detector_training._steps", some_steps)
+    for stop_at[:] in ([19], [21], [9], [9]):  # of stages of 20, 7, 7 and 7 steps
         said = call(*command, "a.safetensors", code=130)
         assert "Stopped. Run the same command again to resume after the last finished stage." in said
         assert not Path("a.safetensors").exists()
     stop_at[:] = []
     call(*command[:-1], "--seed", 1, "--out", "b.safetensors")
-    call(*command, "a.safetensors")
-    assert begun == [0, 0, 18, 24, 0, 30]
+    said = call(*command, "a.safetensors")
+    assert "Kept from an earlier command, goes on after it: self-training round 2 of 2" in said
+    assert begun == [0, 0, 1, 2, 0, 3]
     assert Path("a.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
     assert not list(Path().glob("*.part.*"))
 
@@ -453,6 +457,103 @@ def test_a_stopped_training_of_another_kind_begins_anew(world, monkeypatch):
     assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
     Path("a.part.safetensors").write_bytes(b"no")
     assert "delete it: the training begins anew" in call(*command, "a.safetensors", code=1)
+
+
+TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=1, batch=4))
+
+
+def hashes(*folders):
+    return {content_hash(path.read_bytes()) for folder in folders for path in folder.iterdir()}
+
+
+def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, run, tiny):
+    """Other photos, another --out: the same bytes as without what is kept. Another seed begins anew."""
+    kept, more = run / "stages", ["--real", world / "real", "--labelled", world / "few"]
+    shutil.rmtree(kept, ignore_errors=True)
+    said = call("train", run, *TRAIN, "a.safetensors")
+    assert "Kept from" not in said and len(list(kept.iterdir())) == 1
+    said = call("train", run, *TRAIN, "b.safetensors", *more)
+    assert "Kept from an earlier command, goes on after it: training on 16 renders\n" in said
+    assert len(list(kept.iterdir())) == 3 and not list(Path().glob("*.part.*"))
+    shutil.rmtree(kept)
+    assert "Kept from" not in call("train", run, *TRAIN, "c.safetensors", *more)
+    assert Path("b.safetensors").read_bytes() == Path("c.safetensors").read_bytes()
+    assert read_trained("a.safetensors").photos == frozenset()
+    assert read_trained("b.safetensors").photos == hashes(world / "real", world / "few/JPEGImages")
+    for changed in (["--seed", 1], ["--box", "amodal", "--margin", 0.1]):
+        assert "Kept from" not in call("train", run, *TRAIN, "d.safetensors", *changed)
+    for path in kept.iterdir():
+        path.write_bytes(b"no")
+    assert "delete it: the training begins anew" in call("train", run, *TRAIN, "d.safetensors", code=1)
+    shutil.rmtree(kept)
+
+
+def test_a_run_folder_that_is_read_only_is_left_alone(run, tiny, monkeypatch):
+    shutil.copytree(run, "run", ignore=shutil.ignore_patterns("stages"))
+    monkeypatch.setattr("os.access", lambda place, mode: Path(place).name != "stages")
+    with monkeypatch.context() as patch:
+        patch.setattr(Detect, "predict", stopped)
+        call("train", "run", *TRAIN, "a.safetensors", code=130)
+    assert Path("a.part.safetensors").exists() and not list(Path("run").glob("stages/*"))
+    assert "Kept from an earlier command" in call("train", "run", *TRAIN, "a.safetensors")
+    assert not Path("a.part.safetensors").exists()
+
+
+def test_what_train_prints_says_what_its_figures_are_of(world, run, tiny):
+    """Of renders, which say little of photos, also where they are a written data set; never of photos that it knows."""
+    say = "scenefit evaluate d.safetensors --labelled DIR"
+    shutil.copytree(world / "few", "photos")
+    Path("photos/provenance.json").unlink()
+    for source, held, means in ((run, "renders", "These are renders: how good it is on photos may be far from that."),
+                                (world / "few", "renders", "These are renders: "),
+                                (Path("photos"), "images of the data set", "The threshold was chosen on them, so ")):
+        said = call("train", source, *TRAIN, "d.safetensors")
+        found = re.search(rf"On \d+ held-out {held}: precision (.*), recall (.*) \((\d+) found, (\d+) false, (\d+) "
+                          r"missed\), at confidence 0\.\d\d or more\. (.*)", said)
+        assert found and found[6].startswith(means) and say in said
+        true, false, missed = (int(found[number]) for number in (3, 4, 5))
+        assert found[1] == (f"{true / (true + false):.1%}" if true + false else "undefined")
+        assert found[2] == f"{true / (true + missed):.1%}"
+    assert len(read_trained("d.safetensors").photos) == 12, "those of the val part too, which chose the threshold"
+
+
+def test_train_says_how_many_pseudo_labels_were_believed_and_of_which_classes_none(world, tiny, monkeypatch):
+    predicted = make_boxes(24, [0, 0, 3, 5], [[1, 2, 9, 9]] * 4, ["blob", "blob", "blob", "blob"], [0.5, 0.9, 0.6, 0.4])
+    monkeypatch.setattr(Detect, "predict", lambda task, network, images: predicted if len(images) == 24 else
+                        no_boxes(len(images)))
+    command = ["train", world / "few", *TRAIN, "d.safetensors", "--real", world / "real"]
+    said = call(*command)
+    for number in (1, 2):
+        assert (f"Self-training round {number} of 2: 3 pseudo-labels (confidence 0.5 or more) in 2 of 24 photos: 3 blob"
+                in said)
+    assert "warning" not in said
+    predicted = no_boxes(24)
+    said = call(*command)
+    assert "Self-training round 1 of 2: 0 pseudo-labels (confidence 0.5 or more) in 0 of 24 photos\n" in said
+    assert "warning: self-training round 2 of 2: no pseudo-label of blob, though images show it; self-training" in said
+
+
+def test_labelled_photos_alone_train_the_ceiling(world, tiny):
+    """All of them, a fifth held out, at the size of the first or one that is asked for; without a run or stages."""
+    said = call("train", "--labelled-only", world / "few", *TRAIN[2:], "d.safetensors")
+    assert "On 2 held-out labelled photos: precision " in said and "The threshold was chosen on them, so" in said
+    found, few = read_trained("d.safetensors"), read_boxes(world / "few", (32, 32))
+    assert found.size == (32, 32) and found.photos == hashes(world / "few/JPEGImages")
+    assert len(found.photos) == 12 and not list(Path().glob("*.part.*"))
+    call("train", "--labelled-only", world / "few", *TRAIN[2:], "e.safetensors", "--size", "24x40")
+    assert read_trained("e.safetensors").size == (24, 40)
+    names = [path.stem for path in few.paths[:4]]
+    Path("set").mkdir()
+    shutil.copytree(world / "few", "set/few")
+    (Path("set/few/ImageSets/Main/four.txt")).write_text("\n".join(names))
+    said = call("train", "--labelled-only", "set/few/ImageSets/Main/four.txt", *TRAIN[2:], "f.safetensors")
+    assert "chosen on the 4 labelled photos that it was trained on, as fewer than five leave none to hold out" in said
+    assert "precision" not in said and len(read_trained("f.safetensors").photos) == 4
 
 
 def test_a_data_set_is_learned_at_the_size_of_its_own_first_photo(world, tmp_path):
@@ -543,10 +644,19 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
     (["few", "--out", "a.safetensors", "--real", ".", "--flat-field", "nowhere"], 2, "--flat-field nowhere does not"),
     (["few", "--out", "a.safetensors", "--flat-field", "."], 2, "--flat-field is for photos; give some with --real or"),
-    (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist")])
+    (["few", "--out", "a.safetensors", "--labelled", "nowhere"], 2, "--labelled nowhere does not exist"),
+    (["few", "--out", "a.safetensors", "--labelled-only", "."], 2, "few and --labelled-only exclude each other: leave "
+     "out"), (["few", "--out", "a.safetensors", "--size", "9x9"], 2, "--size is for --labelled-only: renders have the"),
+    (["--out", "a.safetensors"], 2, "give the folder of a finished fit, or a data set, to train on; or --labelled-on"),
+    (["--out", "a.safetensors", "--labelled-only", "nowhere"], 2, "--labelled-only nowhere does not exist"),
+    (["--out", "a.safetensors", "--labelled-only", ".", "--real", ".", "-n", 16, "--margin", 0.1], 2, "leave out "
+     "--real, -n, --min-..., --max-truncation, --box and --margin"),
+    (["--out", "a.safetensors", "--labelled-only", ".", "--size", "240"], 2, "a height and a width in pixels, such as "
+     "240x320, got 240"), (["--out", "a.safetensors", "--labelled-only", ".", "--size", "0x9"], 2, "got 0x9")])
 def test_wrong_usage_of_train(world, options, code, text):
     Path("zq7").symlink_to("nowhere")
-    assert text in " ".join(call("train", world / options[0], *options[1:], code=code).replace("│", " ").split())
+    source = [world / options[0]] if options[0] in ("few", "real") else options[:1]
+    assert text in " ".join(call("train", *source, *options[1:], code=code).replace("│", " ").split())
 
 
 def test_wrong_usage_of_detect(world, detector, tmp_path):

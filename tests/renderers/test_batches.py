@@ -6,7 +6,7 @@ from toys import dot, dots
 
 from scenefit.files.scratch import collect_arrays
 from scenefit.renderers import renderer_info
-from scenefit.renderers.batches import recut, render_images, render_parts, scenes_at_once
+from scenefit.renderers.batches import recut, render_images, render_parts, render_with_boxes, scenes_at_once
 from scenefit.scenes.priors import Uniform
 
 
@@ -23,6 +23,13 @@ def test_the_chunks_together_are_the_renders(size, pixels):
     assert np.array_equal(np.concatenate(chunks), dots()(scenes).images)
     assert max(map(len, chunks)) <= max(1, pixels // 256)
     assert np.array_equal(render_images(dots(), scenes)[0], dots()(scenes).images)
+
+
+def test_it_is_told_how_many_more_are_rendered(monkeypatch):
+    monkeypatch.setattr("scenefit.renderers.batches.PIXELS", 5 * 256)
+    told, scenes = [], dot(Uniform(3, 13)).sample(0, 18)
+    images, boxes = render_with_boxes(dots(), scenes, told=told.append)
+    assert sum(told) == 18 == len(images) == boxes.count and len(told) == 4
 
 
 def test_chunks_are_recut_and_collected_in_order():

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from quick import quick
+from rich.console import Console
 from toys import dot, dots, photos
 
 import scenefit as sf
 from scenefit.inference.fit import fit, fit_steps
 from scenefit.report import progress
 from scenefit.scenes.priors import Uniform, learned
+from scenefit.tasks.detector_training import TrainingProgress
 
 
 class Terminal(io.StringIO):
@@ -132,3 +134,19 @@ def test_few_photos_are_told_before_the_work():
 def test_many_photos_are_not(recwarn):
     fit_steps(*problem(50), settings=settings())
     assert not recwarn.list
+
+
+def test_the_bar_of_a_training_shows_stage_step_loss_and_counts_only_the_steps_that_it_saw(monkeypatch):
+    """Steps of stages that were kept took no time: the time left is not told from them."""
+    steps = [TrainingProgress("zq7", 400, 400, 400, 600, None, stored=True),
+             TrainingProgress("round 1 of 2", 0, 100, 400, 600, None),
+             TrainingProgress("round 1 of 2", 1, 100, 401, 600, None, 1.23456)]
+    stream = terminal(monkeypatch)
+    with progress.bar(Console(file=stream), progress.TRAINING_FIELDS) as bar:
+        shown = []
+        for _ in progress.trained(steps, bar):
+            (task,) = bar.tasks
+            shown.append((task.description, task.completed, task.fields["loss"], len(task._progress)))
+    assert shown == [("zq7, step 400 of 400", 400, "", 0), ("round 1 of 2, preparing images", 400, "", 0),
+                     ("round 1 of 2, step 1 of 100", 401, "loss 1.235", 1)] and task.total == 600
+    assert "round 1 of 2, step 1 of 100" in stream.getvalue() and "67%" in stream.getvalue()

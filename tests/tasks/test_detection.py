@@ -18,6 +18,7 @@ from scenefit.nets.augmentation import NO_CHANGE, Augment, augmented
 from scenefit.nets.centre_network import Detector, SmallMaps, Targets, class_weights, decode, loss
 from scenefit.scenes.priors import Uniform
 from scenefit.tasks import Detect, Task
+from scenefit.tasks.detection import TrainingStep
 
 QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
                backbone=SmallMaps)
@@ -287,7 +288,7 @@ def test_self_training_takes_confident_predictions_as_labels_anew_each_round(tra
     def training(self, given, labels, seed, network, rendered, parts):
         assert given is photos and rendered is features[0]
         seen.append((labels, self.predict(network, photos), seed))
-        yield network if len(seen) > 1 else other
+        yield TrainingStep(network if len(seen) > 1 else other, 1, 1, 0.0, labels)
 
     other = QUICK.fresh(3)
     monkeypatch.setattr(Detect, "_source", source)
@@ -304,7 +305,7 @@ def test_influence_is_that_of_the_last_layers_gradients():
     task, data, real = replace(QUICK, steps=8), coloured_boxes(20, 0), coloured_boxes(6, 1)
     credit, score = task.influence(*data, *real, 3)
     expected = np.zeros(20)
-    for network in task.train_steps(*data, 3, parts=4):
+    for network, *_ in task.train_steps(*data, 3, parts=4):
         def gradient(images: np.ndarray, labels: Boxes, row: int, network: Detector = network) -> torch.Tensor:
             network.zero_grad()
             out = network(task.maps(network, images[row:row + 1]))

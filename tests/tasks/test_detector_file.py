@@ -1,5 +1,7 @@
 """Detectors in files: what comes back, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -35,6 +37,16 @@ def test_a_file_of_another_format_is_refused_in_one_sentence(path):
             read_trained(path)
         assert str(caught.value) == (f"{path} was written by another version of scenefit ({text}, and this version "
                                      "reads format 1); make it again with scenefit train")
+
+
+def test_the_photos_of_its_training_are_recorded_and_files_without_them_are_read(path, tmp_path):
+    tensors, metadata = read_tensors(path, "")
+    assert metadata["photos"] == [] and read_trained(path).photos == frozenset()
+    replace(read_trained(path), photos=frozenset({"b", "a"})).save(tmp_path / "e.safetensors")
+    assert sf.load_detector(tmp_path / "e.safetensors").photos == {"a", "b"}
+    assert read_tensors(tmp_path / "e.safetensors", "")[1]["photos"] == ["a", "b"], "the same bytes each time"
+    write_tensors(path, tensors, {name: value for name, value in metadata.items() if name != "photos"})
+    assert read_trained(path).photos == frozenset()
 
 
 def test_files_that_are_no_detector_are_refused(path):
@@ -91,6 +103,7 @@ def test_arguments_of_load_detector():
     ({"classes": None}, "and is None"), ({"upscale": float("inf")}, "its upscale must be a number above 0, at most 64"),
     ({"upscale": 0}, "and is 0"), ({"backbone": ["small"]}, "its backbone must be one of lite0, small"),
     ({"flat_field": "no"}, "its flat_field must be true or false, and is no"),
+    ({"photos": "no"}, "its photos must be a list of texts, and is no"), ({"photos": [1]}, r"and is \[1\]"),
     ({"size": [0, 1], "threshold": -1}, r"its size must .*, and its threshold must be a number in 0\.\.1, and is -1")])
 def test_a_detector_of_impossible_values_is_refused(path, changed, text):
     """With the right checksum, as a program of someone else may write it."""

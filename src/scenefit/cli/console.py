@@ -32,6 +32,11 @@ def say(text: str) -> None:
     _print(text)
 
 
+def note(text: str) -> None:
+    """Print a line on standard error, above a progress bar if there is one: what a long command has come to."""
+    _print(text, error=True)
+
+
 def warn(text: str) -> None:
     _print(f"warning: {text}", error=True, style="yellow")
 

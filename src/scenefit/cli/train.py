@@ -1,7 +1,11 @@
-"""scenefit train: trains a detector on renders."""
+"""scenefit train: trains a detector on renders, or on labelled photos alone."""
 
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -33,24 +37,52 @@ if TYPE_CHECKING:
 
     from scenefit.data.boxes import Boxes
     from scenefit.data.formats import LabelPolicy
+    from scenefit.data.photos import Photos
+    from scenefit.metrics.average_precision import Match
     from scenefit.nets.centre_network import Detector
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_training import TrainingData
 
 MIN_STEPS = 20
+IMAGES = 1000  # to train on
 MIN_VALIDATION = 16  # renders that the threshold is set on
+STAGES = "stages"  # the folder of finished stages in a run folder
+MAX_SIDE = 1 << 14  # pixels
+RENDERS = "held-out renders"
+LABELS = "--min-..., --max-truncation, --box and --margin"
+
+
+class _Images(NamedTuple):
+    """What a detector is trained on first. learn: images and boxes; held: those that its threshold is chosen on.
+    held_out: what these are, "" where they are those of learn.  name: what an image is.  photos: those of the images
+    that were read from files."""
+
+    learn: "tuple[np.ndarray, Boxes]"
+    held: "tuple[np.ndarray, Boxes]"
+    held_out: str
+    name: str = "render"
+    photos: "tuple[Photos, ...]" = ()
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
-                 memory="lower -n, or use smaller images")
+                 memory="lower -n, or use smaller images (--size, with --labelled-only)")
 @worker_options
 @label_options
 def train(
-    source: Annotated[Path, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a data set of "
-                                           "boxes (COCO, YOLO, Pascal VOC, KITTI).", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The detector to write, a .safetensors file.",
                                       show_default=False)],
-    n: Annotated[int, typer.Option("-n", "--n", min=16, help="Images to train on.")] = 1000,
+    source: Annotated[Path | None, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a "
+                                                  "data set of boxes (COCO, YOLO, Pascal VOC, KITTI).",
+                                                  show_default=False)] = None,
+    labelled_only: Annotated[Path | None, typer.Option("--labelled-only", metavar="DIR", show_default=False,
+                                                       help="Instead of RUN or DATASET: train on these photos with "
+                                                       "boxes alone, to see what renders could reach at best.")] = None,
+    size: Annotated[str | None, typer.Option("--size", metavar="HEIGHTxWIDTH", help="With --labelled-only: pixels that "
+                                             "the photos are scaled to, such as 240x320; those of the renders, to "
+                                             "compare with a detector trained on them.",
+                                             show_default="that of the first photo")] = None,
+    n: Annotated[int | None, typer.Option("-n", "--n", min=16, help="Images to train on.",
+                                          show_default=str(IMAGES))] = None,
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                   help="Photos with boxes, to fine-tune on at the end.")] = None,
     layout: LayoutOption = None,
@@ -76,19 +108,30 @@ def train(
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
 ) -> None:
-    """Train a detector on renders.
+    """Train a detector on renders, or on labelled photos alone.
 
     \b
       scenefit train runs/smear -n 1000 --out detector.safetensors
       scenefit train runs/smear -n 1000 --real photos/ --out detector.safetensors
       scenefit train dataset/ --out detector.safetensors
+      scenefit train --labelled-only labelled/ --size 240x320 --out ceiling.safetensors
+      scenefit evaluate detector.safetensors --labelled other_labelled/
       scenefit detect detector.safetensors photos/ --out found/
 
     Trains on n renders of a run's learned distribution, or on a written data set (its train part, if it has one). The
     confidence threshold maximises F1 on other renders, an eighth as many, or on the val part; with --labelled, on those
     photos.
+
+    --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
+    renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
+
+    Of a run, the networks after training on renders and after each round of self-training are kept in RUN/stages. A
+    training that begins in the same way, such as one with other --labelled photos, goes on from there.
+
+    The precision and recall that it prints are those on held-out renders, which say little about photos; scenefit
+    evaluate measures a detector on photos.
     """
-    from scenefit.files.lock import check_file
+    from scenefit.data.copies import photo_hashes
     from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
     from scenefit.tasks import Detect
@@ -96,65 +139,164 @@ def train(
     from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
     from scenefit.tasks.detector_training import TrainingData
 
+    _check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
+    of_run = source is not None and (source / "settings.json").exists()
+    if source is None:
+        _check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy})
+    elif size is not None:
+        raise typer.BadParameter("--size is for --labelled-only: renders have the size of the scene's renderer, and a "
+                                 "data set is taken at that of its first image; leave it out")
+    elif label_policy is not None and not of_run:
+        raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
+                                 f"out {LABELS}")
+    pixels = _size(size)
+    data_layout, few_layout = _layouts(None if of_run else source, labelled, layout)
+    tuned_on = LabelledFolder(labelled, few_layout, outside)
+    if source is not None:
+        keep_apart(source, APART, real if of_run else None, tuned_on, flat_field if of_run else None)
+    one_thread()
+    where = resolve(device)
+    if source is None:
+        given = _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)
+    elif of_run:
+        given = _of_run(source, scene, n or IMAGES, workers, where, label_policy)
+    else:
+        given = _of_data(source, n or IMAGES, data_layout, outside)
+    images, labels = given.learn
+    if not len(labels):
+        raise ValueError(f"none of the {len(images)} images of {source or labelled_only} has a box, so there is "
+                         "nothing to learn")
+    tuning = tuned_on.read(images.shape[1:3], flat_field)
+    few = None if tuning is None else images_with_boxes(tuning, labelled)
+    seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
+    used = frozenset(one for some in (*given.photos, tuning, seen) if some is not None for one in photo_hashes(some))
+    names = {*labels.name.tolist(), *given.held[1].name.tolist(), *([] if few is None else few[1].name.tolist())}
+    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
+                  device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
+    data = TrainingData((images, labels), None if seen is None else seen.images, few, given.name)
+    unfinished = out.with_suffix(".part.safetensors")
+    network, (held, truth) = _train(task, data, seed, _kept(source, of_run, unfinished)), few or given.held
+    match = match_boxes(task.predict(network, held), truth)
+    threshold = best_threshold(match)
+    info = {"source": str(source or labelled_only), "n": len(images), "seed": seed, "steps": steps}
+    write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
+                                       flat_field is not None, used), info)
+    unfinished.unlink(missing_ok=True)
+    console.say(f"{out}: detects {', '.join(task.classes)}")
+    console.say(_trained_on(len(held), threshold, alone=few is None) if few is not None or not given.held_out
+                else _figures(match, threshold, len(held), given.held_out))
+    console.say(f"To measure it on labelled photos that it has not seen: scenefit evaluate {out} --labelled DIR")
+
+
+def _check_options(out: Path, backbone: str, source: Path | None, labelled_only: Path | None, labelled: Path | None,
+                   real: Path | None, flat_field: Path | None) -> None:
+    """BadParameter where an option is wrong, or files are missing: now, not after rendering and training."""
+    from scenefit.files.lock import check_file
+    from scenefit.tasks.detector_file import BACKBONES
+
     if backbone not in BACKBONES:
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
-    if flat_field is not None and labelled is None and real is None:
+    if source is None and labelled_only is None:
+        raise typer.BadParameter("give the folder of a finished fit, or a data set, to train on; or --labelled-only "
+                                 "DIR, to train on labelled photos alone")
+    if source is not None and labelled_only is not None:
+        raise typer.BadParameter(f"{source} and --labelled-only exclude each other: leave out {source} to train on the "
+                                 f"labelled photos alone, or give them as --labelled {labelled_only} to fine-tune on "
+                                 f"them after training on {source}")
+    if flat_field is not None and labelled is None and real is None and labelled_only is None:
         raise typer.BadParameter("--flat-field is for photos; give some with --real or --labelled, or leave it out")
-    for name, given in (("labelled", labelled), ("real", real), ("flat-field", flat_field)):
-        if given is not None and not given.exists():  # now, not after rendering
+    for name, given in (("labelled", labelled), ("labelled-only", labelled_only), ("real", real),
+                        ("flat-field", flat_field)):
+        if given is not None and not given.exists():
             raise typer.BadParameter(f"--{name} {given} does not exist")
-    check_file(out)  # now, not after training
-    of_run = (source / "settings.json").exists()
-    if label_policy is not None and not of_run:
-        raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
-                                 "out --min-..., --max-truncation, --box and --margin")
-    data_layout, few_layout = _layouts(None if of_run else source, labelled, layout)
-    tuned_on = LabelledFolder(labelled, few_layout, outside)
-    keep_apart(source, APART, real if of_run else None, tuned_on, flat_field if of_run else None)
-    one_thread()
-    where = resolve(device)
-    with console.busy("Rendering, or reading"):
-        images, labels, held, truth = (_of_run(source, scene, n, workers, where, label_policy)
-                                       if of_run else _of_data(source, n, data_layout, outside))
-    if not len(labels):
-        raise ValueError(f"none of the {len(images)} images of {source} has a box, so there is nothing to learn")
-    tuning = tuned_on.read(images.shape[1:3], flat_field)
-    few = None if tuning is None else images_with_boxes(tuning, labelled)
-    seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
-    names = {*labels.name.tolist(), *truth.name.tolist(), *([] if few is None else few[1].name.tolist())}
-    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
-                  device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
-    data = TrainingData((images, labels), None if seen is None else seen.images, few)
-    unfinished = out.with_suffix(".part.safetensors")
-    network, (held, truth) = _train(task, data, seed, unfinished), few or (held, truth)
-    match = match_boxes(task.predict(network, held), truth)
-    threshold = best_threshold(match)
-    true, false, missed = match.counts(threshold)
-    info = {"source": str(source), "n": len(images), "seed": seed, "steps": steps}
-    write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
-                                       flat_field is not None), info)
-    unfinished.unlink(missing_ok=True)
-    console.say(f"{out}: detects {', '.join(task.classes)}")
-    images_of = "validation images" if few is None else "labelled photos, which it was trained on"
-    console.say(f"On {len(held)} {images_of}: {true} found, {false} false, {missed} missed, at confidence "
-                f"{threshold:.2f} or more")
+    check_file(out)
 
 
-def _train(task: "Detect", data: "TrainingData", seed: int, unfinished: Path) -> "Detector":
+def _check_alone(others: "dict[str, object]") -> None:
+    """BadParameter where options are given that do not go with --labelled-only."""
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise typer.BadParameter(f"--labelled-only trains on labelled photos alone, and on all of them; leave out "
+                                 f"{', '.join(given)}")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """A size (height, width) from its text, None from None. BadParameter."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    height, width = (int(side) for side in found.groups()) if found else (0, 0)
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise typer.BadParameter(f"--size must be a height and a width in pixels, such as 240x320, got {text}")
+    return height, width
+
+
+def _kept(source: Path | None, of_run: bool, unfinished: Path) -> Callable[[str], Path]:
+    """The file of a finished stage by its identity: in the run's folder, where other trainings find it. Without a run,
+    or where nothing can be written there, it is the one file of the last stage, beside the detector."""
+    if source is not None and of_run:
+        folder = source / STAGES
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return lambda identity: folder / f"{identity}.safetensors"
+    return lambda identity: unfinished
+
+
+def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str], Path]) -> "Detector":
+    from scenefit.report.progress import TRAINING_FIELDS, trained
     from scenefit.tasks.detector_training import train_stages
 
-    with console.bar() as progress:
-        shown = progress.add_task("training", total=None)
-        for stage in train_stages(task, data, seed, unfinished):
-            progress.update(shown, completed=stage.done, total=stage.of, description=stage.text)
-    return stage.network
+    with console.bar(TRAINING_FIELDS) as progress:
+        for step in trained(train_stages(task, data, seed, kept), progress):
+            if step.stored:
+                console.note(f"Kept from an earlier command, goes on after it: {step.text}")
+            if step.pseudo_labels is not None:
+                _say_believed(step.text, step.pseudo_labels, data)
+    assert step.network is not None
+    return step.network
 
 
-def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: str, label_policy: "LabelPolicy | None",
-            ) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
-    """Images and boxes of renders of a run's learned distribution, to train on and to set the threshold on."""
+def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
+    """Print how many pseudo-labels there were, and warn of classes that have none."""
+    from scenefit.data.boxes import class_counts
+    from scenefit.files.text import counted
+    from scenefit.tasks.detection import MIN_CONFIDENCE
+
+    have = len(set(believed.image.tolist()))
+    console.note(f"{text[:1].upper()}{text[1:]}: {counted(len(believed), 'pseudo-label')} (confidence "
+                 f"{MIN_CONFIDENCE:g} or more) in {have:,} of {counted(believed.count, 'photo')}"
+                 f"{class_counts(believed.name)}")
+    none = sorted(set(data.rendered[1].name.tolist()) - set(believed.name.tolist()))
+    if none:
+        console.warn(f"{text}: no pseudo-label of {', '.join(none)}, though {data.name}s show it; self-training may "
+                     "make the detector lose it: train longer (--steps), or leave out --real")
+
+
+def _figures(match: "Match", threshold: float, images: int, held_out: str) -> str:
+    """How good a detector is on the images that its threshold was chosen on, and what that means."""
+    true, false, missed = match.counts(threshold)
+    precision, recall = (f"{true / of:.1%}" if of else "undefined" for of in (true + false, true + missed))
+    means = ("These are renders: how good it is on photos may be far from that" if held_out == RENDERS else
+             "The threshold was chosen on them, so the figures are a little too good")
+    return (f"On {images:,} {held_out}: precision {precision}, recall {recall} ({true:,} found, {false:,} false, "
+            f"{missed:,} missed), at confidence {threshold:.2f} or more. {means}.")
+
+
+def _trained_on(photos: int, threshold: float, alone: bool) -> str:
+    """Why there are no figures of a detector. alone: whether it was trained on labelled photos alone."""
+    from scenefit.files.text import counted
+
+    why = "fewer than five leave none to hold out" if alone else "there are no others"
+    return (f"Its confidence threshold, {threshold:.2f}, was chosen on the {counted(photos, 'labelled photo')} that it "
+            f"was trained on, as {why}; figures on these would not tell how good it is.")
+
+
+def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: str,
+            label_policy: "LabelPolicy | None") -> _Images:
+    """Renders of a run's learned distribution."""
     import numpy as np
 
     from scenefit.renderers.batches import render_with_boxes
@@ -164,10 +306,30 @@ def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: 
     opened = open_run(source)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
-    with drawing(found, workers, device, networks=True) as renderer:
-        more = model.sample(np.arange(n, n + max(n // VALIDATION, MIN_VALIDATION)))
-        return (*render_with_boxes(renderer, model.sample(np.arange(n)), label_policy),
-                *render_with_boxes(renderer, more, label_policy))
+    more = max(n // VALIDATION, MIN_VALIDATION)
+    with drawing(found, workers, device, networks=True) as renderer, console.bar() as progress:
+        shown = progress.add_task("renders", total=n + more)
+        learn, held = (render_with_boxes(renderer, model.sample(rows), label_policy,
+                                         lambda count: progress.update(shown, advance=count))
+                       for rows in (np.arange(n), np.arange(n, n + more)))
+    return _Images(learn, held, RENDERS)
+
+
+def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int) -> _Images:
+    """Labelled photos alone."""
+    from scenefit.data.photos.labelled import first_size
+    from scenefit.tasks.detector_data import hold_out, images_with_boxes
+
+    assert few.place is not None
+    size = size or first_size(few.place, layout=few.layout, outside=few.outside)
+    with console.busy("Reading"):
+        every = few.read(size, flat_field)
+    assert every is not None
+    images_with_boxes(every, few.place)
+    learn, held = hold_out(every, seed)
+    assert held.boxes is not None
+    return _Images(images_with_boxes(learn, few.place), (held.images, held.boxes),
+                   "" if held is learn else "held-out labelled photos", "labelled photo", (every,))
 
 
 def _layouts(source: Path | None, labelled: Path | None, layout: str | None) -> tuple[str | None, str | None]:
@@ -181,12 +343,15 @@ def _layouts(source: Path | None, labelled: Path | None, layout: str | None) -> 
     return layout if source_has else None, layout if labelled_has else None
 
 
-def _of_data(source: Path, n: int, layout: str | None, outside: bool,
-             ) -> "tuple[np.ndarray, Boxes, np.ndarray, Boxes]":
-    """The same of a written data set."""
+def _of_data(source: Path, n: int, layout: str | None, outside: bool) -> _Images:
+    """A written data set."""
+    from scenefit.data.own_folders import what_scenefit_wrote
     from scenefit.tasks.detector_data import read_data_set
 
-    learn, held = read_data_set(source, n, layout, outside=outside)
+    with console.busy("Reading"):
+        learn, held = read_data_set(source, n, layout, outside=outside)
     name_skipped(tuple(dict.fromkeys((*learn.skipped, *held.skipped))))
     assert learn.boxes is not None and held.boxes is not None
-    return learn.images, learn.boxes, held.images, held.boxes
+    return _Images((learn.images, learn.boxes), (held.images, held.boxes),
+                   RENDERS if what_scenefit_wrote(source) else "held-out images of the data set", "image",
+                   (learn, held))

@@ -118,10 +118,9 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool =
 
 def used_photos(detector: TrainedDetector, photos: Photos) -> NDArray[np.bool_]:
     """Which photos [N] fitted, trained or selected anything of the detector, by the hashes that its file holds."""
-    known: frozenset[str] = getattr(detector, "photos", frozenset())
-    if not known:
+    if not detector.photos:
         return np.zeros(len(photos), bool)  # without reading the files
-    return np.array([one in known for one in photo_hashes(photos)], bool)
+    return np.array([one in detector.photos for one in photo_hashes(photos)], bool)
 
 
 def _refused(photos: Photos, used: NDArray[np.bool_]) -> str:

@@ -64,11 +64,16 @@ def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[Images, NDArr
     return collect_arrays(chunks, len(scenes)), np.concatenate(label)
 
 
-def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy
-                      | None = None) -> tuple[Images, Boxes]:
-    """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects."""
+def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy | None = None,
+                      told: Callable[[int], None] = lambda count: None) -> tuple[Images, Boxes]:
+    """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects. told: of how many more are rendered."""
     boxes: list[Boxes] = []
-    chunks = image_chunks(renderer, scenes, labels=lambda frames: boxes.append(label_boxes(frames, label_policy)))
+
+    def label(frames: Frames) -> None:
+        boxes.append(label_boxes(frames, label_policy))
+        told(len(frames))
+
+    chunks = image_chunks(renderer, scenes, labels=label)
     return collect_arrays(chunks, len(scenes)), join_boxes(boxes)
 
 

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 EVERY = 30.0  # seconds between two lines of progress in a log
 REDRAWN = 0.2  # seconds between two pictures of a bar in a notebook
 FIT_FIELDS = ("renders", "distance")  # shown beside the bar of a fit
+TRAINING_FIELDS = ("loss",)  # the same of a detector's training
 
-AnyStep = TypeVar("AnyStep", bound=Any)  # a `scenefit.Step`, or `generation.dataset.Progress`
+AnyStep = TypeVar("AnyStep", bound=Any)  # `scenefit.Step`, `generation.dataset.Progress` or `TrainingProgress`
 
 
 @contextmanager
@@ -40,6 +41,18 @@ def watched(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:
                         description=f"{step.stage} {step.done}/{step.of}", renders=f"{step.renders:,} renders")
         yield step
     progress.update(task, completed=1.0)
+
+
+def trained(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:
+    """The steps of a detector's training, each shown on one bar of all stages with `TRAINING_FIELDS`."""
+    task: TaskID | None = None
+    for step in steps:
+        at = f"step {step.step:,} of {step.steps:,}" if step.step else "preparing images"
+        if task is None:  # begins after stages that were kept: they took no time that would tell the time left
+            task = progress.add_task("", total=step.of, completed=step.done, loss="")
+        progress.update(task, completed=step.done, description=f"{step.text}, {at}",
+                        loss=f"loss {step.loss:.4g}" if step.loss == step.loss else "")
+        yield step
 
 
 def counted(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:

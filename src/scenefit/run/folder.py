@@ -6,6 +6,7 @@
     model.safetensors        the learned distribution
     features.safetensors     the network whose features distances are measured in
     diagnostics.safetensors  what "npe" measured of its own predictions, and reconstructions of photos
+    stages/                  networks of `scenefit train`, from which other trainings of the run go on; never deleted
     samples.safetensors, prior.png, learned.png, photos.png, summary.json, report.html, report.png, evaluation.json
 
 Every file is written whole or not at all (lines of steps.jsonl after the checkpoint are dropped on resuming). No file

@@ -4,10 +4,11 @@ Legend: S rendered images; N photos; H, W pixels; h, w cells of a feature map; C
 """
 
 import copy
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ MIN_SCORE = 0.02  # detections of lower confidence are dropped
 FINE_TUNE_DIVISOR = 3  # a trained network is trained further for a third of the steps
 ROUNDS = 2  # of self-training
 MIN_CONFIDENCE = 0.5  # of a prediction that becomes a pseudo-label
+LOSS_STEPS = 20  # whose mean loss is reported
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ class _Source:
 
     def __len__(self) -> int:
         return len(self.targets.code)
+
+
+class TrainingStep(NamedTuple):
+    """A step of a training, done. done, of: steps so far and in all.  loss: its mean over the last `LOSS_STEPS` steps.
+    labels: that it is trained on; in self-training the pseudo-labels of the round."""
+
+    network: Detector
+    done: int
+    of: int
+    loss: float
+    labels: Boxes
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,8 @@ class Detect:
         start: fine-tune a copy of this network instead, at a quarter of the learning rate, for a third of the steps.
         ValueError without images, for boxes of another number of images, or a class that is not the task's.
         """
-        *_, network = self.train_steps(images, labels, seed, start)
-        return network
+        *_, last = self.train_steps(images, labels, seed, start)
+        return last.network
 
     def fine_tune(self, network: Detector, photos: Images, photo_labels: Boxes, seed: int, images: Images | None = None,
                   labels: Boxes | None = None) -> Detector:
@@ -123,8 +136,8 @@ class Detect:
         others = None
         if images is not None and labels is not None:
             others = self._source(network, images, labels, derive_seed(seed, "augment 1"))
-        *_, network = self.train_steps(photos, photo_labels, seed, network, others)
-        return network
+        *_, last = self.train_steps(photos, photo_labels, seed, network, others)
+        return last.network
 
     def self_train(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
                    rounds: int = ROUNDS, min_confidence: float = MIN_CONFIDENCE) -> Detector:
@@ -134,27 +147,28 @@ class Detect:
         Self-training amplifies what the network already predicts: classes that it rarely predicts with confidence are
         lost, and a weak detector gets weaker.
         """
-        *_, network = network, *self.self_train_steps(network, photos, seed, images, labels, range(rounds),
-                                                      min_confidence)
+        for step in self.self_train_steps(network, photos, seed, images, labels, range(rounds), min_confidence):
+            network = step.network
         return network
 
     def self_train_steps(self, network: Detector, photos: Images, seed: int, images: Images, labels: Boxes,
                          rounds: Sequence[int], min_confidence: float = MIN_CONFIDENCE,
-                         parts: int = 1) -> Iterator[Detector]:
-        """The network after each of `parts` equal parts of each of these rounds of `self_train`. network: the result
-        of the rounds before."""
+                         parts: int = 1) -> Iterator[TrainingStep]:
+        """The last step of each of `parts` equal parts of each of these rounds of `self_train`. network: the result of
+        the rounds before."""
         rendered = self._source(network, images, labels, derive_seed(seed, "rendered")) if rounds else None
         for number in rounds:
             predicted = self.predict(network, photos)
             pseudo = predicted.where(predicted.score >= min_confidence)
             own = derive_seed(seed, f"turn {number}")
-            for later in self.train_steps(photos, pseudo, own, network, rendered, parts):
-                network = later
-                yield network
+            for step in self.train_steps(photos, pseudo, own, network, rendered, parts):
+                network = step.network
+                yield step
 
     def train_steps(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
-                    others: _Source | None = None, parts: int = 1) -> Iterator[Detector]:
-        """The network after each of `parts` equal parts of the training. others: half of each batch."""
+                    others: _Source | None = None, parts: int = 1) -> Iterator[TrainingStep]:
+        """The last step of each of `parts` equal parts of the training; each step where parts are no fewer than they.
+        others: half of each batch."""
         check_argument("train(images, labels, seed)", "labels", labels, isinstance(labels, Boxes),
                        "Boxes, such as scenefit.label_boxes(frames) or photos.boxes")
         network = self.fresh(seed) if start is None else copy.deepcopy(start)
@@ -167,14 +181,19 @@ class Detect:
         size = max(1, self.batch // len(sources))
         batches = [endless_batches(len(source), size, derive_seed(seed, f"order {number}"))
                    for number, source in enumerate(sources)]
-        losses = (self._loss(network.train(), list(zip(sources, rows, strict=True)))
-                  for rows in islice(zip(*batches, strict=True), steps))
+        recent: deque[Tensor] = deque(maxlen=LOSS_STEPS)
+
+        def losses() -> Iterator[Tensor]:
+            for rows in islice(zip(*batches, strict=True), steps):
+                value = self._loss(network.train(), list(zip(sources, rows, strict=True)))
+                recent.append(value.detach())
+                yield value
+
         optimiser = self._optimiser(network, self.learning_rate if start is None else self.learning_rate / 4)
         warm_up = 0.3 if steps == 5 else 0.2  # PyTorch would divide by 0: a fifth of five steps is one, the first
-        for step in minimise_steps(losses, optimiser, steps, warm_up, MAX_GRADIENT):
+        for step in minimise_steps(losses(), optimiser, steps, warm_up, MAX_GRADIENT):
             if step * parts // steps > (step - 1) * parts // steps:
-                yield network.eval()
-        network.eval()
+                yield TrainingStep(network.eval(), step, steps, float(torch.stack([*recent]).mean()), labels)
 
     def _optimiser(self, network: Detector, rate: float) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = []  # in the network's own order, so that the gradients' norm is summed in it
@@ -250,7 +269,7 @@ class Detect:
         maps: list[list[Tensor]] = []
         total = torch.zeros(len(images), dtype=torch.float64)
         network = None
-        for network in self.train_steps(images, labels, seed, parts=N_CHECKPOINTS):
+        for network, *_ in self.train_steps(images, labels, seed, parts=N_CHECKPOINTS):
             if not maps or self._trains_backbone(network):
                 maps = [self.maps(network, some) for some, _ in sets]
             own, real = (self._last_layer(network, m, targets).flatten(1).double()

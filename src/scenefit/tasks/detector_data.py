@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes
 from scenefit.data.copies import warn_shared
 from scenefit.data.formats.reading import NoPart
-from scenefit.data.photos import Photos, read_boxes
+from scenefit.data.photos import Photos, read_boxes, split
 from scenefit.data.photos.labelled import first_size
 from scenefit.data.photos.layouts import box_layout
+from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
+from scenefit.scenes.rng import derive_seed
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
+HELD_OUT = 5  # the same of labelled photos that a detector is trained on alone
 
 
 def read_data_set(source: Path, max_images: int, layout: str | None = None, *, outside: bool = False,
@@ -45,6 +48,17 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
         raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
     held_out = np.arange(len(every)) % VALIDATION == 1
     return every.take(np.flatnonzero(~held_out)), every.take(np.flatnonzero(held_out))
+
+
+def hold_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
+    """The labelled photos to train on, and a random fifth to choose the threshold on; copies are not torn apart.
+
+    Both are all photos where there are fewer than five different ones.
+    """
+    if len({content_hash(image) for image in photos.images}) < HELD_OUT:
+        return photos, photos
+    parts = split(photos, {"train": HELD_OUT - 1, "held out": 1}, derive_seed(seed, "held out"))
+    return parts["train"], parts["held out"]
 
 
 def images_with_boxes(photos: Photos, place: Path | None) -> tuple[NDArray[np.uint8], Boxes]:

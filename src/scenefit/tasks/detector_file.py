@@ -27,7 +27,8 @@ AGAIN = "make it again with scenefit train"
 MAX_SIDE, MAX_UPSCALE = 1 << 14, 64  # far above any of use; a damaged one would take all memory
 NEEDED = {"classes": "different texts, at least one", "backbone": f"one of {', '.join(BACKBONES)}",
           "size": f"a height and a width of 1 to {MAX_SIDE} pixels", "threshold": "a number in 0..1",
-          "upscale": f"a number above 0, at most {MAX_UPSCALE}", "flat_field": "true or false"}
+          "upscale": f"a number above 0, at most {MAX_UPSCALE}", "flat_field": "true or false",
+          "photos": "a list of texts"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +37,16 @@ class TrainedDetector:
 
     task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
     which predictions count, chosen on the validation images of its training.  flat_field: whether the photos of its
-    training were corrected for their camera's flat field."""
+    training were corrected for their camera's flat field.  photos: `scenefit.data.copies.photo_hashes` of all photos
+    that it was trained on, with or without labels, and of those that its threshold was chosen on; none in files of
+    versions that did not record them."""
 
     task: Detect
     network: Detector
     size: tuple[int, int]
     threshold: float
     flat_field: bool = False
+    photos: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return (f"TrainedDetector(classes {', '.join(self.task.classes)}; photos of {self.size[0]} x {self.size[1]} "
@@ -75,7 +79,7 @@ def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, An
     write_tensors(path, trained.network.state_dict(), {
         "format": FORMAT, "classes": list(trained.task.classes), "backbone": backbone, "upscale": trained.task.upscale,
         "size": list(trained.size), "threshold": trained.threshold,
-        "flat_field": trained.flat_field, "info": info or {}})
+        "flat_field": trained.flat_field, "photos": sorted(trained.photos), "info": info or {}})
 
 
 def load_detector(path: str | Path, device: str = "cpu") -> TrainedDetector:
@@ -117,12 +121,12 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
         raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: {fault}; {AGAIN}")
     network.load_state_dict(tensors)
     return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
-                           metadata.get("flat_field", False))
+                           metadata.get("flat_field", False), frozenset(metadata.get("photos", ())))
 
 
 def _fault(metadata: Mapping[str, Any]) -> str:
     """What is wrong with the values of a detector file, "" if nothing is."""
-    classes, size = metadata["classes"], metadata.get("size")
+    classes, size, photos = metadata["classes"], metadata.get("size"), metadata.get("photos", [])
     good = {
         "classes": isinstance(classes, list) and len(classes) > 0
         and all(isinstance(name, str) and name for name in classes) and len(set(classes)) == len(classes),
@@ -131,7 +135,8 @@ def _fault(metadata: Mapping[str, Any]) -> str:
                                                                   for side in size),
         "threshold": _is_number(metadata.get("threshold")) and 0 <= metadata["threshold"] <= 1,
         "upscale": _is_number(metadata.get("upscale")) and 0 < metadata["upscale"] <= MAX_UPSCALE,
-        "flat_field": isinstance(metadata.get("flat_field", False), bool)}
+        "flat_field": isinstance(metadata.get("flat_field", False), bool),
+        "photos": isinstance(photos, list) and all(isinstance(one, str) for one in photos)}
     wrong = [f"{name} must be {NEEDED[name]}, and is {str(metadata.get(name, 'missing'))[:60]}"
              for name, fine in good.items() if not fine]
     return ", and its ".join(wrong)
