@@ -1,8 +1,8 @@
 """Photos of two worlds, and the boxes that annotators with a certain policy would draw.
 
 cells: soft cells and dots that overlap, rendered by `Shapes` at parameters within the grammar's prior, and corrupted.
-discs: the photos of `experiments.known_worlds`, painted without any code of scenefit. What is visible of a disc is where
-no later one is painted; its outline is the ellipse without its unevenness. Legend: N photos; m objects.
+discs: the photos of `experiments.known_worlds`, painted without any code of scenefit. What is visible of a disc is
+where no later one is painted; its outline is the ellipse without its unevenness. Legend: N photos; m objects.
 """
 
 from collections.abc import Callable
