@@ -18,10 +18,13 @@ from scenefit.cli import options
 from scenefit.cli.train import _layouts
 from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.data.copies import photo_hashes
+from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos, read_boxes
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.files.atomic import content_hash
+from scenefit.files.tensors import read_tensors
 from scenefit.generation.dataset import generate
+from scenefit.inference.conventions.policy import PolicyFit
 from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.metrics.detection_errors import KINDS
 from scenefit.nets.augmentation import NO_CHANGE, Augment
@@ -60,6 +63,8 @@ def quick(tmp_path_factory, monkeypatch):
         classes, steps=40, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps,
         device=device))
     monkeypatch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=1, batch=8))
+    monkeypatch.setattr("scenefit.inference.conventions.policy.RENDERS", 24)
+    monkeypatch.setattr("scenefit.inference.conventions.describe.STEPS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -473,7 +478,7 @@ def hashes(*folders):
 
 def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, run, tiny):
     """Other photos, another --out: the same bytes as without what is kept. Another seed begins anew."""
-    kept, more = run / "stages", ["--real", world / "real", "--labelled", world / "few"]
+    kept, more = run / "stages", ["--real", world / "real", "--labelled", world / "few", "--no-read-policy"]
     shutil.rmtree(kept, ignore_errors=True)
     said = call("train", run, *TRAIN, "a.safetensors")
     assert "Kept from" not in said and len(list(kept.iterdir())) == 1
@@ -536,6 +541,32 @@ def test_train_says_how_many_pseudo_labels_were_believed_and_of_which_classes_no
     said = call(*command)
     assert "Self-training round 1 of 2: 0 pseudo-labels (confidence 0.5 or more) in 0 of 24 photos\n" in said
     assert "warning: self-training round 2 of 2: no pseudo-label of blob, though images show it; self-training" in said
+
+
+def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, monkeypatch):
+    found = PolicyFit(LabelPolicy(box="amodal", margins={"blob": 0.1}), {"box": 9.0}, {"blob": 0.1}, {"blob": 0.01}, (),
+                      30, 25)
+    read: list[LabelPolicy | None] = []
+    monkeypatch.setattr("scenefit.run.label_policy.fit_label_policy",
+                        lambda *given: (read.append(given[-1]), found)[1])
+    few = ["--labelled", world / "few"]
+    for number in range(2):
+        said = call("train", run, *TRAIN, f"{number}.safetensors", *few)
+        assert "Labels of the photos: boxes go around the whole object, with its hidden parts; blob: boxes are " in (
+            " ".join(said.split()))
+        _, about = read_tensors(f"{number}.safetensors", "")
+        assert about["info"]["label_policy"] == found.policy.to_dict()
+    assert read == [None], "the second command goes on with what the first one kept"
+    call("train", run, *TRAIN, "c.safetensors", *few, "--min-contrast", 0.05)
+    assert read[1:] == [LabelPolicy(min_contrast=0.05)], "what holds where labels do not tell otherwise"
+    said = call("train", run, *TRAIN, "d.safetensors", *few, "--no-read-policy")
+    assert "Labels of the photos" not in said and len(read) == 2
+    kept = next((run / "stages").glob("label-policy-*.json"))
+    for text in ("{", "{}"):
+        kept.write_text(text)
+        for path in (run / "stages").glob("label-policy-*.json"):
+            path.write_text(text)
+        assert "the policy is read from the labels again" in call("train", run, *TRAIN, "e.safetensors", *few, code=1)
 
 
 def test_labelled_photos_alone_train_the_ceiling(world, tiny):

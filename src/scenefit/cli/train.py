@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from scenefit.data.photos import Photos
     from scenefit.metrics.average_precision import Match
     from scenefit.nets.centre_network import Detector
+    from scenefit.run.folder import Run
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_training import TrainingData
 
@@ -55,13 +56,14 @@ LABELS = "--min-..., --max-truncation, --box and --margin"
 class _Images(NamedTuple):
     """What a detector is trained on first. learn: images and boxes; held: those that its threshold is chosen on.
     held_out: what these are, "" where they are those of learn.  name: what an image is.  photos: those of the images
-    that were read from files."""
+    that were read from files.  policy: by which renders got their labels, where it is not the default."""
 
     learn: "tuple[np.ndarray, Boxes]"
     held: "tuple[np.ndarray, Boxes]"
     held_out: str
     name: str = "render"
     photos: "tuple[Photos, ...]" = ()
+    policy: "LabelPolicy | None" = None
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
@@ -85,6 +87,8 @@ def train(
                                           show_default=str(IMAGES))] = None,
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                   help="Photos with boxes, to fine-tune on at the end.")] = None,
+    read_policy: Annotated[bool, typer.Option("--read-policy/--no-read-policy", help="Read the label policy of the "
+                                              "renders from the --labelled photos.")] = True,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
@@ -122,6 +126,9 @@ def train(
     confidence threshold maximises F1 on other renders, an eighth as many, or on the val part; with --labelled, on those
     photos.
 
+    With --labelled, the label policy of a run's renders is read from the labels first: kind of boxes, margin of each
+    class, and which objects have none. Options such as --box say what holds where the labels do not tell otherwise.
+
     --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
     renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
 
@@ -134,6 +141,7 @@ def train(
     from scenefit.data.copies import photo_hashes
     from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
+    from scenefit.run.folder import open_run
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_data import images_with_boxes
     from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
@@ -151,7 +159,7 @@ def train(
                                  f"out {LABELS}")
     pixels = _size(size)
     data_layout, few_layout = _layouts(None if of_run else source, labelled, layout)
-    tuned_on = LabelledFolder(labelled, few_layout, outside)
+    tuned_on, tuning = LabelledFolder(labelled, few_layout, outside), None
     if source is not None:
         keep_apart(source, APART, real if of_run else None, tuned_on, flat_field if of_run else None)
     one_thread()
@@ -159,14 +167,16 @@ def train(
     if source is None:
         given = _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)
     elif of_run:
-        given = _of_run(source, scene, n or IMAGES, workers, where, label_policy)
+        opened = open_run(source)
+        tuning = tuned_on.read(opened.config.size, flat_field)
+        given = _of_run(opened, scene, n or IMAGES, workers, where, label_policy, tuning if read_policy else None, seed)
     else:
         given = _of_data(source, n or IMAGES, data_layout, outside)
     images, labels = given.learn
     if not len(labels):
         raise ValueError(f"none of the {len(images)} images of {source or labelled_only} has a box, so there is "
                          "nothing to learn")
-    tuning = tuned_on.read(images.shape[1:3], flat_field)
+    tuning = tuned_on.read(images.shape[1:3], flat_field) if tuning is None else tuning
     few = None if tuning is None else images_with_boxes(tuning, labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
     used = frozenset(one for some in (*given.photos, tuning, seen) if some is not None for one in photo_hashes(some))
@@ -178,7 +188,8 @@ def train(
     network, (held, truth) = _train(task, data, seed, _kept(source, of_run, unfinished)), few or given.held
     match = match_boxes(task.predict(network, held), truth)
     threshold = best_threshold(match)
-    info = {"source": str(source or labelled_only), "n": len(images), "seed": seed, "steps": steps}
+    info = {"source": str(source or labelled_only), "n": len(images), "seed": seed, "steps": steps,
+            **({} if given.policy is None else {"label_policy": given.policy.to_dict()})}
     write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
                                        flat_field is not None, used), info)
     unfinished.unlink(missing_ok=True)
@@ -236,13 +247,17 @@ def _size(text: str | None) -> tuple[int, int] | None:
 def _kept(source: Path | None, of_run: bool, unfinished: Path) -> Callable[[str], Path]:
     """The file of a finished stage by its identity: in the run's folder, where other trainings find it. Without a run,
     or where nothing can be written there, it is the one file of the last stage, beside the detector."""
-    if source is not None and of_run:
-        folder = source / STAGES
-        with suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            if os.access(folder, os.W_OK):
-                return lambda identity: folder / f"{identity}.safetensors"
-    return lambda identity: unfinished
+    folder = None if source is None or not of_run else _stages_folder(source)
+    return lambda identity: unfinished if folder is None else folder / f"{identity}.safetensors"
+
+
+def _stages_folder(run: Path) -> Path | None:
+    """The folder of what trainings of a run keep; None where nothing can be written there."""
+    folder = run / STAGES
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        return folder if os.access(folder, os.W_OK) else None
+    return None
 
 
 def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str], Path]) -> "Detector":
@@ -294,25 +309,32 @@ def _trained_on(photos: int, threshold: float, alone: bool) -> str:
             f"was trained on, as {why}; figures on these would not tell how good it is.")
 
 
-def _of_run(source: Path, scene: Path | None, n: int, workers: Workers, device: str,
-            label_policy: "LabelPolicy | None") -> _Images:
-    """Renders of a run's learned distribution."""
+def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
+            label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int) -> _Images:
+    """Renders of a run's learned distribution. labelled: photos that the label policy is read from, if any."""
     import numpy as np
 
     from scenefit.renderers.batches import render_with_boxes
-    from scenefit.run.folder import fit_model, open_run
+    from scenefit.run.folder import fit_model
+    from scenefit.run.label_policy import run_label_policy
     from scenefit.tasks.detector_data import VALIDATION
 
-    opened = open_run(source)
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
     more = max(n // VALIDATION, MIN_VALIDATION)
-    with drawing(found, workers, device, networks=True) as renderer, console.bar() as progress:
-        shown = progress.add_task("renders", total=n + more)
-        learn, held = (render_with_boxes(renderer, model.sample(rows), label_policy,
-                                         lambda count: progress.update(shown, advance=count))
-                       for rows in (np.arange(n), np.arange(n, n + more)))
-    return _Images(learn, held, RENDERS)
+    with drawing(found, workers, device, networks=True) as renderer:
+        if labelled is not None:
+            with console.busy("Reading the label policy from the labelled photos"):
+                read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy,
+                                        _stages_folder(opened.folder))
+            console.note(f"Labels of the photos: {'; '.join(read.lines())}")
+            label_policy = read.policy
+        with console.bar() as progress:
+            shown = progress.add_task("renders", total=n + more)
+            learn, held = (render_with_boxes(renderer, model.sample(rows), label_policy,
+                                             lambda count: progress.update(shown, advance=count))
+                           for rows in (np.arange(n), np.arange(n, n + more)))
+    return _Images(learn, held, RENDERS, policy=label_policy)
 
 
 def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int) -> _Images:
