@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch  # noqa: F401 - imported here, so that conftest.py sets one thread
+import torch
 from PIL import Image
 from typer.main import get_command
 
@@ -19,6 +19,8 @@ import scenefit as sf
 from scenefit.cli import app
 from scenefit.cli.options import settings
 from scenefit.nets.centre_network import SmallMaps
+from scenefit.tasks.detector_file import TrainedDetector
+from scenefit.tasks.onnx_detector import onnx_detector
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -82,6 +84,11 @@ def test_the_code_of_a_page_runs(page, folder, small, capsys):
     for number, block in enumerate(blocks(page)):
         if page.name == "tutorial.md" and number == 0:
             (folder / "coins.py").write_text(block)
+        if "detector.onnx" in block:
+            task = sf.Detect(("RBC",))
+            network = task.fresh(0)
+            torch.nn.init.zeros_(network.last.bias)  # so that it finds something
+            (folder / "detector.onnx").write_bytes(onnx_detector(TrainedDetector(task, network, (48, 64), 0.02)))
         exec(compile(block, f"{page.name}, block {number + 1}", "exec"), space)
     if "out=\"dataset/\"" in page.read_text():
         assert len(list((folder / "dataset").rglob("*.png"))) == 20

@@ -1,4 +1,4 @@
-"""scenefit export: the learned distribution as JSON."""
+"""scenefit export: the learned distribution as JSON, or a detector as ONNX."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,28 +6,64 @@ from typing import Annotated
 import typer
 
 from scenefit.cli import console
-from scenefit.cli.options import RunArgument, SceneOption, one_thread, open_scene
+from scenefit.cli.options import SceneOption, one_thread, open_scene
+
+OF_DETECTORS = {"source", "onnx"}  # options; all others are for runs
 
 
 @console.command("Stopped; nothing was written.")
 def export(
-    run: RunArgument,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The file to write.",
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="The folder of a finished fit, or a detector "
+                                           "written by scenefit train.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Of a run: the file to write.",
                                              show_default="RUN/distribution.json")] = None,
+    onnx: Annotated[Path | None, typer.Option("--onnx", metavar="FILE.onnx", help="Of a detector: the file to write. "
+                                              "Needs the extra onnx.", show_default=False)] = None,
     scene: SceneOption = None,
-    scenes: Annotated[int, typer.Option("--scenes", min=100, help="Scenes sampled to compute it.")] = 4096,
+    scenes: Annotated[int, typer.Option("--scenes", min=100, help="Of a run: scenes sampled to compute it.")] = 4096,
 ) -> None:
-    """Write the learned distribution as JSON.
+    """Write the learned distribution as JSON, or a detector as ONNX.
 
-    For use with another simulator.
+    For use with another simulator, or without scenefit.
 
     \b
       scenefit export runs/coins
       scenefit export runs/coins --out coins.json
+      scenefit export detector.safetensors --onnx detector.onnx
 
-    Holds ranges, quantiles, probabilities, counts and rank correlations of all attributes, of the learned distribution
+    A run: ranges, quantiles, probabilities, counts and rank correlations of all attributes, of the learned distribution
     and of the prior. The docstring of scenefit.generation.export explains the keys.
+
+    A detector: a model that any ONNX runtime runs, from the pixels of an image to its boxes. Input: images, uint8
+    [N, H, W, 3], RGB, of the detector's size. Outputs: boxes, float32 [N, D, 4], as x0, y0, x1, y1 in pixels; scores,
+    float32 [N, D]; classes, int64 [N, D]; D is 200, padded with score 0. Boxes count from the threshold on, which is in
+    the metadata with the names of the classes. Where onnxruntime is installed, the model is checked with it before it
+    is written.
     """
+    of_run = (source / "settings.json").exists()
+    if onnx is None:
+        if source.is_file():
+            raise typer.BadParameter(f"{source} is a file, and of a run its folder is exported; a detector is exported "
+                                     f"with --onnx, such as --onnx {source.with_suffix('.onnx')}")
+        _export_run(source, out, scene, scenes)
+        return
+    if of_run:
+        raise typer.BadParameter(f"--onnx is for detectors, and {source} is the folder of a fit; train a detector with "
+                                 f"scenefit train {source} --out detector.safetensors, and export that, or leave "
+                                 "--onnx out to export the learned distribution")
+    sources = {name: context.get_parameter_source(name) for name in context.params if name not in OF_DETECTORS}
+    given = [f"--{name}" for name, origin in sources.items() if origin is not None and origin.name == "COMMANDLINE"]
+    if given:
+        raise typer.BadParameter(f"{', '.join(given)}: only for runs; a detector is exported with --onnx alone")
+    if onnx.suffix != ".onnx":
+        raise typer.BadParameter(f"--onnx must name a file that ends in .onnx, got {onnx}")
+    if not source.is_file():
+        raise ValueError(f"{source} is no file; give a detector, a .safetensors file that scenefit train wrote")
+    _export_detector(source, onnx)
+
+
+def _export_run(run: Path, out: Path | None, scene: Path | None, scenes: int) -> None:
     from scenefit.files.atomic import write_json
     from scenefit.generation.export import export as distribution
     from scenefit.run.folder import fit_model, open_run
@@ -38,3 +74,38 @@ def export(
     path = out or opened.path("distribution.json")
     write_json(path, distribution(fit_model(opened, found.grammar), scenes))
     console.say(f"Distribution: {path}")
+
+
+def _export_detector(source: Path, out: Path) -> None:
+    from scenefit.files.atomic import write_bytes
+    from scenefit.files.lock import check_file
+    from scenefit.files.text import counted
+    from scenefit.tasks.detector_file import read_trained
+    from scenefit.tasks.onnx_check import compare_with_onnxruntime
+    from scenefit.tasks.onnx_detector import onnx_detector
+
+    check_file(out)
+    one_thread()
+    trained = read_trained(source)
+    model = onnx_detector(trained)
+    found = compare_with_onnxruntime(model, trained)
+    if found is not None and not found.agrees:
+        raise ValueError(f"{out} was not written: in {found.images} test images, onnxruntime {found.runtime} misses "
+                         f"{found.missed} of the {found.boxes} boxes that scenefit finds with {source}, and finds "
+                         f"{found.others} others; try another version of onnxruntime, or report this")
+    write_bytes(out, model)
+    height, width = trained.size
+    console.say(f"{out}: detects {', '.join(trained.task.classes)} in images of {height} x {width} pixels; boxes count "
+                f"from a score of {trained.threshold:.4g} on")
+    if trained.flat_field:
+        console.warn(f"{source} was trained on flat-field corrected photos; correct those that {out} is given, too, "
+                     "with scenefit.correct_flat_field")
+    if found is None:
+        console.warn(f"{out} was not checked, as onnxruntime is not installed; pip install onnxruntime, and run the "
+                     "same command again")
+        return
+    differ = f", and {found.missed} less and {found.others} more, as rounding decides between boxes that overlap" \
+        if found.missed or found.others else ""
+    same = counted(found.boxes - found.missed, "box", "boxes")
+    console.say(f"Checked with onnxruntime {found.runtime}: in {found.images} test images the same {same} as scenefit, "
+                f"within {found.pixels:.1g} pixels and {found.confidence:.1g} of confidence{differ}")
