@@ -115,9 +115,12 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
     if min(len(rows), len(found.pairs)) < MIN_LABELS:
         return PolicyFit(start, {}, {}, {}, (), len(labels), len(rows))
     mine, boxes = sure.where(rows), labels.box[theirs]
+    policy, gains = _conditions(found, sure, np.isin(np.arange(len(sure)), rows), start)
+    meant = [_fulfils(found.truth, name, float(getattr(policy, name))) for name in CONDITIONS]
+    kept = np.all(meant, axis=0)[found.pairs[:, 1]]
+    if kept.sum() >= MIN_LABELS:  # labels are compared with what would have one in renders
+        found = replace(found, pairs=found.pairs[kept])
     kind, gain = _box_kind(found, mine, boxes, start)
-    labelled = np.isin(np.arange(len(sure)), rows)
-    policy, gains = _conditions(found, sure, labelled, replace(start, box=kind))
     margins, errors, outside = {}, {}, []
     for code, name in enumerate(classes):
         own, of_renders = mine.kind == code, found.renders.kind[found.pairs[:, 0]] == code
@@ -128,7 +131,7 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
     size = {name: float(np.median(_side(mine.where(mine.kind == classes.index(name))))) for name in margins}
     read_ones = {name: round(min(max(share, -0.3), 1.0), 3) for name, share in margins.items() if name not in outside
                  and abs(share) > max(SURE * errors[name], MIN_MARGIN, MIN_PIXELS / size[name])}
-    policy = replace(policy, margins={**dict(start.margins), **read_ones})
+    policy = replace(policy, box=kind, margins={**dict(start.margins), **read_ones})
     gains = {**({"box": gain} if kind != start.box else {}), **gains}
     return PolicyFit(policy, gains, margins, errors, tuple(outside), len(labels), len(rows))
 
@@ -256,13 +259,18 @@ def _likelihood(labelled: NDArray[np.bool_], real: Floats, meant: Floats) -> flo
 def _share_that_fulfil(found: Readings, sure: Described, name: str, bound: float) -> Floats:
     """Of each predicted object [m], how often those with the nearest predictions fulfil a condition, in renders."""
     p, q = found.pairs.T
-    true, x = _value(found.truth, name)[q], _value(found.renders, name)[p]
+    x = _value(found.renders, name)[p]
     order = np.argsort(x, kind="stable")
-    good = (true <= bound if name == "max_truncation" else true >= bound)[order]
+    good = _fulfils(found.truth, name, bound)[q][order]
     total = np.concatenate([[0], good.cumsum()])
     first = np.clip(np.searchsorted(x[order], _value(sure, name)) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
     last = np.minimum(first + NEAREST, len(x))
     return (total[last] - total[first] + 0.5) / (last - first + 1)
+
+
+def _fulfils(found: Described, name: str, bound: float) -> NDArray[np.bool_]:
+    value = _value(found, name)
+    return value <= bound if name == "max_truncation" else value >= bound
 
 
 def _value(found: Described, name: str) -> Floats:
