@@ -41,10 +41,12 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.inference.stages.task_reward import TaskReward as TaskReward
     from scenefit.metrics.average_precision import average_precision as average_precision
     from scenefit.nets.model import Model as Model
+    from scenefit.nets.randomised import RandomisedModel as RandomisedModel
     from scenefit.nets.scene_distribution import SceneDistribution as SceneDistribution
     from scenefit.renderers import RendererInfo as RendererInfo
     from scenefit.renderers import RenderError as RenderError
     from scenefit.renderers import render as render
+    from scenefit.renderers.appearance import find_appearance as find_appearance
     from scenefit.renderers.each import each as each
     from scenefit.renderers.shapes import Shapes as Shapes
     from scenefit.renderers.sprites import Sprites as Sprites
@@ -99,6 +101,7 @@ _HOME = {
     "Photos": "data.photos",
     "PolicyFit": "inference.conventions.policy",
     "Prior": "scenes.priors",
+    "RandomisedModel": "nets.randomised",
     "Regressor": "inference.stages.regressor",
     "RenderError": "renderers",
     "RendererInfo": "renderers",
@@ -118,6 +121,7 @@ _HOME = {
     "average_precision": "metrics.average_precision",
     "correct_flat_field": "data.flat_field",
     "each": "renderers.each",
+    "find_appearance": "renderers.appearance",
     "fit": "inference.fit",
     "fit_label_policy": "inference.conventions.policy",
     "fit_steps": "inference.fit",

@@ -18,6 +18,7 @@ from scenefit.cli.options import (
     resolve,
     worker_options,
 )
+from scenefit.cli.randomisation import NOTHING_RANDOM, Randomisation, randomisation_options, randomised
 
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @console.command(RESUME, memory="draw smaller images or fewer objects")
 @worker_options
 @label_options
+@randomisation_options
 def generate(
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
                                            "file, to sample its prior.", show_default=False)],
@@ -42,6 +44,7 @@ def generate(
     workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
+    randomisation: Randomisation = NOTHING_RANDOM,
 ) -> None:
     """Write a labelled data set.
 
@@ -58,6 +61,7 @@ def generate(
     from scenefit.data.formats import FORMATS, as_format
     from scenefit.data.formats.format import ENDINGS
     from scenefit.generation.dataset import check_out, generate_steps
+    from scenefit.nets.model import Model
     from scenefit.renderers import RenderError
 
     if format not in FORMATS:
@@ -67,13 +71,17 @@ def generate(
     form = as_format(format, label_policy, image_format)
     if scene is not None and source.suffix == ".py":
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
+    if randomisation != NOTHING_RANDOM and source.suffix == ".py":
+        raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
+                                 "--random-appearance and --random-scenes")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:
         shown = progress.add_task("images", total=n)
         written = 0
         try:
-            for step in generate_steps(model, renderer, n, out, form, validation=validation, info=info,
+            wider = randomised(model, renderer, randomisation) if isinstance(model, Model) else model
+            for step in generate_steps(wider, renderer, n, out, form, validation=validation, info=info,
                                        drawn_by=found.hash):
                 written = step.written
                 progress.update(shown, completed=written, description=f"{written:,} images")

@@ -118,7 +118,7 @@ NO_WORKERS = Workers()
 
 def worker_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorator of commands: adds the options of `Workers`, and hands them over as one argument, workers."""
-    return _grouped(command, "workers", WORKER_OPTIONS, lambda given: Workers(**given))
+    return grouped(command, "workers", WORKER_OPTIONS, lambda given: Workers(**given))
 
 
 def label_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -126,10 +126,10 @@ def label_options(command: Callable[..., None]) -> Callable[..., None]:
 
     It is None where all options have their defaults. BadParameter, naming the option that is wrong.
     """
-    return _grouped(command, "label_policy", LABEL_OPTIONS, _label_policy)
+    return grouped(command, "label_policy", LABEL_OPTIONS, _label_policy)
 
 
-def _grouped(command: Callable[..., None], name: str, options: Mapping[str, tuple[Any, Any]],
+def grouped(command: Callable[..., None], name: str, options: Mapping[str, tuple[Any, Any]],
              make: Callable[[dict[str, Any]], Any]) -> Callable[..., None]:
     """The command with options in the place of its argument `name`, which becomes what `make` makes of them."""
     parameters: list[inspect.Parameter] = []

@@ -31,6 +31,7 @@ from scenefit.cli.options import (
     resolve,
     worker_options,
 )
+from scenefit.cli.randomisation import NOTHING_RANDOM, Randomisation, randomisation_options, randomised
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,7 @@ class _Images(NamedTuple):
                  memory="lower -n, or use smaller images (--size, with --labelled-only)")
 @worker_options
 @label_options
+@randomisation_options
 def train(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The detector to write, a .safetensors file.",
                                       show_default=False)],
@@ -111,6 +113,7 @@ def train(
     workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
+    randomisation: Randomisation = NOTHING_RANDOM,
 ) -> None:
     """Train a detector on renders, or on labelled photos alone.
 
@@ -150,10 +153,14 @@ def train(
     _check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
     of_run = source is not None and (source / "settings.json").exists()
     if source is None:
-        _check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy})
+        _check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
+                      "--random-...": randomisation if any(randomisation) else None})
     elif size is not None:
         raise typer.BadParameter("--size is for --labelled-only: renders have the size of the scene's renderer, and a "
                                  "data set is taken at that of its first image; leave it out")
+    elif randomisation != NOTHING_RANDOM and not of_run:
+        raise typer.BadParameter(f"{source} is a written data set, and only renders of a run can be randomised; leave "
+                                 "out --random-appearance and --random-scenes")
     elif label_policy is not None and not of_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
                                  f"out {LABELS}")
@@ -169,7 +176,8 @@ def train(
     elif of_run:
         opened = open_run(source)
         tuning = tuned_on.read(opened.config.size, flat_field)
-        given = _of_run(opened, scene, n or IMAGES, workers, where, label_policy, tuning if read_policy else None, seed)
+        given = _of_run(opened, scene, n or IMAGES, workers, where, label_policy, tuning if read_policy else None, seed,
+                        randomisation)
     else:
         given = _of_data(source, n or IMAGES, data_layout, outside)
     images, labels = given.learn
@@ -310,7 +318,7 @@ def _trained_on(photos: int, threshold: float, alone: bool) -> str:
 
 
 def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
-            label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int) -> _Images:
+            label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int, shares: Randomisation) -> _Images:
     """Renders of a run's learned distribution. labelled: photos that the label policy is read from, if any."""
     import numpy as np
 
@@ -329,9 +337,10 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
                                         _stages_folder(opened.folder))
             console.note(f"Labels of the photos: {'; '.join(read.lines())}")
             label_policy = read.policy
+        wider = randomised(model, renderer, shares)
         with console.bar() as progress:
             shown = progress.add_task("renders", total=n + more)
-            learn, held = (render_with_boxes(renderer, model.sample(rows), label_policy,
+            learn, held = (render_with_boxes(renderer, wider.sample(rows), label_policy,
                                              lambda count: progress.update(shown, advance=count))
                            for rows in (np.arange(n), np.arange(n, n + more)))
     return _Images(learn, held, RENDERS, policy=label_policy)

@@ -35,6 +35,7 @@ from scenefit.generation.chunks import (
     write_staged,
 )
 from scenefit.nets.model import Model, PriorModel
+from scenefit.nets.randomised import RandomisedModel
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import render_each
 from scenefit.renderers.processes import Pool
@@ -42,6 +43,7 @@ from scenefit.scenes.arguments import check_argument, check_renderer
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.scene import SceneBatch
 
+AnyModel = Model | PriorModel | RandomisedModel
 VALIDATION = 0.1  # share of the scenes in the val part
 
 
@@ -53,7 +55,7 @@ class Progress:
     of: int
 
 
-def generate(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
+def generate(model: AnyModel | Grammar, renderer: Renderer, n: int, out: str | Path,
              format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
              drawn_by: str | None = None, image_format: str = "png", progress: bool = True) -> Path:
     """Write n labelled images below out, and return it; see `generate_steps` for the other arguments.
@@ -73,7 +75,7 @@ def generate(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, ou
     return Path(out)
 
 
-def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: int, out: str | Path,
+def generate_steps(model: AnyModel | Grammar, renderer: Renderer, n: int, out: str | Path,
                    format: Format | str = "coco", *,
                    validation: float = VALIDATION, info: dict[str, Any] | None = None,
                    drawn_by: str | None = None, image_format: str = "png") -> Iterator[Progress]:
@@ -93,6 +95,8 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
     model = PriorModel(model) if isinstance(model, Grammar) else model
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
             "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
+    if isinstance(model, RandomisedModel):
+        plan["randomised"] = model.settings()
     taken = sorted(set(plan) & set(info or {}))
     if taken:
         raise ValueError(f"info must not have {', '.join(taken)}: provenance.json has its own")
@@ -107,7 +111,7 @@ def generate_steps(model: Model | PriorModel | Grammar, renderer: Renderer, n: i
 def _check_kinds(model: Any, renderer: Any, n: Any, out: Any, format: Any, validation: Any, info: Any) -> None:
     """ValueError, naming the argument and what it takes."""
     call = "generate(model, renderer, n, out, format)"
-    check_argument(call, "model", model, isinstance(model, Model | PriorModel | Grammar),
+    check_argument(call, "model", model, isinstance(model, AnyModel | Grammar),
                    "a model, as scenefit.fit returns it, or a scenefit.Grammar for scenes of its prior")
     check_renderer(call, renderer)
     whole = isinstance(n, int | np.integer) and not isinstance(n, bool)
@@ -119,7 +123,7 @@ def _check_kinds(model: Any, renderer: Any, n: Any, out: Any, format: Any, valid
     check_argument(call, "info", info, info is None or isinstance(info, dict), "a dictionary, or None")
 
 
-def _steps(model: Model | PriorModel, renderer: Renderer, n: int, out: Path, form: Format, validation: float,
+def _steps(model: AnyModel, renderer: Renderer, n: int, out: Path, form: Format, validation: float,
            plan: dict[str, Any], info: dict[str, Any]) -> Iterator[Progress]:
     """`generate_steps` in a folder that no other process writes into."""
     if _claim(out, plan):
@@ -164,7 +168,7 @@ def _check_portable(form: Format, renderer: Renderer) -> None:
                              f"processes ({error}); define it at the top of a module, or leave out portable") from error
 
 
-def _fingerprint(model: Model | PriorModel) -> str:
+def _fingerprint(model: AnyModel) -> str:
     return content_hash(b"".join(value.numpy().tobytes() for value in model.state().values()))
 
 

@@ -1,0 +1,53 @@
+"""Options of commands that draw training images: how much wider than the learned distribution they are."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from scenefit.cli.options import grouped
+
+if TYPE_CHECKING:
+    from scenefit.nets.model import Model
+    from scenefit.nets.randomised import RandomisedModel
+    from scenefit.renderers import Renderer
+
+
+class Randomisation(NamedTuple):
+    """The values of --random-appearance and --random-scenes: shares of the images."""
+
+    appearance: float = 0.0
+    prior: float = 0.0
+
+
+NOTHING_RANDOM = Randomisation()
+OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Randomisation` -> type and default
+    "appearance": (Annotated[float, typer.Option("--random-appearance", min=0, max=1, help="Of a run: this fraction of "
+                                                 "the images has colours, light and whatever else moves no box drawn "
+                                                 "from the prior, all else as learned.")], 0.0),
+    "prior": (Annotated[float, typer.Option("--random-scenes", min=0, max=1, help="Of a run: this fraction of the "
+                                            "images is drawn wholly from the prior.")], 0.0)}
+
+
+def randomisation_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorator of commands: adds the options of `Randomisation`, and hands them over as one argument, randomisation.
+    BadParameter where they are more than 1 together."""
+    return grouped(command, "randomisation", OPTIONS, _checked)
+
+
+def _checked(values: dict[str, Any]) -> Randomisation:
+    if values["appearance"] + values["prior"] > 1:
+        raise typer.BadParameter("--random-appearance and --random-scenes are fractions of the same images, and may be "
+                                 f"1 together at most, got {values['appearance']} and {values['prior']}")
+    return Randomisation(**values)
+
+
+def randomised(model: "Model", renderer: "Renderer", shares: Randomisation) -> "Model | RandomisedModel":
+    """The model, or one with such shares of randomised scenes."""
+    from scenefit.nets.randomised import RandomisedModel
+    from scenefit.renderers.appearance import find_appearance
+
+    if shares == NOTHING_RANDOM:
+        return model
+    keys = find_appearance(model.grammar, renderer) if shares.appearance else frozenset()
+    return RandomisedModel(model, keys, *shares)
