@@ -115,7 +115,7 @@ def commands(page: Path) -> list[list[str]]:
 def test_the_commands_of_a_page_exist(page):
     known = get_command(app).commands
     for name, *words in commands(page):
-        options = {option for parameter in known[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
+        options = {option for parameter in known[name].params for option in parameter.opts + parameter.secondary_opts}
         assert {word for word in words if word.startswith("-")} <= options
         given = list(pairwise(words))
         settings(dict(given).get("--method"), {}, [value for word, value in given if word == "--set"])
@@ -123,7 +123,7 @@ def test_the_commands_of_a_page_exist(page):
 
 def test_the_options_that_pages_name_exist():
     known = {option for command in get_command(app).commands.values() for parameter in command.params
-             for option in (*parameter.opts, *parameter.secondary_opts)}
+             for option in parameter.opts + parameter.secondary_opts}
     for page in PAGES:
         assert set(re.findall(r"`(--[a-z-]+)", page.read_text())) <= known, page.name
 
