@@ -1,0 +1,100 @@
+"""How much wider than the learned distribution should training images be? `python -m experiments.recipes`.
+
+A cell is one world and seed: a fit with default settings to 100 unlabelled photos, then one detector for each recipe, all
+with as many renders and steps and the same label policy, scored by AP50 on 300 other photos of known truth. Its JSON in
+cells/ is committed and never computed twice; it takes ten to fifteen CPU minutes.
+
+    python -m experiments.recipes                     # missing cells, then the table, also into README.md
+    python -m experiments.recipes --table             # the table alone
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+import scenefit as sf
+from experiments.blood.arms import code
+from experiments.label_policy.world import CLASSES, WORLDS, labels
+from scenefit.files.atomic import write_bytes, write_json
+from scenefit.nets.augmentation import Augment
+from scenefit.nets.model import PriorModel
+from scenefit.scenes.rng import derive_seed
+
+HERE = Path(__file__).parent
+CELLS = HERE / "cells"
+START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
+PHOTOS, TESTED = 100, 300  # for the fit; to score detectors on
+RENDERS, STEPS = 400, 300
+SEEDS = (0, 1)
+RECIPES = {"prior": (0.0, 1.0), "learned": (0.0, 0.0), "appearance 0.25": (0.25, 0.0), "appearance 0.5": (0.5, 0.0),
+           "scenes 0.1": (0.0, 0.1), "scenes 0.5": (0.0, 0.5), "appearance 0.25, scenes 0.1": (0.25, 0.1)}
+Row = dict[str, Any]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=WORLDS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
+    options = parser.parse_args(arguments)
+    for seed in [] if options.table else options.seeds:
+        for world in options.worlds:
+            path = CELLS / f"{world}--seed-{seed}.json"
+            if not path.exists():
+                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                    write_json(path, pool.submit(run, world, seed).result())
+    text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
+    Console(width=160).print(text, markup=False, highlight=False)
+    before, _, rest = (HERE / "README.md").read_text().partition(START)
+    write_bytes(HERE / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+
+
+def run(world: str, seed: int) -> Row:
+    """All recipes of one world and seed."""
+    torch.set_num_threads(1)
+    own, began = WORLDS[world](), time.process_time()
+    model = sf.fit(own.grammar, own.renderer, own.photos(derive_seed(seed, "unlabelled"), PHOTOS)[0], seed=seed)
+    fitted = time.process_time() - began
+    keys = sf.find_appearance(own.grammar, own.renderer)
+    images, objects = own.photos(derive_seed(seed, "tested"), TESTED)
+    truth = labels(objects, sf.LabelPolicy())
+    scores = {name: _score(own.renderer, sf.RandomisedModel(model, keys, *shares) if name != "prior" else
+                           PriorModel(own.grammar, seed), images, truth, CLASSES[world], seed)
+              for name, shares in RECIPES.items()}
+    return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": round(fitted),
+            "cpu_seconds": round(time.process_time() - began - fitted), "code": code(), "AP50": scores}
+
+
+def _score(renderer: sf.Shapes, model: Any, images: np.ndarray, truth: sf.Boxes, classes: Sequence[str],
+           seed: int) -> float:
+    """AP50 on the photos of a detector trained on renders of the model's scenes."""
+    frames = sf.render(renderer, model.sample(RENDERS))
+    task = sf.Detect(tuple(classes), steps=STEPS, augment=Augment(vertical_flip=True, corruptions=True))
+    network = task.train(frames.images, sf.label_boxes(frames), derive_seed(seed, "detector"))
+    return round(task.evaluate(network, images, truth)["mAP50"], 4)
+
+
+def table(cells: Sequence[Row]) -> str:
+    """AP50 of each recipe: a column for each world and seed, the mean, and the mean rank."""
+    if not cells:
+        return "No cell is computed yet."
+    columns = [f"{cell['world']}, seed {cell['seed']}" for cell in cells]
+    scores = np.array([[cell["AP50"][name] for cell in cells] for name in RECIPES])
+    ranks = (-scores).argsort(0).argsort(0) + 1
+    rows = [["recipe", *columns, "mean", "mean rank"], ["---"] * (len(columns) + 3)]
+    rows += [[name, *(f"{100 * value:.1f}" for value in own), f"{100 * own.mean():.1f}", f"{rank.mean():.1f}"]
+             for name, own, rank in zip(RECIPES, scores, ranks, strict=True)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    main()
