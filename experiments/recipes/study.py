@@ -1,8 +1,8 @@
 """How much wider than the learned distribution should training images be? `python -m experiments.recipes`.
 
-A cell is one world and seed: a fit with default settings to 100 unlabelled photos, then one detector for each recipe, all
-with as many renders and steps and the same label policy, scored by AP50 on 300 other photos of known truth. Its JSON in
-cells/ is committed and never computed twice; it takes ten to fifteen CPU minutes.
+A cell is one world and seed: a fit with default settings to 100 unlabelled photos, then one detector for each recipe,
+all with as many renders and steps and the same label policy, scored by AP50 on 300 other photos of known truth. Its
+JSON in cells/ is committed and never computed twice; it takes ten to fifteen CPU minutes.
 
     python -m experiments.recipes                     # missing cells, then the table, also into README.md
     python -m experiments.recipes --table             # the table alone

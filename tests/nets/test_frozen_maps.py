@@ -50,3 +50,19 @@ def test_predictions_from_known_maps_are_those_from_images(network):
 
 def test_a_backbone_that_is_trained_has_none():
     assert frozen_maps(ObjectNetwork(ObjectSpec(("disc",), ()), 1, 0), IMAGES) is None
+
+
+def test_large_images_are_seen_one_at_a_time_and_small_ones_many(network, monkeypatch):
+    seen = []
+    monkeypatch.setattr(ObjectNetwork, "maps", lambda self, images: (
+        seen.append(images.shape), [torch.zeros(len(images), n, 2, 2) for n in network.backbone.channels])[1])
+    monkeypatch.setattr(ObjectNetwork, "set_scale", lambda self, maps: None)
+    for side, scaled, mapped in (((128, 128), [16, 16, 16, 16], [4, 4]), ((240, 320), [16, 16, 16, 16], [4, 4]),
+                                 ((720, 1280), [1] * 5, [1] * 6)):
+        images = np.zeros((64 if side[0] < 720 else 6, *side, 3), np.uint8)
+        seen.clear()
+        network.measure_scale(images)
+        assert [shape[0] for shape in seen] == scaled
+        seen.clear()
+        frozen_maps(network, images[:6])
+        assert [shape[0] for shape in seen] == mapped

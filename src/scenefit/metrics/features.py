@@ -22,7 +22,7 @@ Extractor = Callable[[Tensor], Tensor]
 
 CHUNK = 64
 PIXELS = 2**22  # that an extractor sees at once: 64 images of 256x256
-BACKBONE_PIXELS = 2**20  # that a backbone sees at once, whose maps are larger: 16 images of 256x256
+BACKBONE_PIXELS = 16 * 320 * 256  # that a backbone sees at once, whose maps are larger: 16 images of 320x256
 INPUTS = 1024  # reduced images that the second step of an extractor sees at once
 LITE0_SIDE = 64  # pixels; its strides leave 2x2 places of this, and nothing to average of less
 

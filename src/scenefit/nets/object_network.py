@@ -24,7 +24,7 @@ from scenefit.scenes.rng import derive_seed
 
 MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 1.0
 SCALED = 16  # images at once, at most
-SCALE_PIXELS, LEAST_SCALED = 2**22, 4  # from which features are scaled: 64 images of 256x256, at least 4 larger ones
+SCALE_PIXELS, LEAST_SCALED = 64 * 320 * 256, 4  # from which features are scaled: 64 images, or fewer larger ones
 BETA = 0.5  # of the beta-NLL (Seitzer et al. 2022): without it, attributes that are hard to see stop being learned
 ATTRIBUTE_WEIGHT = 0.5  # of the loss of an attribute beside those of presence and box
 
