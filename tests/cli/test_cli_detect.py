@@ -464,6 +464,13 @@ def test_a_stopped_training_of_another_kind_begins_anew(world, monkeypatch):
     assert "delete it: the training begins anew" in call(*command, "a.safetensors", code=1)
 
 
+def test_a_detector_of_the_name_of_an_unfinished_training_is_no_such_thing(world, detector):
+    shutil.copy(detector, "a.part.safetensors")
+    said = call("train", world / "few", "--backbone", "small", "--steps", 20, "--out", "a.safetensors", code=2)
+    assert "a.part.safetensors is a detector, and the unfinished training of a.safetensors" in said
+    assert Path("a.part.safetensors").read_bytes() == detector.read_bytes() and not Path("a.safetensors").exists()
+
+
 TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
 
 
