@@ -568,8 +568,13 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
     assert read[1:] == [LabelPolicy(min_contrast=0.05)], "what holds where labels do not tell otherwise"
     said = call("train", run, *TRAIN, "d.safetensors", *few, "--no-read-policy")
     assert "Labels of the photos" not in said and len(read) == 2
+    Path("brighter.py").write_text(LARGE.replace("0.9", "0.95"))
+    call("train", run, *TRAIN, "d.safetensors", *few, "--scene", "brighter.py")
+    assert len(read) == 3, "renders of another renderer"
     kept = next((run / "stages").glob("label-policy-*.json"))
-    for text in ("{", "{}"):
+    good = json.loads(kept.read_text())
+    for text in ("{", "{}", *(json.dumps({**good, **part}) for part in (
+            {"margins": None}, {"errors": {}}, {"gains": {"box": "9"}}, {"matched": "25"}, {"outside": "blob"}))):
         kept.write_text(text)
         for path in (run / "stages").glob("label-policy-*.json"):
             path.write_text(text)
