@@ -464,6 +464,13 @@ def test_a_stopped_training_of_another_kind_begins_anew(world, monkeypatch):
     assert "delete it: the training begins anew" in call(*command, "a.safetensors", code=1)
 
 
+def test_a_detector_of_the_name_of_an_unfinished_training_is_no_such_thing(world, detector):
+    shutil.copy(detector, "a.part.safetensors")
+    said = call("train", world / "few", "--backbone", "small", "--steps", 20, "--out", "a.safetensors", code=2)
+    assert "a.part.safetensors is a detector, and the unfinished training of a.safetensors" in said
+    assert Path("a.part.safetensors").read_bytes() == detector.read_bytes() and not Path("a.safetensors").exists()
+
+
 TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
 
 
@@ -561,8 +568,13 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
     assert read[1:] == [LabelPolicy(min_contrast=0.05)], "what holds where labels do not tell otherwise"
     said = call("train", run, *TRAIN, "d.safetensors", *few, "--no-read-policy")
     assert "Labels of the photos" not in said and len(read) == 2
+    Path("brighter.py").write_text(LARGE.replace("0.9", "0.95"))
+    call("train", run, *TRAIN, "d.safetensors", *few, "--scene", "brighter.py")
+    assert len(read) == 3, "renders of another renderer"
     kept = next((run / "stages").glob("label-policy-*.json"))
-    for text in ("{", "{}"):
+    good = json.loads(kept.read_text())
+    for text in ("{", "{}", *(json.dumps({**good, **part}) for part in (
+            {"margins": None}, {"errors": {}}, {"gains": {"box": "9"}}, {"matched": "25"}, {"outside": "blob"}))):
         kept.write_text(text)
         for path in (run / "stages").glob("label-policy-*.json"):
             path.write_text(text)

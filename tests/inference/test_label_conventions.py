@@ -109,6 +109,31 @@ def test_a_given_start_stays_where_labels_say_nothing():
     assert policy_of(found, labels, CLASSES, start).policy == start
 
 
+@pytest.mark.parametrize(("start", "line"), [
+    (sf.LabelPolicy(margin=0.1), "cell: boxes have no margin"),
+    (sf.LabelPolicy(margins={"cell": 0.1, "dot": 0.2}), "dot: boxes have no margin"),
+    (sf.LabelPolicy(min_visibility=0.6), "objects have a label even where they are mostly hidden"),
+    (sf.LabelPolicy(max_truncation=0.05), "objects have a label even where they are mostly cut off"),
+    (sf.LabelPolicy(min_side=12), "objects have a label even where they are small")])
+def test_a_given_start_gives_way_where_labels_differ(start, line):
+    found, labels = planted(sf.LabelPolicy(), 3)
+    result = policy_of(found, labels, CLASSES, start)
+    assert replace(result.policy, margin=0, margins={}) == sf.LabelPolicy() and line in result.lines()
+    assert all(dict(result.policy.margins).get(name, result.policy.margin) == 0 for name in CLASSES)
+
+
+def test_a_given_start_that_labels_follow_stays():
+    start = sf.LabelPolicy(min_visibility=0.6, margin=0.1)
+    found, labels = planted(replace(start, margin=0, margins=dict.fromkeys(CLASSES, 0.1)), 3)
+    result = policy_of(found, labels, CLASSES, start)
+    assert result.policy == start and result.gains == {}
+
+
+def test_predicted_sizes_are_compared_with_predicted_ones():
+    """Dots below 9 pixels have no label; the network's boxes of the others are as much too wide as in renders."""
+    assert sum(fitted(sf.LabelPolicy(min_side=9), seed).outside == () for seed in range(5)) >= 4
+
+
 def disc_world():
     grammar = sf.Grammar("dish", {"dish": {}, "cell": {"x": sf.Uniform(8, 56), "y": sf.Uniform(8, 56), "red": 0.9,
                                                        "radius": sf.learned(sf.Uniform(5, 9))}},
@@ -130,3 +155,5 @@ def test_the_policy_of_rendered_photos_is_the_same_for_the_same_seed(monkeypatch
     renamed = replace(photos.boxes, name=np.full(len(photos.boxes), "other"))
     with pytest.raises(ValueError, match=r"are of the classes \['other'\], and renders have \['cell'\]"):
         fit_label_policy(model, renderer, replace(photos, boxes=renamed))
+    with pytest.raises(ValueError, match=r"of 64 x 60 pixels, and renders of 64 x 64; read them at the renders' size"):
+        fit_label_policy(model, renderer, replace(photos, images=photos.images[:, :, :60]))

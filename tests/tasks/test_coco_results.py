@@ -114,6 +114,8 @@ def test_photos_are_matched_by_path_then_by_name(tmp_path):
     assert found.image == {"a.png": 5, "x/c.png": 7, "sub/b.png": 6, "y/c.png": 8} and found.category == {"blue": 1}
     assert found.absent == ["n\u0303.png"]
     assert match_ids(path, ["\u00f1.png"], ()).image == {"\u00f1.png": 9}
+    twins = ["\u00f1.png", "n\u0303.png", "x\\y.png"]
+    assert match_ids(like(tmp_path, twins), twins, ()).image == {name: 5 + row for row, name in enumerate(twins)}
     ids = like(tmp_path, [], images=[{"id": "0007", "file_name": "a.png"}], categories=[{"id": "x", "name": "red"}])
     found = match_ids(ids, ["a.png"], ("red",))
     assert (found.image, found.category) == ({"a.png": "0007"}, {"red": "x"}), "as the file writes them"
@@ -125,6 +127,8 @@ def test_photos_are_matched_by_path_then_by_name(tmp_path):
     (["c.png"], (), {"images": [{"id": 1, "file_name": "x/c.png"}, {"id": 2, "file_name": "y/c.png"}]},
      "does not tell photos of the same name apart: c.png may be its x/c.png, y/c.png; give the folder from which"),
     (["x/a.png", "y/a.png"], (), {}, "apart: x/a.png, y/a.png may be its a.png; give the folder from which"),
+    (["b.png"], (), {"images": [{"id": 1, "file_name": "b.png"}, {"id": 2, "file_name": "./b.png"}]},
+     "lists one photo twice, as b.png, ./b.png; leave one of them out"),
     (["a.png", "x/a.png"], (), {}, "does not list 1 photo of 2, such as x/a.png"),
     (["a.png"], ("red", "van"), {}, "has no category van, which the detector finds; its categories are red, blue"),
     (["a.png"], ("red",), {"categories": [{"id": 1, "name": "red"}, {"id": 2, "name": "red"}]},

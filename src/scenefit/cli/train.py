@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 MIN_STEPS = 20
 IMAGES = 1000  # to train on
 MIN_VALIDATION = 16  # renders that the threshold is set on
+PART = ".part.safetensors"  # ending of the file of the last finished stage, where a run's folder does not keep it
 STAGES = "stages"  # the folder of finished stages in a run folder
 MAX_SIDE = 1 << 14  # pixels
 RENDERS = "held-out renders"
@@ -192,7 +193,7 @@ def train(
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
                   device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
     data = TrainingData((images, labels), None if seen is None else seen.images, few, given.name)
-    unfinished = out.with_suffix(".part.safetensors")
+    unfinished = out.with_suffix(PART)
     network, (held, truth) = _train(task, data, seed, _kept(source, of_run, unfinished)), few or given.held
     match = match_boxes(task.predict(network, held), truth)
     threshold = best_threshold(match)
@@ -211,6 +212,7 @@ def _check_options(out: Path, backbone: str, source: Path | None, labelled_only:
                    real: Path | None, flat_field: Path | None) -> None:
     """BadParameter where an option is wrong, or files are missing: now, not after rendering and training."""
     from scenefit.files.lock import check_file
+    from scenefit.files.tensors import CorruptFile, read_tensors
     from scenefit.tasks.detector_file import BACKBONES
 
     if backbone not in BACKBONES:
@@ -231,6 +233,11 @@ def _check_options(out: Path, backbone: str, source: Path | None, labelled_only:
         if given is not None and not given.exists():
             raise typer.BadParameter(f"--{name} {given} does not exist")
     check_file(out)
+    part = out.with_suffix(PART)
+    with suppress(CorruptFile):  # a damaged one is named where it would be gone on from
+        if part.exists() and "classes" in read_tensors(part, "")[1]:
+            raise typer.BadParameter(f"{part} is a detector, and the unfinished training of {out} would be kept by "
+                                     "that name, and deleted at its end; rename one of them")
 
 
 def _check_alone(others: "dict[str, object]") -> None:

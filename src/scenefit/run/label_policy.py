@@ -1,6 +1,7 @@
 """The label policy that fits to labelled photos, kept in a run folder: reading it takes a minute or more."""
 
 import json
+import math
 from pathlib import Path
 
 from scenefit.data.label_policy import LabelPolicy
@@ -9,27 +10,47 @@ from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.files.versions import versions
 from scenefit.inference.conventions.policy import PolicyFit, fit_label_policy
-from scenefit.renderers import Renderer
+from scenefit.renderers import Renderer, render
 from scenefit.run.config import hash_photos
 from scenefit.run.folder import Run, fit_model
 from scenefit.scenes.grammar import Grammar
 
 AGAIN = "delete it: the policy is read from the labels again"
+DRAWN = 8  # renders by which a renderer is known again: a scene file may have changed since the fit
+
 
 def run_label_policy(run: Run, grammar: Grammar, renderer: Renderer, labelled: Photos, seed: int,
                      start: LabelPolicy | None, folder: Path | None) -> PolicyFit:
     """`fit_label_policy` of a run's model, or what an earlier command kept of it in the folder. folder: None where
     nothing can be written.  CorruptFile."""
-    facts = json.dumps([content_hash(run.path("model.safetensors").read_bytes()), hash_photos(labelled), seed,
+    model = fit_model(run, grammar)
+    drawn = render(renderer, model.sample(DRAWN))
+    facts = json.dumps([content_hash(run.path("model.safetensors").read_bytes()), content_hash(drawn.images),
+                        content_hash(drawn.instances), drawn.objects.name.tolist(), hash_photos(labelled), seed,
                         (start or LabelPolicy()).to_dict(), versions()])
     path = None if folder is None else folder / f"label-policy-{content_hash(facts.encode())}.json"
     if path is not None and path.exists():
         kept = read_json(path, AGAIN, dict)
         try:
-            return PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]), "outside": tuple(kept["outside"])})
+            return _checked(PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]),
+                                         "outside": tuple(kept["outside"])}))
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"{path} is damaged ({error}); {AGAIN}") from error
-    found = fit_label_policy(fit_model(run, grammar), renderer, labelled, seed, start)
+    found = fit_label_policy(model, renderer, labelled, seed, start)
     if path is not None:
         write_json(path, {**vars(found), "policy": found.policy.to_dict()})
+    return found
+
+
+def _checked(found: PolicyFit) -> PolicyFit:
+    """The same. ValueError where its values are none that `fit_label_policy` gives."""
+    for name in ("gains", "margins", "errors"):
+        values = getattr(found, name)
+        if not (isinstance(values, dict) and all(isinstance(v, int | float) and math.isfinite(v)
+                                                 for v in values.values())):
+            raise ValueError(f"its {name} must be numbers by their names")
+    if not (set(found.outside) <= set(found.margins) == set(found.errors)):
+        raise ValueError("its margins, errors and outside must be of the same classes")
+    if not all(type(count) is int for count in (found.labels, found.matched)):
+        raise ValueError("its labels and matched must be whole numbers")
     return found

@@ -37,8 +37,16 @@ def match_ids(path: Path, photos: Sequence[str], classes: Sequence[str]) -> Coco
     naming the file, where it lists a photo not at all or more than once, lacks a class, or is none of COCO's.
     """
     images, categories = ids_by_name(path)
-    listed = {composed(os.path.normpath(name.replace("\\", "/"))): name for name in images}
-    found = {photo: listed.pop(composed(photo)) for photo in photos if composed(photo) in listed}
+    paths: dict[str, str] = {}
+    for name in images:
+        first = paths.setdefault(os.path.normpath(name.replace("\\", "/")), name)
+        if first != name:
+            raise ValueError(f"{path} lists one photo twice, as {first_few([first, name])}; leave one of them out")
+    found = {photo: photo if photo in images else paths[photo] for photo in photos if photo in images or photo in paths}
+    taken = set(found.values())
+    listed = {composed(place): name for place, name in paths.items() if name not in taken}
+    found |= {photo: listed.pop(composed(photo)) for photo in photos
+              if photo not in found and composed(photo) in listed}
     rest = [photo for photo in photos if photo not in found]
     by_end = _by_last_part(listed)
     missing = [photo for photo in rest if _last_part(photo) not in by_end]

@@ -28,6 +28,7 @@ Rows = NDArray[np.int64]
 CALL = "fit_label_policy(model, renderer, labelled)"
 RENDERS = 600  # that the network learns from and is checked on
 SHOWN = 32  # renders, to see which classes there are
+DEFAULT = LabelPolicy()
 CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
     "min_visibility": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "max_truncation": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.05),
     "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)}
@@ -71,13 +72,19 @@ class PolicyFit:
                 out.append(f"{name}: sizes in the photos lie outside those of renders; whether boxes have a margin "
                            f"({share:+.2f} of a side) or the scene's sizes are wrong cannot be told apart")
             elif name in dict(policy.margins):
-                out.append(f"{name}: boxes are {'wider' if share > 0 else 'narrower'} by {abs(share):.2f} of the "
-                           f"object's width and height at each side (standard error {self.errors[name]:.3f})")
-        for name, text in (("min_visibility", "less than {:g} of their area is visible"),
-                           ("max_truncation", "more than {:g} of them lies outside the image"),
-                           ("min_side", "they are smaller than {:g} pixels")):
-            if name in self.gains:
-                out.append(f"objects have no label where {text.format(getattr(policy, name))}")
+                chosen = dict(policy.margins)[name]
+                out.append(f"{name}: boxes are {'wider' if chosen > 0 else 'narrower'} by {abs(chosen):.2f} of the "
+                           f"object's width and height at each side (standard error {self.errors[name]:.3f})"
+                           if chosen else f"{name}: boxes have no margin")
+        for name, text, most in (
+                ("min_visibility", "less than {:g} of their area is visible", "they are mostly hidden"),
+                ("max_truncation", "more than {:g} of them lies outside the image", "they are mostly cut off"),
+                ("min_side", "they are smaller than {:g} pixels", "they are small")):
+            value = getattr(policy, name)
+            if name in self.gains and value != getattr(DEFAULT, name):
+                out.append(f"objects have no label where {text.format(value)}")
+            elif name in self.gains:
+                out.append(f"objects have a label even where {most}")
         return out
 
 
@@ -86,18 +93,25 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
     """The policy by which the boxes of labelled photos were drawn; ten photos with some tens of boxes are enough. One
     network is trained on renders of the model's scenes, about a CPU minute. start: what holds unless labels differ.
 
-    ValueError for photos without boxes, or of no class that renders have.
+    ValueError for photos without boxes, of no class that renders have, or of another size than renders.
     """
     check_argument(CALL, "model", model, isinstance(model, Model),
                    "a model, as scenefit.fit or scenefit.load returns it")
     check_renderer(CALL, renderer)
     check_argument(CALL, "labelled", labelled, isinstance(labelled, Photos),
                    "Photos, as scenefit.read_few(folder, (height, width)) returns them")
+    check_argument(CALL, "start", start, start is None or isinstance(start, LabelPolicy),
+                   "scenefit.LabelPolicy(...), or None")
     boxes = labelled.boxes
     if boxes is None or not len(boxes):
         raise ValueError(f"the {len(labelled)} labelled photos have no box, so no label policy can be read from them; "
                          "give photos with boxes")
-    drawn = render(renderer, model.sample(SHOWN, derive_seed(seed, "classes"))).objects.name.tolist()
+    frames = render(renderer, model.sample(SHOWN, derive_seed(seed, "classes")))
+    size, theirs = frames.images.shape[1:3], labelled.images.shape[1:3]
+    if size != theirs:
+        raise ValueError(f"the labelled photos are of {theirs[0]} x {theirs[1]} pixels, and renders of {size[0]} x "
+                         f"{size[1]}; read them at the renders' size: scenefit.read_few(folder, {size})")
+    drawn = frames.objects.name.tolist()
     classes = sorted({str(name) for name in boxes.name} & set(drawn))
     if not classes:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
@@ -115,6 +129,7 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
     if min(len(rows), len(found.pairs)) < MIN_LABELS:
         return PolicyFit(start, {}, {}, {}, (), len(labels), len(rows))
     mine, boxes = sure.where(rows), labels.box[theirs]
+    every = found.pairs
     policy, gains = _conditions(found, sure, np.isin(np.arange(len(sure)), rows), start)
     meant = [_fulfils(found.truth, name, float(getattr(policy, name))) for name in CONDITIONS]
     kept = np.all(meant, axis=0)[found.pairs[:, 1]]
@@ -126,11 +141,15 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
         own, of_renders = mine.kind == code, found.renders.kind[found.pairs[:, 0]] == code
         if min(own.sum(), of_renders.sum()) >= MIN_LABELS:
             margins[name], errors[name] = _margin(found, mine.where(own), boxes[own], of_renders, kind)
-            if _beyond(found.truth.where(found.truth.kind == code), mine.where(own)) > MAX_OUTSIDE:
+            alike = every[found.renders.kind[every[:, 0]] == code, 0]
+            if _beyond(found.renders.where(alike), mine.where(own)) > MAX_OUTSIDE:
                 outside.append(name)
     size = {name: float(np.median(_side(mine.where(mine.kind == classes.index(name))))) for name in margins}
-    read_ones = {name: round(min(max(share, -0.3), 1.0), 3) for name, share in margins.items() if name not in outside
-                 and abs(share) > max(SURE * errors[name], MIN_MARGIN, MIN_PIXELS / size[name])}
+    read_ones = {}
+    for name, share in margins.items():
+        least = max(SURE * errors[name], MIN_MARGIN, MIN_PIXELS / size[name])
+        if name not in outside and abs(share - dict(start.margins).get(name, start.margin)) > least:
+            read_ones[name] = round(min(max(share, -0.3), 1.0), 3) if abs(share) > least else 0.0
     policy = replace(policy, box=kind, margins={**dict(start.margins), **read_ones})
     gains = {**({"box": gain} if kind != start.box else {}), **gains}
     return PolicyFit(policy, gains, margins, errors, tuple(outside), len(labels), len(rows))
@@ -210,29 +229,37 @@ def _nearest_medians(at: Floats, x: Floats, y: Floats) -> Floats:
 
 
 def _beyond(renders: Described, mine: Described) -> float:
-    """Share of predicted objects smaller or larger than nearly all in renders."""
+    """Share of predicted objects smaller or larger than nearly all that are predicted in renders."""
     low, high = np.quantile(_side(renders), TAILS)
     return float(((_side(mine) < low) | (_side(mine) > high)).mean())
 
 
 def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_],
-                policy: LabelPolicy) -> tuple[LabelPolicy, dict[str, float]]:
+                start: LabelPolicy) -> tuple[LabelPolicy, dict[str, float]]:
     """With the conditions that tell best which predicted objects have a label; and what each of them gains."""
-    real, meant = _precision(found, sure), np.ones(len(sure))
-    now, gains = _likelihood(labelled, real, meant), dict[str, float]()
-    tried = [(name, value, _share_that_fulfil(found, sure, name, value)) for name, value in _values()]
+    real, policy, gains = _precision(found, sure), start, dict[str, float]()
+    shares = {name: _share_that_fulfil(found, sure, name, getattr(start, name)) for name in CONDITIONS}
+    tried = [(name, value, _share_that_fulfil(found, sure, name, value)) for name, value in _values(start)]
+
+    def likelihood(changed: Mapping[str, Floats]) -> float:
+        return _likelihood(labelled, real, np.prod([*{**shares, **changed}.values()], axis=0))
+
+    now = likelihood({})
     while True:
-        each = [(_likelihood(labelled, real, meant * share), name, value, share) for name, value, share in tried
-                if name not in gains]
-        best, name, value, share = max(each, key=lambda row: row[0], default=(now, "", 0.0, meant))
+        each = [(likelihood({name: share}), name, value, share) for name, value, share in tried if name not in gains]
+        best, name, value, share = max(each, key=lambda row: row[0], default=(now, "", 0.0, real))
         if best - now <= GAIN:
             return policy, gains
-        gains[name], now, meant = best - now, best, meant * share
+        gains[name], now, shares[name] = best - now, best, share
         policy = LabelPolicy(**{**policy.to_dict(), name: int(value) if name == "min_side" else value})
 
 
-def _values() -> Iterator[tuple[str, float]]:
-    return ((name, float(value)) for name, values in CONDITIONS.items() for value in values)
+def _values(start: LabelPolicy) -> Iterator[tuple[str, float]]:
+    """Values of conditions that are tried; where one is given, no condition is tried, too."""
+    for name, values in CONDITIONS.items():
+        default = getattr(DEFAULT, name)
+        own = values if getattr(start, name) == default else (default, *values)
+        yield from ((name, float(value)) for value in own)
 
 
 def _precision(found: Readings, sure: Described) -> Floats:
@@ -257,7 +284,10 @@ def _likelihood(labelled: NDArray[np.bool_], real: Floats, meant: Floats) -> flo
 
 
 def _share_that_fulfil(found: Readings, sure: Described, name: str, bound: float) -> Floats:
-    """Of each predicted object [m], how often those with the nearest predictions fulfil a condition, in renders."""
+    """Of each predicted object [m], how often those with the nearest predictions fulfil a condition, in renders; 1 for
+    the default, by which nearly all objects have a label."""
+    if bound == getattr(DEFAULT, name):
+        return np.ones(len(sure))
     p, q = found.pairs.T
     x = _value(found.renders, name)[p]
     order = np.argsort(x, kind="stable")
