@@ -97,6 +97,13 @@ def test_conditions_are_read_from_what_has_no_label(name, value, low, high):
     assert all(name in one.gains and any("no label where" in line for line in one.lines()) for one in results[:1])
 
 
+def test_labels_left_out_at_random_are_no_condition():
+    for seed in range(5):
+        found, labels = planted(sf.LabelPolicy(), seed)
+        some = labels.where(np.random.default_rng(seed).random(len(labels)) < 0.2)
+        assert policy_of(found, some, CLASSES).gains == {}
+
+
 def test_sizes_that_renders_do_not_have_cannot_be_told_from_a_margin():
     found = fitted(sf.LabelPolicy(margins={"cell": 0.15}), 0, scale=2.0)
     assert found.outside == CLASSES and found.policy.margins == ()
