@@ -82,7 +82,8 @@ def test_the_kind_of_boxes_is_read_from_hidden_parts():
     assert sum(fitted(sf.LabelPolicy(box="amodal"), seed).policy.box == "amodal" for seed in range(10)) >= 9
 
 
-@pytest.mark.parametrize("margins", [{"cell": 0.1, "dot": 0.2}, {"cell": -0.08, "dot": 0.3}])
+@pytest.mark.parametrize("margins", [{"cell": 0.1, "dot": 0.2}, {"cell": -0.08, "dot": 0.3},
+                                     {"cell": 1.0, "dot": 0.7}])
 def test_margins_are_read_class_by_class(margins):
     for seed in range(5):
         found = dict(fitted(sf.LabelPolicy(margins=margins), seed).policy.margins)

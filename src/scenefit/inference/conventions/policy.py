@@ -216,7 +216,8 @@ def _margin(found: Readings, mine: Described, boxes: Floats, of_renders: NDArray
     p, q = found.pairs[of_renders].T
     renders, own = found.renders.where(p), "whole" if kind == "amodal" else "visible"
     usual = _outwards(getattr(found.truth, own)[q], getattr(renders, own)).mean(1)
-    each = _outwards(boxes, getattr(mine, own)).mean(1) - _nearest_medians(_side(mine), _side(renders), usual)
+    less = _nearest_medians(_side(mine), _side(renders), usual)  # how far true boxes lie outside of predicted ones
+    each = (_outwards(boxes, getattr(mine, own)).mean(1) - less) / (1 + 2 * less)  # of true sides, not predicted ones
     margin = float(np.median(each))
     spread = 1.4826 * float(np.median(np.abs(each - margin)))
     return margin, 1.2533 * spread / len(each) ** 0.5  # of a median
