@@ -82,7 +82,8 @@ def test_the_kind_of_boxes_is_read_from_hidden_parts():
     assert sum(fitted(sf.LabelPolicy(box="amodal"), seed).policy.box == "amodal" for seed in range(10)) >= 9
 
 
-@pytest.mark.parametrize("margins", [{"cell": 0.1, "dot": 0.2}, {"cell": -0.08, "dot": 0.3}])
+@pytest.mark.parametrize("margins", [{"cell": 0.1, "dot": 0.2}, {"cell": -0.08, "dot": 0.3},
+                                     {"cell": 1.0, "dot": 0.7}])
 def test_margins_are_read_class_by_class(margins):
     for seed in range(5):
         found = dict(fitted(sf.LabelPolicy(margins=margins), seed).policy.margins)
@@ -95,6 +96,13 @@ def test_conditions_are_read_from_what_has_no_label(name, value, low, high):
     results = [fitted(sf.LabelPolicy(**{name: value}), seed) for seed in range(5)]
     assert sum(low <= getattr(one.policy, name) <= high for one in results) >= 4
     assert all(name in one.gains and any("no label where" in line for line in one.lines()) for one in results[:1])
+
+
+def test_labels_left_out_at_random_are_no_condition():
+    for seed in range(5):
+        found, labels = planted(sf.LabelPolicy(), seed)
+        some = labels.where(np.random.default_rng(seed).random(len(labels)) < 0.2)
+        assert policy_of(found, some, CLASSES).gains == {}
 
 
 def test_sizes_that_renders_do_not_have_cannot_be_told_from_a_margin():

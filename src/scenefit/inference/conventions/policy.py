@@ -36,7 +36,8 @@ GAIN, BOX_GAIN = 4.0, 2.0  # of the log likelihood, for which a condition, or th
 MIN_SCORE = 0.2  # of predicted objects
 MIN_LABELS = 8  # of a class, from which a margin is read
 MIN_MARGIN, MIN_PIXELS, SURE = 0.02, 0.3, 2.5  # least margin, also in pixels, and in its standard errors
-RECALLS = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])  # share of the objects meant that annotators labelled
+# Share of the objects meant that annotators labelled: few, where they left out many at random.
+RECALLS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])
 STRAY = 0.03  # share of the others that they labelled
 QUANTILES = 0.5, 0.75, 0.9, 0.97  # of the predicted hidden parts: sides are compared with sides that are alike
 FLAT = 0.1  # share of a flat density, so that no single label decides
@@ -215,7 +216,8 @@ def _margin(found: Readings, mine: Described, boxes: Floats, of_renders: NDArray
     p, q = found.pairs[of_renders].T
     renders, own = found.renders.where(p), "whole" if kind == "amodal" else "visible"
     usual = _outwards(getattr(found.truth, own)[q], getattr(renders, own)).mean(1)
-    each = _outwards(boxes, getattr(mine, own)).mean(1) - _nearest_medians(_side(mine), _side(renders), usual)
+    less = _nearest_medians(_side(mine), _side(renders), usual)  # how far true boxes lie outside of predicted ones
+    each = (_outwards(boxes, getattr(mine, own)).mean(1) - less) / (1 + 2 * less)  # of true sides, not predicted ones
     margin = float(np.median(each))
     spread = 1.4826 * float(np.median(np.abs(each - margin)))
     return margin, 1.2533 * spread / len(each) ** 0.5  # of a median
