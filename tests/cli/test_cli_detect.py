@@ -45,14 +45,16 @@ LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """scene.py, real/ and few/, a data set of boxes in Pascal VOC layout."""
+    """scene.py, real/ and few/ for a fit, and held/; the last two are data sets of boxes in Pascal VOC layout."""
     folder = tmp_path_factory.mktemp("world")
     (folder / "scene.py").write_text(LARGE)
     scene = load_scene(folder / "scene.py")
     (folder / "real").mkdir()
     for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 24)).images):
         Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
-    generate(Model(SceneDistribution(scene.grammar), 1), scene.renderer, 12, folder / "few", "voc", validation=0.3)
+    for name, seed in (("few", 1), ("held", 2)):
+        generate(Model(SceneDistribution(scene.grammar), seed), scene.renderer, 12, folder / name, "voc",
+                 validation=0.3)
     return folder
 
 
@@ -177,8 +179,8 @@ def test_labelled_photos_that_renders_are_compared_with_are_known_as_photos_of_t
 
 def test_evaluate_measures_a_detector_without_training(world, detector, monkeypatch):
     monkeypatch.setattr(Detect, "train", None)
-    said = call("evaluate", detector, "--labelled", world / "few", "--out", "measured.json")
-    trained, few = read_trained(detector), read_boxes(world / "few", (32, 32))
+    said = call("evaluate", detector, "--labelled", world / "held", "--out", "measured.json")
+    trained, few = read_trained(detector), read_boxes(world / "held", (32, 32))
     found = trained.task.predict(trained.network, few.images)
     value = average_precision(found, few.boxes, ("blob",))
     true, false, missed = match_boxes(found, few.boxes).counts(trained.threshold)
@@ -195,20 +197,20 @@ def test_evaluate_measures_a_detector_without_training(world, detector, monkeypa
     assert [Path(row["path"]).name for row in record["photos"]] == [path.name for path in few.paths]
     assert [sum(row[name] for row in record["photos"]) for name in ("true", "false", "missed")] == [true, false, missed]
     assert all(sum(row["kinds"].values()) == row["false"] for row in record["photos"])
-    assert "Written" not in call("evaluate", detector, "--labelled", world / "few")
-    call("evaluate", detector, "--labelled", world / "few", "--out", "measured.json")
+    assert "Written" not in call("evaluate", detector, "--labelled", world / "held")
+    call("evaluate", detector, "--labelled", world / "held", "--out", "measured.json")
     assert Path("measured.json").read_bytes() == whole
 
 
 def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector, monkeypatch):
     def knowing(*given):
         found = read_trained(*given)
-        hashes = photo_hashes(read_boxes(world / "few", (32, 32)))
+        hashes = photo_hashes(read_boxes(world / "held", (32, 32)))
         object.__setattr__(found, "photos", frozenset(hashes[:3]))
         return found
 
     monkeypatch.setattr("scenefit.tasks.detector_file.read_trained", knowing)
-    command = ["evaluate", detector, "--labelled", world / "few", "--out", "measured.json"]
+    command = ["evaluate", detector, "--labelled", world / "held", "--out", "measured.json"]
     said = " ".join(call(*command, code=1).split())
     assert "3 of the 12 labelled photos fitted, trained or selected this detector, by their content: " in said
     assert "give other photos, or measure on these all the same with force=True (--force)" in said
@@ -216,6 +218,9 @@ def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector
     said = call(*command, "--force")
     assert said.startswith("No test (--force): 3 of the 12 labelled photos fitted, trained or selected this detector;")
     assert json.loads(Path("measured.json").read_text())["used"] == 3
+    monkeypatch.undo()
+    said = " ".join(call("evaluate", detector, "--labelled", world / "few", code=1).split())
+    assert "12 of the 12 labelled photos fitted, trained or selected this detector" in said, "the fit's, as reward"
 
 
 def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
@@ -223,16 +228,16 @@ def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
     for source, given, code, text in (
             (run, [], 2, "a run is evaluated on photos; give some with --real or, if they are labelled, with "
              "--labelled"),
-            (run, ["--labelled", world / "few", "--out", "a.json", "--force"], 2, "--out, --force: only for detectors, "
-             "and"),
-            (detector, ["--labelled", world / "few", "--out", detector], 2, "--out must name a file that ends in "
+            (run, ["--labelled", world / "held", "--out", "a.json", "--force"], 2, "--out, --force: only for "
+             "detectors, and"),
+            (detector, ["--labelled", world / "held", "--out", detector], 2, "--out must name a file that ends in "
              ".json, got"),
             (detector, [], 2, "a detector is evaluated on labelled photos; give some with --labelled"),
-            (detector, ["--real", world / "real", "--labelled", world / "few", "--min-pixels", 9], 2,
+            (detector, ["--real", world / "real", "--labelled", world / "held", "--min-pixels", 9], 2,
              "--real, --min-pixels: only for runs, and"),
             (detector, ["--labelled", world / "real"], 1, "holds 24 photos outside any class"),
-            (run / "model.safetensors", ["--labelled", world / "few"], 1, "model.safetensors is not a detector"),
-            (tmp_path / "cut.safetensors", ["--labelled", world / "few"], 1, "cut.safetensors is damaged"),
+            (run / "model.safetensors", ["--labelled", world / "held"], 1, "model.safetensors is not a detector"),
+            (tmp_path / "cut.safetensors", ["--labelled", world / "held"], 1, "cut.safetensors is damaged"),
             (world / "real", ["--real", world / "real"], 1, "is neither a run folder (it has no settings.json) nor a "
              "detector"), ("nowhere", ["--real", world / "real"], 1, "nowhere is neither a run folder")):
         assert text in " ".join(call("evaluate", source, *given, code=code).replace("│", " ").split()), text
@@ -495,7 +500,7 @@ def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, ru
     shutil.rmtree(kept)
     assert "Kept from" not in call("train", run, *TRAIN, "c.safetensors", *more)
     assert Path("b.safetensors").read_bytes() == Path("c.safetensors").read_bytes()
-    assert read_trained("a.safetensors").photos == frozenset()
+    assert read_trained("a.safetensors").photos == hashes(world / "real", world / "few/JPEGImages"), "of the fit"
     assert read_trained("b.safetensors").photos == hashes(world / "real", world / "few/JPEGImages")
     for changed in (["--seed", 1], ["--box", "amodal", "--margin", 0.1]):
         assert "Kept from" not in call("train", run, *TRAIN, "d.safetensors", *changed)

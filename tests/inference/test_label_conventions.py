@@ -158,6 +158,9 @@ def test_the_policy_of_rendered_photos_is_the_same_for_the_same_seed(monkeypatch
     model = Model(SceneDistribution(grammar, 0), 0)
     first, second = (fit_label_policy(model, renderer, photos) for _ in range(2))
     assert first == second and first.labels == len(photos.boxes) and first.policy == sf.LabelPolicy()
+    monkeypatch.setattr(policy, "read", None)
+    few = fit_label_policy(model, renderer, replace(photos, boxes=photos.boxes.where(np.arange(len(photos.boxes)) < 7)))
+    assert few.lines() == ["nothing can be read from so few labels: 7, of at least 8"]
     with pytest.raises(ValueError, match="have no box, so no label policy"):
         fit_label_policy(model, renderer, sf.Photos(frames.images))
     renamed = replace(photos.boxes, name=np.full(len(photos.boxes), "other"))

@@ -58,7 +58,8 @@ LABELS = "--min-..., --max-truncation, --box and --margin"
 class _Images(NamedTuple):
     """What a detector is trained on first. learn: images and boxes; held: those that its threshold is chosen on.
     held_out: what these are, "" where they are those of learn.  name: what an image is.  photos: those of the images
-    that were read from files.  policy: by which renders got their labels, where it is not the default."""
+    that were read from files.  policy: by which renders got their labels, where it is not the default.  used: hashes of
+    the photos that the distribution of renders was fitted to."""
 
     learn: "tuple[np.ndarray, Boxes]"
     held: "tuple[np.ndarray, Boxes]"
@@ -66,6 +67,7 @@ class _Images(NamedTuple):
     name: str = "render"
     photos: "tuple[Photos, ...]" = ()
     policy: "LabelPolicy | None" = None
+    used: frozenset[str] = frozenset()
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
@@ -188,7 +190,7 @@ def train(
     tuning = tuned_on.read(images.shape[1:3], flat_field) if tuning is None else tuning
     few = None if tuning is None else images_with_boxes(tuning, labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
-    used = frozenset(one for some in (*given.photos, tuning, seen) if some is not None for one in photo_hashes(some))
+    used = given.used.union(*(photo_hashes(some) for some in (*given.photos, tuning, seen) if some is not None))
     names = {*labels.name.tolist(), *given.held[1].name.tolist(), *([] if few is None else few[1].name.tolist())}
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
                   device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
@@ -350,7 +352,9 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
             learn, held = (render_with_boxes(renderer, wider.sample(rows), label_policy,
                                              lambda count: progress.update(shown, advance=count))
                            for rows in (np.arange(n), np.arange(n, n + more)))
-    return _Images(learn, held, RENDERS, policy=label_policy)
+    fitted = (opened.config.real, opened.config.labelled)
+    used = frozenset(one for some in fitted if some is not None for one in some.files)
+    return _Images(learn, held, RENDERS, policy=label_policy, used=used)
 
 
 def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int) -> _Images:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scenefit.data.copies import photo_hashes
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
@@ -41,13 +42,15 @@ class SceneSource(_Config):
 
 class PhotoSource(_Config):
     """path, given: as in `SceneSource`.  hash: of the images at the renderer's size and of their labels.  skipped:
-    name, reason."""
+    name, reason.  files: `scenefit.data.copies.photo_hashes`, by which evaluations of detectors know the photos again;
+    none of runs that do not record them."""
 
     path: str
     hash: str
     count: int
     skipped: list[tuple[str, str]] = Field(default_factory=list)
     given: str = ""
+    files: list[str] = Field(default_factory=list)
 
     @property
     def shown(self) -> str:
@@ -158,7 +161,7 @@ def hash_photos(photos: Photos) -> str:
 def _source(photos: Photos, path: Any) -> PhotoSource:
     skipped = [(str(name), reason) for name, reason in photos.skipped]
     return PhotoSource(path=str(Path(path).resolve()), hash=hash_photos(photos), count=len(photos), skipped=skipped,
-                       given=str(path))
+                       given=str(path), files=sorted(set(photo_hashes(photos))))
 
 
 def _describe_photos(source: PhotoSource | None) -> str:

@@ -38,8 +38,8 @@ class TrainedDetector:
     task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
     which predictions count, chosen on the validation images of its training.  flat_field: whether the photos of its
     training were corrected for their camera's flat field.  photos: `scenefit.data.copies.photo_hashes` of all photos
-    that it was trained on, with or without labels, and of those that its threshold was chosen on; none in files of
-    versions that did not record them."""
+    that it was trained on, with or without labels, of those that its threshold was chosen on, and of those that the
+    distribution of its renders was fitted to; none in files of versions that did not record them."""
 
     task: Detect
     network: Detector

@@ -64,6 +64,8 @@ class PolicyFit:
     def lines(self) -> list[str]:
         """The policy in words."""
         policy = self.policy
+        if self.labels < MIN_LABELS:
+            return [f"nothing can be read from so few labels: {self.labels}, of at least {MIN_LABELS}"]
         if self.matched < MIN_LABELS:
             return [f"nothing can be read from the labels: objects are predicted at only {self.matched} of them"]
         out = ["boxes go around the whole object, with its hidden parts" if policy.box == "amodal" else
@@ -116,10 +118,13 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
     classes = sorted({str(name) for name in boxes.name} & set(drawn))
     if not classes:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
-                         f"renders have {sorted(set(drawn) - {''})}; name them alike")
+                         f"renders have {sorted(set(drawn) - {''})}; name them alike, or do not read the policy "
+                         "(--no-read-policy)")
+    labels = boxes.where(np.isin(boxes.name, classes))
+    if len(labels) < MIN_LABELS:  # without the network, as nothing would be read
+        return PolicyFit(start or LabelPolicy(), {}, {}, {}, (), len(labels), 0)
     scenes = model.sample(RENDERS, derive_seed(seed, "label policy"))
-    found = read(renderer, scenes, labelled.images, classes, seed)
-    return policy_of(found, boxes.where(np.isin(boxes.name, classes)), classes, start)
+    return policy_of(read(renderer, scenes, labelled.images, classes, seed), labels, classes, start)
 
 
 def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: LabelPolicy | None = None) -> PolicyFit:
