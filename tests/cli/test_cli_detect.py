@@ -35,7 +35,7 @@ from scenefit.renderers.scene_file import load_scene
 from scenefit.run.config import hash_photos
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_data import read_data_set
-from scenefit.tasks.detector_file import read_trained
+from scenefit.tasks.detector_file import read_trained, write_trained
 from scenefit.tasks.detector_training import _steps as steps
 
 LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
@@ -221,6 +221,15 @@ def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector
     monkeypatch.undo()
     said = " ".join(call("evaluate", detector, "--labelled", world / "few", code=1).split())
     assert "12 of the 12 labelled photos fitted, trained or selected this detector" in said, "the fit's, as reward"
+
+
+def test_evaluate_says_where_it_cannot_know_the_photos_of_a_detector(world, detector):
+    old = read_trained(detector)
+    object.__setattr__(old, "photos", frozenset())
+    write_trained("old.safetensors", old)
+    for path, known in ((detector, True), ("old.safetensors", False)):
+        said = " ".join(call("evaluate", path, "--labelled", world / "held").split())
+        assert ("does not record which photos it was made with" not in said) == known
 
 
 def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):

@@ -173,6 +173,9 @@ def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | 
         was = "flat-field corrected photos" if detector.flat_field else "photos that were not flat-field corrected"
         console.warn(f"{path} was trained on {was}; treat these likewise: "
                      f"{'give' if detector.flat_field else 'leave out'} --flat-field")
+    if not detector.photos:
+        console.warn(f"{path} does not record which photos it was made with (an earlier version wrote it, or fitted "
+                     "its run), so it is not checked whether these are among them")
     few = labelled.read(detector.size, flat_field)
     assert few is not None
     found = evaluate_detector(detector, few, force)
