@@ -123,7 +123,7 @@ def test_the_commands_of_a_page_exist(page):
 
 def test_the_options_that_pages_name_exist():
     known = {option for command in get_command(app).commands.values() for parameter in command.params
-             for option in parameter.opts}
+             for option in (*parameter.opts, *parameter.secondary_opts)}
     for page in PAGES:
         assert set(re.findall(r"`(--[a-z-]+)", page.read_text())) <= known, page.name
 
