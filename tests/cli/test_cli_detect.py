@@ -459,7 +459,7 @@ def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
     stop_at[:] = []
     call(*command[:-1], "--seed", 1, "--out", "b.safetensors")
     said = call(*command, "a.safetensors")
-    assert "Kept from an earlier command, goes on after it: self-training round 2 of 2" in said
+    assert "Kept from an earlier command, not trained again: self-training round 2 of 2" in said
     assert begun == [0, 0, 1, 2, 0, 3]
     assert Path("a.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
     assert not list(Path().glob("*.part.*"))
@@ -504,7 +504,7 @@ def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, ru
     said = call("train", run, *TRAIN, "a.safetensors")
     assert "Kept from" not in said and len(list(kept.iterdir())) == 1
     said = call("train", run, *TRAIN, "b.safetensors", *more)
-    assert "Kept from an earlier command, goes on after it: training on 16 renders\n" in said
+    assert "Kept from an earlier command, not trained again: training on 16 renders\n" in said
     assert len(list(kept.iterdir())) == 3 and not list(Path().glob("*.part.*"))
     shutil.rmtree(kept)
     assert "Kept from" not in call("train", run, *TRAIN, "c.safetensors", *more)
@@ -573,6 +573,7 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
     few = ["--labelled", world / "few"]
     for number in range(2):
         said = call("train", run, *TRAIN, f"{number}.safetensors", *few)
+        assert "Reading the label policy from 12 labelled photos (the first time" in said, "a log has no spinner"
         assert "Labels of the photos: boxes go around the whole object, with its hidden parts; blob: boxes are " in (
             " ".join(said.split()))
         _, about = read_tensors(f"{number}.safetensors", "")
@@ -693,6 +694,8 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [
+    (["nowhere", "--out", "a.safetensors"], 1, "nowhere is missing; give the folder of a finished fit, or a data set"),
+    (["scene.py", "--out", "a.safetensors"], 1, "scene.py is a scene file; fit it to photos first (scenefit fit"),
     (["real", "--out", "a.safetensors"], 1, "real is no run folder (it has no settings.json), nor a data set of boxes"),
     (["few", "--out", "a.pt"], 2, "--out must name a file that ends in .safetensors, got a.pt"),
     (["few", "--out", "zq7/a.safetensors"], 1, "zq7 is a link that leads nowhere, to nowhere; remove the link, or"),
@@ -712,11 +715,13 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
      "240x320, got 240"), (["--out", "a.safetensors", "--labelled-only", ".", "--size", "0x9"], 2, "got 0x9")])
 def test_wrong_usage_of_train(world, options, code, text):
     Path("zq7").symlink_to("nowhere")
-    source = [world / options[0]] if options[0] in ("few", "real") else options[:1]
+    source = [world / options[0]] if options[0] in ("few", "real", "scene.py") else options[:1]
     assert text in " ".join(call("train", *source, *options[1:], code=code).replace("│", " ").split())
 
 
-def test_wrong_usage_of_detect(world, detector, tmp_path):
+def test_wrong_usage_of_detect(world, run, detector, tmp_path):
+    said = " ".join(call("detect", run, world / "real", "--out", "found", code=2).replace("│", " ").split())
+    assert "is the folder of a fit, not a detector; train one with scenefit train" in said
     (tmp_path / "bad.safetensors").write_bytes(detector.read_bytes()[:-9])
     said = call("detect", tmp_path / "bad.safetensors", world / "real", "--out", "found", code=1)
     assert "bad.safetensors is damaged" in said and "make it again with scenefit train" in said

@@ -254,6 +254,8 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
         read_boxes(tmp_path / "list.txt", SIZE)
     with pytest.raises(ValueError, match="nowhere is missing; give a folder of photos"):
         read_boxes(tmp_path / "nowhere", SIZE)
+    with pytest.raises(ValueError, match=r"few.txt is missing; give a list of photos that exists, or a folder"):
+        read_boxes(tmp_path / "few.txt", SIZE)
 
 
 def test_classes_or_boxes(tmp_path):

@@ -174,6 +174,7 @@ class TestWords:
     def test_table(self):
         table = full_content().table
         assert style.metric_title(table) == "Accuracy (%) on labelled photos, by training data"
+        assert style.metric_title(replace(table, metric="mAP50")) == "mAP50 (%) on labelled photos, by training data"
         assert style.interval(table, table.rows[0]) == "12.0 to 18.0" and style.interval(table, table.rows[1]) == ""
         assert style.gap_text(Interval(0.975, 0.9, 1.0)).endswith("closed: 97.5 % (90 to 100 %)")
         assert "no better than the grammar" in style.gap_text(Interval(NAN, NAN, NAN))

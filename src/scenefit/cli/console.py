@@ -64,9 +64,13 @@ def bar(fields: Sequence[str] = ()) -> Iterator["Progress"]:
 
 
 @contextmanager
-def busy(text: str) -> Iterator[None]:
-    """A spinner with a text, for work of unknown length."""
-    with _console(error=True).status(text):
+def busy(text: str, long: bool = False) -> Iterator[None]:
+    """A spinner with a text, for work of unknown length. long: it may take minutes, so a log, which shows no spinner,
+    gets the text as a line."""
+    console = _console(error=True)
+    if long and not console.is_terminal:
+        note(text)
+    with console.status(text):
         yield
 
 

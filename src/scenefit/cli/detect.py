@@ -66,6 +66,9 @@ def detect(
     from scenefit.tasks.folder_detection import Output, check_out, detect_steps, detection_plan, finished_detections
 
     one_thread()
+    if (detector / "settings.json").exists():
+        raise typer.BadParameter(f"{detector} is the folder of a fit, not a detector; train one with scenefit train "
+                                 f"{detector} --out detector.safetensors, and give that")
     trained = read_trained(detector, resolve(device))
     min_score = trained.threshold if threshold is None else threshold
     check_folder(photos)

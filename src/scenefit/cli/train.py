@@ -284,7 +284,7 @@ def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str]
     with console.bar(TRAINING_FIELDS) as progress:
         for step in trained(train_stages(task, data, seed, kept), progress):
             if step.stored:
-                console.note(f"Kept from an earlier command, goes on after it: {step.text}")
+                console.note(f"Kept from an earlier command, not trained again: {step.text}")
             if step.pseudo_labels is not None:
                 _say_believed(step.text, step.pseudo_labels, data)
     assert step.network is not None
@@ -331,6 +331,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
     """Renders of a run's learned distribution. labelled: photos that the label policy is read from, if any."""
     import numpy as np
 
+    from scenefit.files.text import counted
     from scenefit.renderers.batches import render_with_boxes
     from scenefit.run.folder import fit_model
     from scenefit.run.label_policy import run_label_policy
@@ -341,7 +342,8 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
     more = max(n // VALIDATION, MIN_VALIDATION)
     with drawing(found, workers, device, networks=True) as renderer:
         if labelled is not None:
-            with console.busy("Reading the label policy from the labelled photos"):
+            with console.busy(f"Reading the label policy from {counted(len(labelled), 'labelled photo')} (the first "
+                              "time this trains a network, which takes minutes)", long=True):
                 read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy,
                                         _stages_folder(opened.folder))
             console.note(f"Labels of the photos: {'; '.join(read.lines())}")

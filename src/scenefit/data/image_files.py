@@ -194,7 +194,9 @@ def check_folder(folder: str | Path) -> Path:
     """The folder as a path. ValueError where it is missing or not a folder."""
     folder = Path(folder)
     if not folder.is_dir():
-        fix = "unpack it, and give the folder" if folder.suffix.lower() in ARCHIVES else "give a folder of photos"
+        a_list = folder.suffix.lower() == ".txt" and not folder.exists()
+        fix = ("unpack it, and give the folder" if folder.suffix.lower() in ARCHIVES else
+               "give a list of photos that exists, or a folder of photos" if a_list else "give a folder of photos")
         raise ValueError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; {fix} "
                          f"({', '.join(ENDINGS)})")
     return folder

@@ -30,6 +30,11 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
 
     layout, outside: as of `read_boxes`.  ValueError for what is no such data set, or holds a single image.
     """
+    if not source.exists():
+        raise ValueError(f"{source} is missing; give the folder of a finished fit, or a data set of boxes")
+    if source.suffix == ".py":
+        raise ValueError(f"{source} is a scene file; fit it to photos first (scenefit fit {source} --real DIR --out "
+                         "RUN), and give RUN")
     try:
         box_layout(source, layout)
     except ValueError as error:

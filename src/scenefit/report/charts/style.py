@@ -100,7 +100,7 @@ def has_intervals(table: Table) -> bool:
 
 
 def metric_title(table: Table) -> str:
-    name = table.metric[:1].upper() + table.metric[1:]
+    name = table.metric.capitalize() if table.metric.islower() else table.metric  # mAP50 stays as it is
     return f"{name}{' (%)' if table.percent else ''} on labelled photos, by training data"
 
 
@@ -123,11 +123,11 @@ def prediction_row(attribute: AttributeContent) -> tuple[str, ...]:
             plain(found.cover90, True), plain(found.width90), attribute.at_bound_text)
 
 
-PREDICTION_NOTE = ("R\u00b2: share of the attribute's variance that is predicted on held-out renders, that is, what "
-                   "photos tell of it; under 0.1 it keeps its prior. In 50 %, in 90 %: how often the truth of a "
-                   "held-out render lies in that interval of its posterior; near 50 % and 90 % the posterior can be "
-                   "trusted. Width: of the 90 % interval, relative to the prior's. A bound is natural where the "
-                   "quantity itself ends there, such as 0 of a blur.")
+PREDICTION_NOTE = ("R\u00b2: share of the attribute's variance that is predicted on held-out renders of the last round."
+                   " Where it is under 0.1, that round left the attribute as rounds before had learned it, or at its "
+                   "prior. In 50 %, in 90 %: how often the truth of a held-out render lies in that interval of its "
+                   "posterior; near 50 % and 90 % the posterior can be trusted. Width: of the 90 % interval, relative "
+                   "to the prior's. A bound is natural where the quantity itself ends there, such as 0 of a blur.")
 COUNT_TITLES = ("objects of an image", "prior", "learned", "predicted in photos", "predicted in renders",
                 "visible there")
 
