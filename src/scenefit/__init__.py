@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.data.photos import read_photos as read_photos
     from scenefit.generation.dataset import generate as generate
     from scenefit.generation.dataset import generate_steps as generate_steps
+    from scenefit.generation.randomised import RandomisedModel as RandomisedModel
     from scenefit.inference.conventions.policy import PolicyFit as PolicyFit
     from scenefit.inference.conventions.policy import fit_label_policy as fit_label_policy
     from scenefit.inference.fit import Step as Step
@@ -41,7 +42,6 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.inference.stages.task_reward import TaskReward as TaskReward
     from scenefit.metrics.average_precision import average_precision as average_precision
     from scenefit.nets.model import Model as Model
-    from scenefit.nets.randomised import RandomisedModel as RandomisedModel
     from scenefit.nets.scene_distribution import SceneDistribution as SceneDistribution
     from scenefit.renderers import RendererInfo as RendererInfo
     from scenefit.renderers import RenderError as RenderError
@@ -101,7 +101,7 @@ _HOME = {
     "Photos": "data.photos",
     "PolicyFit": "inference.conventions.policy",
     "Prior": "scenes.priors",
-    "RandomisedModel": "nets.randomised",
+    "RandomisedModel": "generation.randomised",
     "Regressor": "inference.stages.regressor",
     "RenderError": "renderers",
     "RendererInfo": "renderers",

@@ -1,5 +1,6 @@
 """scenefit generate: writes a labelled data set."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,13 @@ from scenefit.cli.options import (
     SceneOption,
     Workers,
     drawing,
+    grouped,
     label_options,
     open_scene,
     resolve,
     worker_options,
 )
-from scenefit.cli.randomisation import NOTHING_RANDOM, Randomisation, randomisation_options, randomised
+from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
 
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 @console.command(RESUME, memory="draw smaller images or fewer objects")
 @worker_options
 @label_options
-@randomisation_options
+@partial(grouped, name="randomisation", options=OPTIONS, make=checked)
 def generate(
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
                                            "file, to sample its prior.", show_default=False)],

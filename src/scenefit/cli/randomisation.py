@@ -1,15 +1,12 @@
 """Options of commands that draw training images: how much wider than the learned distribution they are."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from scenefit.cli.options import grouped
-
 if TYPE_CHECKING:
+    from scenefit.generation.randomised import RandomisedModel
     from scenefit.nets.model import Model
-    from scenefit.nets.randomised import RandomisedModel
     from scenefit.renderers import Renderer
 
 
@@ -29,13 +26,8 @@ OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Randomisation` -> type and d
                                             "images is drawn wholly from the prior.")], 0.0)}
 
 
-def randomisation_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorator of commands: adds the options of `Randomisation`, and hands them over as one argument, randomisation.
-    BadParameter where they are more than 1 together."""
-    return grouped(command, "randomisation", OPTIONS, _checked)
-
-
-def _checked(values: dict[str, Any]) -> Randomisation:
+def checked(values: dict[str, Any]) -> Randomisation:
+    """From the options' values. BadParameter where they are more than 1 together."""
     if values["appearance"] + values["prior"] > 1:
         raise typer.BadParameter("--random-appearance and --random-scenes are fractions of the same images, and may be "
                                  f"1 together at most, got {values['appearance']} and {values['prior']}")
@@ -44,7 +36,7 @@ def _checked(values: dict[str, Any]) -> Randomisation:
 
 def randomised(model: "Model", renderer: "Renderer", shares: Randomisation) -> "Model | RandomisedModel":
     """The model, or one with such shares of randomised scenes."""
-    from scenefit.nets.randomised import RandomisedModel
+    from scenefit.generation.randomised import RandomisedModel
     from scenefit.renderers.appearance import find_appearance
 
     if shares == NOTHING_RANDOM:

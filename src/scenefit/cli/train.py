@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -22,6 +23,7 @@ from scenefit.cli.options import (
     SeedOption,
     Workers,
     drawing,
+    grouped,
     keep_apart,
     label_options,
     name_skipped,
@@ -31,7 +33,7 @@ from scenefit.cli.options import (
     resolve,
     worker_options,
 )
-from scenefit.cli.randomisation import NOTHING_RANDOM, Randomisation, randomisation_options, randomised
+from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from scenefit.data.boxes import Boxes
     from scenefit.data.formats import LabelPolicy
     from scenefit.data.photos import Photos
-    from scenefit.metrics.average_precision import Match
     from scenefit.nets.centre_network import Detector
     from scenefit.run.folder import Run
     from scenefit.tasks import Detect
@@ -51,7 +52,6 @@ MIN_VALIDATION = 16  # renders that the threshold is set on
 PART = ".part.safetensors"  # ending of the file of the last finished stage, where a run's folder does not keep it
 STAGES = "stages"  # the folder of finished stages in a run folder
 MAX_SIDE = 1 << 14  # pixels
-RENDERS = "held-out renders"
 LABELS = "--min-..., --max-truncation, --box and --margin"
 
 
@@ -74,7 +74,7 @@ class _Images(NamedTuple):
                  memory="lower -n, or use smaller images (--size, with --labelled-only)")
 @worker_options
 @label_options
-@randomisation_options
+@partial(grouped, name="randomisation", options=OPTIONS, make=checked)
 def train(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The detector to write, a .safetensors file.",
                                       show_default=False)],
@@ -151,6 +151,7 @@ def train(
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_data import images_with_boxes
     from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
+    from scenefit.tasks.detector_texts import figures, unmeasured
     from scenefit.tasks.detector_training import TrainingData
 
     _check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
@@ -205,8 +206,8 @@ def train(
                                        flat_field is not None, used), info)
     unfinished.unlink(missing_ok=True)
     console.say(f"{out}: detects {', '.join(task.classes)}")
-    console.say(_trained_on(len(held), threshold, alone=few is None) if few is not None or not given.held_out
-                else _figures(match, threshold, len(held), given.held_out))
+    console.say(unmeasured(len(held), threshold, alone=few is None) if few is not None or not given.held_out
+                else figures(match, threshold, len(held), given.held_out))
     console.say(f"To measure it on labelled photos that it has not seen: scenefit evaluate {out} --labelled DIR")
 
 
@@ -307,25 +308,6 @@ def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
                      "make the detector lose it: train longer (--steps), or leave out --real")
 
 
-def _figures(match: "Match", threshold: float, images: int, held_out: str) -> str:
-    """How good a detector is on the images that its threshold was chosen on, and what that means."""
-    true, false, missed = match.counts(threshold)
-    precision, recall = (f"{true / of:.1%}" if of else "undefined" for of in (true + false, true + missed))
-    means = ("These are renders: how good it is on photos may be far from that" if held_out == RENDERS else
-             "The threshold was chosen on them, so the figures are a little too good")
-    return (f"On {images:,} {held_out}: precision {precision}, recall {recall} ({true:,} found, {false:,} false, "
-            f"{missed:,} missed), at confidence {threshold:.2f} or more. {means}.")
-
-
-def _trained_on(photos: int, threshold: float, alone: bool) -> str:
-    """Why there are no figures of a detector. alone: whether it was trained on labelled photos alone."""
-    from scenefit.files.text import counted
-
-    why = "fewer than five leave none to hold out" if alone else "there are no others"
-    return (f"Its confidence threshold, {threshold:.2f}, was chosen on the {counted(photos, 'labelled photo')} that it "
-            f"was trained on, as {why}; figures on these would not tell how good it is.")
-
-
 def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
             label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int, shares: Randomisation) -> _Images:
     """Renders of a run's learned distribution. labelled: photos that the label policy is read from, if any."""
@@ -336,6 +318,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
     from scenefit.run.folder import fit_model
     from scenefit.run.label_policy import run_label_policy
     from scenefit.tasks.detector_data import VALIDATION
+    from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
 
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
@@ -356,7 +339,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
                            for rows in (np.arange(n), np.arange(n, n + more)))
     fitted = (opened.config.real, opened.config.labelled)
     used = frozenset(one for some in fitted if some is not None for one in some.files)
-    return _Images(learn, held, RENDERS, policy=label_policy, used=used)
+    return _Images(learn, held, HELD_OUT_RENDERS, policy=label_policy, used=used)
 
 
 def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int) -> _Images:
@@ -391,11 +374,12 @@ def _of_data(source: Path, n: int, layout: str | None, outside: bool) -> _Images
     """A written data set."""
     from scenefit.data.own_folders import what_scenefit_wrote
     from scenefit.tasks.detector_data import read_data_set
+    from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
 
     with console.busy("Reading"):
         learn, held = read_data_set(source, n, layout, outside=outside)
     name_skipped(tuple(dict.fromkeys((*learn.skipped, *held.skipped))))
     assert learn.boxes is not None and held.boxes is not None
     return _Images((learn.images, learn.boxes), (held.images, held.boxes),
-                   RENDERS if what_scenefit_wrote(source) else "held-out images of the data set", "image",
+                   HELD_OUT_RENDERS if what_scenefit_wrote(source) else "held-out images of the data set", "image",
                    (learn, held))

@@ -34,8 +34,8 @@ from scenefit.generation.chunks import (
     write_in_place,
     write_staged,
 )
+from scenefit.generation.randomised import RandomisedModel
 from scenefit.nets.model import Model, PriorModel
-from scenefit.nets.randomised import RandomisedModel
 from scenefit.renderers import Renderer
 from scenefit.renderers.batches import render_each
 from scenefit.renderers.processes import Pool

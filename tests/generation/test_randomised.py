@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import scenefit as sf
+from scenefit.generation.randomised import RandomisedModel, with_appearance_of_prior
 from scenefit.nets.model import Model
-from scenefit.nets.randomised import RandomisedModel, with_appearance_of_prior
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.join import join_scenes
 from tests.toys import randomise
