@@ -66,7 +66,7 @@ def test_a_margin_widens_the_box_but_not_beyond_the_image():
     ({"min_visibility": 1.5}, r"LabelPolicy needs min_visibility in 0\.\.1, got min_visibility=1.5"),
     ({"max_truncation": -0.1}, r"LabelPolicy needs max_truncation in 0\.\.1, got max_truncation=-0.1"),
     ({"min_contrast": 2}, r"LabelPolicy needs min_contrast in 0\.\.1, got min_contrast=2"),
-    ({"margin": -0.1}, r"LabelPolicy needs a margin in 0\.\.1 of the box's sides, got margin=-0.1"),
+    ({"margin": -0.4}, r"LabelPolicy needs margins in -0.3\.\.1 of the box's sides, got margin=-0.4"),
     ({"min_visibility": float("nan")}, "got min_visibility=nan"),
     ({"box": "tight"}, "LabelPolicy needs box='visible' or box='amodal', got box='tight'")])
 def test_keep_checks_its_values(values, reason):
