@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import labelled_sets
 import numpy as np
@@ -15,6 +16,7 @@ from blobs import SCENE, call, contents, fit_command, pixels
 from PIL import Image
 
 from scenefit.cli import options
+from scenefit.cli.evaluate import _no_gain
 from scenefit.cli.train import _layouts
 from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.data.copies import photo_hashes
@@ -221,6 +223,13 @@ def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector
     monkeypatch.undo()
     said = " ".join(call("evaluate", detector, "--labelled", world / "few", code=1).split())
     assert "12 of the 12 labelled photos fitted, trained or selected this detector" in said, "the fit's, as reward"
+
+
+def test_evaluate_says_where_the_learned_renders_are_no_better():
+    found = SimpleNamespace(metric="mAP50", values={"grammar": [0.2, 0.3], "shrunk": [0.5], "learned": [0.4]})
+    (said,) = _no_gain(found)
+    assert "the mAP50 is 40.0%, no better than on those of the shrunk prior (50.0%)" in said
+    assert _no_gain(SimpleNamespace(metric="", values={})) == []
 
 
 def test_evaluate_says_where_it_cannot_know_the_photos_of_a_detector(world, detector):
@@ -557,7 +566,8 @@ def test_train_says_how_many_pseudo_labels_were_believed_and_of_which_classes_no
     for number in (1, 2):
         assert (f"Self-training round {number} of 2: 3 pseudo-labels (confidence 0.5 or more) in 2 of 24 photos: 3 blob"
                 in said)
-    assert "warning" not in said
+    assert "warning: self-training round 1 of 2: 0.1 pseudo-labels of blob in a photo, and 1.0 labels in each" in said
+    assert "no pseudo-label" not in said
     predicted = no_boxes(24)
     said = call(*command)
     assert "Self-training round 1 of 2: 0 pseudo-labels (confidence 0.5 or more) in 0 of 24 photos\n" in said
@@ -578,7 +588,7 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
             " ".join(said.split()))
         _, about = read_tensors(f"{number}.safetensors", "")
         assert about["info"]["label_policy"] == found.policy.to_dict()
-    assert read == [None], "the second command goes on with what the first one kept"
+    assert read == [LabelPolicy(box="amodal")], "the run's at first; the second command goes on with what is kept"
     call("train", run, *TRAIN, "c.safetensors", *few, "--min-contrast", 0.05)
     assert read[1:] == [LabelPolicy(min_contrast=0.05)], "what holds where labels do not tell otherwise"
     said = call("train", run, *TRAIN, "d.safetensors", *few, "--no-read-policy")
@@ -594,6 +604,16 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
         for path in (run / "stages").glob("label-policy-*.json"):
             path.write_text(text)
         assert "the policy is read from the labels again" in call("train", run, *TRAIN, "e.safetensors", *few, code=1)
+
+
+def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
+    """Of the fit: --box amodal. A given one takes its place."""
+    for given, box in (([], "amodal"), (["--margin", 0.1], "visible")):
+        call("generate", run, "-n", 2, "--format", "coco", "--out", box, *given)
+        assert json.loads(Path(box, "provenance.json").read_text())["label_policy"]["box"] == box
+        call("train", run, *TRAIN, "d.safetensors", *given)
+        _, about = read_tensors("d.safetensors", "")
+        assert about["info"]["label_policy"]["box"] == box
 
 
 def test_labelled_photos_alone_train_the_ceiling(world, tiny):

@@ -150,7 +150,7 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
     with drawing(found, workers, device, networks=True) as renderer, lock(run), console.bar() as progress:
         shown = progress.add_task("evaluating", total=None)
         for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
-                                 label_policy=label_policy):
+                                 label_policy=label_policy or opened.config.policy):
             progress.update(shown, completed=step.done, total=step.of, description=step.text)
     _show(step.evaluation, real is None)
     console.say(f"Written to {opened.path('evaluation.json')}")
@@ -254,8 +254,17 @@ def _show(found: "Evaluation", labelled_alone: bool) -> None:
         console.table("All metrics", ["", *names],
                       [[baseline, *(_percent(metrics[name]) for name in names)]
                        for baseline, metrics in found.metrics.items()])
-    for text in found.notes:
+    for text in [*found.notes, *_no_gain(found)]:
         console.warn(text)
+
+
+def _no_gain(found: "Evaluation") -> list[str]:
+    """What is said where training on learned renders is no better than on a baseline's."""
+    means = {name: sum(values) / len(values) for name, values in found.values.items()} if found.metric else {}
+    return [f"trained on learned renders, the {found.metric} is {means['learned']:.1%}, no better than on those of "
+            f"{'the grammar' if name == 'grammar' else 'the shrunk prior'} ({value:.1%}): for this task the fit has "
+            "learned nothing useful, or it takes more --images and --repeats to see it"
+            for name, value in means.items() if name != "learned" and means["learned"] <= value]
 
 
 def _headline(found: "Evaluation", name: str) -> list[str]:

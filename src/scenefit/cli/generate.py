@@ -60,16 +60,19 @@ def generate(
     to resume: the data set is the same, whatever the number of workers. provenance.json records where the data come
     from.
     """
-    from scenefit.data.formats import FORMATS, as_format
+    from scenefit.data.formats import FORMATS, OF_OBJECTS, as_format
     from scenefit.data.formats.format import ENDINGS
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.nets.model import Model
     from scenefit.renderers import RenderError
+    from scenefit.run.folder import open_run
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
     if image_format not in ENDINGS:
         raise typer.BadParameter(f"--image-format must be one of {', '.join(ENDINGS)}, got {image_format}")
+    if label_policy is None and source.suffix != ".py" and format in OF_OBJECTS:
+        label_policy = open_run(source).config.policy
     form = as_format(format, label_policy, image_format)
     if scene is not None and source.suffix == ".py":
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")

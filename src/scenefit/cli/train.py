@@ -180,7 +180,8 @@ def train(
     elif of_run:
         opened = open_run(source)
         tuning = tuned_on.read(opened.config.size, flat_field)
-        given = _of_run(opened, scene, n or IMAGES, workers, where, label_policy, tuning if read_policy else None, seed,
+        policy = label_policy or opened.config.policy
+        given = _of_run(opened, scene, n or IMAGES, workers, where, policy, tuning if read_policy else None, seed,
                         randomisation)
     else:
         given = _of_data(source, n or IMAGES, data_layout, outside)
@@ -293,19 +294,18 @@ def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str]
 
 
 def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
-    """Print how many pseudo-labels there were, and warn of classes that have none."""
+    """Print how many pseudo-labels there were, and warn of classes that have none, too many or too few."""
     from scenefit.data.boxes import class_counts
     from scenefit.files.text import counted
     from scenefit.tasks.detection import MIN_CONFIDENCE
+    from scenefit.tasks.detector_texts import warnings_of_self_training
 
     have = len(set(believed.image.tolist()))
     console.note(f"{text[:1].upper()}{text[1:]}: {counted(len(believed), 'pseudo-label')} (confidence "
                  f"{MIN_CONFIDENCE:g} or more) in {have:,} of {counted(believed.count, 'photo')}"
                  f"{class_counts(believed.name)}")
-    none = sorted(set(data.rendered[1].name.tolist()) - set(believed.name.tolist()))
-    if none:
-        console.warn(f"{text}: no pseudo-label of {', '.join(none)}, though {data.name}s show it; self-training may "
-                     "make the detector lose it: train longer (--steps), or leave out --real")
+    for warning in warnings_of_self_training(believed, data.rendered[1], data.name):
+        console.warn(f"{text}: {warning}")
 
 
 def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,

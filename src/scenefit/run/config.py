@@ -76,6 +76,11 @@ class RunConfig(_Config):
     command: str
 
     @property
+    def policy(self) -> LabelPolicy | None:
+        """The fit's label policy, which holds for its renders unless another is given; None for the default."""
+        return None if self.label_policy is None else LabelPolicy(**self.label_policy)
+
+    @property
     def identity(self) -> str:
         """A hash of all that decides the result of the fit, as far as a run folder can tell."""
         deciding = self.model_dump(include={"seed", "settings", "grammar", "size"})

@@ -1,5 +1,6 @@
 """What a finished training says of its detector, in words."""
 
+from scenefit.data.boxes import Boxes
 from scenefit.files.text import counted
 from scenefit.metrics.average_precision import Match
 
@@ -21,3 +22,20 @@ def unmeasured(photos: int, threshold: float, alone: bool) -> str:
     why = "fewer than five leave none to hold out" if alone else "there are no others"
     return (f"Its confidence threshold, {threshold:.2f}, was chosen on the {counted(photos, 'labelled photo')} that it "
             f"was trained on, as {why}; figures on these would not tell how good it is.")
+
+
+def warnings_of_self_training(believed: Boxes, rendered: Boxes, name: str) -> list[str]:
+    """What speaks against self-training by these pseudo-labels: classes that have none, or more than twice as many in a
+    photo as labels in a rendered image, or less than a third. name: what such an image is."""
+    out = []
+    for kind in sorted(set(rendered.name.tolist())):
+        own, theirs = (float((boxes.name == kind).sum() / max(boxes.count, 1)) for boxes in (believed, rendered))
+        if own and not theirs / 3 <= own <= 2 * theirs:
+            out.append(f"{own:.1f} pseudo-labels of {kind} in a photo, and {theirs:.1f} labels in each {name}; unless "
+                       "photos do differ so much, the detector is wrong, and self-training makes it worse: compare it "
+                       "with one that is trained without --real (scenefit evaluate)")
+    none = sorted(set(rendered.name.tolist()) - set(believed.name.tolist()))
+    if none:
+        out.append(f"no pseudo-label of {', '.join(none)}, though {name}s show it; self-training may make the detector "
+                   "lose it: train longer (--steps), or leave out --real")
+    return out
