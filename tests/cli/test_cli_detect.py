@@ -606,6 +606,13 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
         assert "the policy is read from the labels again" in call("train", run, *TRAIN, "e.safetensors", *few, code=1)
 
 
+def test_classes_of_margins_are_checked(world, run, tiny):
+    said = call("train", run, *TRAIN, "d.safetensors", "--class-margin", "nosuch=0.1")
+    assert "warning: --class-margin names nosuch, and the renders' classes are blob" in " ".join(said.split())
+    twice = ["--class-margin", "blob=0.1", "--class-margin", "blob=0.2"]
+    assert "names a class twice" in call("train", run, *TRAIN, "d.safetensors", *twice, code=2)
+
+
 def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
     """Of the fit: --box amodal. A given one takes its place."""
     for given, box in (([], "amodal"), (["--margin", 0.1], "visible")):

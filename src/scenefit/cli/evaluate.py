@@ -151,7 +151,7 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
         shown = progress.add_task("evaluating", total=None)
         for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
                                  label_policy=label_policy or opened.config.policy):
-            progress.update(shown, completed=step.done, total=step.of, description=step.text)
+            progress.update(shown, completed=step.done, total=step.of, description=f"evaluating; last: {step.text}")
     _show(step.evaluation, real is None)
     console.say(f"Written to {opened.path('evaluation.json')}")
 

@@ -155,6 +155,8 @@ def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
     from scenefit.data.formats import LabelPolicy
 
     pairs = [text.rpartition("=") for text in values["margins"] or ()]
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise typer.BadParameter("--class-margin names a class twice; give each class one margin")
     try:
         policy = LabelPolicy(**{**values, "margins": tuple((name, _share(name, share)) for name, _, share in pairs)})
     except ValueError as error:
