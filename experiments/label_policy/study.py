@@ -8,34 +8,26 @@ twice; it takes about five CPU minutes.
     python -m experiments.label_policy --table             # the table alone
 """
 
-import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 
 import scenefit as sf
 from experiments.blood.arms import code
+from experiments.cells import Row, command
 from experiments.label_policy.world import CLASSES, WORLDS, labels
-from scenefit.files.atomic import write_bytes, write_json
 from scenefit.inference.conventions.describe import Described, Readings, read
 from scenefit.inference.conventions.policy import RENDERS, policy_of
 from scenefit.scenes.rng import derive_seed
 
 HERE = Path(__file__).parent
-CELLS = HERE / "cells"
-START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
 PHOTOS, DRAWS, EACH = 100, 10, 10  # for the fit; draws of labelled photos, and photos of each
 SEEDS = (0, 1)
-Row = dict[str, Any]
 
 
 def policies(world: str) -> dict[str, sf.LabelPolicy]:
@@ -51,22 +43,8 @@ def policies(world: str) -> dict[str, sf.LabelPolicy]:
                                            margins={small: 0.1, large: 0.05})}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=WORLDS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
-    options = parser.parse_args(arguments)
-    for world in [] if options.table else options.worlds:
-        for seed in options.seeds:
-            path = CELLS / f"{world}--seed-{seed}.json"
-            if not path.exists():
-                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                    write_json(path, pool.submit(run, world, seed).result())
-    text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
-    Console(width=200).print(text, markup=False, highlight=False)
-    before, _, rest = (HERE / "README.md").read_text().partition(START)
-    write_bytes(HERE / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+def main(arguments: Sequence[str] | None = None) -> None:
+    command(__doc__, HERE, WORLDS, SEEDS, run, table, arguments)
 
 
 def run(world: str, seed: int) -> Row:

@@ -1,11 +1,10 @@
 """Labels of planted policies, and how draws are judged."""
 
-import json
-
 import numpy as np
 
 import scenefit as sf
-from experiments.label_policy.study import CELLS, judged, policies, table
+from experiments.cells import read_cells
+from experiments.label_policy.study import HERE, judged, policies, table
 from experiments.label_policy.world import Objects, labels
 
 OBJECTS = Objects(1, np.zeros(3, int), np.array(["cell", "cell", "dot"]), np.array([
@@ -31,6 +30,6 @@ def test_draws_are_judged_by_what_was_planted():
 
 
 def test_the_committed_cells_hold_every_policy():
-    cells = [json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))]
+    cells = read_cells(HERE)
     assert cells and all(set(cell["results"]) == set(policies(cell["world"])) for cell in cells)
     assert table(cells).count("\n") >= len(policies("cells"))

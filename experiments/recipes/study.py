@@ -2,60 +2,38 @@
 
 A cell is one world and seed: a fit with default settings to 100 unlabelled photos, then one detector for each recipe,
 all with as many renders and steps and the same label policy, scored by AP50 on 300 other photos of known truth. Its
-JSON in cells/ is committed and never computed twice; it takes ten to fifteen CPU minutes.
+JSON in cells/ is committed and never computed twice; it takes about five CPU minutes.
 
     python -m experiments.recipes                     # missing cells, then the table, also into README.md
     python -m experiments.recipes --table             # the table alone
 """
 
-import argparse
-import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 
 import scenefit as sf
 from experiments.blood.arms import code
+from experiments.cells import Row, command
 from experiments.label_policy.world import CLASSES, WORLDS, labels
-from scenefit.files.atomic import write_bytes, write_json
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import PriorModel
 from scenefit.scenes.rng import derive_seed
 
 HERE = Path(__file__).parent
-CELLS = HERE / "cells"
-START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
 PHOTOS, TESTED = 100, 300  # for the fit; to score detectors on
 RENDERS, STEPS = 400, 300
 SEEDS = (0, 1)
 RECIPES = {"prior": (0.0, 1.0), "learned": (0.0, 0.0), "appearance 0.25": (0.25, 0.0), "appearance 0.5": (0.5, 0.0),
            "scenes 0.1": (0.0, 0.1), "scenes 0.5": (0.0, 0.5), "appearance 0.25, scenes 0.1": (0.25, 0.1)}
-Row = dict[str, Any]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=WORLDS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
-    options = parser.parse_args(arguments)
-    for seed in [] if options.table else options.seeds:
-        for world in options.worlds:
-            path = CELLS / f"{world}--seed-{seed}.json"
-            if not path.exists():
-                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                    write_json(path, pool.submit(run, world, seed).result())
-    text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
-    Console(width=160).print(text, markup=False, highlight=False)
-    before, _, rest = (HERE / "README.md").read_text().partition(START)
-    write_bytes(HERE / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+def main(arguments: Sequence[str] | None = None) -> None:
+    command(__doc__, HERE, WORLDS, SEEDS, run, table, arguments)
 
 
 def run(world: str, seed: int) -> Row:

@@ -1,0 +1,46 @@
+"""Experiments whose cells are one world and one seed: computed once, each in a process of its own, kept as small JSON
+files in the experiment's folder cells/, and shown as a table in its README.md."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from scenefit.files.atomic import write_bytes, write_json
+
+START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
+Row = dict[str, Any]
+
+
+def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequence[int],
+            run: Callable[[str, int], Row], table: Callable[[Sequence[Row]], str],
+            arguments: Sequence[str] | None) -> None:
+    """Compute the cells that are missing, then print the table and put it between its marks in the page. about: the
+    command's help.  here: folder of the experiment.  run: the cell of a world and seed; a function of a module, so that
+    another process finds it."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    worlds = list(worlds)
+    parser.add_argument("--worlds", nargs="+", default=worlds, choices=worlds)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
+    options = parser.parse_args(arguments)
+    for seed in [] if options.table else options.seeds:
+        for world in options.worlds:
+            path = here / "cells" / f"{world}--seed-{seed}.json"
+            if not path.exists():
+                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                    write_json(path, pool.submit(run, world, seed).result())
+    text = table(read_cells(here))
+    Console(width=200).print(text, markup=False, highlight=False)
+    before, _, rest = (here / "README.md").read_text().partition(START)
+    write_bytes(here / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+
+
+def read_cells(here: Path) -> list[Row]:
+    """The computed cells of an experiment, by name."""
+    return [json.loads(path.read_text()) for path in sorted((here / "cells").glob("*.json"))]
