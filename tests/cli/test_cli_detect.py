@@ -584,7 +584,7 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
     for number in range(2):
         said = call("train", run, *TRAIN, f"{number}.safetensors", *few)
         assert "Reading the label policy from 12 labelled photos (the first time" in said, "a log has no spinner"
-        assert "Labels of the photos: boxes go around the whole object, with its hidden parts; blob: boxes are " in (
+        assert "Labels of the photos: boxes go around the whole object, with its hidden parts blob: boxes are " in (
             " ".join(said.split()))
         _, about = read_tensors(f"{number}.safetensors", "")
         assert about["info"]["label_policy"] == found.policy.to_dict()

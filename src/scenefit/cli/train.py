@@ -329,7 +329,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
                               "time this trains a network, which takes minutes)", long=True):
                 read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy,
                                         _stages_folder(opened.folder))
-            console.note(f"Labels of the photos: {'; '.join(read.lines())}")
+            console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
             label_policy = read.policy
         wider = randomised(model, renderer, shares)
         with console.bar() as progress:
