@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from scenefit.files.atomic import write_bytes, write_json
+import scenefit as sf
+from scenefit.files.atomic import content_hash, write_bytes, write_json
 
 START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
 Row = dict[str, Any]
@@ -39,6 +40,13 @@ def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequenc
     Console(width=200).print(text, markup=False, highlight=False)
     before, _, rest = (here / "README.md").read_text().partition(START)
     write_bytes(here / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+
+
+def source_hash(files: Iterable[Path]) -> str:
+    """Hash of all source files that a cell may depend on, to detect cells made by other code: those of the package, and
+    these of its experiment."""
+    every = sorted([*Path(sf.__file__).parent.rglob("*.py"), *files])
+    return content_hash("\n".join(content_hash(file.read_bytes()) for file in every).encode())
 
 
 def read_cells(here: Path) -> list[Row]:

@@ -30,8 +30,9 @@ import torch
 
 import scenefit as sf
 from experiments.blood import fits, rescaling, world
+from experiments.cells import source_hash
 from scenefit.data.boxes import Boxes, make_boxes
-from scenefit.files.atomic import content_hash, write_json
+from scenefit.files.atomic import write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.inference.settings import Settings
 from scenefit.metrics.average_precision import average_precision, best_threshold, false_at_recall, match_boxes
@@ -165,8 +166,7 @@ def detector(cell: Cell) -> tuple[Detector, dict[str, Any]]:
 def code() -> str:
     """Hash of all source files that a cell may depend on, to detect cells made by other code."""
     own = [file for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith(("test_", *REPORTERS))]
-    files = sorted([*Path(sf.__file__).parent.rglob("*.py"), *own, Path(smear.__file__)])
-    return content_hash("\n".join(content_hash(file.read_bytes()) for file in files).encode())
+    return source_hash([*own, Path(smear.__file__)])
 
 
 def kept(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:

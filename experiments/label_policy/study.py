@@ -18,9 +18,8 @@ import numpy as np
 import torch
 
 import scenefit as sf
-from experiments.blood.arms import code
-from experiments.cells import Row, command
-from experiments.label_policy.world import CLASSES, WORLDS, labels
+from experiments.cells import Row, command, source_hash
+from experiments.label_policy.world import CLASSES, WORLDS, labels, learned
 from scenefit.inference.conventions.describe import Described, Readings, read
 from scenefit.inference.conventions.policy import RENDERS, policy_of
 from scenefit.scenes.rng import derive_seed
@@ -50,17 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(world: str, seed: int) -> Row:
     """All policies of one world and seed."""
     torch.set_num_threads(1)
-    own, began = WORLDS[world](), time.process_time()
-    model = sf.fit(own.grammar, own.renderer, own.photos(derive_seed(seed, "unlabelled"), PHOTOS)[0], seed=seed)
-    fitted = time.process_time() - began
+    own = WORLDS[world]()
+    model, fitted = learned(own, seed, PHOTOS)
     images, objects = own.photos(derive_seed(seed, "labelled"), DRAWS * EACH)
     began = time.process_time()
     found = read(own.renderer, model.sample(RENDERS, derive_seed(seed, "label policy")), images, CLASSES[world], seed)
     seconds = time.process_time() - began
     results = {name: [_read(found, labels(objects, policy), np.arange(EACH) + EACH * draw, CLASSES[world])
                       for draw in range(DRAWS)] for name, policy in policies(world).items()}
-    return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": round(fitted), "cpu_seconds": round(seconds),
-            "code": code(), "results": results}
+    return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": fitted, "cpu_seconds": round(seconds),
+            "code": source_hash(HERE.glob("*.py")), "results": results}
 
 
 def _read(found: Readings, every: sf.Boxes, rows: np.ndarray, classes: Sequence[str]) -> Row:

@@ -5,6 +5,7 @@ discs: the photos of `experiments.known_worlds`, painted without any code of sce
 where no later one is painted; its outline is the ellipse without its unevenness. Legend: N photos; m objects.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from experiments.known_worlds.truth import Array, TruePhoto, draw_photos, genera
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.corruptions import add_texture, corrupt
 from scenefit.data.shading import add_shading
+from scenefit.scenes.rng import derive_seed
 
 SIZE = 128
 PRIOR = {"cell": {"radius": (5, 18), "elongation": (1, 1.6), "red": (0.3, 1), "green": (0, 0.8), "blue": (0, 0.8)},
@@ -48,6 +50,13 @@ class World:
     grammar: sf.Grammar
     renderer: sf.Shapes
     photos: Callable[[int, int], tuple[Array, Objects]]
+
+
+def learned(world: World, seed: int, photos: int) -> tuple[sf.Model, int]:
+    """The distribution that a fit with default settings to so many unlabelled photos learns, and its CPU seconds."""
+    began = time.process_time()
+    model = sf.fit(world.grammar, world.renderer, world.photos(derive_seed(seed, "unlabelled"), photos)[0], seed=seed)
+    return model, round(time.process_time() - began)
 
 
 def labels(objects: Objects, policy: sf.LabelPolicy) -> Boxes:

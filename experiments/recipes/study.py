@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 import scenefit as sf
-from experiments.blood.arms import code
-from experiments.cells import Row, command
-from experiments.label_policy.world import CLASSES, WORLDS, labels
+from experiments.cells import Row, command, source_hash
+from experiments.label_policy.world import CLASSES, WORLDS, labels, learned
+from experiments.label_policy.world import __file__ as world_file
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import PriorModel
+from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed
 
 HERE = Path(__file__).parent
@@ -39,25 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(world: str, seed: int) -> Row:
     """All recipes of one world and seed."""
     torch.set_num_threads(1)
-    own, began = WORLDS[world](), time.process_time()
-    model = sf.fit(own.grammar, own.renderer, own.photos(derive_seed(seed, "unlabelled"), PHOTOS)[0], seed=seed)
-    fitted = time.process_time() - began
+    own = WORLDS[world]()
+    model, fitted = learned(own, seed, PHOTOS)
+    began = time.process_time()
     keys = sf.find_appearance(own.grammar, own.renderer)
     images, objects = own.photos(derive_seed(seed, "tested"), TESTED)
     truth = labels(objects, sf.LabelPolicy())
     scores = {name: _score(own.renderer, sf.RandomisedModel(model, keys, *shares) if name != "prior" else
                            PriorModel(own.grammar, seed), images, truth, CLASSES[world], seed)
               for name, shares in RECIPES.items()}
-    return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": round(fitted),
-            "cpu_seconds": round(time.process_time() - began - fitted), "code": code(), "AP50": scores}
+    return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": fitted,
+            "cpu_seconds": round(time.process_time() - began), "AP50": scores,
+            "code": source_hash([*HERE.glob("*.py"), Path(world_file)])}
 
 
 def _score(renderer: sf.Shapes, model: Any, images: np.ndarray, truth: sf.Boxes, classes: Sequence[str],
            seed: int) -> float:
     """AP50 on the photos of a detector trained on renders of the model's scenes."""
-    frames = sf.render(renderer, model.sample(RENDERS))
+    renders, boxes = render_with_boxes(renderer, model.sample(RENDERS))
     task = sf.Detect(tuple(classes), steps=STEPS, augment=Augment(vertical_flip=True, corruptions=True))
-    network = task.train(frames.images, sf.label_boxes(frames), derive_seed(seed, "detector"))
+    network = task.train(renders, boxes, derive_seed(seed, "detector"))
     return round(task.evaluate(network, images, truth)["mAP50"], 4)
 
 
