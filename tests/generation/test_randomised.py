@@ -7,6 +7,7 @@ import scenefit as sf
 from scenefit.generation.randomised import RandomisedModel, with_appearance_of_prior
 from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
+from scenefit.renderers import batches
 from scenefit.scenes.join import join_scenes
 from tests.toys import randomise
 
@@ -65,6 +66,21 @@ def test_joined_scenes_are_the_same_as_at_once():
 def test_appearance_is_what_moves_no_box():
     found = sf.find_appearance(grammar(), renderer())
     assert found == {("dish", "lamp"), ("disc", "bright"), ("disc", "tint"), ("spot", "angle")}
+
+
+def test_appearance_is_found_a_few_renders_at_a_time(monkeypatch):
+    drawn = []
+    plain = renderer()
+
+    def counting(scenes):
+        drawn.append(len(scenes))
+        return plain(scenes)
+
+    counting.info = plain.info
+    every = sf.find_appearance(grammar(), counting)
+    monkeypatch.setattr(batches, "PIXELS", 5 * 32 * 32)
+    drawn.clear()
+    assert sf.find_appearance(grammar(), counting) == every and max(drawn) <= 5
 
 
 def test_only_the_appearance_is_drawn_from_the_prior():

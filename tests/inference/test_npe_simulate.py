@@ -8,7 +8,7 @@ import torch
 from scenefit.data.photos import as_photos
 from scenefit.inference.npe import simulate as simulations
 from scenefit.inference.npe.matching import match_objects, sure, thresholds
-from scenefit.inference.npe.propose import MIXED, proposal, recounted, redrawn, widened
+from scenefit.inference.npe.propose import MIXED, proposal, recounted, widened
 from scenefit.inference.npe.simulate import crop_pixels, crops, simulate
 from scenefit.inference.npe.train import SIDE, crop_side
 from scenefit.inference.stages.problem import Budget, Problem
@@ -21,7 +21,7 @@ from scenefit.renderers import batches, render
 from scenefit.renderers.shapes import Shapes
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.grammar.domain_randomisation import uniform_randomisation
-from scenefit.scenes.grammar.values import scenes_with
+from scenefit.scenes.grammar.values import redrawn, scenes_with
 from scenefit.scenes.priors import Angle, Choice, Integer, Normal, Uniform, learned
 
 SIZE = 40, 56

@@ -25,10 +25,10 @@ def test_the_chunks_together_are_the_renders(size, pixels):
     assert np.array_equal(render_images(dots(), scenes)[0], dots()(scenes).images)
 
 
-def test_it_is_told_how_many_more_are_rendered(monkeypatch):
+def test_it_tells_how_many_more_are_rendered(monkeypatch):
     monkeypatch.setattr("scenefit.renderers.batches.PIXELS", 5 * 256)
     told, scenes = [], dot(Uniform(3, 13)).sample(0, 18)
-    images, boxes = render_with_boxes(dots(), scenes, told=told.append)
+    images, boxes = render_with_boxes(dots(), scenes, rendered=told.append)
     assert sum(told) == 18 == len(images) == boxes.count and len(told) == 4
 
 

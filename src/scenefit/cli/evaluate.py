@@ -1,6 +1,5 @@
 """scenefit evaluate: evaluates a run, or a detector."""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,7 @@ from scenefit.cli.options import (
     open_scene,
     photos,
     resolve,
+    typed,
     worker_options,
 )
 
@@ -97,7 +97,7 @@ def evaluate(
 
     few = LabelledFolder(labelled, layout, outside)
     if (source / "settings.json").exists():
-        given = _given(context, OF_DETECTORS)
+        given = typed(context, OF_DETECTORS)
         if given:
             raise typer.BadParameter(f"{given}: only for detectors, and {source} is a run, whose results are written "
                                      "into its folder")
@@ -107,7 +107,7 @@ def evaluate(
         settings = EvaluationSettings(features, renders, images, repeats, seed)
         _evaluate_run(source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
     elif source.is_file():
-        given = _given(context, context.params.keys() - OF_BOTH - OF_DETECTORS)
+        given = typed(context, context.params.keys() - OF_BOTH - OF_DETECTORS)
         if given:
             raise typer.BadParameter(f"{given}: only for runs, and {source} is a file; a detector is evaluated with "
                                      "--labelled alone")
@@ -119,13 +119,6 @@ def evaluate(
     else:
         raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a detector (a file that "
                          "scenefit train wrote)")
-
-
-def _given(context: typer.Context, names: Collection[str]) -> str:
-    """Which of the options of these names were typed, in their order: "--real, --seed"."""
-    sources = {name: context.get_parameter_source(name) for name in context.params if name in names}
-    return ", ".join("--" + name.replace("_", "-") for name, origin in sources.items()
-                     if origin is not None and origin.name == "COMMANDLINE")
 
 
 def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_field: Path | None, scene: Path | None,

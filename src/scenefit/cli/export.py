@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from scenefit.cli import console
-from scenefit.cli.options import SceneOption, one_thread, open_scene
+from scenefit.cli.options import SceneOption, one_thread, open_scene, typed
 
 OF_DETECTORS = {"source", "onnx"}  # options; all others are for runs
 
@@ -52,10 +52,9 @@ def export(
         raise typer.BadParameter(f"--onnx is for detectors, and {source} is the folder of a fit; train a detector with "
                                  f"scenefit train {source} --out detector.safetensors, and export that, or leave "
                                  "--onnx out to export the learned distribution")
-    sources = {name: context.get_parameter_source(name) for name in context.params if name not in OF_DETECTORS}
-    given = [f"--{name}" for name, origin in sources.items() if origin is not None and origin.name == "COMMANDLINE"]
+    given = typed(context, context.params.keys() - OF_DETECTORS)
     if given:
-        raise typer.BadParameter(f"{', '.join(given)}: only for runs; a detector is exported with --onnx alone")
+        raise typer.BadParameter(f"{given}: only for runs; a detector is exported with --onnx alone")
     if onnx.suffix != ".onnx":
         raise typer.BadParameter(f"--onnx must name a file that ends in .onnx, got {onnx}")
     if not source.is_file():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
     from scenefit.nets.model import Model, PriorModel
     from scenefit.renderers.scene_file import SceneFile
+    from scenefit.run.folder import Run
 
 
 @console.command(RESUME, memory="draw smaller images or fewer objects")
@@ -63,7 +64,6 @@ def generate(
     from scenefit.data.formats import FORMATS, OF_OBJECTS, as_format
     from scenefit.data.formats.format import ENDINGS
     from scenefit.generation.dataset import check_out, generate_steps
-    from scenefit.nets.model import Model
     from scenefit.renderers import RenderError
     from scenefit.run.folder import open_run
 
@@ -71,21 +71,22 @@ def generate(
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
     if image_format not in ENDINGS:
         raise typer.BadParameter(f"--image-format must be one of {', '.join(ENDINGS)}, got {image_format}")
-    if label_policy is None and source.suffix != ".py" and format in OF_OBJECTS:
-        label_policy = open_run(source).config.policy
+    opened = None if source.suffix == ".py" else open_run(source)
+    if label_policy is None and opened is not None and format in OF_OBJECTS:
+        label_policy = opened.config.policy
     form = as_format(format, label_policy, image_format)
-    if scene is not None and source.suffix == ".py":
+    if scene is not None and opened is None:
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
-    if randomisation != NOTHING_RANDOM and source.suffix == ".py":
+    if randomisation != NOTHING_RANDOM and opened is None:
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
-    model, found, info = _prior(source) if source.suffix == ".py" else _learned(source, scene)
+    model, found, info = _prior(source) if opened is None else _learned(opened, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:
         shown = progress.add_task("images", total=n)
         written = 0
         try:
-            wider = randomised(model, renderer, randomisation) if isinstance(model, Model) else model
+            wider = randomised(model, renderer, randomisation)
             for step in generate_steps(wider, renderer, n, out, form, validation=validation, info=info,
                                        drawn_by=found.hash):
                 written = step.written
@@ -98,14 +99,13 @@ def generate(
     console.say(f"{n:,} images in {out}")
 
 
-def _learned(run: Path, scene: Path | None) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
+def _learned(run: "Run", scene: Path | None) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
     """A run's learned distribution, its scene file, and what the provenance of data sampled from it records."""
-    from scenefit.run.folder import fit_model, open_run
+    from scenefit.run.folder import fit_model
 
-    opened = open_run(run)
-    found, real = open_scene(opened, scene), opened.config.real
-    return fit_model(opened, found.grammar), found, {
-        "run": str(run), "scene": str(found.path), "versions": opened.config.versions,
+    found, real = open_scene(run, scene), run.config.real
+    return fit_model(run, found.grammar), found, {
+        "run": str(run.folder), "scene": str(found.path), "versions": run.config.versions,
         "real": {"path": real.path, "hash": real.hash, "count": real.count}}
 
 

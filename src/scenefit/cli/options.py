@@ -151,6 +151,13 @@ def grouped(command: Callable[..., None], name: str, options: Mapping[str, tuple
     return run
 
 
+def typed(context: typer.Context, names: Collection[str]) -> str:
+    """Which of the options of these names were typed, in their order: "--real, --seed"; "" for none."""
+    sources = {name: context.get_parameter_source(name) for name in context.params if name in names}
+    return ", ".join("--" + name.replace("_", "-") for name, origin in sources.items()
+                     if origin is not None and origin.name == "COMMANDLINE")
+
+
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
     from scenefit.data.formats import LabelPolicy
 

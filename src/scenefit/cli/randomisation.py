@@ -6,7 +6,7 @@ import typer
 
 if TYPE_CHECKING:
     from scenefit.generation.randomised import RandomisedModel
-    from scenefit.nets.model import Model
+    from scenefit.nets.model import Model, PriorModel
     from scenefit.renderers import Renderer
 
 
@@ -34,7 +34,8 @@ def checked(values: dict[str, Any]) -> Randomisation:
     return Randomisation(**values)
 
 
-def randomised(model: "Model", renderer: "Renderer", shares: Randomisation) -> "Model | RandomisedModel":
+def randomised(model: "Model | PriorModel", renderer: "Renderer",
+               shares: Randomisation) -> "Model | PriorModel | RandomisedModel":
     """The model, or one with such shares of randomised scenes."""
     from scenefit.generation.randomised import RandomisedModel
     from scenefit.renderers.appearance import find_appearance

@@ -51,7 +51,6 @@ IMAGES = 1000  # to train on
 MIN_VALIDATION = 16  # renders that the threshold is set on
 PART = ".part.safetensors"  # ending of the file of the last finished stage, where a run's folder does not keep it
 STAGES = "stages"  # the folder of finished stages in a run folder
-MAX_SIDE = 1 << 14  # pixels
 LABELS = "--min-..., --max-truncation, --box and --margin"
 
 
@@ -254,6 +253,8 @@ def _check_alone(others: "dict[str, object]") -> None:
 
 def _size(text: str | None) -> tuple[int, int] | None:
     """A size (height, width) from its text, None from None. BadParameter."""
+    from scenefit.tasks.detector_file import MAX_SIDE
+
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)

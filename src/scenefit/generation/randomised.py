@@ -29,7 +29,7 @@ class RandomisedModel:
     ValueError for shares outside 0..1, or of more than 1 together.
     """
 
-    model: Model
+    model: Model | PriorModel
     keys: frozenset[Key]
     appearance: float = 0.0
     prior: float = 0.0

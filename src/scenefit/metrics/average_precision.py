@@ -41,15 +41,17 @@ def average_precision(predicted: Boxes, truth: Boxes, classes: Sequence[str]) ->
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """true [d]: whether the detection is matched to a true box.  detected [t]: whether the true box is matched.
+    """row [d]: of the true box that each detection is matched to, -1 if it is false.  detected [t]: whether each true
+    box is matched.  score [d]: of the detections."""
 
-    score [d]: of the detections.  row [d]: of the true box that the detection is matched to, -1 if it is false.
-    """
-
-    true: NDArray[np.bool_]
+    row: NDArray[np.int64]
     detected: NDArray[np.bool_]
     score: NDArray[np.float64]
-    row: NDArray[np.int64]
+
+    @property
+    def true(self) -> NDArray[np.bool_]:
+        """Whether each detection is matched to a true box [d]."""
+        return self.row >= 0
 
     def counts(self, threshold: float) -> tuple[int, int, int]:
         """Numbers of (true positives, false positives, misses) of the detections with a score of at least threshold."""
@@ -76,7 +78,7 @@ def match_boxes(predicted: Boxes, truth: Boxes, min_iou: float = 0.5) -> Match:
             if overlap[row, best] >= min_iou:
                 partner[some.start + row], detected[real.start + best] = real.start + best, True
                 overlap[:, best] = -1
-    return Match(partner >= 0, detected, predicted.score, partner)
+    return Match(partner, detected, predicted.score)
 
 
 def best_threshold(match: Match) -> float:

@@ -50,7 +50,8 @@ class TwoSteps:
 
 
 def images_at_once(size: tuple[int, int], most: int) -> int:
-    """How many images of a size (height, width) a backbone sees at once: `most` of small ones, one of the largest."""
+    """How many images of a size (height, width) a backbone, or what takes as much memory, sees at once: `most` of small
+    ones, one of the largest."""
     return max(1, min(most, BACKBONE_PIXELS // (size[0] * size[1])))
 
 

@@ -4,13 +4,16 @@ content (sizes, places, counts).
 Legend: S scenes; n nodes of a kind.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from scenefit.data.frames import Frames
-from scenefit.renderers import Renderer, render
-from scenefit.scenes.attributes import Attribute, Key
+from scenefit.data.frames import Objects
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import frame_size, render_parts
+from scenefit.scenes.attributes import Key
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.values import learned_values, scenes_with
+from scenefit.scenes.grammar.values import redrawn
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -22,26 +25,23 @@ def find_appearance(grammar: Grammar, renderer: Renderer, seed: int = 0) -> froz
     """Keys of the learned attributes that leave the boxes of whole objects as they are: none moves by more than 2 % of
     its longer side when the attribute takes other values. It renders `SCENES` scenes for each attribute; counts, and
     attributes of which no node was drawn, are content."""
-    scenes = grammar.sample(derive_seed(seed, "appearance"), SCENES)
-    before = render(renderer, scenes)
-    return frozenset(a.key for a in grammar.learned if not a.count and len(scenes.tables[a.kind])
-                     and not _moves(before, render(renderer, _changed(grammar, scenes, a, seed))))
+    scenes, size = grammar.sample(derive_seed(seed, "appearance"), SCENES), frame_size(grammar, renderer)
+
+    def objects(scenes: SceneBatch) -> Iterator[Objects]:
+        return (frames.objects for frames in render_parts(renderer, scenes, size))
+
+    before = list(objects(scenes))
+    found = set()
+    for a in grammar.learned:
+        if not a.count and len(scenes.tables[a.kind]):
+            after = objects(redrawn(grammar, scenes, {a.key}, derive_seed(seed, f"appearance {a.key}")))
+            if not any(_moves(*pair) for pair in zip(before, after, strict=True)):
+                found.add(a.key)
+    return frozenset(found)
 
 
-def _changed(grammar: Grammar, scenes: SceneBatch, attribute: Attribute, seed: int) -> SceneBatch:
-    """The same scenes, this attribute drawn anew, uniformly within its bounds."""
-    random = np.random.default_rng(derive_seed(seed, f"appearance {attribute.key}"))
-    n = len(scenes.tables[attribute.kind])
-    values = {key: value for key, value in learned_values(grammar, scenes).items()
-              if not grammar.attributes[key[0]][key[1]].count}
-    values[attribute.key] = (random.integers(0, len(attribute.choice.options), n).astype(float)
-                             if attribute.form == "choice" else random.random(n))
-    return scenes_with(grammar, scenes, values)
-
-
-def _moves(before: Frames, after: Frames) -> bool:
+def _moves(one: Objects, other: Objects) -> bool:
     """Whether a box of a whole object differs, among those visible in both, or objects are no longer the same."""
-    one, other = before.objects, after.objects
     if len(one) != len(other) or (one.id != other.id).any() or (one.name != other.name).any():
         return True
     seen = (one.pixels > 0) & (other.pixels > 0)

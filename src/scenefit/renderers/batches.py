@@ -65,13 +65,14 @@ def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[Images, NDArr
 
 
 def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy | None = None,
-                      told: Callable[[int], None] = lambda count: None) -> tuple[Images, Boxes]:
-    """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects. told: of how many more are rendered."""
+                      rendered: Callable[[int], None] = lambda count: None) -> tuple[Images, Boxes]:
+    """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects. rendered: called with the number of each
+    chunk of them."""
     boxes: list[Boxes] = []
 
     def label(frames: Frames) -> None:
         boxes.append(label_boxes(frames, label_policy))
-        told(len(frames))
+        rendered(len(frames))
 
     chunks = image_chunks(renderer, scenes, labels=label)
     return collect_arrays(chunks, len(scenes)), join_boxes(boxes)

@@ -1,4 +1,4 @@
-"""What a finished training says of its detector, in words."""
+"""What a detector's training says, in words: warnings of self-training, and how good the detector is."""
 
 from scenefit.data.boxes import Boxes
 from scenefit.files.text import counted

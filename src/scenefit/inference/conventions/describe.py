@@ -12,16 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scenefit.data.corruptions import add_texture, corrupt
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, contrast
-from scenefit.data.shading import add_shading
-from scenefit.files.scratch import release, scratch_array
+from scenefit.files.scratch import release, scratch_array, take_rows
 from scenefit.inference.npe.matching import match_objects
-from scenefit.inference.npe.simulate import Simulations
-from scenefit.inference.npe.train import train_objects
-from scenefit.metrics.features import pretrained_maps
-from scenefit.nets.attribute_regressor import MAX_SIDE
+from scenefit.inference.npe.simulate import Simulations, corrupted_images
+from scenefit.inference.npe.train import N_SCALE, backbone_for, train_objects
 from scenefit.nets.frozen_maps import frozen_maps
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.object_predictions import ObjectPredictions, predict_objects
@@ -35,11 +31,10 @@ from scenefit.scenes.scene import SceneBatch
 
 Floats = NDArray[np.float64]
 HIDDEN = ("left", "top", "right", "bottom")  # hidden part at each side, as a share of the whole object's box
-TOLD = (*HIDDEN, "visibility", "truncation", "contrast")  # all in 0..1
+DESCRIPTORS = (*HIDDEN, "visibility", "truncation", "contrast")  # all in 0..1
 EVERY = LabelPolicy(min_visibility=0.1, box="amodal")  # objects that the network is trained to find
 HELD_OUT = 4  # each fourth render
 STEPS, RATE = 600, 4e-3
-N_SCALE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +76,21 @@ def read(renderer: Renderer, scenes: SceneBatch, photos: NDArray[np.uint8], clas
     """Describe the objects of photos uint8 [N, H, W, 3] by a network that is trained on renders of the scenes."""
     spec, size = _spec(classes), (photos.shape[1], photos.shape[2])
     simulated = _simulate(renderer, scenes, size, spec, seed)
-    network = ObjectNetwork(spec, 1, derive_seed(seed, "conventions"),
-                            None if max(size) <= MAX_SIDE else pretrained_maps())
+    network = ObjectNetwork(spec, 1, derive_seed(seed, "conventions"), backbone_for(size))
     held = np.arange(len(simulated)) % HELD_OUT == 1
     rows = np.flatnonzero(~held)
     network.measure_scale(simulated.images[rows[:N_SCALE]])
     maps = frozen_maps(network, simulated.images)
     train_objects(network, simulated, rows, STEPS, derive_seed(seed, "conventions"), RATE, maps)
     others = np.flatnonzero(held)
-    found = predict_objects(network, simulated.images[others], None if maps is None else maps.of(others))
+    found = predict_objects(network, take_rows(simulated.images, others), None if maps is None else maps.of(others))
     truth = simulated.objects.of(others)
     pairs = np.stack(match_objects(found, truth), 1)
     return Readings(_predicted(predict_objects(network, photos)), _predicted(found), _true(truth, len(others)), pairs)
 
 
 def _spec(classes: Sequence[str]) -> ObjectSpec:
-    unit = (Attribute("object", name, Uniform(0, 1), True, (0, 1)) for name in TOLD)
+    unit = (Attribute("object", name, Uniform(0, 1), True, (0, 1)) for name in DESCRIPTORS)
     return ObjectSpec(tuple(classes), tuple(ObjectAttribute("object", a, number, 2 * number)
                                             for number, a in enumerate(unit)))
 
@@ -106,8 +100,7 @@ def _simulate(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int], spe
     """Renders, corrupted as photos are, and their objects."""
     images, done, parts = scratch_array((len(scenes), *size, 3), np.uint8), 0, []
     for frames in render_parts(renderer, scenes, size):
-        shaded = add_shading(frames.images, frames.instances, seed, done)
-        images[done:done + len(frames)] = corrupt(add_texture(shaded, seed, done), seed, done)
+        images[done:done + len(frames)] = corrupted_images(frames, seed, done)
         release(images)
         parts.append(_objects(frames, spec, done))
         done += len(frames)
@@ -129,7 +122,7 @@ def _objects(frames: Frames, spec: ObjectSpec, first: int) -> tuple[NDArray[Any]
 
 
 def _predicted(found: ObjectPredictions) -> Described:
-    values = np.clip(found.outputs[:, 0:2 * len(TOLD):2] / UNIT_SPREAD + 0.5, 0, 1)
+    values = np.clip(found.outputs[:, 0:2 * len(DESCRIPTORS):2] / UNIT_SPREAD + 0.5, 0, 1)
     return _described(found.count, found.image, found.kind, found.score, found.box, values)
 
 

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.label_policy import MIN_MARGIN, LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.inference.conventions.describe import Described, Readings, read
 from scenefit.inference.npe.matching import match_objects
 from scenefit.nets.model import Model
 from scenefit.nets.object_predictions import ObjectPredictions
 from scenefit.nets.object_targets import TrueObjects
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import frame_size, render_parts
 from scenefit.scenes.arguments import check_argument, check_renderer
 from scenefit.scenes.rng import derive_seed
 
@@ -35,7 +36,7 @@ CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
 GAIN, BOX_GAIN = 4.0, 2.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
 MIN_SCORE = 0.2  # of predicted objects
 MIN_LABELS = 8  # of a class, from which a margin is read
-MIN_MARGIN, MIN_PIXELS, SURE = 0.02, 0.3, 2.5  # least margin, also in pixels, and in its standard errors
+LEAST_MARGIN, LEAST_PIXELS, SURE = 0.02, 0.3, 2.5  # least margin, also in pixels, and in its standard errors
 # Share of the objects meant that annotators labelled: few, where they left out many at random.
 RECALLS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])
 STRAY = 0.03  # share of the others that they labelled
@@ -109,16 +110,16 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
     if boxes is None or not len(boxes):
         raise ValueError(f"the {len(labelled)} labelled photos have no box, so no label policy can be read from them; "
                          "give photos with boxes")
-    frames = render(renderer, model.sample(SHOWN, derive_seed(seed, "classes")))
-    size, theirs = frames.images.shape[1:3], labelled.images.shape[1:3]
+    size, theirs = frame_size(model.grammar, renderer), labelled.images.shape[1:3]
     if size != theirs:
         raise ValueError(f"the labelled photos are of {theirs[0]} x {theirs[1]} pixels, and renders of {size[0]} x "
                          f"{size[1]}; read them at the renders' size: scenefit.read_few(folder, {size})")
-    drawn = frames.objects.name.tolist()
-    classes = sorted({str(name) for name in boxes.name} & set(drawn))
+    shown = model.sample(SHOWN, derive_seed(seed, "classes"))
+    drawn = {str(name) for frames in render_parts(renderer, shown, size) for name in frames.objects.name}
+    classes = sorted({str(name) for name in boxes.name} & drawn)
     if not classes:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
-                         f"renders have {sorted(set(drawn) - {''})}; name them alike, or do not read the policy "
+                         f"renders have {sorted(drawn - {''})}; name them alike, or do not read the policy "
                          "(--no-read-policy)")
     labels = boxes.where(np.isin(boxes.name, classes))
     if len(labels) < MIN_LABELS:  # without the network, as nothing would be read
@@ -153,9 +154,9 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
     size = {name: float(np.median(_side(mine.where(mine.kind == classes.index(name))))) for name in margins}
     read_ones = {}
     for name, share in margins.items():
-        least = max(SURE * errors[name], MIN_MARGIN, MIN_PIXELS / size[name])
+        least = max(SURE * errors[name], LEAST_MARGIN, LEAST_PIXELS / size[name])
         if name not in outside and abs(share - dict(start.margins).get(name, start.margin)) > least:
-            read_ones[name] = round(min(max(share, -0.3), 1.0), 3) if abs(share) > least else 0.0
+            read_ones[name] = round(min(max(share, MIN_MARGIN), 1.0), 3) if abs(share) > least else 0.0
     policy = replace(policy, box=kind, margins={**dict(start.margins), **read_ones})
     gains = {**({"box": gain} if kind != start.box else {}), **gains}
     return PolicyFit(policy, gains, margins, errors, tuple(outside), len(labels), len(rows))

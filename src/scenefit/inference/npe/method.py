@@ -30,13 +30,12 @@ from scenefit.inference.npe.propose import proposal
 from scenefit.inference.npe.reconstruct import N_MEASURED, N_PHOTOS, chosen_photos, reconstructions, reduced
 from scenefit.inference.npe.simulate import Simulations, simulate
 from scenefit.inference.npe.structure import Structure, all_placed, structure_of
-from scenefit.inference.npe.train import epochs_of, train_objects
+from scenefit.inference.npe.train import N_SCALE, backbone_for, epochs_of, train_objects
 from scenefit.inference.npe.turns import angles, direction_renders, turned_where_nearer
 from scenefit.inference.npe.update import update
 from scenefit.inference.stages.problem import Problem, Stage, State, moved
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.setting_types import check_types
-from scenefit.metrics.features import pretrained_maps
 from scenefit.metrics.summary_statistics import histogram_for
 from scenefit.nets.attribute_regressor import MAX_SIDE, train, training_images
 from scenefit.nets.frozen_maps import FrozenMaps, frozen_maps
@@ -61,7 +60,6 @@ IMAGE_ROUNDS = 2  # of whole images alone, at most; one where the image has a si
 FEW_RENDERS = 128  # of a round: where a budget does not reach for so many, there are fewer rounds
 DRAWN_AGAIN = 200  # scenes of photos, in each correction, to see where they place objects
 FIRST_RATE, LATER_RATE = 4e-3, 2e-3
-N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
 # A round that infers nothing new is the last if it leaves more than this share of the distance of predictions on photos
 # and on renders; with objects also if it leaves more than this share of what the round before left, or a distance not
 # much larger than that of a random split of both. Without objects, further rounds take seconds and still help.
@@ -352,10 +350,9 @@ def trained(problem: Problem, state: State, of_objects: int, settings: Npe, regr
 
 
 def fresh_network(problem: Problem, spec: ObjectSpec) -> ObjectNetwork:
-    """Untrained. Small images, and all where the extra `lite0` is missing, have no pretrained backbone."""
-    backbone = None if max(problem.size) <= MAX_SIDE else pretrained_maps()
-    outputs = sum(target.width for target in problem.targets)
-    return ObjectNetwork(spec, outputs, problem.seed_of("object network"), backbone).to(problem.device)
+    """Untrained."""
+    outputs, seed = sum(target.width for target in problem.targets), problem.seed_of("object network")
+    return ObjectNetwork(spec, outputs, seed, backbone_for(problem.size)).to(problem.device)
 
 
 def photo_maps(problem: Problem, spec: ObjectSpec, simulated: int) -> FrozenMaps | None:

@@ -12,7 +12,7 @@ import numpy as np
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.scenes.attributes import Attribute, Key, reflect
 from scenefit.scenes.grammar import Grammar
-from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with, whole_numbers
+from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, redrawn, scenes_with, whole_numbers
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
 
@@ -38,20 +38,6 @@ def proposal(distribution: SceneDistribution, uniform: Grammar, objects: Collect
         scenes = distribution.sample(derive_seed(seed, "mixed"), mixed)
         out.append(redrawn(grammar, scenes, keys, derive_seed(seed, "redraw")))
     return [*out, uniform.sample(derive_seed(seed, "uniform"), wide)]
-
-
-def redrawn(grammar: Grammar, scenes: SceneBatch, keys: Collection[Key], seed: int) -> SceneBatch:
-    """The same graphs, these attributes drawn uniformly within their bounds."""
-    random = np.random.default_rng(seed)
-    own, values = learned_values(grammar, scenes), {}
-    for a in grammar.learned:
-        n = len(scenes.tables[a.kind])
-        if a.key in keys:
-            values[a.key] = (random.integers(0, len(a.choice.options), n).astype(float) if a.form == "choice"
-                             else random.random(n))
-        elif not a.count and n:  # as it is: `decode` would draw it from the prior
-            values[a.key] = own[a.key]
-    return scenes_with(grammar, scenes, values)
 
 
 def recounted(grammar: Grammar, scenes: SceneBatch, error: Mapping[Key, float], seed: int) -> SceneBatch:

@@ -53,7 +53,7 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     for scenes in parts:
         for frames in render_parts(problem.renderer, scenes, problem.size):
             problem.check(frames)
-            images[done:done + len(frames)] = _corrupted(frames, seed, done) if corrupted else frames.images
+            images[done:done + len(frames)] = corrupted_images(frames, seed, done) if corrupted else frames.images
             release(images)
             if spec.kinds:
                 found.append(_objects(problem, spec, frames, done))
@@ -65,7 +65,7 @@ def simulate(problem: Problem, spec: ObjectSpec, parts: Sequence[SceneBatch], se
     return Simulations(parts, images, TrueObjects(image.astype(np.int64), kind.astype(np.int64), box, values), truth)
 
 
-def _corrupted(frames: Frames, seed: int, first: int) -> NDArray[np.uint8]:
+def corrupted_images(frames: Frames, seed: int, first: int) -> NDArray[np.uint8]:
     """The images with what photos have and few renderers draw. first: number of the first one."""
     shaded = add_shading(frames.images, frames.instances, seed, first)
     return corrupt(add_texture(shaded, seed, first), seed, first)

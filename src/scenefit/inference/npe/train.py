@@ -4,6 +4,7 @@ Legend: H, W pixels.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.inference.npe.simulate import Simulations, crop_pixels, crops
-from scenefit.nets.attribute_regressor import BATCH
+from scenefit.metrics.features import pretrained_maps
+from scenefit.nets.attribute_regressor import BATCH, MAX_SIDE
 from scenefit.nets.frozen_maps import FrozenMaps
 from scenefit.nets.object_network import ObjectNetwork, posterior_loss
 from scenefit.nets.optimise import endless_batches, minimise
@@ -24,7 +26,14 @@ SIDE = 128  # of a crop, where objects are not larger than a third of it
 OBJECT_SHARE = 3  # a crop is at least so many times as large as large objects are
 MAX_GRADIENT = 10.0
 LEAST_BATCHES, MOST_EPOCHS = 150, 20  # of the regressor of whole images
+N_SCALE = 64  # images from which the scale of a pretrained backbone's features is measured
 MIN_SCHEDULE = 9  # steps of a schedule: with fewer, its rate has no time to rise
+
+
+def backbone_for(size: tuple[int, int]) -> Any:
+    """A pretrained backbone for images of a size (height, width); None, for one that is trained with the network, where
+    they are small or the extra `lite0` is missing."""
+    return None if max(size) <= MAX_SIDE else pretrained_maps()
 
 
 def crop_side(simulations: Simulations) -> tuple[int, int]:

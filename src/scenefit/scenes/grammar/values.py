@@ -3,7 +3,7 @@
 Legend: S scenes; n nodes of a kind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,20 @@ def _offsets(a: Attribute, scenes: SceneBatch, wanted: Floats) -> Any:
         return np.where(np.isfinite(own), own - at.value, 0.0)
 
     return of_group
+
+
+def redrawn(grammar: Grammar, scenes: SceneBatch, keys: Collection[Key], seed: int) -> SceneBatch:
+    """The same graphs, these attributes drawn uniformly within their bounds."""
+    random = np.random.default_rng(seed)
+    own, values = learned_values(grammar, scenes), {}
+    for a in grammar.learned:
+        n = len(scenes.tables[a.kind])
+        if a.key in keys:
+            values[a.key] = (random.integers(0, len(a.choice.options), n).astype(float) if a.form == "choice"
+                             else random.random(n))
+        elif not a.count and n:  # as it is: `decode` would draw it from the prior
+            values[a.key] = own[a.key]
+    return scenes_with(grammar, scenes, values)
 
 
 @dataclass(frozen=True, eq=False)
