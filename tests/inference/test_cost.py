@@ -3,6 +3,7 @@
 from collections import deque
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from quick import quick
@@ -63,6 +64,20 @@ def test_the_measurement_changes_no_byte():
     times = {"cpu_seconds", "seconds"}
     assert alone.keys() == after.keys() and torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(alone[name], after[name]) or alone[name].isnan().any() for name in alone.keys() - times)
+
+
+def test_maps_of_photos_are_counted_once(monkeypatch):
+    """Where they are held over the rounds: for more photos than a round's renders they are not."""
+    def timed(call):
+        call()
+        return 0.0
+
+    monkeypatch.setattr("scenefit.inference.cost._timed", timed)
+    monkeypatch.setattr("scenefit.inference.cost._networks", lambda *_: ((0.0, 0.0), 1.0, (0.0, 0.0)))  # 1 s a map
+    (grammar, renderer, photos), chosen = world((24, 32), 2), settings(3)
+    more = sf.Photos(np.concatenate([photos.images, photos.images]))
+    held, again = (fit_cost(grammar, renderer, each, settings=chosen).cpu_seconds for each in (photos, more))
+    assert again - held == pytest.approx(2 * len(photos))
 
 
 def test_other_methods_state_renders_alone():

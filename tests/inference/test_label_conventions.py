@@ -105,6 +105,21 @@ def test_labels_left_out_at_random_are_no_condition():
         assert policy_of(found, some, CLASSES).gains == {}
 
 
+def test_labels_of_large_objects_only_are_no_margin():
+    """Where predicted sizes say little, labelled objects are larger than they are predicted, for they were chosen."""
+    def told(found, seed):
+        middle = np.tile((found.whole[:, :2] + found.whole[:, 2:]) / 2, 2)
+        side = np.array([20, 8])[found.kind] * np.random.default_rng(seed).uniform(0.9, 1.1, len(found))
+        box = middle + side[:, None] / 2 * [-1, -1, 1, 1]
+        return replace(found, whole=box, visible=box)
+
+    for seed in range(5):
+        found, labels = planted(sf.LabelPolicy(min_side=9), seed, count=40)
+        same = replace(found, photos=told(found.photos, seed), renders=told(found.renders, 50 + seed))
+        result = policy_of(same, labels, CLASSES, sf.LabelPolicy(min_side=9))
+        assert abs(result.margins["dot"]) < 0.03
+
+
 def test_sizes_that_renders_do_not_have_cannot_be_told_from_a_margin():
     found = fitted(sf.LabelPolicy(margins={"cell": 0.15}), 0, scale=2.0)
     assert found.outside == CLASSES and found.policy.margins == ()
