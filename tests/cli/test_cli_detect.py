@@ -607,8 +607,12 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
 
 
 def test_classes_of_margins_are_checked(world, run, tiny):
-    said = call("train", run, *TRAIN, "d.safetensors", "--class-margin", "nosuch=0.1")
-    assert "warning: --class-margin names nosuch, and the renders' classes are blob" in " ".join(said.split())
+    wrong, kept = ["--class-margin", "nosuch=0.1"], ["--class-margin", "blob=0.1"]
+    text = "warning: --class-margin names nosuch, and the labels of the first 16 renders are of blob"
+    for command in (["train", run, *TRAIN, "d.safetensors"], ["generate", run, "-n", 16, "--out", "set"]):
+        assert text in " ".join(call(*command, *wrong, *kept).split())
+    assert "warning" not in call("generate", run, "-n", 16, "--out", "set", *wrong, *kept), "it is finished"
+    assert "warning" not in call("generate", run, "-n", 16, "--out", "other", *kept)
     twice = ["--class-margin", "blob=0.1", "--class-margin", "blob=0.2"]
     assert "names a class twice" in call("train", run, *TRAIN, "d.safetensors", *twice, code=2)
 

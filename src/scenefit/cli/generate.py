@@ -13,6 +13,7 @@ from scenefit.cli.options import (
     DeviceOption,
     SceneOption,
     Workers,
+    check_margins,
     drawing,
     grouped,
     label_options,
@@ -63,6 +64,7 @@ def generate(
     """
     from scenefit.data.formats import FORMATS, OF_OBJECTS, as_format
     from scenefit.data.formats.format import ENDINGS
+    from scenefit.generation.chunks import read_classes
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.renderers import RenderError
     from scenefit.run.folder import open_run
@@ -89,6 +91,8 @@ def generate(
             wider = randomised(model, renderer, randomisation)
             for step in generate_steps(wider, renderer, n, out, form, validation=validation, info=info,
                                        drawn_by=found.hash):
+                if not written:
+                    check_margins(label_policy, read_classes(out), step.written)
                 written = step.written
                 progress.update(shown, completed=written, description=f"{written:,} images")
         except RenderError as error:

@@ -180,6 +180,14 @@ def _share(name: str, text: str) -> float:
     raise ValueError(f"--class-margin takes CLASS=MARGIN, such as RBC=0.05, got {f'{name}={text}' if name else text!r}")
 
 
+def check_margins(policy: "LabelPolicy | None", names: Collection[str], count: int) -> None:
+    """Warns of classes of --class-margin that are not among names, the classes of labels in the first count renders."""
+    unknown = sorted(set(dict(policy.margins if policy else ())).difference(names))
+    if names and unknown:
+        warn(f"--class-margin names {', '.join(unknown)}, and the labels of the first {count:,} renders are of "
+             f"{', '.join(sorted(set(names)))}")
+
+
 @contextmanager
 def drawing(scene: "SceneFile", workers: Workers = NO_WORKERS, device: str = "cpu",
             networks: bool = False) -> Iterator["Renderer"]:

@@ -22,6 +22,7 @@ from scenefit.cli.options import (
     SceneOption,
     SeedOption,
     Workers,
+    check_margins,
     drawing,
     grouped,
     keep_apart,
@@ -338,10 +339,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
             learn, held = (render_with_boxes(renderer, wider.sample(rows), label_policy,
                                              lambda count: progress.update(shown, advance=count))
                            for rows in (np.arange(n), np.arange(n, n + more)))
-    unknown = sorted(set(dict(label_policy.margins if label_policy else ())) - set(learn[1].name.tolist()))
-    if unknown:
-        console.warn(f"--class-margin names {', '.join(unknown)}, and the renders' classes are "
-                     f"{', '.join(sorted(set(learn[1].name.tolist())))}")
+    check_margins(label_policy, learn[1].name.tolist(), n)
     fitted = (opened.config.real, opened.config.labelled)
     used = frozenset(one for some in fitted if some is not None for one in some.files)
     return _Images(learn, held, HELD_OUT_RENDERS, policy=label_policy, used=used)
