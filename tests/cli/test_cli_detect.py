@@ -329,6 +329,22 @@ def test_detect_writes_boxes_of_the_whole_photos(world, detector):
         assert "is not empty; give another folder" in call("detect", detector, "photos", "--out", place, code=1)
 
 
+def test_detect_takes_a_list_file(world, detector):
+    call("detect", detector, world / "held", "--out", "all", "--no-pictures")
+    listed = world / "held" / "ImageSets" / "Main" / "val.txt"
+    names = [f"JPEGImages/{line}.png" for line in listed.read_text().split()]
+    assert f" in {len(names)} photos at confidence " in call("detect", detector, listed, "--out", "found")
+    assert sorted(path.relative_to("found").as_posix() for path in Path("found").rglob("*.png")) == [
+        f"{name}.png" for name in names]
+    whole, part = (json.loads(Path(name, "found.json").read_text()) for name in ("all", "found"))
+    assert [image["file_name"] for image in part["images"]] == names and len(whole["images"]) == 12
+    boxes = [{name: [row["bbox"] for row in rows["annotations"] if rows["images"][row["image_id"] - 1]["file_name"]
+                     == name] for name in names} for rows in (whole, part)]
+    assert boxes[0] == boxes[1]
+    Path("list.txt").write_text("a.png\n")
+    assert "list.txt is a list of photos, but" in call("detect", detector, "list.txt", "--out", "other", code=1)
+
+
 def test_detect_finds_the_photos_that_fit_finds_and_names_the_others(world, detector, tmp_path):
     (tmp_path / "far").mkdir()
     (tmp_path / "photos").mkdir()

@@ -9,6 +9,7 @@ from labelled_sets import BOX, HEIGHT, LAYOUTS, OTHER, SIZE, WIDTH, photo, read,
 from scenefit.data.formats import data_yaml
 from scenefit.data.formats.data_yaml import read_yaml
 from scenefit.data.photos import read_boxes, read_part
+from scenefit.data.photos.labelled import list_photos
 
 
 def shares(box):
@@ -207,6 +208,23 @@ def test_a_list_file_is_a_part_of_its_own(tmp_path, monkeypatch):
         boxes, words = read(place, **options)
         assert boxes == {"zq7.png": [OTHER], "a.png": [BOX]}
         assert words == f"few.txt: line 3: there is no photo {tmp_path}/images/train/d.png"
+
+
+def test_listed_photos_are_paths_below_their_data_set(tmp_path):
+    """Whether they are named in full or by a link; labels are not opened."""
+    folder = tmp_path / "set"
+    yolo(folder, {"a": [BOX], "b": [OTHER], "c": [BOX]})
+    text(folder / "labels/train/b.txt", "no label")
+    (tmp_path / "link").symlink_to(folder)
+    listed = text(folder / "few.txt", f"images/train/b.png\n{folder}/images/train/a.png\n{tmp_path}/link/images/"
+                  "train/c.png\nimages/train/d.png\n")
+    found, paths, skipped = list_photos(listed)
+    assert (found, paths) == (folder, [folder / f"images/train/{name}.png" for name in "bac"])
+    assert [entry.reason for entry in skipped] == [f"line 4: there is no photo {folder}/images/train/d.png"]
+    photo(tmp_path / "zq7.png", 7)
+    text(listed, f"images/train/b.png\n{tmp_path}/zq7.png\n")
+    with pytest.raises(ValueError, match="lists 1 photo outside of the data set"):
+        list_photos(listed)
 
 
 def test_no_names(tmp_path):

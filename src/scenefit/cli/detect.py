@@ -24,8 +24,8 @@ from scenefit.cli.options import (
 def detect(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A file that scenefit train wrote.",
                                              show_default=False)],
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of photos, searched with its subfolders.",
-                                           show_default=False)],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of photos, searched with its subfolders; "
+                                           "or a list file in a data set.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of found.json and the pictures.",
                                       show_default=False)],
     threshold: Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Minimum confidence of the "
@@ -43,6 +43,7 @@ def detect(
 
     \b
       scenefit detect detector.safetensors photos/ --out found/
+      scenefit detect detector.safetensors val/ImageSets/Main/val.txt --out found/
       scenefit detect detector.safetensors val/ --like instances_val.json --no-pictures --out found/
 
     Writes found/found.json, a data set in COCO format: info (the threshold and what it means), images (file_name,
@@ -57,6 +58,7 @@ def detect(
     """
     from scenefit.data.image_files import check_folder, describe_skipped, find_photos, warn_12_bit
     from scenefit.data.image_kinds import ENDINGS
+    from scenefit.data.photos.labelled import list_photos
     from scenefit.files.atomic import content_hash
     from scenefit.files.lock import lock
     from scenefit.files.text import counted, printable
@@ -71,31 +73,31 @@ def detect(
                                  f"{detector} --out detector.safetensors, and give that")
     trained = read_trained(detector, resolve(device))
     min_score = trained.threshold if threshold is None else threshold
-    check_folder(photos)
+    folder, paths, others = (list_photos(photos) if photos.is_file() else
+                             (photos, *find_photos(check_folder(photos), out)))  # not the pictures that it writes
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     keep_apart(out, ELSEWHERE, flat=flat_field)
     field = flat_field_of(flat_field, trained.size)
     if trained.flat_field and field is None:
         console.warn(f"{detector} was trained on flat-field corrected photos, and these are not corrected; "
                      f"--flat-field {photos} corrects them")
-    paths, others = find_photos(photos, out)  # not the pictures that it writes
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {describe_skipped(others)}")
     ids = None
     if like is not None:
-        ids = match_ids(like, [path.relative_to(photos).as_posix() for path in paths], trained.task.classes)
+        ids = match_ids(like, [path.relative_to(folder).as_posix() for path in paths], trained.task.classes)
         if ids.absent:
             console.warn(f"{like} lists {counted(len(ids.absent), 'photo')} that {photos} does not hold, such as "
                          f"{first_few(ids.absent)}; nothing is found in them")
     output = Output(trained.task.classes, min_score, printable(detector.name), ids, not no_pictures)
-    plan = detection_plan(photos, paths, {"detector": content_hash(detector.read_bytes()),
+    plan = detection_plan(folder, paths, {"detector": content_hash(detector.read_bytes()),
                                           "flat field": flat_field_hash(flat_field, trained.size)})
     found = finished_detections(paths, out, output, plan=plan)
     if found is None:
         with lock(out), console.bar() as progress:
             shown = progress.add_task("photos", total=len(paths))
-            for found in detect_steps(trained, photos, paths, out, output, plan=plan, flat_field=field):
+            for found in detect_steps(trained, folder, paths, out, output, plan=plan, flat_field=field):
                 progress.update(shown, completed=found.done)
     assert found is not None
     skipped = (*others, *found.skipped)

@@ -59,6 +59,27 @@ def first_size(folder: str | Path, part: str | Path | None = None, *, layout: st
     raise _none_read(folder, items, skipped)
 
 
+def list_photos(place: Path) -> tuple[Path, list[Path], tuple[Skipped, ...]]:
+    """The folder of the data set that a list file lies in, the photos that it lists, in its order, as paths below that
+    folder, and what is skipped. No photo's label file is opened. ValueError where a photo lies elsewhere."""
+    folder, _, items, skipped = _list(place, None, outside=True)
+    paths = [_below(folder, item.photo) for item in items]
+    elsewhere = [str(item.photo) for item, path in zip(items, paths, strict=True) if path is None]
+    if elsewhere:
+        raise ValueError(f"{place} lists {counted(len(elsewhere), 'photo')} outside of the data set {folder}, such as "
+                         f"{first_few(elsewhere)}; give the folder of these photos instead, or move them")
+    return folder, [path for path in paths if path is not None], tuple(skipped)
+
+
+def _below(folder: Path, path: Path) -> Path | None:
+    """The same file as a path below a folder, as it is written or where its links lead; None where it is elsewhere."""
+    for full in (os.path.abspath, os.path.realpath):
+        home, there = Path(full(folder)), Path(full(path))
+        if there.is_relative_to(home):
+            return folder / there.relative_to(home)
+    return None
+
+
 def _read(place: str | Path, size: Size, part: str | Path | None, max_photos: int | None, layout: str | None,
           crop_policy: CropPolicy | None, outside: bool) -> Photos:
     """crop_policy: None reads no labels."""
