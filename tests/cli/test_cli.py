@@ -134,7 +134,7 @@ def test_evaluate_prints_and_writes(world, whole):
 
 
 def test_export_writes_the_distribution(whole, tmp_path):
-    call("export", whole, "--scenes", 200)
+    assert "Computing the distribution of 200 scenes" in call("export", whole, "--scenes", 200)
     found = json.loads((whole / "distribution.json").read_text())
     assert found["attributes"]["blob.x"]["bounds"] == [2, 13]
     (whole / "distribution.json").unlink()

@@ -65,8 +65,8 @@ def bar(fields: Sequence[str] = ()) -> Iterator["Progress"]:
 
 @contextmanager
 def busy(text: str, long: bool = False) -> Iterator[None]:
-    """A spinner with a text, for work of unknown length. long: it may take minutes, so a log, which shows no spinner,
-    gets the text as a line."""
+    """A spinner with a text, for work of unknown length. long: it may take half a minute or more, so a log, which shows
+    no spinner, gets the text as a line."""
     console = _console(error=True)
     if long and not console.is_terminal:
         note(text)

@@ -71,7 +71,9 @@ def _export_run(run: Path, out: Path | None, scene: Path | None, scenes: int) ->
     opened = open_run(run)
     found = open_scene(opened, scene)
     path = out or opened.path("distribution.json")
-    write_json(path, distribution(fit_model(opened, found.grammar), scenes))
+    with console.busy(f"Computing the distribution of {scenes:,} scenes", long=True):
+        value = distribution(fit_model(opened, found.grammar), scenes)
+    write_json(path, value)
     console.say(f"Distribution: {path}")
 
 
