@@ -12,6 +12,7 @@ from rich.console import Console
 from toys import dot, dots, photos
 
 import scenefit as sf
+from scenefit.evaluation.evaluate import Progress as Step
 from scenefit.inference.fit import fit, fit_steps
 from scenefit.report import progress
 from scenefit.scenes.priors import Uniform, learned
@@ -150,3 +151,21 @@ def test_the_bar_of_a_training_shows_stage_step_loss_and_counts_only_the_steps_t
     assert shown == [("zq7, step 400 of 400", 400, "", 0), ("round 1 of 2, preparing images", 400, "", 0),
                      ("round 1 of 2, step 1 of 100", 401, "loss 1.235", 1)] and task.total == 600
     assert "round 1 of 2, step 1 of 100" in stream.getvalue() and "67%" in stream.getvalue()
+
+
+def test_the_time_left_of_an_evaluation_is_told_by_its_trainings(monkeypatch):
+    """A distance takes 1 s, a training 100 s; one that was stopped after a training goes on with the next."""
+    for first, left in ((0, [None, 1, None, 500, 400, 300, 200, 100, 0]), (5, [None, 200, 100, 0])):
+        with progress.bar(Console(file=terminal(monkeypatch))) as bar:
+            now, shown = [0.0], []
+            bar.get_time = lambda now=now: now[0]
+
+            def steps(now=now, first=first):
+                for done in range(first + 1, 10):
+                    now[0] += 1 if done <= 3 else 100
+                    yield Step("zq7", done, 9, None, {})
+
+            for _ in progress.evaluated(steps(), bar, 3):
+                shown.append(bar.tasks[-1].time_remaining)
+        assert shown == left
+        assert [(task.completed, task.total) for task in bar.tasks] == [(3, 3), (6, 6)]

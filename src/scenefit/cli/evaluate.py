@@ -125,7 +125,9 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
                   settings: "EvaluationSettings", workers: Workers, device: str,
                   label_policy: "LabelPolicy | None") -> None:
     from scenefit.data.photos import Photos
+    from scenefit.evaluation.evaluate import BASELINES
     from scenefit.files.lock import lock
+    from scenefit.report.progress import evaluated
     from scenefit.run.evaluation import FEATURES, evaluate_run
     from scenefit.run.folder import open_run
 
@@ -141,10 +143,9 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
         assert few is not None
         reals = Photos(few.images, few.paths)  # without labels, as the fit's own photos are, so that these are noticed
     with drawing(found, workers, device, networks=True) as renderer, lock(run), console.bar() as progress:
-        shown = progress.add_task("evaluating", total=None)
-        for step in evaluate_run(opened, found, renderer, reals, few, settings, device=device,
-                                 label_policy=label_policy or opened.config.policy):
-            progress.update(shown, completed=step.done, total=step.of, description=f"evaluating; last: {step.text}")
+        steps = evaluate_run(opened, found, renderer, reals, few, settings, device=device,
+                             label_policy=label_policy or opened.config.policy)
+        *_, step = evaluated(steps, progress, len(BASELINES))
     _show(step.evaluation, real is None)
     console.say(f"Written to {opened.path('evaluation.json')}")
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 EVERY = 30.0  # seconds between two lines of progress in a log
+WHOLE = 1e6  # seconds: of a bar whose time left is told by all steps so far, where a step may take minutes
 REDRAWN = 0.2  # seconds between two pictures of a bar in a notebook
 FIT_FIELDS = ("renders", "distance")  # shown beside the bar of a fit
 TRAINING_FIELDS = ("loss",)  # the same of a detector's training
@@ -52,6 +53,23 @@ def trained(steps: Iterable[AnyStep], progress: Progress) -> Iterator[AnyStep]:
             task = progress.add_task("", total=step.of, completed=step.done, loss="")
         progress.update(task, completed=step.done, description=f"{step.text}, {at}",
                         loss=f"loss {step.loss:.4g}" if step.loss == step.loss else "")
+        yield step
+
+
+def evaluated(steps: Iterable[AnyStep], progress: Progress, n_distances: int) -> Iterator[AnyStep]:
+    """The steps of an evaluation: the first n_distances on a bar of distances, the rest on one of trainings, as a
+    training takes far longer, and only trainings tell the time that is left for others."""
+    progress.speed_estimate_period = WHOLE
+    distances, trainings = progress.add_task("distances", total=n_distances), None
+    for step in steps:
+        done = step.done - n_distances
+        if trainings is not None:
+            progress.update(trainings, completed=done, description=f"trainings; last: {step.text}")
+        else:
+            progress.update(distances, completed=min(step.done, n_distances))
+            if done >= 0 and step.of > n_distances:
+                trainings = progress.add_task("trainings", total=step.of - n_distances, completed=done)
+                progress.advance(trainings, 0)  # their time is counted from here on
         yield step
 
 
