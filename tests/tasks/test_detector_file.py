@@ -27,6 +27,18 @@ def test_a_detector_comes_back(path):
     assert found.task.predict(found.network, np.zeros((1, 24, 32, 3), np.uint8)).count == 1
 
 
+def test_what_a_detector_drops_of_its_boxes_comes_back(path):
+    """Files of earlier versions, which did not record it, have the defaults."""
+    detector = read_trained(path)
+    replace(detector, task=replace(detector.task, nms_iou=0.3, max_detections=7)).save(path)
+    tensors, metadata = read_tensors(path, "")
+    write_tensors(path.with_name("old"), tensors, {name: value for name, value in metadata.items()
+                                                   if name not in ("nms_iou", "max_detections")})
+    for one, values in ((path, (0.3, 7)), (path.with_name("old"), (0.6, 200))):
+        task = read_trained(one).task
+        assert (task.nms_iou, task.max_detections) == values
+
+
 def test_a_file_of_another_format_is_refused_in_one_sentence(path):
     """As it was written before formats were recorded ("enlarge" was renamed, too), and as a later version might."""
     tensors, now = read_tensors(path, "")
@@ -101,7 +113,9 @@ def test_arguments_of_load_detector():
     ({"classes": ["a", 3]}, r"its classes must be different texts, at least one, and is \['a', 3\]"),
     ({"classes": "ab"}, "and is ab"), ({"classes": []}, r"and is \[\]"), ({"classes": ["a", "a"]}, "is .'a', 'a'"),
     ({"classes": None}, "and is None"), ({"upscale": float("inf")}, "its upscale must be a number above 0, at most 64"),
-    ({"upscale": 0}, "and is 0"), ({"backbone": ["small"]}, "its backbone must be one of lite0, small"),
+    ({"upscale": 0}, "and is 0"), ({"nms_iou": 1.5}, r"its nms_iou must be a number in 0\.\.1, and is 1.5"),
+    ({"max_detections": 0}, "its max_detections must be a whole number of 1 to 65536, and is 0"),
+    ({"backbone": ["small"]}, "its backbone must be one of lite0, small"),
     ({"flat_field": "no"}, "its flat_field must be true or false, and is no"),
     ({"photos": "no"}, "its photos must be a list of texts, and is no"), ({"photos": [1]}, r"and is \[1\]"),
     ({"size": [0, 1], "threshold": -1}, r"its size must .*, and its threshold must be a number in 0\.\.1, and is -1")])

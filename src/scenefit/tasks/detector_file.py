@@ -24,11 +24,14 @@ from scenefit.tasks.detection import Detect
 FORMAT = 1  # of detector files; one of another format is refused
 BACKBONES: dict[str, Any] = {"lite0": Lite0Maps, "small": SmallMaps}
 AGAIN = "make it again with scenefit train"
-MAX_SIDE, MAX_UPSCALE = 1 << 14, 64  # far above any of use; a damaged one would take all memory
+MAX_SIDE, MAX_UPSCALE, MAX_DETECTIONS = 1 << 14, 64, 1 << 16  # far above any of use; more would take all memory
 NEEDED = {"classes": "different texts, at least one", "backbone": f"one of {', '.join(BACKBONES)}",
           "size": f"a height and a width of 1 to {MAX_SIDE} pixels", "threshold": "a number in 0..1",
-          "upscale": f"a number above 0, at most {MAX_UPSCALE}", "flat_field": "true or false",
+          "upscale": f"a number above 0, at most {MAX_UPSCALE}", "nms_iou": "a number in 0..1",
+          "max_detections": f"a whole number of 1 to {MAX_DETECTIONS}", "flat_field": "true or false",
           "photos": "a list of texts"}
+OPTIONAL: dict[str, Any] = {"nms_iou": Detect.nms_iou, "max_detections": Detect.max_detections, "flat_field": False,
+                            "photos": []}  # what earlier versions did not record
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,7 @@ def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, An
     backbone = next(name for name, kind in BACKBONES.items() if trained.task.backbone is kind)
     write_tensors(path, trained.network.state_dict(), {
         "format": FORMAT, "classes": list(trained.task.classes), "backbone": backbone, "upscale": trained.task.upscale,
+        "nms_iou": trained.task.nms_iou, "max_detections": trained.task.max_detections,
         "size": list(trained.size), "threshold": trained.threshold,
         "flat_field": trained.flat_field, "photos": sorted(trained.photos), "info": info or {}})
 
@@ -109,10 +113,12 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
     if metadata.get("format") != FORMAT:
         raise CorruptFile(f"{path} was written by another version of scenefit (its format is "
                           f"{metadata.get('format', 'not recorded')}, and this version reads format {FORMAT}); {AGAIN}")
+    metadata = OPTIONAL | metadata
     fault = _fault(metadata)
     if fault:
         raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: its {fault}; {AGAIN}")
     task = Detect(tuple(metadata["classes"]), upscale=float(metadata["upscale"]),
+                  nms_iou=float(metadata["nms_iou"]), max_detections=metadata["max_detections"],
                   backbone=BACKBONES[metadata["backbone"]], device=device)
     height, width = metadata["size"]
     network = task.fresh(0)
@@ -121,12 +127,12 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
         raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: {fault}; {AGAIN}")
     network.load_state_dict(tensors)
     return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
-                           metadata.get("flat_field", False), frozenset(metadata.get("photos", ())))
+                           metadata["flat_field"], frozenset(metadata["photos"]))
 
 
 def _fault(metadata: Mapping[str, Any]) -> str:
     """What is wrong with the values of a detector file, "" if nothing is."""
-    classes, size, photos = metadata["classes"], metadata.get("size"), metadata.get("photos", [])
+    classes, size, photos = metadata["classes"], metadata.get("size"), metadata["photos"]
     good = {
         "classes": isinstance(classes, list) and len(classes) > 0
         and all(isinstance(name, str) and name for name in classes) and len(set(classes)) == len(classes),
@@ -135,7 +141,9 @@ def _fault(metadata: Mapping[str, Any]) -> str:
                                                                   for side in size),
         "threshold": _is_number(metadata.get("threshold")) and 0 <= metadata["threshold"] <= 1,
         "upscale": _is_number(metadata.get("upscale")) and 0 < metadata["upscale"] <= MAX_UPSCALE,
-        "flat_field": isinstance(metadata.get("flat_field", False), bool),
+        "nms_iou": _is_number(metadata["nms_iou"]) and 0 <= metadata["nms_iou"] <= 1,
+        "max_detections": type(metadata["max_detections"]) is int and 1 <= metadata["max_detections"] <= MAX_DETECTIONS,
+        "flat_field": isinstance(metadata["flat_field"], bool),
         "photos": isinstance(photos, list) and all(isinstance(one, str) for one in photos)}
     wrong = [f"{name} must be {NEEDED[name]}, and is {str(metadata.get(name, 'missing'))[:60]}"
              for name, fine in good.items() if not fine]
