@@ -82,7 +82,7 @@ def _export_detector(source: Path, out: Path) -> None:
     from scenefit.files.lock import check_file
     from scenefit.files.text import counted
     from scenefit.tasks.detector_file import read_trained
-    from scenefit.tasks.onnx_check import compare_with_onnxruntime
+    from scenefit.tasks.onnx_check import LIMITS, compare_with_onnxruntime
     from scenefit.tasks.onnx_detector import onnx_detector
 
     check_file(out)
@@ -109,4 +109,5 @@ def _export_detector(source: Path, out: Path) -> None:
         if found.missed or found.others else ""
     same = counted(found.boxes - found.missed, "box", "boxes")
     console.say(f"Checked with onnxruntime {found.runtime}: in {found.images} test images the same {same} as scenefit, "
-                f"within {found.pixels:.1g} pixels and {found.confidence:.1g} of confidence{differ}")
+                f"with differences of up to {found.pixels:.2g} pixels and {found.confidence:.2g} of confidence{differ} "
+                f"(boxes are the same within {LIMITS})")

@@ -17,6 +17,8 @@ from scenefit.tasks.detector_file import TrainedDetector
 IMAGES = 4
 MAX_PIXELS, MAX_SHARE = 1e-3, 5e-5  # that the sides of a box may differ by: pixels, or a share of the longer side
 MAX_CONFIDENCE = 1e-4
+LIMITS = (f"{MAX_PIXELS:g} pixels, or {MAX_SHARE:.5f} of their longer side if that is more, and {MAX_CONFIDENCE:g} of "
+          "confidence")
 MAX_UNMATCHED = 0.01  # of the boxes, or one: where two overlap by just the limit, rounding decides which are kept
 
 
