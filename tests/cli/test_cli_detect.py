@@ -634,10 +634,11 @@ def test_classes_of_margins_are_checked(world, run, tiny):
 
 
 def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
-    """Of the fit: --box amodal. A given one takes its place."""
-    for given, box in (([], "amodal"), (["--margin", 0.1], "visible")):
-        call("generate", run, "-n", 2, "--format", "coco", "--out", box, *given)
-        assert json.loads(Path(box, "provenance.json").read_text())["label_policy"]["box"] == box
+    """Of the fit: --box amodal. A given one takes its place, also where it is the default."""
+    for out, given, box in (("a", [], "amodal"), ("b", ["--margin", 0.1], "visible"), ("c", ["--box", "visible"],
+                            "visible"), ("d", ["--min-pixels", 4], "visible")):
+        call("generate", run, "-n", 2, "--format", "coco", "--out", out, *given)
+        assert json.loads(Path(out, "provenance.json").read_text())["label_policy"]["box"] == box
         call("train", run, *TRAIN, "d.safetensors", *given)
         _, about = read_tensors("d.safetensors", "")
         assert about["info"]["label_policy"]["box"] == box

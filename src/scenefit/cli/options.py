@@ -62,24 +62,25 @@ FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", 
                                                  "every command that reads photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
-LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type and default
-    "min_pixels": (Annotated[int, typer.Option("--min-pixels", help="Label objects with at least this many visible "
-                                               "pixels.")], 4),
-    "min_visibility": (Annotated[float, typer.Option("--min-visibility", help="... of which at least this fraction "
-                                                     "is visible.")], 0.05),
-    "min_side": (Annotated[int, typer.Option("--min-side", help="... whose visible part is at least this many pixels "
-                                             "wide and high.")], 1),
-    "max_truncation": (Annotated[float, typer.Option("--max-truncation", help="... of which at most this fraction "
-                                                     "lies outside the image.")], 1.0),
-    "min_contrast": (Annotated[float, typer.Option("--min-contrast", help="... with at least this contrast to their "
-                                                   "surroundings, 0 to 1; 0.06 leaves out objects that are hard to "
-                                                   "see.")], 0.0),
-    "box": (Annotated[str, typer.Option("--box", metavar="visible|amodal", help="Boxes around the visible part, or "
-                                        "around the whole object; choose what the labels of your photos do.")],
-            "visible"),
-    "margin": (Annotated[float, typer.Option("--margin", help="Widen boxes on each side by this fraction of their "
-                                             "width, and heighten them likewise; hand-drawn boxes have about 0.05, and "
-                                             "those that leave out a soft edge less than 0.")], 0.0),
+LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type, and None: not typed
+    "min_pixels": (Annotated[int | None, typer.Option("--min-pixels", show_default="4", help="Label objects with at "
+                                                      "least this many visible pixels.")], None),
+    "min_visibility": (Annotated[float | None, typer.Option("--min-visibility", show_default="0.05", help="... of "
+                                                            "which at least this fraction is visible.")], None),
+    "min_side": (Annotated[int | None, typer.Option("--min-side", show_default="1", help="... whose visible part is at "
+                                                    "least this many pixels wide and high.")], None),
+    "max_truncation": (Annotated[float | None, typer.Option("--max-truncation", show_default="1", help="... of which "
+                                                            "at most this fraction lies outside the image.")], None),
+    "min_contrast": (Annotated[float | None, typer.Option("--min-contrast", show_default="0", help="... with at least "
+                                                          "this contrast to their surroundings, 0 to 1; 0.06 leaves "
+                                                          "out objects that are hard to see.")], None),
+    "box": (Annotated[str | None, typer.Option("--box", metavar="visible|amodal", show_default="visible",
+                                               help="Boxes around the visible part, or around the whole object; choose "
+                                               "what the labels of your photos do.")], None),
+    "margin": (Annotated[float | None, typer.Option("--margin", show_default="0", help="Widen boxes on each side by "
+                                                    "this fraction of their width, and heighten them likewise; "
+                                                    "hand-drawn boxes have about 0.05, and those that leave out a soft "
+                                                    "edge less than 0.")], None),
     "margins": (Annotated[list[str] | None, typer.Option("--class-margin", metavar="CLASS=MARGIN", show_default=False,
                                                          help="The margin of one class, in place of --margin; may be "
                                                          "repeated.")], None)}
@@ -124,7 +125,8 @@ def worker_options(command: Callable[..., None]) -> Callable[..., None]:
 def label_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorator of commands: adds the options of `LabelPolicy`, and hands them over as one argument, label_policy.
 
-    It is None where all options have their defaults. BadParameter, naming the option that is wrong.
+    It is None where none was typed; an option that was typed counts, also with its default. BadParameter, naming the
+    option that is wrong.
     """
     return grouped(command, "label_policy", LABEL_OPTIONS, _label_policy)
 
@@ -161,14 +163,16 @@ def typed(context: typer.Context, names: Collection[str]) -> str:
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
     from scenefit.data.formats import LabelPolicy
 
-    pairs = [text.rpartition("=") for text in values["margins"] or ()]
+    given = {name: value for name, value in values.items() if value not in (None, [])}
+    if not given:
+        return None
+    pairs = [text.rpartition("=") for text in given.get("margins", ())]
     if len({name for name, _, _ in pairs}) < len(pairs):
         raise typer.BadParameter("--class-margin names a class twice; give each class one margin")
     try:
-        policy = LabelPolicy(**{**values, "margins": tuple((name, _share(name, share)) for name, _, share in pairs)})
+        return LabelPolicy(**{**given, "margins": tuple((name, _share(name, share)) for name, _, share in pairs)})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return None if policy == LabelPolicy() else policy
 
 
 def _share(name: str, text: str) -> float:
