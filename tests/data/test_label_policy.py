@@ -1,6 +1,7 @@
 """Contrast: what nobody can see gets no label. Margins of boxes."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -56,6 +57,15 @@ def test_a_policy_survives_json_and_has_a_hash():
     assert policy == LabelPolicy(**json.loads(json.dumps(policy.to_dict()))) == LabelPolicy(margins=policy.margins)
     assert hash(policy) == hash(LabelPolicy(margins={"a": -0.05, "b": 0.1}))
     assert "margins" not in LabelPolicy().to_dict()  # as before there were any
+
+
+@pytest.mark.parametrize("given, got", [
+    ({"margins": None}, "None"), ({"margins": 0.1}, "float 0.1"), ({"margins": {"a": "wide"}}, "dict {'a': 'wide'}"),
+    ({"margins": ["cell"]}, "list ['cell']"), ({"margin": None}, "None"), ({"min_pixels": "4"}, "str '4'")])
+def test_what_is_no_number_is_refused(given, got):
+    what = 'margins with a number for each class, such as {"RBC": 0.1}' if "margins" in given else "a number for .*"
+    with pytest.raises(ValueError, match=f"^LabelPolicy needs {what}, got {re.escape(got)}$"):
+        LabelPolicy(**given)
 
 
 @pytest.mark.parametrize("given", [{"margin": -0.4}, {"margins": {"thing": 1.5}}])

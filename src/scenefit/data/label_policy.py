@@ -5,6 +5,7 @@ Legend: S frames; H, W pixels; m objects.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.frames import Frames
-from scenefit.scenes.arguments import check_argument
+from scenefit.scenes.arguments import check_argument, describe_value
 
 MARGIN, MARGIN_SHARE = 3, 0.1  # width of the surroundings of an object: pixels, plus a share of its longer side
 MIN_BACKGROUND = 0.05  # share of the surroundings: with less background among them, all of them count
@@ -66,6 +67,9 @@ class LabelPolicy:
     margins: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("min_pixels", "min_side", "min_visibility", "max_truncation", "min_contrast", "margin"):
+            if not isinstance(getattr(self, name), Real):
+                raise ValueError(f"LabelPolicy needs a number for {name}, got {describe_value(getattr(self, name))}")
         if self.min_pixels < 1:
             raise ValueError(f"LabelPolicy needs min_pixels >= 1: an object that is not visible has no label, "
                              f"got min_pixels={self.min_pixels}")
@@ -74,7 +78,7 @@ class LabelPolicy:
         for name in ("min_visibility", "max_truncation", "min_contrast"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"LabelPolicy needs {name} in 0..1, got {name}={getattr(self, name)}")
-        pairs = sorted((str(name), float(share)) for name, share in dict(self.margins).items())
+        pairs = _pairs(self.margins)
         object.__setattr__(self, "margins", tuple(pairs))  # so that it has a hash
         for name, share in [("margin", self.margin), *((f"the margin of {name!r}", share) for name, share in pairs)]:
             if not MIN_MARGIN <= share <= 1:
@@ -112,6 +116,15 @@ class LabelPolicy:
         values = asdict(self)
         margins = dict(values.pop("margins"))
         return {**values, **({"margins": margins} if margins else {})}
+
+
+def _pairs(margins: Any) -> list[tuple[str, float]]:
+    """(class, share), sorted. ValueError where margins are none."""
+    try:
+        return sorted((str(name), float(share)) for name, share in dict(margins).items())
+    except (TypeError, ValueError):
+        raise ValueError('LabelPolicy needs margins with a number for each class, such as {"RBC": 0.1}, got '
+                         f"{describe_value(margins)}") from None
 
 
 def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:
