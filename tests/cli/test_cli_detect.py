@@ -1,6 +1,7 @@
 """Boxes through the command line: fit, evaluate, report, train, detect. Scenes of 32 pixels, few training steps."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -38,6 +39,7 @@ from scenefit.run.config import hash_photos
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_data import read_data_set
 from scenefit.tasks.detector_file import read_trained, write_trained
+from scenefit.tasks.detector_texts import much_kept
 from scenefit.tasks.detector_training import _steps as steps
 
 LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
@@ -544,6 +546,17 @@ def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, ru
     shutil.rmtree(kept)
 
 
+def test_a_run_that_keeps_much_is_told(run, tiny):
+    (run / "stages").mkdir(exist_ok=True)
+    large = run / "stages" / "zq7"
+    large.touch()
+    assert not much_kept(run / "stages")
+    os.truncate(large, 1_234_000_000)  # it takes no space
+    said = call("train", run, *TRAIN, "a.safetensors").splitlines()
+    large.unlink()
+    assert re.fullmatch(rf"{run}/stages holds 1,2\d\d MB of finished stages; they only save .* be deleted", said[-1])
+
+
 def test_a_run_folder_that_is_read_only_is_left_alone(run, tiny, monkeypatch):
     shutil.copytree(run, "run", ignore=shutil.ignore_patterns("stages"))
     monkeypatch.setattr("os.access", lambda place, mode: Path(place).name != "stages")
@@ -635,8 +648,8 @@ def test_classes_of_margins_are_checked(world, run, tiny):
 
 def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
     """Of the fit: --box amodal. A given one takes its place, also where it is the default."""
-    for out, given, box in (("a", [], "amodal"), ("b", ["--margin", 0.1], "visible"), ("c", ["--box", "visible"],
-                            "visible"), ("d", ["--min-pixels", 4], "visible")):
+    for out, given, box in (("a", [], "amodal"), ("b", ["--margin", 0.1], "visible"),
+                            ("c", ["--box", "visible"], "visible")):
         call("generate", run, "-n", 2, "--format", "coco", "--out", out, *given)
         assert json.loads(Path(out, "provenance.json").read_text())["label_policy"]["box"] == box
         call("train", run, *TRAIN, "d.safetensors", *given)

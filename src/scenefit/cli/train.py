@@ -151,7 +151,7 @@ def train(
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_data import images_with_boxes
     from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
-    from scenefit.tasks.detector_texts import figures, unmeasured
+    from scenefit.tasks.detector_texts import figures, much_kept, unmeasured
     from scenefit.tasks.detector_training import TrainingData
 
     _check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
@@ -210,6 +210,8 @@ def train(
     console.say(unmeasured(len(held), threshold, alone=few is None) if few is not None or not given.held_out
                 else figures(match, threshold, len(held), given.held_out))
     console.say(f"To measure it on labelled photos that it has not seen: scenefit evaluate {out} --labelled DIR")
+    if source is not None and of_run and (kept := much_kept(source / STAGES)):
+        console.say(kept)
 
 
 def _check_options(out: Path, backbone: str, source: Path | None, labelled_only: Path | None, labelled: Path | None,

@@ -1,10 +1,14 @@
 """What a detector's training says, in words: warnings of self-training, and how good the detector is."""
 
+from contextlib import suppress
+from pathlib import Path
+
 from scenefit.data.boxes import Boxes
 from scenefit.files.text import counted
 from scenefit.metrics.average_precision import Match
 
 HELD_OUT_RENDERS = "held-out renders"
+MUCH = 100e6  # bytes of finished stages from which on they are mentioned
 
 
 def figures(match: Match, threshold: float, images: int, held_out: str) -> str:
@@ -22,6 +26,16 @@ def unmeasured(photos: int, threshold: float, alone: bool) -> str:
     why = "fewer than five leave none to hold out" if alone else "there are no others"
     return (f"Its confidence threshold, {threshold:.2f}, was chosen on the {counted(photos, 'labelled photo')} that it "
             f"was trained on, as {why}; figures on these would not tell how good it is.")
+
+
+def much_kept(folder: Path) -> str:
+    """That the folder of a run's finished stages holds more than 100 MB; "" where it does not."""
+    size = 0
+    for path in folder.glob("*"):
+        with suppress(OSError):  # another training has renamed it meanwhile
+            size += path.stat().st_size
+    return "" if size <= MUCH else (f"{folder} holds {size / 1e6:,.0f} MB of finished stages; they only save time "
+                                    "where another training begins alike, so they may be deleted")
 
 
 def warnings_of_self_training(believed: Boxes, rendered: Boxes, name: str) -> list[str]:
