@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import torch
 from blobs import QUICK, SCENE, call, contents, fit_command, pixels
-from PIL import Image
+from checks import altered_frames
+from PIL import Image, ImageColor
+from toys import dot, dots
 from typer.testing import CliRunner
 
 from scenefit.cli import app, console, options
+from scenefit.cli.check import boxed_sheet
 from scenefit.renderers import RenderError
 from scenefit.renderers.scene_file import load_scene
 from scenefit.report import progress as progress_bars
+from scenefit.report.overlay import COLOURS
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +183,26 @@ def test_check_passes_a_good_scene(world, tmp_path):
     said = call("check", world / "scene.py", "--n", 16)
     assert "WRONG" not in said and "warning" not in said
     assert "Contact sheet: scene_check.png" in said
-    red = np.all(pixels(tmp_path / "scene_check.png") == (255, 64, 64), axis=2)
-    assert red.sum() > 16 * 8, "boxes are drawn"
+    sheet = pixels(tmp_path / "scene_check.png")
+    assert of_colour(sheet, COLOURS[0]) > 16 * 8 and of_colour(sheet, COLOURS[1]) == 0, "boxes are drawn"
+
+
+def of_colour(image, colour):
+    """Number of pixels."""
+    return int(np.all(image == ImageColor.getrgb(colour), axis=-1).sum())
+
+
+def test_the_sheet_of_a_check_has_a_colour_for_each_class():
+    frames = dots()(dot(8.0).sample(0, 9))
+    plain = np.asarray(boxed_sheet(altered_frames(frames, instances=np.zeros_like(frames.instances))))
+    sheet = np.asarray(boxed_sheet(altered_frames(frames, classes={
+        "scene": np.full(9, ""), "dot": np.array(["", "a", "b"] * 3)})))
+    grid, legend = np.split(sheet, [len(plain)])
+    assert len(legend) and plain.shape[1:] == grid.shape[1:], "without objects there is no legend"
+    for code, colour in enumerate(COLOURS[:3]):
+        assert of_colour(grid[:99, 100 * code:100 * code + 100], colour) == of_colour(grid[:99, :300], colour) > 50
+        assert of_colour(legend, colour) > 50
+    assert of_colour(sheet, COLOURS[3]) == 0
 
 
 def test_check_fails_a_bad_scene(tmp_path):

@@ -31,12 +31,12 @@ def overlay(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDArr
     """
     small, large = min(image.shape[:2]), max(image.shape[:2])
     times = max(1, min(-(-SMALL // small), LARGE // large))
-    photo = Image.fromarray(image.repeat(times, 0).repeat(times, 1) if times > 1 else image).convert("RGB")
-    width, type_ = max(1, round(max(photo.size) / OUTLINE)), font(max(11, min(photo.size) // 36))
+    size = image.shape[1] * times, image.shape[0] * times
+    width, type_ = max(1, round(max(size) / OUTLINE)), font(max(11, min(size) // 36))
+    order = np.argsort(score, kind="stable")  # the most confident on top
+    photo = outlined(image, boxes[order], classes[order], times, width)
     draw = ImageDraw.Draw(photo)
-    outer = [_around(box, times, width, photo.size) for box in boxes.tolist()]
-    for row in np.argsort(score, kind="stable"):  # the most confident on top
-        _outline(draw, outer[row], width, int(classes[row]))
+    outer = [_around(box, times, width, size) for box in boxes.tolist()]
     taken = list(outer)
     for box, value in zip(outer, score.tolist(), strict=True) if len(outer) <= MAX_SCORES else ():
         text = f"{value:.2f}"
@@ -44,10 +44,27 @@ def overlay(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDArr
         if place is not None:
             taken.append(place)
             draw.text(place[:2], text, "white", type_, "lt", stroke_width=width, stroke_fill=INK)
-    strip = _strip(np.bincount(classes, minlength=len(names)).tolist(), names, caption, photo.width, width, type_)
-    whole = Image.new("RGB", (photo.width, photo.height + strip.height))
-    whole.paste(photo)
-    whole.paste(strip, (0, photo.height))
+    return with_legend(photo, np.bincount(classes, minlength=len(names)).tolist(), names, caption, width, type_)
+
+
+def outlined(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDArray[np.int64], times: int,
+             width: int) -> Image.Image:
+    """The image uint8 [H, W, 3], enlarged so many times, with outlines of this width around the boxes [d, 4], the last
+    on top, in the colours of their classes [d]."""
+    picture = Image.fromarray(image.repeat(times, 0).repeat(times, 1) if times > 1 else image).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for box, code in zip(boxes.tolist(), classes.tolist(), strict=True):
+        _outline(draw, _around(box, times, width, picture.size), width, code)
+    return picture
+
+
+def with_legend(picture: Image.Image, counts: Sequence[int], names: Sequence[str], caption: str, width: int,
+                type_: ImageFont.FreeTypeFont) -> Image.Image:
+    """The picture and a strip below it: each class that is there with its colour and number, then the caption."""
+    strip = _strip(counts, names, caption, picture.width, width, type_)
+    whole = Image.new("RGB", (picture.width, picture.height + strip.height))
+    whole.paste(picture)
+    whole.paste(strip, (0, picture.height))
     return whole
 
 
