@@ -36,6 +36,8 @@ from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.scene_file import load_scene
 from scenefit.run.config import hash_photos
+from scenefit.run.folder import open_run
+from scenefit.run.label_policy import run_label_policy
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_data import read_data_set
 from scenefit.tasks.detector_file import read_trained, write_trained
@@ -633,6 +635,21 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
         for path in (run / "stages").glob("label-policy-*.json"):
             path.write_text(text)
         assert "the policy is read from the labels again" in call("train", run, *TRAIN, "e.safetensors", *few, code=1)
+
+
+def test_renders_that_a_kept_policy_is_known_by_are_drawn_a_few_at_a_time(world, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("scenefit.run.label_policy.fit_label_policy",
+                        lambda *given: PolicyFit(LabelPolicy(), {}, {}, {}, (), 0, 0))
+    scene, few, sizes = load_scene(world / "scene.py"), read_boxes(world / "few", (32, 32)), list[int]()
+
+    def renderer(scenes):
+        sizes.append(len(scenes))
+        return scene.renderer(scenes)
+
+    for at_once in (2**22, 2 * 32 * 32):
+        monkeypatch.setattr("scenefit.renderers.batches.PIXELS", at_once)
+        run_label_policy(open_run(run), scene.grammar, renderer, few, 0, None, tmp_path)
+    assert sizes == [8, 2, 2, 2, 2] and len(list(tmp_path.iterdir())) == 1
 
 
 def test_classes_of_margins_are_checked(world, run, tiny):

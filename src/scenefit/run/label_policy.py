@@ -4,13 +4,16 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
+
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.files.versions import versions
 from scenefit.inference.conventions.policy import PolicyFit, fit_label_policy
-from scenefit.renderers import Renderer, render
+from scenefit.renderers import Renderer
+from scenefit.renderers.batches import render_parts
 from scenefit.run.config import hash_photos
 from scenefit.run.folder import Run, fit_model
 from scenefit.scenes.grammar import Grammar
@@ -24,9 +27,11 @@ def run_label_policy(run: Run, grammar: Grammar, renderer: Renderer, labelled: P
     """`fit_label_policy` of a run's model, or what an earlier command kept of it in the folder. folder: None where
     nothing can be written.  CorruptFile."""
     model = fit_model(run, grammar)
-    drawn = render(renderer, model.sample(DRAWN))
-    facts = json.dumps([content_hash(run.path("model.safetensors").read_bytes()), content_hash(drawn.images),
-                        content_hash(drawn.instances), drawn.objects.name.tolist(), hash_photos(labelled), seed,
+    drawn = list(render_parts(renderer, model.sample(DRAWN), run.config.size))
+    images, masks = (np.concatenate([getattr(part, name) for part in drawn]) for name in ("images", "instances"))
+    names = [name for part in drawn for name in part.objects.name.tolist()]
+    facts = json.dumps([content_hash(run.path("model.safetensors").read_bytes()), content_hash(images),
+                        content_hash(masks), names, hash_photos(labelled), seed,
                         (start or LabelPolicy()).to_dict(), versions()])
     path = None if folder is None else folder / f"label-policy-{content_hash(facts.encode())}.json"
     if path is not None and path.exists():
