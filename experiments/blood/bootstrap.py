@@ -13,36 +13,10 @@ from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
 from scenefit.metrics.average_precision import Match, match_boxes
+from scenefit.metrics.resampled_precision import Ranked, ranked
 from scenefit.scenes.rng import generator
 
-RECALLS = np.linspace(0, 1, 101)  # at which COCO averages the precision
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """The detections of one class, by falling confidence.
-
-    image [d]: their photos.  true: indices of the true positives among them.  truth [t]: photos of the labels.
-    """
-
-    image: NDArray[np.int64]
-    true: NDArray[np.int64]
-    truth: NDArray[np.int64]
-
-    def ap50(self, weight: Floats) -> float:
-        """AP50, 0..1, if each photo counts weight [N] times; NaN if the weighted photos have no label."""
-        total = weight[self.truth].sum()
-        if total == 0:
-            return float("nan")
-        true_positives = np.cumsum(weight[self.image[self.true]])
-        if not len(true_positives) or true_positives[-1] == 0:
-            return 0.0
-        positives = np.cumsum(weight[self.image])[self.true]
-        precision = true_positives / np.maximum(positives, 1e-12)
-        interpolated = np.maximum.accumulate(precision[::-1])[::-1]
-        rank = np.searchsorted(true_positives / total, RECALLS)
-        return float(np.append(interpolated, 0.0)[rank].mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,26 +33,23 @@ class Evaluated:
 
     def ap50(self, weights: Floats) -> Floats:
         """AP50 of each class [B, C] for weights of photos [B, N]."""
-        return np.array([[one.ap50(weight) for one in self.ranked] for weight in weights])
+        return np.array([[one.average_precision(weight) for one in self.ranked] for weight in weights])
 
 
 def evaluate(predicted: Boxes, truth: Boxes, classes: Sequence[str], threshold: float) -> Evaluated:
     """Match predictions with labels: all of them for AP50, those from the threshold on for the counts."""
     match = match_boxes(predicted, truth)
-    ranked, counts = [], np.zeros((truth.count, len(classes), 3), np.int64)
+    counts = np.zeros((truth.count, len(classes), 3), np.int64)
     confident = predicted.where(predicted.score >= threshold)
     confident_match = match_boxes(confident, truth)
     for code, name in enumerate(classes):
-        rows = np.flatnonzero(predicted.name == name)
-        rows = rows[np.argsort(-predicted.score[rows], kind="stable")]
         labels = truth.name == name
-        ranked.append(Ranked(predicted.image[rows], np.flatnonzero(match.true[rows]), truth.image[labels]))
         own = confident.name == name
         for column, image in enumerate((confident.image[own & confident_match.true],
                                         confident.image[own & ~confident_match.true],
                                         truth.image[labels & ~confident_match.detected])):
             counts[:, code, column] = np.bincount(image, minlength=truth.count)
-    return Evaluated(tuple(ranked), counts, match)
+    return Evaluated(tuple(ranked(predicted, truth, match, name) for name in classes), counts, match)
 
 
 @dataclass(frozen=True, eq=False)
