@@ -6,7 +6,7 @@ where no later one is painted; its outline is the ellipse without its unevenness
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,20 +73,21 @@ def labels(objects: Objects, policy: sf.LabelPolicy) -> Boxes:
 
 
 def cells() -> World:
-    return World(_grammar(False), _renderer(), _rendered)
+    return World(cells_grammar(False), _renderer(), _rendered)
 
 
 def _renderer() -> sf.Shapes:
     return sf.Shapes((SIZE, SIZE), {kind: {} for kind in PRIOR})
 
 
-def _grammar(true: bool) -> sf.Grammar:
+def cells_grammar(true: bool, ranges: Mapping[str, Mapping[str, tuple[float, float]]] = TRUE) -> sf.Grammar:
+    """The prior; or the true distribution, with these ranges."""
     def drawn(prior: tuple[float, float], real: tuple[float, float]) -> object:
         return sf.Uniform(*real) if true else sf.learned(sf.Uniform(*prior))
 
     place = {"x": sf.Uniform(0, SIZE), "y": sf.Uniform(0, SIZE), "angle": sf.Angle()}
     kinds = {kind: {**place, "edge": drawn((0.3, 2), (0.5, 1.2)),
-                    **{name: drawn(PRIOR[kind][name], TRUE[kind][name]) for name in PRIOR[kind]}} for kind in PRIOR}
+                    **{name: drawn(PRIOR[kind][name], ranges[kind][name]) for name in PRIOR[kind]}} for kind in PRIOR}
     dish = {**{name: drawn((0.5, 1), (0.8, 0.9)) for name in ("red", "green", "blue")},
             "blur": drawn((0, 1.5), (0.4, 0.9)), "noise": drawn((0, 10), (2, 6))}
     many = [sf.repeat(kind, sf.Integer(*real) if true else sf.learned(sf.Integer(*prior)))
@@ -95,7 +96,7 @@ def _grammar(true: bool) -> sf.Grammar:
 
 
 def _rendered(seed: int, count: int) -> tuple[Array, Objects]:
-    frames = sf.render(_renderer(), _grammar(True).sample(seed, count))
+    frames = sf.render(_renderer(), cells_grammar(True).sample(seed, count))
     images = corrupt(add_texture(add_shading(frames.images, frames.instances, seed), seed), seed)
     o, seen = frames.objects, frames.objects.pixels > 0
     found = Objects(count, o.scene, o.name, o.amodal.clip(0, SIZE), o.box, o.pixels, o.visibility, o.truncation)

@@ -8,21 +8,23 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import labelled_sets
 import numpy as np
 import pytest
 import torch
 from blobs import SCENE, call, contents, fit_command, pixels
+from checks import same_weights
 from PIL import Image
 
 from scenefit.cli import options
 from scenefit.cli.evaluate import _no_gain
-from scenefit.cli.train import _layouts
 from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.data.copies import photo_hashes
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos, read_boxes
+from scenefit.data.photos.layouts import layout_of_each
 from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.files.atomic import content_hash
 from scenefit.files.tensors import read_tensors
@@ -43,6 +45,7 @@ from scenefit.tasks.detector_data import read_data_set
 from scenefit.tasks.detector_file import read_trained, write_trained
 from scenefit.tasks.detector_texts import much_kept
 from scenefit.tasks.detector_training import _steps as steps
+from scenefit.tasks.selection import Selection
 
 LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
          .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
@@ -80,8 +83,11 @@ def run(world, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
             classes, steps=2, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+        patch.setattr("scenefit.inference.conventions.policy.RENDERS", 24)
+        patch.setattr("scenefit.inference.conventions.describe.STEPS", 2)
         folder = tmp_path_factory.mktemp("run") / "run"
-        call(*fit_command(world, folder, "--labelled", world / "few", "--box", "amodal"))
+        said = call(*fit_command(world, folder, "--labelled", world / "few", "--box", "amodal"))
+        assert "Labels of the photos:" in said and (folder / "label_policy.json").exists()
     return folder
 
 
@@ -528,7 +534,8 @@ def hashes(*folders):
 
 def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, run, tiny):
     """Other photos, another --out: the same bytes as without what is kept. Another seed begins anew."""
-    kept, more = run / "stages", ["--real", world / "real", "--labelled", world / "few", "--no-read-policy"]
+    kept, more = run / "stages", ["--real", world / "real", "--labelled", world / "few", "--no-read-policy",
+                                     "--no-select"]
     shutil.rmtree(kept, ignore_errors=True)
     said = call("train", run, *TRAIN, "a.safetensors")
     assert "Kept from" not in said and len(list(kept.iterdir())) == 1
@@ -611,7 +618,8 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
     read: list[LabelPolicy | None] = []
     monkeypatch.setattr("scenefit.run.label_policy.fit_label_policy",
                         lambda *given: (read.append(given[-1]), found)[1])
-    few = ["--labelled", world / "few"]
+    few = ["--labelled", world / "few", "--no-select"]
+    shutil.rmtree(run / "stages", ignore_errors=True)  # what the fit read would do for the same start
     for number in range(2):
         said = call("train", run, *TRAIN, f"{number}.safetensors", *few)
         assert "Reading the label policy from 12 labelled photos (the first time" in said, "a log has no spinner"
@@ -635,6 +643,30 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
         for path in (run / "stages").glob("label-policy-*.json"):
             path.write_text(text)
         assert "the policy is read from the labels again" in call("train", run, *TRAIN, "e.safetensors", *few, code=1)
+
+
+def test_labelled_photos_select_the_training_images_once(world, run, tiny, monkeypatch):
+    """What they select is trained on, goes on from what is kept, and is recorded; --random-... says it instead."""
+    monkeypatch.setattr("scenefit.tasks.selection.RESAMPLES", 5)
+    found = Selection("learned", "wide", {"learned": 0.5, "half wide": 0.5, "wide": 0.6},
+                      {"half wide": (0.0, 0.1), "wide": (0.1, 0.02)})
+    seen: list[Any] = []
+    monkeypatch.setattr("scenefit.tasks.selection.select",
+                        lambda detections, truth, seed: (seen.append(detections["learned"]), found)[1])
+    few = ["--labelled", world / "few", "--no-read-policy"]
+    for number in range(2):
+        said = " ".join(call("train", run, *TRAIN, f"{number}.safetensors", *few).split())
+        assert ("Training images, selected by 12 labelled photos: learned: AP 50.0 half wide: AP 50.0 (+0.0, standard "
+                "error 10.0) wide: AP 60.0 (+10.0, standard error 2.0) chosen: wide, " in said)
+        assert "Kept from an earlier command, not trained again: training on 16 renders" in said
+        assert read_tensors(f"{number}.safetensors", "")[1]["info"]["selection"]["chosen"] == "wide"
+    assert [boxes.count for boxes in seen] == [12], "each photo in one fold; the second command reads what is kept"
+    call("train", run, *TRAIN, "2.safetensors", *few, "--random-scenes", 1)
+    assert same_weights(*(read_trained(f"{number}.safetensors").network for number in (0, 2)))
+    assert "selection" not in read_tensors("2.safetensors", "")[1]["info"]
+    for text in ("{", "{}", json.dumps({**vars(found), "chosen": "none"})):
+        next((run / "stages").glob("selection-*.json")).write_text(text)
+        assert "the training images are selected again" in call("train", run, *TRAIN, "3.safetensors", *few, code=1)
 
 
 def test_renders_that_a_kept_policy_is_known_by_are_drawn_a_few_at_a_time(world, run, tmp_path, monkeypatch):
@@ -672,6 +704,26 @@ def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
         call("train", run, *TRAIN, "d.safetensors", *given)
         _, about = read_tensors("d.safetensors", "")
         assert about["info"]["label_policy"]["box"] == box
+
+
+def test_the_label_policy_that_a_fit_read_holds_for_its_renders(world, run, tiny):
+    shutil.copytree(run, "run", ignore=shutil.ignore_patterns("stages"))
+    path = Path("run/label_policy.json")
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({**kept, "policy": {**kept["policy"], "min_side": 5.0}}))
+    call("generate", "run", "-n", 2, "--format", "coco", "--out", "read")
+    assert json.loads(Path("read/provenance.json").read_text())["label_policy"]["min_side"] == 5
+    for name, given in (("a", ["--no-read-policy", "--no-select", "--labelled", world / "few"]), ("b", [])):
+        call("train", "run", *TRAIN, f"{name}.safetensors", *given)
+        assert read_tensors(f"{name}.safetensors", "")[1]["info"]["label_policy"]["min_side"] == 5
+    path.write_text("{}")
+    assert "the policy is read from the labels again" in call("generate", "run", "-n", 2, "--out", "c", code=1)
+    for name in ("label_policy.json", "report.html"):
+        Path("run", name).unlink()
+    again = [*fit_command(world, "run", "--labelled", world / "few", "--box", "amodal")]
+    assert "Labels of the photos" not in call(*again, "--no-read-policy") and not path.exists()
+    Path("run/report.html").unlink()
+    assert "Labels of the photos" in call(*again) and json.loads(path.read_text()) == kept
 
 
 def test_labelled_photos_alone_train_the_ceiling(world, tiny):
@@ -766,9 +818,10 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     shutil.copytree(world / "few", tmp_path / "few")
     (tmp_path / "few/data.yaml").write_text("train: images\nnames: [cell]\n")
     for source, labelled in ((world / "few", tmp_path / "few"), (tmp_path / "few", world / "few")):
-        assert _layouts(source, labelled, "voc") == ("voc", "voc") and _layouts(source, labelled, None) == (None, None)
-    assert _layouts(tmp_path / "few", world / "few", "yolo") == ("yolo", None)
-    assert _layouts(None, world / "few", "yolo") == ("yolo", "yolo")
+        assert layout_of_each(source, labelled, "voc") == ("voc", "voc")
+        assert layout_of_each(source, labelled, None) == (None, None)
+    assert layout_of_each(tmp_path / "few", world / "few", "yolo") == ("yolo", None)
+    assert layout_of_each(None, world / "few", "yolo") == ("yolo", "yolo")
 
 
 @pytest.mark.parametrize(("options", "code", "text"), [

@@ -130,6 +130,7 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
     from scenefit.report.progress import evaluated
     from scenefit.run.evaluation import FEATURES, evaluate_run
     from scenefit.run.folder import open_run
+    from scenefit.run.label_policy import policy_of
 
     if settings.features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {settings.features}")
@@ -144,7 +145,7 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
         reals = Photos(few.images, few.paths)  # without labels, as the fit's own photos are, so that these are noticed
     with drawing(found, workers, device, networks=True) as renderer, lock(run), console.bar() as progress:
         steps = evaluate_run(opened, found, renderer, reals, few, settings, device=device,
-                             label_policy=label_policy or opened.config.policy)
+                             label_policy=label_policy or policy_of(opened))
         *_, step = evaluated(steps, progress, len(BASELINES))
     _show(step.evaluation, real is None)
     console.say(f"Written to {opened.path('evaluation.json')}")

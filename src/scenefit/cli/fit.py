@@ -15,6 +15,7 @@ from scenefit.cli.options import (
     LabelledOption,
     LayoutOption,
     OutsideOption,
+    ReadPolicyOption,
     SceneArgument,
     SeedOption,
     Workers,
@@ -69,6 +70,7 @@ def fit(
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of the MMD descent.",
                                               show_default="0; 400 in meta-sim, 60 in none")] = None,
     workers: Workers = NO_WORKERS,
+    read_policy: ReadPolicyOption = True,
     label_policy: "LabelPolicy | None" = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of "
                                                    "scenefit.Settings, such as descent.batch=256; may be repeated.",
@@ -82,7 +84,8 @@ def fit(
 
     With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
     that is trained on renders, once in each of the task's steps (--set task.steps=20). The options from --min-pixels to
-    --margin define which rendered objects get boxes, and what boxes.
+    --margin define which rendered objects get boxes, and what boxes. After the fit, the label policy is read from the
+    labels; it then holds for the run's generate, evaluate and train.
 
     Photos are scaled until they cover the renderer's size, and cropped at the centre. The run folder holds the
     learned distribution (model.safetensors) and report.html. If stopped or killed, run the same command again to
@@ -90,12 +93,14 @@ def fit(
     """
     chosen = settings(method, {"max_renders": max_renders, "minutes": minutes, "descent.gradient": gradient,
                                "descent.steps": steps, "device": resolve(device)}, set_ or [])
-    _fit(scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers, label_policy)
+    _fit(scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers, label_policy,
+         read_policy)
 
 
 def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, out: Path, seed: int,
-         chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None") -> None:
+         chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None", read_policy: bool) -> None:
     from scenefit.files.lock import lock
+    from scenefit.files.text import counted
     from scenefit.inference.arguments import check_learned
     from scenefit.inference.cost import fit_cost
     from scenefit.renderers.batches import frame_size
@@ -103,6 +108,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config
     from scenefit.run.folder import begin, find_run, fit_run
+    from scenefit.run.label_policy import keep_label_policy
     from scenefit.run.report import fit_sentences, write_report, write_summary
 
     keep_apart(out, ELSEWHERE, real, labelled, flat)
@@ -133,6 +139,11 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
                 for _ in watched(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy),
                                  progress):
                     pass
+            if read_policy and few is not None and few.boxes is not None and len(few.boxes):
+                with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} (trains a "
+                                  "network, which takes minutes)", long=True):
+                    read = keep_label_policy(run, found.grammar, renderer, few, label_policy)
+                console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
             with console.busy("Summarising the fit"):
                 summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))

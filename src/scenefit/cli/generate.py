@@ -68,6 +68,7 @@ def generate(
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.renderers import RenderError
     from scenefit.run.folder import open_run
+    from scenefit.run.label_policy import policy_of
 
     if format not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {format}")
@@ -75,7 +76,7 @@ def generate(
         raise typer.BadParameter(f"--image-format must be one of {', '.join(ENDINGS)}, got {image_format}")
     opened = None if source.suffix == ".py" else open_run(source)
     if label_policy is None and opened is not None and format in OF_OBJECTS:
-        label_policy = opened.config.policy
+        label_policy = policy_of(opened)
     form = as_format(format, label_policy, image_format)
     if scene is not None and opened is None:
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")

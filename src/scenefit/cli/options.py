@@ -55,6 +55,8 @@ LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo
                                                   "folder: one subfolder per class.")]
 OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and lists to name photos outside of their "
                                              "data set's folder.")]
+ReadPolicyOption = Annotated[bool, typer.Option("--read-policy/--no-read-policy", help="Read the label policy of the "
+                                                "renders from the --labelled photos.")]
 FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
                                                  "photos of the same camera (the photos themselves will do), to "
                                                  "correct the flat field: what all of them show at the same place, "

@@ -2,11 +2,11 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from scenefit.cli.options import (
     LabelledFolder,
     LayoutOption,
     OutsideOption,
+    ReadPolicyOption,
     SceneOption,
     SeedOption,
     Workers,
@@ -35,39 +36,27 @@ from scenefit.cli.options import (
     worker_options,
 )
 from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
+from scenefit.cli.train_checks import PART, check_alone, check_options
+from scenefit.files.text import counted
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from scenefit.data.boxes import Boxes
     from scenefit.data.formats import LabelPolicy
     from scenefit.data.photos import Photos
     from scenefit.nets.centre_network import Detector
     from scenefit.run.folder import Run
     from scenefit.tasks import Detect
+    from scenefit.tasks.detector_data import TrainingImages
     from scenefit.tasks.detector_training import TrainingData
+    from scenefit.tasks.selection import Selection
 
 MIN_STEPS = 20
 IMAGES = 1000  # to train on
 MIN_VALIDATION = 16  # renders that the threshold is set on
-PART = ".part.safetensors"  # ending of the file of the last finished stage, where a run's folder does not keep it
-STAGES = "stages"  # the folder of finished stages in a run folder
+LEARNED = "learned"
+# What is selected from with labelled photos: the default first, as `select_steps` takes it.
+CANDIDATES = {LEARNED: NOTHING_RANDOM, "half wide": Randomisation(prior=0.5), "wide": Randomisation(prior=1.0)}
 LABELS = "--min-..., --max-truncation, --box and --margin"
-
-
-class _Images(NamedTuple):
-    """What a detector is trained on first. learn: images and boxes; held: those that its threshold is chosen on.
-    held_out: what these are, "" where they are those of learn.  name: what an image is.  photos: those of the images
-    that were read from files.  policy: by which renders got their labels, where it is not the default.  used: hashes of
-    the photos that the distribution of renders was fitted to."""
-
-    learn: "tuple[np.ndarray, Boxes]"
-    held: "tuple[np.ndarray, Boxes]"
-    held_out: str
-    name: str = "render"
-    photos: "tuple[Photos, ...]" = ()
-    policy: "LabelPolicy | None" = None
-    used: frozenset[str] = frozenset()
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
@@ -92,8 +81,10 @@ def train(
                                           show_default=str(IMAGES))] = None,
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                   help="Photos with boxes, to fine-tune on at the end.")] = None,
-    read_policy: Annotated[bool, typer.Option("--read-policy/--no-read-policy", help="Read the label policy of the "
-                                              "renders from the --labelled photos.")] = True,
+    read_policy: ReadPolicyOption = True,
+    select: Annotated[bool, typer.Option("--select/--no-select", help="With 10 or more --labelled photos: select by "
+                                         "them whether the renders are drawn from the learned distribution, from the "
+                                         "prior, or half from each. Not with --random-..., which says it.")] = True,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
@@ -134,6 +125,8 @@ def train(
 
     With --labelled, the label policy of a run's renders is read from the labels first: kind of boxes, margin of each
     class, and which objects have none. Options such as --box say what holds where the labels do not tell otherwise.
+    Ten photos or more then select what the renders are drawn from: the learned distribution, the prior, or half of
+    each; three detectors are trained and compared on the photos for that.
 
     --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
     renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
@@ -145,46 +138,55 @@ def train(
     evaluate measures a detector on photos.
     """
     from scenefit.data.copies import photo_hashes
+    from scenefit.data.photos.layouts import layout_of_each
     from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
     from scenefit.run.folder import open_run
+    from scenefit.run.label_policy import STAGES, policy_of
     from scenefit.tasks import Detect
-    from scenefit.tasks.detector_data import images_with_boxes
+    from scenefit.tasks.detector_data import data_set, images_with_boxes
     from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
     from scenefit.tasks.detector_texts import figures, much_kept, unmeasured
     from scenefit.tasks.detector_training import TrainingData
+    from scenefit.tasks.selection import can_select
 
-    _check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
-    of_run = source is not None and (source / "settings.json").exists()
+    check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
+    is_run = source is not None and (source / "settings.json").exists()
     if source is None:
-        _check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
+        check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
                       "--random-...": randomisation if any(randomisation) else None})
     elif size is not None:
         raise typer.BadParameter("--size is for --labelled-only: renders have the size of the scene's renderer, and a "
                                  "data set is taken at that of its first image; leave it out")
-    elif randomisation != NOTHING_RANDOM and not of_run:
+    elif randomisation != NOTHING_RANDOM and not is_run:
         raise typer.BadParameter(f"{source} is a written data set, and only renders of a run can be randomised; leave "
                                  "out --random-appearance and --random-scenes")
-    elif label_policy is not None and not of_run:
+    elif label_policy is not None and not is_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
                                  f"out {LABELS}")
     pixels = _size(size)
-    data_layout, few_layout = _layouts(None if of_run else source, labelled, layout)
+    data_layout, few_layout = layout_of_each(None if is_run else source, labelled, layout)
     tuned_on, tuning = LabelledFolder(labelled, few_layout, outside), None
     if source is not None:
-        keep_apart(source, APART, real if of_run else None, tuned_on, flat_field if of_run else None)
+        keep_apart(source, APART, real if is_run else None, tuned_on, flat_field if is_run else None)
     one_thread()
     where = resolve(device)
     if source is None:
-        given = _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)
-    elif of_run:
-        opened = open_run(source)
+        with console.busy("Reading"):
+            sets = {"": _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)}
+    elif is_run:
+        opened, folder = open_run(source), _stages_folder(source)
         tuning = tuned_on.read(opened.config.size, flat_field)
-        policy = label_policy or opened.config.policy
-        given = _of_run(opened, scene, n or IMAGES, workers, where, policy, tuning if read_policy else None, seed,
-                        randomisation)
+        reads = read_policy and tuning is not None
+        selects = select and randomisation == NOTHING_RANDOM and can_select(tuning)
+        policy = label_policy or (opened.config.policy if reads else policy_of(opened))
+        sets = _of_run(opened, scene, n or IMAGES, workers, where, policy, tuning if reads else None, seed,
+                      CANDIDATES if selects else {LEARNED: randomisation}, folder)
     else:
-        given = _of_data(source, n or IMAGES, data_layout, outside)
+        with console.busy("Reading"):
+            sets = {"": data_set(source, n or IMAGES, data_layout, outside)}
+        name_skipped(tuple(dict.fromkeys(one for read in sets[""].photos for one in read.skipped)))
+    given = next(iter(sets.values()))
     images, labels = given.learn
     if not len(labels):
         raise ValueError(f"none of the {len(images)} images of {source or labelled_only} has a box, so there is "
@@ -193,16 +195,24 @@ def train(
     few = None if tuning is None else images_with_boxes(tuning, labelled)
     seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
     used = given.used.union(*(photo_hashes(some) for some in (*given.photos, tuning, seen) if some is not None))
-    names = {*labels.name.tolist(), *given.held[1].name.tolist(), *([] if few is None else few[1].name.tolist())}
+    names = {*given.held[1].name.tolist(), *(name for one in sets.values() for name in one.learn[1].name.tolist()),
+             *([] if few is None else few[1].name.tolist())}
     task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
                   device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
+    selection = None
+    if len(sets) > 1:
+        assert tuning is not None
+        selection = _selected(task, sets, tuning, seed, folder)
+        given = sets[selection.chosen]
+        images, labels = given.learn
     data = TrainingData((images, labels), None if seen is None else seen.images, few, given.name)
     unfinished = out.with_suffix(PART)
-    network, (held, truth) = _train(task, data, seed, _kept(source, of_run, unfinished)), few or given.held
+    network, (held, truth) = _train(task, data, seed, _kept(source, is_run, unfinished)), few or given.held
     match = match_boxes(task.predict(network, held), truth)
     threshold = best_threshold(match)
     info = {"source": str(source or labelled_only), "n": len(images), "seed": seed, "steps": steps,
-            **({} if given.policy is None else {"label_policy": given.policy.to_dict()})}
+            **({} if given.policy is None else {"label_policy": given.policy.to_dict()}),
+            **({} if selection is None else {"selection": vars(selection)})}
     write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
                                        flat_field is not None, used), info)
     unfinished.unlink(missing_ok=True)
@@ -210,48 +220,8 @@ def train(
     console.say(unmeasured(len(held), threshold, alone=few is None) if few is not None or not given.held_out
                 else figures(match, threshold, len(held), given.held_out))
     console.say(f"To measure it on labelled photos that it has not seen: scenefit evaluate {out} --labelled DIR")
-    if source is not None and of_run and (kept := much_kept(source / STAGES)):
+    if source is not None and is_run and (kept := much_kept(source / STAGES)):
         console.say(kept)
-
-
-def _check_options(out: Path, backbone: str, source: Path | None, labelled_only: Path | None, labelled: Path | None,
-                   real: Path | None, flat_field: Path | None) -> None:
-    """BadParameter where an option is wrong, or files are missing: now, not after rendering and training."""
-    from scenefit.files.lock import check_file
-    from scenefit.files.tensors import CorruptFile, read_tensors
-    from scenefit.tasks.detector_file import BACKBONES
-
-    if backbone not in BACKBONES:
-        raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
-    if out.suffix != ".safetensors":
-        raise typer.BadParameter(f"--out must name a file that ends in .safetensors, got {out}")
-    if source is None and labelled_only is None:
-        raise typer.BadParameter("give the folder of a finished fit, or a data set, to train on; or --labelled-only "
-                                 "DIR, to train on labelled photos alone")
-    if source is not None and labelled_only is not None:
-        raise typer.BadParameter(f"{source} and --labelled-only exclude each other: leave out {source} to train on the "
-                                 f"labelled photos alone, or give them as --labelled {labelled_only} to fine-tune on "
-                                 f"them after training on {source}")
-    if flat_field is not None and labelled is None and real is None and labelled_only is None:
-        raise typer.BadParameter("--flat-field is for photos; give some with --real or --labelled, or leave it out")
-    for name, given in (("labelled", labelled), ("labelled-only", labelled_only), ("real", real),
-                        ("flat-field", flat_field)):
-        if given is not None and not given.exists():
-            raise typer.BadParameter(f"--{name} {given} does not exist")
-    check_file(out)
-    part = out.with_suffix(PART)
-    with suppress(CorruptFile):  # a damaged one is named where it would be gone on from
-        if part.exists() and "classes" in read_tensors(part, "")[1]:
-            raise typer.BadParameter(f"{part} is a detector, and the unfinished training of {out} would be kept by "
-                                     "that name, and deleted at its end; rename one of them")
-
-
-def _check_alone(others: "dict[str, object]") -> None:
-    """BadParameter where options are given that do not go with --labelled-only."""
-    given = [name for name, value in others.items() if value is not None]
-    if given:
-        raise typer.BadParameter(f"--labelled-only trains on labelled photos alone, and on all of them; leave out "
-                                 f"{', '.join(given)}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -276,6 +246,8 @@ def _kept(source: Path | None, of_run: bool, unfinished: Path) -> Callable[[str]
 
 def _stages_folder(run: Path) -> Path | None:
     """The folder of what trainings of a run keep; None where nothing can be written there."""
+    from scenefit.run.label_policy import STAGES
+
     folder = run / STAGES
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
@@ -297,10 +269,29 @@ def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str]
     return step.network
 
 
+def _selected(task: "Detect", sets: "Mapping[str, TrainingImages]", labelled: "Photos", seed: int,
+              folder: Path | None) -> "Selection":
+    """Which of the training sets of a run the labelled photos select. folder: of what its trainings keep."""
+    from tempfile import TemporaryDirectory
+
+    from scenefit.report.progress import TRAINING_FIELDS, trained
+    from scenefit.tasks.detector_training import TrainingData
+    from scenefit.tasks.selection import select_steps
+
+    data = {name: TrainingData(given.learn, None, None) for name, given in sets.items()}
+    with TemporaryDirectory() as other, console.bar(TRAINING_FIELDS) as progress:
+        place = folder or Path(other)
+        *_, last = trained(select_steps(task, data, labelled, seed, lambda one: place / f"{one}.safetensors",
+                                        lambda one: place / f"selection-{one}.json"), progress)
+    assert last.selection is not None
+    console.note("\n".join([f"Training images, selected by {counted(len(labelled), 'labelled photo')}:",
+                            *(f"  {line}" for line in last.selection.lines())]))
+    return last.selection
+
+
 def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
     """Print how many pseudo-labels there were, and warn of classes that have none, too many or too few."""
     from scenefit.data.boxes import class_counts
-    from scenefit.files.text import counted
     from scenefit.tasks.detection import MIN_CONFIDENCE
     from scenefit.tasks.detector_texts import warnings_of_self_training
 
@@ -313,15 +304,16 @@ def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
 
 
 def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
-            label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int, shares: Randomisation) -> _Images:
-    """Renders of a run's learned distribution. labelled: photos that the label policy is read from, if any."""
+            label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int,
+            sets: Mapping[str, Randomisation], stages: Path | None) -> "dict[str, TrainingImages]":
+    """Renders of a run's learned distribution, so wide as each of these sets is. labelled: photos that the label policy
+    is read from, if any.  stages: the folder of what trainings of the run keep, if any."""
     import numpy as np
 
-    from scenefit.files.text import counted
     from scenefit.renderers.batches import render_with_boxes
     from scenefit.run.folder import fit_model
     from scenefit.run.label_policy import run_label_policy
-    from scenefit.tasks.detector_data import VALIDATION
+    from scenefit.tasks.detector_data import VALIDATION, TrainingImages
     from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
 
     found = open_scene(opened, scene)
@@ -331,60 +323,31 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
         if labelled is not None:
             with console.busy(f"Reading the label policy from {counted(len(labelled), 'labelled photo')} (the first "
                               "time this trains a network, which takes minutes)", long=True):
-                read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy,
-                                        _stages_folder(opened.folder))
+                read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy, stages)
             console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
             label_policy = read.policy
-        wider = randomised(model, renderer, shares)
+        drawn = {}
         with console.bar() as progress:
-            shown = progress.add_task("renders", total=n + more)
-            learn, held = (render_with_boxes(renderer, wider.sample(rows), label_policy,
-                                             lambda count: progress.update(shown, advance=count))
-                           for rows in (np.arange(n), np.arange(n, n + more)))
-    check_margins(label_policy, learn[1].name.tolist(), n)
+            shown = progress.add_task("renders", total=(n + more) * len(sets))
+            for name, shares in sets.items():
+                wider = randomised(model, renderer, shares)
+                drawn[name] = [render_with_boxes(renderer, wider.sample(rows), label_policy,
+                                                 lambda count: progress.update(shown, advance=count))
+                               for rows in (np.arange(n), np.arange(n, n + more))]
+    check_margins(label_policy, [str(name) for learn, _ in drawn.values() for name in learn[1].name], n * len(sets))
     fitted = (opened.config.real, opened.config.labelled)
     used = frozenset(one for some in fitted if some is not None for one in some.files)
-    return _Images(learn, held, HELD_OUT_RENDERS, policy=label_policy, used=used)
+    return {name: TrainingImages(learn, held, HELD_OUT_RENDERS, policy=label_policy, used=used)
+            for name, (learn, held) in drawn.items()}
 
 
-def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int) -> _Images:
+def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int,
+               ) -> "TrainingImages":
     """Labelled photos alone."""
     from scenefit.data.photos.labelled import first_size
-    from scenefit.tasks.detector_data import hold_out, images_with_boxes
+    from scenefit.tasks.detector_data import photos_alone
 
     assert few.place is not None
-    size = size or first_size(few.place, layout=few.layout, outside=few.outside)
-    with console.busy("Reading"):
-        every = few.read(size, flat_field)
+    every = few.read(size or first_size(few.place, layout=few.layout, outside=few.outside), flat_field)
     assert every is not None
-    images_with_boxes(every, few.place)
-    learn, held = hold_out(every, seed)
-    assert held.boxes is not None
-    return _Images(images_with_boxes(learn, few.place), (held.images, held.boxes),
-                   "" if held is learn else "held-out labelled photos", "labelled photo", (every,))
-
-
-def _layouts(source: Path | None, labelled: Path | None, layout: str | None) -> tuple[str | None, str | None]:
-    """--layout for a data set and for labelled photos: it applies to those that have it, or to both if neither has."""
-    from scenefit.data.photos.layouts import has_layout
-
-    if layout is None:
-        return None, None
-    has = [place is not None and has_layout(place, layout) for place in (source, labelled)]
-    source_has, labelled_has = has if any(has) else (True, True)
-    return layout if source_has else None, layout if labelled_has else None
-
-
-def _of_data(source: Path, n: int, layout: str | None, outside: bool) -> _Images:
-    """A written data set."""
-    from scenefit.data.own_folders import what_scenefit_wrote
-    from scenefit.tasks.detector_data import read_data_set
-    from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
-
-    with console.busy("Reading"):
-        learn, held = read_data_set(source, n, layout, outside=outside)
-    name_skipped(tuple(dict.fromkeys((*learn.skipped, *held.skipped))))
-    assert learn.boxes is not None and held.boxes is not None
-    return _Images((learn.images, learn.boxes), (held.images, held.boxes),
-                   HELD_OUT_RENDERS if what_scenefit_wrote(source) else "held-out images of the data set", "image",
-                   (learn, held))
+    return photos_alone(every, few.place, seed)

@@ -1,4 +1,7 @@
-"""The label policy that fits to labelled photos, kept in a run folder: reading it takes a minute or more."""
+"""The label policy of a run: the one that its fit read from labelled photos, or was given.
+
+What is read from photos is kept in the run folder, because reading it takes a minute or more.
+"""
 
 import json
 import math
@@ -19,6 +22,8 @@ from scenefit.run.folder import Run, fit_model
 from scenefit.scenes.grammar import Grammar
 
 AGAIN = "delete it: the policy is read from the labels again"
+FILE = "label_policy.json"  # what the fit read
+STAGES = "stages"  # the folder of what commands after the fit keep
 DRAWN = 8  # renders by which a renderer is known again: a scene file may have changed since the fit
 
 
@@ -35,16 +40,46 @@ def run_label_policy(run: Run, grammar: Grammar, renderer: Renderer, labelled: P
                         (start or LabelPolicy()).to_dict(), versions()])
     path = None if folder is None else folder / f"label-policy-{content_hash(facts.encode())}.json"
     if path is not None and path.exists():
-        kept = read_json(path, AGAIN, dict)
-        try:
-            return _checked(PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]),
-                                         "outside": tuple(kept["outside"])}))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFile(f"{path} is damaged ({error}); {AGAIN}") from error
+        return _read(path)
     found = fit_label_policy(model, renderer, labelled, seed, start)
     if path is not None:
-        write_json(path, {**vars(found), "policy": found.policy.to_dict()})
+        _write(path, found)
     return found
+
+
+def keep_label_policy(run: Run, grammar: Grammar, renderer: Renderer, labelled: Photos,
+                      start: LabelPolicy | None) -> PolicyFit:
+    """`run_label_policy` of the photos that the fit was given, as the policy of the run."""
+    folder = run.path(STAGES)
+    folder.mkdir(exist_ok=True)
+    found = run_label_policy(run, grammar, renderer, labelled, run.config.seed, start, folder)
+    _write(run.path(FILE), found)
+    return found
+
+
+def kept_label_policy(run: Run) -> PolicyFit | None:
+    """What the fit read from labelled photos, if it did. CorruptFile."""
+    path = run.path(FILE)
+    return _read(path) if path.exists() else None
+
+
+def policy_of(run: Run) -> LabelPolicy | None:
+    """The label policy that holds for a run's renders unless another is given; None for the default. CorruptFile."""
+    read = kept_label_policy(run)
+    return run.config.policy if read is None else read.policy
+
+
+def _write(path: Path, found: PolicyFit) -> None:
+    write_json(path, {**vars(found), "policy": found.policy.to_dict()})
+
+
+def _read(path: Path) -> PolicyFit:
+    kept = read_json(path, AGAIN, dict)
+    try:
+        return _checked(PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]),
+                                     "outside": tuple(kept["outside"])}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptFile(f"{path} is damaged ({error}); {AGAIN}") from error
 
 
 def _checked(found: PolicyFit) -> PolicyFit:

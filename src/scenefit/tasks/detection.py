@@ -5,7 +5,7 @@ Legend: S rendered images; N photos; H, W pixels; h, w cells of a feature map; C
 
 import copy
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
@@ -46,9 +46,9 @@ LOSS_STEPS = 20  # whose mean loss is reported
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Training images. maps: the backbone's, each [S, F, h, w] float16, or the images uint8 [S, 3, H, W] where the
-    backbone is trained too.  targets: their boxes."""
+class PreparedImages:
+    """Training images, augmented. maps: the backbone's, each [S, F, h, w] float16, or the images uint8 [S, 3, H, W]
+    where the backbone is trained too.  targets: their boxes."""
 
     maps: list[Tensor]
     targets: Targets
@@ -166,18 +166,20 @@ class Detect:
                 yield step
 
     def train_steps(self, images: Images, labels: Boxes, seed: int, start: Detector | None = None,
-                    others: _Source | None = None, parts: int = 1) -> Iterator[TrainingStep]:
+                    others: PreparedImages | None = None, parts: int = 1,
+                    prepared: PreparedImages | None = None) -> Iterator[TrainingStep]:
         """The last step of each of `parts` equal parts of the training; each step where parts are no fewer than they.
-        others: half of each batch."""
+        others: half of each batch.  prepared: `prepare` of the images, where several networks of one backbone are
+        fine-tuned on them."""
         check_argument("train(images, labels, seed)", "labels", labels, isinstance(labels, Boxes),
                        "Boxes, such as scenefit.label_boxes(frames) or photos.boxes")
         network = self.fresh(seed) if start is None else copy.deepcopy(start)
-        sources = [self._source(network, images, labels, derive_seed(seed, "augment 0"))]
+        sources = [self.prepare(network, images, labels, seed) if prepared is None else prepared]
         sources += [] if others is None else [others]
         if start is None and network.backbone.trained:
             network.set_scale(self.maps(network, images[:N_SCALE_IMAGES]) if self._trains_backbone(network)
                               else [m[:N_SCALE_IMAGES] for m in sources[0].maps])
-        steps = self.steps if start is None else -(-self.steps // FINE_TUNE_DIVISOR)
+        steps = self.steps if start is None else self.fine_tuning_steps
         size = max(1, self.batch // len(sources))
         batches = [endless_batches(len(source), size, derive_seed(seed, f"order {number}"))
                    for number, source in enumerate(sources)]
@@ -195,6 +197,15 @@ class Detect:
             if step * parts // steps > (step - 1) * parts // steps:
                 yield TrainingStep(network.eval(), step, steps, float(torch.stack([*recent]).mean()), labels)
 
+    @property
+    def fine_tuning_steps(self) -> int:
+        """Steps of a trained network's further training."""
+        return -(-self.steps // FINE_TUNE_DIVISOR)
+
+    def prepare(self, network: Detector, images: Images, labels: Boxes, seed: int) -> PreparedImages:
+        """Images uint8 [S, H, W, 3] and boxes as `train_steps` prepares them with the same seed."""
+        return self._source(network, images, labels, derive_seed(seed, "augment 0"))
+
     def _optimiser(self, network: Detector, rate: float) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = []  # in the network's own order, so that the gradients' norm is summed in it
         if self._trains_backbone(network):
@@ -203,7 +214,7 @@ class Detect:
         head = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
         return torch.optim.AdamW([*groups, {"params": head, "lr": rate}], weight_decay=1e-3)
 
-    def _loss(self, network: Detector, parts: Sequence[tuple[_Source, Tensor]]) -> Tensor:
+    def _loss(self, network: Detector, parts: Sequence[tuple[PreparedImages, Tensor]]) -> Tensor:
         """The mean loss of an object, over these rows of each source."""
         total, count = torch.zeros((), device=self.device), 0
         for source, rows in parts:
@@ -224,21 +235,32 @@ class Detect:
             network = Detector(self.backbone(), len(self.classes))
         return network.to(self.device)
 
-    @torch.no_grad()
     def predict(self, network: Detector, images: Images) -> Boxes:
         """Boxes predicted in images uint8 [N, H, W, 3], the most confident first in each image."""
-        parts: list[tuple[NDArray[Any], ...]] = []
-        for rows in _chunks(len(images)):
-            maps = [m.to(self.device) for m in self.maps(network, images[rows.numpy()])]
+        maps = (self.maps(network, images[rows.numpy()]) for rows in _chunks(len(images)))
+        return self._predicted(network, maps, len(images), images.shape[1:3])
+
+    def predict_in_maps(self, network: Detector, maps: Sequence[Tensor], size: tuple[int, int]) -> Boxes:
+        """The same of the backbone's `maps` of images of this height and width, computed once for several networks."""
+        parts = ([level[rows] for level in maps] for rows in _chunks(len(maps[0])))
+        return self._predicted(network, parts, len(maps[0]), size)
+
+    @torch.no_grad()
+    def _predicted(self, network: Detector, parts: Iterable[Sequence[Tensor]], count: int,
+                   size: tuple[int, int]) -> Boxes:
+        """Boxes in the maps of `count` images, which come in parts of PREDICT_BATCH."""
+        found: list[tuple[NDArray[Any], ...]] = []
+        for maps in parts:
             with reproducible(self.device):
-                found = decode(network(maps), len(self.classes), network.stride, self.max_detections)
-            peaks = [values.cpu() for values in found[:3]]
-            parts += [self._kept(box, score, code, images.shape[1:3]) for box, score, code in zip(*peaks, strict=True)]
-        parts = parts[:len(images)]
-        if not parts:
+                peaks = decode(network([m.to(self.device) for m in maps]), len(self.classes), network.stride,
+                               self.max_detections)
+            found += [self._kept(box, score, code, size)
+                      for box, score, code in zip(*(values.cpu() for values in peaks[:3]), strict=True)]
+        found = found[:count]
+        if not found:
             return no_boxes(0)
-        image = np.repeat(np.arange(len(parts)), [len(score) for _, _, score in parts])
-        return make_boxes(len(parts), image, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+        image = np.repeat(np.arange(count), [len(score) for _, _, score in found])
+        return make_boxes(count, image, *(np.concatenate(column) for column in zip(*found, strict=True)))
 
     def _kept(self, box: Tensor, score: Tensor, code: Tensor, size: tuple[int, int]) -> tuple[NDArray[Any], ...]:
         """Boxes, class names and confidences of one image's peaks after non-maximum suppression, cut at its border."""
@@ -331,13 +353,13 @@ class Detect:
     def _trains_backbone(self, network: Detector) -> bool:
         return self.train_backbone or not network.backbone.trained
 
-    def _source(self, network: Detector, images: Images, labels: Boxes, seed: int) -> _Source:
+    def _source(self, network: Detector, images: Images, labels: Boxes, seed: int) -> PreparedImages:
         images, labels = augmented(images, labels, self.augment, seed, max(1, -(-self.augmented_copies // len(images))))
         if self._trains_backbone(network):
             parts = ((self._upscaled(images[i:i + CHUNK]) * 255).round().byte().numpy()
                      for i in range(0, len(images), CHUNK))
-            return _Source([torch.from_numpy(collect_arrays(parts, len(images)))], self.targets(labels))
-        return _Source(self.maps(network, images), self.targets(labels))
+            return PreparedImages([torch.from_numpy(collect_arrays(parts, len(images)))], self.targets(labels))
+        return PreparedImages(self.maps(network, images), self.targets(labels))
 
 
 def _chunks(count: int) -> Iterator[Tensor]:

@@ -5,6 +5,7 @@ Legend: N photos; H, W pixels.
 
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,51 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes
 from scenefit.data.copies import warn_shared
 from scenefit.data.formats.reading import NoPart
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.data.photos import Photos, read_boxes, split
 from scenefit.data.photos.labelled import first_size
 from scenefit.data.photos.layouts import box_layout
 from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
 from scenefit.scenes.rng import derive_seed
+from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 HELD_OUT = 5  # the same of labelled photos that a detector is trained on alone
+
+
+class TrainingImages(NamedTuple):
+    """What a detector is trained on first. learn: images and boxes; held: those that its threshold is chosen on.
+    held_out: what these are, "" where they are those of learn.  name: what an image is.  photos: those of the images
+    that were read from files.  policy: by which renders got their labels, where it is not the default.  used: hashes of
+    the photos that the distribution of renders was fitted to."""
+
+    learn: tuple[NDArray[np.uint8], Boxes]
+    held: tuple[NDArray[np.uint8], Boxes]
+    held_out: str
+    name: str = "render"
+    photos: tuple[Photos, ...] = ()
+    policy: LabelPolicy | None = None
+    used: frozenset[str] = frozenset()
+
+
+def photos_alone(every: Photos, place: Path, seed: int) -> TrainingImages:
+    """Labelled photos that were read from place, without renders; a fifth of them is held out."""
+    images_with_boxes(every, place)
+    learn, held = hold_out(every, seed)
+    assert held.boxes is not None
+    return TrainingImages(images_with_boxes(learn, place), (held.images, held.boxes),
+                          "" if held is learn else "held-out labelled photos", "labelled photo", (every,))
+
+
+def data_set(source: Path, n: int, layout: str | None, outside: bool) -> TrainingImages:
+    """A written data set: see `read_data_set`."""
+    learn, held = read_data_set(source, n, layout, outside=outside)
+    assert learn.boxes is not None and held.boxes is not None
+    return TrainingImages((learn.images, learn.boxes), (held.images, held.boxes),
+                          HELD_OUT_RENDERS if what_scenefit_wrote(source) else "held-out images of the data set",
+                          "image", (learn, held))
 
 
 def read_data_set(source: Path, max_images: int, layout: str | None = None, *, outside: bool = False,

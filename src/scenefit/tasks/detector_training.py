@@ -21,7 +21,7 @@ from scenefit.files.text import counted
 from scenefit.files.versions import versions
 from scenefit.nets.centre_network import Detector
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detection import FINE_TUNE_DIVISOR, MIN_CONFIDENCE, ROUNDS, Detect, TrainingStep
+from scenefit.tasks.detection import MIN_CONFIDENCE, ROUNDS, Detect, TrainingStep
 
 AGAIN = "delete it: the training begins anew"
 Images = NDArray[np.uint8]
@@ -95,7 +95,7 @@ def train_stages(task: Detect, data: TrainingData, seed: int, kept: Kept) -> Ite
 
 def stages(task: Detect, data: TrainingData, seed: int) -> list[Stage]:
     """The stages of a training, in order."""
-    shorter = -(-task.steps // FINE_TUNE_DIVISOR)
+    shorter = task.fine_tuning_steps
     identity = content_hash(f"{task!r} {_hash(data.rendered)} {seed} {versions()}".encode())
     found = [Stage(f"training on {counted(len(data.rendered[0]), data.name)}", task.steps, identity)]
     if data.photos is not None:

@@ -112,3 +112,13 @@ def _archives(folder: Path) -> str:
     homes = [folder, *(path for path in subfolders(folder) if path.name.lower() in OF_LABELS)]
     found = [str(path) for home in homes for path in sorted(home.iterdir()) if path.suffix.lower() in ARCHIVES]
     return f"; unpack {first_few(found)}" if found else ""
+
+
+def layout_of_each(source: Path | None, labelled: Path | None, layout: str | None) -> tuple[str | None, str | None]:
+    """A layout that is given for a data set and for labelled photos: it applies to those that have it, or to both if
+    neither has."""
+    if layout is None:
+        return None, None
+    has = [place is not None and has_layout(place, layout) for place in (source, labelled)]
+    source_has, labelled_has = has if any(has) else (True, True)
+    return layout if source_has else None, layout if labelled_has else None

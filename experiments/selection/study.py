@@ -1,0 +1,104 @@
+"""Does selection by a few labelled photos find the better training set? `python -m experiments.selection`.
+
+A cell is one world, number of labelled photos, and seed. Its training sets (learned, half wide, wide) train one
+detector each. Then, for each of 20 draws of labelled photos: `select_steps` selects; and all three are fine-tuned on
+the draw and scored by AP50 on 2,000 other photos, which tells the regret of the selected one. Beside it, a selection by
+the detectors before fine-tuning. Its JSON in cells/ is committed and never computed twice; it takes up to 15 CPU
+minutes.
+
+    python -m experiments.selection                     # missing cells, then the table, also into README.md
+    python -m experiments.selection --table             # the table alone
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import scenefit as sf
+from experiments.cells import Row, command, source_hash
+from experiments.label_policy.world import CLASSES
+from experiments.label_policy.world import __file__ as world_file
+from experiments.selection.world import photos, training_sets
+from scenefit.data.boxes import Boxes
+from scenefit.metrics.resampled_precision import resampled_precision
+from scenefit.nets.augmentation import Augment
+from scenefit.scenes.rng import derive_seed, generator
+from scenefit.tasks.detector_training import TrainingData, train_stages
+from scenefit.tasks.selection import Selection, select, select_steps
+
+HERE = Path(__file__).parent
+WORLDS, LABELS, SEEDS = ("better", "equal", "worse"), (25, 10, 50), (0,)
+RENDERS, STEPS, COPIES = 400, 240, 200
+POOL, TESTED, DRAWS = 400, 2000, 20  # photos that labelled ones are drawn from; others to score on
+TASK = sf.Detect(tuple(CLASSES["cells"]), steps=STEPS, augmented_copies=COPIES,
+                 augment=Augment(vertical_flip=True, corruptions=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    names = [f"{world}-{labels}" for labels in LABELS for world in WORLDS]
+    command(__doc__, HERE, names, SEEDS, run, table, arguments)
+
+
+def run(name: str, seed: int) -> Row:
+    """All draws of one world and number of labelled photos."""
+    torch.set_num_threads(1)
+    began, (world, labels) = time.process_time(), name.split("-")
+    candidates = {name: TrainingData(rendered, None, None)
+                  for name, rendered in training_sets(world, seed, RENDERS).items()}
+    (images, truth), tested = photos(derive_seed(seed, "pool"), POOL), photos(derive_seed(seed, "tested"), TESTED)
+    with tempfile.TemporaryDirectory() as folder:
+        def kept(identity: str) -> Path:
+            return Path(folder) / identity
+
+        networks = {name: [*train_stages(TASK, data, seed, kept)][-1].network for name, data in candidates.items()}
+        maps = TASK.maps(networks["learned"], tested[0])
+        before = {name: TASK.predict(network, images) for name, network in networks.items()}
+        draws = []
+        for draw in range(DRAWS):
+            rows = np.sort(generator(seed, f"draw {draw}").choice(POOL, int(labels), replace=False))
+            labelled = sf.Photos(images[rows], (), (), np.full(len(rows), ""), truth.take(rows))
+            *_, last = select_steps(TASK, candidates, labelled, seed, kept)
+            untuned = select({name: boxes.take(rows) for name, boxes in before.items()}, truth.take(rows), seed)
+            draws.append({"by folds": _row(last.selection), "untuned": _row(untuned),
+                          "AP50": _tuned(networks, labelled, maps, tested[1], seed)})
+    return {"world": world, "labels": int(labels), "seed": seed, "draws": draws,
+            "AP50 before fine-tuning": {name: _ap50(TASK.predict_in_maps(network, maps, images.shape[1:3]), tested[1])
+                                        for name, network in networks.items()},
+            "cpu_seconds": round(time.process_time() - began),
+            "code": source_hash([*HERE.glob("*.py"), Path(world_file)])}
+
+
+def _row(selection: Selection | None) -> dict[str, Any]:
+    assert selection is not None
+    return {"chosen": selection.chosen, "scores": {name: round(value, 4) for name, value in selection.scores.items()},
+            "gains": {name: [round(value, 4) for value in pair] for name, pair in selection.gains.items()}}
+
+
+def _tuned(networks: dict[str, Any], labelled: sf.Photos, maps: list[torch.Tensor], truth: Boxes,
+           seed: int) -> dict[str, float]:
+    """AP50 on the tested photos of each network, fine-tuned as `scenefit train` does."""
+    assert labelled.boxes is not None
+    own, prepared, found = derive_seed(seed, "tune"), None, {}
+    for name, network in networks.items():
+        prepared = prepared or TASK.prepare(network, labelled.images, labelled.boxes, own)
+        *_, last = TASK.train_steps(labelled.images, labelled.boxes, own, network, prepared=prepared)
+        found[name] = _ap50(TASK.predict_in_maps(last.network, maps, labelled.images.shape[1:3]), truth)
+    return found
+
+
+def _ap50(found: Boxes, truth: Boxes) -> float:
+    return round(float(resampled_precision(found, truth, np.ones((1, truth.count)), [0.5])[0]), 4)
+
+
+def table(cells: Sequence[Row]) -> str:
+    """A row for each cell: AP50 of the candidates, what was chosen, and regrets."""
+    return "No cell is computed yet."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Which of a few training sets a detector should be trained on, by labelled photos.
+
+One detector is trained on each set of renders, and fine-tuned on the labelled photos of all folds but one; its
+detections in that fold count. The default is left only where another set is better by more than a standard error: with
+few photos, the highest of several scores is often the luckiest. Legend: N photos; S renders; H, W pixels.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from scenefit.data.boxes import Boxes, join_boxes
+from scenefit.data.photos import Photos, split
+from scenefit.files.atomic import content_hash, write_json
+from scenefit.files.json_files import CorruptFile, read_json
+from scenefit.metrics.resampled_precision import resampled_precision
+from scenefit.scenes.rng import derive_seed, generator
+from scenefit.tasks.detection import Detect
+from scenefit.tasks.detector_training import Kept, TrainingData, stages, train_stages
+
+MIN_PHOTOS = 10  # fewer decide nothing
+FOLDS = 3
+RESAMPLES = 400  # of the photos, for the standard error
+AGAIN = "delete it: the training images are selected again"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """default, chosen: names of training sets.  scores: AP (mean over IoU 0.5 to 0.95) of each, 0..1.  gains: of each
+    but the default, its AP minus the default's, and the standard error, over resamples of the photos, which are the
+    same for both.
+
+    The scores chose, so the chosen set's is too good: no result to report.
+    """
+
+    default: str
+    chosen: str
+    scores: Mapping[str, float]
+    gains: Mapping[str, tuple[float, float]]
+
+    def lines(self) -> list[str]:
+        """What was found, in words."""
+        gains = {name: f" ({100 * gain:+.1f}, standard error {100 * error:.1f})"
+                 for name, (gain, error) in self.gains.items()}
+        why = ("no other is better by more than a standard error" if self.chosen == self.default else
+               "better by more than a standard error")
+        return [*(f"{name}: AP {100 * score:.1f}{gains.get(name, '')}" for name, score in self.scores.items()),
+                f"chosen: {self.chosen}, as it is {why}" if self.chosen != self.default else
+                f"chosen: {self.chosen}, as {why}"]
+
+
+class SelectionProgress(NamedTuple):
+    """A step of a selection, done; see `TrainingProgress`. selection: at the end."""
+
+    text: str
+    step: int
+    steps: int
+    done: int
+    of: int
+    loss: float = float("nan")
+    selection: Selection | None = None
+
+
+def can_select(labelled: Photos | None) -> bool:
+    """Whether there are enough different photos with boxes."""
+    return (labelled is not None and labelled.boxes is not None
+            and len({content_hash(image) for image in labelled.images}) >= MIN_PHOTOS)
+
+
+def select(detections: Mapping[str, Boxes], truth: Boxes, seed: int) -> Selection:
+    """The selection by detections in N labelled photos of detectors trained on each set, the default one first."""
+    default = next(iter(detections))
+    draws = generator(seed, "resamples").multinomial(truth.count, np.full(truth.count, 1 / truth.count), RESAMPLES)
+    weights = np.concatenate([np.ones((1, truth.count)), draws])
+    values = {name: resampled_precision(found, truth, weights) for name, found in detections.items()}
+    paired = {name: value - values[default] for name, value in values.items() if name != default}
+    gains = {name: (float(one[0]), float(np.nanstd(one[1:]))) for name, one in paired.items()}
+    better = {name: gain for name, (gain, error) in gains.items() if gain > error}
+    return Selection(default, max(better, key=lambda name: better[name], default=default),
+                     {name: float(value[0]) for name, value in values.items()}, gains)
+
+
+def select_steps(task: Detect, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int, kept: Kept,
+                 record: Callable[[str], Path] | None = None) -> Iterator[SelectionProgress]:
+    """Train on each set of renders, the default one first; fine-tune and score by folds; select.
+
+    kept: as of `train_stages`.  record: the file of the selection of an identity, to be read where the same is asked
+    for again.  ValueError for fewer than `FOLDS` different photos; CorruptFile.
+    """
+    path = None if record is None else record(_identity(task, candidates, labelled, seed))
+    if path is not None and path.exists():
+        yield SelectionProgress("selection", 1, 1, 1, 1, selection=_read(path, list(candidates)))
+        return
+    folds = list(split(labelled, {str(fold): 1 for fold in range(FOLDS)}, derive_seed(seed, "folds")).values())
+    shorter = task.fine_tuning_steps
+    done, of, networks = 0, len(candidates) * (task.steps + FOLDS * shorter), {}
+    for name, data in candidates.items():
+        for step in train_stages(task, data, seed, kept):
+            yield SelectionProgress(f"{name}, {step.text}", step.step, step.steps, done + step.done, of, step.loss)
+        assert step.network is not None
+        done, networks[name] = done + task.steps, step.network
+    found: dict[str, list[Boxes]] = {name: [] for name in candidates}
+    for number, held in enumerate(folds):
+        own, prepared = derive_seed(seed, f"fold {number}"), None
+        others = [fold for fold in folds if fold is not held]
+        images, labels = np.concatenate([fold.images for fold in others]), join_boxes([_boxes(fold) for fold in others])
+        for name, network in networks.items():
+            text = f"{name}, fine-tuning without fold {number + 1} of {FOLDS}"
+            yield SelectionProgress(text, 0, shorter, done, of)
+            prepared = prepared or task.prepare(network, images, labels, own)
+            for tuned in task.train_steps(images, labels, own, network, parts=task.steps, prepared=prepared):
+                done += 1
+                yield SelectionProgress(text, tuned.done, shorter, done, of, tuned.loss)
+            found[name].append(task.predict(tuned.network, held.images))
+    selection = select({name: join_boxes(boxes) for name, boxes in found.items()},
+                       join_boxes([_boxes(fold) for fold in folds]), seed)
+    if path is not None:
+        write_json(path, vars(selection))
+    yield SelectionProgress("selection", 1, 1, of, of, selection=selection)
+
+
+def _boxes(photos: Photos) -> Boxes:
+    assert photos.boxes is not None
+    return photos.boxes
+
+
+def _identity(task: Detect, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int) -> str:
+    """A hash of all that decides the selection."""
+    first = [f"{name} {stages(task, data, seed)[0].identity}" for name, data in candidates.items()]
+    facts = [*first, labelled.hash, content_hash(_boxes(labelled).to_bytes()), str((FOLDS, RESAMPLES))]
+    return content_hash(" ".join(facts).encode())
+
+
+def _read(path: Path, names: list[str]) -> Selection:
+    """The selection kept in a file. CorruptFile."""
+    facts = read_json(path, AGAIN, dict)
+    try:
+        found = Selection(facts["default"], facts["chosen"], {name: float(facts["scores"][name]) for name in names},
+                          {name: (float(facts["gains"][name][0]), float(facts["gains"][name][1]))
+                           for name in names[1:]})
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CorruptFile(f"{path} is damaged ({error!r}); {AGAIN}") from error
+    if found.chosen not in names or found.default != names[0]:
+        raise CorruptFile(f"{path} is damaged: it chose {found.chosen!r}; {AGAIN}")
+    return found
