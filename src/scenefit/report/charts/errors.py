@@ -92,17 +92,15 @@ def rows(errors: ErrorAnalysis) -> list[tuple[str, list[tuple[str, list[str]]]]]
     def ratios(found: Quartiles | None) -> str:
         return style.plain(None) if found is None else f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
 
-    ours = errors.baselines
+    ours, heads = errors.baselines, titles(errors)
     return [
-        ("objects missed", [(f"at {per_photo(false)}", [percent(one.missed_at[n]) for one in ours])
-                            for n, false in enumerate(errors.levels)]),
-        (f"objects missed by size, at {per_photo(errors.at)}", [
-            (", ".join(size_label(size)), [percent(one.by_size[n]) for one in ours])
-            for n, size in enumerate(errors.sizes)]),
-        ("false detections per photo, there", [(kind, [f"{one.kinds.get(kind, 0):.2f}" for one in ours])
-                                               for kind in KINDS]),
-        ("side of boxes over that of labels, there: median (25 to 75 %)", [
-            (name, [ratios(one.sides.get(name)) for one in ours]) for name in shown_classes(errors)])]
+        (heads.curve, [(f"at {per_photo(false)}", [percent(one.missed_at[n]) for one in ours])
+                       for n, false in enumerate(errors.levels)]),
+        (heads.sizes, [(", ".join(size_label(size)), [percent(one.by_size[n]) for one in ours])
+                       for n, size in enumerate(errors.sizes)]),
+        (heads.kinds, [(kind, [f"{one.kinds.get(kind, 0):.2f}" for one in ours]) for kind in KINDS]),
+        (f"{heads.sides}: median (25 to 75 %)", [(name, [ratios(one.sides.get(name)) for one in ours])
+                                                 for name in shown_classes(errors)])]
 
 
 def highest(percent: Sequence[float]) -> float:
