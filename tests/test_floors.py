@@ -39,6 +39,7 @@ LIGHT_RANKS, LIGHT = {1, 2}, {"numpy", "scipy", "PIL"}
 EXCEPTIONS = {"files.tensors": {"torch", "safetensors"},  # safetensors files of torch tensors
               "files.versions": {"torch"},                # its version is a part of every run's record
               "report.charts.static": {"matplotlib"},
+              "report.charts.static_errors": {"matplotlib"},
               "report.page": {"jinja2", "markupsafe", "plotly"},
               "report.progress": {"IPython", "rich"}}
 # Packages that talk to people, and the top folders that may import them.

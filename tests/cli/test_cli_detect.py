@@ -32,6 +32,7 @@ from scenefit.generation.dataset import generate
 from scenefit.inference.conventions.policy import PolicyFit
 from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.metrics.detection_errors import KINDS
+from scenefit.metrics.froc import froc
 from scenefit.nets.augmentation import NO_CHANGE, Augment
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import Model
@@ -149,6 +150,9 @@ def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
     before = (run / "report.png").stat().st_size
     call("report", run)
     page = (run / "report.html").read_text()
+    assert "3 detectors, one training each, so there are no intervals; 12 labelled photos" in page
+    assert 'id="chart-errors-curve"' in page and "Label policy of the renders (that of the fit): " in page
+    assert page.count('alt="render, labels by this policy"') == page.count('alt="labelled photo"') == 2
     assert "Detections in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
 
@@ -199,12 +203,15 @@ def test_evaluate_measures_a_detector_without_training(world, detector, monkeypa
     for text in (f"Detections in 12 labelled photos: AP {value['AP']:.1%} (mean over IoU 0.5 to 0.95), AP50 "
                  f"{value['mAP50']:.1%}", f"{true / (true + false):.1%}", f"{true / (true + missed):.1%}",
                  f"{true} found, {false} false, {missed} missed, at confidence {trained.threshold:.2f} or more",
-                 *KINDS, "It was chosen on these photos, so this is no result to report", "Written to measured.json"):
+                 *KINDS, "It was chosen on these photos, so this is no result to report", "Written to measured.json",
+                 "Objects missed, by false detections per photo (FROC): 1: "):
         assert text in said, text
     assert true + missed == len(few.boxes) and true > 0 and value["mAP50"] > 0.2
     whole = Path("measured.json").read_bytes()
     record = json.loads(whole)
     assert record["ap"] == value["AP"] and record["classes"]["blob"]["true"] == true
+    curve = froc(match_boxes(found, few.boxes), 12)
+    assert record["missed_at"] == {str(false): curve.missed_at(false) for false in (1, 2, 4)}
     assert record["detector"] == str(detector) and record["threshold"] == trained.threshold and record["used"] == 0
     assert [Path(row["path"]).name for row in record["photos"]] == [path.name for path in few.paths]
     assert [sum(row[name] for row in record["photos"]) for name in ("true", "false", "missed")] == [true, false, missed]

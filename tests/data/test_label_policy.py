@@ -27,6 +27,15 @@ def frames():
     return make_frames(scenes, image, masks)
 
 
+def test_a_policy_in_words():
+    assert LabelPolicy().words == ("Boxes go around what is visible of an object, with no margin. No label if: fewer "
+                                   "than 4 visible pixels, or less than 5 % visible.")
+    told = LabelPolicy(1, 0, 3, 0.1, 0.06, "amodal", margins={"RBC": 0.1}).words
+    assert told == ("Boxes go around the whole object, hidden parts too, with a margin of 0 % (RBC 10 %) of the box at "
+                    "each side. No label if: fewer than 1 visible pixels, or a visible side under 3 pixels, or more "
+                    "than 10 % outside the image, or a contrast under 0.06.")
+
+
 def test_contrast_is_to_the_background_or_where_there_is_none_to_what_lies_around():
     assert np.allclose(contrast(frames()), [40 / 255, 0, 80 / 255])
 

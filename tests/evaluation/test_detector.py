@@ -62,6 +62,20 @@ def test_the_best_threshold_is_that_of_these_photos():
     assert found.best is None and found.total.precision == found.ap == 0
 
 
+def test_objects_missed_at_equal_numbers_of_false_detections():
+    """Most confident first: one of three objects, false, one more, and three false, in two photos."""
+    more = make_boxes(2, [0, 0, 0], [[12, 0, 16, 4]] * 3, ["a"] * 3, [0.2, 0.1, 0.05])
+    found = evaluate_detector(replace(DETECTOR, task=Fixed(join(FOUND, more))), PHOTOS)
+    assert found.missed_at == {"1": pytest.approx(1 / 3), "2": pytest.approx(1 / 3), "4": None}
+    assert evaluate_detector(DETECTOR, PHOTOS).missed_at == {"1": None, "2": None, "4": None}
+
+
+def join(*parts):
+    """Boxes in the same photos."""
+    fields = ([getattr(part, name) for part in parts] for name in ("image", "box", "name", "score"))
+    return make_boxes(parts[0].count, *map(np.concatenate, fields))
+
+
 def test_sizes_of_boxes_beside_the_true_ones():
     """a: sides of 1.1 and 1.2 of the objects'; one of 0.6, which is false. b: none."""
     objects = np.array([[0, 0], [50, 0], [100, 0], [150, 0]], float)

@@ -20,18 +20,24 @@ from scenefit import report
 from scenefit.report import (
     AttributeContent,
     Baseline,
+    BaselineErrors,
     Counts,
+    ErrorAnalysis,
     Interval,
+    LabelConvention,
     Mistakes,
     Prediction,
+    Quartiles,
     Reconstructions,
     ReportContent,
+    SizeGroup,
     Table,
     TracePoint,
     page,
     picture,
 )
 from scenefit.report import detections as pictures
+from scenefit.report.charts import errors as charted
 from scenefit.report.charts import histograms, interactive, static, style
 from scenefit.report.content import BaselineDetections, Detections, Outliers, brightened, brightening
 
@@ -458,7 +464,7 @@ def test_the_chart_shows_the_noise_floor_where_the_grammar_is_off_the_chart(monk
         draw(axes)
         limits.append(axes.get_ylim())
 
-    monkeypatch.setattr(static, "_figure", figure)
+    monkeypatch.setattr(static, "figure", figure)
     for floor in (Interval(-2.0, -3.0, -1.0), Interval(-2.0, NAN, NAN)):
         static.distance(replace(full_content(), prior_distance=9.0, floor=floor), 600, 300)
     assert limits[0][0] < -3.0 and limits[1][0] < -2.0 and max(high for _, high in limits) < 9.0
@@ -518,6 +524,97 @@ class TestDetections:
             replace(told, images=told.images[:1])
         with pytest.raises(ValueError, match="and one false_at for each of 1 recalls"):
             replace(told, recalls=(0.5,))
+
+
+def baseline_errors(name, at_one, **more):
+    given = {"false": (0.0, 0.5, 3.0, 12.0), "missed": (0.9, at_one, at_one / 2, 0.0), "missed_at": (at_one, 0.3, None),
+             "by_size": (0.8, at_one), "kinds": {"too small": 0.25, "background": 0.75},
+             "sides": {"RBC": Quartiles(0.9, 1.0, 1.2)}, **more}
+    return BaselineErrors(name, **given)
+
+
+def error_analysis(**more):
+    return ErrorAnalysis(**{"at": 1.0, "photos": 87, "objects": 1212, "levels": (1, 2, 4), "classes": ("RBC", "WBC"),
+                            "sizes": (SizeGroup(None, 12.345, 612), SizeGroup(12.345, None, 600)),
+                            "baselines": (baseline_errors("grammar", 0.6), baseline_errors("shrunk", 0.5),
+                                          baseline_errors("learned", 0.25)), **more})
+
+
+def only_errors(**more):
+    return ReportContent("Cells", detections=replace(detections(), baselines=[], errors=error_analysis(**more)))
+
+
+class TestMistakes:
+    def test_the_page_tells_what_the_charts_show(self):
+        page_text = page.render(only_errors())
+        text = Reader(page_text).text
+        for part in ("What detectors miss", "3 detectors, one training each, so there are no intervals; 87 labelled "
+                     "photos, 1,212 objects", "where each makes 1 false detection per photo. ", "over 12.3 px",
+                     "up to 12.3 px, 612 objects", "at 1 false detection per photo", "at 4 false detections per photo",
+                     "60.0 %", "never so many", "background", "0.75", "1.00 (0.90 to 1.20)", "\u2013"):
+            assert part in text, part
+        drawn = {name: chart for name, chart in chart_data(page_text).items() if "errors" in name}
+        assert set(drawn) == {f"chart-errors-{name}" for name in ("curve", "sizes", "kinds", "sides")}
+        grammar, shrunk, learned = drawn["chart-errors-curve"]["data"]
+        assert grammar["x"] == [0.125, 0.5, 3, 8] and grammar["y"] == [90, 60, 30, 30], "a step holds up to the next"
+        assert (shrunk["line"]["dash"], learned["line"]["color"]) == ("dash", style.paint("learned").fill)
+        assert drawn["chart-errors-sizes"]["data"][2]["y"] == [80, 25]
+        assert [trace["x"] for trace in drawn["chart-errors-kinds"]["data"] if any(trace["x"])] == [[0.25] * 3,
+                                                                                                    [0.75] * 3]
+        assert drawn["chart-errors-sides"]["data"][0]["error_x"]["array"] == pytest.approx([0.2])
+
+    def test_the_picture_shows_them(self):
+        view = picture.first_view(only_errors())
+        assert view.height > picture.first_view(ReportContent("Cells")).height + 600
+        for colour in (charted.KINDS["too small"], charted.KINDS["background"], style.paint("learned").fill):
+            assert has_colour(view, colour, 300)
+
+    @pytest.mark.parametrize("case", ["few false ones", "none", "no detector"])
+    def test_all_that_can_be_is_drawn(self, case):
+        few = baseline_errors("grammar", 0.6, false=(0.0, 0.01), missed=(1.0, 0.6), kinds={}, sides={})
+        strange = baseline_errors(HOSTILE, 1.0, sides={HOSTILE: Quartiles(0.1, 4, 9)})
+        content = {"few false ones": only_errors(at=0.01, baselines=(few, baseline_errors("learned", 0.2)),
+                                                 classes=("RBC", *(f"class {n}" for n in range(19)))),
+                   "none": only_errors(at=0.0, classes=(HOSTILE,), baselines=(
+                       replace(few, false=(0.0,), missed=(0.0,)), *(strange,) * 4)),
+                   "no detector": only_errors(baselines=())}[case]
+        text = page.render(content)
+        for chart in chart_data(text).values():
+            go.Figure(chart)
+        pixels = np.asarray(picture.first_view(content))
+        assert all((edge == 255).all() for edge in (pixels[:, :40], pixels[:, -40:], pixels[:40], pixels[-40:]))
+        assert ("Of the 20 classes, the 8 most frequent are shown." in Reader(text).text) == (case == "few false ones")
+        assert not [a for _, a in Reader(text).tags if any(name.startswith("on") for name in a)]
+
+    def test_lengths_are_checked(self):
+        with pytest.raises(ValueError, match="mistakes of grammar need a share of missed objects for each of 2 levels"):
+            error_analysis(levels=(1, 2))
+        with pytest.raises(ValueError, match=r"curve of a needs as many numbers .*, got 4 and 1"):
+            error_analysis(baselines=(baseline_errors("a", 0.5, missed=(1.0,)),))
+
+
+class TestConventions:
+    def content(self):
+        convention = LabelConvention("Boxes go around it.", np.full((1, 48, 48, 3), 90, np.uint8), [
+            np.array([[4.0, 4, 40, 40]])])
+        return ReportContent("Cells", detections=replace(detections(), baselines=[], convention=convention))
+
+    def test_renders_and_photos_are_shown_with_their_boxes(self):
+        content = self.content()
+        (first, render), (second, photo), (third, _) = pictures.conventions(content.detections, 300)
+        assert (first, second, third) == ("render, labels by this policy", "labelled photo", "labelled photo")
+        yellow = np.argwhere((np.asarray(render) == ImageColor.getrgb(pictures.LABEL)).all(axis=2))
+        assert yellow.min(0).tolist() == [25, 25] and yellow.max(0).tolist() == [249, 249], "of 300 / 48 times 4 to 40"
+        assert has_colour(photo, pictures.LABEL)
+        found = Reader(page.render(content))
+        assert "How boxes are drawn" in found.text and "Boxes go around it." in found.text
+        assert [a["alt"] for tag, a in found.tags if tag == "img"].count("labelled photo") == 2
+        assert has_colour(picture.first_view(content), pictures.LABEL, 1000)
+        assert "How boxes are drawn" not in page.render(replace(content, detections=detections()))
+
+    def test_lengths_are_checked(self):
+        with pytest.raises(ValueError, match="labelled renders need boxes each, got 0 for 2"):
+            LabelConvention("", images(2), [])
 
 
 class TestOutliers:

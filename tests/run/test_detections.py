@@ -1,3 +1,5 @@
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,8 @@ from scenefit.data.boxes import make_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Predictions
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
+from scenefit.report.content import LabelConvention, SizeGroup
+from scenefit.run.error_analysis import analyse_errors
 from scenefit.run.evaluation import detections_content
 from scenefit.run.results import read_detections, write_detections
 
@@ -44,6 +48,37 @@ def test_parts_that_do_not_belong_together_are_named(tmp_path, part, value):
     facts["baselines"][0][part] = value
     write_tensors(path, tensors, facts)
     with pytest.raises(CorruptFile, match=r"zq7\.safetensors is damaged: a part of it has another form.*; delete it"):
+        read_detections(path, "me")
+
+
+CONVENTION = LabelConvention("by policy", PHOTOS.images[:2], [TRUTH.box[:2], np.zeros((0, 4))])
+
+
+def test_mistakes_and_conventions_come_back(tmp_path):
+    path = tmp_path / "detections.safetensors"
+    errors = analyse_errors({"grammar": POOR.boxes, "learned": GOOD.boxes}, TRUTH)
+    told = replace(detections_content(PHOTOS, {"learned": GOOD}), errors=errors, convention=CONVENTION)
+    write_detections(path, told, "me")
+    back = read_detections(path, "me")
+    assert asdict(back.errors) == asdict(errors) and isinstance(back.errors.sizes[0], SizeGroup)
+    assert back.convention.text == "by policy" and np.array_equal(back.convention.renders, PHOTOS.images[:2])
+    assert [part.tolist() for part in back.convention.box] == [part.tolist() for part in CONVENTION.box]
+    write_detections(path, detections_content(PHOTOS, {"learned": GOOD}), "me")
+    assert read_detections(path, "me").errors is None, "as of an earlier version"
+
+
+@pytest.mark.parametrize(("part", "value", "text"), [
+    ("errors", {}, "at: Field required"), ("errors", {"at": "x"}, "at: Input should be a valid number"),
+    ("errors", {"levels": [1.0]}, "each of 1 levels"), ("errors", {"baselines": [{}]}, "baselines.0.baseline: Field"),
+    ("convention", 3, "another form"), ("convention", ["by policy", [[]]], "labelled renders need boxes each")])
+def test_damaged_mistakes_and_conventions_are_named(tmp_path, part, value, text):
+    path, errors = tmp_path / "zq7.safetensors", analyse_errors({"learned": GOOD.boxes}, TRUTH)
+    write_detections(path, replace(detections_content(PHOTOS, {"learned": GOOD}), errors=errors, convention=CONVENTION),
+                     "me")
+    tensors, facts = read_tensors(path, "")
+    facts[part] = {**facts[part], **value} if isinstance(value, dict) and value else value
+    write_tensors(path, tensors, facts)
+    with pytest.raises(CorruptFile, match=rf"zq7\.safetensors is damaged: .*{text}.*; delete it"):
         read_detections(path, "me")
 
 

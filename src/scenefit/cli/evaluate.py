@@ -90,8 +90,8 @@ def evaluate(
 
     A detector: nothing is trained. Prints AP (mean over IoU 0.5 to 0.95) and AP50 on the labelled photos; precision and
     recall at the detector's confidence threshold, and at the best one for these photos; what the false detections are;
-    and how large detected boxes are beside the true ones. Photos that fitted, trained or selected the detector are
-    refused without --force.
+    how large detected boxes are beside the true ones; and the share of objects missed at 1, 2 and 4 false detections
+    per photo. Photos that fitted, trained or selected the detector are refused without --force.
     """
     from scenefit.evaluation.evaluate import EvaluationSettings
 
@@ -206,6 +206,9 @@ def _show_detector(found: "DetectorEvaluation") -> None:
     console.table("Side of detected boxes relative to that of the labels", ["class", "true", ratio, "false", ratio],
                   [[name, *_sides(one)] for name, one in rows],
                   "true: of true detections; false: of false ones that overlap an object of their class")
+    missed = [f"{false}: {'never reached' if share is None else f'{share:.1%}'}"
+              for false, share in found.missed_at.items()]
+    console.say(f"Objects missed, by false detections per photo (FROC): {'; '.join(missed)}")
     if found.best is not None:
         best = found.best
         console.say(f"Best threshold on these photos: {best.threshold:.3f} (precision {best.precision:.1%}, recall "

@@ -107,6 +107,22 @@ class LabelPolicy:
         low, high = np.clip(low - more, 0, edge), np.clip(high + more, 0, edge)
         return np.concatenate([low, high], axis=1)
 
+    @property
+    def words(self) -> str:
+        """The policy in two sentences."""
+        around = "the whole object, hidden parts too" if self.box == "amodal" else "what is visible of an object"
+        margins = [f"{name} {100 * share:g} %" for name, share in dict(self.margins).items()]
+        of_classes = f" ({', '.join(margins)})" if margins else ""
+        margin = (f"a margin of {100 * self.margin:g} %{of_classes} of the box at each side" if self.margin or margins
+                  else "no margin")
+        unlabelled = [text for text, holds in (
+            (f"fewer than {self.min_pixels} visible pixels", True),
+            (f"less than {100 * self.min_visibility:g} % visible", self.min_visibility > 0),
+            (f"a visible side under {self.min_side} pixels", self.min_side > 1),
+            (f"more than {100 * self.max_truncation:g} % outside the image", self.max_truncation < 1),
+            (f"a contrast under {self.min_contrast:g}", self.min_contrast > 0)) if holds]
+        return f"Boxes go around {around}, with {margin}. No label if: {', or '.join(unlabelled)}."
+
     def settings(self) -> dict[str, Any]:
         """For `Format.settings`."""
         return {"label_policy": self.to_dict()}

@@ -13,8 +13,9 @@ from scenefit.data.boxes import Boxes
 from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos
 from scenefit.files.text import counted, printable
-from scenefit.metrics.average_precision import average_precision, best_threshold, match_boxes
+from scenefit.metrics.average_precision import Match, average_precision, best_threshold, match_boxes
 from scenefit.metrics.detection_errors import DetectionErrors, detection_errors
+from scenefit.metrics.froc import FALSE_PER_PHOTO, froc
 from scenefit.scenes.arguments import first_few
 from scenefit.tasks.detector_file import TrainedDetector
 
@@ -74,13 +75,16 @@ class BestThreshold(_Record):
 
 class DetectorEvaluation(_Record):
     """ap: mean over classes and over IoU 0.5..0.95, 0..1.  threshold: the detector's.  total: over all classes.  best:
-    None where no detection is true.  used: how many of the photos fitted, trained or selected the detector."""
+    None where no detection is true.  missed_at: false detections per photo -> share of the objects missed, at the
+    lowest threshold with at most so many; None where all detections have fewer.  used: how many of the photos fitted,
+    trained or selected the detector."""
 
     ap: float
     threshold: float
     total: ClassMeasures
     classes: dict[str, ClassMeasures]
     best: BestThreshold | None
+    missed_at: dict[str, float | None]
     used: int
     photos: list[PhotoCounts]
 
@@ -107,9 +111,11 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool =
     found, truth, classes = detector.task.predict(detector.network, labelled.images), labelled.boxes, known | present
     precision = average_precision(found, truth, sorted(classes))
     confident = found.where(found.score >= detector.threshold)
-    errors = detection_errors(confident, truth)
+    errors, every = detection_errors(confident, truth), match_boxes(found, truth)
+    curve = froc(every, len(labelled))
     return DetectorEvaluation(
-        ap=precision["AP"], threshold=detector.threshold, best=_best(found, truth), used=int(used.sum()),
+        ap=precision["AP"], threshold=detector.threshold, best=_best(every), used=int(used.sum()),
+        missed_at={str(false): curve.missed_at(false) for false in FALSE_PER_PHOTO},
         total=_measures(precision["mAP50"], errors, np.full(len(confident), True), np.full(len(truth), True)),
         classes={name: _measures(precision["AP50"][name], errors, confident.name == name, truth.name == name)
                  for name in sorted(classes)},
@@ -154,8 +160,7 @@ def _ratios(side: NDArray[np.float64]) -> SideRatios:
                                                    zip(QUANTILES, values, strict=False)})
 
 
-def _best(found: Boxes, truth: Boxes) -> BestThreshold | None:
-    match = match_boxes(found, truth)
+def _best(match: Match) -> BestThreshold | None:
     if not match.true.any():
         return None
     threshold = best_threshold(match)

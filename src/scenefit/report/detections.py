@@ -4,6 +4,7 @@ Legend: k photos; d detections; t true boxes.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from scenefit.report.content import BaselineDetections, Detections, Images
 TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # distinguishable for colour-blind readers too
 MAX_PHOTOS = 3  # per row
 GAP = 14
+MISTAKES = "What detectors miss, and what they report falsely"
+CONVENTIONS = "How boxes are drawn: in renders and by people"
+LABEL = "#ffd400"
 Rows = Any  # boxes [d, 4]
 DASH = (9, 6)
 
@@ -34,6 +38,27 @@ def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
     for box in _of(boxes, ~np.asarray(true, bool), scale):
         _crossed(draw, box)
     return picture
+
+
+def labelled(image: Images, boxes: Rows, width: int) -> Image.Image:
+    """An image with the boxes of its labels [t, 4], yellow with a dark edge, width pixels wide."""
+    scale = width / image.shape[1]
+    picture = Image.fromarray(image).resize((width, round(image.shape[0] * scale)), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for box in _of(boxes, np.full(len(boxes), True), scale):
+        draw.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline="black")
+        draw.rectangle(box, outline=LABEL, width=2)
+    return picture
+
+
+def conventions(shown: Detections, width: int) -> list[tuple[str, Image.Image]]:
+    """Title and picture of up to two renders with their labels, then of up to two labelled photos."""
+    assert shown.convention is not None
+    renders = zip(shown.convention.renders, shown.convention.box, strict=True)
+    photos = zip(shown.images, shown.truth, strict=True)
+    return [(title, labelled(image, boxes, width)) for title, pairs in (("render, labels by this policy", renders),
+                                                                        ("labelled photo", photos))
+            for image, boxes in islice(pairs, 2)]
 
 
 def counted(found: BaselineDetections) -> str:

@@ -12,10 +12,11 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from scenefit.report import detections
-from scenefit.report.charts import interactive, style
+from scenefit.report.charts import errors, interactive, interactive_errors, style
 from scenefit.report.content import BaselineDetections, Images, ReportContent
 
 DETECTIONS_WIDTH = 1116  # pixels, of a row of photos with detections
+CONVENTION_WIDTH = 270  # pixels, of an image with labels
 MAX_SIDE = 320  # pixels; larger images are reduced to it
 
 
@@ -29,6 +30,9 @@ def render(content: ReportContent) -> str:
         charts["chart-table"] = interactive.baselines(content.table)
     if style.stages(content.trace):
         charts["chart-distance"] = interactive.distance(content)
+    if content.detections is not None and content.detections.errors is not None:
+        figures = interactive_errors.charts(content.detections.errors)
+        charts |= {f"chart-errors-{name}": figure for name, figure in figures._asdict().items()}
     for number, attribute in enumerate(content.attributes):
         charts[f"chart-attribute-{number}"] = interactive.histogram(attribute)
     return environment.from_string(text).render(
@@ -36,7 +40,8 @@ def render(content: ReportContent) -> str:
         panels=[_panel(role, title, images) for role, title, images in content.panels],
         mistakes={name: list(zip(map(_source, mistakes.images), mistakes.captions, strict=True))
                   for name, mistakes in content.errors.items()},
-        detections=detections, baselines=_detections(content), outliers=_outliers(content),
+        detections=detections, baselines=_detections(content), errors=errors,
+        conventions=_conventions(content), outliers=_outliers(content),
         reconstructions=_reconstructions(content),
         distances=_distances(content), pixelated=_pixelated)
 
@@ -46,6 +51,13 @@ def _detections(content: ReportContent) -> list[tuple[BaselineDetections, list[s
     shown = content.detections
     return [] if shown is None else [(one, [_picture(p) for p in pictures])
                                      for one, pictures in detections.rows(shown, DETECTIONS_WIDTH)]
+
+
+def _conventions(content: ReportContent) -> list[tuple[str, str]]:
+    """Title and picture, as a data URL, of each image with labels."""
+    shown = content.detections
+    return [] if shown is None or shown.convention is None else [
+        (title, _picture(picture)) for title, picture in detections.conventions(shown, CONVENTION_WIDTH)]
 
 
 def _outliers(content: ReportContent) -> list[tuple[str, str]]:

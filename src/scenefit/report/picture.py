@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.files.atomic import atomic_write
 from scenefit.report import detections
-from scenefit.report.charts import static, style, tables
+from scenefit.report.charts import errors, static, static_errors, style, tables
 from scenefit.report.charts.static import fitted, font
 from scenefit.report.content import Images, ReportContent
 
@@ -85,8 +85,9 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
 
 def first_view(content: ReportContent) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
-    blocks = [_header(content), _panels(content), _reconstructions(content), _predictions(content),
-              _detections(content), _results(content), _attributes(content), _outliers(content), _footer(content)]
+    parts = (_header, _panels, _reconstructions, _predictions, _detections, _errors, _convention, _results, _attributes,
+             _outliers, _footer)
+    blocks = [part(content) for part in parts]
     kept = [block for block in blocks if block is not None]
     page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
     y = 48
@@ -192,6 +193,36 @@ def _detections(content: ReportContent) -> Image.Image | None:
     if shown.note:
         parts.append(_text(shown.note, 14, style.SOFT, max_lines=2))
     return _stack(parts, 10)
+
+
+def _errors(content: ReportContent) -> Image.Image | None:
+    """Four charts of what detectors miss and what their false detections are."""
+    shown = content.detections.errors if content.detections else None
+    if shown is None or not shown.baselines:
+        return None
+    gap = 40
+    width, titles = (INSIDE - gap) // 2, errors.titles(shown)
+    charts = [_stack([_text(title, 17, style.INK, width, bold=True), draw(shown, width, 300)], 8)
+              for title, draw in ((titles.curve, static_errors.curves), (titles.sizes, static_errors.sizes),
+                                  (titles.kinds, static_errors.kinds), (titles.sides, static_errors.sides))]
+    room = (INSIDE - 640) // len(shown.baselines) - 4
+    key = [_label(one.baseline, one.baseline, min(round(font(15).getlength(one.baseline)) + 44, room), 15)
+           for one in shown.baselines]
+    head = _row([_text(detections.MISTAKES, 20, style.INK, 640, bold=True), *key], 4, middle=True)
+    return _stack([head, _text(errors.note(shown), 14, style.SOFT, max_lines=5), _row(charts[:2], gap),
+                   _row(charts[2:], gap)], 12)
+
+
+def _convention(content: ReportContent) -> Image.Image | None:
+    """Renders with the boxes that detectors learned, beside labelled photos with people's."""
+    shown = content.detections
+    if shown is None or shown.convention is None:
+        return None
+    each = (INSIDE - 3 * detections.GAP) // 4
+    pictures = detections.conventions(shown, each)
+    columns = [_stack([_text(title, 15, style.INK, each), picture], 6) for title, picture in pictures]
+    return _stack([_text(detections.CONVENTIONS, 20, style.INK, bold=True),
+                   _text(shown.convention.text, 14, style.SOFT, max_lines=3), _row(columns, detections.GAP)], 10)
 
 
 def _outliers(content: ReportContent) -> Image.Image | None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from scenefit.data.copies import photo_hashes
 from scenefit.data.formats import LabelPolicy
@@ -108,9 +108,9 @@ def read_record(path: Path, form: type[Any], fix: str) -> Any:
 
 
 def as_record(value: Any, path: Path, form: type[Any], fix: str) -> Any:
-    """A JSON value as form; otherwise as `read_record`."""
+    """A JSON value as form, a pydantic model or a dataclass; otherwise as `read_record`."""
     try:
-        return form.model_validate(value)
+        return TypeAdapter(form).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"

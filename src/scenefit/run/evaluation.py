@@ -4,26 +4,30 @@ Legend: k photos shown.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import CONTROL, EvaluationSettings, Predictions, Progress, evaluate_steps
 from scenefit.files.versions import versions
 from scenefit.metrics.average_precision import false_at_recall, match_boxes
 from scenefit.metrics.features import Extractor, lite0, pixels
-from scenefit.renderers import Renderer
+from scenefit.nets.model import Model
+from scenefit.renderers import Renderer, render
 from scenefit.renderers.scene_file import SceneFile
-from scenefit.report.content import BaselineDetections, Detections
+from scenefit.report.content import BaselineDetections, Detections, LabelConvention
 from scenefit.run.config import hash_photos
+from scenefit.run.error_analysis import analyse_errors
 from scenefit.run.folder import Run, fit_model, fit_regressor
 from scenefit.run.results import read_progress, write_detections, write_evaluation, write_progress
 from scenefit.tasks.from_labels import task_for_labels
 
 FEATURES = ("run", "lite0", "pixels")
 N_SHOWN = 3
+N_RENDERS = 2  # shown with their labels, of so many:
+N_DRAWN = 8
 RECALLS = (0.5, 0.8, 0.9)
 NOTE = ("A detection is true if its IoU with a box of its class that no other detection matches is at least 0.5. "
         "Each detector's confidence threshold maximises F1 on its own synthetic validation set; at equal recall, the "
@@ -44,7 +48,8 @@ def evaluate_run(run: Run, scene: SceneFile, renderer: Renderer, real: Photos, l
             "label_policy": None if label_policy is None else label_policy.to_dict(), "versions": versions()}
     unfinished = run.path("evaluation.part.safetensors")
     task = None if labelled is None else task_for_labels(labelled, scene.grammar, renderer, device)
-    for step in evaluate_steps(fit_model(run, scene.grammar), renderer, real, _extractor(run, settings.features),
+    model = fit_model(run, scene.grammar)
+    for step in evaluate_steps(model, renderer, real, _extractor(run, settings.features),
                                labelled, settings, task=task, notes=_notes(run, real, labelled),
                                label_policy=label_policy, start=read_progress(unfinished, plan)):
         write_progress(unfinished, step, plan)
@@ -53,7 +58,11 @@ def evaluate_run(run: Run, scene: SceneFile, renderer: Renderer, real: Photos, l
     detections.unlink(missing_ok=True)
     if labelled is not None and step.predictions:
         shown = {name: one for name, one in step.predictions.items() if name != CONTROL}
-        write_detections(detections, detections_content(labelled, shown), run.config.identity)
+        assert labelled.boxes is not None
+        write_detections(detections, replace(
+            detections_content(labelled, shown),
+            errors=analyse_errors({name: one.boxes for name, one in step.predictions.items()}, labelled.boxes),
+            convention=_convention(run, model, renderer, label_policy)), run.config.identity)
     write_evaluation(run.path("evaluation.json"), step.evaluation)
     unfinished.unlink(missing_ok=True)
 
@@ -80,6 +89,19 @@ def detections_content(photos: Photos, predictions: Mapping[str, Predictions], n
             false_at=[false_at_recall(every, recall) for recall in RECALLS], threshold=one.threshold))
     shown_truth = [truth.box[truth.rows(row)] for row in rows]
     return Detections(photos.images[rows], shown_truth, baselines, len(photos), RECALLS, NOTE)
+
+
+def _convention(run: Run, model: Model, renderer: Renderer, label_policy: LabelPolicy | None) -> LabelConvention:
+    """The label policy that detectors were trained by, and the first learned renders in which it labels something."""
+    policy = label_policy or LabelPolicy()
+    origin = ("default" if policy == LabelPolicy() else "that of the fit" if policy == run.config.policy else
+              "given to scenefit evaluate")
+    frames = render(renderer, model.sample(N_DRAWN))
+    boxes = label_boxes(frames, policy)
+    labelled = np.isin(np.arange(len(frames)), boxes.image)
+    rows = np.argsort(~labelled, kind="stable")[:N_RENDERS]
+    return LabelConvention(f"Label policy of the renders ({origin}): {policy.words}", frames.images[rows],
+                           [boxes.box[boxes.rows(row)] for row in rows.tolist()])
 
 
 def _extractor(run: Run, features: str) -> Extractor:

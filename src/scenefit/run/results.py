@@ -6,6 +6,7 @@ Each but evaluation.json holds the identity of its run, so that a file copied fr
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from scenefit.evaluation.summary import OutlierPhotos, Samples, Summary
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, parse_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.report.content import BaselineDetections, Detections
+from scenefit.report.content import BaselineDetections, Detections, ErrorAnalysis, LabelConvention
 from scenefit.run.config import RunError, as_record, read_record
 
 SUMMARISE_AGAIN = "run scenefit report on the folder with --real DIR, which writes it again"
@@ -115,9 +116,15 @@ def write_detections(path: Path, detections: Detections, owner: str) -> None:
                   "true": [part.tolist() for part in one.true], "hit": [part.tolist() for part in one.hit],
                   "counts": list(one.counts), "false_at": list(one.false_at), "threshold": one.threshold}
                  for one in detections.baselines]
-    write_tensors(path, {"images": torch.from_numpy(detections.images.copy())},
-                  {"run": owner, "truth": [part.tolist() for part in detections.truth], "baselines": baselines,
-                   "photos": detections.photos, "recalls": list(detections.recalls), "note": detections.note})
+    images = {"images": detections.images}
+    facts = {"run": owner, "truth": [part.tolist() for part in detections.truth], "baselines": baselines,
+             "photos": detections.photos, "recalls": list(detections.recalls), "note": detections.note}
+    if detections.errors is not None:
+        facts["errors"] = asdict(detections.errors)
+    if detections.convention is not None:
+        images["renders"] = detections.convention.renders
+        facts["convention"] = [detections.convention.text, [part.tolist() for part in detections.convention.box]]
+    write_tensors(path, {name: torch.from_numpy(part.copy()) for name, part in images.items()}, facts)
 
 
 def read_detections(path: Path, owner: str) -> Detections | None:
@@ -131,8 +138,14 @@ def read_detections(path: Path, owner: str) -> Detections | None:
         baselines = [BaselineDetections(one["baseline"], _boxes(one["box"]), _masks(one["true"]), _masks(one["hit"]),
                                         tuple(one["counts"]), one["false_at"], one["threshold"])
                      for one in metadata["baselines"]]
+        errors, convention = None, None  # of evaluations by earlier versions
+        if "errors" in metadata:
+            errors = as_record(metadata["errors"], path, ErrorAnalysis, EVALUATE_AGAIN)
+        if "convention" in metadata:
+            text, box = metadata["convention"]
+            convention = LabelConvention(str(text), tensors["renders"].numpy(), _boxes(box))
         found = Detections(tensors["images"].numpy(), _boxes(metadata["truth"]), baselines, metadata["photos"],
-                           metadata["recalls"], metadata["note"])
+                           metadata["recalls"], metadata["note"], errors, convention)
         for one in baselines:
             _check_baseline(one, found)
         return found

@@ -69,7 +69,7 @@ def baselines(table: Table, width: int, height: int) -> Image.Image:
         axes.spines["left"].set_visible(False)
 
     longest = max(map(type_.getlength, names), default=0)
-    return _figure(draw, width, height, (24 + 1.03 * longest, 200, 12, 30))
+    return figure(draw, width, height, (24 + 1.03 * longest, 200, 12, 30))
 
 
 def _room(table: Table, factor: float) -> tuple[float, float]:
@@ -117,7 +117,7 @@ def distance(content: ReportContent, width: int, height: int) -> Image.Image:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.10), ncols=3, frameon=False, fontsize=10.5,
                     handlelength=1.6, columnspacing=1.4, borderaxespad=0)
 
-    return _figure(draw, width, height, (64, 14, 62, 52))
+    return figure(draw, width, height, (64, 14, 62, 52))
 
 
 def _mark_stages(axes: Axes, runs: Any) -> None:
@@ -161,10 +161,10 @@ def histogram(attribute: AttributeContent, width: int, height: int) -> Image.Ima
             if attribute.at_bound == mark:
                 axes.axvline(bars.edges[-end], color=style.WARN, lw=3, clip_on=False)
 
-    return _figure(draw, width, height, (20, 20, 6, 28))
+    return figure(draw, width, height, (20, 20, 6, 28))
 
 
-def _figure(draw: Callable[[Axes], None], width: int, height: int,
+def figure(draw: Callable[[Axes], None], width: int, height: int,
            margins: tuple[float, float, float, float]) -> Image.Image:
     """A figure with one axes inside margins (left, right, top, bottom), as an image. Global settings do not change."""
     left, right, top, bottom = margins
@@ -172,9 +172,9 @@ def _figure(draw: Callable[[Axes], None], width: int, height: int,
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
-        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
-        canvas = FigureCanvasAgg(figure)
-        draw(figure.add_axes((left / width, bottom / height, (width - left - right) / width,
-                              (height - top - bottom) / height)))
+        page = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+        canvas = FigureCanvasAgg(page)
+        draw(page.add_axes((left / width, bottom / height, (width - left - right) / width,
+                            (height - top - bottom) / height)))
         canvas.draw()
         return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

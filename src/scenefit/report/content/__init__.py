@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scenefit.report.content.attributes import AttributeContent, Prediction
-from scenefit.report.content.detections import BaselineDetections, Detections
+from scenefit.report.content.detections import BaselineDetections, Detections, LabelConvention
+from scenefit.report.content.error_analysis import BaselineErrors, ErrorAnalysis, Quartiles, SizeGroup
 from scenefit.report.content.images import (
     Images,
     Mistakes,
@@ -20,9 +21,9 @@ from scenefit.report.content.images import (
     check_images,
 )
 
-__all__ = ["AttributeContent", "Baseline", "BaselineDetections", "Counts", "Detections", "Images", "Interval",
-           "Mistakes", "Outliers", "Prediction", "Reconstructions", "ReportContent", "Table", "TracePoint",
-           "brightened", "brightening"]
+__all__ = ["AttributeContent", "Baseline", "BaselineDetections", "BaselineErrors", "Counts", "Detections",
+           "ErrorAnalysis", "Images", "Interval", "LabelConvention", "Mistakes", "Outliers", "Prediction", "Quartiles",
+           "Reconstructions", "ReportContent", "SizeGroup", "Table", "TracePoint", "brightened", "brightening"]
 
 
 class Interval(NamedTuple):

@@ -10,7 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.report.content.error_analysis import ErrorAnalysis
 from scenefit.report.content.images import Images, check_images
+
+
+@dataclass(frozen=True, eq=False)
+class LabelConvention:
+    """How the boxes of renders were drawn. text: the label policy in words.  renders: uint8 [k, H, W, 3]; box: their
+    boxes [t, 4] each. ValueError if lengths differ."""
+
+    text: str
+    renders: Images
+    box: Sequence[NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        check_images("labelled renders", self.renders)
+        if len(self.box) != len(self.renders):
+            raise ValueError(f"labelled renders need boxes each, got {len(self.box)} for {len(self.renders)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +51,8 @@ class BaselineDetections:
 @dataclass(frozen=True, eq=False)
 class Detections:
     """Detections on labelled photos. images: uint8 [k, H, W, 3], the photos shown.  truth: their boxes [t, 4] each.
-    photos: the number of all photos.  recalls: those of `BaselineDetections.false_at`. ValueError if lengths differ."""
+    photos: the number of all photos.  recalls: those of `BaselineDetections.false_at`.  errors: in all photos.
+    convention: of the renders that detectors were trained on. ValueError if lengths differ."""
 
     images: Images
     truth: Sequence[NDArray[Any]]
@@ -43,6 +60,8 @@ class Detections:
     photos: int
     recalls: Sequence[float] = ()
     note: str = ""
+    errors: ErrorAnalysis | None = None
+    convention: LabelConvention | None = None
 
     def __post_init__(self) -> None:
         check_images("detection images", self.images)
