@@ -97,7 +97,28 @@ def _ap50(found: Boxes, truth: Boxes) -> float:
 
 def table(cells: Sequence[Row]) -> str:
     """A row for each cell: AP50 of the candidates, what was chosen, and regrets."""
-    return "No cell is computed yet."
+    if not cells:
+        return "No cell is computed yet."
+    names = list(cells[0]["AP50 before fine-tuning"])
+    rows = [["world", "labels", "AP50 before fine-tuning", "after", "chosen", "regret", "regret of always learned",
+             "chosen without fine-tuning", "regret"]]
+    rows.append(["---"] * len(rows[0]))
+    for cell in sorted(cells, key=lambda cell: (WORLDS.index(cell["world"]), cell["labels"], cell["seed"])):
+        tuned = np.array([[draw["AP50"][name] for name in names] for draw in cell["draws"]])
+        columns = [part for way in ("by folds", "untuned") for part in _choice(cell["draws"], tuned, names, way)]
+        always = 100 * (tuned.max(1) - tuned[:, 0]).mean()
+        rows.append([cell["world"], str(cell["labels"]),
+                     " / ".join(f"{100 * cell['AP50 before fine-tuning'][name]:.1f}" for name in names),
+                     " / ".join(f"{100 * value:.1f}" for value in tuned.mean(0)),
+                     *columns[:2], f"{always:.2f}", *columns[2:]])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _choice(draws: Sequence[Row], tuned: np.ndarray, names: Sequence[str], way: str) -> tuple[str, str]:
+    """How often each candidate was chosen, and the mean regret in points of AP50."""
+    chosen = [names.index(draw[way]["chosen"]) for draw in draws]
+    regret = 100 * (tuned.max(1) - tuned[np.arange(len(draws)), chosen]).mean()
+    return " / ".join(str(chosen.count(number)) for number in range(len(names))), f"{regret:.2f}"
 
 
 if __name__ == "__main__":

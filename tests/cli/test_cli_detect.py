@@ -151,7 +151,8 @@ def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
     call("report", run)
     page = (run / "report.html").read_text()
     assert "3 detectors, one training each, so there are no intervals; 12 labelled photos" in page
-    assert 'id="chart-errors-curve"' in page and "Label policy of the renders (that of the fit): " in page
+    assert 'id="chart-errors-curve"' in page and (
+        "Label policy of the renders (read from labelled photos by the fit): " in page)
     assert page.count('alt="render, labels by this policy"') == page.count('alt="labelled photo"') == 2
     assert "Detections in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400
@@ -731,6 +732,7 @@ def test_the_label_policy_that_a_fit_read_holds_for_its_renders(world, run, tiny
     assert "Labels of the photos" not in call(*again, "--no-read-policy") and not path.exists()
     Path("run/report.html").unlink()
     assert "Labels of the photos" in call(*again) and json.loads(path.read_text()) == kept
+    assert "Labels of the labelled photos: " in Path("run/report.html").read_text()
 
 
 def test_labelled_photos_alone_train_the_ceiling(world, tiny):

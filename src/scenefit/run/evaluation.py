@@ -21,6 +21,7 @@ from scenefit.report.content import BaselineDetections, Detections, LabelConvent
 from scenefit.run.config import hash_photos
 from scenefit.run.error_analysis import analyse_errors
 from scenefit.run.folder import Run, fit_model, fit_regressor
+from scenefit.run.label_policy_file import kept_label_policy
 from scenefit.run.results import read_progress, write_detections, write_evaluation, write_progress
 from scenefit.tasks.from_labels import task_for_labels
 
@@ -94,7 +95,9 @@ def detections_content(photos: Photos, predictions: Mapping[str, Predictions], n
 def _convention(run: Run, model: Model, renderer: Renderer, label_policy: LabelPolicy | None) -> LabelConvention:
     """The label policy that detectors were trained by, and the first learned renders in which it labels something."""
     policy = label_policy or LabelPolicy()
-    origin = ("default" if policy == LabelPolicy() else "that of the fit" if policy == run.config.policy else
+    read = kept_label_policy(run.folder)
+    origin = ("read from labelled photos by the fit" if read is not None and policy == read.policy else
+              "default" if policy == LabelPolicy() else "that of the fit" if policy == run.config.policy else
               "given to scenefit evaluate")
     frames = render(renderer, model.sample(N_DRAWN))
     boxes = label_boxes(frames, policy)

@@ -34,6 +34,7 @@ from scenefit.run.bounds import is_natural
 from scenefit.run.config import PhotoSource
 from scenefit.run.diagnostics import Diagnostics, sentences
 from scenefit.run.folder import Run, fit_diagnostics, fit_model, fit_regressor, steps
+from scenefit.run.label_policy_file import kept_label_policy
 from scenefit.run.results import (
     RunSummary,
     read_detections,
@@ -94,7 +95,7 @@ def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -
         trace=trace, floor=Interval(floor.mean, floor.low, floor.high), prior_distance=summary.prior,
         attributes=attributes(model, summary.at_bound, renderer=scene.renderer, measured=measured), table=_table(run),
         counts=_counts(model, measured), reconstructions=_reconstructions(measured, factor),
-        untold=fit_sentences(run, scene.grammar),
+        untold=[*fit_sentences(run, scene.grammar), *_of_labels(run)],
         outliers=outlier_content(samples.outliers, factor), notes=tuple(map(printable, (*warnings, *notes(run)))),
         detections=read_detections(run.path("detections.safetensors"), owner))
 
@@ -155,6 +156,12 @@ def outlier_content(outliers: OutlierPhotos | None, factor: float = 1.0) -> Outl
             "express.")
     captions = [f"outlier score {score:.2f}" for score in outliers.score.tolist()]
     return Outliers(brightened(outliers.images, factor), captions, note)
+
+
+def _of_labels(run: Run) -> list[str]:
+    """How the labels that the fit was given were drawn, in a sentence."""
+    read = kept_label_policy(run.folder)
+    return [] if read is None else [f"Labels of the labelled photos: {'; '.join(read.lines())}."]
 
 
 def _skipped(source: PhotoSource | None, what: str) -> list[str]:

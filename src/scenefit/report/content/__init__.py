@@ -89,7 +89,8 @@ class ReportContent:
     sentence.  photos, prior, learned: uint8 [k, H, W, 3].  trace: the distance over renders; floor: the same distance
     between two sets of photos; prior_distance: that of the grammar.  errors: baseline -> mistakes of the model
     trained on it.  detections: on labelled photos.  outliers: photos unlike every render.  reconstructions: of
-    photos.  counts: of objects.  notes: warnings.  untold: sentences on attributes that photos told nothing of.
+    photos.  counts: of objects.  notes: warnings.  untold: sentences on attributes that photos told nothing of, and on
+    their labels.
     brightness: factor that all images were multiplied by, so that dark ones can be seen.
     shown_first: labels ("kind.name") of the attributes that the picture shows first, as it cannot show them all.
     ValueError for images of another shape or type.

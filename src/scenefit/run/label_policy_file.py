@@ -1,0 +1,46 @@
+"""The file of a label policy that was read from labelled photos."""
+
+import math
+from pathlib import Path
+
+from scenefit.data.label_policy import LabelPolicy
+from scenefit.files.atomic import write_json
+from scenefit.files.json_files import CorruptFile, read_json
+from scenefit.inference.conventions.policy import PolicyFit
+
+AGAIN = "delete it: the policy is read from the labels again"
+FILE = "label_policy.json"  # in a run's folder: what its fit read
+
+
+def kept_label_policy(run: Path) -> PolicyFit | None:
+    """What the fit of a run's folder read from labelled photos, if it did. CorruptFile."""
+    path = run / FILE
+    return read_policy_fit(path) if path.exists() else None
+
+
+def write_policy_fit(path: Path, found: PolicyFit) -> None:
+    write_json(path, {**vars(found), "policy": found.policy.to_dict()})
+
+
+def read_policy_fit(path: Path) -> PolicyFit:
+    """What `write_policy_fit` wrote. CorruptFile."""
+    kept = read_json(path, AGAIN, dict)
+    try:
+        return _checked(PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]),
+                                     "outside": tuple(kept["outside"])}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptFile(f"{path} is damaged ({error}); {AGAIN}") from error
+
+
+def _checked(found: PolicyFit) -> PolicyFit:
+    """The same. ValueError where its values are none that `fit_label_policy` gives."""
+    for name in ("gains", "margins", "errors"):
+        values = getattr(found, name)
+        if not (isinstance(values, dict) and all(isinstance(v, int | float) and math.isfinite(v)
+                                                 for v in values.values())):
+            raise ValueError(f"its {name} must be numbers by their names")
+    if not (set(found.outside) <= set(found.margins) == set(found.errors)):
+        raise ValueError("its margins, errors and outside must be of the same classes")
+    if not all(type(count) is int for count in (found.labels, found.matched)):
+        raise ValueError("its labels and matched must be whole numbers")
+    return found
