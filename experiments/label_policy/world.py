@@ -86,7 +86,7 @@ def cells_grammar(true: bool, ranges: Mapping[str, Mapping[str, tuple[float, flo
         return sf.Uniform(*real) if true else sf.learned(sf.Uniform(*prior))
 
     place = {"x": sf.Uniform(0, SIZE), "y": sf.Uniform(0, SIZE), "angle": sf.Angle()}
-    kinds = {kind: {**place, "edge": drawn((0.3, 2), (0.5, 1.2)),
+    kinds = {kind: {**place, "edge": drawn((0.3, 2), ranges[kind].get("edge", (0.5, 1.2))),
                     **{name: drawn(PRIOR[kind][name], ranges[kind][name]) for name in PRIOR[kind]}} for kind in PRIOR}
     dish = {**{name: drawn((0.5, 1), (0.8, 0.9)) for name in ("red", "green", "blue")},
             "blur": drawn((0, 1.5), (0.4, 0.9)), "noise": drawn((0, 10), (2, 6))}

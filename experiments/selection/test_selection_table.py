@@ -13,5 +13,6 @@ def test_regret_is_what_the_best_candidate_of_a_draw_has_more():
             "AP50 before fine-tuning": {"learned": 0.5, "half wide": 0.7, "wide": 0.8},
             "draws": [draw("wide", "learned", (0.80, 0.84, 0.86)), draw("half wide", "wide", (0.80, 0.84, 0.86))]}
     row = table([cell]).splitlines()[2]
-    assert row == ("| worse | 25 | 50.0 / 70.0 / 80.0 | 80.0 / 84.0 / 86.0 | 0 / 1 / 1 | 1.00 | 6.00 | 1 / 0 / 1 | 3.00 |")
+    assert row == ("| worse | 25 | 50.0 / 70.0 / 80.0 | 80.0 / 84.0 / 86.0 | 0 / 1 / 1 | 1.00 | 6.00 | "
+                   "1 / 0 / 1 | 3.00 |")
     assert table([]) == "No cell is computed yet."
