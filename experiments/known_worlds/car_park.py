@@ -38,7 +38,7 @@ def renderer() -> sf.Shapes:
     glass = {"edge": 0.5, "red": 0.1, "green": 0.13, "blue": 0.17}
     return sf.Shapes((SIZE, SIZE), {**{kind: {"width": width, "corner": 0.4} for kind, width in WIDTH.items()},
                                     **{f"{kind} windscreen": glass for kind in WIDTH}},
-                     parts=[f"{kind} windscreen" for kind in WIDTH])
+                     solid=0.5, parts=[f"{kind} windscreen" for kind in WIDTH])
 
 
 def bays(scenes: sf.SceneBatch) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def grammar() -> sf.Grammar:
 
 
 def renderer() -> sf.Shapes:
-    return sf.Shapes((SIZE, SIZE), {kind: {} for kind in TINTS})
+    return sf.Shapes((SIZE, SIZE), {kind: {} for kind in TINTS}, solid=0.5)
 
 
 def _placed() -> dict[str, Any]:

@@ -77,7 +77,7 @@ def cells() -> World:
 
 
 def _renderer() -> sf.Shapes:
-    return sf.Shapes((SIZE, SIZE), {kind: {} for kind in PRIOR})
+    return sf.Shapes((SIZE, SIZE), {kind: {} for kind in PRIOR}, solid=0.5)
 
 
 def cells_grammar(true: bool, ranges: Mapping[str, Mapping[str, tuple[float, float]]] = TRUE) -> sf.Grammar:

@@ -30,7 +30,7 @@ DISCS = Grammar("image", {"image": {"shade": learned(Uniform(0.3, 0.7))},
                                    "radius": learned(Uniform(3, 7)), "shade": learned(Choice([0.0, 1.0]))},
                           "bar": {"x": Uniform(0, 56), "y": learned(Uniform(0, 40)), "length": 12.0, "width": 4.0}},
                 [Rule("image", [repeat("disc", learned(Integer(0, 4))), repeat("bar", Integer(0, 2))])])
-SHAPES = Shapes(SIZE, {"disc": {}, "bar": {}})
+SHAPES = Shapes(SIZE, {"disc": {}, "bar": {}}, solid=0.5)
 SPEC = object_spec(DISCS, ["disc", "bar"], ["image"])
 AT = {one.attribute.key: one.column for one in SPEC.attributes}
 

@@ -42,7 +42,7 @@ def one(root=None, **attributes):
 
 def drawn(size=(32, 32), root=None, **attributes):
     """The only scene of one thing: image [H, W, 3] in 0..1, and frames."""
-    renderer, scenes = Shapes(size, {"thing": {}}), one(root, **attributes)
+    renderer, scenes = Shapes(size, {"thing": {}}, solid=0.5), one(root, **attributes)
     return renderer.draw(scenes)[0].permute(1, 2, 0).numpy(), renderer(scenes)
 
 
@@ -226,7 +226,7 @@ def test_squares_lobes_and_wobble_have_their_outlines():
     turn = np.deg2rad(np.arange(360))
     at = mask[(32 + 14 * np.sin(turn)).astype(int), (32 + 14 * np.cos(turn)).astype(int)]
     assert (np.diff(np.append(at, at[0])) == 1).sum() == 3 and at[0] == at[120] == 1 and at[60] == 0
-    areas = Shapes((48, 48), {"thing": {"radius": 14.0, "wobble": 0.1}})(world().sample(0, 40)).objects.area
+    areas = Shapes((48, 48), {"thing": {"radius": 14.0, "wobble": 0.1}}, solid=0.5)(world().sample(0, 40)).objects.area
     assert len(np.unique(areas)) > 10 and np.mean(areas) == pytest.approx(np.pi * 196 * 1.01, rel=0.02)
 
 

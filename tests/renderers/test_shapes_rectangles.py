@@ -13,7 +13,7 @@ SIZE, FINE = (60, 70), 8  # pixels; samples a pixel and axis
 
 def frames_of(size=SIZE, root=None, **attributes):
     grammar = Grammar("image", {"image": root or {"shade": 0.0}, "car": {}}, [Rule("image", ["car"])])
-    return Shapes(size, {"car": {"x": 33.3, "y": 28.8, "shade": 1.0, **attributes}})(grammar.sample(0, 1))
+    return Shapes(size, {"car": {"x": 33.3, "y": 28.8, "shade": 1.0, **attributes}}, solid=0.5)(grammar.sample(0, 1))
 
 
 def sides_of(look):
@@ -80,12 +80,12 @@ def test_kinds_may_mix_rectangles_and_other_shapes_and_a_length_of_zero_is_no_re
     grammar = Grammar("image", {"image": {}, "thing": {}}, [Rule("image", ["thing"])])
     lengths = np.array([0.0, 30.0, 0.0])
     scenes = grammar.sample(0, 3).with_columns({"thing": {"length": lengths}})
-    renderer = Shapes((50, 50), {"thing": {"radius": 8.0, "width": 12.0, "sides": 0}})
+    renderer = Shapes((50, 50), {"thing": {"radius": 8.0, "width": 12.0, "sides": 0}}, solid=0.5)
     areas = renderer(scenes).objects.area
     assert areas[1] == 360 and areas[0] == areas[2] == pytest.approx(np.pi * 64, rel=0.05)
     columns = {"length": lengths, "elongation": np.full(3, 1.5)}
     columns = {name: torch.tensor(values, requires_grad=True) for name, values in columns.items()}
-    square = Shapes((50, 50), {"thing": {"radius": 8.0}})
+    square = Shapes((50, 50), {"thing": {"radius": 8.0}}, solid=0.5)
     square.draw(scenes.with_columns({"thing": columns})).sum().backward()
     assert (columns["length"].grad != 0).tolist() == [False, True, False]
     assert torch.isfinite(columns["elongation"].grad).all() and (columns["elongation"].grad[1] > 1).all()
