@@ -33,7 +33,7 @@ from scenefit.cli.options import (
     resolve,
     worker_options,
 )
-from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
+from scenefit.cli.randomisation import NAMES, NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,13 +157,13 @@ def train(
     of_run = source is not None and (source / "settings.json").exists()
     if source is None:
         _check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
-                      "--random-...": randomisation if any(randomisation) else None})
+                      NAMES: randomisation if any(randomisation) else None})
     elif size is not None:
         raise typer.BadParameter("--size is for --labelled-only: renders have the size of the scene's renderer, and a "
                                  "data set is taken at that of its first image; leave it out")
     elif randomisation != NOTHING_RANDOM and not of_run:
         raise typer.BadParameter(f"{source} is a written data set, and only renders of a run can be randomised; leave "
-                                 "out --random-appearance and --random-scenes")
+                                 f"out {NAMES}")
     elif label_policy is not None and not of_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
                                  f"out {LABELS}")
@@ -332,10 +332,10 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
                                         _stages_folder(opened.folder))
             console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
             label_policy = read.policy
-        wider = randomised(model, renderer, shares)
+        wider, cluttered = randomised(model, renderer, shares)
         with console.bar() as progress:
             shown = progress.add_task("renders", total=n + more)
-            learn, held = (render_with_boxes(renderer, wider.sample(rows), label_policy,
+            learn, held = (render_with_boxes(cluttered, wider.sample(rows), label_policy,
                                              lambda count: progress.update(shown, advance=count))
                            for rows in (np.arange(n), np.arange(n, n + more)))
     unknown = sorted(set(dict(label_policy.margins if label_policy else ())) - set(learn[1].name.tolist()))
