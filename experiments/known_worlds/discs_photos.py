@@ -63,14 +63,14 @@ def paint(scene: TruePhoto, rng: np.random.Generator, camera: int) -> Array:
     for kind in ("disc", "bead"):
         for row in range(len(scene[kind]["x"])):
             one = {name: float(values[row]) for name, values in scene[kind].items()}
-            _paint_disc(canvas, one, np.array(TINTS[kind]), speckle, rng)
+            paint_disc(canvas, one, np.array(TINTS[kind]), speckle, rng)
         if kind == "disc":
             for _ in range(rng.poisson(0.2 + 0.03 * (dish["n_disc"] + dish["n_bead"]))):
                 _paint_fibre(canvas, lamp, rng)
     return expose(shrink(canvas), rng, blur=dish["blur"], noise=dish["noise"], camera=camera)
 
 
-def _paint_disc(canvas: Array, one: dict[str, float], tint: Array, speckle: Array, rng: np.random.Generator) -> None:
+def paint_disc(canvas: Array, one: dict[str, float], tint: Array, speckle: Array, rng: np.random.Generator) -> None:
     """A disc or bead with its shadow, on the supersampled canvas."""
     scale, radius, stretch = SUPERSAMPLING, one["radius"], one.get("elongation", 1.0)
     reach = scale * (radius * np.sqrt(stretch) * 1.15 + 4 * one["edge"] + 2)

@@ -8,6 +8,7 @@ where no later one is painted; its outline is the ellipse without its unevenness
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ PRIOR = {"cell": {"radius": (5, 18), "elongation": (1, 1.6), "red": (0.3, 1), "g
 TRUE = {"cell": {"radius": (8, 13), "elongation": (1, 1.3), "red": (0.5, 0.9), "green": (0.2, 0.5), "blue": (0.2, 0.5)},
         "dot": {"radius": (3, 5), "elongation": (1, 1.3), "red": (0.1, 0.4), "green": (0.1, 0.4), "blue": (0.4, 0.9)}}
 COUNTS = {"cell": ((5, 40), (14, 30)), "dot": ((0, 10), (1, 6))}  # of the prior, and the true ones
+Paint = Callable[[TruePhoto, np.random.Generator, int], Array]
 CLASSES = {"cells": ("cell", "dot"), "discs": ("bead", "disc")}
 
 
@@ -103,13 +105,14 @@ def _rendered(seed: int, count: int) -> tuple[Array, Objects]:
     return images, _where(found, seen)
 
 
-def painted() -> World:
-    return World(discs.grammar(), discs.renderer(), _painted)
+def painted(paint: Paint = discs_photos.paint) -> World:
+    """paint: (scene, random numbers, camera) -> photo, such as `discs_photos.paint`."""
+    return World(discs.grammar(), discs.renderer(), partial(_painted, paint=paint))
 
 
-def _painted(seed: int, count: int) -> tuple[Array, Objects]:
+def _painted(seed: int, count: int, paint: Paint) -> tuple[Array, Objects]:
     scenes = draw_photos(discs_photos.draw, seed, count)
-    images = np.stack([discs_photos.paint(scene, generator(seed, row, 1), seed) for row, scene in enumerate(scenes)])
+    images = np.stack([paint(scene, generator(seed, row, 1), seed) for row, scene in enumerate(scenes)])
     parts = [_objects(row, scene) for row, scene in enumerate(scenes)]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     found = Objects(count, *columns)

@@ -1,8 +1,8 @@
 """How much wider than the learned distribution should training images be? `python -m experiments.recipes`.
 
-A cell is one world and seed: a fit with default settings to 100 unlabelled photos, then one detector for each recipe,
-all with as many renders and steps and the same label policy, scored by AP50 on 300 other photos of known truth. Its
-JSON in cells/ is committed and never computed twice; it takes about five CPU minutes.
+A cell is some recipes of one world, and one seed: a fit with default settings to 100 unlabelled photos, then one
+detector for each recipe, all with as many renders and steps and the same label policy, scored by AP50 on 300 other
+photos of known truth. Its JSON in cells/ is committed and never computed twice; it takes four to seven CPU minutes.
 
     python -m experiments.recipes                     # missing cells, then the table, also into README.md
     python -m experiments.recipes --table             # the table alone
@@ -11,15 +11,17 @@ JSON in cells/ is committed and never computed twice; it takes about five CPU mi
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 import scenefit as sf
 from experiments.cells import Row, command, source_hash
-from experiments.label_policy.world import CLASSES, WORLDS, labels, learned
-from experiments.label_policy.world import __file__ as world_file
+from experiments.known_worlds.discs_photos import __file__ as photos_file
+from experiments.label_policy import world as known
+from experiments.label_policy.world import labels, learned
+from experiments.recipes import foreign
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import PriorModel
 from scenefit.renderers.batches import render_with_boxes
@@ -29,46 +31,70 @@ HERE = Path(__file__).parent
 PHOTOS, TESTED = 100, 300  # for the fit; to score detectors on
 RENDERS, STEPS = 400, 300
 SEEDS = (0, 1)
-RECIPES = {"prior": (0.0, 1.0), "learned": (0.0, 0.0), "appearance 0.25": (0.25, 0.0), "appearance 0.5": (0.5, 0.0),
-           "scenes 0.1": (0.0, 0.1), "scenes 0.5": (0.0, 0.5), "appearance 0.25, scenes 0.1": (0.25, 0.1)}
+WORLDS = {**known.WORLDS, "foreign": lambda: known.painted(foreign.paint)}
+CLASSES = {**known.CLASSES, "foreign": known.CLASSES["discs"]}
+
+
+class Recipe(NamedTuple):
+    """Shares of the training images: with the prior's appearance, wholly of the prior, with foreign objects."""
+
+    appearance: float = 0.0
+    prior: float = 0.0
+    clutter: float = 0.0
+
+
+FIRST = {"prior": Recipe(prior=1.0), "learned": Recipe(), "appearance 0.25": Recipe(appearance=0.25),
+         "appearance 0.5": Recipe(appearance=0.5), "scenes 0.1": Recipe(prior=0.1), "scenes 0.5": Recipe(prior=0.5),
+         "appearance 0.25, scenes 0.1": Recipe(0.25, 0.1)}
+CLUTTER = {"clutter 0.25": Recipe(clutter=0.25), "clutter 0.5": Recipe(clutter=0.5)}
+RECIPES = {**FIRST, **CLUTTER}
+AGAIN = {"learned": FIRST["learned"], **CLUTTER}  # of worlds whose other cells are older than the clutter
+CELLS: dict[str, tuple[str, dict[str, Recipe]]] = {  # name -> world and recipes
+    "cells": ("cells", FIRST), "discs": ("discs", FIRST), "cells-clutter": ("cells", AGAIN),
+    "discs-clutter": ("discs", AGAIN), "foreign": ("foreign", RECIPES)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    command(__doc__, HERE, WORLDS, SEEDS, run, table, arguments)
+    command(__doc__, HERE, CELLS, SEEDS, run, table, arguments)
 
 
-def run(world: str, seed: int) -> Row:
-    """All recipes of one world and seed."""
+def run(cell: str, seed: int) -> Row:
+    """The recipes of one cell, with one seed."""
     torch.set_num_threads(1)
+    world, recipes = CELLS[cell]
     own = WORLDS[world]()
     model, fitted = learned(own, seed, PHOTOS)
     began = time.process_time()
     keys = sf.find_appearance(own.grammar, own.renderer)
     images, objects = own.photos(derive_seed(seed, "tested"), TESTED)
     truth = labels(objects, sf.LabelPolicy())
-    scores = {name: _score(own.renderer, sf.RandomisedModel(model, keys, *shares) if name != "prior" else
-                           PriorModel(own.grammar, seed), images, truth, CLASSES[world], seed)
-              for name, shares in RECIPES.items()}
+
+    def score(name: str, recipe: Recipe) -> float:
+        """AP50 of a detector trained by the recipe."""
+        wider = sf.RandomisedModel(model, keys, recipe.appearance, recipe.prior)
+        scenes = (PriorModel(own.grammar, seed) if name == "prior" else wider).sample(RENDERS)
+        renders, boxes = render_with_boxes(sf.cluttered(own.renderer, recipe.clutter), scenes)
+        task = sf.Detect(CLASSES[world], steps=STEPS, augment=Augment(vertical_flip=True, corruptions=True))
+        network = task.train(renders, boxes, derive_seed(seed, "detector"))
+        return round(task.evaluate(network, images, truth)["mAP50"], 4)
+
+    scores = {name: score(name, recipe) for name, recipe in recipes.items()}
     return {"world": world, "seed": seed, "cpu_seconds_of_the_fit": fitted,
             "cpu_seconds": round(time.process_time() - began), "AP50": scores,
-            "code": source_hash([*HERE.glob("*.py"), Path(world_file)])}
-
-
-def _score(renderer: sf.Shapes, model: Any, images: np.ndarray, truth: sf.Boxes, classes: Sequence[str],
-           seed: int) -> float:
-    """AP50 on the photos of a detector trained on renders of the model's scenes."""
-    renders, boxes = render_with_boxes(renderer, model.sample(RENDERS))
-    task = sf.Detect(tuple(classes), steps=STEPS, augment=Augment(vertical_flip=True, corruptions=True))
-    network = task.train(renders, boxes, derive_seed(seed, "detector"))
-    return round(task.evaluate(network, images, truth)["mAP50"], 4)
+            "code": source_hash([*HERE.glob("*.py"), Path(known.__file__), Path(photos_file)])}
 
 
 def table(cells: Sequence[Row]) -> str:
-    """AP50 of each recipe: a column for each world and seed, the mean, and the mean rank."""
-    if not cells:
+    """AP50 of each recipe: a column for each world and seed whose recipes are all computed, the mean, the mean rank."""
+    found: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        column = found.setdefault(f"{cell['world']}, seed {cell['seed']}", {})
+        for name, value in cell["AP50"].items():
+            column.setdefault(name, value)  # "learned" of worlds with two cells: of the first
+    columns = {head: column for head, column in found.items() if set(column) == set(RECIPES)}
+    if not columns:
         return "No cell is computed yet."
-    columns = [f"{cell['world']}, seed {cell['seed']}" for cell in cells]
-    scores = np.array([[cell["AP50"][name] for cell in cells] for name in RECIPES])
+    scores = np.array([[column[name] for column in columns.values()] for name in RECIPES])
     ranks = (-scores).argsort(0).argsort(0) + 1
     rows = [["recipe", *columns, "mean", "mean rank"], ["---"] * (len(columns) + 3)]
     rows += [[name, *(f"{100 * value:.1f}" for value in own), f"{100 * own.mean():.1f}", f"{rank.mean():.1f}"]

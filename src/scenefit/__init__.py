@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.renderers import RenderError as RenderError
     from scenefit.renderers import render as render
     from scenefit.renderers.appearance import find_appearance as find_appearance
+    from scenefit.renderers.clutter import cluttered as cluttered
     from scenefit.renderers.each import each as each
     from scenefit.renderers.shapes import Shapes as Shapes
     from scenefit.renderers.sprites import Sprites as Sprites
@@ -119,6 +120,7 @@ _HOME = {
     "TrainedDetector": "tasks.detector_file",
     "Uniform": "scenes.priors",
     "average_precision": "metrics.average_precision",
+    "cluttered": "renderers.clutter",
     "correct_flat_field": "data.flat_field",
     "each": "renderers.each",
     "find_appearance": "renderers.appearance",

@@ -306,6 +306,39 @@ def test_generate_keeps_what_it_is_told(run):
                                             "--min-pixels", 9, code=1)
 
 
+def test_generate_draws_more_than_was_learned(world, run):
+    """Shares of images with another appearance, other scenes, foreign objects: recorded, and a change refused."""
+    wider = ["--random-appearance", 0.25, "--random-scenes", 0.5, "--clutter", 1]
+    call("generate", run, "-n", 4, "--out", "plain")
+    call("generate", run, "-n", 4, "--out", "wider", *wider)
+    call("generate", run, "-n", 4, "--out", "cluttered", "--clutter", 1)
+    plain, both, clutter = (json.loads(Path(name, "provenance.json").read_text()) for name in (
+        "plain", "wider", "cluttered"))
+    assert plain["randomised"] is plain["clutter"] is clutter["randomised"] is None
+    assert both["randomised"] == {"appearance": 0.25, "prior": 0.5, "attributes": ["image.shade"]}
+    assert both["clutter"] == clutter["clutter"] == 1
+    for options_now, differs in (([], "randomised, clutter"), (wider[:4], "clutter"), (wider[2:], "randomised")):
+        said = call("generate", run, "-n", 4, "--out", "wider", *options_now, code=1)
+        assert f"(it differs in: {differs})" in " ".join(said.split())
+    call("generate", world / "scene.py", "-n", 4, "--out", "prior", "--clutter", 1)
+    for source, out in ((run, "x"), (world / "scene.py", "prior")):
+        said = call("generate", source, "-n", 4, "--out", out, *wider[:2], "--random-scenes", 0.8, code=2)
+        assert "1 together at most" in " ".join(said.replace("│", " ").split())
+    said = call("generate", world / "scene.py", "-n", 4, "--out", "prior", "--random-scenes", 0.5, code=2)
+    assert "leave out --random-appearance and --random-scenes" in " ".join(said.replace("│", " ").split())
+
+
+def test_train_draws_more_than_was_learned(run, tiny, monkeypatch):
+    trained = []
+    monkeypatch.setattr("scenefit.cli.train._train",
+                        lambda task, data, *_: (trained.append(data.rendered[0]), stopped()))
+    for wider in ([], ["--clutter", 1], ["--random-scenes", 1]):
+        call("train", run, *TRAIN, "d.safetensors", *wider, code=130)
+    plain, clutter, prior = trained
+    assert (plain != clutter).any((1, 2, 3)).all() and (plain != prior).any((1, 2, 3)).all()
+    assert (plain == clutter).mean() > 0.6
+
+
 def test_detect_writes_boxes_of_the_whole_photos(world, detector):
     """Photos three times as large, with a border that the crop cuts off: boxes are those of the photo."""
     scene = load_scene(world / "scene.py")
@@ -841,6 +874,7 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     (["few", "--out", "zq7/a.safetensors"], 1, "zq7 is a link that leads nowhere, to nowhere; remove the link, or"),
     (["few", "--out", "a.safetensors", "--backbone", "huge"], 2, "--backbone must be one of lite0, small, got huge"),
     (["few", "--out", "a.safetensors", "--margin", 0.1], 2, "few is a written data set: its labels were chosen when"),
+    (["few", "--out", "a.safetensors", "--clutter", 0.5], 2, "leave out --random-appearance, --random-scenes and --c"),
     (["few", "--out", "a.safetensors", "--real", "nowhere"], 2, "--real nowhere does not exist"),
     (["few", "--out", "a.safetensors", "--real", ".", "--flat-field", "nowhere"], 2, "--flat-field nowhere does not"),
     (["few", "--out", "a.safetensors", "--flat-field", "."], 2, "--flat-field is for photos; give some with --real or"),
@@ -849,8 +883,8 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
      "out"), (["few", "--out", "a.safetensors", "--size", "9x9"], 2, "--size is for --labelled-only: renders have the"),
     (["--out", "a.safetensors"], 2, "give the folder of a finished fit, or a data set, to train on; or --labelled-on"),
     (["--out", "a.safetensors", "--labelled-only", "nowhere"], 2, "--labelled-only nowhere does not exist"),
-    (["--out", "a.safetensors", "--labelled-only", ".", "--real", ".", "-n", 16, "--margin", 0.1], 2, "leave out "
-     "--real, -n, --min-..., --max-truncation, --box and --margin"),
+    (["--out", "a.safetensors", "--labelled-only", ".", "--real", ".", "-n", 16, "--margin", 0.1, "--clutter", 1],
+     2, "leave out --real, -n, --min-..., --max-truncation, --box and --margin, --random-appearance, --random-scenes"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--size", "240"], 2, "a height and a width in pixels, such as "
      "240x320, got 240"), (["--out", "a.safetensors", "--labelled-only", ".", "--size", "0x9"], 2, "got 0x9")])
 def test_wrong_usage_of_train(world, options, code, text):

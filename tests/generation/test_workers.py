@@ -15,6 +15,7 @@ from scenefit.data.formats import Format
 from scenefit.data.formats import folder as folder_format
 from scenefit.generation.dataset import generate, generate_steps
 from scenefit.renderers import RenderError
+from scenefit.renderers.clutter import cluttered
 from scenefit.renderers.processes import Pool
 from scenefit.renderers.scene_file import load_scene
 
@@ -97,6 +98,11 @@ def test_bytes_do_not_depend_on_the_number_of_workers_or_their_replacement(scene
     with Pool(scene.path, workers=4, recycle=64) as pool:
         assert contents(generate(scene.grammar, pool, N, tmp_path / "out")) == whole
     assert len(list(folder.glob("inside-*"))) == 5, "each chunk is drawn by a process of its own"
+
+
+def test_foreign_objects_are_drawn_by_workers(scene, two, tmp_path):
+    want = contents(generate(scene.grammar, cluttered(scene.renderer, 0.5), 130, tmp_path / "one"))
+    assert contents(generate(scene.grammar, cluttered(two, 0.5), 130, tmp_path / "two")) == want
 
 
 def test_formats_that_are_saved_here_are_drawn_by_workers_too(scene, two, flag, tmp_path):

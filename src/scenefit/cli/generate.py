@@ -80,7 +80,7 @@ def generate(
     form = as_format(format, label_policy, image_format)
     if scene is not None and opened is None:
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
-    if randomisation != NOTHING_RANDOM and opened is None:
+    if opened is None and (randomisation.appearance or randomisation.prior):
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
@@ -89,8 +89,8 @@ def generate(
         shown = progress.add_task("images", total=n)
         written = 0
         try:
-            wider = randomised(model, renderer, randomisation)
-            for step in generate_steps(wider, renderer, n, out, form, validation=validation, info=info,
+            wider, drawn = randomised(model, renderer, randomisation)
+            for step in generate_steps(wider, drawn, n, out, form, validation=validation, info=info,
                                        drawn_by=found.hash):
                 if not written:
                     check_margins(label_policy, read_classes(out), step.written)

@@ -35,7 +35,7 @@ from scenefit.cli.options import (
     resolve,
     worker_options,
 )
-from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
+from scenefit.cli.randomisation import NAMES, NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
 from scenefit.cli.train_checks import PART, check_alone, check_options
 from scenefit.files.text import counted
 
@@ -54,8 +54,9 @@ MIN_STEPS = 20
 IMAGES = 1000  # to train on
 MIN_VALIDATION = 16  # renders that the threshold is set on
 LEARNED = "learned"
-# What is selected from with labelled photos: the default first, as `select_steps` takes it.
-CANDIDATES = {LEARNED: NOTHING_RANDOM, "half wide": Randomisation(prior=0.5), "wide": Randomisation(prior=1.0)}
+# What is selected from with labelled photos, and the share of scenes of the prior; the default first, as `select_steps`
+# takes it.
+CANDIDATES = {LEARNED: 0.0, "half wide": 0.5, "wide": 1.0}
 LABELS = "--min-..., --max-truncation, --box and --margin"
 
 
@@ -84,7 +85,8 @@ def train(
     read_policy: ReadPolicyOption = True,
     select: Annotated[bool, typer.Option("--select/--no-select", help="With 10 or more --labelled photos: select by "
                                          "them whether the renders are drawn from the learned distribution, from the "
-                                         "prior, or half from each. Not with --random-..., which says it.")] = True,
+                                         "prior, or half from each. Not with --random-appearance or "
+                                         "--random-scenes, which say it.")] = True,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
@@ -154,13 +156,13 @@ def train(
     is_run = source is not None and (source / "settings.json").exists()
     if source is None:
         check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
-                      "--random-...": randomisation if any(randomisation) else None})
+                     NAMES: randomisation if any(randomisation) else None})
     elif size is not None:
         raise typer.BadParameter("--size is for --labelled-only: renders have the size of the scene's renderer, and a "
                                  "data set is taken at that of its first image; leave it out")
     elif randomisation != NOTHING_RANDOM and not is_run:
         raise typer.BadParameter(f"{source} is a written data set, and only renders of a run can be randomised; leave "
-                                 "out --random-appearance and --random-scenes")
+                                 f"out {NAMES}")
     elif label_policy is not None and not is_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
                                  f"out {LABELS}")
@@ -178,10 +180,11 @@ def train(
         opened, folder = open_run(source), _stages_folder(source)
         tuning = tuned_on.read(opened.config.size, flat_field)
         reads = read_policy and tuning is not None
-        selects = select and randomisation == NOTHING_RANDOM and can_select(tuning)
+        selects = select and not randomisation.appearance and not randomisation.prior and can_select(tuning)
         policy = label_policy or (opened.config.policy if reads else policy_of(opened))
         sets = _of_run(opened, scene, n or IMAGES, workers, where, policy, tuning if reads else None, seed,
-                      CANDIDATES if selects else {LEARNED: randomisation}, folder)
+                      {name: Randomisation(prior=share, clutter=randomisation.clutter)
+                       for name, share in CANDIDATES.items()} if selects else {LEARNED: randomisation}, folder)
     else:
         with console.busy("Reading"):
             sets = {"": data_set(source, n or IMAGES, data_layout, outside)}
@@ -330,8 +333,8 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
         with console.bar() as progress:
             shown = progress.add_task("renders", total=(n + more) * len(sets))
             for name, shares in sets.items():
-                wider = randomised(model, renderer, shares)
-                drawn[name] = [render_with_boxes(renderer, wider.sample(rows), label_policy,
+                wider, cluttered = randomised(model, renderer, shares)
+                drawn[name] = [render_with_boxes(cluttered, wider.sample(rows), label_policy,
                                                  lambda count: progress.update(shown, advance=count))
                                for rows in (np.arange(n), np.arange(n, n + more))]
     check_margins(label_policy, [str(name) for learn, _ in drawn.values() for name in learn[1].name], n * len(sets))

@@ -38,12 +38,12 @@ def add_texture(images: NDArray[np.uint8], seed: int, first: int = 0) -> NDArray
         rng = np.random.default_rng(derive_seed(seed, f"texture {first + number}"))
         if rng.random() < TEXTURED:
             contrast, grain = rng.uniform(0, MAX_CONTRAST), np.exp(rng.uniform(*np.log(TEXTURE_GRAIN)))
-            field = 1 + contrast * _texture(rng, image.shape[:2], grain)
+            field = 1 + contrast * texture(rng, image.shape[:2], grain)
             out[number] = np.clip(image * field[..., None], 0, 255).round()
     return out
 
 
-def _texture(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> NDArray[np.float64]:
+def texture(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> NDArray[np.float64]:
     """Gaussian random field [H, W] of mean 0 and unit variance, smoothed by a Gaussian of `grain` pixels."""
     down, across = (np.exp(-2 * (np.pi * grain * frequency) ** 2)
                     for frequency in (np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])))

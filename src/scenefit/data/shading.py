@@ -33,7 +33,7 @@ def add_shading(images: NDArray[np.uint8], instances: NDArray[np.int32], seed: i
     for number, (image, instance) in enumerate(zip(images, instances, strict=True)):
         rng = np.random.default_rng(derive_seed(seed, f"shading {first + number}"))
         shadowed, shaded = rng.random() < SHADOWED, rng.random() < SHADED
-        ids, size = _objects(instance)
+        ids, size = objects_and_side(instance)
         if size and (shadowed or shaded):
             flat = np.ones(ids.shape)
             gain = (_shadow(ids, size, rng) if shadowed else flat) * (_shades(ids, size, rng) if shaded else flat)
@@ -41,7 +41,7 @@ def add_shading(images: NDArray[np.uint8], instances: NDArray[np.int32], seed: i
     return out
 
 
-def _objects(ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
+def objects_and_side(ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
     """The ids without those of large things, and the side of a square as large as the median object, px; 0 without
     objects."""
     pixels = np.bincount(ids.ravel())

@@ -36,7 +36,7 @@ from scenefit.generation.chunks import (
 )
 from scenefit.generation.randomised import RandomisedModel
 from scenefit.nets.model import Model, PriorModel
-from scenefit.renderers import Renderer
+from scenefit.renderers import Renderer, renderer_info
 from scenefit.renderers.batches import render_each
 from scenefit.renderers.processes import Pool
 from scenefit.scenes.arguments import check_argument, check_renderer
@@ -94,9 +94,9 @@ def generate_steps(model: AnyModel | Grammar, renderer: Renderer, n: int, out: s
     form, out = as_format(format, image_format=image_format), Path(out)
     model = PriorModel(model) if isinstance(model, Grammar) else model
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
-            "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings}
-    if isinstance(model, RandomisedModel):
-        plan["randomised"] = model.settings()
+            "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings,
+            "randomised": model.settings() if isinstance(model, RandomisedModel) else None,  # None counts as missing,
+            "clutter": renderer_info(renderer).clutter or None}  # as in data sets of former versions
     taken = sorted(set(plan) & set(info or {}))
     if taken:
         raise ValueError(f"info must not have {', '.join(taken)}: provenance.json has its own")

@@ -42,6 +42,7 @@ class RendererInfo:
     attributes: kind of the root -> {kind: names of the attributes that the renderer uses}; it finds misspelt ones.
     parts: kinds that are drawn as parts of their parent and are no objects of their own.
     device: where it renders, such as "cpu".  to: device -> the same renderer there; None if it cannot choose.
+    clutter: share of its images with foreign objects, which `cluttered` adds.
     ValueError unless size is two whole numbers >= 1.
     """
 
@@ -51,6 +52,7 @@ class RendererInfo:
     parts: Sequence[str] = ()
     device: str = "cpu"
     to: Callable[[str], Renderer] | None = None
+    clutter: float = 0.0
 
     def __post_init__(self) -> None:
         if self.size is not None:

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,7 @@ class Pool:
     recycle: int | None = None
     _processes: Processes = field(init=False, repr=False)
     _renderer: Renderer | None = field(default=None, init=False, repr=False)
+    _wrap: Callable[[Renderer], Renderer] | None = field(default=None, init=False, repr=False)
     _warned: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,12 @@ class Pool:
         """End the workers at once."""
         self._processes.close()
 
+    def wrapped(self, wrap: Callable[[Renderer], Renderer], info: RendererInfo) -> "Pool":
+        """The same pool with the same processes, in which wrap(renderer) draws. wrap can be pickled.  info: of that."""
+        other = copy(self)
+        other.info, other._wrap = info, wrap
+        return other
+
     def __call__(self, scenes: SceneBatch) -> Frames:
         chunks = chunk_rows(scenes)
         parts = self.stream(_render_part, map(scenes.take, chunks), len(chunks))
@@ -79,6 +87,8 @@ class Pool:
         A batch has at most 64 scenes, for which `timeout` counts.  work and its result can be pickled.
         ahead: at most so many batches are begun whose results have not been yielded; twice the workers by default.
         """
+        if self._wrap is not None:
+            work = partial(_wrapped, work, self._wrap)
         if not self.workers:
             if self._renderer is None:
                 self._renderer = load_scene(self.scene_path).renderer
@@ -161,6 +171,10 @@ def _work(renderer: Renderer, task: tuple[Work, SceneBatch]) -> Any:
         raise
     except KeyboardInterrupt as error:  # of the renderer itself, likewise
         raise RenderError("the renderer raises KeyboardInterrupt", scenes.seed, scenes.index, scenes) from error
+
+
+def _wrapped(work: Work, wrap: Callable[[Renderer], Renderer], renderer: Renderer, scenes: SceneBatch) -> Any:
+    return work(wrap(renderer), scenes)
 
 
 def _render_part(renderer: Renderer, scenes: SceneBatch) -> Part:
