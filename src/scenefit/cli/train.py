@@ -83,10 +83,10 @@ def train(
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                   help="Photos with boxes, to fine-tune on at the end.")] = None,
     read_policy: ReadPolicyOption = True,
-    select: Annotated[bool, typer.Option("--select/--no-select", help="With 10 or more --labelled photos: select by "
-                                         "them whether the renders are drawn from the learned distribution, from the "
-                                         "prior, or half from each. Not with --random-appearance or "
-                                         "--random-scenes, which say it.")] = True,
+    select: Annotated[bool, typer.Option("--select/--no-select", help="With 10 or more --labelled photos that "
+                                         "show objects: select by them whether the renders are drawn from the learned "
+                                         "distribution, from the prior, or half from each. Not with "
+                                         "--random-appearance or --random-scenes, which say it.")] = True,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
@@ -127,8 +127,8 @@ def train(
 
     With --labelled, the label policy of a run's renders is read from the labels first: kind of boxes, margin of each
     class, and which objects have none. Options such as --box say what holds where the labels do not tell otherwise.
-    Ten photos or more then select what the renders are drawn from: the learned distribution, the prior, or half of
-    each; three detectors are trained and compared on the photos for that.
+    Ten photos or more that show objects then select what the renders are drawn from: the learned distribution, the
+    prior, or half of each; three detectors are trained and compared on the photos for that.
 
     --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
     renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
@@ -309,7 +309,7 @@ def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
 def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
             label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int,
             sets: Mapping[str, Randomisation], stages: Path | None) -> "dict[str, TrainingImages]":
-    """Renders of a run's learned distribution, so wide as each of these sets is. labelled: photos that the label policy
+    """Renders of a run's learned distribution, as wide as each of these sets is. labelled: photos that the label policy
     is read from, if any.  stages: the folder of what trainings of the run keep, if any."""
     import numpy as np
 

@@ -10,7 +10,7 @@ PART = ".part.safetensors"  # ending of the file of the last finished stage, whe
 
 
 def check_options(out: Path, backbone: str, source: Path | None, labelled_only: Path | None, labelled: Path | None,
-                   real: Path | None, flat_field: Path | None) -> None:
+                  real: Path | None, flat_field: Path | None) -> None:
     """BadParameter where an option is wrong, or files are missing: now, not after rendering and training."""
     from scenefit.files.lock import check_file
     from scenefit.files.tensors import CorruptFile, read_tensors

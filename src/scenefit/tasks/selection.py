@@ -21,7 +21,7 @@ from scenefit.scenes.rng import derive_seed, generator
 from scenefit.tasks.detection import Detect
 from scenefit.tasks.detector_training import Kept, TrainingData, stages, train_stages
 
-MIN_PHOTOS = 10  # fewer decide nothing
+MIN_PHOTOS = 10  # that show an object; fewer decide nothing
 FOLDS = 3
 RESAMPLES = 400  # of the photos, for the standard error
 AGAIN = "delete it: the training images are selected again"
@@ -45,11 +45,9 @@ class Selection:
         """What was found, in words."""
         gains = {name: f" ({100 * gain:+.1f}, standard error {100 * error:.1f})"
                  for name, (gain, error) in self.gains.items()}
-        why = ("no other is better by more than a standard error" if self.chosen == self.default else
-               "better by more than a standard error")
+        which = "no other is" if self.chosen == self.default else "it is"
         return [*(f"{name}: AP {100 * score:.1f}{gains.get(name, '')}" for name, score in self.scores.items()),
-                f"chosen: {self.chosen}, as it is {why}" if self.chosen != self.default else
-                f"chosen: {self.chosen}, as {why}"]
+                f"chosen: {self.chosen}, as {which} better by more than a standard error"]
 
 
 class SelectionProgress(NamedTuple):
@@ -65,9 +63,9 @@ class SelectionProgress(NamedTuple):
 
 
 def can_select(labelled: Photos | None) -> bool:
-    """Whether there are enough different photos with boxes."""
+    """Whether enough different photos show an object. With few objects, chance decides, and no resample tells it."""
     return (labelled is not None and labelled.boxes is not None
-            and len({content_hash(image) for image in labelled.images}) >= MIN_PHOTOS)
+            and len({content_hash(labelled.images[row]) for row in set(labelled.boxes.image.tolist())}) >= MIN_PHOTOS)
 
 
 def select(detections: Mapping[str, Boxes], truth: Boxes, seed: int) -> Selection:
