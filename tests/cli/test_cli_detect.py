@@ -152,7 +152,7 @@ def test_evaluate_gives_ap50_and_the_report_its_picture(world, run):
     page = (run / "report.html").read_text()
     assert "3 detectors, one training each, so there are no intervals; 12 labelled photos" in page
     assert 'id="chart-errors-curve"' in page and (
-        "Label policy of the renders (read from labelled photos by the fit): " in page)
+        "Label policy of the renders (that of the fit): " in page), "the fit read nothing from 12 labels"
     assert page.count('alt="render, labels by this policy"') == page.count('alt="labelled photo"') == 2
     assert "Detections in 12 labelled photos" in page and "trained on learned: " in page and "AP50" in page
     assert (run / "report.png").stat().st_size > before and pixels(run / "report.png").shape[1] == 1400

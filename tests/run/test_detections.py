@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from scenefit.data.boxes import make_boxes
+from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import Predictions
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
+from scenefit.inference.conventions.policy import PolicyFit
 from scenefit.report.content import LabelConvention, SizeGroup
 from scenefit.run.error_analysis import analyse_errors
-from scenefit.run.evaluation import detections_content
+from scenefit.run.evaluation import detections_content, origin_of
 from scenefit.run.results import read_detections, write_detections
 
 TRUTH = make_boxes(4, [0, 0, 1, 3], [[0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 8, 8], [5, 5, 15, 15]], ["a"] * 4)
@@ -98,3 +100,13 @@ def test_it_comes_back_from_its_file(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(CorruptFile, match="delete it, or run scenefit evaluate again"):
         read_detections(path, "me")
+
+
+def test_the_report_says_where_its_label_policy_comes_from():
+    """A fit that read nothing from its labels has read no policy, though it keeps the one that it began with."""
+    default, amodal = LabelPolicy(), LabelPolicy(box="amodal")
+    read, nothing = (PolicyFit(amodal, {}, {}, {}, (), 30, matched) for matched in (20, 3))
+    assert origin_of(amodal, read, amodal) == origin_of(amodal, read, None) == "read from labelled photos by the fit"
+    assert origin_of(amodal, nothing, amodal) == origin_of(amodal, None, amodal) == "that of the fit"
+    assert origin_of(default, read, amodal) == origin_of(default, None, None) == "default"
+    assert origin_of(LabelPolicy(margin=0.1), read, None) == "given to scenefit evaluate"

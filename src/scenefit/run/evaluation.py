@@ -12,6 +12,7 @@ from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.evaluate import CONTROL, EvaluationSettings, Predictions, Progress, evaluate_steps
 from scenefit.files.versions import versions
+from scenefit.inference.conventions.policy import PolicyFit
 from scenefit.metrics.average_precision import false_at_recall, match_boxes
 from scenefit.metrics.features import Extractor, lite0, pixels
 from scenefit.nets.model import Model
@@ -95,16 +96,21 @@ def detections_content(photos: Photos, predictions: Mapping[str, Predictions], n
 def _convention(run: Run, model: Model, renderer: Renderer, label_policy: LabelPolicy | None) -> LabelConvention:
     """The label policy that detectors were trained by, and the first learned renders in which it labels something."""
     policy = label_policy or LabelPolicy()
-    read = kept_label_policy(run.folder)
-    origin = ("read from labelled photos by the fit" if read is not None and policy == read.policy else
-              "default" if policy == LabelPolicy() else "that of the fit" if policy == run.config.policy else
-              "given to scenefit evaluate")
+    origin = origin_of(policy, kept_label_policy(run.folder), run.config.policy)
     frames = render(renderer, model.sample(N_DRAWN))
     boxes = label_boxes(frames, policy)
     labelled = np.isin(np.arange(len(frames)), boxes.image)
     rows = np.argsort(~labelled, kind="stable")[:N_RENDERS]
     return LabelConvention(f"Label policy of the renders ({origin}): {policy.words}", frames.images[rows],
                            [boxes.box[boxes.rows(row)] for row in rows.tolist()])
+
+
+def origin_of(policy: LabelPolicy, read: PolicyFit | None, given: LabelPolicy | None) -> str:
+    """Where the label policy of an evaluation comes from. read, given: what its fit read from labels, and was given."""
+    if read is not None and read.is_read and policy == read.policy:
+        return "read from labelled photos by the fit"
+    return ("default" if policy == LabelPolicy() else "that of the fit" if policy == given else
+            "given to scenefit evaluate")
 
 
 def _extractor(run: Run, features: str) -> Extractor:

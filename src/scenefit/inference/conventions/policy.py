@@ -62,12 +62,17 @@ class PolicyFit:
     labels: int
     matched: int
 
+    @property
+    def is_read(self) -> bool:
+        """Whether there were labels enough at predicted objects; without them the policy is the one given as start."""
+        return self.matched >= MIN_LABELS
+
     def lines(self) -> list[str]:
         """The policy in words."""
         policy = self.policy
         if self.labels < MIN_LABELS:
             return [f"nothing can be read from so few labels: {self.labels}, of at least {MIN_LABELS}"]
-        if self.matched < MIN_LABELS:
+        if not self.is_read:
             return [f"nothing can be read from the labels: objects are predicted at only {self.matched} of them"]
         out = ["boxes go around the whole object, with its hidden parts" if policy.box == "amodal" else
                "boxes go around what is visible of an object"]
