@@ -29,7 +29,7 @@ from scenefit.evaluation.evaluate import evaluate_steps
 from scenefit.files.atomic import content_hash
 from scenefit.files.tensors import read_tensors
 from scenefit.generation.dataset import generate
-from scenefit.inference.conventions.policy import PolicyFit
+from scenefit.inference.conventions.policy import NoClass, PolicyFit
 from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.metrics.detection_errors import KINDS
 from scenefit.metrics.froc import froc
@@ -747,7 +747,11 @@ def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
         assert about["info"]["label_policy"]["box"] == box
 
 
-def test_the_label_policy_that_a_fit_read_holds_for_its_renders(world, run, tiny):
+def no_class(*_):
+    raise NoClass("no such class")
+
+
+def test_the_label_policy_that_a_fit_read_holds_for_its_renders(world, run, tiny, monkeypatch):
     shutil.copytree(run, "run", ignore=shutil.ignore_patterns("stages"))
     path = Path("run/label_policy.json")
     kept = json.loads(path.read_text())
@@ -762,6 +766,11 @@ def test_the_label_policy_that_a_fit_read_holds_for_its_renders(world, run, tiny
     for name in ("label_policy.json", "report.html"):
         Path("run", name).unlink()
     again = [*fit_command(world, "run", "--labelled", world / "few", "--box", "amodal")]
+    with monkeypatch.context() as rare:
+        rare.setattr("scenefit.run.label_policy.fit_label_policy", no_class)
+        assert "warning: the label policy was not read: no such class" in call(*again) and not path.exists()
+    assert "the label policy was not read: no such class" in Path("run/report.html").read_text()
+    Path("run/report.html").unlink()
     assert "Labels of the photos" not in call(*again, "--no-read-policy") and not path.exists()
     Path("run/report.html").unlink()
     assert "Labels of the photos" in call(*again) and json.loads(path.read_text()) == kept

@@ -179,7 +179,7 @@ def test_the_policy_of_rendered_photos_is_the_same_for_the_same_seed(monkeypatch
     with pytest.raises(ValueError, match="have no box, so no label policy"):
         fit_label_policy(model, renderer, sf.Photos(frames.images))
     renamed = replace(photos.boxes, name=np.full(len(photos.boxes), "other"))
-    with pytest.raises(ValueError, match=r"are of the classes \['other'\], and renders have \['cell'\]"):
+    with pytest.raises(policy.NoClass, match=r"are of the classes \['other'\], and 32 renders have \['cell'\]"):
         fit_label_policy(model, renderer, replace(photos, boxes=renamed))
     with pytest.raises(ValueError, match=r"of 64 x 60 pixels, and renders of 64 x 64; read them at the renders' size"):
         fit_label_policy(model, renderer, replace(photos, images=photos.images[:, :, :60]))

@@ -102,6 +102,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     from scenefit.files.lock import lock
     from scenefit.files.text import counted
     from scenefit.inference.arguments import check_learned
+    from scenefit.inference.conventions.policy import NoClass
     from scenefit.inference.cost import fit_cost
     from scenefit.renderers.batches import frame_size
     from scenefit.renderers.scene_file import load_scene
@@ -140,10 +141,15 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
                                  progress):
                     pass
             if read_policy and few is not None and few.boxes is not None and len(few.boxes):
-                with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} (trains a "
-                                  "network, which takes minutes)", long=True):
-                    read = keep_label_policy(run, found.grammar, renderer, few, label_policy)
-                console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
+                try:
+                    with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} (trains a "
+                                      "network, which takes minutes)", long=True):
+                        read = keep_label_policy(run, found.grammar, renderer, few, label_policy)
+                except NoClass as error:  # learned scenes may hardly show a rare class; the fit holds anyway
+                    warnings.append(f"the label policy was not read: {error}")
+                    console.warn(warnings[-1])
+                else:
+                    console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
             with console.busy("Summarising the fit"):
                 summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))

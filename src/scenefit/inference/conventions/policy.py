@@ -47,6 +47,10 @@ TAILS, MAX_OUTSIDE = (0.01, 0.99), 0.2  # quantiles of sizes in renders, and the
 OUTWARDS = np.array([-1, -1, 1, 1])
 
 
+class NoClass(ValueError):
+    """Labels are of no class that renders have."""
+
+
 @dataclass(frozen=True)
 class PolicyFit:
     """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels.
@@ -102,7 +106,7 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
     """The policy by which the boxes of labelled photos were drawn; ten photos with some tens of boxes are enough. One
     network is trained on renders of the model's scenes, about a CPU minute. start: what holds unless labels differ.
 
-    ValueError for photos without boxes, of no class that renders have, or of another size than renders.
+    ValueError for photos without boxes, or of another size than renders; NoClass.
     """
     check_argument(CALL, "model", model, isinstance(model, Model),
                    "a model, as scenefit.fit or scenefit.load returns it")
@@ -123,9 +127,9 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
     drawn = {str(name) for frames in render_parts(renderer, shown, size) for name in frames.objects.name}
     classes = sorted({str(name) for name in boxes.name} & drawn)
     if not classes:
-        raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
-                         f"renders have {sorted(drawn - {''})}; name them alike, or do not read the policy "
-                         "(--no-read-policy)")
+        raise NoClass(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
+                      f"{SHOWN} renders have {sorted(drawn - {''})}; name them alike, or do not read the policy "
+                      "(--no-read-policy)")
     labels = boxes.where(np.isin(boxes.name, classes))
     if len(labels) < MIN_LABELS:  # without the network, as nothing would be read
         return PolicyFit(start or LabelPolicy(), {}, {}, {}, (), len(labels), 0)
