@@ -9,27 +9,28 @@ from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.inference.conventions.policy import PolicyFit
 
 AGAIN = "delete it: the policy is read from the labels again"
+FIT_AGAIN = "delete it and report.html, and run the same scenefit fit again, which reads the policy from the labels"
 FILE = "label_policy.json"  # in a run's folder: what its fit read
 
 
 def kept_label_policy(run: Path) -> PolicyFit | None:
     """What the fit of a run's folder read from labelled photos, if it did. CorruptFile."""
     path = run / FILE
-    return read_policy_fit(path) if path.exists() else None
+    return read_policy_fit(path, FIT_AGAIN) if path.exists() else None
 
 
 def write_policy_fit(path: Path, found: PolicyFit) -> None:
     write_json(path, {**vars(found), "policy": found.policy.to_dict()})
 
 
-def read_policy_fit(path: Path) -> PolicyFit:
-    """What `write_policy_fit` wrote. CorruptFile."""
-    kept = read_json(path, AGAIN, dict)
+def read_policy_fit(path: Path, fix: str = AGAIN) -> PolicyFit:
+    """What `write_policy_fit` wrote. CorruptFile, which says the fix."""
+    kept = read_json(path, fix, dict)
     try:
         return _checked(PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]),
                                      "outside": tuple(kept["outside"])}))
     except (KeyError, TypeError, ValueError) as error:
-        raise CorruptFile(f"{path} is damaged ({error}); {AGAIN}") from error
+        raise CorruptFile(f"{path} is damaged ({error}); {fix}") from error
 
 
 def _checked(found: PolicyFit) -> PolicyFit:
