@@ -109,7 +109,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config
     from scenefit.run.folder import begin, find_run, fit_run
-    from scenefit.run.label_policy import keep_label_policy
+    from scenefit.run.label_policy import FILE, keep_label_policy
     from scenefit.run.report import fit_sentences, write_report, write_summary
 
     keep_apart(out, ELSEWHERE, real, labelled, flat)
@@ -140,6 +140,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
                 for _ in watched(fit_run(run, found.grammar, renderer, images, few, label_policy=label_policy),
                                  progress):
                     pass
+            run.path(FILE).unlink(missing_ok=True)  # what an interrupted command read, perhaps with other options
             if read_policy and few is not None and few.boxes is not None and len(few.boxes):
                 try:
                     with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} (trains a "
