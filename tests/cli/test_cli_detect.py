@@ -686,6 +686,14 @@ def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, mo
         assert "the policy is read from the labels again" in call("train", run, *TRAIN, "e.safetensors", *few, code=1)
 
 
+def few_of(world, count):
+    """A list of so many of the labelled photos."""
+    shutil.copytree(world / "few", "set/few")
+    names = [path.stem for path in read_boxes(world / "few", (32, 32)).paths[:count]]
+    Path("set/few/ImageSets/Main/some.txt").write_text("\n".join(names))
+    return "set/few/ImageSets/Main/some.txt"
+
+
 def test_labelled_photos_select_the_training_images_once(world, run, tiny, monkeypatch):
     """What they select is trained on, goes on from what is kept, and is recorded; --random-... says it instead."""
     monkeypatch.setattr("scenefit.tasks.selection.RESAMPLES", 5)
@@ -708,6 +716,9 @@ def test_labelled_photos_select_the_training_images_once(world, run, tiny, monke
     for text in ("{", "{}", json.dumps({**vars(found), "chosen": "none"})):
         next((run / "stages").glob("selection-*.json")).write_text(text)
         assert "the training images are selected again" in call("train", run, *TRAIN, "3.safetensors", *few, code=1)
+    four = few_of(world, 4)
+    said = call("train", run, *TRAIN, "4.safetensors", "--labelled", four, "--no-read-policy")
+    assert "Fewer than 10 different labelled photos show an object, so they do not select" in said
 
 
 def test_renders_that_a_kept_policy_is_known_by_are_drawn_a_few_at_a_time(world, run, tmp_path, monkeypatch):
@@ -781,16 +792,12 @@ def test_labelled_photos_alone_train_the_ceiling(world, tiny):
     """All of them, a fifth held out, at the size of the first or one that is asked for; without a run or stages."""
     said = call("train", "--labelled-only", world / "few", *TRAIN[2:], "d.safetensors")
     assert "On 2 held-out labelled photos: precision " in said and "The threshold was chosen on them, so" in said
-    found, few = read_trained("d.safetensors"), read_boxes(world / "few", (32, 32))
+    found = read_trained("d.safetensors")
     assert found.size == (32, 32) and found.photos == hashes(world / "few/JPEGImages")
     assert len(found.photos) == 12 and not list(Path().glob("*.part.*"))
     call("train", "--labelled-only", world / "few", *TRAIN[2:], "e.safetensors", "--size", "24x40")
     assert read_trained("e.safetensors").size == (24, 40)
-    names = [path.stem for path in few.paths[:4]]
-    Path("set").mkdir()
-    shutil.copytree(world / "few", "set/few")
-    (Path("set/few/ImageSets/Main/four.txt")).write_text("\n".join(names))
-    said = call("train", "--labelled-only", "set/few/ImageSets/Main/four.txt", *TRAIN[2:], "f.safetensors")
+    said = call("train", "--labelled-only", few_of(world, 4), *TRAIN[2:], "f.safetensors")
     assert "chosen on the 4 labelled photos that it was trained on, as fewer than five leave none to hold out" in said
     assert "precision" not in said and len(read_trained("f.safetensors").photos) == 4
 
@@ -893,7 +900,8 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     (["--out", "a.safetensors"], 2, "give the folder of a finished fit, or a data set, to train on; or --labelled-on"),
     (["--out", "a.safetensors", "--labelled-only", "nowhere"], 2, "--labelled-only nowhere does not exist"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--real", ".", "-n", 16, "--margin", 0.1, "--clutter", 1],
-     2, "leave out --real, -n, --min-..., --max-truncation, --box and --margin, --random-appearance, --random-scenes"),
+     2, "leave out --real, -n, --min-..., --max-truncation, --box, --margin and --class-margin, --random-appearance, "
+     "--random-scenes"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--size", "240"], 2, "a height and a width in pixels, such as "
      "240x320, got 240"), (["--out", "a.safetensors", "--labelled-only", ".", "--size", "0x9"], 2, "got 0x9")])
 def test_wrong_usage_of_train(world, options, code, text):

@@ -57,11 +57,11 @@ LEARNED = "learned"
 # What is selected from with labelled photos, and the share of scenes of the prior; the default first, as `select_steps`
 # takes it.
 CANDIDATES = {LEARNED: 0.0, "half wide": 0.5, "wide": 1.0}
-LABELS = "--min-..., --max-truncation, --box and --margin"
+LABELS = "--min-..., --max-truncation, --box, --margin and --class-margin"
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
-                 memory="lower -n, or use smaller images (--size, with --labelled-only)")
+                 memory="lower -n, --no-select, or use smaller images (--size, with --labelled-only)")
 @worker_options
 @label_options
 @partial(grouped, name="randomisation", options=OPTIONS, make=checked)
@@ -150,7 +150,7 @@ def train(
     from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
     from scenefit.tasks.detector_texts import figures, much_kept, unmeasured
     from scenefit.tasks.detector_training import TrainingData
-    from scenefit.tasks.selection import can_select
+    from scenefit.tasks.selection import MIN_PHOTOS, can_select
 
     check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
     is_run = source is not None and (source / "settings.json").exists()
@@ -181,6 +181,9 @@ def train(
         tuning = tuned_on.read(opened.config.size, flat_field)
         reads = read_policy and tuning is not None
         selects = select and not randomisation.appearance and not randomisation.prior and can_select(tuning)
+        if select and tuning is not None and not can_select(tuning):
+            console.note(f"Fewer than {MIN_PHOTOS} different labelled photos show an object, so they do not select the "
+                         "training images.")
         policy = label_policy or (opened.config.policy if reads else policy_of(opened))
         sets = _of_run(opened, scene, n or IMAGES, workers, where, policy, tuning if reads else None, seed,
                       {name: Randomisation(prior=share, clutter=randomisation.clutter)
@@ -207,6 +210,7 @@ def train(
         assert tuning is not None
         selection = _selected(task, sets, tuning, seed, folder)
         given = sets[selection.chosen]
+        sets.clear()  # the others are large
         images, labels = given.learn
     data = TrainingData((images, labels), None if seen is None else seen.images, few, given.name)
     unfinished = out.with_suffix(PART)
