@@ -251,6 +251,22 @@ def test_the_same_seed_gives_the_same_bytes_and_a_fresh_network():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_a_longer_training_sees_more_copies_of_each_image(trained, monkeypatch):
+    """Few copies that are seen often are learned by heart; further training is shorter, and needs fewer."""
+    seen = []
+
+    def augmented(images, labels, augment, seed, copies):
+        seen.append(copies)
+        return images, labels
+
+    monkeypatch.setattr("scenefit.tasks.detection.augmented", augmented)
+    task, data = replace(QUICK, steps=1, augmented_copies=36), coloured_boxes(4, 0)
+    task.train(*data, 0)
+    task.fine_tune(trained, *data, 0, *data)
+    assert seen == [9, 3, 3]
+    assert Detect(CLASSES).augmented_copies == 4 * Detect(CLASSES).steps
+
+
 def test_fine_tuning_leaves_the_first_network_alone(trained):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     images, truth = coloured_boxes(16, 7)

@@ -74,8 +74,10 @@ class Detect:
 
     classes: their names.  steps, batch, learning_rate: of training.  upscale: factor of the images' size before the
     network sees them.
-    augmented_copies: the images are augmented into at least so many copies, at least one of each.  nms_iou: of two
-    predicted boxes of a class that overlap more, the less confident is dropped.  max_detections: of an image.
+    augmented_copies: the images are augmented into at least so many copies, at least one of each; a third of them where
+    a trained network is trained further. With fewer, more steps train worse detectors, as each copy is seen more often.
+    nms_iou: of two predicted boxes of a class that overlap more, the less confident is dropped.  max_detections: of an
+    image.
     backbone: `Lite0Maps`, or `SmallMaps` without the extra `lite0`.  train_backbone: train the backbone too, best on a
     GPU; a backbone without pretrained weights always is. Otherwise the feature maps of all copies are computed once
     and kept in memory, 0.45 MB for a copy of 240x320 pixels.
@@ -86,7 +88,7 @@ class Detect:
     batch: int = 16
     learning_rate: float = 3e-3
     upscale: float = 1.0
-    augmented_copies: int = 400
+    augmented_copies: int = 1600
     augment: Augment = field(default_factory=Augment)
     nms_iou: float = 0.6
     max_detections: int = 200
@@ -174,12 +176,14 @@ class Detect:
         check_argument("train(images, labels, seed)", "labels", labels, isinstance(labels, Boxes),
                        "Boxes, such as scenefit.label_boxes(frames) or photos.boxes")
         network = self.fresh(seed) if start is None else copy.deepcopy(start)
-        sources = [self.prepare(network, images, labels, seed) if prepared is None else prepared]
+        shorter = 1 if start is None else FINE_TUNE_DIVISOR
+        sources = [self._source(network, images, labels, derive_seed(seed, "augment 0"), shorter) if prepared is None
+                   else prepared]
         sources += [] if others is None else [others]
         if start is None and network.backbone.trained:
             network.set_scale(self.maps(network, images[:N_SCALE_IMAGES]) if self._trains_backbone(network)
                               else [m[:N_SCALE_IMAGES] for m in sources[0].maps])
-        steps = self.steps if start is None else self.fine_tuning_steps
+        steps = -(-self.steps // shorter)
         size = max(1, self.batch // len(sources))
         batches = [endless_batches(len(source), size, derive_seed(seed, f"order {number}"))
                    for number, source in enumerate(sources)]
@@ -203,7 +207,8 @@ class Detect:
         return -(-self.steps // FINE_TUNE_DIVISOR)
 
     def prepare(self, network: Detector, images: Images, labels: Boxes, seed: int) -> PreparedImages:
-        """Images uint8 [S, H, W, 3] and boxes as `train_steps` prepares them with the same seed."""
+        """Images uint8 [S, H, W, 3] and boxes as `train_steps` prepares them with the same seed where it trains a
+        network further."""
         return self._source(network, images, labels, derive_seed(seed, "augment 0"))
 
     def _optimiser(self, network: Detector, rate: float) -> torch.optim.Optimizer:
@@ -353,8 +358,10 @@ class Detect:
     def _trains_backbone(self, network: Detector) -> bool:
         return self.train_backbone or not network.backbone.trained
 
-    def _source(self, network: Detector, images: Images, labels: Boxes, seed: int) -> PreparedImages:
-        images, labels = augmented(images, labels, self.augment, seed, max(1, -(-self.augmented_copies // len(images))))
+    def _source(self, network: Detector, images: Images, labels: Boxes, seed: int,
+                shorter: int = FINE_TUNE_DIVISOR) -> PreparedImages:
+        copies = max(1, -(-self.augmented_copies // (shorter * len(images))))
+        images, labels = augmented(images, labels, self.augment, seed, copies)
         if self._trains_backbone(network):
             parts = ((self._upscaled(images[i:i + CHUNK]) * 255).round().byte().numpy()
                      for i in range(0, len(images), CHUNK))
