@@ -3,7 +3,7 @@
 A cell is one world, number of labelled photos, and seed. Its training sets (learned, half wide, wide) train one
 detector each. Then, for each of 20 draws of labelled photos: `select_steps` selects; and all three are fine-tuned on
 the draw and scored by AP50 on 2,000 other photos, which tells the regret of the selected one. Beside it, a selection by
-the detectors before fine-tuning. Its JSON in cells/ is committed and never computed twice; it takes up to 15 CPU
+the detectors before fine-tuning. Its JSON in cells/ is committed and never computed twice; it takes up to 22 CPU
 minutes.
 
     python -m experiments.selection                     # missing cells, then the table, also into README.md
