@@ -82,6 +82,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(world, whole, tmp_pat
     run, said = tmp_path / "run", tmp_path / "said.txt"
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job would ignore
         os.environ["BLOB_SLEEP"] = "0.01"
         sys.stdout = sys.stderr = said.open("w")
         sys.argv = ["scenefit", *fit_command(world, run)]
