@@ -535,7 +535,7 @@ def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
     stop_at[:] = []
     call(*command[:-1], "--seed", 1, "--out", "b.safetensors")
     said = call(*command, "a.safetensors")
-    assert "Kept from an earlier command, not trained again: self-training round 2 of 2" in said
+    assert "Kept from an earlier training, not trained again: self-training round 2 of 2" in said
     assert begun == [0, 0, 1, 2, 0, 3]
     assert Path("a.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
     assert not list(Path().glob("*.part.*"))
@@ -581,7 +581,7 @@ def test_trainings_of_a_run_that_begin_alike_train_on_its_renders_once(world, ru
     said = call("train", run, *TRAIN, "a.safetensors")
     assert "Kept from" not in said and len(list(kept.iterdir())) == 1
     said = call("train", run, *TRAIN, "b.safetensors", *more)
-    assert "Kept from an earlier command, not trained again: training on 16 renders\n" in said
+    assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
     assert len(list(kept.iterdir())) == 3 and not list(Path().glob("*.part.*"))
     shutil.rmtree(kept)
     assert "Kept from" not in call("train", run, *TRAIN, "c.safetensors", *more)
@@ -614,7 +614,7 @@ def test_a_run_folder_that_is_read_only_is_left_alone(run, tiny, monkeypatch):
         patch.setattr(Detect, "predict", stopped)
         call("train", "run", *TRAIN, "a.safetensors", code=130)
     assert Path("a.part.safetensors").exists() and not list(Path("run").glob("stages/*"))
-    assert "Kept from an earlier command" in call("train", "run", *TRAIN, "a.safetensors")
+    assert "Kept from an earlier training" in call("train", "run", *TRAIN, "a.safetensors")
     assert not Path("a.part.safetensors").exists()
 
 
@@ -705,9 +705,10 @@ def test_labelled_photos_select_the_training_images_once(world, run, tiny, monke
     few = ["--labelled", world / "few", "--no-read-policy"]
     for number in range(2):
         said = " ".join(call("train", run, *TRAIN, f"{number}.safetensors", *few).split())
-        assert ("Training images, selected by 12 labelled photos: learned: AP 50.0 half wide: AP 50.0 (+0.0, standard "
-                "error 10.0) wide: AP 60.0 (+10.0, standard error 2.0) chosen: wide, " in said)
-        assert "Kept from an earlier command, not trained again: training on 16 renders" in said
+        assert "by 12 labelled photos: at most 3 trainings, each fine-tuned 3 times (--no-select" in said
+        assert ("selected by 12 labelled photos (AP: mean over IoU 0.5 to 0.95): learned: AP 50.0 half wide: AP 50.0 "
+                "(+0.0, standard error 10.0) wide: AP 60.0 (+10.0, standard error 2.0) chosen: wide, " in said)
+        assert "Kept from an earlier training, not trained again: training on 16 renders" in said
         assert read_tensors(f"{number}.safetensors", "")[1]["info"]["selection"]["chosen"] == "wide"
     assert [boxes.count for boxes in seen] == [12], "each photo in one fold; the second command reads what is kept"
     call("train", run, *TRAIN, "2.safetensors", *few, "--random-scenes", 1)

@@ -269,7 +269,7 @@ def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str]
     with console.bar(TRAINING_FIELDS) as progress:
         for step in trained(train_stages(task, data, seed, kept), progress):
             if step.stored:
-                console.note(f"Kept from an earlier command, not trained again: {step.text}")
+                console.note(f"Kept from an earlier training, not trained again: {step.text}")
             if step.pseudo_labels is not None:
                 _say_believed(step.text, step.pseudo_labels, data)
     assert step.network is not None
@@ -283,15 +283,18 @@ def _selected(task: "Detect", sets: "Mapping[str, TrainingImages]", labelled: "P
 
     from scenefit.report.progress import TRAINING_FIELDS, trained
     from scenefit.tasks.detector_training import TrainingData
-    from scenefit.tasks.selection import select_steps
+    from scenefit.tasks.selection import FOLDS, select_steps
 
     data = {name: TrainingData(given.learn, None, None) for name, given in sets.items()}
+    console.note(f"Selecting the training images by {counted(len(labelled), 'labelled photo')}: at most {len(sets)} "
+                 f"trainings, each fine-tuned {FOLDS} times (--no-select trains on the learned distribution at once)")
     with TemporaryDirectory() as other, console.bar(TRAINING_FIELDS) as progress:
         place = folder or Path(other)
         *_, last = trained(select_steps(task, data, labelled, seed, lambda one: place / f"{one}.safetensors",
                                         lambda one: place / f"selection-{one}.json"), progress)
     assert last.selection is not None
-    console.note("\n".join([f"Training images, selected by {counted(len(labelled), 'labelled photo')}:",
+    console.note("\n".join([f"Training images, selected by {counted(len(labelled), 'labelled photo')} (AP: mean over "
+                            "IoU 0.5 to 0.95):",
                             *(f"  {line}" for line in last.selection.lines())]))
     return last.selection
 
