@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 import scenefit as sf
@@ -23,7 +24,7 @@ def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequenc
             arguments: Sequence[str] | None) -> None:
     """Compute the cells that are missing, then print the table and put it between its marks in the page. about: the
     command's help.  here: folder of the experiment.  run: the cell of a world and seed; a function of a module, so that
-    another process finds it."""
+    another process finds it, which computes with one thread."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     worlds = list(worlds)
     parser.add_argument("--worlds", nargs="+", default=worlds, choices=worlds)
@@ -34,12 +35,17 @@ def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequenc
         for world in options.worlds:
             path = here / "cells" / f"{world}--seed-{seed}.json"
             if not path.exists():
-                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
                     write_json(path, pool.submit(run, world, seed).result())
     text = table(read_cells(here))
     Console(width=200).print(text, markup=False, highlight=False)
     before, _, rest = (here / "README.md").read_text().partition(START)
     write_bytes(here / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table for a page."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def source_hash(files: Iterable[Path]) -> str:

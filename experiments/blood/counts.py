@@ -25,6 +25,7 @@ from rich.console import Console
 import scenefit as sf
 from experiments.blood import arms, counting, world
 from experiments.blood.box_sizes import median_side
+from experiments.cells import markdown
 from scenefit.data.boxes import Boxes
 from scenefit.files.atomic import write_bytes, write_json
 from scenefit.inference.settings import changed
@@ -134,7 +135,7 @@ def table(cells: Sequence[Row]) -> str:
             name = "the prior" if cell["source"] == PRIOR else ", ".join([
                 cell["source"], *cell["changes"], f"seed {cell['seed']}"])
             rows.append(line(name, classes, classes["RBC"], cell if cell["renders"] else {}))
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+    return markdown(head, rows)
 
 
 def line(name: str, classes: Mapping[str, Any], red: Mapping[str, Any], cost: Mapping[str, Any] = {}) -> list[str]:

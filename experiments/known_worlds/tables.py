@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from experiments.cells import markdown
 from scenefit.files.atomic import write_bytes
 
 START, END = "<!-- tables: written by --table -->", "<!-- end of tables -->"
@@ -124,7 +125,3 @@ def number(values: Sequence[float | None]) -> str:
     """The mean of those that are known, with two decimals."""
     known = [value for value in values if value is not None]
     return f"{np.mean(known):.2f}" if known else ""
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

@@ -15,16 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import scenefit as sf
-from experiments.cells import Row, command, source_hash
+from experiments.cells import Row, command, markdown, source_hash
 from experiments.label_policy.world import PRIOR, SIZE, TRUE, cells_grammar
 from experiments.label_policy.world import __file__ as world_file
 from scenefit.data.boxes import Boxes
 from scenefit.data.corruptions import add_texture, corrupt
 from scenefit.data.shading import add_shading
-from scenefit.metrics.resampled_precision import IOUS, resampled_precision
 from scenefit.nets.augmentation import Augment
 from scenefit.scenes.rng import derive_seed
 
@@ -43,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(world: str, seed: int) -> Row:
     """Average precision of each candidate under each convention."""
-    torch.set_num_threads(1)
     began = time.process_time()
     grammar = cells_grammar(True, {kind: {**TRUE[kind], "edge": EDGES[world]} for kind in TRUE})
     task = sf.Detect(CLASSES, steps=STEPS, augment=Augment(vertical_flip=True, corruptions=True))
@@ -61,8 +58,7 @@ def run(world: str, seed: int) -> Row:
         for margin in MARGINS:
             wider = _wider(boxes, margin)
             found[f"solid {solid}, margin {margin}"] = {
-                name: {"AP": _score(wider, truth, IOUS), "AP50": _score(wider, truth, [0.5])}
-                for name, truth in truths.items()}
+                name: _score(wider, truth) for name, truth in truths.items()}
     return {"world": world, "seed": seed, "scores": found, "cpu_seconds": round(time.process_time() - began),
             "code": source_hash([*HERE.glob("*.py"), Path(world_file)])}
 
@@ -76,8 +72,9 @@ def _wider(boxes: Boxes, margin: float) -> Boxes:
     return replace(boxes, box=np.concatenate([boxes.box[:, :2] - more, boxes.box[:, 2:] + more], 1).clip(0, SIZE))
 
 
-def _score(found: Boxes, truth: Boxes, ious: Sequence[float] | np.ndarray) -> float:
-    return round(float(resampled_precision(found, truth, np.ones((1, truth.count)), ious)[0]), 4)
+def _score(found: Boxes, truth: Boxes) -> Mapping[str, float]:
+    measured = sf.average_precision(found, truth, CLASSES)
+    return {"AP": round(measured["AP"], 4), "AP50": round(measured["mAP50"], 4)}
 
 
 def table(cells: Sequence[Row]) -> str:
@@ -85,13 +82,13 @@ def table(cells: Sequence[Row]) -> str:
     if not cells:
         return "No cell is computed yet."
     columns = [(world, name) for world in EDGES for name in CONVENTIONS]
-    rows = [["boxes of renders", *(f"{world}, {name}" for world, name in columns), "mean AP", "lowest", "mean AP50"]]
-    rows.append(["---"] * len(rows[0]))
+    head = ["boxes of renders", *(f"{world}, {name}" for world, name in columns), "mean AP", "lowest", "mean AP50"]
+    rows = []
     for candidate in cells[0]["scores"]:
         ap, ap50 = ([_mean(cells, candidate, world, name, metric) for world, name in columns]
                     for metric in ("AP", "AP50"))
         rows.append([candidate, *(f"{value:.1f}" for value in (*ap, np.mean(ap), min(ap), np.mean(ap50)))])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(head, rows)
 
 
 def _mean(cells: Sequence[Mapping], candidate: str, world: str, name: str, metric: str) -> float:

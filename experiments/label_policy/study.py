@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import scenefit as sf
-from experiments.cells import Row, command, source_hash
+from experiments.cells import Row, command, markdown, source_hash
 from experiments.label_policy.world import CLASSES, WORLDS, labels, learned
 from scenefit.inference.conventions.describe import Described, Readings, read
 from scenefit.inference.conventions.policy import RENDERS, policy_of
@@ -48,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(world: str, seed: int) -> Row:
     """All policies of one world and seed."""
-    torch.set_num_threads(1)
     own = WORLDS[world]()
     model, fitted = learned(own, seed, PHOTOS)
     images, objects = own.photos(derive_seed(seed, "labelled"), DRAWS * EACH)
@@ -83,7 +81,7 @@ def table(cells: Sequence[Row]) -> str:
         for name, policy in policies(world).items():
             draws = [draw for cell in cells if cell["world"] == world for draw in cell["results"][name]]
             rows.append([world, name, *map(str, judged(draws, policy, CLASSES[world]).values())])
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+    return markdown(head, rows)
 
 
 def judged(draws: Sequence[Row], policy: sf.LabelPolicy, classes: Sequence[str]) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 import scenefit as sf
-from experiments.cells import Row, command, source_hash
+from experiments.cells import Row, command, markdown, source_hash
 from experiments.known_worlds.discs_photos import __file__ as photos_file
 from experiments.label_policy import world as known
 from experiments.label_policy.world import labels, learned
@@ -60,7 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(cell: str, seed: int) -> Row:
     """The recipes of one cell, with one seed."""
-    torch.set_num_threads(1)
     world, recipes = CELLS[cell]
     own = WORLDS[world]()
     model, fitted = learned(own, seed, PHOTOS)
@@ -96,10 +94,10 @@ def table(cells: Sequence[Row]) -> str:
         return "No cell is computed yet."
     scores = np.array([[column[name] for column in columns.values()] for name in RECIPES])
     ranks = (-scores).argsort(0).argsort(0) + 1
-    rows = [["recipe", *columns, "mean", "mean rank"], ["---"] * (len(columns) + 3)]
-    rows += [[name, *(f"{100 * value:.1f}" for value in own), f"{100 * own.mean():.1f}", f"{rank.mean():.1f}"]
-             for name, own, rank in zip(RECIPES, scores, ranks, strict=True)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    head = ["recipe", *columns, "mean", "mean rank"]
+    rows = [[name, *(f"{100 * value:.1f}" for value in own), f"{100 * own.mean():.1f}", f"{rank.mean():.1f}"]
+            for name, own, rank in zip(RECIPES, scores, ranks, strict=True)]
+    return markdown(head, rows)
 
 
 if __name__ == "__main__":

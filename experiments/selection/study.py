@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import scenefit as sf
-from experiments.cells import Row, command, source_hash
+from experiments.cells import Row, command, markdown, source_hash
 from experiments.label_policy.world import CLASSES
 from experiments.label_policy.world import __file__ as world_file
 from experiments.selection.world import photos, training_sets
@@ -46,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(name: str, seed: int) -> Row:
     """All draws of one world and number of labelled photos."""
-    torch.set_num_threads(1)
     began, (world, labels) = time.process_time(), name.split("-")
     candidates = {name: TrainingData(rendered, None, None)
                   for name, rendered in training_sets(world, seed, RENDERS).items()}
@@ -100,9 +99,9 @@ def table(cells: Sequence[Row]) -> str:
     if not cells:
         return "No cell is computed yet."
     names = list(cells[0]["AP50 before fine-tuning"])
-    rows = [["world", "labels", "AP50 before fine-tuning", "after", "chosen", "regret", "regret of always learned",
-             "chosen without fine-tuning", "regret"]]
-    rows.append(["---"] * len(rows[0]))
+    head = ["world", "labels", "AP50 before fine-tuning", "after", "chosen", "regret", "regret of always learned",
+            "chosen without fine-tuning", "regret"]
+    rows = []
     for cell in sorted(cells, key=lambda cell: (WORLDS.index(cell["world"]), cell["labels"], cell["seed"])):
         tuned = np.array([[draw["AP50"][name] for name in names] for draw in cell["draws"]])
         columns = [part for way in ("by folds", "untuned") for part in _choice(cell["draws"], tuned, names, way)]
@@ -111,7 +110,7 @@ def table(cells: Sequence[Row]) -> str:
                      " / ".join(f"{100 * cell['AP50 before fine-tuning'][name]:.1f}" for name in names),
                      " / ".join(f"{100 * value:.1f}" for value in tuned.mean(0)),
                      *columns[:2], f"{always:.2f}", *columns[2:]])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(head, rows)
 
 
 def _choice(draws: Sequence[Row], tuned: np.ndarray, names: Sequence[str], way: str) -> tuple[str, str]:

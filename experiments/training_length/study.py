@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import scenefit as sf
-from experiments.cells import Row, command, source_hash
+from experiments.cells import Row, command, markdown, source_hash
 from experiments.label_policy.world import CLASSES, WORLDS, labels, learned
 from experiments.label_policy.world import __file__ as world_file
 from experiments.training_length.self_training import Average, SelfTraining
@@ -70,7 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(name: str, seed: int) -> Row:
     """All trainings of one world and seed."""
-    torch.set_num_threads(1)
     own = WORLDS[name]()
     fit, fitted = learned(own, FIT_SEED, PHOTOS)
     began, model = time.process_time(), sf.Model(fit.distribution, seed)
@@ -172,10 +170,9 @@ def _rows(cells: Sequence[Row], part: str) -> dict[str, list[float]]:
 
 
 def _table(title: str, rows: Mapping[str, Sequence[float]], cells: Sequence[Row]) -> str:
-    lines = [[title, *(f"{cell['world']}, seed {cell['seed']}" for cell in cells), "mean"], ["---"] * (len(cells) + 2)]
-    lines += [[name, *(f"{100 * value:.1f}" for value in values), f"{100 * np.mean(values):.1f}"]
-              for name, values in rows.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head = [title, *(f"{cell['world']}, seed {cell['seed']}" for cell in cells), "mean"]
+    return markdown(head, [[name, *(f"{100 * value:.1f}" for value in values), f"{100 * np.mean(values):.1f}"]
+                           for name, values in rows.items()])
 
 
 if __name__ == "__main__":
