@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +160,11 @@ def _unrendered(error: "RenderError") -> str:
     which = "this scene" if len(error.indices) == 1 else "one of these scenes"
     return (f"{name_scenes(error.seed, error.indices)}: {error.reason}\nTo render {which} alone: scenefit "
             f"sample SCENE.py {place} (it samples the prior, not what a fit learned)")
+
+
+def listing(title: str, lines: Iterable[str]) -> None:
+    """A note: a title, and lines indented below it."""
+    note("\n".join([title, *(f"  {line}" for line in lines)]))
 
 
 def number(value: float) -> str:

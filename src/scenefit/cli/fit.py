@@ -150,7 +150,7 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
                     warnings.append(f"the label policy was not read: {error}")
                     console.warn(warnings[-1])
                 else:
-                    console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
+                    console.listing("Labels of the photos:", read.lines())
             with console.busy("Summarising the fit"):
                 summary = write_summary(run, found.grammar, renderer, images)
                 page, picture = write_report(run, found, tuple(warnings))

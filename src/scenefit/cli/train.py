@@ -172,7 +172,7 @@ def train(
     if source is not None:
         keep_apart(source, APART, real if is_run else None, tuned_on, flat_field if is_run else None)
     one_thread()
-    where = resolve(device)
+    where, folder = resolve(device), None  # folder: of what trainings of a run keep
     if source is None:
         with console.busy("Reading"):
             sets = {"": _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)}
@@ -180,8 +180,9 @@ def train(
         opened, folder = open_run(source), _stages_folder(source)
         tuning = tuned_on.read(opened.config.size, flat_field)
         reads = read_policy and tuning is not None
-        selects = select and not randomisation.appearance and not randomisation.prior and can_select(tuning)
-        if select and tuning is not None and not can_select(tuning):
+        enough = can_select(tuning)
+        selects = select and enough and not randomisation.appearance and not randomisation.prior
+        if select and tuning is not None and not enough:
             console.note(f"Fewer than {MIN_PHOTOS} different labelled photos show an object, so they do not select the "
                          "training images.")
         policy = label_policy or (opened.config.policy if reads else policy_of(opened))
@@ -214,7 +215,7 @@ def train(
         images, labels = given.learn
     data = TrainingData((images, labels), None if seen is None else seen.images, few, given.name)
     unfinished = out.with_suffix(PART)
-    network, (held, truth) = _train(task, data, seed, _kept(source, is_run, unfinished)), few or given.held
+    network, (held, truth) = _train(task, data, seed, _kept(folder, unfinished)), few or given.held
     match = match_boxes(task.predict(network, held), truth)
     threshold = best_threshold(match)
     info = {"source": str(source or labelled_only), "n": len(images), "seed": seed, "steps": steps,
@@ -244,10 +245,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return height, width
 
 
-def _kept(source: Path | None, of_run: bool, unfinished: Path) -> Callable[[str], Path]:
-    """The file of a finished stage by its identity: in the run's folder, where other trainings find it. Without a run,
-    or where nothing can be written there, it is the one file of the last stage, beside the detector."""
-    folder = None if source is None or not of_run else _stages_folder(source)
+def _kept(folder: Path | None, unfinished: Path) -> Callable[[str], Path]:
+    """The file of a finished stage by its identity: in the run's folder, where other trainings find it. Without one it
+    is the one file of the last stage, beside the detector."""
     return lambda identity: unfinished if folder is None else folder / f"{identity}.safetensors"
 
 
@@ -293,9 +293,8 @@ def _selected(task: "Detect", sets: "Mapping[str, TrainingImages]", labelled: "P
         *_, last = trained(select_steps(task, data, labelled, seed, lambda one: place / f"{one}.safetensors",
                                         lambda one: place / f"selection-{one}.json"), progress)
     assert last.selection is not None
-    console.note("\n".join([f"Training images, selected by {counted(len(labelled), 'labelled photo')} (AP: mean over "
-                            "IoU 0.5 to 0.95):",
-                            *(f"  {line}" for line in last.selection.lines())]))
+    console.listing(f"Training images, selected by {counted(len(labelled), 'labelled photo')} (AP: mean over IoU 0.5 "
+                    "to 0.95):", last.selection.lines())
     return last.selection
 
 
@@ -334,7 +333,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
             with console.busy(f"Reading the label policy from {counted(len(labelled), 'labelled photo')} (the first "
                               "time this trains a network, which takes minutes)", long=True):
                 read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy, stages)
-            console.note("\n".join(["Labels of the photos:", *(f"  {line}" for line in read.lines())]))
+            console.listing("Labels of the photos:", read.lines())
             label_policy = read.policy
         drawn = {}
         with console.bar() as progress:
