@@ -88,5 +88,5 @@ def wide(scale=1.0):
 
 
 grammar = wide()
-renderer = sf.Shapes(SIZE, {"red": {}, "white": {}, "nucleus": {}, "platelet": {}}, parts=["nucleus"], solid=0.1,
+renderer = sf.Shapes(SIZE, {"red": {}, "white": {}, "nucleus": {}, "platelet": {}}, parts=["nucleus"],
                      classes={"red": "RBC", "white": "WBC", "platelet": "Platelets"})

@@ -1,8 +1,8 @@
 """Counts and sizes of learned cells, against people's labels: `python -m experiments.blood.counts --data FOLDER`.
 
-Each seed is fitted with the default settings of "npe" to the 155 matched photos, without labels, from the widest prior,
-in a process of its own. Its JSON in cells/ is committed and never computed twice. The labels of the matched photos are
-read for this table alone. Legend: N photos; C classes.
+Each seed is fitted with the default settings of "npe" to the 155 matched photos (flat field removed, `world.HAND`),
+without labels, from the widest prior, in a process of its own. Its JSON in count_cells/ is committed and never computed
+twice. The labels of the matched photos are read for this table alone. Legend: N photos; C classes.
 
     python -m experiments.blood.counts --data FOLDER --seeds 0 1
     python -m experiments.blood.counts --data FOLDER --table         # the table alone, also into README.md
@@ -23,8 +23,7 @@ import torch
 from rich.console import Console
 
 import scenefit as sf
-from experiments.blood import arms, counting, world
-from experiments.blood.box_sizes import median_side
+from experiments.blood import arms, world
 from experiments.cells import markdown
 from scenefit.data.boxes import Boxes
 from scenefit.files.atomic import write_bytes, write_json
@@ -33,7 +32,7 @@ from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.model import PriorModel
 
 HERE = Path(__file__).parent
-CELLS = HERE / "cells"
+CELLS = HERE / "count_cells"
 START, END = "<!-- counts: written by experiments.blood.counts -->", "<!-- end of counts -->"
 EACH = 2  # scenes for each photo
 DRAWS = 200  # pairs of halves of the photos, for the floor
@@ -69,28 +68,28 @@ def run(name: str, seed: int, changes: Sequence[str], data: Path) -> Row:
     about = {"source": name, "seed": seed, "changes": list(changes)}
     if name == LABELLED:
         return {**about, **of_labels(labels)}
-    photos, tree = world.unlabelled(data), world.wide(1.0)
+    photos, tree = world.unlabelled(data, world.HAND), world.wide(1.0)
     model: Any = PriorModel(tree, seed)
     renders, began = 0, time.process_time()
     if name != PRIOR:
         values = dict(change.split("=", 1) for change in changes)
         settings = changed(sf.Settings(method=name), {path: json.loads(value) for path, value in values.items()})
-        for step in sf.fit_steps(tree, world.renderer, photos, seed=seed, settings=settings):
+        for step in sf.fit_steps(tree, world.HAND.renderer, photos, seed=seed, settings=settings):
             model, renders = step.model, step.renders
     cost = {"cpu_seconds": round(time.process_time() - began), "renders": renders,
             "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "code": arms.code()}
-    found = arms.rendered(model.sample(EACH * labels.count))[1]
+    found = arms.rendered(model.sample, world.HAND, np.arange(EACH * labels.count))[1]
     return {**about, **cost, "classes": compared(labels, found)}
 
 
 def compared(labels: Boxes, found: Boxes) -> dict[str, dict[str, float]]:
     """Class -> Wasserstein distance of the counts of boxes in an image to the labels', and mean, standard deviation and
     median side, px, with the last two also relative to the labels'."""
-    rows = counting.compared(world.count(labels), {"scenes": world.count(found)})
-    out = {}
-    for name, row in rows["scenes"].items():
-        side, true = median_side(found, name), median_side(labels, name)
-        own = {**row, "relative sd": row["sd"] / max(rows[LABELLED][name]["sd"], 1e-9), "side": side,
+    out, (theirs, ours) = {}, (world.count(boxes) for boxes in (labels, found))
+    for code, name in enumerate(world.CLASSES):
+        side, true, row = median_side(found, name), median_side(labels, name), moments(ours[:, code])
+        own = {**row, "wasserstein": wasserstein(ours[:, code], theirs[:, code]),
+               "relative sd": row["sd"] / max(float(np.std(theirs[:, code])), 1e-9), "side": side,
                "relative side": side / max(true, 1e-9)}
         out[name] = {key: round(float(value), 4) for key, value in own.items()}
     return out
@@ -107,9 +106,20 @@ def of_labels(labels: Boxes) -> Row:
         floor = np.mean([wasserstein(own[rows[::2]], own[rows[1::2]]) for rows in halves])
         constant = wasserstein(np.full(len(own), TYPICAL[code]), own)
         out[name] = {key: round(float(value), 4) for key, value in
-                     {**counting.moments(own), "side": median_side(labels, name), "floor": floor,
+                     {**moments(own), "side": median_side(labels, name), "floor": floor,
                       "constant": constant}.items()}
     return {"classes": out}
+
+
+def moments(values: np.ndarray) -> dict[str, float]:
+    """Mean and standard deviation."""
+    return {"mean": float(np.mean(values)), "sd": float(np.std(values))}
+
+
+def median_side(boxes: Boxes, name: str) -> float:
+    """Median of the sides of a class's boxes in pixels; 0 if it has none."""
+    own = boxes.box[boxes.name == name]
+    return float(np.median(own[:, 2:] - own[:, :2])) if len(own) else 0.0
 
 
 def table(cells: Sequence[Row]) -> str:

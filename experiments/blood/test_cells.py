@@ -1,124 +1,125 @@
-"""experiments/blood without its data: cells, which arms may read labels, and the scenes and photos of cells."""
+"""experiments/blood without its data: arms and their defaults, the plan, scenes and photos of cells."""
 
-import io
+import inspect
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 import scenefit as sf
-from experiments.blood import arms, box_sizes, fits, picture, rescaling, study, tables, world
+from experiments.blood import arms, few_labels, fits, study, world
+from scenefit.cli.fit import fit as fit_command
+from scenefit.cli.options import settings
+from scenefit.cli.train import CANDIDATES, IMAGES
+from scenefit.cli.train import train as train_command
 from scenefit.data.boxes import Boxes, make_boxes
-from scenefit.inference.settings import Settings
+from scenefit.nets.augmentation import Augment
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import PriorModel
 from scenefit.tasks.detection import ROUNDS
+from scenefit.tasks.detector_file import BACKBONES
+from scenes import smear
+
+SMALL = sf.Detect(world.CLASSES, steps=3, augmented_copies=4, batch=2, upscale=0.25, backbone=SmallMaps)
+
+
+def test_arms_have_the_defaults_of_the_commands() -> None:
+    train, fit = (inspect.signature(inspect.unwrap(command)).parameters for command in (train_command, fit_command))
+    assert {name: train[name].default for name in ("n", "label_policy", "flat_field", "labelled_only", "select",
+                                                   "read_policy")} == {
+        "n": None, "label_policy": None, "flat_field": None, "labelled_only": None, "select": True, "read_policy": True}
+    task = sf.Detect(world.CLASSES, steps=train["steps"].default, backbone=BACKBONES[train["backbone"].default],
+                     train_backbone=train["train_backbone"].default, augment=Augment(
+                         vertical_flip=train["vertical_flip"].default, corruptions=train["corruptions"].default))
+    for name, arm in arms.ARMS.items():
+        assert name in arms.HAND_SET or (arm.task, arm.images, arm.setting) == (task, IMAGES, world.DEFAULT), name
+        assert name == "former" or (arm.task, arm.images) == (task, IMAGES), name
+    assert world.DEFAULT == world.Setting(True, smear.renderer, sf.LabelPolicy())
+    assert smear.renderer.solid == sf.Shapes(smear.SIZE, {"cell": {}}).solid
+    options = {"max_renders": fit["max_renders"].default, "minutes": fit["minutes"].default,
+               "descent.gradient": fit["gradient"].default, "descent.steps": fit["steps"].default}
+    assert fits.SETTINGS["learned"] == fits.SETTINGS["hand-set"] == settings(fit["method"].default, options, [])
+    assert fits.SETTINGS["meta-sim"] == settings("meta-sim", options, [])
+    assert fit["flat_field"].default is None and fit["label_policy"].default is None
 
 
 @pytest.fixture
-def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> arms.Cell:
-    """A cell whose photos are renders of the naive grammar, and whose detector is small."""
-    images, labels = arms.rendered(world.naive(5, 6))
-    photos = sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(6)), (), np.full(6, ""), labels)
-    monkeypatch.setattr(world, "reported", lambda data, report: photos)
-    monkeypatch.setattr(world, "labelled", lambda data, label, report, draw: photos.take([draw, 1]))
-    monkeypatch.setattr(arms.Cell, "task", property(lambda own: sf.Detect(
-        world.CLASSES, steps=own.steps, augmented_copies=4, batch=2, upscale=0.25, backbone=SmallMaps)))
-    return arms.Cell(tmp_path, tmp_path / "cells", 6, 1.0, 0, "naive", "val", Settings(), steps=3)
+def photos() -> sf.Photos:
+    """Renders of the naive grammar."""
+    images, labels = arms.rendered(lambda rows: world.naive(5, rows), world.DEFAULT, np.arange(6))
+    return sf.Photos(images, tuple(Path(f"{n}.jpg") for n in range(6)), (), np.full(6, ""), labels)
 
 
-def test_a_cell_is_computed_once(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = arms.run(cell)
-    assert first["cost"]["renders"] == 6 + 8 and first["cost"]["trainings"] == 1
-    assert first["code"] == arms.code() and len(first["code"]) == 32
-    network, _ = arms.detector(cell)
-    assert network.last.weight.std() > 0
-    monkeypatch.setattr(arms, "train", lambda own: pytest.fail("trained again"))
-    with monkeypatch.context() as now:
-        now.setattr(arms, "detector", lambda own: pytest.fail("loaded again"))
-        assert arms.run(cell) == first
-    (cell.folder / "val.json").unlink()  # interrupted after the training: only the predictions are computed again
-    with torch.no_grad():
-        assert arms.run(cell) == first
+@pytest.fixture
+def small(photos: sf.Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arms with a small detector and 16 renders; fits are the prior."""
+    monkeypatch.setattr(arms, "ARMS", {name: replace(arm, task=SMALL, images=16) for name, arm in arms.ARMS.items()})
+    monkeypatch.setattr(few_labels, "IMAGES", 16)
+    monkeypatch.setattr(sf, "Detect", lambda classes: SMALL)
+    monkeypatch.setattr(fits, "load", lambda fit: PriorModel(world.wide(fit.prior), fit.seed))
+    monkeypatch.setattr(fits, "record", lambda fit: {"renders": 1000, "trainings": 5, "cpu_seconds": 100.0})
+    monkeypatch.setattr(world, "unlabelled", lambda data, setting=None: replace(photos, boxes=None))
+    monkeypatch.setattr(world, "labelled", lambda data, count, draw, setting=None: photos.take([0, 1, 2, 3]))
 
 
-def test_fine_tuning_starts_from_the_arms_own_detector(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = arms.run(replace(cell, arm="wide+10"))
-    assert both["cost"]["trainings"] == 2 and both["cost"]["renders"] == 14, "the start is part of the cost"
-    assert (replace(cell, arm="wide").folder / "detector.safetensors").exists()
-    alone, longer = (arms.run(replace(cell, arm=arm)) for arm in ("real+10", "real-longer+10"))
-    assert alone["cost"]["renders"] == 0 and alone["cost"]["trainings"] == 1
-    assert longer["cost"]["renders"] == 0 and longer["cost"]["trainings"] == 2
-    first, last = (arms.kept(replace(cell, arm=arm))[0] for arm in ("real+10", "real-longer+10"))
-    assert not torch.equal(first["last.weight"], last["last.weight"])
+@pytest.mark.usefixtures("small")
+def test_arms_count_their_renders_and_trainings(photos: sf.Photos, tmp_path: Path) -> None:
+    def run(name: str) -> dict[str, arms.Detections]:
+        return arms.detections(tmp_path, tmp_path, name, 1.0, 0, photos)
+
+    costs = {name: run(name)[name].cost for name in ("wide", "learned", "learned, self-training", "learned, longer")}
+    assert costs["wide"]["renders"] == 18 and costs["wide"]["trainings"] == 1
+    assert costs["learned"]["renders"] == 1018 and costs["learned"]["trainings"] == 6
+    assert [costs[f"learned, {then}"]["trainings"] for then in ("self-training", "longer")] == [6 + ROUNDS] * 2
+    alone = run("all labels")
+    assert [(one.cost["renders"], one.cost["trainings"]) for one in alone.values()] == [(0, 1), (0, 2)]
+    assert list(alone) == ["all labels", "all labels, longer"]
+    assert set(arms.NO_PRIOR) >= {"naive", "all labels", "10 labels"} and "wide" not in arms.NO_PRIOR
 
 
-def test_fine_tuning_uses_labelled_photos_alone(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Renders in the batches would keep the detector at their box convention."""
-    fine_tune, given = sf.Detect.fine_tune, []
-    monkeypatch.setattr(sf.Detect, "fine_tune", lambda *inputs: (given.append(inputs[2:]), fine_tune(*inputs))[1])
-    arms.run(replace(cell, arm="wide+10"))
-    few = world.labelled(cell.data, "10", "val", 0)
-    [(images, labels, _)] = given
-    assert np.array_equal(images, few.images) and few.boxes is not None and len(labels) == len(few.boxes)
+@pytest.mark.usefixtures("small")
+def test_few_labels_read_select_and_tune(photos: sf.Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = sf.LabelPolicy(margin=0.1)
+    monkeypatch.setattr(sf, "fit_label_policy", lambda *given: SimpleNamespace(policy=read, lines=lambda: ["wider"]))
+    policies = []
+    rendered = arms.rendered
+    monkeypatch.setattr(arms, "rendered", lambda sample, setting, rows: (policies.append(setting.policy),
+                                                                         rendered(sample, setting, rows))[1])
+    weights: list[float] = []
+    predict = type(SMALL).predict
+    monkeypatch.setattr(type(SMALL), "predict", lambda own, network, images: (
+        weights.append(float(network.last.weight.detach().sum())), predict(own, network, images))[1])
+    found, more = few_labels.detections(tmp_path, tmp_path, 1.0, 0, photos)
+    assert set(policies) == {read}, "all training sets have the policy that was read"
+    assert set(found) == {few_labels.SELECTED, *(name(one) for one in CANDIDATES
+                                                 for name in (few_labels.tuned, few_labels.untuned))}
+    chosen = more["selection"]["chosen"]
+    assert found[few_labels.SELECTED].found.to_bytes() == found[few_labels.tuned(chosen)].found.to_bytes()
+    assert more["label policy"]["margin"] == 0.1 and more["read"] == ["wider"]
+    assert len(set(weights)) >= 2, "the detector, which is the same for all sets here, and fine-tuned"
 
 
-def test_relabelled_photos_have_the_learned_detectors_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arms, "sampler", lambda own: world.naive)
-    monkeypatch.setattr(arms, "cost_of_distribution", lambda own: {"renders": 1000, "trainings": 1, "cpu_seconds": 5.0})
-    monkeypatch.setattr(world, "unlabelled", lambda data: world.reported(data, "val"))
-    result = arms.run(replace(cell, arm="relabelled", steps=40))
-    assert result["cost"]["renders"] == 1014 and result["cost"]["trainings"] == 3
+def test_an_arm_that_trains_on_the_photos_is_refused(tmp_path: Path) -> None:
+    for arm in ("10 labels", few_labels.NAME, "meta-sim-task"):
+        with pytest.raises(ValueError, match=f"{arm} trains on photos of few.txt"):
+            study.run(study.Cell(arm, 1.0, 0), tmp_path, tmp_path, "few")
 
 
-def test_self_training_uses_photos_and_no_label(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "unlabelled", lambda data: replace(world.reported(data, "val"), boxes=None))
-    adapted = arms.run(replace(cell, arm="wide-adapted"))
-    assert adapted["cost"]["renders"] == 14 and adapted["cost"]["trainings"] == 1 + ROUNDS
-    first, last = (arms.kept(replace(cell, arm=arm))[0] for arm in ("wide", "wide-adapted"))
-    assert not torch.equal(first["last.weight"], last["last.weight"])
-    longer = arms.run(replace(cell, arm="wide-longer"))
-    assert longer["cost"] == {**adapted["cost"], "cpu_seconds": longer["cost"]["cpu_seconds"]}
-    many = arms.run(replace(cell, arm="wide-many"))
-    assert many["cost"]["renders"] == 6 * arms.MANY + 8 and many["cost"]["trainings"] == 1
-    ten = arms.run(replace(cell, arm="wide-adapted+10"))
-    assert ten["cost"]["trainings"] == 2 + ROUNDS
+def test_the_plan_starts_with_the_most_informative_cells() -> None:
+    names = [*study.MAIN, *study.ONCE]
+    order = list(study.plan(names, (1.0, 1.6), range(3)))
+    assert [(cell.prior, cell.arm) for cell in order[:2]] == [(1.0, "wide"), (1.0, "learned")]
+    assert {cell.seed for cell in order[:2 * len(names)]} == {0, 1}
+    assert len({cell.name for cell in order}) == len(order), "arms that do not depend on the prior are computed once"
+    assert {cell.arm for cell in order if cell.prior == 1.6} == {"wide", "learned", "shrunk", few_labels.NAME}
+    assert {*study.MAIN, *study.ONCE} == {*arms.ARMS, few_labels.NAME}
 
 
-def test_rescaled_boxes_are_as_large_as_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector whose boxes are too small, above all those of platelets, and confident except for one."""
-    truth = world.reported(cell.data, "val").boxes
-    assert truth is not None and {"RBC", "Platelets"} <= set(truth.name)
-    small = rescaling.rescaled(truth, {"RBC": 0.9, "WBC": 1.0, "Platelets": 0.7})
-    small = replace(small, score=np.where(np.arange(len(small)) == 3, 0.2, 0.9))
-    monkeypatch.setattr(sf.Detect, "predict", lambda own, network, images: small.take(np.arange(len(images)) % 6))
-    monkeypatch.setattr(world, "labelled", lambda data, label, report, draw: world.reported(data, report))
-    plain, large = (arms.run(replace(cell, arm=arm)) for arm in ("wide", "wide-rescaled"))
-    assert not (replace(cell, arm="wide-rescaled").folder / "detector.safetensors").exists(), "it uses that of wide"
-    assert plain["AP50"]["Platelets"] < 0.9 < large["AP50"]["Platelets"] and plain["cost"] == large["cost"]
-    whole = (truth.box[:, :2] > 12).all(1) & (truth.box[:, 2:] < np.array(world.SIZE[::-1]) - 12).all(1)
-    found = arms.read_predictions(replace(cell, arm="wide-rescaled").folder / "val.safetensors")
-    assert found.box[whole] == pytest.approx(truth.box[whole], abs=1.5)
-    with pytest.raises(ValueError, match="50 labelled photos cannot be evaluated with --report few"):
-        arms.run(replace(cell, arm="wide-rescaled", report="few"))
-
-
-def test_a_cell_that_may_not_read_labels(cell: arms.Cell) -> None:
-    for arm, report in (("real+10", "few"), ("wide+25", "rest"), ("real+all", "rest")):
-        with pytest.raises(ValueError, match=r"labelled photos cannot be evaluated with --report .*; use --report val"):
-            arms.run(replace(cell, arm=arm, report=report))
-    with pytest.raises(ValueError, match=r"an arm with 50 labelled photos cannot be evaluated with --report rest"):
-        arms.run(replace(cell, arm="rewarded+10", report="rest"))
-    world.check_labels("10", "rest")
-    world.check_labels("all", "val")
-
-
-def test_the_cameras_dust_is_removed_from_every_photo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pattern is estimated from the matched photos alone."""
+def test_the_cameras_pattern_is_removed_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found in the matched photos alone."""
     seen = []
     monkeypatch.setattr(world, "SIZE", (40, 60))
 
@@ -131,13 +132,11 @@ def test_the_cameras_dust_is_removed_from_every_photo(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sf, "read_boxes", read)
     monkeypatch.setattr(sf, "read_part", read)
     data = Path("made up")
-    for photos in (world.unlabelled(data), world.reported(data, "val"), world.reported(data, "few"),
-                   world.labelled(data, "10", "val", 1)):
-        assert photos.images[:, 20:22, 30:32].mean() > 80 and photos.images.mean() == pytest.approx(99.5, abs=1)
-    assert seen == ["match", "match", "val", "few", "few"], "the pattern is estimated once, from the matched photos"
-    shown = np.asarray(Image.open(io.BytesIO(picture.camera(data)))).astype(float)
-    dust = [shown[20:22, x:x + 2].mean() for x in (30, 64 + 30, 128 + 30)]
-    assert shown.shape == (40, 3 * 60 + 2 * 4, 3) and dust[0] < 60 and dust[1] < 40 and dust[2] > 80
+    for read_with in (world.unlabelled, lambda *given: world.with_boxes(data, "val", *given[1:]),
+                      lambda *given: world.labelled(data, 10, 1, *given[1:])):
+        assert read_with(data).images[:, 20:22, 30:32].mean() > 80
+        assert read_with(data, world.Setting(clean=False)).images[:, 20:22, 30:32].mean() < 60
+    assert seen == ["match", "match", "match", "val", "val", "few", "few"], "the pattern is estimated once"
 
 
 def no_boxes(count: int) -> Boxes:
@@ -152,24 +151,18 @@ def test_labelled_photos_are_the_first_or_sampled(monkeypatch: pytest.MonkeyPatc
         return sf.Photos(np.zeros((count, 2, 2, 3), np.uint8), tuple(map(Path, names)), (), np.full(count, ""), labels)
 
     monkeypatch.setattr(sf, "read_boxes", read)
-    monkeypatch.setattr(world, "pattern", lambda data: np.zeros((2, 2, 3), np.float32))
+    monkeypatch.setattr(world, "pattern", lambda data: None)
 
-    def names(label: str, draw: int, report: str = "val") -> list[int]:
-        photos = world.labelled(Path(), label, report, draw)
+    def names(count: int, draw: int) -> list[int]:
+        photos = world.labelled(Path(), count, draw)
         assert photos.boxes is not None and photos.boxes.image.tolist() == list(range(len(photos)))
         return [int(str(path)) for path in photos.paths]
 
-    assert names("10", 0) == list(range(10)) == names("10", 3, "rest")
-    assert names("10", 1) != names("10", 2) and set(names("10", 1)) <= set(range(50))
-    assert names("25", 1)[:10] == names("10", 1)
-    assert names("100", 0) == [*range(50), *range(100, 150)] and len(set(names("all", 2))) == 205
-
-
-def test_the_plan_starts_with_the_most_informative_cells(cell: arms.Cell) -> None:
-    order = list(study.plan(cell, [1.0, 1.6], 3, study.MAIN))
-    assert [(c.prior, c.seed, c.arm) for c in order[:10]] == [(1.0, s, arm) for s in (0, 1) for arm in study.FIRST]
-    assert len({c.folder for c in order}) == len(order) == 3 * (14 + 11), "arms without a prior are computed once"
-    assert {c.seed for c in order[:50]} == {0, 1}
+    assert names(10, 0) == list(range(10))
+    assert names(10, 1) != names(10, 2) and set(names(10, 1)) <= set(range(50))
+    assert names(25, 1)[:10] == names(10, 1) and len(set(names(world.ALL, 2))) == 205
+    with pytest.raises(ValueError, match="at most 50, or all 205, got 100"):
+        names(100, 0)
 
 
 def test_naive_scenes_set_every_learned_attribute() -> None:
@@ -179,54 +172,3 @@ def test_naive_scenes_set_every_learned_attribute() -> None:
     for name, (low, high) in world.NAIVE.items():
         assert np.all((table[name] >= low) & (table[name] <= high))
         assert name in world.COUNTS or ends[name][0] <= low < high <= ends[name][1]
-
-
-def test_swapped_scenes_take_one_half_of_the_attributes() -> None:
-    tree = world.wide(1.0)
-    for content in (True, False):
-        image = world.swapped(tree, world.naive, content)(2, 30).tables["image"]
-        own = world.naive(2, 30).tables["image"]
-        for name in ("red_size", "n_white"):
-            assert np.array_equal(image[name], own[name]) == content
-        for name in ("red_r", "pallor_size"):
-            assert np.array_equal(image[name], own[name]) != content
-
-
-def test_recounted_scenes_differ_in_one_count_only() -> None:
-    tree = world.wide(1.0)
-    learned: world.Sampler = lambda seed, count: tree.sample(seed, count)  # noqa: E731
-    ours, theirs = world.recounted(tree, learned, "n_platelet", np.array([0, 3]))(7, 50), learned(7, 50)
-    a, b = (scenes.tables["image"] for scenes in (ours, theirs))
-    assert set(np.asarray(a["n_platelet"]).tolist()) == {0, 3}
-    assert all(np.array_equal(a[name], b[name]) for name in world.image_attributes(tree) if name != "n_platelet")
-    assert len(ours.tables["platelet"]["x"]) == np.asarray(a["n_platelet"]).sum()
-
-
-def test_recounted_scenes_have_the_platelet_counts_of_labels(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This reads labels, which a report may forbid."""
-    monkeypatch.setattr(fits, "load", lambda fit, name: PriorModel(world.wide(1.0), len(name)))
-    few = world.labelled(cell.data, "50", "val", 0).boxes
-    assert few is not None
-    true = world.count(few)[:, world.CLASSES.index("Platelets")]
-    for arm in arms.RECOUNTED:
-        drawn = arms.sampler(replace(cell, arm=arm))(3, 64).tables["image"]
-        assert set(np.asarray(drawn["n_platelet"]).tolist()) == set(true.tolist()), arm
-        assert len(set(np.asarray(drawn["n_red"]).tolist())) > 10
-    monkeypatch.undo()
-    for arm in arms.RECOUNTED:
-        with pytest.raises(ValueError, match="50 labelled photos cannot be evaluated with --report few"):
-            arms.run(replace(cell, arm=arm, report="few"))
-
-
-def test_sizes_of_boxes(cell: arms.Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sizes of labelled objects in the renders of each arm; a grammar with smaller sizes has smaller boxes."""
-    monkeypatch.setattr(box_sizes, "SCENES", 32)
-    samplers = {"naive": lambda own: world.naive, "wide": lambda own: world.wide(own.prior).sample}
-    monkeypatch.setattr(world, "with_boxes", lambda data, part: world.reported(data, part))
-    monkeypatch.setattr(arms, "sampler", lambda own: samplers[own.arm](own))
-    large, small = (box_sizes.box_sizes([replace(cell, prior=prior)], ("naive", "wide")) for prior in (1.0, 0.5))
-    labels = world.reported(cell.data, "val").boxes
-    assert labels is not None and large["labels"]["RBC"]["mean"] == box_sizes.median_side(labels, "RBC") > 10
-    assert large["naive"] == small["naive"] and large["naive"]["RBC"]["mean"] == pytest.approx(20, abs=4)
-    assert 0 < small["wide"]["RBC"]["mean"] < large["wide"]["RBC"]["mean"]
-    assert "| naive grammar | " in tables.box_sizes(large)[3] and tables.box_sizes({}) == []

@@ -1,9 +1,10 @@
-"""Scenes and photos of the experiment: the naive grammar, scenes with half of their attributes exchanged, the splits.
+"""Photos, label conventions and hand-made scenes of the experiment.
 
 The wide grammar is that of scenes/smear.py. Legend: S scenes; N photos; m boxes; C classes.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,17 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
+from scenefit.data.flat_field import find_flat_field
 from scenefit.scenes.attributes import NodeGroup
 from scenefit.scenes.priors import Prior
-from scenefit.scenes.rng import derive_seed, generator, uniform
+from scenefit.scenes.rng import generator, uniform
 from scenes import smear
 
 SIZE = smear.SIZE
 CLASSES = ("RBC", "WBC", "Platelets")
 COUNTS = {"n_red": "RBC", "n_white": "WBC", "n_platelet": "Platelets"}  # count of the scene -> class of the labels
-# What people are likely to annotate. According to the data's own page, red cells that overlap or touch the border often
-# have no box.
-KEEP = sf.LabelPolicy(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal")
-FIRST = 10  # labelled photos that the report "rest" leaves out, for training
-MATCHED, FEW = "match", "few"
-ALL = "all"
-# Suffixes of the names of content attributes (sizes, shapes, counts); the others are appearance.
-CONTENT = ("red_size", "ratio", "spread", "stretch", "wobble", "lobe", "scatter", "overlap", *COUNTS)
+MATCHED, FEW, HELD_OUT = "match", "few", "val"  # list files of the data set
+ALL = 205  # labelled photos of FEW and MATCHED
 
 # The naive grammar: a narrow guess from haematology textbooks, written without looking at a photo. The field of view is
 # assumed to be 100 micrometres high, which gives 2.4 pixels per micrometre. Colours: 0 dark to 1 light.
@@ -58,7 +54,21 @@ NAIVE: dict[str, tuple[float, float]] = {
 Sampler = Callable[[int, int], sf.SceneBatch]  # seed, number of scenes -> scenes
 
 
-renderer = smear.renderer
+@dataclass(frozen=True)
+class Setting:
+    """Settings that a user might change by hand. clean: whether the pattern that the photos share is removed from them,
+    as `scenefit fit` does by default."""
+
+    clean: bool = True
+    renderer: sf.Shapes = smear.renderer
+    policy: sf.LabelPolicy = field(default_factory=sf.LabelPolicy)
+
+
+DEFAULT = Setting()
+# Chosen by looking at labelled photos. According to the data's own page, red cells that overlap or touch the border
+# often have no box.
+HAND = Setting(True, replace(smear.renderer, solid=0.1),
+               sf.LabelPolicy(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal"))
 
 
 def wide(scale: float) -> sf.Grammar:
@@ -66,8 +76,8 @@ def wide(scale: float) -> sf.Grammar:
     return smear.wide(scale)
 
 
-def naive(seed: int, count: int) -> sf.SceneBatch:
-    """Scenes of the naive grammar."""
+def naive(seed: int, count: Any) -> sf.SceneBatch:
+    """Scenes of the naive grammar: so many, or those of these indices."""
     def decide(group: NodeGroup) -> Mapping[str, Any]:
         if group.kind != "image":
             return {}
@@ -80,86 +90,32 @@ def naive(seed: int, count: int) -> sf.SceneBatch:
     return wide(1.0).sample(seed, count, decide=decide)
 
 
-def swapped(tree: sf.Grammar, learned: Sampler, content: bool) -> Sampler:
-    """Scenes of the wide grammar, but with the learned content (sizes, shapes, counts) or the learned appearance."""
-    names = [name for name in image_attributes(tree) if name.endswith(CONTENT) == content]
-
-    def sample(seed: int, count: int) -> sf.SceneBatch:
-        table = learned(seed, count).tables[tree.start]
-        return with_values(tree, derive_seed(seed, "swapped"), count, {name: np.asarray(table[name]) for name in names})
-
-    return sample
-
-
-def recounted(tree: sf.Grammar, learned: Sampler, name: str, true: np.ndarray) -> Sampler:
-    """Learned scenes, but the count `name` is drawn uniformly from the true counts [N]."""
-    def sample(seed: int, count: int) -> sf.SceneBatch:
-        table = learned(seed, count).tables[tree.start]
-        values = {own: np.asarray(table[own]) for own in image_attributes(tree)}
-        values[name] = generator(seed, f"true {name}").choice(true, count)
-        return with_values(tree, derive_seed(seed, "recounted"), count, values)
-
-    return sample
-
-
-def image_attributes(tree: sf.Grammar) -> list[str]:
-    """Names of the learned attributes of the image (the root of the scene graph)."""
-    return [a.name for a in tree.learned if a.kind == tree.start]
-
-
-def with_values(tree: sf.Grammar, seed: int, count: int, values: Mapping[str, np.ndarray]) -> sf.SceneBatch:
-    """Scenes of the grammar with these values [S] of the image's attributes."""
-    return tree.sample(seed, count, decide=lambda group: values if group.kind == tree.start else {})
-
-
 @cache
-def pattern(data: Path) -> np.ndarray:
-    """Flat field of the microscope's camera [H, W, 3], estimated from the matched photos. It is removed from all
-    photos."""
-    return sf.flat_field(sf.read_part(data, SIZE, MATCHED).images)
+def pattern(data: Path) -> np.ndarray | None:
+    """Flat field of the microscope's camera [H, W, 3], found in the matched photos."""
+    return find_flat_field(sf.read_part(data, SIZE, MATCHED).images)
 
 
-def unlabelled(data: Path) -> sf.Photos:
+def unlabelled(data: Path, setting: Setting = DEFAULT) -> sf.Photos:
     """The matched photos. No label file is opened."""
-    return sf.read_part(data, SIZE, MATCHED).correct_flat_field(pattern(data))
+    return _corrected(sf.read_part(data, SIZE, MATCHED), data, setting)
 
 
-def with_boxes(data: Path, part: str) -> sf.Photos:
+def with_boxes(data: Path, part: str, setting: Setting = DEFAULT) -> sf.Photos:
     """Photos of a part of the data set ("match", "few" or "val"), with their labels."""
-    return sf.read_boxes(data, SIZE, part).correct_flat_field(pattern(data))
+    return _corrected(sf.read_boxes(data, SIZE, part), data, setting)
 
 
-def reported(data: Path, report: str) -> sf.Photos:
-    """The photos that arms are evaluated on: those of `val.txt` for the report "val", those of `few.txt` for "few", and
-    the latter without the first 10 for "rest"."""
-    photos = with_boxes(data, "val" if report == "val" else FEW)
-    return photos.take(np.arange(FIRST, len(photos))) if report == "rest" else photos
-
-
-def check_labels(label: str, report: str) -> None:
-    """ValueError if an arm would train on photos of the report, or on labels that development must not read."""
-    if report == "val" or (report == "rest" and label == str(FIRST)):
-        return
-    raise ValueError(f"an arm with {label} labelled photos cannot be evaluated with --report {report}: it trains on "
-                     "labels of the same photos, or of the matched photos; use --report val or, for "
-                     f"{FIRST} labels, --report rest")
-
-
-def labelled(data: Path, label: str, report: str, draw: int) -> sf.Photos:
-    """Labelled photos, as many as `label` says: first of `few.txt`, then of `match.txt`. "all": both, 205.
-
-    draw: 0 takes the first photos in their fixed order, other values sample them uniformly. 100 and all read labels of
-    photos that the fit matches without labels, so they are used only in the label curve and as the reference.
-    ValueError if the report does not allow it.
-    """
-    check_labels(label, report)
-    few = with_boxes(data, FEW)
-    few = few.take(order(len(few), 0 if report == "rest" else draw))
-    count = None if label == ALL else int(label)
-    if count is not None and count <= len(few):
-        return few.take(np.arange(count))
-    match = with_boxes(data, MATCHED)
-    return concatenated(few, match.take(order(len(match), draw)[:None if count is None else count - len(few)]))
+def labelled(data: Path, count: int, draw: int, setting: Setting = DEFAULT) -> sf.Photos:
+    """Labelled photos: at most 50 of `few.txt`, drawn anew for each draw, or all 205 of `few.txt` and `match.txt`.
+    Draw 0 takes the first ones in their fixed order. ValueError for another count."""
+    few = with_boxes(data, FEW, setting)
+    if count == ALL:
+        return concatenated(few, with_boxes(data, MATCHED, setting))
+    if count > len(few):
+        raise ValueError(f"labelled photos are at most {len(few)}, or all {ALL}, got {count}")
+    order = np.arange(len(few)) if draw == 0 else generator(draw, "draw of labelled photos").permutation(len(few))
+    return few.take(order[:count])
 
 
 def codes(boxes: sf.Boxes) -> np.ndarray:
@@ -174,11 +130,6 @@ def count(boxes: sf.Boxes) -> np.ndarray:
     return out
 
 
-def order(count: int, draw: int) -> np.ndarray:
-    """Rows in their fixed order for draw 0, else in a random order."""
-    return np.arange(count) if draw == 0 else generator(draw, "draw of labelled photos").permutation(count)
-
-
 def concatenated(first: sf.Photos, second: sf.Photos) -> sf.Photos:
     """The photos of first, then those of second."""
     assert first.boxes is not None and second.boxes is not None
@@ -187,3 +138,7 @@ def concatenated(first: sf.Photos, second: sf.Photos) -> sf.Photos:
                      *(np.concatenate([getattr(one, name) for one in pair]) for name in ("box", "name", "score")))
     return sf.Photos(np.concatenate([first.images, second.images]), first.paths + second.paths,
                      first.skipped + second.skipped, np.concatenate([first.label, second.label]), boxes)
+
+
+def _corrected(photos: sf.Photos, data: Path, setting: Setting) -> sf.Photos:
+    return photos.remove_flat_field(pattern(data)) if setting.clean else photos

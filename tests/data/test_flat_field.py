@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from scenefit.data.flat_field import MIN_PHOTOS, correct_flat_field, flat_field
+from scenefit.data.flat_field import (
+    MIN_PHOTOS,
+    correct_flat_field,
+    find_flat_field,
+    flat_field,
+    remove_flat_field,
+    shows_flat_field,
+)
 
 SIDE = 60
 
@@ -128,3 +135,29 @@ def test_photos_keep_all_but_their_images(tmp_path):
     flat = some.correct_flat_field(sf.flat_field(images))
     assert np.array_equal(flat.images, sf.correct_flat_field(images, sf.flat_field(images)))
     assert flat.paths == some.paths and flat.label is some.label and flat.hash != some.hash
+
+
+def test_only_a_pattern_of_few_spots_that_the_photos_show_is_found():
+    dusty = as_bytes(photos(60) * dust())
+    found = find_flat_field(dusty)
+    assert found is not None and np.array_equal(found, flat_field(dusty))
+    assert find_flat_field(as_bytes(photos(60))) is None, "photos share nothing"
+    assert find_flat_field(dusty[:2 * MIN_PHOTOS - 1]) is None, "too few to tell"
+    assert find_flat_field(np.concatenate([dusty[:30], as_bytes(photos(60, 1))[:30]])) is None, "half show it"
+    centred = photos(60)
+    centred[:, 20:40, 20:40] *= 0.5
+    centred[:, ::4] *= 0.8
+    assert find_flat_field(as_bytes(centred)) is None, "content at the same place"
+
+
+def test_photos_of_another_camera_are_left_as_they_are():
+    own, other = as_bytes(photos(60) * dust()), as_bytes(photos(20, 3))
+    field = find_flat_field(own)
+    assert field is not None
+    assert shows_flat_field(own, field).mean() > 0.95 and shows_flat_field(other, field).mean() < 0.1
+    left = remove_flat_field(other, field)
+    assert (left != other).any((1, 2, 3)).mean() < 0.1
+    assert np.array_equal(remove_flat_field(own, field)[:5], correct_flat_field(own, field)[:5])
+    one = sf.Photos(own, (), (), np.full(60, ""))
+    assert np.array_equal(one.remove_flat_field(field).images, remove_flat_field(own, field))
+    assert one.remove_flat_field(None) is one

@@ -101,9 +101,9 @@ def train(
                                                  help="Train the backbone too; best with --device cuda.")] = False,
     vertical_flip: Annotated[bool, typer.Option("--vertical-flip",
                                                 help="Also flip vertically. Use for top-down images.")] = False,
-    corruptions: Annotated[bool, typer.Option("--corruptions",
+    corruptions: Annotated[bool, typer.Option("--corruptions/--no-corruptions",
                                               help="Train on images with added dust and compression "
-                                                  "artefacts, which photos have and renders lack.")] = False,
+                                                  "artefacts, which photos have and renders lack.")] = True,
     scene: SceneOption = None,
     seed: SeedOption = 0,
     workers: Workers = NO_WORKERS,

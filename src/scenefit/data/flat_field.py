@@ -21,6 +21,11 @@ MAX_GAIN = 4.0  # a pixel that hardly receives light cannot be restored
 N_ERRORS = 4.0  # standard errors by which a pixel has to differ
 PASSES = 3  # a grain darkens the surroundings that it is compared with; further passes correct that
 MEDIAN_ERROR = 1.4826 * 1.2533  # standard error of a median = this * median absolute deviation / sqrt(N)
+# A pattern of the camera, as `find_flat_field` understands it: few strong spots, which nearly all photos show.
+STRONG = 0.05  # logarithm of the sensitivity
+MAX_STRONG = 0.02  # share of the pixels; more is content that the photos share, such as objects in the middle
+SHOWN, MIN_SHOWING = 0.4, 0.75  # correlation from which on a photo shows the pattern; share of photos that have to
+LIMIT = 0.1  # of residuals in that correlation, so that edges of objects do not decide
 
 
 def flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -36,11 +41,10 @@ def flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise ValueError(f"a flat field is what many photos have in common, and {len(images)} are too few; "
                          f"give at least {MIN_PHOTOS} of the same camera, or leave the flat field out")
     rows = np.linspace(0, len(images) - 1, min(MAX_PHOTOS, len(images))).astype(int)
-    reach = (REACH * min(images.shape[1:3]),) * 2 + (0.0,)
+    reach = _reach(images[0])
     residual = np.empty((len(rows), *images.shape[1:]), np.float16)
     for number, row in enumerate(rows):
-        light = np.log(images[row].astype(np.float32) + 1)
-        residual[number] = light - gaussian_filter(light, reach, mode="nearest")
+        residual[number] = _small(np.log(images[row].astype(np.float32) + 1))
     shared = np.stack([_shared(residual[:, line]) for line in range(residual.shape[1])])
     middle = np.stack([np.median(images[rows, line], axis=0) for line in range(images.shape[1])])
     shared[gaussian_filter(middle, reach, mode="nearest") < MIN_LIGHT] = 0
@@ -49,6 +53,44 @@ def flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         field = shared + gaussian_filter(field, reach, mode="nearest")
     limit = np.log(MAX_GAIN)
     return np.where(shared == 0, 0, field.clip(-limit, limit)).astype(np.float32)
+
+
+def find_flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """The flat field of photos [N, H, W, 3] where they share spots that can hardly be content, such as dust; else None.
+
+    The spots cover at most a fiftieth of the image, and three quarters of every other photo show those of the remaining
+    ones. None also for fewer than 40 photos. ValueError for images of another shape.
+    """
+    check_argument("find_flat_field(images)", "images", images, isinstance(images, np.ndarray), IMAGES)
+    if len(images) < 2 * MIN_PHOTOS:
+        return None
+    found = flat_field(images[::2])
+    strong = (np.abs(found).max(2) > STRONG).mean()
+    if not 0 < strong <= MAX_STRONG or np.mean(shows_flat_field(images[1::2], found)) < MIN_SHOWING:
+        return None
+    return flat_field(images)
+
+
+def shows_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each photo shows the strong spots of a flat field [H, W, 3] [N]: whether small structures there correlate
+    with them. A photo of another camera, or before it was cleaned, does not."""
+    strong = np.abs(field).max(2) > STRONG
+    spots = _small(field)[strong].clip(-LIMIT, LIMIT)
+    shown = np.zeros(len(images), bool)
+    for number, image in enumerate(images):
+        own = _small(np.log(image.astype(np.float32) + 1))[strong].clip(-LIMIT, LIMIT)
+        size = np.sqrt((own * own).sum() * (spots * spots).sum())
+        shown[number] = (own * spots).sum() >= SHOWN * size > 0
+        release(images)
+    return shown
+
+
+def remove_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """`correct_flat_field` of those photos [N, H, W, 3] that show the flat field; the others as they are."""
+    corrected = correct_flat_field(images, field)
+    for number in np.flatnonzero(~shows_flat_field(images, field)):
+        corrected[number] = images[number]
+    return corrected
 
 
 def correct_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -74,3 +116,12 @@ def _shared(residual: NDArray[np.float16]) -> NDArray[np.float32]:
     middle = np.median(values, axis=0)
     error = MEDIAN_ERROR * np.median(np.abs(values - middle), axis=0) / np.sqrt(len(values))
     return np.sign(middle) * np.maximum(np.abs(middle) - N_ERRORS * error, 0)
+
+
+def _small(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The small structures of an image [H, W, 3]."""
+    return light - gaussian_filter(light, _reach(light), mode="nearest")
+
+
+def _reach(image: NDArray[np.generic]) -> tuple[float, float, float]:
+    return (REACH * min(image.shape[:2]),) * 2 + (0.0,)

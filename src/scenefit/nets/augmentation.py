@@ -36,10 +36,10 @@ class Augment:
     tint: float = 0.1
     blur: float = 0.8
     noise: float = 0.03
-    corruptions: bool = False
+    corruptions: bool = True
 
 
-NO_CHANGE = Augment(False, False, 0, 0, 0, 0, 0)
+NO_CHANGE = Augment(False, False, 0, 0, 0, 0, 0, False)
 
 
 def augmented(images: NDArray[np.uint8], boxes: Boxes, augment: Augment, seed: int,

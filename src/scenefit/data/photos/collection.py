@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.contact_sheet import contact_sheet_png
 from scenefit.data.copies import warn_copies
-from scenefit.data.flat_field import correct_flat_field
+from scenefit.data.flat_field import correct_flat_field, remove_flat_field
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, describe_frames, warn_12_bit
 from scenefit.files.atomic import content_hash
 from scenefit.files.caller import warn
@@ -88,6 +88,10 @@ class Photos:
     def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
         """The photos after flat-field correction (see `scenefit.data.flat_field`); None leaves them as they are."""
         return self if field is None else replace(self, images=correct_flat_field(self.images, field))
+
+    def remove_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
+        """The same of those photos that show the flat field; the others as they are."""
+        return self if field is None else replace(self, images=remove_flat_field(self.images, field))
 
 
 def _of(names: NDArray[np.str_]) -> str:

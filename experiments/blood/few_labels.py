@@ -1,0 +1,69 @@
+"""Arms with 10 labelled photos, as `scenefit train RUN --labelled` makes them: the label policy is read from the photos,
+the training set selected by them, and the detector fine-tuned on them. The same is done to each training set that
+selection had to choose from; all share the label policy.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import scenefit as sf
+from experiments.blood import arms, fits, world
+from experiments.blood.arms import Detections
+from scenefit.cli.train import CANDIDATES, IMAGES
+from scenefit.generation.randomised import RandomisedModel
+from scenefit.metrics.average_precision import best_threshold, match_boxes
+from scenefit.tasks.detector_data import VALIDATION
+from scenefit.tasks.detector_training import TrainingData, train_stages
+from scenefit.tasks.selection import select_steps
+
+NAME, LABELS = "few labels", 10
+SELECTED = f"selected, then {LABELS} labels"
+
+
+def tuned(candidate: str) -> str:
+    """The arm of a training set with fine-tuning."""
+    return f"{candidate}, then {LABELS} labels"
+
+
+def untuned(candidate: str) -> str:
+    """The arm of a training set whose labels follow the policy that was read, without fine-tuning."""
+    return f"{candidate}, label policy of {LABELS} labels"
+
+
+def detections(data: Path, work: Path, prior: float, seed: int,
+               photos: sf.Photos) -> tuple[dict[str, Detections], dict[str, Any]]:
+    """Of the detectors of all training sets in the photos, and what was read and selected. Each seed has other labelled
+    photos."""
+    fit = fits.Fit(data, work, "learned", prior, seed)
+    few, model, cost, began = world.labelled(data, LABELS, seed), fits.load(fit), fits.record(fit), time.process_time()
+    assert few.boxes is not None
+    read = sf.fit_label_policy(model, world.DEFAULT.renderer, few, seed)
+    setting, reading = world.Setting(policy=read.policy), time.process_time() - began
+    task, held = sf.Detect(world.CLASSES), IMAGES // VALIDATION
+    sets = {name: arms.rendered(RandomisedModel(model, frozenset(), prior=share).sample, setting, np.arange(IMAGES))
+            for name, share in CANDIDATES.items()}
+    kept = lambda identity: work / "stages" / f"{identity}.safetensors"  # noqa: E731
+    (work / "stages").mkdir(parents=True, exist_ok=True)
+    selection = arms.last(select_steps(task, {name: TrainingData(one, None, None) for name, one in sets.items()}, few,
+                                       seed, kept)).selection
+    selecting = time.process_time() - began
+    result, all_before = {}, {"renders": cost["renders"] + IMAGES, "trainings": cost["trainings"] + 2}
+    for name, one in sets.items():
+        began = time.process_time()
+        network = arms.train(task, TrainingData(one, None, None), seed, work / "stages")
+        validation = arms.rendered(RandomisedModel(model, frozenset(), prior=CANDIDATES[name]).sample, setting,
+                                   np.arange(IMAGES, IMAGES + held))
+        result[untuned(name)] = Detections(
+            task.predict(network, photos.images), best_threshold(match_boxes(task.predict(network, validation[0]),
+                                                                             validation[1])), all_before)
+        network = arms.last(train_stages(task, TrainingData(one, None, (few.images, few.boxes)), seed, kept)).network
+        threshold = best_threshold(match_boxes(task.predict(network, few.images), few.boxes))
+        result[tuned(name)] = Detections(task.predict(network, photos.images), threshold, {
+            **all_before, "trainings": cost["trainings"] + 3,
+            "cpu_seconds": round(cost["cpu_seconds"] + selecting + time.process_time() - began)})
+    result[SELECTED] = result[tuned(selection.chosen)]
+    return result, {"label policy": read.policy.to_dict(), "read": read.lines(), "selection": vars(selection),
+                    "cpu_seconds of the label policy": round(reading), "and of the selection": round(selecting)}
