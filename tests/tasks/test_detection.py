@@ -75,7 +75,7 @@ def test_iou_by_hand():
 # augmentation
 
 @pytest.mark.parametrize("change", [Augment(True, True, 0, 0, 0, 0, 0), Augment(False, False, 0.5, 0, 0, 0, 0),
-                                    Augment(vertical_flip=True)])
+                                    Augment(vertical_flip=True, corruptions=False)])
 def test_boxes_follow_their_images(change):
     """The coloured parts of the changed image are where its boxes are."""
     images, boxes = coloured_boxes(12, 3, most=1)
