@@ -32,6 +32,7 @@ from scenefit.tasks.detector_training import TrainingData, train_stages
 from scenes import smear
 
 SELF_TRAINING, LONGER = "self-training", "longer"
+TASK = sf.Detect(world.CLASSES)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Arm:
     setting: world.Setting = world.DEFAULT
     then: str = ""
     images: int = IMAGES
-    task: sf.Detect = sf.Detect(world.CLASSES)
+    task: sf.Detect = TASK
 
 
 @dataclass(frozen=True)

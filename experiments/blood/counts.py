@@ -87,7 +87,8 @@ def compared(labels: Boxes, found: Boxes) -> dict[str, dict[str, float]]:
     median side, px, with the last two also relative to the labels'."""
     out, (theirs, ours) = {}, (world.count(boxes) for boxes in (labels, found))
     for code, name in enumerate(world.CLASSES):
-        side, true, row = median_side(found, name), median_side(labels, name), moments(ours[:, code])
+        side, true = median_side(found, name), median_side(labels, name)
+        row = moments(ours[:, code])
         own = {**row, "wasserstein": wasserstein(ours[:, code], theirs[:, code]),
                "relative sd": row["sd"] / max(float(np.std(theirs[:, code])), 1e-9), "side": side,
                "relative side": side / max(true, 1e-9)}
@@ -103,7 +104,7 @@ def of_labels(labels: Boxes) -> Row:
     out = {}
     for code, name in enumerate(world.CLASSES):
         own = counts[:, code]
-        floor = np.mean([wasserstein(own[rows[::2]], own[rows[1::2]]) for rows in halves])
+        floor = float(np.mean([wasserstein(own[rows[::2]], own[rows[1::2]]) for rows in halves]))
         constant = wasserstein(np.full(len(own), TYPICAL[code]), own)
         out[name] = {key: round(float(value), 4) for key, value in
                      {**moments(own), "side": median_side(labels, name), "floor": floor,

@@ -1,5 +1,5 @@
-"""Arms with 10 labelled photos, as `scenefit train RUN --labelled` makes them: the label policy is read from the photos,
-the training set selected by them, and the detector fine-tuned on them. The same is done to each training set that
+"""Arms with 10 labelled photos, as `scenefit train RUN --labelled` makes them: the label policy is read from them, the
+training set is selected by them, and the detector is fine-tuned on them. The same is done to each training set that
 selection had to choose from; all share the label policy.
 """
 
@@ -42,7 +42,7 @@ def detections(data: Path, work: Path, prior: float, seed: int,
     assert few.boxes is not None
     read = sf.fit_label_policy(model, world.DEFAULT.renderer, few, seed)
     setting, reading = world.Setting(policy=read.policy), time.process_time() - began
-    task, held = sf.Detect(world.CLASSES), IMAGES // VALIDATION
+    task, held = arms.TASK, IMAGES // VALIDATION
     sets = {name: arms.rendered(RandomisedModel(model, frozenset(), prior=share).sample, setting, np.arange(IMAGES))
             for name, share in CANDIDATES.items()}
     kept = lambda identity: work / "stages" / f"{identity}.safetensors"  # noqa: E731

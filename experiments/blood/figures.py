@@ -1,4 +1,4 @@
-"""Figures of an arm's detections, with those of resampled photos, so that the cells alone give intervals of differences.
+"""Figures of an arm's detections, with those of resampled photos, so that cells alone give intervals of differences.
 
 Legend: N photos; B resamples; I IoUs; C classes.
 """

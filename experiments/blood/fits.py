@@ -20,7 +20,7 @@ from scenes import smear
 
 FIX = "remove its folder and run the same command again"
 # The reward of "meta-sim-task" trains smaller detectors than the default, so that the fit takes at most 20 CPU minutes.
-SETTINGS = {"learned": sf.Settings(), "uncorrected": sf.Settings(), "hand-set": sf.Settings(), "meta-sim": sf.Settings("meta-sim"),
+SETTINGS = {**dict.fromkeys(("learned", "uncorrected", "hand-set"), sf.Settings()), "meta-sim": sf.Settings("meta-sim"),
             "meta-sim-task": sf.Settings("meta-sim", task=sf.TaskReward(steps=5, renders=256))}
 REWARDING, REWARDED = sf.Detect(world.CLASSES, steps=200, augmented_copies=256), 10
 

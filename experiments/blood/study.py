@@ -5,6 +5,7 @@ stages of trainings, and detections are kept in runs/blood, so an interrupted co
 arms. With --report few, for development, cells are written to runs/blood, too.
 
     python -m experiments.blood --data FOLDER --jobs 2     # missing cells, then the tables, also into README.md
+    python -m experiments.blood --data FOLDER --picture    # report.png, after the cells of seed 0
     python -m experiments.blood --table                    # the tables alone
 """
 
@@ -23,10 +24,13 @@ from rich.progress import Progress
 
 from experiments.blood import arms, few_labels, figures, world
 from experiments.blood.kept_detections import write_detections
-from experiments.blood.tables import markdown, put_into
+from experiments.blood.picture import report
+from experiments.blood.tables import arms_of, markdown, put_into
 from scenefit.files.atomic import write_bytes, write_json
+from scenefit.report import write as write_report
 
 HERE = Path(__file__).parent
+COMMAND = "python -m experiments.blood --data FOLDER"
 PRIORS = (1.0, 1.6, 0.6)
 MAIN = ("wide", "learned", "all labels", few_labels.NAME, "10 labels", "shrunk", "naive")
 ONCE = tuple(name for name in arms.ARMS if name not in MAIN)  # for the first prior alone
@@ -58,13 +62,17 @@ class Cell:
 def main() -> None:
     options = arguments()
     folder = HERE / "cells" if options.report == world.HELD_OUT else options.work / options.report
-    if not options.table:
-        if options.data is None:
-            raise SystemExit("--data FOLDER is missing: the data set; or --table, for the tables of finished cells")
+    if options.data is None and not options.table:
+        raise SystemExit("--data FOLDER is missing: the data set; or --table, for the tables of finished cells")
+    if not (options.table or options.picture):
         cells = [cell for cell in plan(options.arms, options.priors, options.seeds)
                  if not (folder / f"{cell.name}.json").exists()]
         work(cells, options.data, options.work, options.report, folder, options.jobs)
-    text = markdown([json.loads(path.read_text()) for path in sorted(folder.glob("*--seed-*.json"))])
+    finished = [json.loads(path.read_text()) for path in sorted(folder.glob("*--seed-*.json"))]
+    if options.picture:
+        content = report(options.data, options.work, arms_of(finished, 1.0), COMMAND)
+        write_bytes(HERE / "report.png", write_report(content, options.work / "report")[1].read_bytes())
+    text = markdown(finished)
     Console(width=200).print(text, markup=False, highlight=False)
     if options.report == world.HELD_OUT:
         write_bytes(HERE / "README.md", put_into((HERE / "README.md").read_text(), text).encode())
@@ -74,6 +82,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with JPEGImages, Annotations and ImageSets")
     parser.add_argument("--table", action="store_true", help="compute nothing, write the tables")
+    parser.add_argument("--picture", action="store_true", help="compute no cell, write report.png and the tables")
     parser.add_argument("--report", choices=(world.FEW, world.HELD_OUT), default=world.HELD_OUT,
                         help="photos to evaluate on; few: for development, not with arms that train on them")
     parser.add_argument("--arms", nargs="+", default=[*MAIN, *ONCE], choices=[*MAIN, *ONCE], metavar="ARM",
@@ -101,7 +110,8 @@ def plan(names: Sequence[str], priors: Sequence[float], seeds: Sequence[int]) ->
 def run(cell: Cell, data: Path, work: Path, report: str) -> dict[str, Any]:
     """A cell's figures; its detections are kept for the picture. ValueError for an arm that trains on the photos."""
     torch.set_num_threads(1)
-    arm, more = arms.ARMS.get(cell.arm), {}
+    arm = arms.ARMS.get(cell.arm)
+    more: dict[str, Any] = {}
     if report == world.FEW and (arm is None or arm.labels or arm.scenes == "meta-sim-task"):
         raise ValueError(f"{cell.arm} trains on photos of {report}.txt and cannot be evaluated on them; use --report "
                          f"{world.HELD_OUT}, or leave it out of --arms")

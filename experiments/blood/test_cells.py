@@ -37,7 +37,7 @@ def test_arms_have_the_defaults_of_the_commands() -> None:
     for name, arm in arms.ARMS.items():
         assert name in arms.HAND_SET or (arm.task, arm.images, arm.setting) == (task, IMAGES, world.DEFAULT), name
         assert name == "former" or (arm.task, arm.images) == (task, IMAGES), name
-    assert world.DEFAULT == world.Setting(True, smear.renderer, sf.LabelPolicy())
+    assert world.Setting(True, smear.renderer, sf.LabelPolicy()) == world.DEFAULT
     assert smear.renderer.solid == sf.Shapes(smear.SIZE, {"cell": {}}).solid
     options = {"max_renders": fit["max_renders"].default, "minutes": fit["minutes"].default,
                "descent.gradient": fit["gradient"].default, "descent.steps": fit["steps"].default}
@@ -58,7 +58,7 @@ def small(photos: sf.Photos, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arms with a small detector and 16 renders; fits are the prior."""
     monkeypatch.setattr(arms, "ARMS", {name: replace(arm, task=SMALL, images=16) for name, arm in arms.ARMS.items()})
     monkeypatch.setattr(few_labels, "IMAGES", 16)
-    monkeypatch.setattr(sf, "Detect", lambda classes: SMALL)
+    monkeypatch.setattr(arms, "TASK", SMALL)
     monkeypatch.setattr(fits, "load", lambda fit: PriorModel(world.wide(fit.prior), fit.seed))
     monkeypatch.setattr(fits, "record", lambda fit: {"renders": 1000, "trainings": 5, "cpu_seconds": 100.0})
     monkeypatch.setattr(world, "unlabelled", lambda data, setting=None: replace(photos, boxes=None))
@@ -84,22 +84,26 @@ def test_arms_count_their_renders_and_trainings(photos: sf.Photos, tmp_path: Pat
 def test_few_labels_read_select_and_tune(photos: sf.Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = sf.LabelPolicy(margin=0.1)
     monkeypatch.setattr(sf, "fit_label_policy", lambda *given: SimpleNamespace(policy=read, lines=lambda: ["wider"]))
-    policies = []
-    rendered = arms.rendered
-    monkeypatch.setattr(arms, "rendered", lambda sample, setting, rows: (policies.append(setting.policy),
-                                                                         rendered(sample, setting, rows))[1])
-    weights: list[float] = []
-    predict = type(SMALL).predict
-    monkeypatch.setattr(type(SMALL), "predict", lambda own, network, images: (
-        weights.append(float(network.last.weight.detach().sum())), predict(own, network, images))[1])
+    policies, weights, rendered, predict = set(), set(), arms.rendered, type(SMALL).predict
+
+    def renders(sample: Any, setting: world.Setting, rows: Any) -> Any:
+        policies.add(setting.policy)
+        return rendered(sample, setting, rows)
+
+    def predicted(own: Any, network: Any, images: Any) -> Boxes:
+        weights.add(float(network.last.weight.detach().sum()))
+        return predict(own, network, images)
+
+    monkeypatch.setattr(arms, "rendered", renders)
+    monkeypatch.setattr(type(SMALL), "predict", predicted)
     found, more = few_labels.detections(tmp_path, tmp_path, 1.0, 0, photos)
-    assert set(policies) == {read}, "all training sets have the policy that was read"
+    assert policies == {read}, "all training sets have the policy that was read"
     assert set(found) == {few_labels.SELECTED, *(name(one) for one in CANDIDATES
                                                  for name in (few_labels.tuned, few_labels.untuned))}
     chosen = more["selection"]["chosen"]
     assert found[few_labels.SELECTED].found.to_bytes() == found[few_labels.tuned(chosen)].found.to_bytes()
     assert more["label policy"]["margin"] == 0.1 and more["read"] == ["wider"]
-    assert len(set(weights)) >= 2, "the detector, which is the same for all sets here, and fine-tuned"
+    assert len(weights) >= 2, "the detector, which is the same for all sets here, and fine-tuned"
 
 
 def test_an_arm_that_trains_on_the_photos_is_refused(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def rows(value: float, spread: float, seeds: int = 5, photos: int = 0) -> dict[i
     out = {}
     for seed in range(seeds):
         own = value + spread * (seed - (seeds - 1) / 2)
-        out[seed] = {name: own for name in figures.SHARES} | {
+        out[seed] = dict.fromkeys(figures.SHARES, own) | {
             f"AP50 {name}": own for name in world.CLASSES} | {
             figures.MISTAKES: 100, "false": 60, "missed": 40, "cost": {"renders": 10, "trainings": 1, "cpu_seconds": 5},
             "resampled": {name: np.rint(1000 * (own + shift)).astype(int).tolist() for name in figures.SHARES}
