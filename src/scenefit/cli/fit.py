@@ -119,9 +119,10 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatFiel
     check_learned(found.grammar)
     with drawing(found, workers, chosen.device, networks=True) as renderer:
         size = frame_size(found.grammar, renderer)
-        few = labelled.read(size)
-        images = photos(real, size, chosen.max_photos, labelled.outside)
-        flat = flat_field_in(given, size, images)
+        with console.busy("Reading the photos"):
+            few = labelled.read(size)
+            images = photos(real, size, chosen.max_photos, labelled.outside)
+            flat = flat_field_in(given, size, images)
         if flat.found:
             console.say(flat.found)
         few, images = flat.correct(few), flat.correct(images)
