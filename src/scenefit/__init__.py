@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to _HOME
     from scenefit.data.boxes import Boxes as Boxes
     from scenefit.data.flat_field import correct_flat_field as correct_flat_field
+    from scenefit.data.flat_field import find_flat_field as find_flat_field
     from scenefit.data.flat_field import flat_field as flat_field
+    from scenefit.data.flat_field import remove_flat_field as remove_flat_field
     from scenefit.data.frames import Frame as Frame
     from scenefit.data.frames import Frames as Frames
     from scenefit.data.frames import make_frames as make_frames
@@ -124,6 +126,7 @@ _HOME = {
     "correct_flat_field": "data.flat_field",
     "each": "renderers.each",
     "find_appearance": "renderers.appearance",
+    "find_flat_field": "data.flat_field",
     "fit": "inference.fit",
     "fit_label_policy": "inference.conventions.policy",
     "fit_steps": "inference.fit",
@@ -141,6 +144,7 @@ _HOME = {
     "read_labelled": "data.photos",
     "read_part": "data.photos",
     "read_photos": "data.photos",
+    "remove_flat_field": "data.flat_field",
     "render": "renderers",
     "repeat": "scenes.grammar",
     "shrunk": "scenes.grammar.domain_randomisation",

@@ -423,6 +423,16 @@ def test_data_of_a_scene_files_prior(world, tmp_path):
     found = json.loads((tmp_path / "prior" / "provenance.json").read_text())
     assert len(list((tmp_path / "prior").rglob("*.png"))) == 8 and "run" not in found
     assert found["scene"] == str(world / "scene.py") and found["grammar"]
+    for name in ("one", "again"):
+        call("generate", world / "scene.py", "-n", 8, "--format", "folder", "--out", name, "--seed", 1)
+    call("generate", world / "scene.py", "-n", 8, "--format", "folder", "--out", "zero", "--seed", 0)
+    data = {name: contents(tmp_path / name) for name in ("prior", "zero", "one", "again")}
+    assert data["prior"] == data["zero"] and data["one"] == data["again"] and data["one"] != data["zero"]
+
+
+def test_the_seed_of_generated_data_is_that_of_a_runs_fit(whole):
+    said = call("generate", whole, "-n", 2, "--out", "data", "--seed", 1, code=2)
+    assert "--seed is for a scene file" in said and not os.path.exists("data")
 
 
 def test_a_changed_scene_file(world, whole, tmp_path):

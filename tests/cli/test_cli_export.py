@@ -42,11 +42,13 @@ def test_a_detector_as_onnx(path):
 
 
 def test_what_was_not_checked_or_is_needed_is_said(path, monkeypatch):
-    replace(sf.load_detector(path), flat_field=True).save(path)
+    replace(sf.load_detector(path), flat_field=np.zeros((24, 40, 3), np.float32)).save(path)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     text = said(path, "--onnx", "d.onnx")
     assert "warning: d.onnx was not checked, as onnxruntime is not installed; pip install onnxruntime, and run" in text
-    assert "d.safetensors was trained on flat-field corrected photos; correct those that d.onnx is given, too" in text
+    assert ("d.safetensors was trained on flat-field corrected photos, and d.onnx cannot correct any itself; correct "
+            "those that it is given with scenefit.remove_flat_field(images, "
+            f'scenefit.load_detector("{path}").flat_field)') in text
     assert "Checked" not in text and Path("d.onnx").exists()
     monkeypatch.setitem(sys.modules, "onnx", None)
     text = said(path, "--onnx", "e.onnx", code=1)

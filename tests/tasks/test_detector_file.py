@@ -7,24 +7,53 @@ import pytest
 import torch
 
 import scenefit as sf
-from scenefit.data.boxes import make_boxes
+from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.nets.centre_network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector, read_trained, write_trained
+
+FIELD = np.random.default_rng(0).normal(0, 0.1, (24, 32, 3)).astype(np.float32)
 
 
 @pytest.fixture
 def path(tmp_path):
     task = sf.Detect(("a", "b"), backbone=SmallMaps)
-    write_trained(tmp_path / "d.safetensors", TrainedDetector(task, task.fresh(3), (24, 32), 0.25, True))
+    write_trained(tmp_path / "d.safetensors", TrainedDetector(task, task.fresh(3), (24, 32), 0.25, FIELD))
     return tmp_path / "d.safetensors"
 
 
 def test_a_detector_comes_back(path):
     found, fresh = read_trained(path), sf.Detect(("a", "b"), backbone=SmallMaps).fresh(3)
-    assert (found.task.classes, found.size, found.threshold, found.flat_field) == (("a", "b"), (24, 32), 0.25, True)
+    assert (found.task.classes, found.size, found.threshold) == (("a", "b"), (24, 32), 0.25)
+    assert np.array_equal(found.flat_field, FIELD) and found.flat_field.dtype == np.float32 and found.corrected
     assert all(torch.equal(value, found.network.state_dict()[name]) for name, value in fresh.state_dict().items())
     assert found.task.predict(found.network, np.zeros((1, 24, 32, 3), np.uint8)).count == 1
+
+
+def test_a_detector_removes_its_flat_field_from_photos(path, monkeypatch):
+    detector, photos = read_trained(path), np.random.default_rng(1).integers(0, 256, (3, 24, 32, 3), np.uint8)
+    photos[1] = sf.correct_flat_field(np.full((1, 24, 32, 3), 120, np.uint8), -FIELD)[0]
+    given = []
+    monkeypatch.setattr(sf.Detect, "predict", lambda task, network, images: (given.append(images), no_boxes(3))[1])
+    detector.predict(photos)
+    replace(detector, flat_field=None).predict(photos)
+    assert np.array_equal(given[0], sf.remove_flat_field(photos, FIELD)) and np.array_equal(given[1], photos)
+    assert given[0][1].std() < 1 < photos[1].std() and np.array_equal(given[0][::2], photos[::2])
+
+
+def test_whether_a_flat_field_was_corrected_is_known_of_each_version(path, tmp_path):
+    """Earlier ones recorded only whether."""
+    tensors, metadata = read_tensors(path, "")
+    assert metadata["flat_field"] is True
+    tensors.pop("flat_field")
+    for recorded in (True, False):
+        write_tensors(tmp_path / "old", tensors, metadata | {"flat_field": recorded})
+        old = read_trained(tmp_path / "old")
+        assert old.flat_field is None and old.lost_flat_field == old.corrected == recorded
+    for field in (np.zeros((24, 31, 3), np.float32), np.zeros((24, 32, 3)), np.full((24, 32, 3), np.nan, np.float32)):
+        write_tensors(tmp_path / "bad", tensors | {"flat_field": torch.tensor(field)}, metadata)
+        with pytest.raises(CorruptFile, match=r"its flat field must be finite numbers \[24, 32, 3\] of torch.float32"):
+            read_trained(tmp_path / "bad")
 
 
 def test_what_a_detector_drops_of_its_boxes_comes_back(path):

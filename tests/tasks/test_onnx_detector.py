@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -86,6 +87,7 @@ def test_the_file_says_what_it_holds(model):
     told = {name: json.loads(value) for name, value in written.items()}
     assert told == {"classes": ["a", "b"], "threshold": 0.25, "size": [44, 60], "flat_field": False,
                     "scenefit": version("scenefit")}
+    assert json.loads(metadata(replace(detector(SmallMaps), lost_flat_field=True))["flat_field"]) is True
     assert json.loads(metadata(detector(Lite0Maps))["license"]) == LICENSE and "Apache-2.0" in LICENSE
 
 

@@ -6,15 +6,12 @@ from typing import Annotated
 import typer
 
 from scenefit.cli import console
+from scenefit.cli.flat_field import FlatOption, flat_field_of, folder_of
 from scenefit.cli.options import (
     ELSEWHERE,
     RESUME,
     DetectorDeviceOption,
-    FlatOption,
-    flat_field_hash,
-    flat_field_of,
     keep_apart,
-    name_skipped,
     one_thread,
     resolve,
 )
@@ -56,7 +53,7 @@ def detect(
     detector was trained on and cropped at the centre; objects in the cropped margins are not found. Bytes of a file's
     name that are not UTF-8 are escaped in found.json, as Python's os.fsencode reads them.
     """
-    from scenefit.data.image_files import check_folder, describe_skipped, find_photos, warn_12_bit
+    from scenefit.data.image_files import check_folder, describe_skipped, find_photos, name_skipped, warn_12_bit
     from scenefit.data.image_kinds import ENDINGS
     from scenefit.data.photos.labelled import list_photos
     from scenefit.files.atomic import content_hash
@@ -76,11 +73,12 @@ def detect(
     folder, paths, others = (list_photos(photos) if photos.is_file() else
                              (photos, *find_photos(check_folder(photos), out)))  # not the pictures that it writes
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
-    keep_apart(out, ELSEWHERE, flat=flat_field)
-    field = flat_field_of(flat_field, trained.size)
-    if trained.flat_field and field is None:
+    keep_apart(out, ELSEWHERE, flat=folder_of(flat_field))
+    flat = flat_field_of(flat_field, trained.size, trained.flat_field)
+    if trained.corrected and flat.field is None:
+        fix = f"--flat-field {photos}" if trained.lost_flat_field else "without --flat-field, detect"
         console.warn(f"{detector} was trained on flat-field corrected photos, and these are not corrected; "
-                     f"--flat-field {photos} corrects them")
+                     f"{fix} corrects them")
     if not paths:
         raise ValueError(f"no photo in {photos}: looked there and in its subfolders for files ending in "
                          f"{', '.join(ENDINGS)}; {describe_skipped(others)}")
@@ -92,12 +90,12 @@ def detect(
                          f"{first_few(ids.absent)}; nothing is found in them")
     output = Output(trained.task.classes, min_score, printable(detector.name), ids, not no_pictures)
     plan = detection_plan(folder, paths, {"detector": content_hash(detector.read_bytes()),
-                                          "flat field": flat_field_hash(flat_field, trained.size)})
+                                          "flat field": flat.identity})
     found = finished_detections(paths, out, output, plan=plan)
     if found is None:
         with lock(out), console.bar() as progress:
             shown = progress.add_task("photos", total=len(paths))
-            for found in detect_steps(trained, folder, paths, out, output, plan=plan, flat_field=field):
+            for found in detect_steps(trained, folder, paths, out, output, plan=plan, correct=flat.corrected):
                 progress.update(shown, completed=found.done)
     assert found is not None
     skipped = (*others, *found.skipped)

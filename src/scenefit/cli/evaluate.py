@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenefit.cli import console
+from scenefit.cli.flat_field import FlatOption, GivenFlatField, check_flat_field, flat_field_of, folder_of
 from scenefit.cli.options import (
     APART,
     NO_WORKERS,
     RESUME,
     DeviceOption,
-    FlatOption,
     LabelledFolder,
     LabelledOption,
     LayoutOption,
@@ -19,7 +19,6 @@ from scenefit.cli.options import (
     SceneOption,
     SeedOption,
     Workers,
-    check_flat_field,
     drawing,
     keep_apart,
     label_options,
@@ -121,25 +120,26 @@ def evaluate(
                          "scenefit train wrote)")
 
 
-def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_field: Path | None, scene: Path | None,
-                  settings: "EvaluationSettings", workers: Workers, device: str,
+def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, given: GivenFlatField | None,
+                  scene: Path | None, settings: "EvaluationSettings", workers: Workers, device: str,
                   label_policy: "LabelPolicy | None") -> None:
     from scenefit.data.photos import Photos
     from scenefit.evaluation.evaluate import BASELINES
     from scenefit.files.lock import lock
     from scenefit.report.progress import evaluated
     from scenefit.run.evaluation import FEATURES, evaluate_run
-    from scenefit.run.folder import open_run
+    from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import policy_of
 
     if settings.features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {settings.features}")
     opened = open_run(run)
-    keep_apart(run, APART, real, labelled, flat_field)
+    keep_apart(run, APART, real, labelled, folder_of(given))
     found, size = open_scene(opened, scene), opened.config.size
-    check_flat_field(opened, flat_field)
-    reals = None if real is None else photos(real, size, flat=flat_field, outside=labelled.outside)
-    few = labelled.read(size, flat_field)
+    flat = flat_field_of(given, size, kept_flat_field(opened))
+    check_flat_field(opened, flat)
+    reals = None if real is None else flat.correct(photos(real, size, outside=labelled.outside))
+    few = flat.correct(labelled.read(size))
     if reals is None:
         assert few is not None
         reals = Photos(few.images, few.paths)  # without labels, as the fit's own photos are, so that these are noticed
@@ -151,8 +151,8 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, flat_f
     console.say(f"Written to {opened.path('evaluation.json')}")
 
 
-def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | None, device: str, out: Path | None,
-                       force: bool) -> None:
+def _evaluate_detector(path: Path, labelled: LabelledFolder, given: GivenFlatField | None, device: str,
+                       out: Path | None, force: bool) -> None:
     from scenefit.evaluation.detector import evaluate_detector
     from scenefit.files.atomic import content_hash, write_json
     from scenefit.files.lock import check_file
@@ -164,20 +164,21 @@ def _evaluate_detector(path: Path, labelled: LabelledFolder, flat_field: Path | 
     if out is not None:
         check_file(out)  # now, not after the work
     detector = read_trained(path, device)
-    if detector.flat_field != (flat_field is not None):
-        was = "flat-field corrected photos" if detector.flat_field else "photos that were not flat-field corrected"
-        console.warn(f"{path} was trained on {was}; treat these likewise: "
-                     f"{'give' if detector.flat_field else 'leave out'} --flat-field")
+    flat = flat_field_of(given, detector.size, detector.flat_field)
+    if detector.corrected != (flat.field is not None):
+        was = "flat-field corrected photos" if detector.corrected else "photos that were not flat-field corrected"
+        fix = "give --flat-field DIR" if detector.lost_flat_field else "leave out --flat-field"
+        console.warn(f"{path} was trained on {was}; treat these likewise: {fix}")
     if not detector.photos:
         console.warn(f"{path} does not record which photos it was made with (an earlier version wrote it, or fitted "
                      "its run), so it is not checked whether these are among them")
-    few = labelled.read(detector.size, flat_field)
+    few = flat.correct(labelled.read(detector.size))
     assert few is not None
     found = evaluate_detector(detector, few, force)
     _show_detector(found)
     if out is not None:
         write_json(out, {"detector": printable(path), "detector_hash": content_hash(path.read_bytes()),
-                         "labelled": printable(labelled.place), "flat_field": flat_field is not None,
+                         "labelled": printable(labelled.place), "flat_field": flat.field is not None,
                          "versions": versions(), **found.model_dump(mode="json")})
         console.say(f"Written to {out}")
 

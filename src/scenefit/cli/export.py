@@ -98,9 +98,11 @@ def _export_detector(source: Path, out: Path) -> None:
     height, width = trained.size
     console.say(f"{out}: detects {', '.join(trained.task.classes)} in images of {height} x {width} pixels; boxes count "
                 f"from a score of {trained.threshold:.4g} on")
-    if trained.flat_field:
-        console.warn(f"{source} was trained on flat-field corrected photos; correct those that {out} is given, too, "
-                     "with scenefit.correct_flat_field")
+    if trained.corrected:
+        how = ("correct_flat_field" if trained.lost_flat_field else
+               f'remove_flat_field(images, scenefit.load_detector("{source}").flat_field)')
+        console.warn(f"{source} was trained on flat-field corrected photos, and {out} cannot correct any itself; "
+                     f"correct those that it is given with scenefit.{how}")
     if found is None:
         console.warn(f"{out} was not checked, as onnxruntime is not installed; pip install onnxruntime, and run the "
                      "same command again")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenefit.cli import console
+from scenefit.cli.flat_field import FlatOption, GivenFlatField, flat_field_in, folder_of
 from scenefit.cli.options import (
     ELSEWHERE,
     NO_WORKERS,
     DeviceOption,
-    FlatOption,
     LabelledFolder,
     LabelledOption,
     LayoutOption,
@@ -21,7 +21,6 @@ from scenefit.cli.options import (
     Workers,
     command_line,
     drawing,
-    flat_field_hash,
     keep_apart,
     label_options,
     photos,
@@ -87,6 +86,9 @@ def fit(
     --margin define which rendered objects get boxes, and what boxes. After the fit, the label policy is read from the
     labels; it then holds for the run's generate, evaluate and train.
 
+    Where the photos share a few spots at the same places, such as dust on the camera, these are removed, and the run
+    keeps them: its train, evaluate and report remove them likewise.
+
     Photos are scaled until they cover the renderer's size, and cropped at the centre. The run folder holds the
     learned distribution (model.safetensors) and report.html. If stopped or killed, run the same command again to
     resume: the result is the same.
@@ -97,7 +99,7 @@ def fit(
          read_policy)
 
 
-def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, out: Path, seed: int,
+def _fit(scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatField | None, out: Path, seed: int,
          chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None", read_policy: bool) -> None:
     from scenefit.files.lock import lock
     from scenefit.files.text import counted
@@ -108,25 +110,31 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, flat: Path | None, o
     from scenefit.renderers.scene_file import load_scene
     from scenefit.report.progress import FIT_FIELDS, watched
     from scenefit.run.config import make_config
-    from scenefit.run.folder import begin, find_run, fit_run
+    from scenefit.run.folder import begin, find_run, fit_run, keep_flat_field
     from scenefit.run.label_policy import FILE, keep_label_policy
     from scenefit.run.report import fit_sentences, write_report, write_summary
 
-    keep_apart(out, ELSEWHERE, real, labelled, flat)
+    keep_apart(out, ELSEWHERE, real, labelled, folder_of(given))
     found = load_scene(scene)
     check_learned(found.grammar)
     with drawing(found, workers, chosen.device, networks=True) as renderer:
         size = frame_size(found.grammar, renderer)
-        few = labelled.read(size, flat)
-        images = photos(real, size, chosen.max_photos, flat, labelled.outside)
+        with console.busy("Reading the photos"):
+            few = labelled.read(size)
+            images = photos(real, size, chosen.max_photos, labelled.outside)
+            flat = flat_field_in(given, size, images)
+        if flat.found:
+            console.say(flat.found)
+        few, images = flat.correct(few), flat.correct(images)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),
-                             label_policy, flat_field_hash(flat, size), scene)
+                             label_policy, flat.hash, scene)
         known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only
-        if known is not None and known.finished:
+        if known is not None and known.finished and known.keeps_flat_field:
             _say_finished(known, found, scene)
             return
         with lock(out):
             run = begin(out, wanted)
+            keep_flat_field(run, flat.field)
             if run.finished:  # by another process meanwhile
                 _say_finished(run, found, scene)
                 return

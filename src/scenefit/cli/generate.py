@@ -45,6 +45,9 @@ def generate(
                                               "quality 95, smaller; not for kitti.")] = "png",
     validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Fraction in the val part.")] = 0.1,
     scene: SceneOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, max=2**64 - 1, help="Of a scene file: the same seed "
+                                             "gives the same bytes. Scenes of a run follow from the seed of its fit.",
+                                             show_default="0")] = None,
     workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
@@ -80,11 +83,14 @@ def generate(
     form = as_format(format, label_policy, image_format)
     if scene is not None and opened is None:
         raise typer.BadParameter(f"--scene is for a run; {source} is a scene file itself, so leave it out")
+    if seed is not None and opened is not None:
+        raise typer.BadParameter(f"--seed is for a scene file; {source} is a run, whose scenes follow from the seed of "
+                                 "its fit, so leave it out")
     if opened is None and (randomisation.appearance or randomisation.prior):
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
-    model, found, info = _prior(source) if opened is None else _learned(opened, scene)
+    model, found, info = _prior(source, seed or 0) if opened is None else _learned(opened, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:
         shown = progress.add_task("images", total=n)
         written = 0
@@ -114,11 +120,11 @@ def _learned(run: "Run", scene: Path | None) -> "tuple[Model | PriorModel, Scene
         "real": {"path": real.path, "hash": real.hash, "count": real.count}}
 
 
-def _prior(scene: Path) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
+def _prior(scene: Path, seed: int) -> "tuple[Model | PriorModel, SceneFile, dict[str, Any]]":
     """The same for the prior of a scene file."""
     from scenefit.files.versions import versions
     from scenefit.nets.model import PriorModel
     from scenefit.renderers.scene_file import load_scene
 
     found = load_scene(scene)
-    return PriorModel(found.grammar), found, {"scene": str(found.path), "versions": versions()}
+    return PriorModel(found.grammar, seed), found, {"scene": str(found.path), "versions": versions()}

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -18,11 +17,7 @@ from scenefit.files.text import counted, printable
 from scenefit.scenes.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from scenefit.data.formats import LabelPolicy
-    from scenefit.data.image_files import Skipped
     from scenefit.data.photos import Photos
     from scenefit.inference.settings import Settings
     from scenefit.renderers import Renderer
@@ -33,7 +28,6 @@ DEVICES = ("auto", "cpu", "cuda")
 APART = "give a folder that holds only photos, or move the run elsewhere"
 ELSEWHERE = "give --out a folder elsewhere"
 RESUME = "Stopped. Run the same command again to resume."
-MAX_NAMED = 20  # skipped files that are named each
 
 SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE.py", help="A Python file that defines grammar and "
                                                "renderer. It is executed.", show_default=False)]
@@ -57,11 +51,6 @@ OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and
                                              "data set's folder.")]
 ReadPolicyOption = Annotated[bool, typer.Option("--read-policy/--no-read-policy", help="Read the label policy of the "
                                                 "renders from the --labelled photos.")]
-FlatOption = Annotated[Path | None, typer.Option("--flat-field", metavar="DIR", show_default=False, help="20 or more "
-                                                 "photos of the same camera (the photos themselves will do), to "
-                                                 "correct the flat field: what all of them show at the same place, "
-                                                 "such as dust on the lens, is removed from every photo. Give it to "
-                                                 "every command that reads photos.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, help="The same seed gives the same bytes.")]
 
 LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type, and None: not typed
@@ -249,10 +238,10 @@ def resolve(device: str) -> str:
     return "cpu"
 
 
-def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, flat: Path | None = None,
-           outside: bool = False) -> "Photos":
-    """Photos of a folder, or of a list file in a data set, resized to size (height, width), flat-field corrected by
-    the photos in flat. Warns of each file that was skipped. ValueError for fewer than four photos."""
+def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, outside: bool = False) -> "Photos":
+    """Photos of a folder, or of a list file in a data set, resized to size (height, width). Warns of each file that was
+    skipped. ValueError for fewer than four photos."""
+    from scenefit.data.image_files import name_skipped
     from scenefit.data.photos import read_photos
 
     found = read_photos(folder, size, max_photos, outside=outside)
@@ -260,7 +249,7 @@ def photos(folder: Path, size: tuple[int, int], max_photos: int | None = None, f
     if len(found) < 4:
         raise ValueError(f"{folder} holds {counted(len(found), 'readable photo')}; learning a distribution needs at "
                          "least 4, and a few hundred to do it well")
-    return found.correct_flat_field(flat_field_of(flat, size))
+    return found
 
 
 class LabelledFolder(NamedTuple):
@@ -270,16 +259,17 @@ class LabelledFolder(NamedTuple):
     layout: str | None = None
     outside: bool = False
 
-    def read(self, size: tuple[int, int], flat: Path | None = None) -> "Photos | None":
-        """Photos with classes or boxes, resized and flat-field corrected as `photos` are; None where place is None.
-        Warns of each file that was skipped."""
+    def read(self, size: tuple[int, int]) -> "Photos | None":
+        """Photos with classes or boxes, resized as `photos` are; None where place is None. Warns of each file that was
+        skipped."""
         if self.place is None:
             return None
+        from scenefit.data.image_files import name_skipped
         from scenefit.data.photos import read_few
 
         found = read_few(self.place, size, layout=self.layout, outside=self.outside)
         name_skipped(found.skipped)
-        return found.correct_flat_field(flat_field_of(flat, size))
+        return found
 
 
 def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: LabelledFolder | None = None,
@@ -298,51 +288,6 @@ def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: Labelled
             continue  # of a data set of boxes, only the photos that it lists are read
         raise typer.BadParameter(f"{run} lies in the folder of --{name}, {folder}, where its images would be read as "
                                  f"photos; {fix}")
-
-
-def flat_field_of(folder: Path | None, size: tuple[int, int]) -> "NDArray[np.float32] | None":
-    """The flat field of the camera that took a folder's photos, float32 [H, W, 3] at size; None for no folder."""
-    return None if folder is None else _flat_field(folder.resolve(), size)
-
-
-@cache  # a command needs it for each of its folders of photos
-def _flat_field(folder: Path, size: tuple[int, int]) -> "NDArray[np.float32]":
-    from scenefit.data.flat_field import MAX_PHOTOS, flat_field
-    from scenefit.data.photos import read_photos
-
-    try:
-        found = read_photos(folder, size, MAX_PHOTOS)
-        name_skipped(found.skipped)
-        field = flat_field(found.images)
-    except ValueError as error:
-        raise ValueError(f"--flat-field {folder}: {error}") from None
-    field.setflags(write=False)
-    return field
-
-
-def flat_field_hash(folder: Path | None, size: tuple[int, int]) -> str | None:
-    """Hash of the flat field, by which two commands can tell whether they corrected the same one."""
-    from scenefit.files.atomic import content_hash
-
-    field = flat_field_of(folder, size)
-    return None if field is None else content_hash(field)
-
-
-def check_flat_field(run: "Run", flat: Path | None) -> None:
-    """Warns if photos are not flat-field corrected as those of the fit were."""
-    fitted = run.config.flat_field
-    if fitted != flat_field_hash(flat, run.config.size):
-        then, now = ("given" if some else "not given" for some in (fitted, flat))
-        warn(f"--flat-field differs from the fit's ({then} then, {now} now, or of other photos), so distances also "
-              "measure the camera's dust; give the option as it was given to fit")
-
-
-def name_skipped(skipped: "Sequence[Skipped]") -> None:
-    """Warns of each file that was skipped, up to `MAX_NAMED`."""
-    for path, reason in skipped[:MAX_NAMED]:
-        warn(f"skipped {path}: {reason}")
-    if len(skipped) > MAX_NAMED:
-        warn(f"{len(skipped) - MAX_NAMED} more were skipped")
 
 
 def open_scene(run: "Run", given: Path | None) -> "SceneFile":

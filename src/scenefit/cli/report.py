@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from scenefit.cli import console
+from scenefit.cli.flat_field import FlatOption, check_flat_field, flat_field_of, folder_of
 from scenefit.cli.options import (
     APART,
-    FlatOption,
     RunArgument,
     SceneOption,
-    check_flat_field,
     keep_apart,
     one_thread,
     open_scene,
@@ -34,19 +33,22 @@ def report(
     \b
       scenefit report runs/coins
     """
-    from scenefit.run.folder import open_run
+    from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.report import write_report, write_summary
 
-    if flat_field is not None and real is None:
+    folder = folder_of(flat_field)
+    if folder is not None and real is None:
         raise typer.BadParameter("--flat-field is for photos; give some with --real, or leave it out")
     one_thread()
     opened = open_run(run)
-    keep_apart(run, APART, real, flat=flat_field)
+    keep_apart(run, APART, real, flat=folder)
     found = open_scene(opened, scene)
     with console.busy("Writing the report"):
         if real is not None:
-            check_flat_field(opened, flat_field)
-            write_summary(opened, found.grammar, found.renderer, photos(
-                real, opened.config.size, opened.settings.max_photos, flat_field))
+            size = opened.config.size
+            flat = flat_field_of(flat_field, size, kept_flat_field(opened))
+            check_flat_field(opened, flat)
+            write_summary(opened, found.grammar, found.renderer,
+                          flat.correct(photos(real, size, opened.settings.max_photos)))
         page, picture = write_report(opened, found)
     console.say(f"Report: {page} (as a picture: {picture})")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenefit.cli import console
+from scenefit.cli.flat_field import FlatField, FlatOption, GivenFlatField, flat_field_in, flat_field_of, folder_of
 from scenefit.cli.options import (
     APART,
     NO_WORKERS,
     DeviceOption,
-    FlatOption,
     LabelledFolder,
     LayoutOption,
     OutsideOption,
@@ -28,7 +28,6 @@ from scenefit.cli.options import (
     grouped,
     keep_apart,
     label_options,
-    name_skipped,
     one_thread,
     open_scene,
     photos,
@@ -140,10 +139,11 @@ def train(
     evaluate measures a detector on photos.
     """
     from scenefit.data.copies import photo_hashes
+    from scenefit.data.image_files import name_skipped
     from scenefit.data.photos.layouts import layout_of_each
     from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
-    from scenefit.run.folder import open_run
+    from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import STAGES, policy_of
     from scenefit.tasks import Detect
     from scenefit.tasks.detector_data import data_set, images_with_boxes
@@ -152,7 +152,8 @@ def train(
     from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import MIN_PHOTOS, can_select
 
-    check_options(out, backbone, source, labelled_only, labelled, real, flat_field)
+    flat_folder = folder_of(flat_field)
+    check_options(out, backbone, source, labelled_only, labelled, real, flat_folder)
     is_run = source is not None and (source / "settings.json").exists()
     if source is None:
         check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
@@ -170,15 +171,18 @@ def train(
     data_layout, few_layout = layout_of_each(None if is_run else source, labelled, layout)
     tuned_on, tuning = LabelledFolder(labelled, few_layout, outside), None
     if source is not None:
-        keep_apart(source, APART, real if is_run else None, tuned_on, flat_field if is_run else None)
+        keep_apart(source, APART, real if is_run else None, tuned_on, flat_folder if is_run else None)
     one_thread()
     where, folder = resolve(device), None  # folder: of what trainings of a run keep
+    flat = FlatField()
     if source is None:
         with console.busy("Reading"):
-            sets = {"": _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)}
+            alone, flat = _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)
+            sets = {"": alone}
     elif is_run:
         opened, folder = open_run(source), _stages_folder(source)
-        tuning = tuned_on.read(opened.config.size, flat_field)
+        flat = flat_field_of(flat_field, opened.config.size, kept_flat_field(opened))
+        tuning = flat.correct(tuned_on.read(opened.config.size))
         reads = read_policy and tuning is not None
         enough = can_select(tuning)
         selects = select and enough and not randomisation.appearance and not randomisation.prior
@@ -198,9 +202,15 @@ def train(
     if not len(labels):
         raise ValueError(f"none of the {len(images)} images of {source or labelled_only} has a box, so there is "
                          "nothing to learn")
-    tuning = tuned_on.read(images.shape[1:3], flat_field) if tuning is None else tuning
+    shape = images.shape[1:3]
+    seen = None if real is None else photos(real, shape, outside=outside)
+    if source is not None and not is_run:
+        flat = flat_field_in(flat_field, shape, seen)
+    if flat.found and not is_run:
+        console.say(flat.found)
+    seen = flat.correct(seen)
+    tuning = flat.correct(tuned_on.read(shape)) if tuning is None else tuning
     few = None if tuning is None else images_with_boxes(tuning, labelled)
-    seen = None if real is None else photos(real, images.shape[1:3], flat=flat_field, outside=outside)
     used = given.used.union(*(photo_hashes(some) for some in (*given.photos, tuning, seen) if some is not None))
     names = {*given.held[1].name.tolist(), *(name for one in sets.values() for name in one.learn[1].name.tolist()),
              *([] if few is None else few[1].name.tolist())}
@@ -222,7 +232,7 @@ def train(
             **({} if given.policy is None else {"label_policy": given.policy.to_dict()}),
             **({} if selection is None else {"selection": vars(selection)})}
     write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
-                                       flat_field is not None, used), info)
+                                       flat.field, used), info)
     unfinished.unlink(missing_ok=True)
     console.say(f"{out}: detects {', '.join(task.classes)}")
     console.say(unmeasured(len(held), threshold, alone=few is None) if few is not None or not given.held_out
@@ -350,13 +360,15 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
             for name, (learn, held) in drawn.items()}
 
 
-def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: Path | None, seed: int,
-               ) -> "TrainingImages":
-    """Labelled photos alone."""
+def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: GivenFlatField | None, seed: int,
+               ) -> "tuple[TrainingImages, FlatField]":
+    """Labelled photos alone, and the flat field that they were corrected by."""
     from scenefit.data.photos.labelled import first_size
     from scenefit.tasks.detector_data import photos_alone
 
     assert few.place is not None
-    every = few.read(size or first_size(few.place, layout=few.layout, outside=few.outside), flat_field)
+    size = size or first_size(few.place, layout=few.layout, outside=few.outside)
+    every = few.read(size)
     assert every is not None
-    return photos_alone(every, few.place, seed)
+    flat = flat_field_in(flat_field, size, every)
+    return photos_alone(flat.correct(every), few.place, seed), flat

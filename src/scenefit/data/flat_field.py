@@ -65,7 +65,7 @@ def find_flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     if len(images) < 2 * MIN_PHOTOS:
         return None
     found = flat_field(images[::2])
-    strong = (np.abs(found).max(2) > STRONG).mean()
+    strong = _strong(found).mean()
     if not 0 < strong <= MAX_STRONG or np.mean(shows_flat_field(images[1::2], found)) < MIN_SHOWING:
         return None
     return flat_field(images)
@@ -74,7 +74,7 @@ def find_flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
 def shows_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether each photo shows the strong spots of a flat field [H, W, 3] [N]: whether small structures there correlate
     with them. A photo of another camera, or before it was cleaned, does not."""
-    strong = np.abs(field).max(2) > STRONG
+    strong = _strong(field)
     spots = _small(field)[strong].clip(-LIMIT, LIMIT)
     shown = np.zeros(len(images), bool)
     for number, image in enumerate(images):
@@ -93,6 +93,11 @@ def remove_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> 
     return corrected
 
 
+def describe_spots(field: NDArray[np.float32]) -> str:
+    """What a flat field [H, W, 3] shows, in a few words."""
+    return f"spots at the same places, such as dust on the camera ({100 * _strong(field).mean():.2g} % of the pixels)"
+
+
 def correct_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Photos [N, H, W, 3] divided by a flat field [H, W, 3] (its logarithm). ValueError for photos of another size."""
     call = "correct_flat_field(images, field)"
@@ -108,6 +113,11 @@ def correct_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) ->
         release(out)
         release(images)
     return out
+
+
+def _strong(field: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The pixels [H, W] of strong spots."""
+    return np.abs(field).max(2) > STRONG
 
 
 def _shared(residual: NDArray[np.float16]) -> NDArray[np.float32]:

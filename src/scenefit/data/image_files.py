@@ -30,6 +30,7 @@ from scenefit.files.text import counted
 from scenefit.scenes.arguments import first_few
 
 DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # and no others, whatever a file named .jpg really is
+MAX_NAMED = 20  # skipped files that are named each
 MAX_12_BIT = 4095  # cameras also write 12-bit values into 16-bit files
 BAND = 1 << 20  # pixels that are converted at once
 LOCK = Lock()  # of Pillow's limit of pixels, which is global
@@ -244,6 +245,14 @@ def describe_skipped(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return "no file was skipped"
     return f"{len(skipped)} skipped: " + first_few([f"{path} ({reason})" for path, reason in skipped])
+
+
+def name_skipped(skipped: Sequence[Skipped]) -> None:
+    """Warns of each file that was skipped, up to `MAX_NAMED`."""
+    for path, reason in skipped[:MAX_NAMED]:
+        warn(f"skipped {path}: {reason}")
+    if len(skipped) > MAX_NAMED:
+        warn(f"{len(skipped) - MAX_NAMED} more were skipped")
 
 
 def describe_folder(folder: Path) -> str:

@@ -148,6 +148,8 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
     if old.flat_field != new.flat_field:
         found.append(f"flat field (--flat-field): {old.flat_field or 'not corrected'} -> "
                      f"{new.flat_field or 'not corrected'}")
+        if old.flat_field is None:
+            found[-1] += " (--flat-field none does not correct it)"
     for name in ("real", "labelled"):
         before, after = getattr(old, name), getattr(new, name)
         if (before and before.hash) != (after and after.hash):

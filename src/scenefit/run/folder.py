@@ -1,6 +1,7 @@
 """The run folder: the inputs and results of a fit.
 
     settings.json            the configuration: settings, seed, grammar, scene file, photos (by their hash), versions
+    flat_field.safetensors   the flat field that the photos were corrected by, if any
     steps.jsonl              one line per step of the fit
     checkpoint.safetensors   the state that a stopped fit resumes from; removed at its end
     model.safetensors        the learned distribution
@@ -23,11 +24,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from scenefit.data.formats import LabelPolicy
 from scenefit.data.photos import Photos
-from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, write_json, write_text
+from scenefit.files.atomic import FULL, DiskFull, clear_leftovers, content_hash, write_json, write_text
 from scenefit.files.json_files import CorruptFile, parse_json, read_bytes
 from scenefit.files.plan import content
 from scenefit.files.tensors import read_tensors, write_tensors
@@ -48,6 +51,7 @@ from scenefit.tasks import Task
 
 STEP = {"stage": (str,), "number": (int,), "done": (int,), "of": (int,), "renders": (int,),
         "distance": (int, float, type(None))}  # types of the values in a line of steps.jsonl
+FLAT_FIELD = "flat_field.safetensors"
 EVERY = 1.0  # seconds of work between checkpoints
 START_OVER = "and run the same fit command again: it starts over, and its result is the same"
 
@@ -66,6 +70,11 @@ class Run:
     @property
     def fitted(self) -> bool:
         return self.path("model.safetensors").exists()
+
+    @property
+    def keeps_flat_field(self) -> bool:
+        """Whether the file of its flat field is there, or none is needed."""
+        return self.config.flat_field is None or self.path(FLAT_FIELD).exists()
 
     @property
     def finished(self) -> bool:
@@ -90,7 +99,7 @@ def find_run(folder: str | Path, wanted: RunConfig) -> Run | None:
         if differing and _owner_of_results(run) == wanted.identity:
             raise RunError(f"{run.path('settings.json')} was changed: the results beside it are of the fit as given "
                            f"now. It differs in:\n  {differing}\nundo that change; nothing has to be fitted again")
-        if differing and content(folder) == ["settings.json"]:
+        if differing and set(content(folder)) <= {"settings.json", FLAT_FIELD}:
             return None  # as where the first fit was refused by its task: nothing is lost
         if differing:
             raise RunError(f"{folder} holds a run of another fit. It differs in:\n  {differing}\ngive another folder "
@@ -237,6 +246,28 @@ def fit_diagnostics(run: Run) -> Diagnostics | None:
     """What the fit measured of its own predictions; None of methods that measure nothing. CorruptFile."""
     path = run.path("diagnostics.safetensors")
     return read_diagnostics(path, run.config.identity, _remake(path))
+
+
+def keep_flat_field(run: Run, field: NDArray[np.float32] | None) -> None:
+    """Write the flat field [H, W, 3] that the fit's photos were corrected by, or remove what another fit left."""
+    if field is None:
+        run.path(FLAT_FIELD).unlink(missing_ok=True)
+    else:
+        write_tensors(run.path(FLAT_FIELD), {"flat_field": torch.tensor(field)}, {})
+
+
+def kept_flat_field(run: Run) -> NDArray[np.float32] | None:
+    """The flat field [H, W, 3] of a run; None where its photos were not corrected, or by an earlier version, which did
+    not keep it. CorruptFile."""
+    path = run.path(FLAT_FIELD)
+    if run.config.flat_field is None or not path.exists():
+        return None
+    fix = "delete it and run the same fit command again, which writes it anew; nothing is fitted again"
+    tensors, _ = read_tensors(path, fix)
+    tensor = tensors.get("flat_field", torch.zeros(0))
+    if tensor.dtype != torch.float32 or content_hash(tensor.numpy()) != run.config.flat_field:
+        raise CorruptFile(f"{path} is not the flat field that {run.path('settings.json')} names; {fix}")
+    return np.asarray(tensor.numpy())
 
 
 def steps(run: Run, upto: int | None = None) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit import report
+from scenefit.data.flat_field import describe_spots
 from scenefit.data.photos import Photos, few_photos
 from scenefit.evaluation.summary import N_SAMPLES, OutlierPhotos, summarise
 from scenefit.files.atomic import write_json
@@ -33,7 +34,7 @@ from scenefit.report.picture import write_contact_sheet
 from scenefit.run.bounds import is_natural
 from scenefit.run.config import PhotoSource
 from scenefit.run.diagnostics import Diagnostics, sentences
-from scenefit.run.folder import Run, fit_diagnostics, fit_model, fit_regressor, steps
+from scenefit.run.folder import Run, fit_diagnostics, fit_model, fit_regressor, kept_flat_field, steps
 from scenefit.run.label_policy_file import kept_label_policy
 from scenefit.run.results import (
     RunSummary,
@@ -220,10 +221,11 @@ def _reconstructions(measured: Diagnostics | None, factor: float) -> Reconstruct
 
 
 def _facts(run: Run, summary: RunSummary) -> dict[str, str]:
-    config = run.config
+    config, field = run.config, kept_flat_field(run)
     return {"renders": f"{summary.renders:,}", "trainings": f"{summary.trainings:,}",
             "CPU time": f"{summary.cpu_seconds:.1f} s", "seed": str(config.seed),
             "photos": f"{config.real.count} from {printable(config.real.shown)}",
+            **({} if field is None else {"removed from photos": describe_spots(field)}),
             "images": f"{config.size[0]} x {config.size[1]} pixels (height x width)",
             "scene file": f"{printable(config.scene.shown)} ({config.scene.hash[:8]})",
             "versions": ", ".join(f"{name} {number}" for name, number in config.versions.items() if name != "threads")}

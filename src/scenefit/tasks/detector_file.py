@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, float32, from_numpy
 
 from scenefit.data.boxes import Boxes
+from scenefit.data.flat_field import remove_flat_field
 from scenefit.data.photos import Photos
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.metrics.features import Lite0Maps
@@ -24,6 +25,7 @@ from scenefit.tasks.detection import Detect
 FORMAT = 1  # of detector files; one of another format is refused
 BACKBONES: dict[str, Any] = {"lite0": Lite0Maps, "small": SmallMaps}
 AGAIN = "make it again with scenefit train"
+FLAT_FIELD = "flat_field"  # the tensor that is no weight of the network
 MAX_SIDE, MAX_UPSCALE, MAX_DETECTIONS = 1 << 14, 64, 1 << 16  # far above any of use; more would take all memory
 NEEDED = {"classes": "different texts, at least one", "backbone": f"one of {', '.join(BACKBONES)}",
           "size": f"a height and a width of 1 to {MAX_SIDE} pixels", "threshold": "a number in 0..1",
@@ -39,35 +41,44 @@ class TrainedDetector:
     """A detector with all that is needed to use it; `load_detector` reads one.
 
     task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
-    which predictions count, chosen on the validation images of its training.  flat_field: whether the photos of its
-    training were corrected for their camera's flat field.  photos: `scenefit.data.copies.photo_hashes` of all photos
-    that it was trained on, with or without labels, of those that its threshold was chosen on, and of those that the
-    distribution of its renders was fitted to; none in files of versions that did not record them."""
+    which predictions count, chosen on the validation images of its training.  flat_field: float32 [H, W, 3], which the
+    photos of its training, or those that its run was fitted to, were corrected by; None for none.
+    photos: `scenefit.data.copies.photo_hashes` of all photos that it was trained on, with or without labels, of those
+    that its threshold was chosen on, and of those that the distribution of its renders was fitted to; none in files of
+    versions that did not record them.  lost_flat_field: whether photos were corrected by a flat field that its file
+    does not hold, as those of versions that recorded only that."""
 
     task: Detect
     network: Detector
     size: tuple[int, int]
     threshold: float
-    flat_field: bool = False
+    flat_field: NDArray[np.float32] | None = None
     photos: frozenset[str] = frozenset()
+    lost_flat_field: bool = False
 
     def __repr__(self) -> str:
         return (f"TrainedDetector(classes {', '.join(self.task.classes)}; photos of {self.size[0]} x {self.size[1]} "
                 f"pixels; threshold {self.threshold:.4g})")
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the photos of its training were flat-field corrected."""
+        return self.flat_field is not None or self.lost_flat_field
 
     def predict(self, photos: Photos | NDArray[np.uint8]) -> Boxes:
         """Boxes of the objects in photos of the detector's size, of at least its threshold's confidence.
 
             detector.predict(scenefit.read_photos("photos/", detector.size))
 
-        photos: `Photos`, or uint8 images [N, H, W, 3], flat-field corrected if those of its training were. ValueError
-        for anything else.
+        photos: `Photos`, or uint8 images [N, H, W, 3], as they are read: the detector's flat field is removed from
+        those that show it (`scenefit.remove_flat_field`), each by itself. ValueError for anything else.
         """
         images = photos.images if isinstance(photos, Photos) else photos
         good = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (*self.size, 3)
         check_argument("detector.predict(photos)", "photos", images, good,
                        f"Photos or uint8 images [N, {self.size[0]}, {self.size[1]}, 3], as "
                        f"scenefit.read_photos(folder, {self.size}) reads them")
+        images = images if self.flat_field is None else remove_flat_field(images, self.flat_field)
         boxes = self.task.predict(self.network, images)
         return boxes.where(boxes.score >= self.threshold)
 
@@ -79,11 +90,12 @@ class TrainedDetector:
 def write_trained(path: str | Path, trained: TrainedDetector, info: dict[str, Any] | None = None) -> None:
     """Write the file, whole or not at all. info: any other metadata, as plain JSON values."""
     backbone = next(name for name, kind in BACKBONES.items() if trained.task.backbone is kind)
-    write_tensors(path, trained.network.state_dict(), {
+    field = {} if trained.flat_field is None else {FLAT_FIELD: from_numpy(np.array(trained.flat_field))}
+    write_tensors(path, trained.network.state_dict() | field, {
         "format": FORMAT, "classes": list(trained.task.classes), "backbone": backbone, "upscale": trained.task.upscale,
         "nms_iou": trained.task.nms_iou, "max_detections": trained.task.max_detections,
         "size": list(trained.size), "threshold": trained.threshold,
-        "flat_field": trained.flat_field, "photos": sorted(trained.photos), "info": info or {}})
+        "flat_field": trained.corrected, "photos": sorted(trained.photos), "info": info or {}})
 
 
 def load_detector(path: str | Path, device: str = "cpu") -> TrainedDetector:
@@ -122,12 +134,14 @@ def read_trained(path: str | Path, device: str = "cpu") -> TrainedDetector:
                   backbone=BACKBONES[metadata["backbone"]], device=device)
     height, width = metadata["size"]
     network = task.fresh(0)
-    fault = _fault_of_weights(tensors, network.state_dict())
+    field = tensors.pop(FLAT_FIELD, None)
+    fault = _fault_of_flat_field(field, (height, width, 3)) or _fault_of_weights(tensors, network.state_dict())
     if fault:
         raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: {fault}; {AGAIN}")
     network.load_state_dict(tensors)
     return TrainedDetector(task, network.eval(), (height, width), float(metadata["threshold"]),
-                           metadata["flat_field"], frozenset(metadata["photos"]))
+                           None if field is None else field.numpy(), frozenset(metadata["photos"]),
+                           metadata["flat_field"] and field is None)
 
 
 def _fault(metadata: Mapping[str, Any]) -> str:
@@ -153,6 +167,14 @@ def _fault(metadata: Mapping[str, Any]) -> str:
 def _is_number(value: Any) -> bool:
     """NaN is none, and neither is true."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _fault_of_flat_field(field: Tensor | None, shape: tuple[int, int, int]) -> str:
+    """What is wrong with a detector's flat field, "" if nothing is."""
+    if field is None or (field.shape == shape and field.dtype == float32 and bool(field.isfinite().all())):
+        return ""
+    return (f"its flat field must be finite numbers {list(shape)} of {float32}, and is {list(field.shape)} of "
+            f"{field.dtype}")
 
 
 def _fault_of_weights(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:

@@ -7,7 +7,7 @@ detects nothing again.
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.flat_field import correct_flat_field
 from scenefit.data.image_files import Fitted, Skipped, describe_frames, full_photo, try_photo
 from scenefit.files.atomic import atomic_write, clear_leftovers, content_hash, write_bytes, write_json
 from scenefit.files.json_files import CorruptFile, read_json
@@ -31,6 +30,7 @@ MAX_NAME = 255  # bytes
 OTHER = "the detections of another command"
 WORK = ".found"  # folder of the chunks' files
 PHOTO = {"file_name": str, "width": int, "height": int, "detections": list}
+Correct = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 DETECTION = {"category": str, "bbox": list, "score": int | float}
 
 
@@ -79,13 +79,13 @@ def detection_plan(folder: Path, paths: Sequence[Path], more: Mapping[str, Any])
 
 
 def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], out: Path, output: Output, *,
-                 plan: Mapping[str, Any], flat_field: NDArray[np.float32] | None = None) -> Iterator[FolderDetections]:
+                 plan: Mapping[str, Any], correct: Correct | None = None) -> Iterator[FolderDetections]:
     """Detect objects in the photos at paths, which lie below folder; yields after each chunk.
 
     Draws pictures below out, as PNG, and at the end writes out/found.json. Bytes of a file's name that are not UTF-8
     are escaped, and `os.fsencode` gives them from what Python's json reads.
-    plan: as of `detection_plan`.  Hold `lock(out)` meanwhile. ValueError where out holds anything else, or the
-    detections of another plan.
+    plan: as of `detection_plan`.  correct: what images go through before, each by itself.  Hold `lock(out)` meanwhile.
+    ValueError where out holds anything else, or the detections of another plan.
     """
     if not holds_plan(out / WORK / "plan.json", plan, out, OTHER):
         check_out(out)
@@ -94,7 +94,7 @@ def detect_steps(trained: TrainedDetector, folder: Path, paths: Sequence[Path], 
     found = FolderDetections(0, [], [], 0)
     for first in range(0, len(paths), CHUNK):
         if not _chunk_file(out, first).exists():
-            write_json(_chunk_file(out, first), _detect_chunk(trained, folder, paths[first:first + CHUNK], flat_field))
+            write_json(_chunk_file(out, first), _detect_chunk(trained, folder, paths[first:first + CHUNK], correct))
         chunk = _read_chunk(out, first, output.classes)
         if output.pictures and not _is_drawn(out, first, chunk, output.threshold):
             _draw_chunk(out, first, chunk, folder, output)
@@ -170,7 +170,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path],
-                  flat_field: NDArray[np.float32] | None) -> dict[str, Any]:
+                  correct: Correct | None) -> dict[str, Any]:
     """The photos that were read and their detections, what was skipped, and the number of 12-bit photos, as plain JSON
     values."""
     fitted, skipped = list[Fitted](), list[tuple[str, str]]()
@@ -184,8 +184,7 @@ def _detect_chunk(trained: TrainedDetector, folder: Path, paths: Sequence[Path],
     if not fitted:
         return {"photos": [], "skipped": skipped, "n_12_bit": 0}
     images = np.stack([photo.image for photo in fitted])
-    images = images if flat_field is None else correct_flat_field(images, flat_field)
-    predicted = trained.task.predict(trained.network, images)
+    predicted = trained.task.predict(trained.network, images if correct is None else correct(images))
     photos = [{"file_name": photo.path.relative_to(folder).as_posix(), "width": photo.full_size[1],
                "height": photo.full_size[0], "detections": _detections(predicted.take([position]), photo)}
               for position, photo in enumerate(fitted)]

@@ -47,10 +47,10 @@ def onnx_detector(trained: TrainedDetector) -> bytes:
 
 def metadata(trained: TrainedDetector) -> dict[str, str]:
     """Metadata of the ONNX file, each value as JSON: classes (their names), threshold (the score from which boxes
-    count), size (H, W), flat_field (whether photos have to be flat-field corrected before), scenefit (its version),
+    count), size (H, W), flat_field (whether those of its training were flat-field corrected), scenefit (its version),
     license (of weights that others have trained; only where there are any)."""
     facts = {"classes": trained.task.classes, "threshold": trained.threshold, "size": trained.size,
-             "flat_field": trained.flat_field, "scenefit": version("scenefit")}
+             "flat_field": trained.corrected, "scenefit": version("scenefit")}
     facts |= {"license": LICENSE} if trained.task.backbone is Lite0Maps else {}
     return {name: json.dumps(value) for name, value in facts.items()}
 
