@@ -62,17 +62,17 @@ class Detections:
 
 
 # What the experiment had before: as many steps on renders as self-training would take.
-FORMER = Arm("hand-set", setting=world.HAND, then=LONGER, images=500, task=sf.Detect(
+FORMER = Arm("learned", setting=world.HAND, then=LONGER, images=500, task=sf.Detect(
     world.CLASSES, augmented_copies=400, augment=Augment(vertical_flip=True)))
-ONE_BY_ONE = {"hand-set label policy": replace(world.DEFAULT, policy=world.HAND.policy),
-              "hand-set solid": replace(world.DEFAULT, renderer=world.HAND.renderer),
-              "photos uncorrected": replace(world.DEFAULT, clean=False)}
-FITS = {"learned, photos uncorrected": "uncorrected", "learned, all hand-set": "hand-set"}
+UNCORRECTED = "photos uncorrected"
+SETTINGS = {"hand-set label policy": world.HAND,
+            "solid 0.2": world.Setting(renderer=replace(smear.renderer, solid=0.2)),
+            UNCORRECTED: world.Setting(clean=False)}
 HAND_SET: dict[str, Arm] = {
-    **{f"{scenes}, {name}": Arm(FITS.get(f"{scenes}, {name}", scenes), setting=setting)
-       for scenes in ("wide", "learned") for name, setting in {**ONE_BY_ONE, "all hand-set": world.HAND}.items()},
-    "all labels, photos uncorrected": Arm(labels=world.ALL, setting=ONE_BY_ONE["photos uncorrected"]),
-    "former": FORMER}
+    **{f"{scenes}, {name}": Arm(fits.UNCORRECTED if (scenes, name) == ("learned", UNCORRECTED) else scenes,
+                                setting=setting)
+       for scenes in ("wide", "learned") for name, setting in SETTINGS.items()},
+    f"all labels, {UNCORRECTED}": Arm(labels=world.ALL, setting=SETTINGS[UNCORRECTED]), "former": FORMER}
 ARMS: dict[str, Arm] = {
     **{scenes: Arm(scenes) for scenes in ("naive", "wide", "shrunk", "learned", "meta-sim", "meta-sim-task")},
     **{f"{scenes}, {then}": Arm(scenes, then=then) for scenes in ("wide", "learned")

@@ -19,8 +19,9 @@ from scenefit.nets.model import load_model
 from scenes import smear
 
 FIX = "remove its folder and run the same command again"
+UNCORRECTED = "uncorrected"
 # The reward of "meta-sim-task" trains smaller detectors than the default, so that the fit takes at most 20 CPU minutes.
-SETTINGS = {**dict.fromkeys(("learned", "uncorrected", "hand-set"), sf.Settings()), "meta-sim": sf.Settings("meta-sim"),
+SETTINGS = {**dict.fromkeys(("learned", UNCORRECTED), sf.Settings()), "meta-sim": sf.Settings("meta-sim"),
             "meta-sim-task": sf.Settings("meta-sim", task=sf.TaskReward(steps=5, renders=256))}
 REWARDING, REWARDED = sf.Detect(world.CLASSES, steps=200, augmented_copies=256), 10
 
@@ -29,8 +30,7 @@ REWARDING, REWARDED = sf.Detect(world.CLASSES, steps=200, augmented_copies=256),
 class Fit:
     """data: folder of the data set.  root: of all cells.  name: one of `SETTINGS`.  prior: factor of all size ranges.
 
-    "uncorrected": to the photos as they are.  "hand-set": with `world.HAND`'s renderer.  "meta-sim-task": with 10
-    labelled photos as reward.
+    `UNCORRECTED`: to the photos as they are.  "meta-sim-task": with 10 labelled photos as reward.
     """
 
     data: Path
@@ -67,7 +67,7 @@ def make(fit: Fit) -> None:
         return
     torch.set_num_threads(1)
     fit.folder.mkdir(parents=True, exist_ok=True)
-    setting = {"hand-set": world.HAND, "uncorrected": world.Setting(clean=False)}.get(fit.name, world.DEFAULT)
+    setting = world.Setting(clean=fit.name != UNCORRECTED)
     more: dict[str, Any] = {}
     if fit.name == "meta-sim-task":
         more = {"labelled": world.labelled(fit.data, REWARDED, fit.seed, setting), "task": REWARDING}

@@ -41,7 +41,7 @@ def test_arms_have_the_defaults_of_the_commands() -> None:
     assert smear.renderer.solid == sf.Shapes(smear.SIZE, {"cell": {}}).solid
     options = {"max_renders": fit["max_renders"].default, "minutes": fit["minutes"].default,
                "descent.gradient": fit["gradient"].default, "descent.steps": fit["steps"].default}
-    assert fits.SETTINGS["learned"] == fits.SETTINGS["hand-set"] == settings(fit["method"].default, options, [])
+    assert fits.SETTINGS["learned"] == fits.SETTINGS["uncorrected"] == settings(fit["method"].default, options, [])
     assert fits.SETTINGS["meta-sim"] == settings("meta-sim", options, [])
     assert fit["flat_field"].default is None and fit["label_policy"].default is None
 

@@ -27,8 +27,7 @@ def test_an_interrupted_fit_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     begun: list[int] = []
     model = sf.Model(SceneDistribution(world.wide(1.6), 0), 0)
 
-    def steps(grammar: Any, renderer: Any, *args: Any, state: Any, stop: int = 2, **more: Any) -> Iterator[Any]:
-        assert renderer.solid == 0.1, "the hand-set renderer"
+    def steps(*args: Any, state: Any, stop: int = 2, **more: Any) -> Iterator[Any]:
         begun.append(0 if state is None else int(state["piece"]) + 1)
         for number in range(begun[-1], 4):
             if number == stop:
@@ -36,7 +35,7 @@ def test_an_interrupted_fit_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             yield SimpleNamespace(model=model, state={"piece": torch.tensor(number)}, record=lambda number=number: {
                 "renders": 10 * (number + 1), "trainings": 1, "cpu_seconds": 1.0, "distance": 0.3})
 
-    fit = fits.Fit(tmp_path, tmp_path, "hand-set", 1.6, 3)
+    fit = fits.Fit(tmp_path, tmp_path, "learned", 1.6, 3)
     monkeypatch.setattr(world, "unlabelled", lambda data, setting: None)
     monkeypatch.setattr(sf, "fit_steps", steps)
     with pytest.raises(KeyboardInterrupt):

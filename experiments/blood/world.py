@@ -4,7 +4,7 @@ The wide grammar is that of scenes/smear.py. Legend: S scenes; N photos; m boxes
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,7 @@ class Setting:
 DEFAULT = Setting()
 # Chosen by looking at labelled photos. According to the data's own page, red cells that overlap or touch the border
 # often have no box.
-HAND = Setting(True, replace(smear.renderer, solid=0.1),
-               sf.LabelPolicy(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal"))
+HAND = Setting(policy=sf.LabelPolicy(min_visibility=0.5, max_truncation=0.1, min_contrast=0.06, box="amodal"))
 
 
 def wide(scale: float) -> sf.Grammar:

@@ -6,6 +6,7 @@ import pytest
 import scenefit as sf
 from scenefit.data.flat_field import (
     MIN_PHOTOS,
+    STRONG,
     correct_flat_field,
     find_flat_field,
     flat_field,
@@ -148,6 +149,15 @@ def test_only_a_pattern_of_few_spots_that_the_photos_show_is_found():
     centred[:, 20:40, 20:40] *= 0.5
     centred[:, ::4] *= 0.8
     assert find_flat_field(as_bytes(centred)) is None, "content at the same place"
+
+
+def test_a_faint_field_is_recognised_by_all_of_it():
+    faint = 1 - (1 - dust()) / 20
+    field = flat_field(as_bytes(photos(200) * faint))
+    assert 0 < np.abs(field).max() < STRONG
+    plain = np.full((4, SIDE, SIDE, 3), 200.0)
+    assert shows_flat_field(as_bytes(plain * faint), field).all()
+    assert not shows_flat_field(as_bytes(plain), field).any()
 
 
 def test_photos_of_another_camera_are_left_as_they_are():

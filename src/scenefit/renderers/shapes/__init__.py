@@ -50,8 +50,8 @@ class Shapes:
     Shapes are painted by layer, then by id, each followed by its parts. In masks, boxes and areas a shape covers the
     pixels where the cover of its outline without its hole, blurred like the image, is above `solid`, whatever its
     opacity and colour (none at opacity 0); its amodal box and area include hidden parts and those outside the image.
-    The default is a compromise between ways to draw boxes: some people leave a soft edge out (0.5), more include it
-    (0.1); experiments/label_defaults compares them.
+    By default a soft edge belongs to the shape, as most people draw boxes; some leave it out (0.5).
+    experiments/label_defaults compares them.
     """
 
     size: tuple[int, int]
@@ -61,7 +61,7 @@ class Shapes:
     parts: Sequence[str] = ()
     background: str | None = None
     device: str = "cpu"
-    solid: float = 0.2
+    solid: float = 0.1
 
     def __post_init__(self) -> None:
         check_size("Shapes", self.size)
