@@ -446,7 +446,7 @@ def test_scenes_that_do_not_fit_are_named():
 
 
 def test_a_kind_may_fix_what_its_nodes_leave_open():
-    renderer = Shapes((16, 16), {"thing": {"radius": 3, "red": 0.2}}, camera={"shade": 0.25})
+    renderer = Shapes((16, 16), {"thing": {"radius": 3, "red": 0.2}}, camera={"shade": 0.25}, solid=0.5)
     frames = renderer(world(green=0.8).sample(0, 1))
     assert frames.objects.amodal.tolist() == [[5, 5, 11, 11]]
     assert frames.images[0, 8, 8].tolist() == [51, 204, 128] and frames.images[0, 0, 0].tolist() == [64, 64, 64]

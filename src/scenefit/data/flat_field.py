@@ -75,7 +75,8 @@ def shows_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> N
     """Whether each photo shows the strong spots of a flat field [H, W, 3] [N]: whether small structures there correlate
     with them. A photo of another camera, or before it was cleaned, does not."""
     strong = _strong(field)
-    strong = strong if strong.any() else field.any(2)  # of a faint field, such as a given folder's, all of it
+    if not strong.any():
+        strong = np.abs(field).max(2) > 0  # all of a faint field, such as a given folder's
     spots = _small(field)[strong].clip(-LIMIT, LIMIT)
     shown = np.zeros(len(images), bool)
     for number, image in enumerate(images):
