@@ -3,6 +3,7 @@ with scenes that lack what it works on."""
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -345,6 +346,12 @@ def test_no_more_is_rendered_than_allowed(most, kind, monkeypatch):
     *_, last = fit(grammar, counting, renderer(grammar.sample(9, 12)).images, settings)
     assert counting.drawn == last.renders <= most
     assert last.renders > most / 2
+
+
+def test_a_budget_of_twice_what_a_fit_takes_takes_nothing_away():
+    problem = SimpleNamespace(size=(240, 320), budget=Budget(512, 2 * 7000, None))
+    assert Npe().simulated(problem) == Npe().preferred(problem)
+    assert Npe().within(2 * 7000) == Npe()
 
 
 def test_a_budget_without_room_for_one_round_is_refused():

@@ -98,14 +98,15 @@ class Npe:
 
     def within(self, max_renders: int) -> "Npe":
         """The same with its share of max_renders; a quarter is for measurements of the distance."""
-        rounds = min(self.rounds, max(1, self._affordable(max_renders) // FEW_RENDERS))
-        most = max(64, self._affordable(max_renders) // rounds)
+        rounds = min(self.rounds, max(1, self._affordable(max_renders, 1) // FEW_RENDERS))
+        most = self._affordable(max_renders, rounds)
         return replace(self, rounds=rounds, renders=min(self.renders, most) if self.renders else 0)
 
-    def _affordable(self, max_renders: int) -> int:
-        """Renders of all rounds that the networks can learn from, within a budget."""
-        left = max_renders * 3 // 4 - N_SHOWN - N_MEASURED - N_PHOTOS
-        return left // (1 + CORRECTIONS)  # corrections render at most as many again, each
+    def _affordable(self, max_renders: int, rounds: int) -> int:
+        """Renders that the networks can learn from in each of so many rounds, within a budget: corrections render at
+        most as many again, each, and at most `COMPARED_SMALL`."""
+        left = (max_renders * 3 // 4 - N_SHOWN - N_MEASURED - N_PHOTOS) // rounds
+        return max(64, left // (1 + CORRECTIONS), left - CORRECTIONS * COMPARED_SMALL)
 
     def stages(self, problem: Problem, regressor: Regressor) -> tuple[Stage, ...]:
         spec, count = spec_of(problem), self.simulated(problem)
@@ -173,7 +174,7 @@ class Npe:
     def simulated(self, problem: Problem) -> int:
         """Renders of a round that the networks learn from."""
         given = problem.budget.max_renders
-        most = MAX_RENDERS if given is None else max(64, self._affordable(given) // self.rounds)
+        most = MAX_RENDERS if given is None else self._affordable(given, self.rounds)
         return self.renders or min(self.preferred(problem), most)
 
     def preferred(self, problem: Problem) -> int:
