@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.blood.figures import PER_MILLE, SHARES
+from experiments.blood.figures import resampled
 from scenefit.scenes.rng import generator
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ class Figure:
 def figure(rows: Rows, name: str, seeds: Sequence[int]) -> Figure:
     """A figure of an arm over these seeds. Seeds are drawn with replacement, one fewer than there are, because drawing
     all of a few would underestimate their variance (Rao and Wu 1988); photos were drawn by `figures.row`."""
-    values = np.array([rows[seed]["resampled"][name] for seed in seeds], float) / (PER_MILLE if name in SHARES else 1)
+    values = np.stack([resampled(rows[seed], name) for seed in seeds])
     draws = max(len(seeds) - 1, 1)
     drawn = generator(len(seeds), "seeds").multinomial(draws, np.full(len(seeds), 1 / len(seeds)), values.shape[1])
     return Figure(float(np.mean([rows[seed][name] for seed in seeds])), np.einsum("br,rb->b", drawn / draws, values))

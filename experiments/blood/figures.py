@@ -3,6 +3,7 @@
 Legend: N photos; B resamples; I IoUs; C classes.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,8 @@ Floats = NDArray[np.float64]
 
 
 def row(one: Detections, truth: Boxes) -> dict[str, Any]:
-    """Figures of all photos; "resampled": of each resample, the same for all arms: shares per mille, and counts."""
+    """Figures of all photos; "resampled": of each resample, the same for all arms: shares per mille, and counts, as one
+    text each."""
     weights = np.concatenate([np.ones((1, truth.count)), resamples(truth.count)])
     matches = [match_boxes(one.found, truth, float(iou)) for iou in IOUS]
     each = [[ranked(one.found, truth, match, name) for name in world.CLASSES] for match in matches]
@@ -43,9 +45,8 @@ def row(one: Detections, truth: Boxes) -> dict[str, Any]:
                for name, value in zip(world.CLASSES, precision[0, 0], strict=True)},
             MISTAKES: int(errors.sum()), "false": int((~match.true).sum()), "missed": int((~match.detected).sum()),
             "threshold": round(one.threshold, 4), "cost": one.cost,
-            "resampled": {MISTAKES: (weights[1:] @ errors).astype(int).tolist(),
-                          **{name: np.rint(PER_MILLE * values[1:]).astype(int).tolist()
-                             for name, values in shares.items()}}}
+            "resampled": {MISTAKES: _text(weights[1:] @ errors),
+                          **{name: _text(PER_MILLE * values[1:]) for name, values in shares.items()}}}
 
 
 def missed(found: Boxes, truth: Boxes, true: NDArray[np.bool_], weights: Floats) -> dict[str, Floats]:
@@ -60,6 +61,15 @@ def missed(found: Boxes, truth: Boxes, true: NDArray[np.bool_], weights: Floats)
             count = int(np.searchsorted(false, allowed * weight.sum(), side="right"))
             out[name][b] -= hits[count - 1] / weight[truth.image].sum() if count else 0
     return out
+
+
+def resampled(row: Mapping[str, Any], name: str) -> Floats:
+    """A figure of `row` in each resample [B]."""
+    return np.array(row["resampled"][name].split(), float) / (PER_MILLE if name in SHARES else 1)
+
+
+def _text(values: Floats) -> str:
+    return " ".join(str(int(value)) for value in np.rint(values))
 
 
 @cache

@@ -61,8 +61,7 @@ def test_a_resample_has_the_figures_of_its_photos(pair: tuple[Boxes, Boxes]) -> 
         drawn = np.repeat(np.arange(PHOTOS), weights[b].astype(int))
         one = figures.row(Detections(found.take(drawn), 0.5, {}), truth.take(drawn))
         for name in (*figures.SHARES, figures.MISTAKES):
-            kept = row["resampled"][name][b] / (1 if name == figures.MISTAKES else figures.PER_MILLE)
-            assert kept == pytest.approx(one[name], abs=0.01 if name in ("AP", "AP50") else 0.002), name
+            assert figures.resampled(row, name)[b] == pytest.approx(one[name], abs=0.01 if name in ("AP", "AP50") else 0.002), name
 
 
 def rows(value: float, spread: float, seeds: int = 5, photos: int = 0) -> dict[int, Any]:
@@ -74,8 +73,8 @@ def rows(value: float, spread: float, seeds: int = 5, photos: int = 0) -> dict[i
         out[seed] = dict.fromkeys(figures.SHARES, own) | {
             f"AP50 {name}": own for name in world.CLASSES} | {
             figures.MISTAKES: 100, "false": 60, "missed": 40, "cost": {"renders": 10, "trainings": 1, "cpu_seconds": 5},
-            "resampled": {name: np.rint(1000 * (own + shift)).astype(int).tolist() for name in figures.SHARES}
-            | {figures.MISTAKES: [100 - seed] * figures.RESAMPLES}}
+            "resampled": {name: figures._text(1000 * (own + shift)) for name in figures.SHARES}
+            | {figures.MISTAKES: figures._text(np.full(figures.RESAMPLES, 100 - seed))}}
     return out
 
 
