@@ -61,7 +61,8 @@ def test_a_resample_has_the_figures_of_its_photos(pair: tuple[Boxes, Boxes]) -> 
         drawn = np.repeat(np.arange(PHOTOS), weights[b].astype(int))
         one = figures.row(Detections(found.take(drawn), 0.5, {}), truth.take(drawn))
         for name in (*figures.SHARES, figures.MISTAKES):
-            assert figures.resampled(row, name)[b] == pytest.approx(one[name], abs=0.01 if name in ("AP", "AP50") else 0.002), name
+            tolerance = 0.01 if name in (figures.AP, figures.AP50) else 0.002
+            assert figures.resampled(row, name)[b] == pytest.approx(one[name], abs=tolerance), name
 
 
 def rows(value: float, spread: float, seeds: int = 5, photos: int = 0) -> dict[int, Any]:

@@ -462,8 +462,10 @@ def test_the_cameras_own_dust_is_taken_out_of_photos_to_search(world, detector, 
 def test_a_detector_remembers_that_its_photos_were_without_dust(world, dusty):
     call("train", world / "few", "--out", "d.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty,
          "--flat-field", dusty)
-    assert read_trained("d.safetensors").flat_field is not None
-    assert "not corrected" not in call("detect", "d.safetensors", dusty, "--out", "a")
+    trained = read_trained("d.safetensors")
+    assert trained.flat_field is None and trained.lost_flat_field, "a folder is given to each command"
+    said = " ".join(call("detect", "d.safetensors", dusty, "--out", "a").split())
+    assert f"--flat-field {dusty} corrects them" in said
     assert "not corrected" not in call("detect", "d.safetensors", dusty, "--out", "b", "--flat-field", dusty)
     call("train", world / "few", "--out", "e.safetensors", "--backbone", "small", "--steps", 20, "--real", dusty)
     assert Path("d.safetensors").read_bytes() != Path("e.safetensors").read_bytes()
@@ -493,13 +495,15 @@ def test_a_fit_remembers_that_its_photos_were_without_dust(world, dusty):
     assert "flat field (--flat-field): " in call(*command, code=1)
     evaluate = ["evaluate", "flat", "--real", dusty, "--renders", 32]
     said = " ".join(call(*evaluate, "--flat-field", dusty).split())
-    assert "Evaluated on the photos that the fit was made with" in said and "--flat-field differs" not in said
+    assert "Evaluated on the photos that the fit was made with" in said and "photos were corrected" not in said
     assert "--flat-field is for photos; give some with --real" in " ".join(
         call("report", "flat", "--flat-field", dusty, code=2).replace("│", " ").split())
+    assert not Path("flat/flat_field.safetensors").exists()
     for given in (evaluate, ["report", "flat", "--real", dusty]):
-        assert "--flat-field differs" not in call(*given), "the run keeps it"
-        assert "--flat-field differs from the fit's (given then, not given now" in " ".join(
-            call(*given, "--flat-field", "none").split())
+        assert "photos were corrected" not in call(*given, "--flat-field", dusty)
+        for more in ([], ["--flat-field", "none"]):
+            assert "photos were corrected for the camera's dust, and these are not" in " ".join(
+                call(*given, *more).split())
 
 
 def test_train_on_a_written_data_set_and_go_on_with_photos(world):

@@ -185,7 +185,7 @@ def test_a_damaged_or_lost_field_is_written_anew_by_the_same_fit(world, run, cop
     assert "flat_field.safetensors is damaged" in said and "delete it and run the same fit command again" in said
     path.unlink()
     assert kept_flat_field(open_run(copy)) is None, "as of a run of an earlier version"
-    assert "--flat-field differs from the fit's (given then, not given now" in flat(call(*evaluate))
+    assert "photos were corrected for the camera's dust, and these are not corrected" in flat(call(*evaluate))
     assert "is finished" in call(*fit_command(world, copy, steps=1))
     assert path.read_bytes() == (run / "flat_field.safetensors").read_bytes()
     (copy / "evaluation.json").unlink()
@@ -204,7 +204,7 @@ def test_commands_on_a_run_remove_its_field(world, copy, field, monkeypatch):
     args, said = given_to("scenefit.run.report.write_summary", monkeypatch, "report", copy, "--real", world / "real",
                           "--flat-field", "none")
     assert np.array_equal(args[3].images, real.images)
-    assert "--flat-field differs from the fit's (given then, not given now" in flat(said)
+    assert "photos were corrected for the camera's dust, and these are not corrected" in flat(said)
     args, said = given_to("scenefit.tasks.detector_training.train_stages", monkeypatch, "train", copy, "-n", 16,
                           "--real", world / "real", "--labelled", world / "few", "--no-read-policy", "--no-select",
                           "--out", "d.safetensors", *SMALL)

@@ -125,16 +125,17 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatFiel
             flat = flat_field_in(given, size, images)
         if flat.found:
             console.say(flat.found)
-        few, images = flat.correct(few), flat.correct(images)
+        with console.busy("Removing what the photos share"):
+            few, images = flat.correct(few), flat.correct(images)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),
                              label_policy, flat.hash, scene)
         known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only
-        if known is not None and known.finished and known.keeps_flat_field:
+        if known is not None and known.finished and (flat.every or known.keeps_flat_field):
             _say_finished(known, found, scene)
             return
         with lock(out):
             run = begin(out, wanted)
-            keep_flat_field(run, flat.field)
+            keep_flat_field(run, flat.kept)
             if run.finished:  # by another process meanwhile
                 _say_finished(run, found, scene)
                 return

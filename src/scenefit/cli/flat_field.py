@@ -62,6 +62,11 @@ class FlatField:
         return (correct_flat_field if self.every else remove_flat_field)(images, self.field)
 
     @property
+    def kept(self) -> "NDArray[np.float32] | None":
+        """What runs and detectors keep: a field that was found. A folder is given to each command."""
+        return None if self.every else self.field
+
+    @property
     def hash(self) -> str | None:
         """By which two commands can tell whether they corrected the same field."""
         from scenefit.files.atomic import content_hash
@@ -109,9 +114,10 @@ def check_flat_field(run: "Run", flat: FlatField) -> None:
     """Warns if photos are not flat-field corrected as those of the fit were."""
     fitted = run.config.flat_field
     if fitted != flat.hash:
-        then, now = ("given" if some else "not given" for some in (fitted, flat.hash))
-        warn(f"--flat-field differs from the fit's ({then} then, {now} now, or of other photos), so distances also "
-             "measure the camera's dust; give the option as it was given to fit")
+        then, now = ("corrected" if some else "not corrected" for some in (fitted, flat.hash))
+        warn(f"--flat-field: the fit's photos were {then} for the camera's dust, and these are {now}, or for that of "
+             "other photos, so it counts as a difference; give the option as it was given to fit, or leave it out if "
+             "it was not")
 
 
 @cache  # a command needs it for each of its folders of photos

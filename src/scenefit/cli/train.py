@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenefit.cli import console
-from scenefit.cli.flat_field import FlatField, FlatOption, GivenFlatField, flat_field_in, flat_field_of, folder_of
+from scenefit.cli.flat_field import (
+    FlatField,
+    FlatOption,
+    GivenFlatField,
+    check_flat_field,
+    flat_field_in,
+    flat_field_of,
+    folder_of,
+)
 from scenefit.cli.options import (
     APART,
     NO_WORKERS,
@@ -182,6 +190,8 @@ def train(
     elif is_run:
         opened, folder = open_run(source), _stages_folder(source)
         flat = flat_field_of(flat_field, opened.config.size, kept_flat_field(opened))
+        if labelled is not None or real is not None:
+            check_flat_field(opened, flat)
         tuning = flat.correct(tuned_on.read(opened.config.size))
         reads = read_policy and tuning is not None
         enough = can_select(tuning)
@@ -232,7 +242,7 @@ def train(
             **({} if given.policy is None else {"label_policy": given.policy.to_dict()}),
             **({} if selection is None else {"selection": vars(selection)})}
     write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
-                                       flat.field, used), info)
+                                       flat.kept, used, flat.every), info)
     unfinished.unlink(missing_ok=True)
     console.say(f"{out}: detects {', '.join(task.classes)}")
     console.say(unmeasured(len(held), threshold, alone=few is None) if few is not None or not given.held_out

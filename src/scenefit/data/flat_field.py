@@ -24,7 +24,9 @@ MEDIAN_ERROR = 1.4826 * 1.2533  # standard error of a median = this * median abs
 # A pattern of the camera, as `find_flat_field` understands it: few strong spots, which nearly all photos show.
 STRONG = 0.05  # logarithm of the sensitivity
 MAX_STRONG = 0.02  # share of the pixels; more is content that the photos share, such as objects in the middle
-SHOWN, MIN_SHOWING = 0.4, 0.75  # correlation from which on a photo shows the pattern; share of photos that have to
+# Correlation, and strength beside the pattern's, from which on a photo shows it; share of the photos that have to.
+SHOWN, MIN_STRENGTH, MIN_SHOWING = 0.4, 0.5, 0.75
+SHIFTS = [(down, across) for down in (-5, -3, -1, 1, 3, 5) for across in (-7, -5, -3, -1, 1, 3, 5, 7)]  # see `_shows`
 LIMIT = 0.1  # of residuals in that correlation, so that edges of objects do not decide
 
 
@@ -72,17 +74,13 @@ def find_flat_field(images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
 
 
 def shows_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Whether each photo shows the strong spots of a flat field [H, W, 3] [N]: whether small structures there correlate
-    with them. A photo of another camera, or before it was cleaned, does not."""
-    strong = _strong(field)
-    if not strong.any():
-        strong = np.abs(field).max(2) > 0  # all of a faint field, such as a given folder's
-    spots = _small(field)[strong].clip(-LIMIT, LIMIT)
+    """Whether each photo shows the strong spots of a flat field [H, W, 3] [N]. A photo of another camera, or before it
+    was cleaned, hardly ever does."""
+    at = np.nonzero(_strong(field))
+    spots = _small(field)[at].clip(-LIMIT, LIMIT)
     shown = np.zeros(len(images), bool)
     for number, image in enumerate(images):
-        own = _small(np.log(image.astype(np.float32) + 1))[strong].clip(-LIMIT, LIMIT)
-        size = np.sqrt((own * own).sum() * (spots * spots).sum())
-        shown[number] = (own * spots).sum() >= SHOWN * size > 0
+        shown[number] = _shows(_small(np.log(image.astype(np.float32) + 1)).clip(-LIMIT, LIMIT), at, spots)
         release(images)
     return shown
 
@@ -115,6 +113,19 @@ def correct_flat_field(images: NDArray[np.uint8], field: NDArray[np.float32]) ->
         release(out)
         release(images)
     return out
+
+
+def _shows(small: NDArray[np.float32], at: tuple[NDArray[np.intp], ...], spots: NDArray[np.float32]) -> bool:
+    """Whether small structures [H, W, 3] are like the spots at these pixels: correlated with them, about as strong, and
+    more like them than those at any of the shifted pixels are, where likeness is chance."""
+    (height, width), step = small.shape[:2], 2 * _reach(small)[0] + 1
+    own, size = small[at], float((spots * spots).sum())
+    likeness = float((own * spots).sum())
+    if not likeness >= max(SHOWN * np.sqrt(size * float((own * own).sum())), MIN_STRENGTH * size) > 0:
+        return False
+    shifts = {(round(down * step) % height, round(across * step) % width) for down, across in SHIFTS} - {(0, 0)}
+    return all(float((small[(at[0] + down) % height, (at[1] + across) % width] * spots).sum()) < likeness
+               for down, across in shifts)
 
 
 def _strong(field: NDArray[np.float32]) -> NDArray[np.bool_]:

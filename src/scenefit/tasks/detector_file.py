@@ -42,11 +42,11 @@ class TrainedDetector:
 
     task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
     which predictions count, chosen on the validation images of its training.  flat_field: float32 [H, W, 3], which the
-    photos of its training, or those that its run was fitted to, were corrected by; None for none.
+    photos of its training, or those that its run was fitted to, share; None for none.
     photos: `scenefit.data.copies.photo_hashes` of all photos that it was trained on, with or without labels, of those
     that its threshold was chosen on, and of those that the distribution of its renders was fitted to; none in files of
     versions that did not record them.  lost_flat_field: whether photos were corrected by a flat field that its file
-    does not hold, as those of versions that recorded only that."""
+    does not hold, as that of a given folder (`--flat-field DIR`)."""
 
     task: Detect
     network: Detector

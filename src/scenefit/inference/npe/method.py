@@ -98,7 +98,7 @@ class Npe:
 
     def within(self, max_renders: int) -> "Npe":
         """The same with its share of max_renders; a quarter is for measurements of the distance."""
-        rounds = min(self.rounds, max(1, self._affordable(max_renders, 1) // FEW_RENDERS))
+        rounds = max(n for n in range(1, self.rounds + 1) if n == 1 or self._affordable(max_renders, n) >= FEW_RENDERS)
         most = self._affordable(max_renders, rounds)
         return replace(self, rounds=rounds, renders=min(self.renders, most) if self.renders else 0)
 
