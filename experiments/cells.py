@@ -39,8 +39,16 @@ def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequenc
                     write_json(path, pool.submit(run, world, seed).result())
     text = table(read_cells(here))
     Console(width=200).print(text, markup=False, highlight=False)
-    before, _, rest = (here / "README.md").read_text().partition(START)
-    write_bytes(here / "README.md", f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+    put_between(here / "README.md", START, END, text)
+
+
+def put_between(page: Path, start: str, end: str, text: str) -> None:
+    """Put a text into a page, between its lines start and end. ValueError if it has no such lines."""
+    before, begun, rest = page.read_text().partition(start)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"{page.name} has no line {start!r} followed by a line {end!r}; add both where the text goes")
+    write_bytes(page, f"{before}{start}\n\n{text}\n\n{end}{after}".encode())
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """Arms without labelled photos, and labelled photos alone: one detector each, with its detections in held-out photos.
 
-All but `former` are what a user gets with default settings, as `scenefit train` trains them; those of `HAND_SET` have
-one or all of the settings of before. Arms with renders and a few labelled photos are in few_labels.py.
+They are what a user gets with default settings, as `scenefit train` trains them, but for those of `OTHER_SETTINGS` and
+"meta-sim-task" (fits.py). Arms with renders and a few labelled photos are in few_labels.py.
 Legend: S scenes; N photos.
 """
 
@@ -28,7 +28,7 @@ from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks.detection import ROUNDS
 from scenefit.tasks.detector_data import VALIDATION
-from scenefit.tasks.detector_training import TrainingData, train_stages
+from scenefit.tasks.detector_training import Kept, TrainingData, train_stages
 from scenes import smear
 
 SELF_TRAINING, LONGER = "self-training", "longer"
@@ -68,7 +68,7 @@ UNCORRECTED = "photos uncorrected"
 SETTINGS = {"hand-set label policy": world.HAND,
             "solid 0.2": world.Setting(renderer=replace(smear.renderer, solid=0.2)),
             UNCORRECTED: world.Setting(clean=False)}
-HAND_SET: dict[str, Arm] = {
+OTHER_SETTINGS: dict[str, Arm] = {
     **{f"{scenes}, {name}": Arm(fits.UNCORRECTED if (scenes, name) == ("learned", UNCORRECTED) else scenes,
                                 setting=setting)
        for scenes in ("wide", "learned") for name, setting in SETTINGS.items()},
@@ -77,7 +77,7 @@ ARMS: dict[str, Arm] = {
     **{scenes: Arm(scenes) for scenes in ("naive", "wide", "shrunk", "learned", "meta-sim", "meta-sim-task")},
     **{f"{scenes}, {then}": Arm(scenes, then=then) for scenes in ("wide", "learned")
        for then in (SELF_TRAINING, LONGER)},
-    "all labels": Arm(labels=world.ALL), "10 labels": Arm(labels=10), **HAND_SET}
+    "all labels": Arm(labels=world.ALL), "10 labels": Arm(labels=10), **OTHER_SETTINGS}
 NO_PRIOR = ("naive", *(name for name, arm in ARMS.items() if not arm.scenes))  # the same for every prior
 
 
@@ -138,10 +138,15 @@ def rendered(sample: Callable[[np.ndarray], sf.SceneBatch], setting: world.Setti
 
 def train(task: sf.Detect, data: TrainingData, seed: int, stages: Path) -> Detector:
     """The detector that `scenefit train` trains. stages: folder of finished stages."""
-    stages.mkdir(parents=True, exist_ok=True)
-    steps = last(train_stages(task, data, seed, lambda identity: stages / f"{identity}.safetensors"))
+    steps = last(train_stages(task, data, seed, kept_in(stages)))
     assert steps.network is not None
     return steps.network
+
+
+def kept_in(stages: Path) -> Kept:
+    """The files of finished stages in a folder, which is made."""
+    stages.mkdir(parents=True, exist_ok=True)
+    return lambda identity: stages / f"{identity}.safetensors"
 
 
 def last(steps: Iterator[Any]) -> Any:

@@ -24,9 +24,9 @@ from rich.console import Console
 
 import scenefit as sf
 from experiments.blood import arms, world
-from experiments.cells import markdown
+from experiments.cells import markdown, put_between
 from scenefit.data.boxes import Boxes
-from scenefit.files.atomic import write_bytes, write_json
+from scenefit.files.atomic import write_json
 from scenefit.inference.settings import changed
 from scenefit.metrics.wasserstein import wasserstein
 from scenefit.nets.model import PriorModel
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
                 write_json(path, pool.submit(run, name, seed, changes, options.data).result())
     text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
     Console(width=200).print(text, markup=False, highlight=False)
-    put_between(HERE / "README.md", text)
+    put_between(HERE / "README.md", START, END, text)
 
 
 def run(name: str, seed: int, changes: Sequence[str], data: Path) -> Row:
@@ -159,15 +159,6 @@ def line(name: str, classes: Mapping[str, Any], red: Mapping[str, Any], cost: Ma
     side = red.get("relative side")
     return [*out, "" if side is None else f"{100 * side:.0f}",
             *(f"{cost[key]:,}" if key in cost else "" for key in ("cpu_seconds", "renders", "peak_MiB"))]
-
-
-def put_between(page: Path, text: str) -> None:
-    """Into the page, between its marks. ValueError if it has none."""
-    before, begin, rest = page.read_text().partition(START)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page.name} has no line {START!r} followed by a line {END!r}; add both where the table goes")
-    write_bytes(page, f"{before}{START}\n\n{text}\n\n{END}{after}".encode())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from scenefit.cli.train import CANDIDATES, IMAGES
 from scenefit.generation.randomised import RandomisedModel
 from scenefit.metrics.average_precision import best_threshold, match_boxes
 from scenefit.tasks.detector_data import VALIDATION
-from scenefit.tasks.detector_training import TrainingData, train_stages
+from scenefit.tasks.detector_training import TrainingData
 from scenefit.tasks.selection import select_steps
 
 NAME, LABELS = "few labels", 10
@@ -45,21 +45,20 @@ def detections(data: Path, work: Path, prior: float, seed: int,
     task, held = arms.TASK, IMAGES // VALIDATION
     sets = {name: arms.rendered(RandomisedModel(model, frozenset(), prior=share).sample, setting, np.arange(IMAGES))
             for name, share in CANDIDATES.items()}
-    kept = lambda identity: work / "stages" / f"{identity}.safetensors"  # noqa: E731
-    (work / "stages").mkdir(parents=True, exist_ok=True)
+    stages = work / "stages"
     selection = arms.last(select_steps(task, {name: TrainingData(one, None, None) for name, one in sets.items()}, few,
-                                       seed, kept)).selection
+                                       seed, arms.kept_in(stages))).selection
     selecting = time.process_time() - began
     result, all_before = {}, {"renders": cost["renders"] + IMAGES, "trainings": cost["trainings"] + 2}
     for name, one in sets.items():
         began = time.process_time()
-        network = arms.train(task, TrainingData(one, None, None), seed, work / "stages")
+        network = arms.train(task, TrainingData(one, None, None), seed, stages)
         validation = arms.rendered(RandomisedModel(model, frozenset(), prior=CANDIDATES[name]).sample, setting,
                                    np.arange(IMAGES, IMAGES + held))
         result[untuned(name)] = Detections(
             task.predict(network, photos.images), best_threshold(match_boxes(task.predict(network, validation[0]),
                                                                              validation[1])), all_before)
-        network = arms.last(train_stages(task, TrainingData(one, None, (few.images, few.boxes)), seed, kept)).network
+        network = arms.train(task, TrainingData(one, None, (few.images, few.boxes)), seed, stages)
         threshold = best_threshold(match_boxes(task.predict(network, few.images), few.boxes))
         result[tuned(name)] = Detections(task.predict(network, photos.images), threshold, {
             **all_before, "trainings": cost["trainings"] + 3,

@@ -25,7 +25,8 @@ from rich.progress import Progress
 from experiments.blood import arms, few_labels, figures, world
 from experiments.blood.kept_detections import write_detections
 from experiments.blood.picture import report
-from experiments.blood.tables import arms_of, markdown, put_into
+from experiments.blood.tables import BEGIN, END, arms_of, markdown
+from experiments.cells import put_between
 from scenefit.files.atomic import write_bytes, write_json
 from scenefit.report import write as write_report
 
@@ -75,7 +76,7 @@ def main() -> None:
     text = markdown(finished)
     Console(width=200).print(text, markup=False, highlight=False)
     if options.report == world.HELD_OUT:
-        write_bytes(HERE / "README.md", put_into((HERE / "README.md").read_text(), text).encode())
+        put_between(HERE / "README.md", BEGIN, END, text)
 
 
 def arguments() -> argparse.Namespace:

@@ -35,7 +35,7 @@ def test_arms_have_the_defaults_of_the_commands() -> None:
                      train_backbone=train["train_backbone"].default, augment=Augment(
                          vertical_flip=train["vertical_flip"].default, corruptions=train["corruptions"].default))
     for name, arm in arms.ARMS.items():
-        assert name in arms.HAND_SET or (arm.task, arm.images, arm.setting) == (task, IMAGES, world.DEFAULT), name
+        assert name in arms.OTHER_SETTINGS or (arm.task, arm.images, arm.setting) == (task, IMAGES, world.DEFAULT), name
         assert name == "former" or (arm.task, arm.images) == (task, IMAGES), name
     assert world.Setting(True, smear.renderer, sf.LabelPolicy()) == world.DEFAULT
     assert smear.renderer.solid == sf.Shapes(smear.SIZE, {"cell": {}}).solid
@@ -101,7 +101,7 @@ def test_few_labels_read_select_and_tune(photos: sf.Photos, tmp_path: Path, monk
     assert set(found) == {few_labels.SELECTED, *(name(one) for one in CANDIDATES
                                                  for name in (few_labels.tuned, few_labels.untuned))}
     chosen = more["selection"]["chosen"]
-    assert found[few_labels.SELECTED].found.to_bytes() == found[few_labels.tuned(chosen)].found.to_bytes()
+    assert found[few_labels.SELECTED] is found[few_labels.tuned(chosen)]
     assert more["label policy"]["margin"] == 0.1 and more["read"] == ["wider"]
     assert len(weights) >= 2, "the detector, which is the same for all sets here, and fine-tuned"
 

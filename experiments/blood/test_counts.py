@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.blood import counts, world
+from experiments.cells import put_between
 from scenefit.data.boxes import Boxes
 
 
@@ -34,7 +35,7 @@ def test_table_has_floor_constant_prior_and_each_seed(tmp_path: Path) -> None:
              {"source": "labels", **about, **counts.of_labels(labels)}]
     page = tmp_path / "README.md"
     page.write_text(f"before\n{counts.START}\nold\n{counts.END}\nafter\n")
-    counts.put_between(page, counts.table(cells))
+    put_between(page, counts.START, counts.END, counts.table(cells))
     rows = [row.split(" | ") for row in page.read_text().splitlines() if row.startswith("| ")]
     assert [row[0].strip("| ") for row in rows[2:]] == [
         "two halves of the labels", "a constant: 12 red cells, 1 white cell, no platelet",
@@ -44,5 +45,5 @@ def test_table_has_floor_constant_prior_and_each_seed(tmp_path: Path) -> None:
     assert "old" not in page.read_text() and page.read_text().endswith("after\n")
     page.write_text("no marks")
     with pytest.raises(ValueError, match=r"README\.md has no line"):
-        counts.put_between(page, "")
+        put_between(page, counts.START, counts.END, "")
     assert len(world.CLASSES) == len(counts.TYPICAL)

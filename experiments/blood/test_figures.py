@@ -11,6 +11,7 @@ from experiments.blood.arms import Detections
 from experiments.blood.bootstrap import Figure, common, figure
 from experiments.blood.few_labels import SELECTED, tuned
 from experiments.blood.kept_detections import read_detections, write_detections
+from experiments.cells import put_between
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.metrics.froc import froc
@@ -118,11 +119,14 @@ def test_tables_and_goals() -> None:
     assert tables.markdown([]) == "No cell is computed yet."
 
 
-def test_tables_go_between_their_marks() -> None:
-    page = f"above\n{tables.BEGIN}\nold\n{tables.END}\nbelow\n"
-    assert tables.put_into(page, "new") == f"above\n{tables.BEGIN}\n\nnew\n\n{tables.END}\nbelow\n"
+def test_tables_go_between_their_marks(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"above\n{tables.BEGIN}\nold\n{tables.END}\nbelow\n")
+    put_between(page, tables.BEGIN, tables.END, "new")
+    assert page.read_text() == f"above\n{tables.BEGIN}\n\nnew\n\n{tables.END}\nbelow\n"
+    page.write_text("no marks")
     with pytest.raises(ValueError, match=r"README\.md has no line"):
-        tables.put_into("no marks", "new")
+        put_between(page, tables.BEGIN, tables.END, "new")
 
 
 def test_detections_are_written_without_loss(pair: tuple[Boxes, Boxes], tmp_path: Path) -> None:

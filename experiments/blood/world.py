@@ -3,7 +3,7 @@
 The wide grammar is that of scenes/smear.py. Legend: S scenes; N photos; m boxes; C classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -50,8 +50,6 @@ NAIVE: dict[str, tuple[float, float]] = {
     "platelet_g": (0.4, 0.55), "platelet_b": (0.62, 0.8), "platelet_opacity": (0.6, 0.9),
     "platelet_absorb": (0.3, 0.7),
 }
-
-Sampler = Callable[[int, int], sf.SceneBatch]  # seed, number of scenes -> scenes
 
 
 @dataclass(frozen=True)

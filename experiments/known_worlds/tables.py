@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from experiments.cells import markdown
-from scenefit.files.atomic import write_bytes
+from experiments.cells import markdown, put_between
 
 START, END = "<!-- tables: written by --table -->", "<!-- end of tables -->"
 FIGURES = {"median": "median ratio", "worst": "worst ratio", "count floors": "counts, floors",
@@ -28,9 +27,7 @@ def write(folder: Path, page: Path) -> None:
     text = "\n\n".join(part for part in parts if part)
     Console(width=200).print(text, markup=False, highlight=False)
     if page.exists():
-        before, _, rest = page.read_text().partition(START)
-        after = rest.partition(END)[2]
-        write_bytes(page, f"{before}{START}\n\n{text}\n\n{END}{after}".encode())
+        put_between(page, START, END, text)
 
 
 def unique(values: Iterable[Any]) -> list[Any]:

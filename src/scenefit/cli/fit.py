@@ -123,10 +123,9 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatFiel
             few = labelled.read(size)
             images = photos(real, size, chosen.max_photos, labelled.outside)
             flat = flat_field_in(given, size, images)
+            few, images = flat.correct(few), flat.correct(images)
         if flat.found:
             console.say(flat.found)
-        with console.busy("Removing what the photos share"):
-            few, images = flat.correct(few), flat.correct(images)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),
                              label_policy, flat.hash, scene)
         known = find_run(out, wanted)  # before it is locked: what is finished may be in a folder that is read-only

@@ -1,6 +1,6 @@
 """The option --flat-field, and which flat field a command corrects its photos by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -49,9 +49,7 @@ class FlatField:
 
     def correct(self, photos: "Some") -> "Some":
         """The photos, corrected; None for None."""
-        if photos is None:
-            return photos
-        return photos.correct_flat_field(self.field) if self.every else photos.remove_flat_field(self.field)
+        return photos if photos is None or self.field is None else replace(photos, images=self.corrected(photos.images))
 
     def corrected(self, images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
         """The same of images [N, H, W, 3]."""

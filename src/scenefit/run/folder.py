@@ -1,7 +1,7 @@
 """The run folder: the inputs and results of a fit.
 
     settings.json            the configuration: settings, seed, grammar, scene file, photos (by their hash), versions
-    flat_field.safetensors   the flat field that the photos were corrected by, if any
+    flat_field.safetensors   the flat field that was found in the photos, and removed from them, if any
     steps.jsonl              one line per step of the fit
     checkpoint.safetensors   the state that a stopped fit resumes from; removed at its end
     model.safetensors        the learned distribution
@@ -73,7 +73,7 @@ class Run:
 
     @property
     def keeps_flat_field(self) -> bool:
-        """Whether the file of its flat field is there, or none is needed."""
+        """Whether the file of the flat field that was found in its photos is there, or none is needed."""
         return self.config.flat_field is None or self.path(FLAT_FIELD).exists()
 
     @property
@@ -249,7 +249,7 @@ def fit_diagnostics(run: Run) -> Diagnostics | None:
 
 
 def keep_flat_field(run: Run, field: NDArray[np.float32] | None) -> None:
-    """Write the flat field [H, W, 3] that the fit's photos were corrected by, or remove what another fit left."""
+    """Write the flat field [H, W, 3] that was found in the fit's photos, or remove what another fit left."""
     if field is None:
         run.path(FLAT_FIELD).unlink(missing_ok=True)
     else:
@@ -257,8 +257,8 @@ def keep_flat_field(run: Run, field: NDArray[np.float32] | None) -> None:
 
 
 def kept_flat_field(run: Run) -> NDArray[np.float32] | None:
-    """The flat field [H, W, 3] of a run; None where its photos were not corrected, or by an earlier version, which did
-    not keep it. CorruptFile."""
+    """The flat field [H, W, 3] of a run; None where its photos were not corrected, or by that of a given folder, which
+    is not kept. CorruptFile."""
     path = run.path(FLAT_FIELD)
     if run.config.flat_field is None or not path.exists():
         return None
