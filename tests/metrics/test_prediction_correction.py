@@ -15,6 +15,7 @@ from scenefit.metrics.prediction_correction import (
     draw_rows,
     match_quantiles,
     normal_scores,
+    posterior_means,
     response,
     sample_numbers,
 )
@@ -56,7 +57,37 @@ def test_predictions_equal_to_those_of_renders_leave_the_distribution_as_it_is()
 
 def test_matched_quantiles_never_fall():
     photos, renders, q = rng(1).normal(0, 0.01, 500), rng(2).normal(0, 1, 500), rng(3).normal(0, 0.1, 500)
-    assert np.all(np.diff(match_quantiles(photos, renders, q, 4.0)) >= 0)
+    found = match_quantiles(photos, renders, q, 4.0)
+    assert np.all(np.diff(found) >= 0)
+    photos_mean, renders_mean, mean = (np.quantile(values, LEVELS).mean() for values in (photos, renders, q))
+    assert found.mean() == pytest.approx(mean + 4 * (photos_mean - renders_mean)), "though they would cross"
+
+
+@pytest.mark.parametrize("mean, sd", [(0.7, 0.05), (0.5, 0.15)], ids=["narrower", "wider"])
+def test_the_aggregate_posterior_comes_nearer_to_the_truth_round_by_round(mean, sd):
+    def predict(truth, seed):
+        return 0.3 + 0.5 * truth + 0.05 * rng(seed).standard_normal(len(truth))
+
+    q, truth, off = rng(1).normal(0.4, 0.1, N), rng(2).normal(mean, sd, N), []
+    photos = predict(truth, 3)
+    for number in range(12):
+        means, errors = posterior_means(photos, predict(q, 4 + number), q)
+        q = means + rng(20 + number).permutation(errors)
+        off.append(np.abs(np.quantile(q, LEVELS) - np.quantile(truth, LEVELS)).max())
+    assert off[-1] < 0.05 < 2 * off[-1] + 0.05 < off[0]
+
+
+def test_the_aggregate_posterior_of_photos_that_are_all_alike_is_as_wide_as_their_predictions_err():
+    """Their common error cannot be told from a difference of the truth: that of 50 photos is no smaller than of one."""
+    q = rng(1).random(N)
+    renders = q + 0.2 * rng(2).standard_normal(N)  # errors by whatever else renders differ in, and photos do not
+    means, errors = posterior_means(np.full(50, 0.6), renders, q)
+    assert np.ptp(means) == 0 and abs(errors.mean()) < 1e-9
+    assert abs(errors.std() - q.std() * np.sqrt(1 - np.corrcoef(renders, q)[0, 1] ** 2)) < 1e-3
+    assert 0.5 < means[0] < 0.6, "drawn towards the renders'"
+    assert posterior_means(np.full(50, 40.0), renders, q)[0][0] == 1, "within the bounds"
+    same = posterior_means(np.array([0.4, 0.6]), np.full(20, 0.5), q[:20])
+    assert np.ptp(same[0]) == 0 and np.allclose(same[1], q[:20] - q[:20].mean()), "predictions that tell nothing"
 
 
 def test_predictions_that_tell_nothing_do_not_move_the_truth():

@@ -7,11 +7,12 @@ predictions on photos, v on renders; k posterior samples of each photo; B bins.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 Floats = NDArray[np.float64]
 LEVELS = np.linspace(0.0, 1.0, 42)[1:-1]  # quantiles that are compared
 MIN_SLOPE = 0.25  # of predicted counts by true ones: flatter ones are not inverted
+MAX_SLOPE = 3.0  # of the truth by predictions: a steeper one is noise, of predictions that hardly vary
 FLAT_SLOPE = 0.35  # flatter predictions move the truth less and less: else errors are magnified
 SLOPE_NOISE = 0.02  # spread of truth, as a share of the bounds, below which the slope is taken as 1
 COUNT_NOISE = 0.02  # variance of true counts, likewise
@@ -38,6 +39,21 @@ def response(predicted: Floats, truth: Floats) -> tuple[float, float]:
     return gain, float(np.clip(correlation, 0, 0.999))
 
 
+def posterior_means(photos: Floats, renders: Floats, truth: Floats) -> tuple[Floats, Floats]:
+    """Posterior means [N] of numbers with these predictions, under the present distribution of the renders, and the
+    errors of such means on the renders [v], by the regression of the truth on predictions.
+
+    The means with errors added are the aggregate posterior: as the next distribution it is a step of expectation and
+    maximisation towards the photos' (Vandegar et al. 2021). It is narrow only as far as photos tell: where all are
+    alike, so are the errors of their predictions, and the mean of the predictions is no surer than a single one.
+    """
+    middle = renders.mean()
+    slope = float(np.cov(renders, truth, bias=True)[0, 1]) / max(float(renders.var()), 1e-12)
+    slope = float(np.clip(slope, 0, MAX_SLOPE))
+    centre = np.clip(truth.mean() + slope * (photos.mean() - middle), 0, 1)
+    return centre + slope * (photos - photos.mean()), truth - truth.mean() - slope * (renders - middle)
+
+
 def normal_scores(values: Floats) -> Floats:
     """Ranks [n] as standard normal scores."""
     return special.ndtri((stats.rankdata(values) - 0.5) / len(values))
@@ -49,7 +65,7 @@ def match_quantiles(photos: Floats, renders: Floats, truth_of_q: Floats, gain: f
     Each quantile of the truth under q moves by `gain` times the difference between those of the predictions.
     """
     moved = np.quantile(truth_of_q, LEVELS) + gain * (np.quantile(photos, LEVELS) - np.quantile(renders, LEVELS))
-    return np.maximum.accumulate(moved)
+    return np.asarray(optimize.isotonic_regression(moved).x)
 
 
 def sample_numbers(photos: Floats, quantiles: Floats, correlation: float, normal: Floats) -> Floats:

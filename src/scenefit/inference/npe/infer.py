@@ -31,14 +31,14 @@ from scenefit.metrics.prediction_correction import (
     count_posteriors,
     draw_rows,
     match_quantiles,
-    normal_scores,
+    posterior_means,
     response,
     sample_numbers,
 )
 from scenefit.nets.attribute_regressor import Target
 from scenefit.nets.object_predictions import ObjectPredictions
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec, related_rows
-from scenefit.scenes.attributes import Key
+from scenefit.scenes.attributes import Key, reflect
 from scenefit.scenes.grammar import Grammar
 from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with, whole_ends, whole_numbers
 from scenefit.scenes.rng import derive_seed
@@ -113,7 +113,7 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
     out: dict[Key, Floats] = {}
     scenes = known.scenes[0]
     true = learned_values(grammar, scenes)
-    mixed = random.integers(0, len(known.truth), len(photo))  # the render whose residuals a sample gets
+    mixed = random.integers(0, len(known.truth), len(photo))  # the render whose errors a sample gets
     for target, part in targets:
         a = target.attribute
         own = by_scene(scenes, a.kind, true[a.key])
@@ -136,12 +136,10 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
             odds = count_posteriors(place[0], place[1], np.floor(truth * bins).astype(np.int64), bins)
             out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + 0.5) / bins
         else:
-            gain, correlation = response(theirs[:, 0] / 2, truth)
-            quantiles = match_quantiles(mine[:, 0] / 2, theirs[:, 0] / 2, truth, gain)
-            residual = np.zeros(len(scenes))
-            residual[there] = normal_scores(truth) - correlation * normal_scores(theirs[:, 0])
-            normal = (residual / max(residual.std(), 1e-9))[mixed]
-            out[a.key] = np.clip(sample_numbers(mine[photo, 0], quantiles, correlation, normal), 0, 1)
+            means, errors = posterior_means(mine[:, 0] / 2, theirs[:, 0] / 2, truth)
+            error = np.zeros(len(scenes))
+            error[there] = errors
+            out[a.key] = reflect(means[photo] + error[mixed])
     return out
 
 
