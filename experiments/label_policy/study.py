@@ -10,7 +10,7 @@ twice; it takes about five CPU minutes.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,15 @@ def policies(world: str) -> dict[str, sf.LabelPolicy]:
     """Those that are planted; the margins are of the smaller class and of the larger one."""
     small, large = ("dot", "cell") if world == "cells" else CLASSES[world]
     return {"the default": sf.LabelPolicy(), "whole objects": sf.LabelPolicy(box="amodal"),
-            "wide margins": sf.LabelPolicy(margins={small: 0.2, large: 0.1}),
-            "narrow": sf.LabelPolicy(margins={large: -0.1}),
+            "wide margins": sf.LabelPolicy(by_class={small: {"margin": 0.2}, large: {"margin": 0.1}}),
+            "narrow": sf.LabelPolicy(by_class={large: {"margin": -0.1}}),
             "hidden by half: none": sf.LabelPolicy(min_visibility=0.5),
             "cut off by a tenth: none": sf.LabelPolicy(max_truncation=0.1),
             "under 8 pixels: none": sf.LabelPolicy(min_side=8),
+            "of the larger class, cut off: none": sf.LabelPolicy(by_class={large: {"max_truncation": 0.1}}),
+            "of the larger class, hidden: none": sf.LabelPolicy(by_class={large: {"min_visibility": 0.5}}),
             "as people do": sf.LabelPolicy(box="amodal", min_visibility=0.5, max_truncation=0.1,
-                                           margins={small: 0.1, large: 0.05})}
+                                           by_class={small: {"margin": 0.1}, large: {"margin": 0.05}})}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,18 +89,24 @@ def table(cells: Sequence[Row]) -> str:
 def judged(draws: Sequence[Row], policy: sf.LabelPolicy, classes: Sequence[str]) -> dict[str, Any]:
     """What was read in these draws beside what was planted. Margins are right within 0.03, conditions within the bounds
     of `CONDITIONS`."""
-    wanted = dict(policy.margins)
-    off = [abs(dict(draw.get("margins", {})).get(name, 0.0) - wanted.get(name, 0.0)) for draw in draws
-           for name in classes]
-    default = asdict(sf.LabelPolicy())
-    planted = [name for name in CONDITIONS if getattr(policy, name) != default[name]]
-    right = sum(all(low <= draw[name] <= high for name in planted for low, high in [CONDITIONS[name]])
-                for draw in draws)
-    changed = sum(any(draw[name] != default[name] for name in CONDITIONS if name not in planted) for draw in draws)
+    found = [[read_policy(draw).of_class(name) for name in classes] for draw in draws]
+    wanted, default = [policy.of_class(name) for name in classes], sf.LabelPolicy()
+    off = [abs(own.margin - meant.margin) for each in found for own, meant in zip(each, wanted, strict=True)]
+    planted = {(code, name) for code, meant in enumerate(wanted) for name in CONDITIONS
+               if getattr(meant, name) != getattr(default, name)}
+    others = {(code, name) for code in range(len(classes)) for name in CONDITIONS} - planted
+    right = sum(all(CONDITIONS[name][0] <= getattr(each[code], name) <= CONDITIONS[name][1] for code, name in planted)
+                for each in found)
+    changed = sum(any(getattr(each[code], name) != getattr(default, name) for code, name in others) for each in found)
     return {"draws": len(draws), "kind": sum(draw["box"] == policy.box for draw in draws),
             "mean": f"{np.mean(off):.3f}", "largest": f"{max(off):.2f}",
             "within": f"{sum(value <= 0.03 for value in off)} of {len(off)}",
             "conditions": str(right) if planted else "", "changed": changed}
+
+
+def read_policy(draw: Row) -> sf.LabelPolicy:
+    """The policy that a draw of a cell tells."""
+    return sf.LabelPolicy(**{field.name: draw[field.name] for field in fields(sf.LabelPolicy) if field.name in draw})
 
 
 CONDITIONS: Mapping[str, tuple[float, float]] = {"min_visibility": (0.3, 0.7), "max_truncation": (0.05, 0.2),

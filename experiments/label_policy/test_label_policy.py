@@ -18,12 +18,12 @@ def test_labels_follow_the_policy():
     assert labels(OBJECTS, sf.LabelPolicy(box="amodal")).box.tolist() == OBJECTS.whole.tolist()
     assert len(labels(OBJECTS, sf.LabelPolicy(min_visibility=0.5))) == 2
     assert labels(OBJECTS, sf.LabelPolicy(max_truncation=0.1, min_side=8)).box.tolist() == [[10, 10, 20, 30]]
-    assert labels(OBJECTS, sf.LabelPolicy(margins={"dot": 0.5})).box[2].tolist() == [47, 47, 59, 59]
+    assert labels(OBJECTS, sf.LabelPolicy(by_class={"dot": {"margin": 0.5}})).box[2].tolist() == [47, 47, 59, 59]
 
 
 def test_draws_are_judged_by_what_was_planted():
-    wanted = sf.LabelPolicy(box="amodal", min_side=8, margins={"cell": 0.1})
-    right = {**sf.LabelPolicy(box="amodal", min_side=8, margins={"cell": 0.12}).to_dict()}
+    wanted = sf.LabelPolicy(box="amodal", min_side=8, by_class={"cell": {"margin": 0.1}})
+    right = {**sf.LabelPolicy(box="amodal", min_side=8, by_class={"cell": {"margin": 0.12}}).to_dict()}
     wrong = {**sf.LabelPolicy(min_visibility=0.5).to_dict()}
     assert judged([right, wrong], wanted, ("cell", "dot")) == {
         "draws": 2, "kind": 1, "mean": "0.030", "largest": "0.10", "within": "3 of 4", "conditions": "1", "changed": 1}

@@ -64,11 +64,15 @@ def learned(world: World, seed: int, photos: int) -> tuple[sf.Model, int]:
 def labels(objects: Objects, policy: sf.LabelPolicy) -> Boxes:
     """The boxes of annotators who follow the policy; contrast is not asked for."""
     size = objects.visible[:, 2:] - objects.visible[:, :2]
-    kept = ((objects.pixels >= policy.min_pixels) & (objects.visibility >= policy.min_visibility)
-            & (objects.truncation <= policy.max_truncation) & (size >= policy.min_side).all(1))
+    each = [policy.of_class(str(name)) for name in objects.name]
+
+    def bound(name: str) -> Array:
+        return np.array([getattr(own, name) for own in each])
+
+    kept = ((objects.pixels >= bound("min_pixels")) & (objects.visibility >= bound("min_visibility"))
+            & (objects.truncation <= bound("max_truncation")) & (size.min(1) >= bound("min_side")))
     box = (objects.whole if policy.box == "amodal" else objects.visible)[kept]
-    margins = dict(policy.margins)
-    share = np.array([margins.get(str(name), policy.margin) for name in objects.name[kept]]).reshape(-1, 1)
+    share = np.array([own.margin for own in each])[kept].reshape(-1, 1)
     more = share * (box[:, 2:] - box[:, :2])
     box = np.concatenate([box[:, :2] - more, box[:, 2:] + more], 1).clip(0, SIZE)
     return make_boxes(objects.count, objects.image[kept], box, objects.name[kept])

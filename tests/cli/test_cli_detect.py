@@ -660,8 +660,8 @@ def test_train_says_how_many_pseudo_labels_were_believed_and_of_which_classes_no
 
 
 def test_the_label_policy_is_read_from_labelled_photos_once(world, run, tiny, monkeypatch):
-    found = PolicyFit(LabelPolicy(box="amodal", margins={"blob": 0.1}), {"box": 9.0}, {"blob": 0.1}, {"blob": 0.01}, (),
-                      30, 25)
+    found = PolicyFit(LabelPolicy(box="amodal", by_class={"blob": {"margin": 0.1}}), {"box": 9.0}, {"blob": 0.1},
+                      {"blob": 0.01}, (), 30, 25)
     read: list[LabelPolicy | None] = []
     monkeypatch.setattr("scenefit.run.label_policy.fit_label_policy",
                         lambda *given: (read.append(given[-1]), found)[1])
@@ -743,15 +743,18 @@ def test_renders_that_a_kept_policy_is_known_by_are_drawn_a_few_at_a_time(world,
     assert sizes == [8, 2, 2, 2, 2] and len(list(tmp_path.iterdir())) == 1
 
 
-def test_classes_of_margins_are_checked(world, run, tiny):
-    wrong, kept = ["--class-margin", "nosuch=0.1"], ["--class-margin", "blob=0.1"]
-    text = "warning: --class-margin names nosuch, and the labels of the first 16 renders are of blob"
+def test_classes_of_the_label_policy_are_checked(world, run, tiny):
+    wrong, kept = ["--for-class", "nosuch:margin=0.1"], ["--for-class", "blob:margin=0.1"]
+    text = "warning: --for-class names nosuch, and the labels of the first 16 renders are of blob"
     for command in (["train", run, *TRAIN, "d.safetensors"], ["generate", run, "-n", 16, "--out", "set"]):
         assert text in " ".join(call(*command, *wrong, *kept).split())
     assert "warning" not in call("generate", run, "-n", 16, "--out", "set", *wrong, *kept), "it is finished"
     assert "warning" not in call("generate", run, "-n", 16, "--out", "other", *kept)
-    twice = ["--class-margin", "blob=0.1", "--class-margin", "blob=0.2"]
-    assert "names a class twice" in call("train", run, *TRAIN, "d.safetensors", *twice, code=2)
+    for given, said in ((["blob:margin=0.1", "blob:margin=0.2"], "gives blob:margin twice"),
+                        (["blob=0.1"], "takes CLASS:OPTION=VALUE, such as RBC:margin=0.1, got 'blob=0.1'"),
+                        (["blob:min-side=2.5"], "with a whole number, got 'blob:min-side=2.5'")):
+        options = [part for one in given for part in ("--for-class", one)]
+        assert said in " ".join(call("train", run, *TRAIN, "d.safetensors", *options, code=2).replace("│", "").split())
 
 
 def test_the_label_policy_of_a_run_holds_for_its_renders(world, run, tiny):
@@ -907,7 +910,7 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     (["--out", "a.safetensors"], 2, "give the folder of a finished fit, or a data set, to train on; or --labelled-on"),
     (["--out", "a.safetensors", "--labelled-only", "nowhere"], 2, "--labelled-only nowhere does not exist"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--real", ".", "-n", 16, "--margin", 0.1, "--clutter", 1],
-     2, "leave out --real, -n, --min-..., --max-truncation, --box, --margin and --class-margin, --random-appearance, "
+     2, "leave out --real, -n, --min-..., --max-truncation, --box, --margin and --for-class, --random-appearance, "
      "--random-scenes"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--size", "240"], 2, "a height and a width in pixels, such as "
      "240x320, got 240"), (["--out", "a.safetensors", "--labelled-only", ".", "--size", "0x9"], 2, "got 0x9")])
@@ -935,8 +938,8 @@ def test_each_say_in_what_becomes_a_label_is_heard(world, command):
                                  ("--max-truncation", 1.5, "LabelPolicy needs max_truncation in 0..1"),
                                  ("--min-contrast", 1.5, "LabelPolicy needs min_contrast in 0..1"),
                                  ("--margin", 1.5, "LabelPolicy needs margins in -0.3..1"),
-                                 ("--class-margin", "coin=-1", "got the margin of 'coin'=-1.0"),
-                                 ("--class-margin", "coin", "--class-margin takes CLASS=MARGIN")):
+                                 ("--for-class", "coin:margin=-1", "got margin=-1.0 for 'coin'"),
+                                 ("--for-class", "coin", "--for-class takes CLASS:OPTION=VALUE")):
         said = call(command, *start, option, value, code=2).replace("│", " ")
         assert wrong in " ".join(said.split())
 

@@ -61,10 +61,12 @@ def planted(wanted, seed, count=10, scale=1.0):
     rows = np.flatnonzero(real)
     found = Readings(seen(photos, seed + 50)[0], predicted, renders, np.stack([rows, rows], 1))
     box = photos.whole if wanted.box == "amodal" else photos.visible
-    more = np.array([dict(wanted.margins).get(CLASSES[kind], 0.0) for kind in photos.kind])[:, None]
+    own = [wanted.of_class(CLASSES[kind]) for kind in photos.kind]
+    more = np.array([one.margin for one in own])[:, None]
     box = box + np.tile(more * (box[:, 2:] - box[:, :2]), 2) * [-1, -1, 1, 1]
-    kept = ((photos.visibility >= wanted.min_visibility) & (photos.truncation <= wanted.max_truncation)
-            & ((photos.visible[:, 2:] - photos.visible[:, :2]).min(1) >= wanted.min_side))
+    bound = {name: np.array([getattr(one, name) for one in own]) for name in policy.CONDITIONS}
+    kept = ((photos.visibility >= bound["min_visibility"]) & (photos.truncation <= bound["max_truncation"])
+            & ((photos.visible[:, 2:] - photos.visible[:, :2]).min(1) >= bound["min_side"]))
     names = np.array(CLASSES)[photos.kind[kept]]
     return found, make_boxes(count, photos.image[kept], box[kept], names)
 
@@ -86,8 +88,8 @@ def test_the_kind_of_boxes_is_read_from_hidden_parts():
                                      {"cell": 1.0, "dot": 0.7}])
 def test_margins_are_read_class_by_class(margins):
     for seed in range(5):
-        found = dict(fitted(sf.LabelPolicy(margins=margins), seed).policy.margins)
-        assert all(abs(found[name] - share) < 0.03 for name, share in margins.items())
+        found = fitted(sf.LabelPolicy(by_class={name: {"margin": share} for name, share in margins.items()}), seed)
+        assert all(abs(found.policy.of_class(name).margin - share) < 0.03 for name, share in margins.items())
 
 
 @pytest.mark.parametrize(("name", "value", "low", "high"), [
@@ -96,6 +98,19 @@ def test_conditions_are_read_from_what_has_no_label(name, value, low, high):
     results = [fitted(sf.LabelPolicy(**{name: value}), seed) for seed in range(5)]
     assert sum(low <= getattr(one.policy, name) <= high for one in results) >= 4
     assert all(name in one.gains and any("no label where" in line for line in one.lines()) for one in results[:1])
+
+
+@pytest.mark.parametrize(("name", "value"), [("min_visibility", 0.6), ("max_truncation", 0.1)])
+def test_conditions_of_one_class_are_read(name, value):
+    """Also where it is the other class that is exempt from what holds for all."""
+    default = getattr(sf.LabelPolicy(), name)
+    for of in CLASSES:
+        results = [fitted(sf.LabelPolicy(by_class={of: {name: value}}), seed, count=20) for seed in range(5)]
+        told = [{one: getattr(result.policy.of_class(one), name) for one in CLASSES} for result in results]
+        assert sum(one[of] != default and all(one[other] == default for other in CLASSES if other != of)
+                   for one in told) >= 4
+    starts = "dot: objects have no label where", "cell: objects have a label even"
+    assert any(line.startswith(starts) for result in results for line in result.lines())
 
 
 def test_labels_left_out_at_random_are_no_condition():
@@ -121,33 +136,32 @@ def test_labels_of_large_objects_only_are_no_margin():
 
 
 def test_sizes_that_renders_do_not_have_cannot_be_told_from_a_margin():
-    found = fitted(sf.LabelPolicy(margins={"cell": 0.15}), 0, scale=2.0)
-    assert found.outside == CLASSES and found.policy.margins == ()
+    found = fitted(sf.LabelPolicy(by_class={"cell": {"margin": 0.15}}), 0, scale=2.0)
+    assert found.outside == CLASSES and found.policy == sf.LabelPolicy()
     assert sum("cannot be told apart" in line for line in found.lines()) == 2
 
 
 def test_a_given_start_stays_where_labels_say_nothing():
-    start = sf.LabelPolicy(min_contrast=0.06, margins={"other": 0.1})
+    start = sf.LabelPolicy(min_contrast=0.06, by_class={"other": {"margin": 0.1}})
     found, labels = planted(sf.LabelPolicy(), 3)
     assert policy_of(found, labels, CLASSES, start).policy == start
 
 
 @pytest.mark.parametrize(("start", "line"), [
     (sf.LabelPolicy(margin=0.1), "cell: boxes have no margin"),
-    (sf.LabelPolicy(margins={"cell": 0.1, "dot": 0.2}), "dot: boxes have no margin"),
+    (sf.LabelPolicy(by_class={"cell": {"margin": 0.1}, "dot": {"margin": 0.2}}), "dot: boxes have no margin"),
     (sf.LabelPolicy(min_visibility=0.6), "objects have a label even where they are mostly hidden"),
     (sf.LabelPolicy(max_truncation=0.05), "objects have a label even where they are mostly cut off"),
     (sf.LabelPolicy(min_side=12), "objects have a label even where they are small")])
 def test_a_given_start_gives_way_where_labels_differ(start, line):
     found, labels = planted(sf.LabelPolicy(), 3)
     result = policy_of(found, labels, CLASSES, start)
-    assert replace(result.policy, margin=0, margins={}) == sf.LabelPolicy() and line in result.lines()
-    assert all(dict(result.policy.margins).get(name, result.policy.margin) == 0 for name in CLASSES)
+    assert line in result.lines() and all(result.policy.of_class(name) == sf.LabelPolicy() for name in CLASSES)
 
 
 def test_a_given_start_that_labels_follow_stays():
     start = sf.LabelPolicy(min_visibility=0.6, margin=0.1)
-    found, labels = planted(replace(start, margin=0, margins=dict.fromkeys(CLASSES, 0.1)), 3)
+    found, labels = planted(start, 3)
     result = policy_of(found, labels, CLASSES, start)
     assert result.policy == start and result.gains == {}
 

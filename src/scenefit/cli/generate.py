@@ -13,7 +13,7 @@ from scenefit.cli.options import (
     DeviceOption,
     SceneOption,
     Workers,
-    check_margins,
+    check_classes,
     drawing,
     grouped,
     label_options,
@@ -99,7 +99,7 @@ def generate(
             for step in generate_steps(wider, drawn, n, out, form, validation=validation, info=info,
                                        drawn_by=found.hash):
                 if not written:
-                    check_margins(label_policy, read_classes(out), step.written)
+                    check_classes(label_policy, read_classes(out), step.written)
                 written = step.written
                 progress.update(shown, completed=written, description=f"{written:,} images")
         except RenderError as error:

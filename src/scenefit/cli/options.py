@@ -4,7 +4,7 @@ import functools
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,9 +72,10 @@ LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type, 
                                                     "this fraction of their width, and heighten them likewise; "
                                                     "hand-drawn boxes have about 0.05, and those that leave out a soft "
                                                     "edge less than 0.")], None),
-    "margins": (Annotated[list[str] | None, typer.Option("--class-margin", metavar="CLASS=MARGIN", show_default=False,
-                                                         help="The margin of one class, in place of --margin; may be "
-                                                         "repeated.")], None)}
+    "by_class": (Annotated[list[str] | None, typer.Option("--for-class", metavar="CLASS:OPTION=VALUE",
+                                                          show_default=False, help="One of these options for one "
+                                                          "class, such as RBC:margin=0.1 or "
+                                                          "RBC:min-visibility=0.5; may be repeated.")], None)}
 
 
 WORKER_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Workers` -> type and default
@@ -157,29 +158,40 @@ def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
     given = {name: value for name, value in values.items() if value not in (None, [])}
     if not given:
         return None
-    pairs = [text.rpartition("=") for text in given.get("margins", ())]
-    if len({name for name, _, _ in pairs}) < len(pairs):
-        raise typer.BadParameter("--class-margin names a class twice; give each class one margin")
     try:
-        return LabelPolicy(**{**given, "margins": tuple((name, _share(name, share)) for name, _, share in pairs)})
+        return LabelPolicy(**{**given, "by_class": _by_class(given.get("by_class", ()))})
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-def _share(name: str, text: str) -> float:
+def _by_class(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    out: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        left, _, value = text.rpartition("=")
+        name, _, option = left.rpartition(":")
+        field = option.replace("-", "_")
+        if not (name and field in LABEL_OPTIONS and field != "by_class"):
+            raise ValueError(f"--for-class takes CLASS:OPTION=VALUE, such as RBC:margin=0.1, got {text!r}; options are "
+                             f"{', '.join(one.replace('_', '-') for one in LABEL_OPTIONS if one != 'by_class')}")
+        if field in out.setdefault(name, {}):
+            raise ValueError(f"--for-class gives {name}:{option} twice; give one value")
+        out[name][field] = value if field == "box" else _number(text, value, field in ("min_pixels", "min_side"))
+    return out
+
+
+def _number(text: str, value: str, whole: bool) -> float | int:
     try:
-        if name:
-            return float(text)
+        return int(value) if whole else float(value)
     except ValueError:
-        pass
-    raise ValueError(f"--class-margin takes CLASS=MARGIN, such as RBC=0.05, got {f'{name}={text}' if name else text!r}")
+        raise ValueError(f"--for-class takes CLASS:OPTION=VALUE with a {'whole ' if whole else ''}number, got "
+                         f"{text!r}") from None
 
 
-def check_margins(policy: "LabelPolicy | None", names: Collection[str], count: int) -> None:
-    """Warns of classes of --class-margin that are not among names, the classes of labels in the first count renders."""
-    unknown = sorted(set(dict(policy.margins if policy else ())).difference(names))
+def check_classes(policy: "LabelPolicy | None", names: Collection[str], count: int) -> None:
+    """Warns of classes of --for-class that are not among names, the classes of labels in the first count renders."""
+    unknown = sorted(set(policy.classes if policy else ()).difference(names))
     if names and unknown:
-        warn(f"--class-margin names {', '.join(unknown)}, and the labels of the first {count:,} renders are of "
+        warn(f"--for-class names {', '.join(unknown)}, and the labels of the first {count:,} renders are of "
              f"{', '.join(sorted(set(names)))}")
 
 

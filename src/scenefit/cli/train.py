@@ -31,7 +31,7 @@ from scenefit.cli.options import (
     SceneOption,
     SeedOption,
     Workers,
-    check_margins,
+    check_classes,
     drawing,
     grouped,
     keep_apart,
@@ -64,7 +64,7 @@ LEARNED = "learned"
 # What is selected from with labelled photos, and the share of scenes of the prior; the default first, as `select_steps`
 # takes it.
 CANDIDATES = {LEARNED: 0.0, "half wide": 0.5, "wide": 1.0}
-LABELS = "--min-..., --max-truncation, --box, --margin and --class-margin"
+LABELS = "--min-..., --max-truncation, --box, --margin and --for-class"
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
@@ -363,7 +363,7 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
                 drawn[name] = [render_with_boxes(cluttered, wider.sample(rows), label_policy,
                                                  lambda count: progress.update(shown, advance=count))
                                for rows in (np.arange(n), np.arange(n, n + more))]
-    check_margins(label_policy, [str(name) for learn, _ in drawn.values() for name in learn[1].name], n * len(sets))
+    check_classes(label_policy, [str(name) for learn, _ in drawn.values() for name in learn[1].name], n * len(sets))
     fitted = (opened.config.real, opened.config.labelled)
     used = frozenset(one for some in fitted if some is not None for one in some.files)
     return {name: TrainingImages(learn, held, HELD_OUT_RENDERS, policy=label_policy, used=used)

@@ -3,8 +3,8 @@
 Legend: S frames; H, W pixels; m objects.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -41,6 +41,14 @@ def contrast(frames: Frames) -> NDArray[np.float64]:
 
 
 BOXES = ("visible", "amodal")
+AROUND = {"visible": "what is visible of an object", "amodal": "the whole object, hidden parts too"}
+CONDITIONS = {"min_pixels": ("fewer than {} visible pixels", ""),
+              "min_visibility": ("less than {:.3g} % visible", "however little is visible"),
+              "min_side": ("a visible side under {} pixels", "however small"),
+              "max_truncation": ("more than {:.3g} % outside the image", "however much lies outside the image"),
+              "min_contrast": ("a contrast under {:g}", "however faint")}
+FREE = {"min_visibility": 0, "min_side": 1, "max_truncation": 1, "min_contrast": 0}  # what asks for nothing
+NUMBERS = (*CONDITIONS, "margin")
 MIN_MARGIN = -0.3  # two of them leave 40 % of a side
 
 
@@ -54,7 +62,8 @@ class LabelPolicy:
     objects that can hardly be seen.  box: "visible", around the visible part, or "amodal", around the whole object
     with its hidden parts, clipped to the image; choose what the annotators of your photos did.  margin: the box is
     extended at each side by this share of its width or height; boxes drawn by hand have some 0.05, and those that leave
-    out a soft edge have less than 0.  margins: of some classes, in place of margin: {class: share}, or pairs.
+    out a soft edge have less than 0.  by_class: what holds for some classes in place of these:
+    {"RBC": {"min_visibility": 0.5, "margin": 0.1}}.
     """
 
     min_pixels: int = 4
@@ -64,10 +73,10 @@ class LabelPolicy:
     min_contrast: float = 0.0
     box: str = "visible"
     margin: float = 0.0
-    margins: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    by_class: Mapping[str, Mapping[str, Any]] | tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("min_pixels", "min_side", "min_visibility", "max_truncation", "min_contrast", "margin"):
+        for name in NUMBERS:
             if not isinstance(getattr(self, name), Real):
                 raise ValueError(f"LabelPolicy needs a number for {name}, got {describe_value(getattr(self, name))}")
         if self.min_pixels < 1:
@@ -78,69 +87,118 @@ class LabelPolicy:
         for name in ("min_visibility", "max_truncation", "min_contrast"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"LabelPolicy needs {name} in 0..1, got {name}={getattr(self, name)}")
-        pairs = _pairs(self.margins)
-        object.__setattr__(self, "margins", tuple(pairs))  # so that it has a hash
-        for name, share in [("margin", self.margin), *((f"the margin of {name!r}", share) for name, share in pairs)]:
-            if not MIN_MARGIN <= share <= 1:
-                raise ValueError(f"LabelPolicy needs margins in {MIN_MARGIN}..1 of the box's sides, got {name}={share}")
+        if not MIN_MARGIN <= self.margin <= 1:
+            raise ValueError(f"LabelPolicy needs margins in {MIN_MARGIN}..1 of the box's sides, got "
+                             f"margin={self.margin}")
         if self.box not in BOXES:
             raise ValueError(f"LabelPolicy needs box='visible' or box='amodal', got box={self.box!r}")
+        object.__setattr__(self, "by_class", _by_class(self.by_class))  # so that it has a hash
+        for name in self.classes:
+            try:
+                self.of_class(name)
+            except ValueError as error:
+                raise ValueError(f"{error} for {name!r}") from None
+
+    @property
+    def classes(self) -> dict[str, dict[str, Any]]:
+        """`by_class`, which is kept as pairs, as a mapping."""
+        return {name: dict(own) for name, own in dict(self.by_class).items()}
+
+    def of_class(self, name: str) -> "LabelPolicy":
+        """The policy that holds for one class, without others."""
+        return replace(self, by_class=(), **self.classes.get(name, {}))
 
     def keeps(self, frames: Frames) -> NDArray[np.bool_]:
         """Whether each of the frames' objects becomes a label [m]; one whose class is "" never does."""
-        objects = frames.objects
-        seen = (objects.pixels >= self.min_pixels) & (objects.visibility >= self.min_visibility)
-        large = (objects.box[:, 2:] - objects.box[:, :2] >= self.min_side).all(axis=1)
-        kept = seen & large & (objects.truncation <= self.max_truncation) & (objects.name != "")
-        return kept & (contrast(frames) >= self.min_contrast) if self.min_contrast else kept
+        objects, kept = frames.objects, np.zeros(len(frames.objects), bool)
+        for rows, own in self._classes(objects.name):
+            seen = (objects.pixels >= own.min_pixels) & (objects.visibility >= own.min_visibility)
+            large = (objects.box[:, 2:] - objects.box[:, :2] >= own.min_side).all(axis=1)
+            of_own = seen & large & (objects.truncation <= own.max_truncation) & (objects.name != "")
+            if own.min_contrast:
+                of_own &= contrast(frames) >= own.min_contrast
+            kept[rows] = of_own[rows]
+        return kept
 
     def boxes(self, frames: Frames) -> NDArray[np.float64]:
         """The label box of each visible object [m, 4], clipped to the image."""
         objects, edge = frames.objects, np.array(frames.images.shape[2:0:-1])
-        low, high = objects.box[:, :2], objects.box[:, 2:]
-        if self.box == "amodal":
-            low = np.minimum(np.clip(objects.amodal[:, :2], 0, edge), low)
-            high = np.maximum(np.clip(objects.amodal[:, 2:], 0, edge), high)
-        of_class = dict(self.margins)
-        share = np.array([of_class.get(str(name), self.margin) for name in objects.name]).reshape(-1, 1)
-        more = share * (high - low)
-        low, high = np.clip(low - more, 0, edge), np.clip(high + more, 0, edge)
-        return np.concatenate([low, high], axis=1)
+        out = objects.box.astype(float)
+        for rows, own in self._classes(objects.name):
+            low, high = objects.box[rows, :2], objects.box[rows, 2:]
+            if own.box == "amodal":
+                low = np.minimum(np.clip(objects.amodal[rows, :2], 0, edge), low)
+                high = np.maximum(np.clip(objects.amodal[rows, 2:], 0, edge), high)
+            more = own.margin * (high - low)
+            out[rows] = np.concatenate([np.clip(low - more, 0, edge), np.clip(high + more, 0, edge)], axis=1)
+        return out
+
+    def _classes(self, names: NDArray[np.str_]) -> Iterator[tuple[NDArray[np.int64], "LabelPolicy"]]:
+        """Rows of the objects of these classes [m] for which one policy holds, and that policy."""
+        others = np.ones(len(names), bool)
+        for name in self.classes:
+            others &= names != name
+            yield np.flatnonzero(names == name), self.of_class(name)
+        yield np.flatnonzero(others), self
 
     @property
     def words(self) -> str:
-        """The policy in two sentences."""
-        around = "the whole object, hidden parts too" if self.box == "amodal" else "what is visible of an object"
-        margins = [f"{name} {100 * share:g} %" for name, share in dict(self.margins).items()]
-        of_classes = f" ({', '.join(margins)})" if margins else ""
-        margin = (f"a margin of {100 * self.margin:g} %{of_classes} of the box at each side" if self.margin or margins
-                  else "no margin")
-        unlabelled = [text for text, holds in (
-            (f"fewer than {self.min_pixels} visible pixels", True),
-            (f"less than {100 * self.min_visibility:g} % visible", self.min_visibility > 0),
-            (f"a visible side under {self.min_side} pixels", self.min_side > 1),
-            (f"more than {100 * self.max_truncation:g} % outside the image", self.max_truncation < 1),
-            (f"a contrast under {self.min_contrast:g}", self.min_contrast > 0)) if holds]
-        return f"Boxes go around {around}, with {margin}. No label if: {', or '.join(unlabelled)}."
+        """The policy in two sentences, and one for each class with settings of its own."""
+        unlabelled = _unlabelled({name: getattr(self, name) for name in CONDITIONS})
+        return (f"Boxes go around {AROUND[self.box]}, with {_margin(self.margin)}. No label if: "
+                f"{', or '.join(unlabelled)}.") + "".join(f" {name}: {_of_class(own)}." for name, own in
+                                                          self.classes.items())
 
     def settings(self) -> dict[str, Any]:
         """For `Format.settings`."""
         return {"label_policy": self.to_dict()}
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it, `LabelPolicy(**...)` reads it."""
+        """As JSON holds it; `policy_of_record` reads it."""
         values = asdict(self)
-        margins = dict(values.pop("margins"))
-        return {**values, **({"margins": margins} if margins else {})}
+        del values["by_class"]
+        return {**values, **({"by_class": self.classes} if self.by_class else {})}
 
 
-def _pairs(margins: Any) -> list[tuple[str, float]]:
-    """(class, share), sorted. ValueError where margins are none."""
+def policy_of_record(record: Mapping[str, Any]) -> LabelPolicy:
+    """The policy that `LabelPolicy.to_dict` wrote, also in versions that knew a margin of a class ("margins") alone."""
+    own = {name: {"margin": share} for name, share in dict(record.get("margins", {})).items()}
+    values = {name: value for name, value in record.items() if name != "margins"}
+    return LabelPolicy(**{**values, **({"by_class": own} if own else {})})
+
+
+def _margin(share: float) -> str:
+    return f"a margin of {100 * share:g} % of the box at each side" if share else "no margin"
+
+
+def _unlabelled(given: Mapping[str, float]) -> list[str]:
+    return [CONDITIONS[name][0].format(100 * value if "%" in CONDITIONS[name][0] else value)
+            for name, value in given.items() if value != FREE.get(name)]
+
+
+def _of_class(own: Mapping[str, Any]) -> str:
+    """What holds for one class, in words."""
+    parts = [f"boxes around {AROUND[own['box']]}"] if "box" in own else []
+    parts += [_margin(own["margin"])] if "margin" in own else []
+    given = {name: value for name, value in own.items() if name in CONDITIONS}
+    free = [CONDITIONS[name][1] for name, value in given.items() if value == FREE.get(name)]
+    unlabelled = _unlabelled(given)
+    parts += [f"labels {' and '.join(free)}"] if free else []
+    return "; ".join(parts + ([f"no label if: {', or '.join(unlabelled)}"] if unlabelled else []))
+
+
+def _by_class(given: Any) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+    """(class, ((field, value), ...)), sorted. ValueError where it is not as `LabelPolicy` says."""
     try:
-        return sorted((str(name), float(share)) for name, share in dict(margins).items())
+        out = tuple(sorted((str(name), tuple(sorted(dict(own).items()))) for name, own in dict(given).items()))
     except (TypeError, ValueError):
-        raise ValueError('LabelPolicy needs margins with a number for each class, such as {"RBC": 0.1}, got '
-                         f"{describe_value(margins)}") from None
+        raise ValueError('LabelPolicy needs by_class with settings for each class, such as {"RBC": {"margin": 0.1}}, '
+                         f"got {describe_value(given)}") from None
+    unknown = sorted({str(field) for _, own in out for field, _ in own} - {*NUMBERS, "box"})
+    if unknown:
+        raise ValueError(f"LabelPolicy needs by_class with settings among {', '.join((*NUMBERS, 'box'))}, got "
+                         f"{', '.join(unknown)}")
+    return out
 
 
 def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from scenefit.data.copies import photo_hashes
 from scenefit.data.formats import LabelPolicy
+from scenefit.data.label_policy import policy_of_record
 from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
 from scenefit.files.json_files import CorruptFile, read_json
@@ -78,7 +79,7 @@ class RunConfig(_Config):
     @property
     def policy(self) -> LabelPolicy | None:
         """The fit's label policy, which holds for its renders unless another is given; None for the default."""
-        return None if self.label_policy is None else LabelPolicy(**self.label_policy)
+        return None if self.label_policy is None else policy_of_record(self.label_policy)
 
     @property
     def identity(self) -> str:

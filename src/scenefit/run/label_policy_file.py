@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.label_policy import policy_of_record
 from scenefit.files.atomic import write_json
 from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.inference.conventions.policy import PolicyFit
@@ -27,7 +27,7 @@ def read_policy_fit(path: Path, fix: str = AGAIN) -> PolicyFit:
     """What `write_policy_fit` wrote. CorruptFile, which says the fix."""
     kept = read_json(path, fix, dict)
     try:
-        return _checked(PolicyFit(**{**kept, "policy": LabelPolicy(**kept["policy"]),
+        return _checked(PolicyFit(**{**kept, "policy": policy_of_record(kept["policy"]),
                                      "outside": tuple(kept["outside"])}))
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFile(f"{path} is damaged ({error}); {fix}") from error

@@ -7,6 +7,7 @@ predicted object and its label, or the true one.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ DEFAULT = LabelPolicy()
 CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
     "min_visibility": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "max_truncation": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.05),
     "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)}
+WORDS = {"min_visibility": ("less than {:g} of their area is visible", "they are mostly hidden"),
+         "max_truncation": ("more than {:g} of them lies outside the image", "they are mostly cut off"),
+         "min_side": ("they are smaller than {:g} pixels", "they are small")}
 GAIN, BOX_GAIN = 4.0, 2.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
 MIN_SCORE = 0.2  # of predicted objects
 MIN_LABELS = 8  # of a class, from which a margin is read
@@ -53,7 +57,8 @@ class NoClass(ValueError):
 
 @dataclass(frozen=True)
 class PolicyFit:
-    """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels.
+    """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels;
+    "RBC: min_side" where it is of one class.
     margins, errors: of each class with labels enough, and the standard error.  outside: classes whose objects in photos
     are smaller or larger than in renders, so that a margin and wrong sizes of the scene cannot be told apart; they keep
     their margin.  labels, matched: their number, and how many of them lie where objects are predicted."""
@@ -84,20 +89,18 @@ class PolicyFit:
             if name in self.outside:
                 out.append(f"{name}: sizes in the photos lie outside those of renders; whether boxes have a margin "
                            f"({share:+.2f} of a side) or the scene's sizes are wrong cannot be told apart")
-            elif name in dict(policy.margins):
-                chosen = dict(policy.margins)[name]
+            elif "margin" in policy.classes.get(name, {}):
+                chosen = policy.of_class(name).margin
                 out.append(f"{name}: boxes are {'wider' if chosen > 0 else 'narrower'} by {abs(chosen):.2f} of the "
                            f"object's width and height at each side (standard error {self.errors[name]:.3f})"
                            if chosen else f"{name}: boxes have no margin")
-        for name, text, most in (
-                ("min_visibility", "less than {:g} of their area is visible", "they are mostly hidden"),
-                ("max_truncation", "more than {:g} of them lies outside the image", "they are mostly cut off"),
-                ("min_side", "they are smaller than {:g} pixels", "they are small")):
-            value = getattr(policy, name)
-            if name in self.gains and value != getattr(DEFAULT, name):
-                out.append(f"objects have no label where {text.format(value)}")
-            elif name in self.gains:
-                out.append(f"objects have a label even where {most}")
+        for key in self.gains:
+            of, _, name = key.rpartition(": ")
+            if name in WORDS:
+                own, (text, most) = policy.of_class(of) if of else policy, WORDS[name]
+                out.append((f"{of}: " if of else "") + "objects have " + (
+                    f"no label where {text.format(getattr(own, name))}"
+                    if getattr(own, name) != getattr(DEFAULT, name) else f"a label even where {most}"))
         return out
 
 
@@ -146,9 +149,8 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
         return PolicyFit(start, {}, {}, {}, (), len(labels), len(rows))
     mine, boxes = sure.where(rows), labels.box[theirs]
     every = found.pairs
-    policy, gains = _conditions(found, sure, np.isin(np.arange(len(sure)), rows), start)
-    meant = [_fulfils(found.truth, name, float(getattr(policy, name))) for name in CONDITIONS]
-    kept = np.all(meant, axis=0)[found.pairs[:, 1]]
+    policy, gains = _conditions(found, sure, np.isin(np.arange(len(sure)), rows), start, classes)
+    kept = _meant(found.truth, policy, classes)[found.pairs[:, 1]]
     if kept.sum() >= MIN_LABELS:  # labels are compared with what would have one in renders
         found = replace(found, pairs=found.pairs[kept])
     kind, gain = _box_kind(found, mine, boxes, start)
@@ -164,9 +166,11 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
     read_ones = {}
     for name, share in margins.items():
         least = max(SURE * errors[name], LEAST_MARGIN, LEAST_PIXELS / size[name])
-        if name not in outside and abs(share - dict(start.margins).get(name, start.margin)) > least:
+        if name not in outside and abs(share - start.of_class(name).margin) > least:
             read_ones[name] = round(min(max(share, MIN_MARGIN), 1.0), 3) if abs(share) > least else 0.0
-    policy = replace(policy, box=kind, margins={**dict(start.margins), **read_ones})
+    policy = replace(policy, box=kind)
+    for name, share in read_ones.items():
+        policy = _with(policy, name, "margin", share)
     gains = {**({"box": gain} if kind != start.box else {}), **gains}
     return PolicyFit(policy, gains, margins, errors, tuple(outside), len(labels), len(rows))
 
@@ -251,32 +255,64 @@ def _beyond(renders: Described, mine: Described) -> float:
     return float(((_side(mine) < low) | (_side(mine) > high)).mean())
 
 
-def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_],
-                start: LabelPolicy) -> tuple[LabelPolicy, dict[str, float]]:
-    """With the conditions that tell best which predicted objects have a label; and what each of them gains."""
+def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_], start: LabelPolicy,
+                classes: Sequence[str]) -> tuple[LabelPolicy, dict[str, float]]:
+    """With the conditions that tell best which predicted objects have a label; and what each of them gains. First those
+    of all classes, then where a class differs from these."""
     real, policy, gains = _precision(found, sure), start, dict[str, float]()
-    shares = {name: _share_that_fulfil(found, sure, name, getattr(start, name)) for name in CONDITIONS}
-    tried = [(name, value, _share_that_fulfil(found, sure, name, value)) for name, value in _values(start)]
+    share = cache(lambda name, value: _share_that_fulfil(found, sure, name, value))
 
-    def likelihood(changed: Mapping[str, Floats]) -> float:
-        return _likelihood(labelled, real, np.prod([*{**shares, **changed}.values()], axis=0))
+    def likelihood(policy: LabelPolicy) -> float:
+        meant = np.ones(len(sure))
+        for code, of in enumerate(classes):
+            own, mine = policy.of_class(of), sure.kind == code
+            for name in CONDITIONS:
+                meant[mine] *= share(name, float(getattr(own, name)))[mine]
+        return _likelihood(labelled, real, meant)
 
-    now = likelihood({})
-    while True:
-        each = [(likelihood({name: share}), name, value, share) for name, value, share in tried if name not in gains]
-        best, name, value, share = max(each, key=lambda row: row[0], default=(now, "", 0.0, real))
-        if best - now <= GAIN:
-            return policy, gains
-        gains[name], now, shares[name] = best - now, best, share
-        policy = LabelPolicy(**{**policy.to_dict(), name: int(value) if name == "min_side" else value})
+    now = likelihood(policy)
+    for of in ("", *classes):
+        tried = [(name, value) for name in CONDITIONS for value in _values(start, policy, name, of)]
+        while True:
+            left = [(name, _with(policy, of, name, value)) for name, value in tried if _key(of, name) not in gains]
+            each = [(likelihood(changed), name, changed) for name, changed in left]
+            best, name, changed = max(each, key=lambda row: row[0], default=(now, "", policy))
+            if best - now <= GAIN:
+                break
+            gains[_key(of, name)], now, policy = best - now, best, changed
+    return policy, gains
 
 
-def _values(start: LabelPolicy) -> Iterator[tuple[str, float]]:
-    """Values of conditions that are tried; where one is given, no condition is tried, too."""
-    for name, values in CONDITIONS.items():
-        default = getattr(DEFAULT, name)
-        own = values if getattr(start, name) == default else (default, *values)
-        yield from ((name, float(value)) for value in own)
+def _key(of: str, name: str) -> str:
+    """Of a condition of one class, or of all (""), in `PolicyFit.gains`."""
+    return f"{of}: {name}" if of else name
+
+
+def _with(policy: LabelPolicy, of: str, name: str, value: float) -> LabelPolicy:
+    """With another setting, for all classes ("") or for one."""
+    value = int(value) if name == "min_side" else value
+    if not of:
+        return LabelPolicy(**{**policy.to_dict(), name: value})
+    each = policy.classes
+    return replace(policy, by_class={**each, of: {**each.get(of, {}), name: value}})
+
+
+def _values(start: LabelPolicy, policy: LabelPolicy, name: str, of: str) -> Iterator[float]:
+    """Values of a condition that are tried: of all classes those beside the given one, of one class also the default
+    where all others have another."""
+    default = getattr(DEFAULT, name)
+    if getattr(policy if of else start, name) != default:
+        yield float(default)
+    yield from map(float, CONDITIONS[name])
+
+
+def _meant(truth: Described, policy: LabelPolicy, classes: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of the true objects [m] fulfil the conditions of their class."""
+    out = np.ones(len(truth), bool)
+    for code, of in enumerate(classes):
+        for name in CONDITIONS:
+            out &= _fulfils(truth, name, float(getattr(policy.of_class(of), name))) | (truth.kind != code)
+    return out
 
 
 def _precision(found: Readings, sure: Described) -> Floats:
