@@ -66,7 +66,7 @@ def test_matched_quantiles_never_fall():
 @pytest.mark.parametrize("mean, sd", [(0.7, 0.05), (0.5, 0.15)], ids=["narrower", "wider"])
 def test_the_aggregate_posterior_comes_nearer_to_the_truth_round_by_round(mean, sd):
     def predict(truth, seed):
-        return 0.3 + 0.5 * truth + 0.05 * rng(seed).standard_normal(len(truth))
+        return 0.1 + 0.8 * truth + 0.05 * rng(seed).standard_normal(len(truth))
 
     q, truth, off = rng(1).normal(0.4, 0.1, N), rng(2).normal(mean, sd, N), []
     photos = predict(truth, 3)
@@ -74,7 +74,7 @@ def test_the_aggregate_posterior_comes_nearer_to_the_truth_round_by_round(mean, 
         means, errors = posterior_means(photos, predict(q, 4 + number), q)
         q = means + rng(20 + number).permutation(errors)
         off.append(np.abs(np.quantile(q, LEVELS) - np.quantile(truth, LEVELS)).max())
-    assert off[-1] < 0.05 < 2 * off[-1] + 0.05 < off[0]
+    assert off[-1] < 0.02 and off[0] > 0.05
 
 
 def test_the_aggregate_posterior_of_photos_that_are_all_alike_is_as_wide_as_their_predictions_err():
@@ -84,7 +84,7 @@ def test_the_aggregate_posterior_of_photos_that_are_all_alike_is_as_wide_as_thei
     means, errors = posterior_means(np.full(50, 0.6), renders, q)
     assert np.ptp(means) == 0 and abs(errors.mean()) < 1e-9
     assert abs(errors.std() - q.std() * np.sqrt(1 - np.corrcoef(renders, q)[0, 1] ** 2)) < 1e-3
-    assert 0.5 < means[0] < 0.6, "drawn towards the renders'"
+    assert abs(means[0] - 0.6) < 0.02, "their mean is not drawn towards the renders'"
     assert posterior_means(np.full(50, 40.0), renders, q)[0][0] == 1, "within the bounds"
     same = posterior_means(np.array([0.4, 0.6]), np.full(20, 0.5), q[:20])
     assert np.ptp(same[0]) == 0 and np.allclose(same[1], q[:20] - q[:20].mean()), "predictions that tell nothing"

@@ -40,17 +40,18 @@ def response(predicted: Floats, truth: Floats) -> tuple[float, float]:
 
 
 def posterior_means(photos: Floats, renders: Floats, truth: Floats) -> tuple[Floats, Floats]:
-    """Posterior means [N] of numbers with these predictions, under the present distribution of the renders, and the
-    errors of such means on the renders [v], by the regression of the truth on predictions.
+    """Posterior means [N] of numbers with these predictions, and the errors of such means on the renders [v]. Predictions
+    are themselves posterior means under a proposal, which is wide: their mean over photos is taken as it is, less what
+    it is on renders. How they and the truth vary about their means is told by the present distribution of the renders.
 
-    The means with errors added are the aggregate posterior: as the next distribution it is a step of expectation and
-    maximisation towards the photos' (Vandegar et al. 2021). It is narrow only as far as photos tell: where all are
+    The means with errors added are the aggregate posterior; as the next distribution it comes nearer to the photos',
+    as expectation and maximisation would (Vandegar et al. 2021). It is narrow only as far as photos tell: where all are
     alike, so are the errors of their predictions, and the mean of the predictions is no surer than a single one.
     """
     middle = renders.mean()
     slope = float(np.cov(renders, truth, bias=True)[0, 1]) / max(float(renders.var()), 1e-12)
     slope = float(np.clip(slope, 0, MAX_SLOPE))
-    centre = np.clip(truth.mean() + slope * (photos.mean() - middle), 0, 1)
+    centre = np.clip(truth.mean() + photos.mean() - middle, 0, 1)
     return centre + slope * (photos - photos.mean()), truth - truth.mean() - slope * (renders - middle)
 
 

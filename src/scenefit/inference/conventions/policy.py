@@ -94,6 +94,10 @@ class PolicyFit:
                 out.append(f"{name}: boxes are {'wider' if chosen > 0 else 'narrower'} by {abs(chosen):.2f} of the "
                            f"object's width and height at each side (standard error {self.errors[name]:.3f})"
                            if chosen else f"{name}: boxes have no margin")
+            else:
+                given = policy.of_class(name).margin
+                out.append(f"{name}: boxes have {f'a margin of {given:g}' if given else 'no margin'}; that of the labels "
+                           f"({share:+.2f}, standard error {self.errors[name]:.3f}) hardly differs")
         for key in self.gains:
             of, _, name = key.rpartition(": ")
             if name in WORDS:
