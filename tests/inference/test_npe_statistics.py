@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from scenefit.inference.npe.predictor import smallest_sets
-from scenefit.inference.npe.statistics import fit_image_regression, object_colours, variance_within
+from scenefit.inference.npe.statistics import (
+    fit_image_regression,
+    kind_statistics,
+    object_colours,
+    variance_within,
+)
 from scenefit.nets.object_predictions import ObjectPredictions
 from scenefit.nets.object_targets import ObjectSpec
 
@@ -122,3 +127,44 @@ def test_colours_of_objects_are_those_inside_at_the_rim_and_outside_of_their_box
     assert outside * 255 == pytest.approx(np.array([[0, 200, 0], [0, 100, 0]]))
     assert square == pytest.approx(np.log(2)) and not spread[:2].any(), "one object varies in nothing"
     assert mean[2] == pytest.approx(mean[:2].mean(0)), "without objects, those of the other images"
+
+
+def test_images_without_the_statistics_are_left_out_of_the_regression_and_predicted_as_the_mean():
+    """As those are in which no object of a kind is predicted: their attributes are noise to the others."""
+    x, z = drawn(N, 0)
+    seen = np.arange(N) % 2 == 0
+    photos, truth = drawn(100, 1)
+    statistics, own = np.where(seen[:, None], x, np.nan), z.copy()
+    own[~seen] = np.random.default_rng(2).normal(0, 9, (N // 2, 2))
+    model = fitted(photos, own, statistics)
+    alone = fit_image_regression(x[seen], torch.from_numpy(z[seen]), HELD[seen], photos,
+                                 (np.arange(N) >= N // 2).astype(int)[seen], True)
+    np.testing.assert_array_equal(model(photos), alone(photos))
+    assert model.r2[0] == pytest.approx(BOTH, abs=0.1) and np.corrcoef(model(photos)[:, 0], truth[:, 0])[0, 1] > 0.9
+    some = np.where(np.arange(100)[:, None] % 2 == 0, photos, np.nan)
+    model = fitted(some, own, statistics)
+    np.testing.assert_array_equal(model(some)[::2], fitted(photos[::2], own, statistics)(photos)[::2])
+    assert np.abs(model(some)[1::2] - z[seen].mean(0)).max() < 0.05
+
+
+@pytest.mark.parametrize("renders, photos", [(0.05, 1.0), (0.9, 0.3)])
+def test_statistics_that_few_images_have_are_no_set_to_predict_from(renders, photos):
+    x, z = drawn(N, 0)
+    shown, _ = drawn(100, 1)
+    model = fitted(np.where((np.arange(100) < 100 * photos)[:, None], shown, np.nan), None,
+                   np.where((np.arange(N) % 100 < 100 * renders)[:, None], x, np.nan))
+    assert not torch.isfinite(model.r2).any() and np.allclose(model(shown), z.mean(0))
+    assert smallest_sets(np.stack([model.r2.numpy(), [-0.3, 0.2]])).tolist() == [1, 1]
+
+
+def test_statistics_of_one_kind_are_of_images_where_it_is_predicted():
+    random, images = np.random.default_rng(0), np.random.default_rng(1).integers(0, 255, (4, 32, 40, 3), np.uint8)
+    image, kind = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 0, 1, 0])
+    found = ObjectPredictions(4, image, kind, np.array([0.9, 0.9, 0.6, 0.9, 0.3]), random.uniform(0, 16, (5, 4)),
+                              np.zeros((5, 0)), np.zeros((4, 0)))
+    spec = ObjectSpec(("cell", "dot"), (), ())
+    cells, dots = (kind_statistics(spec, found, images, code) for code in range(2))
+    assert np.isfinite(cells).all(1).tolist() == [True, True, False, False], "too unsure in the last"
+    assert np.isfinite(dots).all(1).tolist() == [True, False, True, False] and not np.isfinite(dots[1]).any()
+    without = kind_statistics(spec, found.where(found.kind == 0), images, 0)
+    np.testing.assert_array_equal(cells, without)

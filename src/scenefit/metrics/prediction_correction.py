@@ -40,7 +40,7 @@ def response(predicted: Floats, truth: Floats) -> tuple[float, float]:
 
 
 def posterior_means(photos: Floats, renders: Floats, truth: Floats) -> tuple[Floats, Floats]:
-    """Posterior means [N] of numbers with these predictions, and the errors of such means on the renders [v]. Predictions
+    """Posterior means [N] of numbers with these predictions, and errors of such means on the renders [v]. Predictions
     are themselves posterior means under a proposal, which is wide: their mean over photos is taken as it is, less what
     it is on renders. How they and the truth vary about their means is told by the present distribution of the renders.
 

@@ -96,8 +96,8 @@ class PolicyFit:
                            if chosen else f"{name}: boxes have no margin")
             else:
                 given = policy.of_class(name).margin
-                out.append(f"{name}: boxes have {f'a margin of {given:g}' if given else 'no margin'}; that of the labels "
-                           f"({share:+.2f}, standard error {self.errors[name]:.3f}) hardly differs")
+                out.append(f"{name}: boxes have {f'a margin of {given:g}' if given else 'no margin'}; that of the "
+                           f"labels ({share:+.2f}, standard error {self.errors[name]:.3f}) hardly differs")
         for key in self.gains:
             of, _, name = key.rpartition(": ")
             if name in WORDS:

@@ -17,6 +17,7 @@ from scenefit.inference.npe.statistics import (
     ImageRegression,
     count_statistics,
     fit_image_regression,
+    kind_statistics,
     object_colours,
     object_statistics,
 )
@@ -48,10 +49,10 @@ class Predictor:
     chosen: NDArray[np.int64] | None = None
 
     def statistics(self, images: Images, frozen: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
-        """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
-        sharpness and noise; with boxes, values and colours of objects; with histograms and the regressor's features;
-        and all with the backbone's maps. And predictions, of the image by the regressor alone. frozen: maps of the
-        images."""
+        """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; what is predicted of each
+        kind of objects alone; numbers with colours, sharpness and noise; with boxes, values and colours of objects;
+        with histograms and the regressor's features; and all with the backbone's maps. And predictions, of the image by
+        the regressor alone. frozen: maps of the images."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
@@ -64,7 +65,10 @@ class Predictor:
         of_objects = np.concatenate([plain, *objects], 1)
         more = np.concatenate([of_objects, values, features, self.colours(images)], 1)
         sets = more, np.concatenate([more, found.pooled], 1)
-        return ((count, plain, of_objects, *sets) if self.spec.kinds else (plain, *sets)), Predictions(values, found)
+        if not self.spec.kinds:
+            return (plain, *sets), Predictions(values, found)
+        kinds = [kind_statistics(self.spec, found, images, code) for code in range(len(self.spec.kinds))]
+        return (count, *kinds, plain, of_objects, *sets), Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
         """Predictions by the regressions on these statistics."""

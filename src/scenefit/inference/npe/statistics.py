@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 THRESHOLDS = 0.2, 0.35, 0.5, 0.7  # of the score, above which objects are counted
 CONFIDENT = 0.35  # objects whose attributes are averaged
 ALPHAS = 10.0 ** np.arange(-2, 6)  # candidates of the ridge regression
+MIN_SEEN, MIN_SHOWN = 40, 0.5  # left-out renders, and share of the photos, that have the statistics
 RANGE = 2.0  # standard deviations of statistics of the first proposal
 _TURNS = 2 * np.pi * np.arange(12) / 12
 _CIRCLE = np.stack([np.cos(_TURNS), np.sin(_TURNS)], 1)
@@ -66,6 +67,14 @@ def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[n
     return np.concatenate([np.zeros((found.count, 0)), *blocks], 1)
 
 
+def kind_statistics(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8], code: int) -> Floats:
+    """The same of the objects of one kind alone [N, F]; NaN where none is predicted, which tells nothing of it."""
+    own = found.where(found.kind == code)
+    values = [count_statistics(spec, own), object_statistics(spec, own), object_colours(spec, own, images)]
+    seen = np.isin(np.arange(found.count), own.image[own.score >= CONFIDENT])
+    return np.where(seen[:, None], np.concatenate(values, 1), np.nan)
+
+
 def _at(images: NDArray[np.uint8], image: NDArray[np.int64], points: Floats) -> Floats:
     """Colours [m, P, 3] of these images [m] at points (x, y) [m, P, 2], px."""
     height, width = images.shape[1:3]
@@ -90,7 +99,7 @@ def moments(image: NDArray[np.int64], value: Floats, count: int) -> Floats:
 @dataclass(frozen=True, eq=False)
 class ImageRegression:
     """A ridge regression of each target on the statistics, alpha by closed-form leave-one-out error. r2 [R]: on renders
-    that are left out."""
+    that are left out, among those that have the statistics; -inf where renders or photos that have them are too few."""
 
     centre: Tensor
     scale: Tensor
@@ -100,10 +109,10 @@ class ImageRegression:
     r2: Tensor
 
     def __call__(self, statistics: Floats) -> Floats:
-        """[N, F] -> predictions [N, R]."""
+        """[N, F] -> predictions [N, R]; for images without statistics, NaN, about the mean."""
         x = ((torch.from_numpy(statistics)[:, self.used] - self.centre) / self.scale).clamp(-MAX_DEVIATIONS,
                                                                                              MAX_DEVIATIONS)
-        return (x @ self.weight + self.mean).numpy()
+        return (torch.nan_to_num(x) @ self.weight + self.mean).numpy()
 
 
 def variance_within(values: Tensor, part: NDArray[np.int64]) -> Tensor:
@@ -120,9 +129,13 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     proposal.  near: whether renders of part 0 are meant to be like the photos. A statistic in which photos still differ
     from these shows what the scene cannot express, and would be explained by an attribute instead; so it counts as if
     it had noise as large as that difference (noisy NPE: Ward et al. 2022). Before that, photos may lie anywhere in the
-    range of the renders.
+    range of the renders. Images whose statistics are NaN are left out.
     """
-    x, y = torch.from_numpy(statistics), truth.double()
+    seen, shown_in = (np.asarray(np.isfinite(values).all(1)) for values in (statistics, photos))
+    if not seen.all() and (seen[held].sum() < MIN_SEEN or shown_in.mean() < MIN_SHOWN):
+        return _none(statistics.shape[1], truth)
+    statistics, held, part, photos = statistics[seen], held[seen], part[seen], photos[shown_in]
+    x, y = torch.from_numpy(statistics), truth[torch.from_numpy(seen)].double()
     known = torch.isfinite(y)
     mean = torch.where(known, y, 0).sum(0) / known.sum(0).clamp(min=1)
     y = torch.where(known, y, mean) - mean
@@ -147,6 +160,13 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     weight = torch.stack(weights)[best, :, torch.arange(y.shape[1])].T
     r2 = 1 - loss / variance_within(y[kept_out], part[held]).clamp(min=1e-12)
     return ImageRegression(centre, scale, used, weight, mean - middle @ weight, r2)
+
+
+def _none(width: int, truth: Tensor) -> ImageRegression:
+    """The mean, whatever the statistics [F] are."""
+    none, mean = torch.zeros(0, dtype=torch.double), truth.double().nanmean(0).nan_to_num()
+    return ImageRegression(none, none, torch.zeros(width, dtype=torch.bool), none.new_zeros(0, truth.shape[1]), mean,
+                           torch.full_like(mean, -torch.inf))
 
 
 def _apart(renders: Tensor, photos: Tensor, part: NDArray[np.int64], near: bool) -> Tensor:
