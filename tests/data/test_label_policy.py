@@ -77,6 +77,12 @@ def test_a_class_may_have_conditions_and_boxes_of_its_own():
     assert LabelPolicy(by_class={"a": {"box": "amodal"}}).of_class("a") == LabelPolicy(box="amodal")
     with pytest.raises(ValueError, match=r"by_class with settings among min_pixels, .*, box, got least"):
         LabelPolicy(by_class={"a": {"least": 1}})
+    assert LabelPolicy(by_class={"a": {}}) == LabelPolicy(), "nothing is said of it"
+    numbers = LabelPolicy(by_class={"a": {"margin": np.float32(0.5), "min_side": np.int64(3)}})
+    assert json.loads(json.dumps(numbers.to_dict()))["by_class"] == {"a": {"margin": 0.5, "min_side": 3}}
+    for wrong in ({"": {"margin": 0.1}}, {1: {"margin": 0.1}}, [("a", {"margin": 0.1}), ("a", {"box": "amodal"})]):
+        with pytest.raises(ValueError, match="by_class with names of classes, each of them once, got"):
+            LabelPolicy(by_class=wrong)
     with pytest.raises(ValueError, match=r"min_visibility in 0..1, got min_visibility=2 for 'a'"):
         LabelPolicy(by_class={"a": {"min_visibility": 2}})
 

@@ -159,6 +159,27 @@ def test_a_given_start_gives_way_where_labels_differ(start, line):
     assert line in result.lines() and all(result.policy.of_class(name) == sf.LabelPolicy() for name in CLASSES)
 
 
+@pytest.mark.parametrize(("name", "value"), [("min_side", 10), ("min_visibility", 0.7)])
+def test_what_is_given_for_one_class_gives_way_where_labels_differ(name, value):
+    found, labels = planted(sf.LabelPolicy(), 3)
+    result = policy_of(found, labels, CLASSES, sf.LabelPolicy(by_class={"cell": {name: value}}))
+    assert all(result.policy.of_class(one) == sf.LabelPolicy() for one in CLASSES)
+    assert any(line.startswith("cell: objects have a label even") for line in result.lines())
+
+
+def test_a_class_whose_kind_of_boxes_is_given_keeps_it():
+    start = sf.LabelPolicy(by_class={"cell": {"box": "amodal"}})
+    found, labels = planted(sf.LabelPolicy(), 1, count=20)
+    of_cells, _ = planted(sf.LabelPolicy(box="amodal"), 1, count=20)[::-1]
+    cells, others = of_cells.name == "cell", labels.name != "cell"
+    both = make_boxes(20, np.concatenate([of_cells.image[cells], labels.image[others]]),
+                      np.concatenate([of_cells.box[cells], labels.box[others]]),
+                      np.concatenate([of_cells.name[cells], labels.name[others]]))
+    result = policy_of(found, both, CLASSES, start).policy
+    assert (result.of_class("cell").box, result.of_class("dot").box) == ("amodal", "visible")
+    assert all(abs(result.of_class(one).margin) < 0.03 for one in CLASSES)
+
+
 def test_a_given_start_that_labels_follow_stays():
     start = sf.LabelPolicy(min_visibility=0.6, margin=0.1)
     found, labels = planted(start, 3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenefit.inference.npe.predictor import smallest_sets
+from scenefit.inference.npe.predictor import chosen_sets
 from scenefit.inference.npe.statistics import (
     fit_image_regression,
     kind_statistics,
@@ -106,7 +106,10 @@ def test_scenes_without_a_target_count_as_its_mean():
 
 def test_the_smallest_set_of_statistics_that_predicts_nearly_as_well_is_chosen():
     r2 = np.array([[0.02, 0.7, 0.9, -0.2], [0.16, 0.6, 0.95, -0.1], [0.2, 0.9, 0.99, -0.3]])
-    assert smallest_sets(r2).tolist() == [1, 0, 0, 1], "of a small R2, a set with none of it is not nearly as good"
+    assert chosen_sets(r2, 0).tolist() == [1, 0, 0, 1], "of a small R2, a set with none of it is not nearly as good"
+    of_kinds = np.array([[0.1, 0.95, 0.98, np.nan], [0.3, -np.inf, 0.1, 0.1]])
+    assert chosen_sets(np.concatenate([r2, of_kinds]), 2).tolist() == [4, 3, 0, 4], "of one kind only where better"
+    assert chosen_sets(np.full((3, 2), np.nan), 1).tolist() == [0, 0]
 
 
 def test_colours_of_objects_are_those_inside_at_the_rim_and_outside_of_their_boxes():
@@ -147,14 +150,14 @@ def test_images_without_the_statistics_are_left_out_of_the_regression_and_predic
     assert np.abs(model(some)[1::2] - z[seen].mean(0)).max() < 0.05
 
 
-@pytest.mark.parametrize("renders, photos", [(0.05, 1.0), (0.9, 0.3)])
+@pytest.mark.parametrize("renders, photos", [(0.05, 1.0), (0.9, 0.3), (1.0, 0.3), (1.0, 0.0)])
 def test_statistics_that_few_images_have_are_no_set_to_predict_from(renders, photos):
     x, z = drawn(N, 0)
     shown, _ = drawn(100, 1)
     model = fitted(np.where((np.arange(100) < 100 * photos)[:, None], shown, np.nan), None,
                    np.where((np.arange(N) % 100 < 100 * renders)[:, None], x, np.nan))
     assert not torch.isfinite(model.r2).any() and np.allclose(model(shown), z.mean(0))
-    assert smallest_sets(np.stack([model.r2.numpy(), [-0.3, 0.2]])).tolist() == [1, 1]
+    assert chosen_sets(np.stack([np.array([-0.3, 0.2]), model.r2.numpy()]), 1).tolist() == [0, 0]
 
 
 def test_statistics_of_one_kind_are_of_images_where_it_is_predicted():

@@ -169,6 +169,7 @@ def _by_class(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         left, _, value = text.rpartition("=")
         name, _, option = left.rpartition(":")
+        name, option, value = name.strip(), option.strip(), value.strip()
         field = option.replace("-", "_")
         if not (name and field in LABEL_OPTIONS and field != "by_class"):
             raise ValueError(f"--for-class takes CLASS:OPTION=VALUE, such as RBC:margin=0.1, got {text!r}; options are "

@@ -111,13 +111,13 @@ class LabelPolicy:
     def keeps(self, frames: Frames) -> NDArray[np.bool_]:
         """Whether each of the frames' objects becomes a label [m]; one whose class is "" never does."""
         objects, kept = frames.objects, np.zeros(len(frames.objects), bool)
+        every = [self, *map(self.of_class, self.classes)]
+        seen_by = contrast(frames) if any(own.min_contrast for own in every) else np.ones(len(objects))
         for rows, own in self._classes(objects.name):
             seen = (objects.pixels >= own.min_pixels) & (objects.visibility >= own.min_visibility)
             large = (objects.box[:, 2:] - objects.box[:, :2] >= own.min_side).all(axis=1)
-            of_own = seen & large & (objects.truncation <= own.max_truncation) & (objects.name != "")
-            if own.min_contrast:
-                of_own &= contrast(frames) >= own.min_contrast
-            kept[rows] = of_own[rows]
+            whole = (objects.truncation <= own.max_truncation) & (seen_by >= own.min_contrast)
+            kept[rows] = (seen & large & whole & (objects.name != ""))[rows]
         return kept
 
     def boxes(self, frames: Frames) -> NDArray[np.float64]:
@@ -162,9 +162,9 @@ class LabelPolicy:
 
 def policy_of_record(record: Mapping[str, Any]) -> LabelPolicy:
     """The policy that `LabelPolicy.to_dict` wrote, also in versions that knew a margin of a class ("margins") alone."""
-    own = {name: {"margin": share} for name, share in dict(record.get("margins", {})).items()}
-    values = {name: value for name, value in record.items() if name != "margins"}
-    return LabelPolicy(**{**values, **({"by_class": own} if own else {})})
+    values = dict(record)
+    own = {name: {"margin": share} for name, share in dict(values.pop("margins", None) or {}).items()}
+    return LabelPolicy(**({"by_class": own} if own else {}) | values)
 
 
 def _margin(share: float) -> str:
@@ -183,22 +183,32 @@ def _of_class(own: Mapping[str, Any]) -> str:
     given = {name: value for name, value in own.items() if name in CONDITIONS}
     free = [CONDITIONS[name][1] for name, value in given.items() if value == FREE.get(name)]
     unlabelled = _unlabelled(given)
-    parts += [f"labels {' and '.join(free)}"] if free else []
+    parts += [f"labels {', '.join(free)}"] if free else []
     return "; ".join(parts + ([f"no label if: {', or '.join(unlabelled)}"] if unlabelled else []))
 
 
 def _by_class(given: Any) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
     """(class, ((field, value), ...)), sorted. ValueError where it is not as `LabelPolicy` says."""
     try:
-        out = tuple(sorted((str(name), tuple(sorted(dict(own).items()))) for name, own in dict(given).items()))
+        pairs = [(name, dict(own)) for name, own in (given.items() if isinstance(given, Mapping) else given)]
     except (TypeError, ValueError):
         raise ValueError('LabelPolicy needs by_class with settings for each class, such as {"RBC": {"margin": 0.1}}, '
                          f"got {describe_value(given)}") from None
-    unknown = sorted({str(field) for _, own in out for field, _ in own} - {*NUMBERS, "box"})
+    names = [name for name, _ in pairs]
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise ValueError("LabelPolicy needs by_class with names of classes, each of them once, got "
+                         f"{', '.join(map(repr, names))}")
+    unknown = sorted({str(field) for _, own in pairs for field in own} - {*NUMBERS, "box"})
     if unknown:
         raise ValueError(f"LabelPolicy needs by_class with settings among {', '.join((*NUMBERS, 'box'))}, got "
                          f"{', '.join(unknown)}")
-    return out
+    return tuple(sorted((str(name), tuple(sorted((field, _plain(value)) for field, value in own.items())))
+                        for name, own in pairs if own))
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as one that JSON can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:

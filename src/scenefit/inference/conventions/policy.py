@@ -37,7 +37,7 @@ CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
 WORDS = {"min_visibility": ("less than {:g} of their area is visible", "they are mostly hidden"),
          "max_truncation": ("more than {:g} of them lies outside the image", "they are mostly cut off"),
          "min_side": ("they are smaller than {:g} pixels", "they are small")}
-GAIN, BOX_GAIN = 4.0, 2.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
+GAIN, BOX_GAIN = 4.0, 3.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
 MIN_SCORE = 0.2  # of predicted objects
 MIN_LABELS = 8  # of a class, from which a margin is read
 LEAST_MARGIN, LEAST_PIXELS, SURE = 0.02, 0.3, 2.5  # least margin, also in pixels, and in its standard errors
@@ -58,7 +58,7 @@ class NoClass(ValueError):
 @dataclass(frozen=True)
 class PolicyFit:
     """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels;
-    "RBC: min_side" where it is of one class.
+    "RBC: min_side" is of one class.
     margins, errors: of each class with labels enough, and the standard error.  outside: classes whose objects in photos
     are smaller or larger than in renders, so that a margin and wrong sizes of the scene cannot be told apart; they keep
     their margin.  labels, matched: their number, and how many of them lie where objects are predicted."""
@@ -97,12 +97,14 @@ class PolicyFit:
             else:
                 given = policy.of_class(name).margin
                 out.append(f"{name}: boxes have {f'a margin of {given:g}' if given else 'no margin'}; that of the "
-                           f"labels ({share:+.2f}, standard error {self.errors[name]:.3f}) hardly differs")
+                           f"labels ({round(share, 2) + 0.0:+.2f}, standard error {self.errors[name]:.3f}) hardly "
+                           "differs")
         for key in self.gains:
             of, _, name = key.rpartition(": ")
             if name in WORDS:
                 own, (text, most) = policy.of_class(of) if of else policy, WORDS[name]
-                out.append((f"{of}: " if of else "") + "objects have " + (
+                but = not of and any(other.endswith(f": {name}") for other in self.gains)
+                out.append((f"{of}: " if of else "") + ("other objects have " if but else "objects have ") + (
                     f"no label where {text.format(getattr(own, name))}"
                     if getattr(own, name) != getattr(DEFAULT, name) else f"a label even where {most}"))
         return out
@@ -157,12 +159,15 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
     kept = _meant(found.truth, policy, classes)[found.pairs[:, 1]]
     if kept.sum() >= MIN_LABELS:  # labels are compared with what would have one in renders
         found = replace(found, pairs=found.pairs[kept])
-    kind, gain = _box_kind(found, mine, boxes, start)
+    given = {name: own["box"] for name, own in start.classes.items() if "box" in own}  # these keep their kind of boxes
+    free = np.array([name not in given for name in classes])[mine.kind]
+    kind, gain = _box_kind(found, mine.where(free), boxes[free], start)
+    kinds = {name: given.get(name, kind) for name in classes}
     margins, errors, outside = {}, {}, []
     for code, name in enumerate(classes):
         own, of_renders = mine.kind == code, found.renders.kind[found.pairs[:, 0]] == code
         if min(own.sum(), of_renders.sum()) >= MIN_LABELS:
-            margins[name], errors[name] = _margin(found, mine.where(own), boxes[own], of_renders, kind)
+            margins[name], errors[name] = _margin(found, mine.where(own), boxes[own], of_renders, kinds[name])
             alike = every[found.renders.kind[every[:, 0]] == code, 0]
             if _beyond(found.renders.where(alike), mine.where(own)) > MAX_OUTSIDE:
                 outside.append(name)
@@ -266,24 +271,28 @@ def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_], s
     real, policy, gains = _precision(found, sure), start, dict[str, float]()
     share = cache(lambda name, value: _share_that_fulfil(found, sure, name, value))
 
-    def likelihood(policy: LabelPolicy) -> float:
+    def likelihood(policy: LabelPolicy, of: str) -> Floats:
+        """Of all objects, and of those of one class: annotators may have left out another share of a class at random,
+        so that a condition of one class has to gain by either."""
         meant = np.ones(len(sure))
-        for code, of in enumerate(classes):
-            own, mine = policy.of_class(of), sure.kind == code
+        for code, one in enumerate(classes):
+            mine = sure.kind == code
             for name in CONDITIONS:
-                meant[mine] *= share(name, float(getattr(own, name)))[mine]
-        return _likelihood(labelled, real, meant)
+                meant[mine] *= share(name, float(getattr(policy.of_class(one), name)))[mine]
+        own = [np.ones(len(sure), bool)] + ([sure.kind == classes.index(of)] if of else [])
+        return np.array([_likelihood(labelled[rows], real[rows], meant[rows]) for rows in own])
 
-    now = likelihood(policy)
-    for of in ("", *classes):
+    for of in ("", *(classes if len(classes) > 1 else ())):
+        now = likelihood(policy, of)
         tried = [(name, value) for name in CONDITIONS for value in _values(start, policy, name, of)]
         while True:
             left = [(name, _with(policy, of, name, value)) for name, value in tried if _key(of, name) not in gains]
-            each = [(likelihood(changed), name, changed) for name, changed in left]
-            best, name, changed = max(each, key=lambda row: row[0], default=(now, "", policy))
-            if best - now <= GAIN:
+            each = [(likelihood(changed, of), name, changed) for name, changed in left]
+            best, name, changed = max(each, key=lambda row: float((row[0] - now).min()), default=(now, "", policy))
+            gain = float((best - now).min())
+            if gain <= GAIN:
                 break
-            gains[_key(of, name)], now, policy = best - now, best, changed
+            gains[_key(of, name)], now, policy = gain, best, changed
     return policy, gains
 
 
@@ -302,10 +311,9 @@ def _with(policy: LabelPolicy, of: str, name: str, value: float) -> LabelPolicy:
 
 
 def _values(start: LabelPolicy, policy: LabelPolicy, name: str, of: str) -> Iterator[float]:
-    """Values of a condition that are tried: of all classes those beside the given one, of one class also the default
-    where all others have another."""
+    """Values of a condition that are tried, for all classes or for one; the default where another one holds."""
     default = getattr(DEFAULT, name)
-    if getattr(policy if of else start, name) != default:
+    if any(getattr(one, name) != default for one in ((policy, policy.of_class(of)) if of else (start,))):
         yield float(default)
     yield from map(float, CONDITIONS[name])
 

@@ -49,10 +49,10 @@ class Predictor:
     chosen: NDArray[np.int64] | None = None
 
     def statistics(self, images: Images, frozen: FrozenMaps | None = None) -> tuple[tuple[Floats, ...], Predictions]:
-        """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; what is predicted of each
-        kind of objects alone; numbers with colours, sharpness and noise; with boxes, values and colours of objects;
-        with histograms and the regressor's features; and all with the backbone's maps. And predictions, of the image by
-        the regressor alone. frozen: maps of the images."""
+        """Sets of statistics, each [N, F], of images uint8 [N, H, W, 3]: numbers of objects; these with colours,
+        sharpness and noise; with boxes, values and colours of objects; with histograms and the regressor's features;
+        all with the backbone's maps; and what is predicted of each kind of objects alone. And predictions, of the image
+        by the regressor alone. frozen: maps of the images."""
         values = compute(self.regressor.predictions, images).double().numpy()
         if self.network is None:
             return (), Predictions(values, no_objects(len(images)))
@@ -68,7 +68,7 @@ class Predictor:
         if not self.spec.kinds:
             return (plain, *sets), Predictions(values, found)
         kinds = [kind_statistics(self.spec, found, images, code) for code in range(len(self.spec.kinds))]
-        return (count, *kinds, plain, of_objects, *sets), Predictions(values, found)
+        return (count, plain, of_objects, *sets, *kinds), Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:
         """Predictions by the regressions on these statistics."""
@@ -81,7 +81,7 @@ class Predictor:
         return self.predict(*self.statistics(images))
 
     def r2(self) -> Floats | None:
-        """Of the regressions [R], on left-out renders."""
+        """Of the regressions [R], on left-out renders; of sets of one kind, on those that show it."""
         if self.chosen is None:
             return None
         return np.stack([fitted.r2.numpy() for fitted in self.regressions])[self.chosen, np.arange(len(self.chosen))]
@@ -114,12 +114,19 @@ def regressed(problem: Problem, predictor: Predictor, simulated: Simulations, he
     chosen = [(held, own) for own in of_held[:counts]] + [(every, own) for own in values[counts:]]
     regressions = tuple(fitted(images, own, theirs) for (images, own), theirs in zip(chosen, of_photos, strict=True))
     r2 = np.stack([one.r2.numpy() for one in regressions])
-    predictor = replace(predictor, regressions=regressions, chosen=smallest_sets(r2))
+    predictor = replace(predictor, regressions=regressions, chosen=chosen_sets(r2, len(predictor.spec.kinds)))
     return predictor, predictor.predict(of_photos, photos), predictor.predict(of_held, predicted)
 
 
-def smallest_sets(r2: Floats) -> NDArray[np.int64]:
+def chosen_sets(r2: Floats, kinds: int) -> NDArray[np.int64]:
     """Of each target [R], the first set of statistics whose R2 [sets, R] is nearly the best. A share of it: the best
-    may be small, and a set that predicts nothing is not nearly as good."""
-    best = r2.max(0)
-    return (r2 >= best - MAX_R2_LOSS * np.abs(best)).argmax(0)
+    may be small, and a set that predicts nothing is not nearly as good. kinds: how many of the sets, the last ones, are
+    of one kind of objects; images that show none are predicted as the mean, so such a set has to be better than all
+    others."""
+    r2 = np.nan_to_num(r2, nan=-np.inf)
+    whole, of_kinds = r2[:len(r2) - kinds], r2[len(r2) - kinds:]
+    best = whole.max(0)
+    first = (whole >= best - MAX_R2_LOSS * np.abs(best)).argmax(0)
+    if not kinds:
+        return first
+    return np.where(of_kinds.max(0) > best, len(whole) + of_kinds.argmax(0), first)

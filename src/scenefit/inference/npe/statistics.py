@@ -132,7 +132,8 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     range of the renders. Images whose statistics are NaN are left out.
     """
     seen, shown_in = (np.asarray(np.isfinite(values).all(1)) for values in (statistics, photos))
-    if not seen.all() and (seen[held].sum() < MIN_SEEN or shown_in.mean() < MIN_SHOWN):
+    partial = not (seen.all() and shown_in.all())
+    if partial and (seen[held].sum() < MIN_SEEN or shown_in.mean() < MIN_SHOWN):
         return _none(statistics.shape[1], truth)
     statistics, held, part, photos = statistics[seen], held[seen], part[seen], photos[shown_in]
     x, y = torch.from_numpy(statistics), truth[torch.from_numpy(seen)].double()
