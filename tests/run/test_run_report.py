@@ -138,7 +138,7 @@ def test_photos_that_no_render_is_like_are_told(tmp_path):
     content = report_content(run, scene_of(run)[0])
     assert content.outliers is not None and content.outliers.images[0].min() == 255
     assert content.outliers.captions[0].startswith("outlier score ")
-    assert float(content.outliers.captions[0].split()[2]) > 2
+    assert float(content.outliers.captions[0].split()[2]) > 1.5
     share, _, rest = content.outliers.note.partition(" % of the photos have an outlier score above 1 among the learned")
     assert 2 <= int(share) < 40 and rest.startswith(" renders"), "so small a fit is not exact"
 
