@@ -10,9 +10,12 @@ import torch
 
 from scenefit.inference.npe.predictor import chosen_sets
 from scenefit.inference.npe.statistics import (
+    count_statistics,
     fit_image_regression,
-    kind_statistics,
     object_colours,
+    object_statistics,
+    of_all_kinds,
+    of_one_kind,
     variance_within,
 )
 from scenefit.nets.object_predictions import ObjectPredictions
@@ -122,7 +125,7 @@ def test_colours_of_objects_are_those_inside_at_the_rim_and_outside_of_their_box
     images[1] //= 2
     box, kind = np.array([[12.0, 8, 20, 24]] * 2), np.zeros(2, np.int64)
     found = ObjectPredictions(3, np.arange(2), kind, np.full(2, 0.9), box, np.zeros((2, 0)), np.zeros((3, 0)))
-    colours = object_colours(ObjectSpec(("cell", "none"), (), ()), found, images)
+    colours = of_all_kinds(object_colours(ObjectSpec(("cell", "none"), (), ()), found, images), 3)
     mean, spread = np.moveaxis(colours.reshape(3, 2, 11, 2), 3, 0)
     inside, rim, outside, contrast, square = np.split(mean[:2, 0], [3, 6, 9, 10], axis=1)
     assert inside * 255 == pytest.approx(np.array([[0, 0, 100], [0, 0, 50]])) and not contrast.any()
@@ -166,8 +169,13 @@ def test_statistics_of_one_kind_are_of_images_where_it_is_predicted():
     found = ObjectPredictions(4, image, kind, np.array([0.9, 0.9, 0.6, 0.9, 0.3]), random.uniform(0, 16, (5, 4)),
                               np.zeros((5, 0)), np.zeros((4, 0)))
     spec = ObjectSpec(("cell", "dot"), (), ())
-    cells, dots = (kind_statistics(spec, found, images, code) for code in range(2))
+    def of_kind(found, code):
+        return of_one_kind(code, found, count_statistics(spec, found), object_statistics(spec, found),
+                           object_colours(spec, found, images))
+
+    cells, dots = (of_kind(found, code) for code in range(2))
     assert np.isfinite(cells).all(1).tolist() == [True, True, False, False], "too unsure in the last"
     assert np.isfinite(dots).all(1).tolist() == [True, False, True, False] and not np.isfinite(dots[1]).any()
-    without = kind_statistics(spec, found.where(found.kind == 0), images, 0)
-    np.testing.assert_array_equal(cells, without)
+    np.testing.assert_array_equal(cells, of_kind(found.where(found.kind == 0), 0))
+    assert cells.shape[1] == dots.shape[1] == 2 * (4 + 1 + 11), "of this kind alone"
+    assert of_all_kinds([], 3).shape == (3, 0)

@@ -43,5 +43,5 @@ def _distance(x: Floats, y: Floats) -> float:
 
 
 def _compared_values(found: Predictions, spec: ObjectSpec) -> Floats:
-    return np.concatenate([found.image, object_statistics(spec, found.objects),
-                           count_statistics(spec, found.objects)], 1)
+    return np.concatenate([found.image, *object_statistics(spec, found.objects),
+                           *count_statistics(spec, found.objects)], 1)

@@ -2,7 +2,8 @@
 
 Attributes of the image are regressed on several sets of statistics. The more a set holds, the better it predicts
 renders, and the more it is misled by what photos have and the scene cannot express. So each attribute is predicted from
-the smallest set that does nearly as well as the best. Legend: N images; H, W pixels; F statistics; R targets.
+the smallest set that does nearly as well as the best; or from the objects of one kind alone, where that is better on
+the images that show some. Legend: N images; H, W pixels; F statistics; R targets.
 """
 
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from scenefit.inference.npe.statistics import (
     ImageRegression,
     count_statistics,
     fit_image_regression,
-    kind_statistics,
     object_colours,
     object_statistics,
+    of_all_kinds,
+    of_one_kind,
 )
 from scenefit.inference.stages.problem import Problem
 from scenefit.metrics.features import compute
@@ -59,15 +61,16 @@ class Predictor:
         features = compute(self.regressor.features, images).double().numpy()
         found = predict_objects(self.network, images, frozen) if self.spec.kinds else (
             replace(no_objects(len(images)), pooled=pooled_maps(self.network, images, frozen)))
-        count = count_statistics(self.spec, found)
+        counts = count_statistics(self.spec, found)
+        count = of_all_kinds(counts, len(images))
         plain = np.concatenate([count, colour_and_sharpness(images).double().numpy()], 1)
-        objects = [object_statistics(self.spec, found), object_colours(self.spec, found, images)]
-        of_objects = np.concatenate([plain, *objects], 1)
+        objects, colours = object_statistics(self.spec, found), object_colours(self.spec, found, images)
+        of_objects = np.concatenate([plain, *objects, *colours], 1)
         more = np.concatenate([of_objects, values, features, self.colours(images)], 1)
         sets = more, np.concatenate([more, found.pooled], 1)
         if not self.spec.kinds:
             return (plain, *sets), Predictions(values, found)
-        kinds = [kind_statistics(self.spec, found, images, code) for code in range(len(self.spec.kinds))]
+        kinds = [of_one_kind(code, found, counts, objects, colours) for code in range(len(self.spec.kinds))]
         return (count, plain, of_objects, *sets, *kinds), Predictions(values, found)
 
     def predict(self, statistics: tuple[Floats, ...], found: Predictions) -> Predictions:

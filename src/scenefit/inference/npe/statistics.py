@@ -4,6 +4,7 @@ image, and the objects predicted in it.
 Legend: N images; m objects; F statistics; R targets.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,32 +29,34 @@ RIM, OUTSIDE = 0.42 * _CIRCLE, 0.62 * _CIRCLE
 MAX_DEVIATIONS = 4.0  # to which statistics are clipped: a photo may lie far outside the renders in some
 
 
-def count_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
-    """Of each image [N, F]: for each kind its number of predicted objects above some thresholds."""
-    blocks = []
+def count_statistics(spec: ObjectSpec, found: ObjectPredictions) -> list[Floats]:
+    """For each kind its number of predicted objects above some thresholds in each image [N, F]."""
+    out = []
     for code, _ in enumerate(spec.kinds):
+        columns = []
         for least in THRESHOLDS:
             chosen = found.image[(found.kind == code) & (found.score >= least)]
             count = np.bincount(chosen, minlength=found.count).astype(float)
-            blocks += [count, np.sqrt(count)]
-    return np.stack(blocks, 1) if blocks else np.zeros((found.count, 0))
+            columns += [count, np.sqrt(count)]
+        out.append(np.stack(columns, 1))
+    return out
 
 
-def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> Floats:
-    """Of each image [N, F]: for each kind mean and spread of the boxes' sides and of the predicted values."""
-    blocks = [np.zeros((found.count, 0))]
+def object_statistics(spec: ObjectSpec, found: ObjectPredictions) -> list[Floats]:
+    """For each kind mean and spread of the boxes' sides and of the predicted values in each image [N, F]."""
+    out = []
     side = np.log(np.maximum(found.box[:, 2:] - found.box[:, :2], 1))
     for code, kind in enumerate(spec.kinds):
         sure = (found.kind == code) & (found.score >= CONFIDENT)
         columns = [one.first + number for one in spec.of(kind)
                    for number in range(_shown(one.attribute.form, one.width))]
         values = [side[sure].mean(1), *(found.outputs[sure, column] for column in columns)]
-        blocks += [moments(found.image[sure], value, found.count) for value in values]
-    return np.concatenate(blocks, 1)
+        out.append(np.concatenate([moments(found.image[sure], value, found.count) for value in values], 1))
+    return out
 
 
-def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8]) -> Floats:
-    """Of each image uint8 [N, H, W, 3], for each kind mean and spread of what its boxes show: colours of the middle, at
+def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8]) -> list[Floats]:
+    """For each kind mean and spread of what its boxes show in each image uint8 [N, H, W, 3]: colours of the middle, at
     the rim and just outside, contrast within the middle, and how far the box is from square [N, F]."""
     sure = found.where(found.score >= CONFIDENT)
     image, kind, box = sure.image, sure.kind, sure.box
@@ -62,17 +65,20 @@ def object_colours(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[n
                             for points in (MIDDLE, RIM, OUTSIDE))
     values = np.concatenate([inside.mean(1), rim.mean(1), outside.mean(1), inside.mean(2).std(1)[:, None],
                              np.abs(np.log(side[:, :1] / side[:, 1:]))], 1)
-    blocks = [moments(image[kind == code], column, found.count) for code in range(len(spec.kinds))
-              for column in values[kind == code].T]
-    return np.concatenate([np.zeros((found.count, 0)), *blocks], 1)
+    return [np.concatenate([moments(image[kind == code], column, found.count) for column in values[kind == code].T], 1)
+            for code in range(len(spec.kinds))]
 
 
-def kind_statistics(spec: ObjectSpec, found: ObjectPredictions, images: NDArray[np.uint8], code: int) -> Floats:
-    """The same of the objects of one kind alone [N, F]; NaN where none is predicted, which tells nothing of it."""
-    own = found.where(found.kind == code)
-    values = [count_statistics(spec, own), object_statistics(spec, own), object_colours(spec, own, images)]
-    seen = np.isin(np.arange(found.count), own.image[own.score >= CONFIDENT])
-    return np.where(seen[:, None], np.concatenate(values, 1), np.nan)
+def of_all_kinds(statistics: Sequence[Floats], count: int) -> Floats:
+    """Statistics of each kind [N, F] side by side; without kinds [N, 0]. count: N."""
+    return np.concatenate([np.zeros((count, 0)), *statistics], 1)
+
+
+def of_one_kind(code: int, found: ObjectPredictions, *statistics: Sequence[Floats]) -> Floats:
+    """Statistics of one kind [N, F] side by side; NaN for images in which no object of it is predicted. statistics:
+    each of all kinds."""
+    seen = np.isin(np.arange(found.count), found.image[(found.kind == code) & (found.score >= CONFIDENT)])
+    return np.where(seen[:, None], np.concatenate([each[code] for each in statistics], 1), np.nan)
 
 
 def _at(images: NDArray[np.uint8], image: NDArray[np.int64], points: Floats) -> Floats:
@@ -134,7 +140,7 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     seen, shown_in = (np.asarray(np.isfinite(values).all(1)) for values in (statistics, photos))
     partial = not (seen.all() and shown_in.all())
     if partial and (seen[held].sum() < MIN_SEEN or shown_in.mean() < MIN_SHOWN):
-        return _none(statistics.shape[1], truth)
+        return _mean_alone(statistics.shape[1], truth)
     statistics, held, part, photos = statistics[seen], held[seen], part[seen], photos[shown_in]
     x, y = torch.from_numpy(statistics), truth[torch.from_numpy(seen)].double()
     known = torch.isfinite(y)
@@ -163,8 +169,8 @@ def fit_image_regression(statistics: Floats, truth: Tensor, held: NDArray[np.boo
     return ImageRegression(centre, scale, used, weight, mean - middle @ weight, r2)
 
 
-def _none(width: int, truth: Tensor) -> ImageRegression:
-    """The mean, whatever the statistics [F] are."""
+def _mean_alone(width: int, truth: Tensor) -> ImageRegression:
+    """One that predicts the mean of the targets, whatever the statistics [F] are."""
     none, mean = torch.zeros(0, dtype=torch.double), truth.double().nanmean(0).nan_to_num()
     return ImageRegression(none, none, torch.zeros(width, dtype=torch.bool), none.new_zeros(0, truth.shape[1]), mean,
                            torch.full_like(mean, -torch.inf))
