@@ -42,13 +42,13 @@ def contrast(frames: Frames) -> NDArray[np.float64]:
 
 BOXES = ("visible", "amodal")
 AROUND = {"visible": "what is visible of an object", "amodal": "the whole object, hidden parts too"}
-CONDITIONS = {"min_pixels": ("fewer than {} visible pixels", ""),
-              "min_visibility": ("less than {:.3g} % visible", "however little is visible"),
-              "min_side": ("a visible side under {} pixels", "however small"),
-              "max_truncation": ("more than {:.3g} % outside the image", "however much lies outside the image"),
-              "min_contrast": ("a contrast under {:g}", "however faint")}
+CONDITION_TEXTS = {"min_pixels": ("fewer than {} visible pixels", ""),
+                   "min_visibility": ("less than {:.3g} % visible", "however little is visible"),
+                   "min_side": ("a visible side under {} pixels", "however small"),
+                   "max_truncation": ("more than {:.3g} % outside the image", "however much lies outside the image"),
+                   "min_contrast": ("a contrast under {:g}", "however faint")}
 FREE = {"min_visibility": 0, "min_side": 1, "max_truncation": 1, "min_contrast": 0}  # what asks for nothing
-NUMBERS = (*CONDITIONS, "margin")
+NUMBERS = (*CONDITION_TEXTS, "margin")
 MIN_MARGIN = -0.3  # two of them leave 40 % of a side
 
 
@@ -111,9 +111,9 @@ class LabelPolicy:
     def keeps(self, frames: Frames) -> NDArray[np.bool_]:
         """Whether each of the frames' objects becomes a label [m]; one whose class is "" never does."""
         objects, kept = frames.objects, np.zeros(len(frames.objects), bool)
-        every = [self, *map(self.of_class, self.classes)]
-        seen_by = contrast(frames) if any(own.min_contrast for own in every) else np.ones(len(objects))
-        for rows, own in self._classes(objects.name):
+        each = list(self._classes(objects.name))
+        seen_by = contrast(frames) if any(own.min_contrast for _, own in each) else np.ones(len(objects))
+        for rows, own in each:
             seen = (objects.pixels >= own.min_pixels) & (objects.visibility >= own.min_visibility)
             large = (objects.box[:, 2:] - objects.box[:, :2] >= own.min_side).all(axis=1)
             whole = (objects.truncation <= own.max_truncation) & (seen_by >= own.min_contrast)
@@ -144,7 +144,7 @@ class LabelPolicy:
     @property
     def words(self) -> str:
         """The policy in two sentences, and one for each class with settings of its own."""
-        unlabelled = _unlabelled({name: getattr(self, name) for name in CONDITIONS})
+        unlabelled = _unlabelled({name: getattr(self, name) for name in CONDITION_TEXTS})
         return (f"Boxes go around {AROUND[self.box]}, with {_margin(self.margin)}. No label if: "
                 f"{', or '.join(unlabelled)}.") + "".join(f" {name}: {_of_class(own)}." for name, own in
                                                           self.classes.items())
@@ -172,7 +172,7 @@ def _margin(share: float) -> str:
 
 
 def _unlabelled(given: Mapping[str, float]) -> list[str]:
-    return [CONDITIONS[name][0].format(100 * value if "%" in CONDITIONS[name][0] else value)
+    return [CONDITION_TEXTS[name][0].format(100 * value if "%" in CONDITION_TEXTS[name][0] else value)
             for name, value in given.items() if value != FREE.get(name)]
 
 
@@ -180,11 +180,12 @@ def _of_class(own: Mapping[str, Any]) -> str:
     """What holds for one class, in words."""
     parts = [f"boxes around {AROUND[own['box']]}"] if "box" in own else []
     parts += [_margin(own["margin"])] if "margin" in own else []
-    given = {name: value for name, value in own.items() if name in CONDITIONS}
-    free = [CONDITIONS[name][1] for name, value in given.items() if value == FREE.get(name)]
+    given = {name: value for name, value in own.items() if name in CONDITION_TEXTS}
+    free = [CONDITION_TEXTS[name][1] for name, value in given.items() if value == FREE.get(name)]
     unlabelled = _unlabelled(given)
     parts += [f"labels {', '.join(free)}"] if free else []
-    return "; ".join(parts + ([f"no label if: {', or '.join(unlabelled)}"] if unlabelled else []))
+    parts += [f"no label if: {', or '.join(unlabelled)}"] if unlabelled else []
+    return "; ".join(parts)
 
 
 def _by_class(given: Any) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:

@@ -8,6 +8,7 @@ predicted object and its label, or the true one.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -276,9 +277,9 @@ def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_], s
         so that a condition of one class has to gain by either."""
         meant = np.ones(len(sure))
         for code, one in enumerate(classes):
-            mine = sure.kind == code
+            mine, of_class = sure.kind == code, policy.of_class(one)
             for name in CONDITIONS:
-                meant[mine] *= share(name, float(getattr(policy.of_class(one), name)))[mine]
+                meant[mine] *= share(name, float(getattr(of_class, name)))[mine]
         own = [np.ones(len(sure), bool)] + ([sure.kind == classes.index(of)] if of else [])
         return np.array([_likelihood(labelled[rows], real[rows], meant[rows]) for rows in own])
 
@@ -303,11 +304,11 @@ def _key(of: str, name: str) -> str:
 
 def _with(policy: LabelPolicy, of: str, name: str, value: float) -> LabelPolicy:
     """With another setting, for all classes ("") or for one."""
-    value = int(value) if name == "min_side" else value
+    own: dict[str, Any] = {name: int(value) if name == "min_side" else value}
     if not of:
-        return LabelPolicy(**{**policy.to_dict(), name: value})
+        return replace(policy, **own)
     each = policy.classes
-    return replace(policy, by_class={**each, of: {**each.get(of, {}), name: value}})
+    return replace(policy, by_class={**each, of: {**each.get(of, {}), **own}})
 
 
 def _values(start: LabelPolicy, policy: LabelPolicy, name: str, of: str) -> Iterator[float]:
@@ -322,8 +323,9 @@ def _meant(truth: Described, policy: LabelPolicy, classes: Sequence[str]) -> NDA
     """Which of the true objects [m] fulfil the conditions of their class."""
     out = np.ones(len(truth), bool)
     for code, of in enumerate(classes):
+        of_class = policy.of_class(of)
         for name in CONDITIONS:
-            out &= _fulfils(truth, name, float(getattr(policy.of_class(of), name))) | (truth.kind != code)
+            out &= _fulfils(truth, name, float(getattr(of_class, name))) | (truth.kind != code)
     return out
 
 
