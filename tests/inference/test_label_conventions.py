@@ -120,6 +120,14 @@ def test_labels_left_out_at_random_are_no_condition():
         assert policy_of(found, some, CLASSES).gains == {}
 
 
+def test_of_two_classes_labelled_at_different_shares_neither_has_a_condition_of_its_own():
+    for seed in range(10):
+        found, labels = planted(sf.LabelPolicy(), seed, count=20)
+        share = np.where(labels.name == "cell", 0.5, 0.95)
+        some = labels.where(np.random.default_rng(seed).random(len(labels)) < share)
+        assert not any(": " in name for name in policy_of(found, some, CLASSES).gains)
+
+
 def test_labels_of_large_objects_only_are_no_margin():
     """Where predicted sizes say little, labelled objects are larger than they are predicted, for they were chosen."""
     def told(found, seed):

@@ -254,6 +254,27 @@ def test_an_image_attribute_whose_nodes_are_not_in_the_scenes_order():
     assert np.mean(leaf["c"] == c[samples.photo[leaf.scene]]) > 0.9
 
 
+def test_samples_err_as_predictions_do_also_where_renders_lack_the_node():
+    """A leaf in half of the renders; predictions that err, and are the same for all photos."""
+    def grammar(weight):
+        return Grammar("image", {"image": {}, "leaf": {"x": learned(Uniform(0, 1))}},
+                       [Rule("image", ["leaf"]), Rule("image", [], weight=weight)])
+
+    own = grammar(1e-9)
+    spec, found, scenes = object_spec(own, [], ["image", "leaf"]), targets(own), grammar(1.0).sample(1, 1000)
+    truth = regression_targets(own, found, scenes).double().numpy()
+    renders = np.nan_to_num(truth) + 0.5 * np.random.default_rng(2).standard_normal(truth.shape)
+    empty = ObjectPredictions(1000, *[np.zeros(0, int)] * 2, np.zeros(0), np.zeros((0, 4)), np.zeros((0, 0)),
+                              np.zeros((1000, 0)))
+    none = TrueObjects(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4)), np.zeros((0, 0)))
+    samples = infer(own, found, spec, Predictions(np.zeros_like(truth), empty), Predictions(renders, empty),
+                    Known([scenes], truth, none), {("leaf", "x"): 0.6}, 2, 0)
+    there = np.isfinite(truth[:, 0])
+    assert 0.4 < there.mean() < 0.6
+    unexplained = 1 - np.corrcoef(truth[there, 0], renders[there, 0])[0, 1] ** 2
+    assert samples.scenes.tables["leaf"]["x"].std() == pytest.approx(12**-0.5 * unexplained**0.5, rel=0.1)
+
+
 def test_a_kind_whose_prior_holds_one_but_whose_bounds_allow_more_is_none_of_the_image():
     """Each scene of the prior has one disc; scenes of the uniform proposal have 0 to 4."""
     own = Grammar("image", {"image": {"shade": learned(Uniform(0, 1))}, "disc": {"radius": learned(Uniform(0, 1))}},

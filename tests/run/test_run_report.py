@@ -133,12 +133,12 @@ def test_photos_that_no_render_is_like_are_told(tmp_path):
     """One photo of forty is white, as no scene can be."""
     world = make(tmp_path)
     Image.fromarray(np.full((16, 16, 3), 255, np.uint8)).save(world / "real" / "007.png")
-    call(*fit_command(world, tmp_path / "run"))
+    call(*fit_command(world, tmp_path / "run", "--set", "method.rounds=2"))  # renders of the first are wide
     run = open_run(tmp_path / "run")
     content = report_content(run, scene_of(run)[0])
     assert content.outliers is not None and content.outliers.images[0].min() == 255
     assert content.outliers.captions[0].startswith("outlier score ")
-    assert float(content.outliers.captions[0].split()[2]) > 1.5
+    assert float(content.outliers.captions[0].split()[2]) > 2
     share, _, rest = content.outliers.note.partition(" % of the photos have an outlier score above 1 among the learned")
     assert 2 <= int(share) < 40 and rest.startswith(" renders"), "so small a fit is not exact"
 

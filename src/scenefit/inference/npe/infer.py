@@ -137,7 +137,8 @@ def _image_values(grammar: Grammar, targets: Sequence[tuple[Target, slice]], pho
             out[a.key] = (draw_rows(odds[photo], random.random(len(photo))) + 0.5) / bins
         else:
             means, errors = posterior_means(mine[:, 0] / 2, theirs[:, 0] / 2, truth)
-            # Of the same render for all attributes, so that errors that come together stay together.
+            # Of the same render for all attributes, so that errors that come together stay together; where that one
+            # lacks the node, of the render before it that has one.
             out[a.key] = reflect(means[photo] + errors[np.cumsum(there)[mixed] - 1])
     return out
 
