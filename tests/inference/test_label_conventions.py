@@ -178,14 +178,18 @@ def test_what_is_given_for_one_class_gives_way_where_labels_differ(name, value):
 def test_a_class_whose_kind_of_boxes_is_given_keeps_it():
     start = sf.LabelPolicy(by_class={"cell": {"box": "amodal"}})
     found, labels = planted(sf.LabelPolicy(), 1, count=20)
-    of_cells, _ = planted(sf.LabelPolicy(box="amodal"), 1, count=20)[::-1]
+    _, of_cells = planted(sf.LabelPolicy(box="amodal"), 1, count=20)
     cells, others = of_cells.name == "cell", labels.name != "cell"
     both = make_boxes(20, np.concatenate([of_cells.image[cells], labels.image[others]]),
                       np.concatenate([of_cells.box[cells], labels.box[others]]),
                       np.concatenate([of_cells.name[cells], labels.name[others]]))
-    result = policy_of(found, both, CLASSES, start).policy
+    told = policy_of(found, both, CLASSES, start)
+    result = told.policy
     assert (result.of_class("cell").box, result.of_class("dot").box) == ("amodal", "visible")
     assert all(abs(result.of_class(one).margin) < 0.03 for one in CLASSES)
+    amodal = policy_of(found, of_cells, CLASSES, sf.LabelPolicy(box="amodal"))
+    visible = policy_of(found, labels, CLASSES)
+    assert (told.margins["cell"], told.margins["dot"]) == (amodal.margins["cell"], visible.margins["dot"])
 
 
 def test_a_given_start_that_labels_follow_stays():
