@@ -42,7 +42,7 @@ def contrast(frames: Frames) -> NDArray[np.float64]:
 
 BOXES = ("visible", "amodal")
 AROUND = {"visible": "what is visible of an object", "amodal": "the whole object, hidden parts too"}
-CONDITION_TEXTS = {"min_pixels": ("fewer than {} visible pixels", ""),
+CONDITION_TEXTS = {"min_pixels": ("fewer than {} visible pixels", "however few pixels are visible"),
                    "min_visibility": ("less than {:.3g} % visible", "however little is visible"),
                    "min_side": ("a visible side under {} pixels", "however small"),
                    "max_truncation": ("more than {:.3g} % outside the image", "however much lies outside the image"),
@@ -165,6 +165,14 @@ def policy_of_record(record: Mapping[str, Any]) -> LabelPolicy:
     values = dict(record)
     own = {name: {"margin": share} for name, share in dict(values.pop("margins", None) or {}).items()}
     return LabelPolicy(**({"by_class": own} if own else {}) | values)
+
+
+def condition_text(name: str, value: float) -> str:
+    """What objects have by one condition alone, such as "no label with less than 50 % visible"; "a label however little
+    is visible" at its default, or where it asks for nothing."""
+    if value in (FREE.get(name), getattr(LabelPolicy(), name)):
+        return f"a label {CONDITION_TEXTS[name][1]}"
+    return f"no label with {_unlabelled({name: value})[0]}"
 
 
 def _margin(share: float) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.label_policy import MIN_MARGIN, LabelPolicy
+from scenefit.data.label_policy import MIN_MARGIN, LabelPolicy, condition_text
 from scenefit.data.photos import Photos
 from scenefit.inference.conventions.describe import Described, Readings, read
 from scenefit.inference.npe.matching import match_objects
@@ -35,9 +35,6 @@ DEFAULT = LabelPolicy()
 CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
     "min_visibility": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "max_truncation": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.05),
     "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)}
-WORDS = {"min_visibility": ("less than {:g} of their area is visible", "they are mostly hidden"),
-         "max_truncation": ("more than {:g} of them lies outside the image", "they are mostly cut off"),
-         "min_side": ("they are smaller than {:g} pixels", "they are small")}
 GAIN, BOX_GAIN = 4.0, 3.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
 MIN_SCORE = 0.2  # of predicted objects
 MIN_LABELS = 8  # of a class, from which a margin is read
@@ -102,12 +99,11 @@ class PolicyFit:
                            "differs")
         for key in self.gains:
             of, _, name = key.rpartition(": ")
-            if name in WORDS:
-                own, (text, most) = policy.of_class(of) if of else policy, WORDS[name]
+            if name in CONDITIONS:
+                value = getattr(policy.of_class(of) if of else policy, name)
                 but = not of and any(other.endswith(f": {name}") for other in self.gains)
-                out.append((f"{of}: " if of else "") + ("other objects have " if but else "objects have ") + (
-                    f"no label where {text.format(getattr(own, name))}"
-                    if getattr(own, name) != getattr(DEFAULT, name) else f"a label even where {most}"))
+                out.append((f"{of}: " if of else "") + ("other objects" if but else "objects")
+                           + f" have {condition_text(name, value)}")
         return out
 
 
@@ -351,16 +347,25 @@ def _likelihood(labelled: NDArray[np.bool_], real: Floats, meant: Floats) -> flo
 
 
 def _share_that_fulfil(found: Readings, sure: Described, name: str, bound: float) -> Floats:
-    """Of each predicted object [m], how often those with the nearest predictions fulfil a condition, in renders; 1 for
-    the default, by which nearly all objects have a label."""
+    """Of each predicted object [m], how often those of its class with the nearest predictions fulfil a condition, in
+    renders, or those of all classes where its own has too few; 1 for the default, by which nearly all have a label."""
+    out = np.ones(len(sure))
     if bound == getattr(DEFAULT, name):
-        return np.ones(len(sure))
+        return out
     p, q = found.pairs.T
-    x = _value(found.renders, name)[p]
+    x, good = _value(found.renders, name)[p], _fulfils(found.truth, name, bound)[q]
+    for code in np.unique(sure.kind):
+        own, mine = found.renders.kind[p] == code, sure.kind == code
+        rows = own if own.sum() >= NEAREST else np.ones(len(own), bool)
+        out[mine] = _nearest_shares(_value(sure, name)[mine], x[rows], good[rows])
+    return out
+
+
+def _nearest_shares(at: Floats, x: Floats, good: NDArray[np.bool_]) -> Floats:
+    """Of each value [m] the share of good ones among the `NEAREST` samples [n] with the nearest x."""
     order = np.argsort(x, kind="stable")
-    good = _fulfils(found.truth, name, bound)[q][order]
-    total = np.concatenate([[0], good.cumsum()])
-    first = np.clip(np.searchsorted(x[order], _value(sure, name)) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
+    total = np.concatenate([[0], good[order].cumsum()])
+    first = np.clip(np.searchsorted(x[order], at) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
     last = np.minimum(first + NEAREST, len(x))
     return (total[last] - total[first] + 0.5) / (last - first + 1)
 
