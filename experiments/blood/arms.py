@@ -77,7 +77,7 @@ ARMS: dict[str, Arm] = {
     **{scenes: Arm(scenes) for scenes in ("naive", "wide", "shrunk", "learned", "meta-sim", "meta-sim-task")},
     **{f"{scenes}, {then}": Arm(scenes, then=then) for scenes in ("wide", "learned")
        for then in (SELF_TRAINING, LONGER)},
-    "all labels": Arm(labels=world.ALL), "10 labels": Arm(labels=10), **OTHER_SETTINGS}
+    "all labels": Arm(labels=world.ALL), "10 labels": Arm(labels=10), "50 labels": Arm(labels=50), **OTHER_SETTINGS}
 NO_PRIOR = ("naive", *(name for name, arm in ARMS.items() if not arm.scenes))  # the same for every prior
 
 

@@ -33,8 +33,8 @@ from scenefit.report import write as write_report
 HERE = Path(__file__).parent
 COMMAND = "python -m experiments.blood --data FOLDER"
 PRIORS = (1.0, 1.6, 0.6)
-MAIN = ("wide", "learned", "all labels", few_labels.NAME, "10 labels", "shrunk", "naive")
-ONCE = tuple(name for name in arms.ARMS if name not in MAIN)  # for the first prior alone
+MAIN = ("wide", "learned", "all labels", "few labels", "10 labels", "shrunk", "naive")
+ONCE = tuple(name for name in (*arms.ARMS, *few_labels.CELLS) if name not in MAIN)  # for the first prior alone
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def run(cell: Cell, data: Path, work: Path, report: str) -> dict[str, Any]:
     photos = world.with_boxes(data, report, world.DEFAULT if arm is None else arm.setting)
     assert photos.boxes is not None
     if arm is None:
-        found, more = few_labels.detections(data, work, cell.prior, cell.seed, photos)
+        found, more = few_labels.detections(data, work, cell.prior, cell.seed, photos, few_labels.CELLS[cell.arm])
     else:
         found = arms.detections(data, work, cell.arm, cell.prior, cell.seed, photos)
     for name, one in found.items():

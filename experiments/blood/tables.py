@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from experiments.blood import arms, world
+from experiments.blood import arms, few_labels, world
 from experiments.blood.bootstrap import Figure, Rows, common, figure
-from experiments.blood.few_labels import SELECTED, tuned, untuned
+from experiments.blood.few_labels import CELLS, tuned, untuned
 from experiments.blood.figures import AP, AP50, MISSED, MISTAKES
 from experiments.cells import markdown as table
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 WIDE, LEARNED, CEILING = "wide", "learned", "all labels"
 TEN, TEN_LONGER, CEILING_LONGER = "10 labels", f"10 labels, {arms.LONGER}", f"{CEILING}, {arms.LONGER}"
+SELECTED, SELECTED_OF_MORE = (tuned(few_labels.SELECTED, labels) for labels in CELLS.values())
 WITHOUT = ("naive", WIDE, "shrunk", "meta-sim", LEARNED, CEILING)
-WITH = (TEN, TEN_LONGER, tuned("wide"), tuned("half wide"), tuned("learned"), SELECTED, CEILING, CEILING_LONGER)
+SETS = ("wide", "half wide", "learned", few_labels.SELECTED)
+WITH, WITH_MORE = ((f"{labels} labels", f"{labels} labels, {arms.LONGER}", *(tuned(name, labels) for name in SETS),
+                    CEILING, CEILING_LONGER) for labels in CELLS.values())
 OTHERS = (f"wide, {arms.LONGER}", f"learned, {arms.LONGER}", f"learned, {arms.SELF_TRAINING}",
-          f"wide, {arms.SELF_TRAINING}", "meta-sim-task", untuned("wide"), untuned("half wide"), untuned("learned"),
-          *arms.OTHER_SETTINGS)
+          f"wide, {arms.SELF_TRAINING}", "meta-sim-task",
+          *(untuned(name, labels) for labels in CELLS.values() for name in SETS[:-1]), *arms.OTHER_SETTINGS)
 # Mean AP50 of "learned, trained longer on renders alone", the best without labels before, by prior; commit 00e82ab.
 BEFORE = {1.0: 0.722, 1.6: 0.716, 0.6: 0.704}
 Arms = Mapping[str, Rows]
@@ -36,9 +39,10 @@ def markdown(cells: Cells) -> str:
     for prior in priors:
         own = arms_of(cells, prior)
         lines += [f"### Sizes of the prior times {prior:g}", ""]
-        for title, names in (("Without labels", WITHOUT), ("With 10 labels", WITH), ("Others", OTHERS)):
+        for title, names in (("Without labels", WITHOUT), ("With 10 labels", WITH), ("With 50 labels", WITH_MORE),
+                             ("Others", OTHERS)):
             present = [name for name in names if name in own]
-            if present:
+            if set(present) - {CEILING, CEILING_LONGER}:
                 lines += [f"{title}:", "", arms_table(own, present), ""]
         lines += differences(own)
     goals = [goal for prior in priors for goal in goals_of(arms_of(cells, prior), prior)]
@@ -68,7 +72,7 @@ def arms_table(own: Arms, names: Sequence[str]) -> str:
     for name in names:
         mean = {key: np.mean([row[key] for row in own[name].values()])
                 for key in (*(f"{AP50} {one}" for one in world.CLASSES), *MISSED.values(), "false", "missed")}
-        rows.append((f"**{name}**" if name in (LEARNED, SELECTED) else name, str(len(own[name])),
+        rows.append((f"**{name}**" if name in (LEARNED, SELECTED, SELECTED_OF_MORE) else name, str(len(own[name])),
                      of(own, name, AP50).text(), *(f"{100 * mean[f'{AP50} {one}']:.1f}" for one in world.CLASSES),
                      of(own, name, AP).text(), gap_text(own, name),
                      f"{mean['false']:.0f} + {mean['missed']:.0f}",
@@ -100,10 +104,12 @@ def minus(own: Arms, name: str, other: str, what: str = AP50) -> Figure:
 
 def differences(own: Arms) -> list[str]:
     """Paired differences in points, in sentences."""
-    with_labels = [name for name in WITH if name != SELECTED]
+    with_labels, with_more = ([name for name in names if name not in (SELECTED, SELECTED_OF_MORE)]
+                              for names in (WITH, WITH_MORE))
     pairs = [(LEARNED, [WIDE, "shrunk", "naive", "meta-sim", "former"], AP50),
              (f"learned, {arms.SELF_TRAINING}", [f"learned, {arms.LONGER}"], AP50),
              (untuned("learned"), [LEARNED], AP50), (SELECTED, with_labels, AP50), (SELECTED, with_labels, AP),
+             (SELECTED_OF_MORE, with_more, AP50), (SELECTED_OF_MORE, with_more, AP),
              *((name, [name.partition(",")[0]], AP50) for name in arms.OTHER_SETTINGS if "," in name)]
     lines = []
     for name, others, what in pairs:

@@ -98,16 +98,16 @@ def test_few_labels_read_select_and_tune(photos: sf.Photos, tmp_path: Path, monk
     monkeypatch.setattr(type(SMALL), "predict", predicted)
     found, more = few_labels.detections(tmp_path, tmp_path, 1.0, 0, photos)
     assert policies == {read}, "all training sets have the policy that was read"
-    assert set(found) == {few_labels.SELECTED, *(name(one) for one in CANDIDATES
+    assert set(found) == {few_labels.tuned(few_labels.SELECTED), *(name(one) for one in CANDIDATES
                                                  for name in (few_labels.tuned, few_labels.untuned))}
     chosen = more["selection"]["chosen"]
-    assert found[few_labels.SELECTED] is found[few_labels.tuned(chosen)]
+    assert found[few_labels.tuned(few_labels.SELECTED)] is found[few_labels.tuned(chosen)]
     assert more["label policy"]["margin"] == 0.1 and more["read"] == ["wider"]
     assert len(weights) >= 2, "the detector, which is the same for all sets here, and fine-tuned"
 
 
 def test_an_arm_that_trains_on_the_photos_is_refused(tmp_path: Path) -> None:
-    for arm in ("10 labels", few_labels.NAME, "meta-sim-task"):
+    for arm in ("10 labels", *few_labels.CELLS, "meta-sim-task"):
         with pytest.raises(ValueError, match=f"{arm} trains on photos of few.txt"):
             study.run(study.Cell(arm, 1.0, 0), tmp_path, tmp_path, "few")
 
@@ -118,8 +118,8 @@ def test_the_plan_starts_with_the_most_informative_cells() -> None:
     assert [(cell.prior, cell.arm) for cell in order[:2]] == [(1.0, "wide"), (1.0, "learned")]
     assert {cell.seed for cell in order[:2 * len(names)]} == {0, 1}
     assert len({cell.name for cell in order}) == len(order), "arms that do not depend on the prior are computed once"
-    assert {cell.arm for cell in order if cell.prior == 1.6} == {"wide", "learned", "shrunk", few_labels.NAME}
-    assert {*study.MAIN, *study.ONCE} == {*arms.ARMS, few_labels.NAME}
+    assert {cell.arm for cell in order if cell.prior == 1.6} == {"wide", "learned", "shrunk", "few labels"}
+    assert {*study.MAIN, *study.ONCE} == {*arms.ARMS, *few_labels.CELLS}
 
 
 def test_the_cameras_pattern_is_removed_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from experiments.blood import figures, tables, world
 from experiments.blood.arms import Detections
 from experiments.blood.bootstrap import Figure, common, figure
-from experiments.blood.few_labels import SELECTED, tuned
+from experiments.blood.few_labels import tuned
 from experiments.blood.kept_detections import read_detections, write_detections
 from experiments.cells import put_between
 from scenefit.data.boxes import Boxes, make_boxes
@@ -102,7 +102,8 @@ def cell(prior: float | None, seed: int, arms: dict[str, float]) -> dict[str, An
 
 
 def test_tables_and_goals() -> None:
-    cells = [cell(1.0, seed, {"wide": 0.4, "learned": 0.8, SELECTED: 0.84, tuned("wide"): 0.83}) for seed in range(3)]
+    cells = [cell(1.0, seed, {"wide": 0.4, "learned": 0.8, tables.SELECTED: 0.84, tuned("wide"): 0.83})
+             for seed in range(3)]
     cells += [cell(None, seed, {"all labels": 0.9, "all labels, longer": 0.9, "10 labels, longer": 0.85,
                                 "former": 0.79}) for seed in range(2)]
     text = tables.markdown(cells)
