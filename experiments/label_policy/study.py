@@ -26,6 +26,7 @@ from scenefit.scenes.rng import derive_seed
 HERE = Path(__file__).parent
 PHOTOS, DRAWS, EACH = 100, 10, 10  # for the fit; draws of labelled photos, and photos of each
 SEEDS = (0, 1)
+FAINT = {"cells": 0.4, "discs": 0.2}  # contrasts under which a tenth of the cells, and a third of the discs, lie
 
 
 def policies(world: str) -> dict[str, sf.LabelPolicy]:
@@ -37,6 +38,7 @@ def policies(world: str) -> dict[str, sf.LabelPolicy]:
             "hidden by half: none": sf.LabelPolicy(min_visibility=0.5),
             "cut off by a tenth: none": sf.LabelPolicy(max_truncation=0.1),
             "under 8 pixels: none": sf.LabelPolicy(min_side=8),
+            "faint: none": sf.LabelPolicy(min_contrast=FAINT[world]),
             "of the larger class, cut off: none": sf.LabelPolicy(by_class={large: {"max_truncation": 0.1}}),
             "of the larger class, hidden: none": sf.LabelPolicy(by_class={large: {"min_visibility": 0.5}}),
             "as people do": sf.LabelPolicy(box="amodal", min_visibility=0.5, max_truncation=0.1,
@@ -95,7 +97,7 @@ def judged(draws: Sequence[Row], policy: sf.LabelPolicy, classes: Sequence[str])
     planted = {(code, name) for code, meant in enumerate(wanted) for name in CONDITIONS
                if getattr(meant, name) != getattr(default, name)}
     others = {(code, name) for code in range(len(classes)) for name in CONDITIONS} - planted
-    right = sum(all(CONDITIONS[name][0] <= getattr(each[code], name) <= CONDITIONS[name][1] for code, name in planted)
+    right = sum(all(_is_right(name, getattr(each[code], name), getattr(wanted[code], name)) for code, name in planted)
                 for each in found)
     changed = sum(any(getattr(each[code], name) != getattr(default, name) for code, name in others) for each in found)
     return {"draws": len(draws), "kind": sum(draw["box"] == policy.box for draw in draws),
@@ -104,10 +106,15 @@ def judged(draws: Sequence[Row], policy: sf.LabelPolicy, classes: Sequence[str])
             "conditions": str(right) if planted else "", "changed": changed}
 
 
+def _is_right(name: str, value: float, planted: float) -> bool:
+    low, high = CONDITIONS[name]
+    return low * planted <= value <= high * planted
+
+
 def read_policy(draw: Row) -> sf.LabelPolicy:
     """The policy that a draw of a cell tells."""
     return sf.LabelPolicy(**{field.name: draw[field.name] for field in fields(sf.LabelPolicy) if field.name in draw})
 
 
-CONDITIONS: Mapping[str, tuple[float, float]] = {"min_visibility": (0.3, 0.7), "max_truncation": (0.05, 0.2),
-                                                 "min_side": (6, 10)}  # read rightly where 0.5, 0.1, or 8 is planted
+CONDITIONS: Mapping[str, tuple[float, float]] = {  # read rightly within these shares of what is planted
+    "min_visibility": (0.6, 1.4), "max_truncation": (0.5, 2), "min_side": (0.75, 1.25), "min_contrast": (0.7, 1.3)}

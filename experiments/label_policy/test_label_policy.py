@@ -10,7 +10,7 @@ from experiments.label_policy.world import Objects, labels
 OBJECTS = Objects(1, np.zeros(3, int), np.array(["cell", "cell", "dot"]), np.array([
     [10, 10, 30, 30], [0, 0, 20, 10], [50, 50, 56, 56]], float), np.array([
         [10, 10, 20, 30], [0, 0, 20, 10], [50, 50, 56, 56]], float), np.array([200, 190, 30]), np.array([0.45, 1, 1]),
-    np.array([0, 0.5, 0]))
+    np.array([0, 0.5, 0]), np.array([0.3, 0.2, 0.05]))
 
 
 def test_labels_follow_the_policy():
@@ -18,6 +18,7 @@ def test_labels_follow_the_policy():
     assert labels(OBJECTS, sf.LabelPolicy(box="amodal")).box.tolist() == OBJECTS.whole.tolist()
     assert len(labels(OBJECTS, sf.LabelPolicy(min_visibility=0.5))) == 2
     assert labels(OBJECTS, sf.LabelPolicy(max_truncation=0.1, min_side=8)).box.tolist() == [[10, 10, 20, 30]]
+    assert len(labels(OBJECTS, sf.LabelPolicy(min_contrast=0.1))) == 2
     assert labels(OBJECTS, sf.LabelPolicy(by_class={"dot": {"margin": 0.5}})).box[2].tolist() == [47, 47, 59, 59]
 
 

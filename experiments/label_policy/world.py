@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 import scenefit as sf
 from experiments.known_worlds import discs, discs_photos
 from experiments.known_worlds.truth import Array, TruePhoto, draw_photos, generator
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.corruptions import add_texture, corrupt
+from scenefit.data.label_policy import contrast
 from scenefit.data.shading import add_shading
 from scenefit.scenes.rng import derive_seed
 
@@ -33,7 +35,7 @@ CLASSES = {"cells": ("cell", "dot"), "discs": ("bead", "disc")}
 @dataclass(frozen=True, eq=False)
 class Objects:
     """What is true of the objects of N photos. image, name [m]; whole, visible [m, 4]: boxes, the first clipped to the
-    image; pixels, visibility, truncation [m]: see `LabelPolicy`."""
+    image; pixels, visibility, truncation, contrast [m]: see `LabelPolicy`."""
 
     count: int
     image: Array
@@ -43,6 +45,7 @@ class Objects:
     pixels: Array
     visibility: Array
     truncation: Array
+    contrast: Array
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def learned(world: World, seed: int, photos: int) -> tuple[sf.Model, int]:
 
 
 def labels(objects: Objects, policy: sf.LabelPolicy) -> Boxes:
-    """The boxes of annotators who follow the policy; contrast is not asked for."""
+    """The boxes of annotators who follow the policy."""
     size = objects.visible[:, 2:] - objects.visible[:, :2]
     each = [policy.of_class(str(name)) for name in objects.name]
 
@@ -70,7 +73,8 @@ def labels(objects: Objects, policy: sf.LabelPolicy) -> Boxes:
         return np.array([getattr(own, name) for own in each])
 
     kept = ((objects.pixels >= bound("min_pixels")) & (objects.visibility >= bound("min_visibility"))
-            & (objects.truncation <= bound("max_truncation")) & (size.min(1) >= bound("min_side")))
+            & (objects.truncation <= bound("max_truncation")) & (size.min(1) >= bound("min_side"))
+            & (objects.contrast >= bound("min_contrast")))
     box = (objects.whole if policy.box == "amodal" else objects.visible)[kept]
     share = np.array([own.margin for own in each])[kept].reshape(-1, 1)
     more = share * (box[:, 2:] - box[:, :2])
@@ -105,7 +109,8 @@ def _rendered(seed: int, count: int) -> tuple[Array, Objects]:
     frames = sf.render(_renderer(), cells_grammar(True).sample(seed, count))
     images = corrupt(add_texture(add_shading(frames.images, frames.instances, seed), seed), seed)
     o, seen = frames.objects, frames.objects.pixels > 0
-    found = Objects(count, o.scene, o.name, o.amodal.clip(0, SIZE), o.box, o.pixels, o.visibility, o.truncation)
+    found = Objects(count, o.scene, o.name, o.amodal.clip(0, SIZE), o.box, o.pixels, o.visibility, o.truncation,
+                    contrast(frames))
     return images, _where(found, seen)
 
 
@@ -117,13 +122,13 @@ def painted(paint: Paint = discs_photos.paint) -> World:
 def _painted(seed: int, count: int, paint: Paint) -> tuple[Array, Objects]:
     scenes = draw_photos(discs_photos.draw, seed, count)
     images = np.stack([paint(scene, generator(seed, row, 1), seed) for row, scene in enumerate(scenes)])
-    parts = [_objects(row, scene) for row, scene in enumerate(scenes)]
+    parts = [_objects(row, scene, images[row]) for row, scene in enumerate(scenes)]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     found = Objects(count, *columns)
     return images, _where(found, found.pixels > 0)
 
 
-def _objects(row: int, scene: TruePhoto) -> tuple[Array, ...]:
+def _objects(row: int, scene: TruePhoto, image: Array) -> tuple[Array, ...]:
     """Columns of `Objects` of one photo: kinds are painted one after the other, each object above those before."""
     at = np.stack(np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5), -1)
     masks, boxes, names, areas = [], [], [], []
@@ -149,7 +154,16 @@ def _objects(row: int, scene: TruePhoto) -> tuple[Array, ...]:
     pixels = np.array([mask.sum() for mask in seen])
     visible = np.array([_box(part, box) for part, box in zip(seen, whole, strict=True)]).reshape(-1, 4)
     return (np.full(len(names), row), np.array(names, np.str_), whole.clip(0, SIZE), visible, pixels,
-            pixels / np.maximum(inside, 1), (1 - inside / np.array(areas)).clip(0, 1))
+            pixels / np.maximum(inside, 1), (1 - inside / np.array(areas)).clip(0, 1),
+            np.array([_contrast(image, part, ~above) for part in seen]))
+
+
+def _contrast(image: Array, mask: Array, free: Array) -> float:
+    """Difference of an object's mean colour from that of the background within 4 pixels, 0..1; 1 without background."""
+    around = binary_dilation(mask, iterations=4) & free
+    if not (mask.any() and around.any()):
+        return 1.0
+    return float(np.abs(image[mask].mean(0) - image[around].mean(0)).max() / 255)
 
 
 def _box(mask: Array, whole: Array) -> Array:
@@ -163,7 +177,7 @@ def _box(mask: Array, whole: Array) -> Array:
 
 def _where(objects: Objects, mask: Array) -> Objects:
     return Objects(objects.count, *(getattr(objects, name)[mask] for name in (
-        "image", "name", "whole", "visible", "pixels", "visibility", "truncation")))
+        "image", "name", "whole", "visible", "pixels", "visibility", "truncation", "contrast")))
 
 
 WORLDS = {"cells": cells, "discs": painted}

@@ -33,7 +33,8 @@ def objects(seed, count):
     visible[np.arange(n), at] += hidden * side[np.arange(n), at % 2] * np.where(at < 2, 1, -1)
     image = np.repeat(np.arange(count), 20)
     kept = side.min(1) > 2
-    return Described(count, image, kind, np.ones(n), whole, visible, 1 - hidden, truncation, np.ones(n)).where(kept)
+    contrast = np.random.default_rng(1000 + seed).uniform(0, 0.8, n)
+    return Described(count, image, kind, np.ones(n), whole, visible, 1 - hidden, truncation, contrast).where(kept)
 
 
 def seen(truth, seed):
@@ -43,6 +44,7 @@ def seen(truth, seed):
     off = random.normal(0.02, 0.04, (n, 4)) * np.tile(side, 2) * [-1, -1, 1, 1]
     boxes = {"whole": truth.whole + off, "visible": truth.visible + off}
     told = {name: (getattr(truth, name) + random.normal(0, 0.1, n)).clip(0, 1) for name in ("visibility", "truncation")}
+    told["contrast"] = (truth.contrast + np.random.default_rng(1000 + seed).normal(0, 0.03, n)).clip(0, 1)
     found = replace(truth, score=random.uniform(0.4, 1, n), **boxes, **told)
     false = random.random(n) < 0.1
     shift = np.where(false, 60, 0)[:, None]  # px: nothing is there
@@ -66,7 +68,8 @@ def planted(wanted, seed, count=10, scale=1.0):
     box = box + np.tile(more * (box[:, 2:] - box[:, :2]), 2) * [-1, -1, 1, 1]
     bound = {name: np.array([getattr(one, name) for one in own]) for name in policy.CONDITIONS}
     kept = ((photos.visibility >= bound["min_visibility"]) & (photos.truncation <= bound["max_truncation"])
-            & ((photos.visible[:, 2:] - photos.visible[:, :2]).min(1) >= bound["min_side"]))
+            & ((photos.visible[:, 2:] - photos.visible[:, :2]).min(1) >= bound["min_side"])
+            & (photos.contrast >= bound["min_contrast"]))
     names = np.array(CLASSES)[photos.kind[kept]]
     return found, make_boxes(count, photos.image[kept], box[kept], names)
 
@@ -93,14 +96,15 @@ def test_margins_are_read_class_by_class(margins):
 
 
 @pytest.mark.parametrize(("name", "value", "low", "high"), [
-    ("min_visibility", 0.6, 0.4, 0.8), ("max_truncation", 0.1, 0.05, 0.2), ("min_side", 9, 8, 10)])
+    ("min_visibility", 0.6, 0.4, 0.8), ("max_truncation", 0.1, 0.05, 0.2), ("min_side", 9, 8, 10),
+    ("min_contrast", 0.2, 0.15, 0.3)])
 def test_conditions_are_read_from_what_has_no_label(name, value, low, high):
     results = [fitted(sf.LabelPolicy(**{name: value}), seed) for seed in range(5)]
     assert sum(low <= getattr(one.policy, name) <= high for one in results) >= 4
     assert all(name in one.gains and any("have no label with" in line for line in one.lines()) for one in results[:1])
 
 
-@pytest.mark.parametrize(("name", "value"), [("min_visibility", 0.6), ("max_truncation", 0.1)])
+@pytest.mark.parametrize(("name", "value"), [("min_visibility", 0.6), ("max_truncation", 0.1), ("min_contrast", 0.2)])
 def test_conditions_of_one_class_are_read(name, value):
     """Also where it is the other class that is exempt from what holds for all."""
     default = getattr(sf.LabelPolicy(), name)
@@ -166,7 +170,7 @@ def test_sizes_that_renders_do_not_have_cannot_be_told_from_a_margin():
 
 
 def test_a_given_start_stays_where_labels_say_nothing():
-    start = sf.LabelPolicy(min_contrast=0.06, by_class={"other": {"margin": 0.1}})
+    start = sf.LabelPolicy(min_pixels=9, by_class={"other": {"margin": 0.1}})
     found, labels = planted(sf.LabelPolicy(), 3)
     assert policy_of(found, labels, CLASSES, start).policy == start
 
@@ -176,14 +180,15 @@ def test_a_given_start_stays_where_labels_say_nothing():
     (sf.LabelPolicy(by_class={"cell": {"margin": 0.1}, "dot": {"margin": 0.2}}), "dot: boxes have no margin"),
     (sf.LabelPolicy(min_visibility=0.6), "objects have a label however little is visible"),
     (sf.LabelPolicy(max_truncation=0.05), "objects have a label however much lies outside the image"),
-    (sf.LabelPolicy(min_side=12), "objects have a label however small")])
+    (sf.LabelPolicy(min_side=12), "objects have a label however small"),
+    (sf.LabelPolicy(min_contrast=0.2), "objects have a label however faint")])
 def test_a_given_start_gives_way_where_labels_differ(start, line):
     found, labels = planted(sf.LabelPolicy(), 3)
     result = policy_of(found, labels, CLASSES, start)
     assert line in result.lines() and all(result.policy.of_class(name) == sf.LabelPolicy() for name in CLASSES)
 
 
-@pytest.mark.parametrize(("name", "value"), [("min_side", 10), ("min_visibility", 0.7)])
+@pytest.mark.parametrize(("name", "value"), [("min_side", 10), ("min_visibility", 0.7), ("min_contrast", 0.3)])
 def test_what_is_given_for_one_class_gives_way_where_labels_differ(name, value):
     found, labels = planted(sf.LabelPolicy(), 3)
     result = policy_of(found, labels, CLASSES, sf.LabelPolicy(by_class={"cell": {name: value}}))

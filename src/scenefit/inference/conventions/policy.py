@@ -34,7 +34,7 @@ SHOWN = 32  # renders, to see which classes there are
 DEFAULT = LabelPolicy()
 CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
     "min_visibility": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "max_truncation": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.05),
-    "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)}
+    "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32), "min_contrast": (0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4)}
 GAIN, BOX_GAIN = 4.0, 3.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
 MIN_SCORE = 0.2  # of predicted objects
 MIN_LABELS = 8  # of a class, from which a margin is read
@@ -378,4 +378,5 @@ def _fulfils(found: Described, name: str, bound: float) -> NDArray[np.bool_]:
 def _value(found: Described, name: str) -> Floats:
     if name == "min_side":
         return (found.visible[:, 2:] - found.visible[:, :2]).min(1)
-    return found.visibility if name == "min_visibility" else found.truncation
+    values: Floats = getattr(found, name.partition("_")[2])
+    return values
