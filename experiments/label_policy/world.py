@@ -83,7 +83,7 @@ def labels(objects: Objects, policy: sf.LabelPolicy) -> Boxes:
 
 
 def cells() -> World:
-    return World(cells_grammar(False), _renderer(), _rendered)
+    return World(cells_grammar(False), _renderer(), rendered)
 
 
 def _renderer() -> sf.Shapes:
@@ -105,8 +105,10 @@ def cells_grammar(true: bool, ranges: Mapping[str, Mapping[str, tuple[float, flo
     return sf.Grammar("dish", {"dish": dish, **kinds}, [sf.Rule("dish", many)])
 
 
-def _rendered(seed: int, count: int) -> tuple[Array, Objects]:
-    frames = sf.render(_renderer(), cells_grammar(True).sample(seed, count))
+def rendered(seed: int, count: int, ranges: Mapping[str, Mapping[str, tuple[float, float]]] = TRUE
+             ) -> tuple[Array, Objects]:
+    """Photos of the world cells, with these ranges."""
+    frames = sf.render(_renderer(), cells_grammar(True, ranges).sample(seed, count))
     images = corrupt(add_texture(add_shading(frames.images, frames.instances, seed), seed), seed)
     o, seen = frames.objects, frames.objects.pixels > 0
     found = Objects(count, o.scene, o.name, o.amodal.clip(0, SIZE), o.box, o.pixels, o.visibility, o.truncation,

@@ -64,9 +64,9 @@ def run(name: str, seed: int) -> Row:
             *_, last = select_steps(TASK, candidates, labelled, seed, kept)
             untuned = select({name: boxes.take(rows) for name, boxes in before.items()}, truth.take(rows), seed)
             draws.append({"by folds": _row(last.selection), "untuned": _row(untuned),
-                          "AP50": _tuned(networks, labelled, maps, tested[1], seed)})
+                          "AP50": tuned_ap50(networks, labelled, maps, tested[1], seed)})
     return {"world": world, "labels": int(labels), "seed": seed, "draws": draws,
-            "AP50 before fine-tuning": {name: _ap50(TASK.predict_in_maps(network, maps, images.shape[1:3]), tested[1])
+            "AP50 before fine-tuning": {name: ap50(TASK.predict_in_maps(network, maps, images.shape[1:3]), tested[1])
                                         for name, network in networks.items()},
             "cpu_seconds": round(time.process_time() - began),
             "code": source_hash([*HERE.glob("*.py"), Path(world_file)])}
@@ -78,7 +78,7 @@ def _row(selection: Selection | None) -> dict[str, Any]:
             "gains": {name: [round(value, 4) for value in pair] for name, pair in selection.gains.items()}}
 
 
-def _tuned(networks: dict[str, Any], labelled: sf.Photos, maps: list[torch.Tensor], truth: Boxes,
+def tuned_ap50(networks: dict[str, Any], labelled: sf.Photos, maps: list[torch.Tensor], truth: Boxes,
            seed: int) -> dict[str, float]:
     """AP50 on the tested photos of each network, fine-tuned as `scenefit train` does."""
     assert labelled.boxes is not None
@@ -86,11 +86,11 @@ def _tuned(networks: dict[str, Any], labelled: sf.Photos, maps: list[torch.Tenso
     for name, network in networks.items():
         prepared = prepared or TASK.prepare(network, labelled.images, labelled.boxes, own)
         *_, last = TASK.train_steps(labelled.images, labelled.boxes, own, network, prepared=prepared)
-        found[name] = _ap50(TASK.predict_in_maps(last.network, maps, labelled.images.shape[1:3]), truth)
+        found[name] = ap50(TASK.predict_in_maps(last.network, maps, labelled.images.shape[1:3]), truth)
     return found
 
 
-def _ap50(found: Boxes, truth: Boxes) -> float:
+def ap50(found: Boxes, truth: Boxes) -> float:
     return round(float(resampled_precision(found, truth, np.ones((1, truth.count)), [0.5])[0]), 4)
 
 

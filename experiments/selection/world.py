@@ -19,6 +19,7 @@ from scenefit.scenes.rng import derive_seed
 
 UNLABELLED = 100  # photos that a fit learns from
 DECOY_SIZES = {"cell": (5, 8), "dot": (2, 3)}  # radii, px
+DECOY = {kind: {**TRUE[kind], "radius": DECOY_SIZES[kind]} for kind in TRUE}
 Rendered = tuple[np.ndarray, Boxes]
 
 
@@ -30,8 +31,7 @@ def models(world: str, seed: int) -> tuple[Any, Any]:
     first, second = (derive_seed(seed, name) for name in ("learned", "wide"))
     if world == "equal":
         return PriorModel(cells_grammar(True), first), PriorModel(cells_grammar(True), second)
-    sizes = {kind: {**TRUE[kind], "radius": DECOY_SIZES[kind]} for kind in TRUE}
-    return PriorModel(cells_grammar(True, sizes), first), PriorModel(own.grammar, second)
+    return PriorModel(cells_grammar(True, DECOY), first), PriorModel(own.grammar, second)
 
 
 def training_sets(world: str, seed: int, count: int) -> Mapping[str, Rendered]:
