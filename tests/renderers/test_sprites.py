@@ -42,7 +42,7 @@ def mixed(renderer_size=(30, 44)):
     attributes = {"x": Uniform(-10, 54), "y": Uniform(-10, 40), "angle": Angle(), "scale": Uniform(0.15, 2.5),
                   "opacity": Uniform(0.2, 1), "ink": Uniform(0.2, 1), "sprite": Integer(0, 2)}
     grammar = Grammar("image", {"image": {"shade": Uniform(0, 200), "noise": Choice([0.0, 4.0])}, "a": attributes,
-                                "b": attributes},
+                                "b": {**attributes, **dict.fromkeys(("red", "green", "blue"), Uniform(-0.1, 1.1))}},
                       [Rule("image", [repeat("a", Integer(0, 4)), repeat("b", Integer(0, 3))])])
     renderer = Sprites(renderer_size, {"a": rng.random((3, 9, 12)), "b": rng.random((3, 16, 8, 4))},
                        labels={"a": ["p", "q", "r"]})
@@ -71,7 +71,8 @@ def naive(renderer, scenes, row):
             fu, ft = u - a, t - b
             c = ((1 - ft) * ((1 - fu) * rgba[b + 1, a + 1] + fu * rgba[b + 1, a + 2])
                  + ft * ((1 - fu) * rgba[b + 2, a + 1] + fu * rgba[b + 2, a + 2])) * v.get("opacity", 1)
-            canvas[i, j] = canvas[i, j] * (1 - c[3]) + c[:3] * v.get("ink", 1)
+            tint = np.clip([v.get(name, 1) for name in ("red", "green", "blue")], 0, 1)
+            canvas[i, j] = canvas[i, j] * (1 - c[3]) + c[:3] * v.get("ink", 1) * tint
     return canvas
 
 
@@ -145,10 +146,11 @@ def test_gradients_are_those_of_finite_differences(colour, scale):
         texture = np.stack([texture * 0.9, texture * 0.5, 1 - texture, texture], -1)
     scales, part = Uniform(0.9 * scale, 1.1 * scale), Uniform(0.3, 0.9)
     scenes = world(count=2, root={"shade": Uniform(30, 90)}, x=Uniform(6, 14), y=Uniform(5, 13), angle=Angle(),
-                   scale=scales, opacity=part, ink=part).sample(1, 3)
+                   scale=scales, opacity=part, ink=part, red=part, green=part, blue=part).sample(1, 3)
     renderer = Sprites((18, 20), {"thing": texture})
     weight = torch.tensor(np.random.default_rng(0).standard_normal((3, 3, 18, 20)))
-    names = [("thing", n) for n in ("x", "y", "angle", "scale", "opacity", "ink")] + [("image", "shade")]
+    names = [("thing", n) for n in ("x", "y", "angle", "scale", "opacity", "ink", "red", "green", "blue")]
+    names.append(("image", "shade"))
 
     def value(columns):
         nested = {kind: {n: c for (k, n), c in columns.items() if k == kind} for kind in ("thing", "image")}
@@ -258,6 +260,13 @@ def test_a_disc_has_the_area_of_a_disc():
     found = Sprites((64, 64), {"thing": disc(40, 18.0)})(one(angle=33.0, scale=0.8, x=30.4)).objects
     assert float(found.area[0]) == pytest.approx(np.pi * (18 * 0.8) ** 2, rel=0.01)
     assert found.amodal[0] == pytest.approx([16, 17.6, 44.8, 46.4], abs=1.0)
+
+
+def test_white_textures_take_the_colour_of_their_node():
+    scenes = world(count=2, x=Choice([2.0, 6.0]), red=1.0, green=0.5, blue=7.0).sample(0, 8)
+    images = Sprites((4, 8), {"thing": np.ones((1, 2, 2))})(scenes).images
+    seen = images.reshape(-1, 3)[images.any(-1).ravel()]
+    assert len(seen) and (seen == [255, 128, 255]).all(), "of half a level, rounded to even; a colour is clipped to 1"
 
 
 def test_masks_ignore_opacity_and_ink_but_not_their_absence():

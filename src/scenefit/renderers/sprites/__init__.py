@@ -20,7 +20,7 @@ from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_extent, to_numpy
 from scenefit.renderers.masks import measure
-from scenefit.renderers.sprites.placement import Sheet, column_of, make_sheet, place_sprites
+from scenefit.renderers.sprites.placement import TINT, Sheet, column_of, make_sheet, place_sprites
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.rng import generator
 from scenefit.scenes.scene import SceneBatch
@@ -32,7 +32,8 @@ RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images 
 
 @dataclass(frozen=True, eq=False)
 class Sprites:
-    """Renderer of textured sprites; differentiable in x, y, angle, scale, opacity, ink and shade.
+    """Renderer of textured sprites; differentiable in x, y, angle, scale, opacity, ink, red, green, blue
+    and shade.
 
     size: (H, W).  textures: kind -> [N, h, w] (grey: white ink whose alpha is the value) or [N, h, w, 4] (RGBA,
     straight alpha), uint8 or float in 0..1.  labels: kind -> N class names; otherwise the kind is the class.
@@ -42,12 +43,13 @@ class Sprites:
     Attributes of a sprite, all optional: x, y (its centre in pixels from the top left corner, right and down; the
     centre of pixel (i, j) is x = j + 0.5, y = i + 0.5; default the middle of the image), angle (degrees,
     counter-clockwise as seen), scale (pixels a texel; below 0.7 it is supersampled), opacity (0..1), ink (0..1,
-    multiplies the colour), sprite (which texture).  Of the background: shade (grey level 0..255, default 0), noise
-    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink and shade are clipped;
-    other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
+    multiplies the colour), red, green, blue (0..1, multiply the channels, default 1: a white texture becomes one of
+    this colour), sprite (which texture).  Of the background: shade (grey level 0..255, default 0), noise (standard
+    deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours and shade are clipped; other
+    numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
 
     Later ids are painted over earlier ones. In masks, boxes and areas a sprite covers the pixels where its texture's
-    alpha is above one half, whatever its opacity and ink (none at opacity 0); its amodal box and area include hidden
+    alpha is above one half, whatever its opacity and colour (none at opacity 0); its amodal box and area include hidden
     parts and those outside the image.
     """
 
@@ -133,7 +135,9 @@ class _Painting:
         self.centre = to_numpy(self.placed.where[:2])
         height, width = renderer.size
         self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (height * width)))
-        channels = 3 if any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values()) else 1
+        self.tinted = {kind for kind in renderer.sheets if not scenes.tables[kind].columns.keys().isdisjoint(TINT)}
+        colour = self.tinted or any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values())
+        channels = 3 if colour else 1
         shade = (_background(renderer, scenes, "shade").clamp(0, 255) / 255).to(dtype)[:, None, None, None]
         self.canvases = [part.expand(-1, height, width, channels).clone() for part in shade.split(self.step)]
         self.ids = [torch.zeros(part.shape[:3], dtype=torch.int32, device=renderer.device) for part in self.canvases]
@@ -152,9 +156,11 @@ class _Painting:
         left, top = self._corner(group)
         left, top = np.clip(left, 0, width - across), np.clip(top, 0, height - down)
         cover = self._sample(group, left, top, across, down)
-        opacity, ink = self.placed.where[4:, self._tensor(group)].to(self.dtype)[..., None, None, None]
+        opacity, ink, *tint = self.placed.where[4:, self._tensor(group)].to(self.dtype)[..., None, None, None]
         alpha = cover[..., -1:] * opacity
         over = (cover[..., :-1] if cover.shape[-1] > 1 else cover) * (opacity * ink)
+        if list(self.renderer.sheets)[self.placed.kind[group[0]]] in self.tinted:
+            over = over * torch.cat(tint, -1)
         run = int(self.placed.scene[group[0]]) // self.step
         canvas = self.canvases[run]
         place = self._pixels(self.placed.scene[group] - run * self.step, left, top, across, down, len(canvas))

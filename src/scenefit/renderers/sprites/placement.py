@@ -20,6 +20,7 @@ Array = NDArray[Any]
 MIN_SCALE = 1e-3  # pixels a texel
 MAX_WINDOW = 8  # side of the largest sprite, in units of the image's longer side
 DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
+TINT = "red", "green", "blue"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,8 @@ class Placed:
 
     kind: number of its sheet.  row: in the kind's table.  rank: number of sprites of its scene below it.  window: side
     of a square that holds it, in pixels.  fine: samples a pixel on each axis.  half: distance from its centre to its
-    farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity, ink; float64 tensor [6, n].
+    farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity, ink, red, green, blue; float64 tensor
+    [9, n].
     """
 
     kind: Array
@@ -102,9 +104,9 @@ def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: 
     if np.any(table.depth == 0):
         raise GrammarMismatch(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a "
                               "child")
-    x, y, angle, scale, opacity, ink, sprite = (
+    x, y, angle, scale, opacity, ink, sprite, *tint = (
         column_of(scenes, kind, name, default, device)
-        for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS}.items())
+        for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS, **dict.fromkeys(TINT, 1.0)}.items())
     for name, column in (("x", x), ("y", y), ("angle", angle), ("scale", scale)):
         check_extent(scenes, kind, name, column, "Sprites")
     check_column(scenes, kind, "scale", scale, to_numpy(scale) >= 0, "a number >= 0", "Sprites")
@@ -123,7 +125,8 @@ def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: 
                "window": _round_up(wide),
                "fine": 2 ** np.clip(np.ceil(np.log2(0.7 / size)), 0, 4).astype(np.int64)}
     turn = torch.deg2rad(angle)
-    return columns, torch.stack([x, y, turn.cos() / scale, turn.sin() / scale, opacity.clamp(0, 1), ink.clamp(0, 1)])
+    return columns, torch.stack([x, y, turn.cos() / scale, turn.sin() / scale,
+                                 *(share.clamp(0, 1) for share in (opacity, ink, *tint))])
 
 
 def _round_up(side: Array) -> Array:
