@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.renderers.appearance import find_appearance as find_appearance
     from scenefit.renderers.clutter import cluttered as cluttered
     from scenefit.renderers.each import each as each
+    from scenefit.renderers.layered import Layers as Layers
     from scenefit.renderers.shapes import Shapes as Shapes
     from scenefit.renderers.sprites import Sprites as Sprites
     from scenefit.run.load import load as load
@@ -94,6 +95,7 @@ _HOME = {
     "Grammar": "scenes.grammar",
     "Integer": "scenes.priors",
     "LabelPolicy": "data.label_policy",
+    "Layers": "renderers.layered",
     "LogNormal": "scenes.log_priors",
     "LogUniform": "scenes.log_priors",
     "MetaSim": "inference.stages.meta_sim",

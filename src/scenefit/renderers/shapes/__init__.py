@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.data.frame_checks import class_name
-from scenefit.data.frames import Frames, make_frames
+from scenefit.data.frames import Frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import MAX_VALUE
 from scenefit.renderers.masks import measure
+from scenefit.renderers.painting import NodeLabels, labelled_frames
 from scenefit.renderers.shapes import camera, focus, outline
 from scenefit.renderers.shapes.layers import Layer, Stack, composite, subtract, union, write_ids
 from scenefit.renderers.shapes.outline import OPTIONAL, Limits
@@ -100,28 +101,22 @@ class Shapes:
         return self._draw(scenes, torch.float32)
 
     def _draw(self, scenes: SceneBatch, dtype: torch.dtype) -> Tensor:
-        images = list(_Painting(self, scenes, dtype).paint())
+        images = list(Painting(self, scenes, dtype).paint())
         return torch.stack(images) if images else torch.zeros((0, 3, *self.size), dtype=dtype, device=self.device)
+
+    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> "Painting":
+        """For `Layers`."""
+        return Painting(self, scenes, dtype, masks)
 
     @torch.no_grad()
     def __call__(self, scenes: SceneBatch) -> Frames:
-        painting = _Painting(self, scenes, torch.float32, masks=True)
+        painting = Painting(self, scenes, torch.float32, masks=True)
         images = np.empty((len(scenes), *self.size, 3), np.uint8)
         for number, image in enumerate(painting.paint()):
             levels = np.rint(image.cpu().numpy() * np.float32(255)).astype(np.uint8)
             for channel in range(3):
                 images[number, ..., channel] = levels[channel]
-        placed, extents = painting.placed, {}
-        for code, kind in enumerate(self.shapes):
-            mine = np.flatnonzero(placed.kind == code)
-            extents[kind] = np.zeros((len(mine), 6))
-            if kind not in self.parts:
-                extents[kind][placed.row[mine]] = painting.extent[mine]
-        names = {kind: np.full(len(scenes.tables[kind]), str(self.classes.get(kind, kind))) for kind in self.shapes}
-        return make_frames(scenes, images, painting.ids.cpu().numpy(), classes=names,
-                           amodal={kind: part[:, :4] for kind, part in extents.items()},
-                           area={kind: part[:, 4] for kind, part in extents.items()},
-                           inside={kind: part[:, 5] for kind, part in extents.items()})
+        return labelled_frames(scenes, images, painting.ids.cpu().numpy(), painting.labels())
 
 
 def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
@@ -145,9 +140,9 @@ def _check_fixed(what: str, fixed: Any, known: Mapping[str, Limits]) -> None:
             raise ValueError(f"{what} needs {fit} for {name}{levels}, got {value!r}")
 
 
-class _Painting:
+class Painting:
     """Paints one batch. With masks: ids, the owner of each pixel [S, H, W], and extent, amodal box, area and area
-    inside the image of each shape [n, 6]."""
+    inside the image of each shape [n, 6]. For `Layers`, see `scenefit.renderers.painting.Painting`."""
 
     def __init__(self, renderer: Shapes, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
@@ -161,26 +156,67 @@ class _Painting:
     def paint(self) -> Iterator[Tensor]:
         """One image after the other, [3, H, W] in 0..1."""
         for first, last in self.placed.runs(len(self.scenes)):
-            yield from self._run(first, last)
+            values, address = self._camera_of(first, last), self.scenes.address[first:last]
+            rows = np.arange(*np.searchsorted(self.placed.scene, [first, last]))
+            canvas = self._over(camera.background(values, address, self.renderer.size, self.dtype),
+                                self.ids[first:last], rows, first)
+            yield from camera.apply_camera(canvas, values, address)
 
-    def _run(self, first: int, last: int) -> Iterator[Tensor]:
-        rows = np.arange(*np.searchsorted(self.placed.scene, [first, last]))
+    effects = frozenset(camera.ATTRIBUTES)
+
+    @property
+    def layers(self) -> Array:
+        return np.unique(self.placed.layer)
+
+    def background(self) -> Tensor:
+        return camera.background(self.camera, self.scenes.address, self.renderer.size, self.dtype)
+
+    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]:
+        parts = []
+        for first, last in self.placed.runs(len(self.scenes)):
+            start, end = np.searchsorted(self.placed.scene, [first, last])
+            rows = start + np.flatnonzero(self.placed.layer[start:end] == layer)
+            parts.append(self._over(canvas[first:last], ids[first:last], rows, first))
+        return torch.cat(parts) if parts else canvas, ids
+
+    def record(self, canvas: Tensor) -> Tensor:
+        images = list(camera.apply_camera(canvas, self.camera, self.scenes.address))
+        return torch.stack(images) if images else canvas
+
+    def labels(self) -> dict[str, NodeLabels]:
+        out = {}
+        for code, kind in enumerate(self.renderer.shapes):
+            mine = np.flatnonzero(self.placed.kind == code)
+            extent = np.zeros((len(mine), 6))
+            if kind not in self.renderer.parts:
+                extent[self.placed.row[mine]] = self.extent[mine]
+            name = np.full(len(mine), str(self.renderer.classes.get(kind, kind)))
+            out[kind] = NodeLabels(np.ones(len(mine), bool), name, extent)
+        return out
+
+    def image_labels(self) -> None:
+        return None
+
+    def _camera_of(self, first: int, last: int) -> dict[str, Tensor]:
+        return {name: column[first:last] for name, column in self.camera.items()}
+
+    def _over(self, canvas: Tensor, ids: Tensor, rows: Array, first: int) -> Tensor:
+        """The shapes of these rows over canvas [s, 3, H, W], whose first image is of scene `first`."""
         stacks: list[Stack] = []
         place = np.zeros((2, len(rows)), np.int64)
         for group in self.placed.groups(rows):
-            place[0, group - rows[0]], place[1, group - rows[0]] = len(stacks), np.arange(len(group))
+            at = np.searchsorted(rows, group)
+            place[0, at], place[1, at] = len(stacks), np.arange(len(group))
             stacks.append(self._rasterise(group))
         p = self.placed
         layers = [Layer(*one) for one in zip((p.scene[rows] - first).tolist(), *place.tolist(), p.top[rows].tolist(),
                                              p.left[rows].tolist(), p.owner[rows].tolist(), strict=True)]
-        values = {name: column[first:last] for name, column in self.camera.items()}
-        address = self.scenes.address[first:last]
-        canvas = composite(camera.background(values, address, self.renderer.size, self.dtype), layers, stacks)
+        canvas = composite(canvas, layers, stacks)
         if self.masks:
-            write_ids(self.ids[first:last], layers, [stack.solid for stack in stacks])
+            write_ids(ids, layers, [stack.solid for stack in stacks])
             if len(rows):
                 self._add_parts(rows, layers, stacks)
-        return camera.apply_camera(canvas, values, address)
+        return canvas
 
     def _add_parts(self, rows: Array, layers: list[Layer], stacks: list[Stack]) -> None:
         """Add the pixels that parts cover beyond their parent to the parent's box and areas; each pixel counts once."""

@@ -33,16 +33,17 @@ MIN_VALUES = {**dict.fromkeys(("radius", "length", "width"), (0, "a number >= 0"
 class Placed:
     """The shapes of a batch in painting order, all [n].
 
-    kind: number of its kind.  row: in the kind's table.  side: of its window, a square.  left, top: the first pixel of
-    the window.  order: its highest wave.  sides: of its polygon, or RECTANGLE.  used: which
-    optional attributes it has, as bits.  taps: of `focus`.  values: of `outline.prepare`, one row a name.  series: of
-    `outline.waves`.  through, own: of `layers.Stack`.
+    kind: number of its kind.  row: in the kind's table.  layer: by which it is painted.  side: of its window, a square.
+    left, top: the first pixel of the window.  order: its highest wave.  sides: of its polygon, or RECTANGLE.  used:
+    which optional attributes it has, as bits.  taps: of `focus`.  values: of `outline.prepare`, one row a name.
+    series: of `outline.waves`.  through, own: of `layers.Stack`.
     """
 
     kind: Array
     row: Array
     scene: Array
     owner: Array
+    layer: Array
     side: Array
     left: Array
     top: Array
@@ -112,7 +113,8 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     return Placed(
         kind=np.repeat(np.arange(len(tables)), [len(table) for table in tables])[order],
         row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
-        side=side, left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
+        layer=layer[order], side=side,
+        left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
         order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
         sides=sides.astype(np.int64), used=np.bitwise_or.reduce(bits), taps=taps,
         x=values["x"], y=values["y"], defocus=values["defocus"], names=tuple(prepared),

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from scenefit.data.frame_checks import class_array
-from scenefit.data.frames import Frames, make_frames
+from scenefit.data.frames import Frames
 from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_extent, to_numpy
 from scenefit.renderers.masks import measure
+from scenefit.renderers.painting import NodeLabels, labelled_frames
 from scenefit.renderers.sprites.placement import TINT, Sheet, column_of, make_sheet, place_sprites
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.rng import generator
@@ -44,11 +45,12 @@ class Sprites:
     centre of pixel (i, j) is x = j + 0.5, y = i + 0.5; default the middle of the image), angle (degrees,
     counter-clockwise as seen), scale (pixels a texel; below 0.7 it is supersampled), opacity (0..1), ink (0..1,
     multiplies the colour), red, green, blue (0..1, multiply the channels, default 1: a white texture becomes one of
-    this colour), sprite (which texture).  Of the background: shade (grey level 0..255, default 0), noise (standard
-    deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours and shade are clipped; other
-    numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
+    this colour), sprite (which texture), layer (any number, default 0).  Of the background: shade (grey level 0..255,
+    default 0), noise (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours
+    and shade are clipped; other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an
+    error.
 
-    Later ids are painted over earlier ones. In masks, boxes and areas a sprite covers the pixels where its texture's
+    Sprites are painted by layer, then by id. In masks, boxes and areas a sprite covers the pixels where its texture's
     alpha is above one half, whatever its opacity and colour (none at opacity 0); its amodal box and area include hidden
     parts and those outside the image.
     """
@@ -89,65 +91,100 @@ class Sprites:
         return self._draw(scenes, torch.float32)
 
     def _draw(self, scenes: SceneBatch, dtype: torch.dtype) -> Tensor:
-        return _Painting(self, scenes, dtype).paint().permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
+        return _to_channels(Painting(self, scenes, dtype).paint()[0])
+
+    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> "Painting":
+        """For `Layers`."""
+        return Painting(self, scenes, dtype, masks)
 
     @torch.no_grad()
     def __call__(self, scenes: SceneBatch) -> Frames:
-        painting = _Painting(self, scenes, torch.float32, masks=True)
-        images = (painting.paint() * 255).round_().to(torch.uint8).cpu().numpy()
-        placed, extent = painting.placed, painting.extent
-        classes, extents = {}, {}
-        for code, kind in enumerate(self.sheets):
-            mine = np.flatnonzero(placed.kind == code)
-            row = placed.row[mine]
-            columns = np.empty((len(mine), 6))
-            columns[row] = extent[mine]
-            extents[kind] = columns
-            if kind in self.labels:
-                names = np.empty(len(mine), np.int64)
-                names[row] = placed.sprite[mine]
-                classes[kind] = np.asarray([str(name) for name in self.labels[kind]], np.str_)[names]
-        return make_frames(scenes, images, torch.cat(painting.ids).cpu().numpy(), label=self._label(scenes, classes),
-                           classes=classes, amodal={kind: part[:, :4] for kind, part in extents.items()},
-                           area={kind: part[:, 4] for kind, part in extents.items()},
-                           inside={kind: part[:, 5] for kind, part in extents.items()})
-
-    def _label(self, scenes: SceneBatch, classes: Mapping[str, Array]) -> Array | None:
-        if self.label is None:
-            return None
-        scene = scenes.tables[self.label].scene
-        names = classes.get(self.label, np.full(len(scene), self.label))
-        out = np.full(len(scenes), "", dtype=names.dtype)
-        out[scene] = names
-        return np.where(np.bincount(scene, minlength=len(scenes)) == 1, out, "")
+        painting = Painting(self, scenes, torch.float32, masks=True)
+        canvas, ids = painting.paint()
+        images = (canvas * 255).round_().to(torch.uint8).cpu().numpy()
+        return labelled_frames(scenes, images, ids.cpu().numpy(), painting.labels(), painting.image_labels())
 
 
-class _Painting:
-    """Paints one batch, bottom to top.
+class Painting:
+    """Paints one batch, bottom to top. With masks: extent, amodal box, area and area inside the image of each sprite
+    [n, 6]. For `Layers`, see `scenefit.renderers.painting.Painting`.
 
-    canvases: images [S, H, W, C], and ids: instance masks [S, H, W], both in runs of `step` scenes.  extent: amodal
-    box, area and area inside the image of each sprite [n, 6]. ids and extent are computed only with masks.
+    canvases: images [S, H, W, C], and ids: instance masks [S, H, W], both in runs of `step` scenes.
     """
 
     def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
         self.placed = place_sprites(renderer.sheets, renderer.size, scenes, renderer.device)
         self.centre = to_numpy(self.placed.where[:2])
-        height, width = renderer.size
-        self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (height * width)))
+        self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (renderer.size[0] * renderer.size[1])))
         self.tinted = {kind for kind in renderer.sheets if not scenes.tables[kind].columns.keys().isdisjoint(TINT)}
-        colour = self.tinted or any(sheet.ink.shape[1] == 4 for sheet in renderer.sheets.values())
-        channels = 3 if colour else 1
-        shade = (_background(renderer, scenes, "shade").clamp(0, 255) / 255).to(dtype)[:, None, None, None]
-        self.canvases = [part.expand(-1, height, width, channels).clone() for part in shade.split(self.step)]
-        self.ids = [torch.zeros(part.shape[:3], dtype=torch.int32, device=renderer.device) for part in self.canvases]
+        self.canvases: list[Tensor] = []
+        self.ids: list[Tensor] = []
         self.extent = np.zeros((len(self.placed.scene), 6))
 
-    def paint(self) -> Tensor:
-        """[S, H, W, C] in 0..1."""
-        for group in self.placed.groups(self.step):
+    def paint(self) -> tuple[Tensor, Tensor]:
+        """The image [S, H, W, C] in 0..1, and ids [S, H, W]."""
+        colour = self.tinted or any(sheet.ink.shape[1] == 4 for sheet in self.renderer.sheets.values())
+        none = torch.zeros((len(self.scenes), *self.renderer.size), dtype=torch.int32, device=self.renderer.device)
+        canvas, ids = self._over(self._shade(3 if colour else 1), none, np.arange(len(self.placed.scene)))
+        return _noisy(canvas, _background(self.renderer, self.scenes, "noise"), self.scenes), ids
+
+    effects = frozenset({"noise"})
+
+    @property
+    def layers(self) -> Array:
+        return np.unique(self.placed.layer)
+
+    def background(self) -> Tensor:
+        return self._shade(3).permute(0, 3, 1, 2)
+
+    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]:
+        canvas, ids = self._over(canvas.permute(0, 2, 3, 1), ids, np.flatnonzero(self.placed.layer == layer))
+        return canvas.permute(0, 3, 1, 2).contiguous(), ids
+
+    def record(self, canvas: Tensor) -> Tensor:
+        noise = _background(self.renderer, self.scenes, "noise")
+        return _noisy(canvas.permute(0, 2, 3, 1), noise, self.scenes).permute(0, 3, 1, 2)
+
+    def labels(self) -> dict[str, NodeLabels]:
+        out = {}
+        for code, kind in enumerate(self.renderer.sheets):
+            mine = np.flatnonzero(self.placed.kind == code)
+            extent = np.empty((len(mine), 6))
+            extent[self.placed.row[mine]] = self.extent[mine]
+            out[kind] = NodeLabels(np.ones(len(mine), bool), self._names(kind), extent)
+        return out
+
+    def image_labels(self) -> Array | None:
+        if self.renderer.label is None:
+            return None
+        scene, names = self.scenes.tables[self.renderer.label].scene, self._names(self.renderer.label)
+        out = np.full(len(self.scenes), "", dtype=names.dtype)
+        out[scene] = names
+        return np.where(np.bincount(scene, minlength=len(self.scenes)) == 1, out, "")
+
+    def _names(self, kind: str) -> Array:
+        """Class of each node of a kind [n]."""
+        mine = np.flatnonzero(self.placed.kind == list(self.renderer.sheets).index(kind))
+        if kind not in self.renderer.labels:
+            return np.full(len(mine), kind)
+        sprite = np.empty(len(mine), np.int64)
+        sprite[self.placed.row[mine]] = self.placed.sprite[mine]
+        return np.asarray([str(name) for name in self.renderer.labels[kind]], np.str_)[sprite]
+
+    def _shade(self, channels: int) -> Tensor:
+        """The background [S, H, W, C]."""
+        shade = (_background(self.renderer, self.scenes, "shade").clamp(0, 255) / 255).to(self.dtype)
+        return shade[:, None, None, None].expand(-1, *self.renderer.size, channels)
+
+    def _over(self, canvas: Tensor, ids: Tensor, rows: Array) -> tuple[Tensor, Tensor]:
+        """Canvas [S, H, W, C] and ids with the sprites of these rows."""
+        if not len(canvas):
+            return canvas, ids
+        self.canvases, self.ids = ([part.clone() for part in whole.split(self.step)] for whole in (canvas, ids))
+        for group in self.placed.groups(self.step, rows):
             self._stamp(group)
-        return _noisy(torch.cat(self.canvases), _background(self.renderer, self.scenes, "noise"), self.scenes)
+        return torch.cat(self.canvases), torch.cat(self.ids)
 
     def _stamp(self, group: Array) -> None:
         height, width = self.renderer.size
@@ -220,6 +257,11 @@ class _Painting:
 
     def _tensor(self, values: Array) -> Tensor:
         return torch.as_tensor(values, device=self.renderer.device)
+
+
+def _to_channels(canvas: Tensor) -> Tensor:
+    """[S, 3, H, W] of [S, H, W, C]."""
+    return canvas.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
 
 
 def _put(canvas: Tensor, place: tuple[Tensor, ...] | None, values: Tensor) -> Tensor:

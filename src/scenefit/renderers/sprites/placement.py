@@ -19,7 +19,7 @@ from scenefit.scenes.scene import SceneBatch
 Array = NDArray[Any]
 MIN_SCALE = 1e-3  # pixels a texel
 MAX_WINDOW = 8  # side of the largest sprite, in units of the image's longer side
-DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0}
+DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0, "layer": 0.0}
 TINT = "red", "green", "blue"
 
 
@@ -55,18 +55,19 @@ def make_sheet(kind: str, values: Any, device: str) -> Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """The sprites of a batch, sorted by scene and id, all [n].
+    """The sprites of a batch, sorted by scene, layer and id, all [n].
 
-    kind: number of its sheet.  row: in the kind's table.  rank: number of sprites of its scene below it.  window: side
-    of a square that holds it, in pixels.  fine: samples a pixel on each axis.  half: distance from its centre to its
-    farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity, ink, red, green, blue; float64 tensor
-    [9, n].
+    kind: number of its sheet.  row: in the kind's table.  layer: by which it is painted.  rank: number of sprites of
+    its scene below it.  window: side of a square that holds it, in pixels.  fine: samples a pixel on each axis.
+    half: distance from its centre to its farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity,
+    ink, red, green, blue; float64 tensor [9, n].
     """
 
     kind: Array
     row: Array
     scene: Array
     id: Array
+    layer: Array
     rank: Array
     sprite: Array
     window: Array
@@ -74,12 +75,13 @@ class Placed:
     half: Array
     where: Tensor
 
-    def groups(self, step: int) -> Iterator[Array]:
-        """Sprites that can be painted at once: of one run of `step` scenes, rank, kind and window; the lowest first."""
-        keys = np.stack([self.fine, self.window, self.kind, self.rank, self.scene // step])
+    def groups(self, step: int, rows: Array) -> Iterator[Array]:
+        """Sprites of these rows that can be painted at once: of one run of `step` scenes, rank, kind and window; the
+        lowest first."""
+        keys = np.stack([self.fine, self.window, self.kind, self.rank, self.scene // step])[:, rows]
         order = np.lexsort(keys)
         edges = np.flatnonzero((np.diff(keys[:, order]) != 0).any(axis=0)) + 1
-        return (group for group in np.split(order, edges) if len(group))
+        return (rows[group] for group in np.split(order, edges) if len(group))
 
 
 def place_sprites(sheets: Mapping[str, Sheet], size: tuple[int, int], scenes: SceneBatch, device: str) -> Placed:
@@ -88,7 +90,7 @@ def place_sprites(sheets: Mapping[str, Sheet], size: tuple[int, int], scenes: Sc
         raise ValueError("Sprites needs textures of at least one kind")
     parts = [_place_kind(sheet, size, scenes, code, kind, device) for code, (kind, sheet) in enumerate(sheets.items())]
     columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
-    order = np.lexsort((columns["id"], columns["scene"]))
+    order = np.lexsort((columns["id"], columns["layer"], columns["scene"]))
     columns = {name: column[order] for name, column in columns.items()}
     rank = np.arange(len(order)) - np.searchsorted(columns["scene"], columns["scene"])
     where = torch.cat([part for _, part in parts], 1)[:, torch.as_tensor(order, device=device)]
@@ -104,7 +106,7 @@ def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: 
     if np.any(table.depth == 0):
         raise GrammarMismatch(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a "
                               "child")
-    x, y, angle, scale, opacity, ink, sprite, *tint = (
+    x, y, angle, scale, opacity, ink, sprite, layer, *tint = (
         column_of(scenes, kind, name, default, device)
         for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS, **dict.fromkeys(TINT, 1.0)}.items())
     for name, column in (("x", x), ("y", y), ("angle", angle), ("scale", scale)):
@@ -121,7 +123,7 @@ def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: 
                  f"a scale below {largest / max(2 * reach, 1):.4g}, at which a texture is {MAX_WINDOW} times as large "
                  "as the image; bound its prior", "Sprites")
     columns = {"kind": np.full(len(table), code), "row": np.arange(len(table)), "scene": table.scene, "id": table.id,
-               "sprite": number, "half": sheet.reach[number] * size,
+               "sprite": number, "layer": to_numpy(layer), "half": sheet.reach[number] * size,
                "window": _round_up(wide),
                "fine": 2 ** np.clip(np.ceil(np.log2(0.7 / size)), 0, 4).astype(np.int64)}
     turn = torch.deg2rad(angle)

@@ -1,0 +1,131 @@
+"""How several renderers paint one image: each its nodes of one layer at a time, over what was painted so far.
+
+Legend: S scenes; H, W pixels; n nodes of a kind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenefit.data.frames import Frames, make_frames
+from scenefit.scenes.scene import SceneBatch
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class NodeLabels:
+    """What a renderer knows of the nodes of one kind. drawn [n]: which of them it draws.  name [n]: class.
+    extent [n, 6]: amodal box, area, area inside the image; NaN where unknown."""
+
+    drawn: Array
+    name: Array
+    extent: Array
+
+
+class Painting(Protocol):
+    """A batch of scenes while it is painted.
+
+    layers: of the nodes that it paints, sorted, each once.  effects: what its camera does, such as "blur".
+    background: its own, [S, 3, H, W] in 0..1.  over: canvas [S, 3, H, W] and ids [S, H, W] with its nodes of one layer
+    painted over them; both may be changed.  record: the canvas as its camera records it.  labels: by kind, once all
+    layers are painted.  image_labels: class of each whole image [S], None where it knows none.
+    """
+
+    @property
+    def layers(self) -> Array: ...
+
+    @property
+    def effects(self) -> frozenset[str]: ...
+
+    def background(self) -> Tensor: ...
+
+    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]: ...
+
+    def record(self, canvas: Tensor) -> Tensor: ...
+
+    def labels(self) -> Mapping[str, NodeLabels]: ...
+
+    def image_labels(self) -> Array | None: ...
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """A renderer that can paint over others. painting: of a batch. dtype: of the canvas.  masks: whether ids and labels
+    are wanted."""
+
+    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> Painting: ...
+
+
+class FramePainting:
+    """Of a renderer that draws whole images: the pixels of its objects are pasted, each at the layer of its node."""
+
+    effects: frozenset[str] = frozenset()
+
+    def __init__(self, frames: Frames, dtype: torch.dtype, device: str):
+        self.frames, self.dtype, self.device = frames, dtype, device
+        self.ids = torch.as_tensor(frames.instances, device=device)
+        self.layer = torch.as_tensor(_pixel_layers(frames), device=device)  # NaN where there is no object
+
+    @property
+    def layers(self) -> Array:
+        found = np.unique(self.layer.cpu().numpy())
+        return found[np.isfinite(found)]
+
+    def background(self) -> Tensor:
+        """The whole image."""
+        images = torch.as_tensor(self.frames.images, device=self.device).permute(0, 3, 1, 2)
+        return (images.to(self.dtype) / 255).contiguous()
+
+    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]:
+        mask = self.layer == layer
+        return torch.where(mask[:, None], self.background(), canvas), torch.where(mask, self.ids, ids)
+
+    def record(self, canvas: Tensor) -> Tensor:
+        return canvas
+
+    def labels(self) -> dict[str, NodeLabels]:
+        """Whole extents are those that the renderer gives, else those of its own masks, before others cover them."""
+        objects, out = self.frames.objects, {}
+        inside = objects.area * (1 - objects.truncation)
+        extent = np.concatenate([objects.amodal, objects.area[:, None], inside[:, None]], 1)
+        row = {place: number for number, place in enumerate(zip(objects.scene.tolist(), objects.id.tolist(),
+                                                                strict=True))}
+        for kind, table in self.frames.scenes.tables.items():
+            of = np.array([row.get(place, -1) for place in zip(table.scene.tolist(), table.id.tolist(), strict=True)],
+                          np.int64)
+            values = np.full((len(of), 6), np.nan)
+            values[of >= 0] = extent[of[of >= 0]]
+            out[kind] = NodeLabels(of >= 0, self.frames.classes[kind], values)
+        return out
+
+    def image_labels(self) -> Array | None:
+        return self.frames.label if (self.frames.label != "").any() else None
+
+
+def _pixel_layers(frames: Frames) -> Array:
+    """Layer of the node in each pixel [S, H, W], the attribute `layer` or 0; NaN where there is none."""
+    tables = frames.scenes.tables
+    most = max((int(table.id.max(initial=0)) for table in tables.values()), default=0)
+    of_node = np.zeros((len(frames), most + 1))
+    for table in tables.values():
+        if "layer" in table.columns:
+            values = table.columns["layer"]
+            of_node[table.scene, table.id] = values.detach().cpu() if isinstance(values, Tensor) else values
+    of_node[:, 0] = np.nan
+    return of_node[np.arange(len(frames))[:, None, None], frames.instances]
+
+
+def labelled_frames(scenes: SceneBatch, images: Array, ids: Array, labels: Mapping[str, NodeLabels],
+                    image_labels: Array | None = None, **more: Any) -> Frames:
+    """Frames of painted images uint8 [S, H, W, 1 or 3] and ids [S, H, W]. more: of `make_frames`."""
+    return make_frames(scenes, images, ids, label=image_labels,
+                       classes={kind: one.name for kind, one in labels.items()},
+                       amodal={kind: one.extent[:, :4] for kind, one in labels.items()},
+                       area={kind: one.extent[:, 4] for kind, one in labels.items()},
+                       inside={kind: one.extent[:, 5] for kind, one in labels.items()}, **more)
