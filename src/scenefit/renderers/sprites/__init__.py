@@ -181,7 +181,8 @@ class Painting:
         """Canvas [S, H, W, C] and ids with the sprites of these rows."""
         if not len(canvas):
             return canvas, ids
-        self.canvases, self.ids = ([part.clone() for part in whole.split(self.step)] for whole in (canvas, ids))
+        self.canvases = [part.clone() for part in canvas.split(self.step)]
+        self.ids = list(ids.split(self.step))
         for group in self.placed.groups(self.step, rows):
             self._stamp(group)
         return torch.cat(self.canvases), torch.cat(self.ids)
