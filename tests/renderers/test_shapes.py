@@ -24,9 +24,11 @@ CONTINUOUS = {"x": Uniform(9, 21), "y": Uniform(8, 16), "radius": Uniform(4, 7),
               "red": Uniform(0.2, 0.8), "green": Uniform(0.2, 0.8), "blue": Uniform(0.2, 0.8),
               "pallor": Uniform(0.2, 0.8), "pallor_size": Uniform(0.5, 0.9), "rim": Uniform(-0.5, 0.5),
               "rim_width": Uniform(0.2, 0.5), "bulge": Uniform(-0.5, 0.5), "grain": Uniform(0.1, 0.3),
-              "grain_size": Uniform(2, 4), "grain_stretch": Uniform(0.2, 0.8)}
+              "grain_size": Uniform(2, 4), "grain_stretch": Uniform(0.2, 0.8),
+              "height": Uniform(2, 5)}
 SEEN = {"red": Uniform(0.3, 0.6), "green": Uniform(0.3, 0.6), "blue": Uniform(0.3, 0.6), "grain": Uniform(0.05, 0.1),
         "grain_size": Uniform(2, 5), "light": Uniform(-0.3, 0.3), "light_angle": Angle(), "vignette": Uniform(0.1, 0.4),
+        "shadow": Uniform(0.3, 0.6), "shadow_angle": Angle(),
         "blur": Uniform(0.7, 0.9), "red_gain": Uniform(0.8, 1.1), "green_gain": Uniform(0.8, 1.1),
         "blue_gain": Uniform(0.8, 1.1), "contrast": Uniform(0.7, 0.95), "noise": Uniform(1, 3)}
 
@@ -154,6 +156,32 @@ def test_a_blur_of_nothing_leaves_the_image_and_has_a_gradient(sd):
     (slope,) = torch.autograd.grad(blurred.square().sum(), blur)
     assert torch.equal(blurred, image) == (sd < 0.1) and torch.isfinite(slope)
     assert (slope == 0) == (sd < 0.1)
+
+
+def test_a_shadow_falls_beside_its_shape_and_has_no_pixels():
+    attributes = {"x": 16, "y": 16, "radius": 3, "shade": 1.0, "edge": 0.1}
+    image, frames = drawn(root={"shade": 0.8, "shadow": 0.5, "shadow_angle": 90}, **attributes, height=8)
+    at = [image[y, x, 0] for y, x in ((8, 16), (16, 16), (20, 16), (16, 8))]
+    assert at == pytest.approx([0.4, 1, 0.8, 0.8], abs=0.01), "above its shape, and nowhere else"
+    plain_image, plain = drawn(root={"shade": 0.8}, **attributes, height=8)
+    assert np.array_equal(frames.instances, plain.instances) and plain_image[8, 16, 0] == pytest.approx(0.8, abs=0.01)
+    assert all(np.array_equal(getattr(frames.objects, name), getattr(plain.objects, name))
+               for name in ("box", "amodal", "area", "visibility"))
+
+
+def test_parts_cast_shadows_below_their_parent_and_shadows_fall_on_lower_layers():
+    cell = {"x": 10.0, "y": 10.0, "radius": 6.0, "shade": 1.0, "height": 2.0}
+    core = {"x": 12.0, "y": 10.0, "radius": 2.0, "shade": 1.0, "height": 8.0}
+    low = {"x": 22.0, "y": 10.0, "radius": 3.0, "shade": 1.0, "layer": -1}
+    world = Grammar("image", {"image": {"shadow": 0.5}, "cell": cell, "core": core, "low": low},
+                    [Rule("image", ["cell", "low"]), Rule("cell", ["core"])])
+    renderer = Shapes((20, 30), {"cell": {}, "core": {}, "low": {}}, parts=["core"])
+    frames = renderer(world.sample(0, 1))
+    at = frames.images[0, 10, :, 0]
+    assert at[14] == 255, "of the core, below its own cell"
+    assert at[20] == 128 and frames.instances[0, 10, 20] == 2, "of the core, on what lies lower"
+    assert frames.objects.area.tolist() == Shapes((20, 30), {"cell": {}, "low": {}})(
+        world.sample(0, 1).with_columns({"image": {"shadow": np.zeros(1)}})).objects.area.tolist()
 
 
 def test_every_continuous_attribute_is_among_those_whose_gradients_are_tested():

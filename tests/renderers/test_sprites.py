@@ -40,8 +40,10 @@ def mixed(renderer_size=(30, 44)):
     """Scenes of every sort: two kinds, grey and colour, all attributes, several sizes."""
     rng = np.random.default_rng(5)
     attributes = {"x": Uniform(-10, 54), "y": Uniform(-10, 40), "angle": Angle(), "scale": Uniform(0.15, 2.5),
-                  "opacity": Uniform(0.2, 1), "ink": Uniform(0.2, 1), "sprite": Integer(0, 2)}
-    grammar = Grammar("image", {"image": {"shade": Uniform(0, 200), "noise": Choice([0.0, 4.0])}, "a": attributes,
+                  "opacity": Uniform(0.2, 1), "ink": Uniform(0.2, 1), "sprite": Integer(0, 2),
+                  "height": Choice([0.0, 5.0])}
+    grammar = Grammar("image", {"image": {"shade": Uniform(0, 200), "noise": Choice([0.0, 4.0]),
+                                          "shadow": Choice([0.0, 0.4]), "shadow_angle": Angle()}, "a": attributes,
                                 "b": {**attributes, **dict.fromkeys(("red", "green", "blue"), Uniform(-0.1, 1.1))}},
                       [Rule("image", [repeat("a", Integer(0, 4)), repeat("b", Integer(0, 3))])])
     renderer = Sprites(renderer_size, {"a": rng.random((3, 9, 12)), "b": rng.random((3, 16, 8, 4))},
@@ -54,26 +56,36 @@ def naive(renderer, scenes, row):
     height, width = renderer.size
     scene = scenes[row]
     canvas = np.full((height, width, 3), scene.root.values.get("shade", 0.0) / 255)
+    root = scene.root.values
     for node in scene.nodes[1:]:
-        v = node.values
-        texture = np.asarray(renderer.textures[node.kind][v.get("sprite", 0)], float)
-        rgba = np.concatenate([np.ones((*texture.shape, 3)), texture[..., None]], 2) if texture.ndim == 2 else texture
-        rgba = np.pad(np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], 2), ((1, 1), (1, 1), (0, 0)))
-        h, w = texture.shape[:2]
-        turn, scale = np.deg2rad(v.get("angle", 0)), v.get("scale", 1)
-        for i, j in np.ndindex(height, width):
-            dx, dy = j + 0.5 - v.get("x", width / 2), i + 0.5 - v.get("y", height / 2)
-            u = (dx * np.cos(turn) - dy * np.sin(turn)) / scale + w / 2 - 0.5
-            t = (dx * np.sin(turn) + dy * np.cos(turn)) / scale + h / 2 - 0.5
-            if not (-1 < u < w and -1 < t < h):
-                continue
-            a, b = int(np.floor(u)), int(np.floor(t))
-            fu, ft = u - a, t - b
-            c = ((1 - ft) * ((1 - fu) * rgba[b + 1, a + 1] + fu * rgba[b + 1, a + 2])
-                 + ft * ((1 - fu) * rgba[b + 2, a + 1] + fu * rgba[b + 2, a + 2])) * v.get("opacity", 1)
-            tint = np.clip([v.get(name, 1) for name in ("red", "green", "blue")], 0, 1)
-            canvas[i, j] = canvas[i, j] * (1 - c[3]) + c[:3] * v.get("ink", 1) * tint
+        turn, far = np.deg2rad(root.get("shadow_angle", 0)), node.values.get("height", 0)
+        shifted = {"x": node.values.get("x", width / 2) + far * np.cos(turn), "ink": 0,
+                   "y": node.values.get("y", height / 2) - far * np.sin(turn),
+                   "opacity": node.values.get("opacity", 1) * root.get("shadow", 0)}
+        _stamp(canvas, renderer.textures[node.kind], {**node.values, **shifted} if far else {"opacity": 0})
+        _stamp(canvas, renderer.textures[node.kind], node.values)
     return canvas
+
+
+def _stamp(canvas, textures, v):
+    height, width = canvas.shape[:2]
+    texture = np.asarray(textures[v.get("sprite", 0)], float)
+    rgba = np.concatenate([np.ones((*texture.shape, 3)), texture[..., None]], 2) if texture.ndim == 2 else texture
+    rgba = np.pad(np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], 2), ((1, 1), (1, 1), (0, 0)))
+    h, w = texture.shape[:2]
+    turn, scale = np.deg2rad(v.get("angle", 0)), v.get("scale", 1)
+    tint = np.clip([v.get(name, 1) for name in ("red", "green", "blue")], 0, 1)
+    for i, j in np.ndindex(height, width):
+        dx, dy = j + 0.5 - v.get("x", width / 2), i + 0.5 - v.get("y", height / 2)
+        u = (dx * np.cos(turn) - dy * np.sin(turn)) / scale + w / 2 - 0.5
+        t = (dx * np.sin(turn) + dy * np.cos(turn)) / scale + h / 2 - 0.5
+        if not (-1 < u < w and -1 < t < h):
+            continue
+        a, b = int(np.floor(u)), int(np.floor(t))
+        fu, ft = u - a, t - b
+        c = ((1 - ft) * ((1 - fu) * rgba[b + 1, a + 1] + fu * rgba[b + 1, a + 2])
+             + ft * ((1 - fu) * rgba[b + 2, a + 1] + fu * rgba[b + 2, a + 2])) * v.get("opacity", 1)
+        canvas[i, j] = canvas[i, j] * (1 - c[3]) + c[:3] * v.get("ink", 1) * tint
 
 
 def test_a_sprite_in_the_middle_keeps_its_pixels():
@@ -145,12 +157,13 @@ def test_gradients_are_those_of_finite_differences(colour, scale):
     if colour:
         texture = np.stack([texture * 0.9, texture * 0.5, 1 - texture, texture], -1)
     scales, part = Uniform(0.9 * scale, 1.1 * scale), Uniform(0.3, 0.9)
-    scenes = world(count=2, root={"shade": Uniform(30, 90)}, x=Uniform(6, 14), y=Uniform(5, 13), angle=Angle(),
+    scenes = world(count=2, root={"shade": Uniform(30, 90), "shadow": Uniform(0.3, 0.8), "shadow_angle": Angle()},
+                   height=Uniform(2, 4), x=Uniform(6, 14), y=Uniform(5, 13), angle=Angle(),
                    scale=scales, opacity=part, ink=part, red=part, green=part, blue=part).sample(1, 3)
     renderer = Sprites((18, 20), {"thing": texture})
     weight = torch.tensor(np.random.default_rng(0).standard_normal((3, 3, 18, 20)))
-    names = [("thing", n) for n in ("x", "y", "angle", "scale", "opacity", "ink", "red", "green", "blue")]
-    names.append(("image", "shade"))
+    names = [("thing", n) for n in ("x", "y", "angle", "scale", "opacity", "ink", "red", "green", "blue", "height")]
+    names += [("image", n) for n in ("shade", "shadow", "shadow_angle")]
 
     def value(columns):
         nested = {kind: {n: c for (k, n), c in columns.items() if k == kind} for kind in ("thing", "image")}
@@ -260,6 +273,24 @@ def test_a_disc_has_the_area_of_a_disc():
     found = Sprites((64, 64), {"thing": disc(40, 18.0)})(one(angle=33.0, scale=0.8, x=30.4)).objects
     assert float(found.area[0]) == pytest.approx(np.pi * (18 * 0.8) ** 2, rel=0.01)
     assert found.amodal[0] == pytest.approx([16, 17.6, 44.8, 46.4], abs=1.0)
+
+
+def test_shadows_fall_in_one_direction_and_have_no_pixels():
+    attributes = {"x": Choice([4.0, 9.0]), "y": 8.0, "height": 4.0, "red": 1.0, "green": 0.2}
+    scenes = world(count=2, root={"shade": 200, "shadow": 0.5, "shadow_angle": 270}, **attributes).sample(0, 4)
+    renderer = Sprites((18, 14), {"thing": np.ones((1, 2, 2))}, labels={"thing": ["car"]})
+    frames, plain = renderer(scenes), renderer(scenes.with_columns({"image": {"shadow": np.zeros(4)}}))
+    below = np.zeros((18, 14), bool)
+    below[11:13] = True  # 4 px
+    x = (scenes.tables["thing"]["x"].reshape(4, 2)).astype(int)
+    for row in range(4):
+        shadow = below & np.isin(np.arange(14), [x[row] - 1, x[row]])
+        both = below & np.isin(np.arange(14), [x[row, 0] - 1, x[row, 0]]) if x[row, 0] == x[row, 1] else ~below & below
+        want = np.where(both, 50, np.where(shadow, 100, plain.images[row, ..., 0]))
+        assert np.array_equal(frames.images[row, ..., 0], want)
+    assert np.array_equal(frames.instances, plain.instances) and frames.objects.name.tolist() == ["car"] * 8
+    assert np.array_equal(frames.objects.area, plain.objects.area)
+    assert np.array_equal(frames.objects.visibility, plain.objects.visibility)
 
 
 def test_white_textures_take_the_colour_of_their_node():

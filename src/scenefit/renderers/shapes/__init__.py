@@ -48,9 +48,10 @@ class Shapes:
     their range that are given here, for a negative radius, length or width, an elongation below 1, numbers that are not
     finite and those beyond 1e9 where there is no range; GrammarMismatch for kinds that the grammar lacks.
 
-    Shapes are painted by layer, then by id, each followed by its parts. In masks, boxes and areas a shape covers the
-    pixels where the cover of its outline without its hole, blurred like the image, is above `solid`, whatever its
-    opacity and colour (none at opacity 0); its amodal box and area include hidden parts and those outside the image.
+    Shapes are painted by layer, then by id, each followed by its parts and above its shadow, which has no pixels. In
+    masks, boxes and areas a shape covers the pixels where the cover of its outline without its hole, blurred like the
+    image, is above `solid`, whatever its opacity and colour (none at opacity 0); its amodal box and area include hidden
+    parts and those outside the image.
     By default a soft edge belongs to the shape, as most people draw boxes; some leave it out (0.5).
     experiments/label_defaults compares them.
     """
@@ -147,7 +148,7 @@ class Painting:
     def __init__(self, renderer: Shapes, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
         self.camera = _camera(renderer, scenes)
-        self.placed = place_shapes(renderer.shapes, renderer.parts, renderer.size, scenes, self.camera["blur"])
+        self.placed = place_shapes(renderer.shapes, renderer.parts, renderer.size, scenes, self.camera)
         self.plain, self.series = self.placed.values.to(dtype), self.placed.series.to(dtype)
         self.through, self.own = self.placed.through.to(dtype), self.placed.own.to(dtype)
         self.ids = torch.zeros((len(scenes) if masks else 0, *renderer.size), dtype=torch.int32, device=renderer.device)
@@ -247,6 +248,8 @@ class Painting:
         taps = int(p.taps[group[0]])
         seen, covered, ink = self._defocus(pixels, focus.weights(p.defocus[at], taps)) if taps else pixels
         solid = (seen > self.renderer.solid + TIE) & (one["opacity"] > 0)
+        if (p.kind[group] < 0).any():  # shadows
+            solid &= torch.as_tensor(p.kind[group] >= 0, device=device)[:, None, None]
         if self.masks:
             self.extent[group] = measure(solid, p.left[group], p.top[group], self.renderer.size)
         return Stack(solid, 1 - covered, ink, self.through[at], self.own[at])

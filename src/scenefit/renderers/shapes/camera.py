@@ -17,7 +17,8 @@ from scenefit.scenes.rng import Address, generator, uniform
 ATTRIBUTES: Mapping[str, Limits] = {
     "shade": (0.9, 0.0, 1.0), "red": (0.9, 0.0, 1.0), "green": (0.9, 0.0, 1.0), "blue": (0.9, 0.0, 1.0),
     "grain": (0.0, 0.0, 1.0), "grain_size": (8.0, 0.5, np.inf), "light": (0.0, -1.0, 1.0),
-    "light_angle": (0.0, -np.inf, np.inf), "vignette": (0.0, 0.0, 1.0), "blur": (0.0, 0.0, np.inf),
+    "light_angle": (0.0, -np.inf, np.inf), "vignette": (0.0, 0.0, 1.0),
+    "shadow": (0.0, 0.0, 1.0), "shadow_angle": (0.0, -np.inf, np.inf), "blur": (0.0, 0.0, np.inf),
     "red_gain": (1.0, 0.0, 4.0), "green_gain": (1.0, 0.0, 4.0), "blue_gain": (1.0, 0.0, 4.0),
     "contrast": (1.0, 0.0, 4.0), "noise": (0.0, 0.0, np.inf)}
 MIN_BLUR = 0.05  # pixels; less is not computed

@@ -31,7 +31,7 @@ ATTRIBUTES: Mapping[str, Limits] = {
     "red": (0.5, 0.0, 1.0), "green": (0.5, 0.0, 1.0), "blue": (0.5, 0.0, 1.0), "pallor": (0.0, 0.0, 1.0),
     "pallor_size": (0.7, 0.1, 1.0), "rim": (0.0, -1.0, 1.0), "rim_width": (0.25, 0.02, 1.0), "bulge": (0.0, -1.0, 1.0),
     "grain": (0.0, 0.0, 1.0), "grain_size": (3.0, 0.5, np.inf), "grain_stretch": (1.0, 0.0, 1.0),
-    "layer": (0.0, -np.inf, np.inf)}
+    "height": (0.0, 0.0, np.inf), "layer": (0.0, -np.inf, np.inf)}
 # Values at which an attribute has no effect, so that its computation is skipped. The blur is the camera's.
 OPTIONAL = {**{name: ATTRIBUTES[name][0] for name in ("power", "hole", "pallor", "rim", "bulge", "grain", "emit")},
             "blur": 0.0}

@@ -31,12 +31,12 @@ MIN_VALUES = {**dict.fromkeys(("radius", "length", "width"), (0, "a number >= 0"
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """The shapes of a batch in painting order, all [n].
+    """The shapes of a batch, and the shadows that they cast, in painting order, all [n].
 
-    kind: number of its kind.  row: in the kind's table.  layer: by which it is painted.  side: of its window, a square.
-    left, top: the first pixel of the window.  order: its highest wave.  sides: of its polygon, or RECTANGLE.  used:
-    which optional attributes it has, as bits.  taps: of `focus`.  values: of `outline.prepare`, one row a name.
-    series: of `outline.waves`.  through, own: of `layers.Stack`.
+    kind: number of its kind, -1 of a shadow.  row: in the kind's table.  layer: by which it is painted.  side: of its
+    window, a square.  left, top: the first pixel of the window.  order: its highest wave.  sides: of its polygon, or
+    RECTANGLE.  used: which optional attributes it has, as bits.  taps: of `focus`.  values: of `outline.prepare`, one
+    row a name.  series: of `outline.waves`.  through, own: of `layers.Stack`.
     """
 
     kind: Array
@@ -83,9 +83,10 @@ class Placed:
 
 
 def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], scenes: SceneBatch,
-                 blur: Tensor) -> Placed:
-    """The shapes of scenes. shapes, parts, size: of `Shapes`.  blur: of each scene [S], on the renderer's device."""
-    (height, width), device = size, blur.device
+                 camera: Mapping[str, Tensor]) -> Placed:
+    """The shapes of scenes. shapes, parts, size: of `Shapes`.  camera: blur and shadows of each scene [S], on the
+    renderer's device."""
+    (height, width), device = size, camera["blur"].device
     limits = {"x": (width / 2, -np.inf, np.inf), "y": (height / 2, -np.inf, np.inf), **outline.ATTRIBUTES}
     columns = [_columns(scenes, kind, shapes[kind], limits, device) for kind in shapes]
     values = {name: torch.cat([column[name] for column in columns]) for name in limits}
@@ -93,17 +94,24 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     scene, number, address = (np.concatenate([getattr(table, name) for table in tables])
                               for name in ("scene", "id", "address"))
     owner, layer = _owners(shapes, parts, scenes, to_numpy(values["layer"]))
-    order = np.lexsort((number, owner, layer, scene))
+    kind = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    row = np.concatenate([np.arange(len(table)) for table in tables])
+    values, cast = _with_shadows(values, scene, camera)
+    if len(cast):  # below the shape, and its parts
+        scene, number, address, layer, row = (np.append(one, one[cast]) for one in (scene, number, address, layer, row))
+        owner, kind = np.append(owner, -owner[cast]), np.append(kind, np.full(len(cast), -1))
+    order = np.lexsort((number, owner > 0, abs(owner), layer, scene))
     at = torch.as_tensor(order, device=device)
     values = outline.with_rectangles({name: column[at] for name, column in values.items()})
     address = address[order]
-    values["blur"] = blur[torch.as_tensor(scene[order], device=device)]
+    values["blur"] = camera["blur"][torch.as_tensor(scene[order], device=device)]
     series = outline.waves(values, address)
     taps = focus.taps(to_numpy(values["defocus"]))
     reach = outline.reach(values, series) + taps
     x, y = to_numpy(values["x"]), to_numpy(values["y"])
     side = _round_up(2 * reach + 1)
-    _check_side(size, scenes, side, scene[order], number[order], np.repeat(list(shapes), list(map(len, tables)))[order])
+    names = np.array([*shapes, "shadow"])[kind[order]]
+    _check_side(size, scenes, side, scene[order], number[order], names)
     bits = [_is_used(values[name], none) << bit for bit, (name, none) in enumerate(OPTIONAL.items())]
     lobes = np.where(_is_used(values["lobes"], 0.0), np.rint(to_numpy(values["lobes"])), 0)
     sides = np.where(to_numpy(values["length"]) > 0, RECTANGLE, np.rint(to_numpy(values["sides"])))
@@ -111,15 +119,30 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
     colour = torch.stack([values[channel] for channel in CHANNELS], 1)
     absorb = ((1 - values["emit"]) * values["absorb"])[:, None]  # what is added does not depend on the light below
     return Placed(
-        kind=np.repeat(np.arange(len(tables)), [len(table) for table in tables])[order],
-        row=np.concatenate([np.arange(len(table)) for table in tables])[order], scene=scene[order], owner=owner[order],
-        layer=layer[order], side=side,
+        kind=kind[order], row=row[order], scene=scene[order], owner=owner[order], layer=layer[order], side=side,
         left=np.ceil(x - reach - 0.5).astype(np.int64), top=np.ceil(y - reach - 0.5).astype(np.int64),
         order=np.maximum(lobes, np.where(_is_used(values["wobble"], 0.0), max(WOBBLES), 0)).astype(np.int64),
         sides=sides.astype(np.int64), used=np.bitwise_or.reduce(bits), taps=taps,
         x=values["x"], y=values["y"], defocus=values["defocus"], names=tuple(prepared),
         values=torch.stack(list(prepared.values())), series=series,
         through=absorb * colour, own=(1 - absorb) * colour)
+
+
+def _with_shadows(values: dict[str, Tensor], scene: Array, camera: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
+                                                                                               Array]:
+    """values, followed by those of shadows, and the shapes that cast one: the same outline, shifted and black."""
+    at = torch.as_tensor(scene, device=camera["shadow"].device)
+    dark, turn = camera["shadow"][at], torch.deg2rad(camera["shadow_angle"])[at]
+    far = values["height"]
+    cast = np.flatnonzero(((to_numpy(far) > 0) | far.requires_grad) & ((to_numpy(dark) > 0) | dark.requires_grad))
+    if not len(cast):
+        return values, cast
+    mine = torch.as_tensor(cast, device=at.device)
+    of = {name: column[mine] for name, column in values.items()}
+    of |= {"x": of["x"] + (far * turn.cos())[mine], "y": of["y"] - (far * turn.sin())[mine],
+           "opacity": of["opacity"] * dark[mine],
+           **{name: torch.zeros_like(of[name]) for name in (*CHANNELS, "absorb", "emit", "rim", "bulge", "grain")}}
+    return {name: torch.cat([column, of[name]]) for name, column in values.items()}, cast
 
 
 def _owners(shapes: Fixed, parts: Sequence[str], scenes: SceneBatch, layer: Array) -> tuple[Array, Array]:

@@ -33,8 +33,8 @@ RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images 
 
 @dataclass(frozen=True, eq=False)
 class Sprites:
-    """Renderer of textured sprites; differentiable in x, y, angle, scale, opacity, ink, red, green, blue
-    and shade.
+    """Renderer of textured sprites; differentiable in x, y, angle, scale, opacity, ink, red, green, blue,
+    height, shade, shadow and shadow_angle.
 
     size: (H, W).  textures: kind -> [N, h, w] (grey: white ink whose alpha is the value) or [N, h, w, 4] (RGBA,
     straight alpha), uint8 or float in 0..1.  labels: kind -> N class names; otherwise the kind is the class.
@@ -45,14 +45,15 @@ class Sprites:
     centre of pixel (i, j) is x = j + 0.5, y = i + 0.5; default the middle of the image), angle (degrees,
     counter-clockwise as seen), scale (pixels a texel; below 0.7 it is supersampled), opacity (0..1), ink (0..1,
     multiplies the colour), red, green, blue (0..1, multiply the channels, default 1: a white texture becomes one of
-    this colour), sprite (which texture), layer (any number, default 0).  Of the background: shade (grey level 0..255,
-    default 0), noise (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours
-    and shade are clipped; other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an
-    error.
+    this colour), sprite (which texture), height (length of its shadow in pixels, default 0), layer (any number, default
+    0).  Of the background: shade (grey level 0..255, default 0), shadow (share of the light that shadows take, 0..1,
+    default 0), shadow_angle (direction in which they fall, degrees counter-clockwise from right, default 0), noise
+    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours and shade are
+    clipped; other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
 
-    Sprites are painted by layer, then by id. In masks, boxes and areas a sprite covers the pixels where its texture's
-    alpha is above one half, whatever its opacity and colour (none at opacity 0); its amodal box and area include hidden
-    parts and those outside the image.
+    Sprites are painted by layer, then by id, each above its shadow, which has no pixels. In masks, boxes and areas a
+    sprite covers the pixels where its texture's alpha is above one half, whatever its opacity and colour (none at
+    opacity 0); its amodal box and area include hidden parts and those outside the image.
     """
 
     size: tuple[int, int]
@@ -114,7 +115,8 @@ class Painting:
 
     def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
-        self.placed = place_sprites(renderer.sheets, renderer.size, scenes, renderer.device)
+        sun = (_background(renderer, scenes, name) for name in ("shadow", "shadow_angle"))
+        self.placed = place_sprites(renderer.sheets, renderer.size, scenes, renderer.device, *sun)
         self.centre = to_numpy(self.placed.where[:2])
         self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (renderer.size[0] * renderer.size[1])))
         self.tinted = {kind for kind in renderer.sheets if not scenes.tables[kind].columns.keys().isdisjoint(TINT)}
@@ -149,7 +151,7 @@ class Painting:
     def labels(self) -> dict[str, NodeLabels]:
         out = {}
         for code, kind in enumerate(self.renderer.sheets):
-            mine = np.flatnonzero(self.placed.kind == code)
+            mine = np.flatnonzero((self.placed.kind == code) & ~self.placed.shadow)
             extent = np.empty((len(mine), 6))
             extent[self.placed.row[mine]] = self.extent[mine]
             out[kind] = NodeLabels(np.ones(len(mine), bool), self._names(kind), extent)
@@ -165,7 +167,7 @@ class Painting:
 
     def _names(self, kind: str) -> Array:
         """Class of each node of a kind [n]."""
-        mine = np.flatnonzero(self.placed.kind == list(self.renderer.sheets).index(kind))
+        mine = np.flatnonzero((self.placed.kind == list(self.renderer.sheets).index(kind)) & ~self.placed.shadow)
         if kind not in self.renderer.labels:
             return np.full(len(mine), kind)
         sprite = np.empty(len(mine), np.int64)
@@ -205,10 +207,15 @@ class Painting:
         under = canvas if place is None else canvas[place]
         self.canvases[run] = _put(canvas, place, under * (1 - alpha) + over)
         if self.masks:
-            mask = (cover[..., -1] > SOLID) & (opacity[..., 0] > 0)
+            mask = (cover[..., -1] > SOLID) & self._own(group)
             node, ids = self._tensor(self.placed.id[group]).int()[:, None, None], self.ids[run]
             self.ids[run] = _put(ids, place, torch.where(mask, node, ids if place is None else ids[place]))
             self.extent[group] = self._extent(group, mask, left, top)
+
+    def _own(self, group: Array) -> Tensor:
+        """Whether each has pixels of its own [g, 1, 1]: what is transparent has none, and no shadow."""
+        own = (self.placed.where[4, self._tensor(group)] > 0) & ~self._tensor(self.placed.shadow[group])
+        return own[:, None, None]
 
     def _corner(self, group: Array) -> tuple[Array, Array]:
         """Column and row of the first pixel that each sprite may cover [g], inside the image or not."""
@@ -252,8 +259,7 @@ class Painting:
             side, group = int(self.placed.window[group[0]]), group[cut]
             left, top = self._corner(group)
             cover = self._sample(group, left, top, side, side)[..., -1]
-            opaque = self.placed.where[4, self._tensor(group)] > 0
-            extent[cut] = measure((cover > SOLID) & opaque[:, None, None], left, top, size)
+            extent[cut] = measure((cover > SOLID) & self._own(group), left, top, size)
         return extent
 
     def _tensor(self, values: Array) -> Tensor:

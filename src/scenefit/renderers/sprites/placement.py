@@ -19,7 +19,7 @@ from scenefit.scenes.scene import SceneBatch
 Array = NDArray[Any]
 MIN_SCALE = 1e-3  # pixels a texel
 MAX_WINDOW = 8  # side of the largest sprite, in units of the image's longer side
-DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0, "layer": 0.0}
+DEFAULTS = {"angle": 0.0, "scale": 1.0, "opacity": 1.0, "ink": 1.0, "sprite": 0.0, "height": 0.0, "layer": 0.0}
 TINT = "red", "green", "blue"
 
 
@@ -55,14 +55,15 @@ def make_sheet(kind: str, values: Any, device: str) -> Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """The sprites of a batch, sorted by scene, layer and id, all [n].
+    """The sprites of a batch, and below each the shadow that it casts, sorted by scene, layer and id, all [n].
 
-    kind: number of its sheet.  row: in the kind's table.  layer: by which it is painted.  rank: number of sprites of
-    its scene below it.  window: side of a square that holds it, in pixels.  fine: samples a pixel on each axis.
-    half: distance from its centre to its farthest pixel.  where: x, y, cos(angle) / scale, sin(angle) / scale, opacity,
-    ink, red, green, blue; float64 tensor [9, n].
+    shadow: whether it is one.  kind: number of its sheet.  row: in the kind's table.  layer: by which it is painted.
+    rank: number of sprites of its scene below it.  window: side of a square that holds it, in pixels.  fine: samples a
+    pixel on each axis.  half: distance from its centre to its farthest pixel.  where: x, y, cos(angle) / scale,
+    sin(angle) / scale, opacity, ink, red, green, blue; float64 tensor [9, n].
     """
 
+    shadow: Array
     kind: Array
     row: Array
     scene: Array
@@ -84,32 +85,46 @@ class Placed:
         return (rows[group] for group in np.split(order, edges) if len(group))
 
 
-def place_sprites(sheets: Mapping[str, Sheet], size: tuple[int, int], scenes: SceneBatch, device: str) -> Placed:
-    """The sprites of scenes. sheets: by kind.  size: (H, W) of the image."""
+def place_sprites(sheets: Mapping[str, Sheet], size: tuple[int, int], scenes: SceneBatch, device: str,
+                  shadow: Tensor, shadow_angle: Tensor) -> Placed:
+    """The sprites of scenes. sheets: by kind.  size: (H, W) of the image.  shadow, shadow_angle: of each scene [S]."""
     if not sheets:
         raise ValueError("Sprites needs textures of at least one kind")
     parts = [_place_kind(sheet, size, scenes, code, kind, device) for code, (kind, sheet) in enumerate(sheets.items())]
-    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
-    order = np.lexsort((columns["id"], columns["layer"], columns["scene"]))
+    columns = {name: np.concatenate([part[name] for part, *_ in parts]) for name in parts[0][0]}
+    where, far = torch.cat([part for _, part, _ in parts], 1), torch.cat([height for *_, height in parts])
+    columns["shadow"] = np.zeros(len(columns["scene"]), bool)
+    at = torch.as_tensor(columns["scene"], device=device)
+    dark, turn = shadow[at], torch.deg2rad(shadow_angle)[at]
+    cast = np.flatnonzero(((to_numpy(far) > 0) | far.requires_grad) & ((to_numpy(dark) > 0) | dark.requires_grad))
+    if len(cast):
+        mine = torch.as_tensor(cast, device=device)
+        x, y, cos, sin, opacity, ink, *tint = where[:, mine]
+        shift = far[mine] * torch.stack([turn.cos(), -turn.sin()])[:, mine]
+        black = torch.stack([x + shift[0], y + shift[1], cos, sin, opacity * dark[mine], 0 * ink, *tint])
+        where = torch.cat([where, black], 1)
+        columns = {name: np.append(column, column[cast]) for name, column in columns.items()}
+        columns["shadow"][-len(cast):] = True
+    order = np.lexsort((~columns["shadow"], columns["id"], columns["layer"], columns["scene"]))
     columns = {name: column[order] for name, column in columns.items()}
     rank = np.arange(len(order)) - np.searchsorted(columns["scene"], columns["scene"])
-    where = torch.cat([part for _, part in parts], 1)[:, torch.as_tensor(order, device=device)]
-    return Placed(rank=rank, where=where, **columns)
+    return Placed(rank=rank, where=where[:, torch.as_tensor(order, device=device)], **columns)
 
 
 def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: int, kind: str,
-                device: str) -> tuple[dict[str, Array], Tensor]:
-    """The columns of Placed for the sprites of one kind, in the order of its table."""
+                device: str) -> tuple[dict[str, Array], Tensor, Tensor]:
+    """The columns of Placed for the sprites of one kind, in the order of its table, `where`, and their heights."""
     if kind not in scenes.tables:
         raise unknown_kind("Sprites has textures of", kind, scenes.kinds)
     table, (height, width) = scenes.tables[kind], image
     if np.any(table.depth == 0):
         raise GrammarMismatch(f"the root {kind!r} cannot be a sprite, as 0 means 'nothing here' in a mask; make it a "
                               "child")
-    x, y, angle, scale, opacity, ink, sprite, layer, *tint = (
+    x, y, angle, scale, opacity, ink, sprite, high, layer, *tint = (
         column_of(scenes, kind, name, default, device)
         for name, default in {"x": width / 2, "y": height / 2, **DEFAULTS, **dict.fromkeys(TINT, 1.0)}.items())
-    for name, column in (("x", x), ("y", y), ("angle", angle), ("scale", scale)):
+    for name, column in (("x", x), ("y", y), ("angle", angle), ("scale", scale),
+                         ("height", high)):
         check_extent(scenes, kind, name, column, "Sprites")
     check_column(scenes, kind, "scale", scale, to_numpy(scale) >= 0, "a number >= 0", "Sprites")
     number, last = to_numpy(sprite), len(sheet.ink) - 1
@@ -128,7 +143,7 @@ def _place_kind(sheet: Sheet, image: tuple[int, int], scenes: SceneBatch, code: 
                "fine": 2 ** np.clip(np.ceil(np.log2(0.7 / size)), 0, 4).astype(np.int64)}
     turn = torch.deg2rad(angle)
     return columns, torch.stack([x, y, turn.cos() / scale, turn.sin() / scale,
-                                 *(share.clamp(0, 1) for share in (opacity, ink, *tint))])
+                                 *(share.clamp(0, 1) for share in (opacity, ink, *tint))]), high.clamp(min=0)
 
 
 def _round_up(side: Array) -> Array:
