@@ -7,7 +7,7 @@ import pytest
 
 import scenefit as sf
 from scenefit.data.boxes import make_boxes
-from scenefit.inference.conventions import describe, policy
+from scenefit.inference.conventions import conditions, describe, policy
 from scenefit.inference.conventions.describe import Described, Readings
 from scenefit.inference.conventions.policy import fit_label_policy, policy_of
 from scenefit.nets.model import Model
@@ -66,7 +66,7 @@ def planted(wanted, seed, count=10, scale=1.0):
     own = [wanted.of_class(CLASSES[kind]) for kind in photos.kind]
     more = np.array([one.margin for one in own])[:, None]
     box = box + np.tile(more * (box[:, 2:] - box[:, :2]), 2) * [-1, -1, 1, 1]
-    bound = {name: np.array([getattr(one, name) for one in own]) for name in policy.CONDITIONS}
+    bound = {name: np.array([getattr(one, name) for one in own]) for name in conditions.CONDITIONS}
     kept = ((photos.visibility >= bound["min_visibility"]) & (photos.truncation <= bound["max_truncation"])
             & ((photos.visible[:, 2:] - photos.visible[:, :2]).min(1) >= bound["min_side"])
             & (photos.contrast >= bound["min_contrast"]))
@@ -131,6 +131,20 @@ def test_predictions_of_a_class_are_compared_with_those_of_the_class():
         found = replace(found, photos=told(found.photos), renders=told(found.renders))
         results.append(policy_of(found, labels, CLASSES))
     assert sum(list(one.gains) == ["min_side"] and one.policy.min_side in (8, 10) for one in results) >= 9
+
+
+def test_a_rare_small_class_keeps_its_labels_where_small_objects_of_another_have_none():
+    results = []
+    for seed in range(10):
+        found, labels = planted(sf.LabelPolicy(by_class={"cell": {"min_side": 20}}), seed)
+        random = np.random.default_rng(seed)
+        rare = (found.photos.kind == 0) | (random.random(len(found.photos)) < 0.1)
+        dots = found.photos.where((found.photos.kind == 1) & rare)
+        near = [(np.abs(dots.whole[dots.image == image] - box).max(1) < 4).any() or name == "cell"
+                for image, box, name in zip(labels.image, labels.box, labels.name, strict=True)]
+        few = replace(found, photos=found.photos.where(rare))
+        results.append(policy_of(few, labels.where(np.array(near)), CLASSES).policy)
+    assert sum(one.of_class("dot").min_side == 1 and 16 <= one.of_class("cell").min_side <= 24 for one in results) >= 9
 
 
 def test_labels_left_out_at_random_are_no_condition():

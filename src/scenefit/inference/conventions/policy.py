@@ -5,10 +5,8 @@ Each part of the policy stays at its default unless the labels say otherwise. Le
 predicted object and its label, or the true one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,14 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes
 from scenefit.data.label_policy import MIN_MARGIN, LabelPolicy, condition_text
 from scenefit.data.photos import Photos
+from scenefit.inference.conventions.conditions import (
+    CONDITIONS,
+    MIN_LABELS,
+    NEAREST,
+    fit_conditions,
+    fulfilled,
+    with_value,
+)
 from scenefit.inference.conventions.describe import Described, Readings, read
 from scenefit.inference.npe.matching import match_objects
 from scenefit.nets.model import Model
@@ -31,20 +37,11 @@ Rows = NDArray[np.int64]
 CALL = "fit_label_policy(model, renderer, labelled)"
 RENDERS = 600  # that the network learns from and is checked on
 SHOWN = 32  # renders, to see which classes there are
-DEFAULT = LabelPolicy()
-CONDITIONS: Mapping[str, tuple[float, ...]] = {  # values that are tried
-    "min_visibility": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "max_truncation": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.05),
-    "min_side": (3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32), "min_contrast": (0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4)}
-GAIN, BOX_GAIN = 4.0, 3.0  # of the log likelihood, for which a condition, or the kind of boxes, leaves its default
+BOX_GAIN = 3.0  # of the log likelihood, for which the kind of boxes leaves its default
 MIN_SCORE = 0.2  # of predicted objects
-MIN_LABELS = 8  # of a class, from which a margin is read
 LEAST_MARGIN, LEAST_PIXELS, SURE = 0.02, 0.3, 2.5  # least margin, also in pixels, and in its standard errors
-# Share of the objects meant that annotators labelled: few, where they left out many at random.
-RECALLS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])
-STRAY = 0.03  # share of the others that they labelled
 QUANTILES = 0.5, 0.75, 0.9, 0.97  # of the predicted hidden parts: sides are compared with sides that are alike
 FLAT = 0.1  # share of a flat density, so that no single label decides
-NEAREST = 30  # predicted objects of renders
 TAILS, MAX_OUTSIDE = (0.01, 0.99), 0.2  # quantiles of sizes in renders, and the share of objects that may lie beyond
 OUTWARDS = np.array([-1, -1, 1, 1])
 
@@ -55,11 +52,11 @@ class NoClass(ValueError):
 
 @dataclass(frozen=True)
 class PolicyFit:
-    """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels;
-    "RBC: min_side" is of one class.
-    margins, errors: of each class with labels enough, and the standard error.  outside: classes whose objects in photos
-    are smaller or larger than in renders, so that a margin and wrong sizes of the scene cannot be told apart; they keep
-    their margin.  labels, matched: their number, and how many of them lie where objects are predicted."""
+    """policy: the fitted one.  gains: by which each part that left its default raises the log likelihood of the labels,
+    given the others; "RBC: min_side" is of one class.  margins, errors: of each class with labels enough, and the
+    standard error.  outside: classes whose objects in photos are smaller or larger than in renders, so that a margin
+    and wrong sizes of the scene cannot be told apart; they keep their margin.  labels, matched: their number, and how
+    many of them lie where objects are predicted."""
 
     policy: LabelPolicy
     gains: Mapping[str, float]
@@ -152,8 +149,8 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
         return PolicyFit(start, {}, {}, {}, (), len(labels), len(rows))
     mine, boxes = sure.where(rows), labels.box[theirs]
     every = found.pairs
-    policy, gains = _conditions(found, sure, np.isin(np.arange(len(sure)), rows), start, classes)
-    kept = _meant(found.truth, policy, classes)[found.pairs[:, 1]]
+    policy, gains = fit_conditions(found, sure, np.isin(np.arange(len(sure)), rows), start, classes)
+    kept = fulfilled(found.truth, policy, classes)[found.pairs[:, 1]]
     if kept.sum() >= MIN_LABELS:  # labels are compared with what would have one in renders
         found = replace(found, pairs=found.pairs[kept])
     given = {name: own["box"] for name, own in start.classes.items() if "box" in own}  # these keep their kind of boxes
@@ -176,7 +173,7 @@ def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: Lab
             read_ones[name] = round(min(max(share, MIN_MARGIN), 1.0), 3) if abs(share) > least else 0.0
     policy = replace(policy, box=kind)
     for name, share in read_ones.items():
-        policy = _with(policy, name, "margin", share)
+        policy = with_value(policy, name, "margin", share)
     gains = {**({"box": gain} if kind != start.box else {}), **gains}
     return PolicyFit(policy, gains, margins, errors, tuple(outside), len(labels), len(rows))
 
@@ -259,124 +256,3 @@ def _beyond(renders: Described, mine: Described) -> float:
     """Share of predicted objects smaller or larger than nearly all that are predicted in renders."""
     low, high = np.quantile(_side(renders), TAILS)
     return float(((_side(mine) < low) | (_side(mine) > high)).mean())
-
-
-def _conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_], start: LabelPolicy,
-                classes: Sequence[str]) -> tuple[LabelPolicy, dict[str, float]]:
-    """With the conditions that tell best which predicted objects have a label; and what each of them gains. First those
-    of all classes, then where a class differs from these."""
-    real, policy, gains = _precision(found, sure), start, dict[str, float]()
-    share = cache(lambda name, value: _share_that_fulfil(found, sure, name, value))
-
-    def likelihood(policy: LabelPolicy, of: str) -> Floats:
-        """Of all objects, and of those of one class: annotators may have left out another share of a class at random,
-        so that a condition of one class has to gain by either."""
-        meant = np.ones(len(sure))
-        for code, one in enumerate(classes):
-            mine, of_class = sure.kind == code, policy.of_class(one)
-            for name in CONDITIONS:
-                meant[mine] *= share(name, float(getattr(of_class, name)))[mine]
-        own = [np.ones(len(sure), bool)] + ([sure.kind == classes.index(of)] if of else [])
-        return np.array([_likelihood(labelled[rows], real[rows], meant[rows]) for rows in own])
-
-    for of in ("", *(classes if len(classes) > 1 else ())):
-        now = likelihood(policy, of)
-        tried = [(name, value) for name in CONDITIONS for value in _values(start, policy, name, of)]
-        while True:
-            left = [(name, _with(policy, of, name, value)) for name, value in tried if _key(of, name) not in gains]
-            each = [(likelihood(changed, of), name, changed) for name, changed in left]
-            best, name, changed = max(each, key=lambda row: float((row[0] - now).min()), default=(now, "", policy))
-            gain = float((best - now).min())
-            if gain <= GAIN:
-                break
-            gains[_key(of, name)], now, policy = gain, best, changed
-    return policy, gains
-
-
-def _key(of: str, name: str) -> str:
-    """Of a condition of one class, or of all (""), in `PolicyFit.gains`."""
-    return f"{of}: {name}" if of else name
-
-
-def _with(policy: LabelPolicy, of: str, name: str, value: float) -> LabelPolicy:
-    """With another setting, for all classes ("") or for one."""
-    own: dict[str, Any] = {name: int(value) if name == "min_side" else value}
-    if not of:
-        return replace(policy, **own)
-    each = policy.classes
-    return replace(policy, by_class={**each, of: {**each.get(of, {}), **own}})
-
-
-def _values(start: LabelPolicy, policy: LabelPolicy, name: str, of: str) -> Iterator[float]:
-    """Values of a condition that are tried, for all classes or for one; the default where another one holds."""
-    default = getattr(DEFAULT, name)
-    if any(getattr(one, name) != default for one in ((policy, policy.of_class(of)) if of else (start,))):
-        yield float(default)
-    yield from map(float, CONDITIONS[name])
-
-
-def _meant(truth: Described, policy: LabelPolicy, classes: Sequence[str]) -> NDArray[np.bool_]:
-    """Which of the true objects [m] fulfil the conditions of their class."""
-    out = np.ones(len(truth), bool)
-    for code, of in enumerate(classes):
-        of_class = policy.of_class(of)
-        for name in CONDITIONS:
-            out &= _fulfils(truth, name, float(getattr(of_class, name))) | (truth.kind != code)
-    return out
-
-
-def _precision(found: Readings, sure: Described) -> Floats:
-    """Of each predicted object [m], how often one of its confidence is real, in renders."""
-    real = np.isin(np.arange(len(found.renders)), found.pairs[:, 0])
-    out = np.full(len(sure), 0.5)
-    for code in np.unique(sure.kind):
-        own = np.flatnonzero(found.renders.kind == code)
-        if len(own) >= 2 * MIN_LABELS:
-            bins = np.array_split(own[np.argsort(found.renders.score[own])], min(10, len(own) // MIN_LABELS))
-            share = np.maximum.accumulate([real[rows].mean() for rows in bins])
-            mine = sure.kind == code
-            out[mine] = np.interp(sure.score[mine], [found.renders.score[rows].mean() for rows in bins], share)
-    return out.clip(0.02, 0.98)
-
-
-def _likelihood(labelled: NDArray[np.bool_], real: Floats, meant: Floats) -> float:
-    """Log likelihood of which predicted objects [m] have a label, at the best share that annotators found. real: how
-    often there is such an object; meant: how often the policy asks for its label."""
-    seen = real * (RECALLS[:, None] * meant + STRAY * (1 - meant)) + (1 - real) * STRAY
-    return float(np.where(labelled, np.log(seen), np.log1p(-seen)).sum(1).max())
-
-
-def _share_that_fulfil(found: Readings, sure: Described, name: str, bound: float) -> Floats:
-    """Of each predicted object [m], how often those of its class with the nearest predictions fulfil a condition, in
-    renders, or those of all classes where its own has too few; 1 for the default, by which nearly all have a label."""
-    out = np.ones(len(sure))
-    if bound == getattr(DEFAULT, name):
-        return out
-    p, q = found.pairs.T
-    x, good = _value(found.renders, name)[p], _fulfils(found.truth, name, bound)[q]
-    for code in np.unique(sure.kind):
-        own, mine = found.renders.kind[p] == code, sure.kind == code
-        rows = own if own.sum() >= NEAREST else np.ones(len(own), bool)
-        out[mine] = _nearest_shares(_value(sure, name)[mine], x[rows], good[rows])
-    return out
-
-
-def _nearest_shares(at: Floats, x: Floats, good: NDArray[np.bool_]) -> Floats:
-    """Of each value [m] the share of good ones among the `NEAREST` samples [n] with the nearest x."""
-    order = np.argsort(x, kind="stable")
-    total = np.concatenate([[0], good[order].cumsum()])
-    first = np.clip(np.searchsorted(x[order], at) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
-    last = np.minimum(first + NEAREST, len(x))
-    return (total[last] - total[first] + 0.5) / (last - first + 1)
-
-
-def _fulfils(found: Described, name: str, bound: float) -> NDArray[np.bool_]:
-    value = _value(found, name)
-    return value <= bound if name == "max_truncation" else value >= bound
-
-
-def _value(found: Described, name: str) -> Floats:
-    if name == "min_side":
-        return (found.visible[:, 2:] - found.visible[:, :2]).min(1)
-    values: Floats = getattr(found, name.partition("_")[2])
-    return values
