@@ -7,6 +7,7 @@ from checks import same_alone
 
 from scenefit.data.frames import Frame
 from scenefit.renderers import RenderError, render, renderer_info
+from scenefit.renderers.clutter import cluttered
 from scenefit.renderers.each import each
 from scenefit.renderers.layered import Layers
 from scenefit.renderers.shapes import Shapes
@@ -103,9 +104,57 @@ def test_objects_of_a_function_are_pasted_at_their_layer_and_whole_extents_are_i
     assert both.any() and np.array_equal(frames.instances[both], higher[both])
 
 
-def test_same_bytes_whatever_the_batch():
-    world, renderer = grammar(blur=Uniform(0, 2), noise=Uniform(0, 9)), Layers([boxes, A, CARS, B])
-    assert same_alone(renderer, world, renderer(world.sample(0, 32)), range(0, 32, 3))
+@pytest.mark.parametrize("renderers", [[boxes, A, CARS, B], [CARS, A, B], [B, CARS, boxes, A]])
+def test_same_bytes_whatever_the_batch(renderers):
+    world, renderer = grammar(blur=Uniform(0, 2), noise=Uniform(0, 9)), Layers(renderers)
+    together = renderer(world.sample(0, 32))
+    assert same_alone(renderer, world, together, range(0, 32, 3))
+    if boxes not in renderers:
+        drawn = renderer.draw(world.sample(0, 32)).permute(0, 2, 3, 1)
+        assert np.array_equal((drawn * 255).round().numpy(), together.images)
+
+
+def test_the_first_renderer_gives_the_background():
+    """As a function that draws nothing else, also where nothing lies on it; layers may be any numbers."""
+    world = grammar(shade=51.0, light=0.3)
+    scenes = world.sample(4, 120)
+    scenes = scenes.with_columns({kind: {"layer": np.random.default_rng(0).random(len(scenes.tables[kind]))}
+                                  for kind in ("a", "b", "car")})
+    plain = each(lambda scene: np.full((*SIZE, 3), 51, np.uint8))
+    assert same(Layers([CARS, A, B])(scenes), Layers([plain, CARS, A, B])(scenes))
+    counts = sum(np.bincount(scenes.tables[kind].scene, minlength=120) for kind in ("a", "b", "car"))
+    assert (counts == 0).any() and (counts > 4).any()
+
+
+def test_one_camera_holds_for_all():
+    scenes = grammar().sample(5, 8)
+    fixed = {"blur": 2, "shadow": 0.5, "shadow_angle": 200, "noise": 4}
+    tall = {"height": 4.0}
+    first, second = Shapes(SIZE, {"a": tall}, camera=fixed), Shapes(SIZE, {"b": tall})
+    scenes = scenes.with_columns({kind: {"layer": 2 * scenes.tables[kind]["layer"] + odd}
+                                  for odd, kind in enumerate("ab")})
+    assert same(Layers([first, second])(scenes), Shapes(SIZE, {"a": tall, "b": tall}, camera=fixed)(scenes))
+    high = scenes.with_columns({"car": {"height": np.full(len(scenes.tables["car"]), 5.0)}})
+    assert not np.array_equal(Layers([first, CARS])(high).images, Layers([first, CARS])(scenes).images), "cars' shadows"
+    assert np.array_equal(Layers([second, CARS])(high).images, Layers([second, CARS])(scenes).images)
+
+
+def test_labels_of_whole_images_are_those_of_the_first_renderer_that_has_one():
+    some = each(lambda scene: Frame(np.zeros((*SIZE, 3)), label="day" if scene.index % 2 else None))
+    others = each(lambda scene: Frame(np.zeros((*SIZE, 3)), label="some other time"))
+    scenes, both = grammar().sample(0, 4), Layers([some, others])
+    assert both(scenes).label.tolist() == ["some other time", "day"] * 2
+    assert both(scenes.take([0, 2])).label.tolist() == ["some other time"] * 2
+    assert Layers([others, some])(scenes).label.tolist() == ["some other time"] * 4
+
+
+def test_layers_of_layers_are_layers():
+    scenes = grammar(noise=9.0).sample(6, 8)
+    assert same(Layers([Layers([A, CARS]), B])(scenes), Layers([A, CARS, B])(scenes))
+
+
+def test_an_empty_batch():
+    assert Layers([CARS, A])(grammar().sample(0, 0)).images.shape == (0, *SIZE, 3)
 
 
 def test_gradients_pass_through_what_lies_above():
@@ -135,7 +184,9 @@ def test_what_is_known_of_it():
     assert renderer_info(info.to("cpu")).differentiable
     assert not renderer_info(Layers([boxes, A])).differentiable
     known = renderer_info(Layers([A, B])).attributes("image")
-    assert "radius" in known["a"] and "blur" in known["image"] and renderer_info(Layers([A, CARS])).attributes is None
+    assert "radius" in known["a"] and "blur" in known["image"]
+    assert "ink" in renderer_info(Layers([A, CARS])).attributes("image")["car"]
+    assert renderer_info(Layers([boxes, CARS])).attributes is None
 
 
 def test_further_pixels_and_labels_are_kept():
@@ -160,7 +211,9 @@ def test_further_pixels_and_labels_are_kept():
 
 
 @pytest.mark.parametrize(("given", "text"), [
-    ([], "a list of renderers, at least one"), (A, "a list of renderers"), ([A, 3], "a list of renderers"),
+    ([], "a list of renderers, at least one"), ((one for one in [A, CARS]), "a list of renderers"),
+    ([A, cluttered(CARS)], "without foreign objects; add them above all others"),
+    (A, "a list of renderers"), ([A, 3], "a list of renderers"),
     ([A, Shapes((9, 9), {"b": {}})], "needs renderers of one size, got")])
 def test_what_layers_refuses(given, text):
     with pytest.raises((ValueError, TypeError), match=text):
@@ -174,8 +227,17 @@ def test_a_kind_that_two_renderers_draw_is_named():
 
 def test_functions_of_another_size_are_named():
     small = each(lambda scene: np.zeros((9, 9, 3)))
-    with pytest.raises(RenderError, match="images of one size"):
-        render(Layers([A, small]), grammar().sample(0, 1))
+    for renderers in ([A, small], [small, A], [small, CARS], [small, boxes]):
+        with pytest.raises(RenderError, match=r"images of one size, got \[\(9, 9\), \(24, 32\)\]"):
+            render(Layers(renderers), grammar().sample(0, 1))
+
+
+@pytest.mark.parametrize(("layer", "text"), [("low", "needs box.layer to be a number"), (np.inf, "a finite number")])
+def test_layers_that_are_no_numbers_are_named(layer, text):
+    scenes = grammar().sample(2, 4)
+    scenes = scenes.with_columns({"box": {"layer": np.full(len(scenes.tables["box"]), layer)}})
+    with pytest.raises(RenderError, match=text):
+        render(Layers([boxes, A]), scenes)
 
 
 def test_choices_of_layers_may_be_negative():

@@ -169,6 +169,14 @@ def test_a_shadow_falls_beside_its_shape_and_has_no_pixels():
                for name in ("box", "amodal", "area", "visibility"))
 
 
+def test_heights_that_are_learned_change_no_image():
+    world = Grammar("image", {"image": {"shadow": 0.6}, "a": {"radius": 4, "height": Choice([0.0, 5.0])},
+                              "b": {"radius": 4, "opacity": 0.4}}, [Rule("image", ["a", "b"])])
+    scenes, renderer = world.sample(0, 6), Shapes((20, 30), {"a": {}, "b": {}})
+    height = torch.tensor(scenes.tables["a"]["height"], requires_grad=True)
+    assert torch.equal(renderer.draw(scenes.with_columns({"a": {"height": height}})), renderer.draw(scenes))
+
+
 def test_parts_cast_shadows_below_their_parent_and_shadows_fall_on_lower_layers():
     cell = {"x": 10.0, "y": 10.0, "radius": 6.0, "shade": 1.0, "height": 2.0}
     core = {"x": 12.0, "y": 10.0, "radius": 2.0, "shade": 1.0, "height": 8.0}

@@ -288,6 +288,10 @@ def test_shadows_fall_in_one_direction_and_have_no_pixels():
         both = below & np.isin(np.arange(14), [x[row, 0] - 1, x[row, 0]]) if x[row, 0] == x[row, 1] else ~below & below
         want = np.where(both, 50, np.where(shadow, 100, plain.images[row, ..., 0]))
         assert np.array_equal(frames.images[row, ..., 0], want)
+    deep = renderer(scenes.with_columns({"image": {"shadow": np.full(4, 1.5)}}))
+    assert deep.images[..., 0][frames.images[..., 0] == 100].max() == 0, "clipped to 1"
+    height = torch.tensor(scenes.tables["thing"]["height"], requires_grad=True)
+    assert torch.equal(renderer.draw(scenes.with_columns({"thing": {"height": height}})), renderer.draw(scenes))
     assert np.array_equal(frames.instances, plain.instances) and frames.objects.name.tolist() == ["car"] * 8
     assert np.array_equal(frames.objects.area, plain.objects.area)
     assert np.array_equal(frames.objects.visibility, plain.objects.visibility)

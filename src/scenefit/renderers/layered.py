@@ -3,7 +3,7 @@
 Legend: S scenes; H, W pixels; n nodes of a kind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,33 +28,41 @@ class Layers:
 
         scenefit.Layers([ground, scenefit.Sprites(size, {"car": cars}), scenefit.Shapes(size, {"tree": {}})])
 
-    Nodes are painted by their attribute `layer` (0 where they have none), those of one layer in the order of the
-    renderers, then as each of them orders its own. Masks are those of what remains visible; boxes and areas of whole
-    objects are what the renderers give, or else what they drew before others covered it.
+    Nodes are painted by their `layer` (an attribute, or what `Shapes` gives their kind; 0 where there is none), those
+    of one layer in the order of the renderers, then as each of them orders its own. Masks are those of what remains
+    visible; boxes and areas of whole objects are what the renderers give, or else what they drew before others covered
+    it.
 
     The background is that of the first renderer; a function's is its whole image. One camera sees everything: that with
-    the most effects, so of the first `Shapes`, or without one the noise of the first `Sprites`. Of a renderer that is
-    neither, the pixels of objects are pasted as they are. Its further pixels, such as "depth", are NaN (or 0 of whole
-    numbers) where another renderer's node lies. Labels of whole images are those of the first renderer that has some.
+    the most effects, so of the first `Shapes`, or without one the noise of the first `Sprites`. Its blur and shadows
+    hold for all `Shapes`, its shadows for `Sprites` (whose masks know no blur). Of a renderer that is neither, the
+    pixels of objects are pasted as they are. Its further pixels, such as "depth", are NaN (or 0 of whole numbers) where
+    another renderer's node lies. The label of a whole image is that of the first renderer that gives it one.
 
-    Differentiable where all of its renderers can paint over others, as `Shapes` and `Sprites` do. ValueError for no
-    renderer, several devices, sizes that differ, and nodes or further labels that two renderers give.
+    Differentiable where all of its renderers can paint over others, as `Shapes` and `Sprites` do. Time grows with the
+    number of turns that renderers take in one scene, which many layers make many. ValueError for no renderer, several
+    devices, sizes that differ, foreign objects (`cluttered` goes around the whole), and nodes or further labels that
+    two renderers give.
     """
 
     renderers: Sequence[Renderer]
 
     def __post_init__(self) -> None:
         given = self.renderers
-        check_argument(CALL, "renderers", given, isinstance(given, Iterable) and not isinstance(given, str | dict)
+        check_argument(CALL, "renderers", given, isinstance(given, Sequence) and not isinstance(given, str)
                        and bool(given) and all(callable(one) for one in given), "a list of renderers, at least one")
-        object.__setattr__(self, "renderers", tuple(given))
-        infos = [renderer_info(one) for one in self.renderers]
+        flat = [part for one in given for part in (one.renderers if isinstance(one, Layers) else [one])]
+        object.__setattr__(self, "renderers", tuple(flat))
+        infos = [renderer_info(one) for one in flat]
         sizes = {tuple(info.size) for info in infos if info.size is not None}
         if len(sizes) > 1:
             raise ValueError(f"{CALL} needs renderers of one size, got {sorted(sizes)} (height, width)")
-        devices = {info.device for info, one in zip(infos, self.renderers, strict=True) if isinstance(one, Paints)}
+        devices = {info.device for info, one in zip(infos, flat, strict=True) if isinstance(one, Paints)}
         if len(devices) > 1:
             raise ValueError(f"{CALL} needs renderers on one device, got {sorted(devices)}")
+        if any(info.clutter for info in infos):
+            raise ValueError(f"{CALL} takes renderers without foreign objects; add them above all others: "
+                             f"scenefit.cluttered(scenefit.{CALL})")
 
     @property
     def info(self) -> RendererInfo:
@@ -89,37 +97,60 @@ class Layers:
     def __call__(self, scenes: SceneBatch) -> Frames:
         canvas, ids, paintings = self._paint(scenes, torch.float32, True)
         images = (canvas * 255).round_().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        masks, labels = ids.cpu().numpy(), self._labels(scenes, paintings)
-        named = (one.image_labels() for one in paintings)
+        masks, label = ids.cpu().numpy(), paintings[0].image_labels()
+        for one in paintings[1:]:
+            label = np.where(label == "", one.image_labels(), label)
         pixels, nodes = self._further(paintings, masks)
-        return labelled_frames(scenes, images, masks, labels, next((one for one in named if one is not None), None),
-                               pixels=pixels, nodes=nodes)
+        labels = self._labels(scenes, paintings)
+        return labelled_frames(scenes, images, masks, labels, label, pixels=pixels, nodes=nodes)
 
     def _paint(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> tuple[Tensor, Tensor, list[Painting]]:
-        paintings = [one.painting(scenes, dtype, masks) if isinstance(one, Paints) else
-                     FramePainting(render(one, scenes), dtype, self._device) for one in self.renderers]
-        sizes = {one.background().shape[2:] for one in paintings if isinstance(one, FramePainting)}
-        canvas = paintings[0].background()
-        if sizes - {canvas.shape[2:]}:
-            raise ValueError(f"{CALL} needs images of one size, got {sorted(map(tuple, {*sizes, canvas.shape[2:]}))} "
-                             "(height, width)")
+        camera = max(range(len(self.renderers)), key=lambda number: len(_effects(self.renderers[number])))
+        paintings: dict[int, Painting] = {camera: self._painting(camera, scenes, dtype, masks)}
+        for number in range(len(self.renderers)):
+            if number != camera:
+                paintings[number] = self._painting(number, scenes, dtype, masks, paintings[camera].camera)
+        own = [paintings[number] for number in range(len(self.renderers))]
+        self._check(scenes, own)
+        canvas = own[0].background().clone(memory_format=torch.contiguous_format)
         ids = torch.zeros((len(scenes), *canvas.shape[2:]), dtype=torch.int32, device=canvas.device)
-        for layer in np.unique(np.concatenate([one.layers for one in paintings])):
-            for one in paintings:
-                if layer in one.layers:
-                    canvas, ids = one.over(canvas, ids, float(layer))
-        camera = max(paintings, key=lambda one: len(one.effects))  # the first of those with as many
-        return camera.record(canvas), ids, paintings
+        turn = _turns(own)
+        for number in range(1 + max((int(turns.max(initial=-1)) for turns in turn), default=-1)):
+            rows = np.flatnonzero(turn[number % len(own)] == number)
+            if len(rows):
+                canvas, ids = own[number % len(own)].over(canvas, ids, rows)
+        return own[camera].record(canvas), ids, own
+
+    def _painting(self, number: int, scenes: SceneBatch, dtype: torch.dtype, masks: bool,
+                  camera: Mapping[str, Tensor] | None = None) -> Painting:
+        renderer = self.renderers[number]
+        if isinstance(renderer, Paints):
+            return renderer.painting(scenes, dtype, masks, camera)
+        return FramePainting(render(renderer, scenes), dtype, self._device, renderer_name(renderer))
+
+    def _check(self, scenes: SceneBatch, paintings: Sequence[Painting]) -> None:
+        """ValueError for images of several sizes, and for nodes that two renderers paint."""
+        sizes = {one.frames.images.shape[1:3] for one in paintings if isinstance(one, FramePainting)}
+        sizes |= {tuple(info.size) for info in map(renderer_info, self.renderers) if info.size is not None}
+        if len(sizes) > 1:
+            raise ValueError(f"{CALL} needs images of one size, got {sorted(sizes)} (height, width)")
+        painted: set[tuple[int, int]] = set()
+        for renderer, one in zip(self.renderers, paintings, strict=True):
+            mine = set(zip(one.scene.tolist(), one.owner.tolist(), strict=True))
+            if twice := mine & painted:
+                scene, node = min(twice)
+                kind = next(kind for kind, table in scenes.tables.items()
+                            if ((table.scene == scene) & (table.id == node)).any())
+                raise ValueError(f"{CALL}: {kind} is drawn by two renderers, the second is {renderer_name(renderer)}; "
+                                 "leave it out of one of them")
+            painted |= mine
 
     def _labels(self, scenes: SceneBatch, paintings: Sequence[Painting]) -> dict[str, NodeLabels]:
         out = {kind: NodeLabels(np.zeros(len(table), bool), np.full(len(table), kind), np.full((len(table), 6), np.nan))
                for kind, table in scenes.tables.items()}
-        for renderer, painting in zip(self.renderers, paintings, strict=True):
+        for painting in paintings:
             for kind, found in painting.labels().items():
                 before = out[kind]
-                if (before.drawn & found.drawn).any():
-                    raise ValueError(f"{CALL}: {kind} is drawn by two renderers, the second is "
-                                     f"{renderer_name(renderer)}; leave it out of one of them")
                 out[kind] = NodeLabels(before.drawn | found.drawn, np.where(found.drawn, found.name, before.name),
                                        np.where(found.drawn[:, None], found.extent, before.extent))
         return out
@@ -142,6 +173,27 @@ class Layers:
                     _once(name, not nodes.get(name, {}).keys().isdisjoint(columns))
                     nodes.setdefault(name, {}).update(columns)
         return pixels, nodes
+
+
+def _effects(renderer: Renderer) -> frozenset[str]:
+    return renderer.effects if isinstance(renderer, Paints) else frozenset()
+
+
+def _turns(paintings: Sequence[Painting]) -> list[Array]:
+    """In which turn each renderer paints each of its rows; turn t is of renderer t modulo their number. Rows go by
+    layer, then renderer; those of one renderer that follow each other share a turn."""
+    parts = [np.stack([one.scene, np.full(len(one.scene), number), np.arange(len(one.scene))])
+             for number, one in enumerate(paintings)]
+    scene, renderer, row = np.concatenate(parts, 1).astype(np.int64)
+    layer = np.concatenate([one.layer for one in paintings])
+    out = [np.zeros(len(one.scene), np.int64) for one in paintings]
+    before, turn, count = -1, 0, len(paintings)
+    for at in np.lexsort((renderer, layer, scene)).tolist():
+        if scene[at] != before:
+            before, turn = scene[at], 0
+        turn += (renderer[at] - turn) % count
+        out[renderer[at]][row[at]] = turn
+    return out
 
 
 def _once(name: str, again: bool) -> None:

@@ -1,10 +1,11 @@
-"""How several renderers paint one image: each its nodes of one layer at a time, over what was painted so far.
+"""How several renderers paint one image: each some of its nodes at a time, over what was painted so far.
 
 Legend: S scenes; H, W pixels; n nodes of a kind.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.data.frames import Frames, make_frames
+from scenefit.renderers.column import read_column, to_numpy
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
@@ -31,59 +33,78 @@ class NodeLabels:
 class Painting(Protocol):
     """A batch of scenes while it is painted.
 
-    layers: of the nodes that it paints, sorted, each once.  effects: what its camera does, such as "blur".
-    background: its own, [S, 3, H, W] in 0..1.  over: canvas [S, 3, H, W] and ids [S, H, W] with its nodes of one layer
-    painted over them; both may be changed.  record: the canvas as its camera records it.  labels: by kind, once all
-    layers are painted.  image_labels: class of each whole image [S], None where it knows none.
+    scene, owner, layer [k]: of all that it paints, by which nodes it is owned.  camera: attributes of its camera [S].
+    background: its own, [S, 3, H, W] in 0..1.  over: canvas [S, 3, H, W] and ids [S, H, W] with these rows of what it
+    paints over them, in its own order; both may be changed.  record: the canvas as its camera records it.  labels: by
+    kind, once all is painted.  image_labels: class of each whole image [S], "" where it knows none.
     """
 
     @property
-    def layers(self) -> Array: ...
+    def scene(self) -> Array: ...
 
     @property
-    def effects(self) -> frozenset[str]: ...
+    def owner(self) -> Array: ...
+
+    @property
+    def layer(self) -> Array: ...
+
+    @property
+    def camera(self) -> Mapping[str, Tensor]: ...
 
     def background(self) -> Tensor: ...
 
-    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]: ...
+    def over(self, canvas: Tensor, ids: Tensor, rows: Array) -> tuple[Tensor, Tensor]: ...
 
     def record(self, canvas: Tensor) -> Tensor: ...
 
     def labels(self) -> Mapping[str, NodeLabels]: ...
 
-    def image_labels(self) -> Array | None: ...
+    def image_labels(self) -> Array: ...
 
 
 @runtime_checkable
 class Paints(Protocol):
-    """A renderer that can paint over others. painting: of a batch. dtype: of the canvas.  masks: whether ids and labels
-    are wanted."""
+    """A renderer that can paint over others.
 
-    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> Painting: ...
+    effects: what its camera does, such as "blur".  painting: of a batch. dtype: of the canvas.  masks: whether ids and
+    labels are wanted.  camera: of another painting, in place of its own.
+    """
+
+    @property
+    def effects(self) -> frozenset[str]: ...
+
+    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool,
+                 camera: Mapping[str, Tensor] | None = None) -> Painting: ...
 
 
 class FramePainting:
     """Of a renderer that draws whole images: the pixels of its objects are pasted, each at the layer of its node."""
 
-    effects: frozenset[str] = frozenset()
+    camera: Mapping[str, Tensor] = MappingProxyType({})
 
-    def __init__(self, frames: Frames, dtype: torch.dtype, device: str):
+    def __init__(self, frames: Frames, dtype: torch.dtype, device: str, name: str):
         self.frames, self.dtype, self.device = frames, dtype, device
         self.ids = torch.as_tensor(frames.instances, device=device)
-        self.layer = torch.as_tensor(_pixel_layers(frames), device=device)  # NaN where there is no object
-
-    @property
-    def layers(self) -> Array:
-        found = np.unique(self.layer.cpu().numpy())
-        return found[np.isfinite(found)]
+        tables = frames.scenes.tables
+        most = 1 + max((int(table.id.max(initial=0)) for table in tables.values()), default=0)
+        number = frames.instances + most * np.arange(len(frames))[:, None, None]
+        seen = np.unique(number[frames.instances > 0])
+        self.scene, self.owner = seen // most, seen % most
+        self.row = torch.as_tensor(np.where(frames.instances > 0, np.searchsorted(seen, number), -1), device=device)
+        of_node = np.zeros((len(frames), most))
+        for kind, table in tables.items():
+            column = read_column(frames.scenes, kind, "layer", device, name)
+            if column is not None:
+                of_node[table.scene, table.id] = to_numpy(column)
+        self.layer = of_node[self.scene, self.owner]
 
     def background(self) -> Tensor:
         """The whole image."""
         images = torch.as_tensor(self.frames.images, device=self.device).permute(0, 3, 1, 2)
-        return (images.to(self.dtype) / 255).contiguous()
+        return images.to(self.dtype) / 255
 
-    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]:
-        mask = self.layer == layer
+    def over(self, canvas: Tensor, ids: Tensor, rows: Array) -> tuple[Tensor, Tensor]:
+        mask = torch.isin(self.row, torch.as_tensor(rows, device=self.device))
         return torch.where(mask[:, None], self.background(), canvas), torch.where(mask, self.ids, ids)
 
     def record(self, canvas: Tensor) -> Tensor:
@@ -104,21 +125,8 @@ class FramePainting:
             out[kind] = NodeLabels(of >= 0, self.frames.classes[kind], values)
         return out
 
-    def image_labels(self) -> Array | None:
-        return self.frames.label if (self.frames.label != "").any() else None
-
-
-def _pixel_layers(frames: Frames) -> Array:
-    """Layer of the node in each pixel [S, H, W], the attribute `layer` or 0; NaN where there is none."""
-    tables = frames.scenes.tables
-    most = max((int(table.id.max(initial=0)) for table in tables.values()), default=0)
-    of_node = np.zeros((len(frames), most + 1))
-    for table in tables.values():
-        if "layer" in table.columns:
-            values = table.columns["layer"]
-            of_node[table.scene, table.id] = values.detach().cpu() if isinstance(values, Tensor) else values
-    of_node[:, 0] = np.nan
-    return of_node[np.arange(len(frames))[:, None, None], frames.instances]
+    def image_labels(self) -> Array:
+        return self.frames.label
 
 
 def labelled_frames(scenes: SceneBatch, images: Array, ids: Array, labels: Mapping[str, NodeLabels],

@@ -31,6 +31,7 @@ from scenefit.scenes.suggestions import did_you_mean
 Array = NDArray[Any]
 TIE = 0.001  # margin above `solid` that keeps ties out of reach of rounding
 UNBOUNDED: Limits = (0.0, -np.inf, np.inf)
+SHARED = ("blur", "shadow", "shadow_angle")  # of the camera: what also changes masks and what shapes cast
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +106,15 @@ class Shapes:
         images = list(Painting(self, scenes, dtype).paint())
         return torch.stack(images) if images else torch.zeros((0, 3, *self.size), dtype=dtype, device=self.device)
 
-    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> "Painting":
+    @property
+    def effects(self) -> frozenset[str]:
+        """Of its camera, for `Layers`."""
+        return frozenset(camera.ATTRIBUTES)
+
+    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool,
+                 camera: Mapping[str, Tensor] | None = None) -> "Painting":
         """For `Layers`."""
-        return Painting(self, scenes, dtype, masks)
+        return Painting(self, scenes, dtype, masks, camera)
 
     @torch.no_grad()
     def __call__(self, scenes: SceneBatch) -> Frames:
@@ -145,9 +152,11 @@ class Painting:
     """Paints one batch. With masks: ids, the owner of each pixel [S, H, W], and extent, amodal box, area and area
     inside the image of each shape [n, 6]. For `Layers`, see `scenefit.renderers.painting.Painting`."""
 
-    def __init__(self, renderer: Shapes, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
+    def __init__(self, renderer: Shapes, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False,
+                 camera: Mapping[str, Tensor] | None = None):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
-        self.camera = _camera(renderer, scenes)
+        own = _camera(renderer, scenes)
+        self.camera = own if camera is None else {**own, **{name: camera[name] for name in SHARED}}
         self.placed = place_shapes(renderer.shapes, renderer.parts, renderer.size, scenes, self.camera)
         self.plain, self.series = self.placed.values.to(dtype), self.placed.series.to(dtype)
         self.through, self.own = self.placed.through.to(dtype), self.placed.own.to(dtype)
@@ -163,21 +172,26 @@ class Painting:
                                 self.ids[first:last], rows, first)
             yield from camera.apply_camera(canvas, values, address)
 
-    effects = frozenset(camera.ATTRIBUTES)
+    @property
+    def scene(self) -> Array:
+        return self.placed.scene
 
     @property
-    def layers(self) -> Array:
-        return np.unique(self.placed.layer)
+    def owner(self) -> Array:
+        return np.abs(self.placed.owner)
+
+    @property
+    def layer(self) -> Array:
+        return self.placed.layer
 
     def background(self) -> Tensor:
         return camera.background(self.camera, self.scenes.address, self.renderer.size, self.dtype)
 
-    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]:
-        parts = []
+    def over(self, canvas: Tensor, ids: Tensor, rows: Array) -> tuple[Tensor, Tensor]:
+        parts, scene = [], self.placed.scene[rows]
         for first, last in self.placed.runs(len(self.scenes)):
-            start, end = np.searchsorted(self.placed.scene, [first, last])
-            rows = start + np.flatnonzero(self.placed.layer[start:end] == layer)
-            parts.append(self._over(canvas[first:last], ids[first:last], rows, first))
+            mine = rows[slice(*np.searchsorted(scene, [first, last]))]
+            parts.append(self._over(canvas[first:last], ids[first:last], mine, first))
         return torch.cat(parts) if parts else canvas, ids
 
     def record(self, canvas: Tensor) -> Tensor:
@@ -195,8 +209,8 @@ class Painting:
             out[kind] = NodeLabels(np.ones(len(mine), bool), name, extent)
         return out
 
-    def image_labels(self) -> None:
-        return None
+    def image_labels(self) -> Array:
+        return np.full(len(self.scenes), "")
 
     def _camera_of(self, first: int, last: int) -> dict[str, Tensor]:
         return {name: column[first:last] for name, column in self.camera.items()}

@@ -134,7 +134,7 @@ def _with_shadows(values: dict[str, Tensor], scene: Array, camera: Mapping[str, 
     at = torch.as_tensor(scene, device=camera["shadow"].device)
     dark, turn = camera["shadow"][at], torch.deg2rad(camera["shadow_angle"])[at]
     far = values["height"]
-    cast = np.flatnonzero(((to_numpy(far) > 0) | far.requires_grad) & ((to_numpy(dark) > 0) | dark.requires_grad))
+    cast = np.flatnonzero((to_numpy(far) > 0) & ((to_numpy(dark) > 0) | dark.requires_grad))
     if not len(cast):
         return values, cast
     mine = torch.as_tensor(cast, device=at.device)

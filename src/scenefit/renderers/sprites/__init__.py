@@ -21,13 +21,14 @@ from scenefit.renderers import RendererInfo, check_size, unknown_kind
 from scenefit.renderers.column import check_extent, to_numpy
 from scenefit.renderers.masks import measure
 from scenefit.renderers.painting import NodeLabels, labelled_frames
-from scenefit.renderers.sprites.placement import TINT, Sheet, column_of, make_sheet, place_sprites
+from scenefit.renderers.sprites.placement import DEFAULTS, TINT, Sheet, column_of, make_sheet, place_sprites
 from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.rng import generator
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
 SOLID = 0.501  # an object covers pixels of alpha above one half; the margin keeps ties out of reach of rounding
+BACKGROUND = ("shade", "noise", "shadow", "shadow_angle")
 RUN_SCENES, RUN_PIXELS = 128, 1 << 21  # painted at once, at most: small images fit into the cache, large into memory
 
 
@@ -48,8 +49,8 @@ class Sprites:
     this colour), sprite (which texture), height (length of its shadow in pixels, default 0), layer (any number, default
     0).  Of the background: shade (grey level 0..255, default 0), shadow (share of the light that shadows take, 0..1,
     default 0), shadow_angle (direction in which they fall, degrees counter-clockwise from right, default 0), noise
-    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours and shade are
-    clipped; other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
+    (standard deviation in grey levels, the same in all channels, default 0).  opacity, ink, colours, shade and shadow
+    are clipped; other numbers beyond 1e9, and a scale at which a texture is over 8 times the image, raise an error.
 
     Sprites are painted by layer, then by id, each above its shadow, which has no pixels. In masks, boxes and areas a
     sprite covers the pixels where its texture's alpha is above one half, whatever its opacity and colour (none at
@@ -85,7 +86,13 @@ class Sprites:
 
     @property
     def info(self) -> RendererInfo:
-        return RendererInfo(self.size, self.draw, device=self.device, to=lambda device: replace(self, device=device))
+        return RendererInfo(self.size, self.draw, self.attributes, device=self.device,
+                            to=lambda device: replace(self, device=device))
+
+    def attributes(self, root: str) -> dict[str, frozenset[str]]:
+        """Kind -> names of the attributes of its nodes that are used. root: the kind of the root."""
+        return {self.background or root: frozenset(BACKGROUND),
+                **dict.fromkeys(self.sheets, frozenset({"x", "y", *DEFAULTS, *TINT}))}
 
     def draw(self, scenes: SceneBatch) -> Tensor:
         """[S, 3, H, W] float32 in 0..1, with gradients."""
@@ -94,9 +101,15 @@ class Sprites:
     def _draw(self, scenes: SceneBatch, dtype: torch.dtype) -> Tensor:
         return _to_channels(Painting(self, scenes, dtype).paint()[0])
 
-    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool) -> "Painting":
+    @property
+    def effects(self) -> frozenset[str]:
+        """Of its camera, for `Layers`."""
+        return frozenset({"noise"})
+
+    def painting(self, scenes: SceneBatch, dtype: torch.dtype, masks: bool,
+                 camera: Mapping[str, Tensor] | None = None) -> "Painting":
         """For `Layers`."""
-        return Painting(self, scenes, dtype, masks)
+        return Painting(self, scenes, dtype, masks, camera)
 
     @torch.no_grad()
     def __call__(self, scenes: SceneBatch) -> Frames:
@@ -113,10 +126,13 @@ class Painting:
     canvases: images [S, H, W, C], and ids: instance masks [S, H, W], both in runs of `step` scenes.
     """
 
-    def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False):
+    def __init__(self, renderer: Sprites, scenes: SceneBatch, dtype: torch.dtype, masks: bool = False,
+                 camera: Mapping[str, Tensor] | None = None):
         self.renderer, self.scenes, self.dtype, self.masks = renderer, scenes, dtype, masks
-        sun = (_background(renderer, scenes, name) for name in ("shadow", "shadow_angle"))
-        self.placed = place_sprites(renderer.sheets, renderer.size, scenes, renderer.device, *sun)
+        own = {name: _background(renderer, scenes, name) for name in ("noise", "shadow", "shadow_angle")}
+        self.camera = own if camera is None else {name: camera[name] for name in own}
+        self.placed = place_sprites(renderer.sheets, renderer.size, scenes, renderer.device,
+                                    self.camera["shadow"].clamp(0, 1), self.camera["shadow_angle"])
         self.centre = to_numpy(self.placed.where[:2])
         self.step = max(1, min(RUN_SCENES, RUN_PIXELS // (renderer.size[0] * renderer.size[1])))
         self.tinted = {kind for kind in renderer.sheets if not scenes.tables[kind].columns.keys().isdisjoint(TINT)}
@@ -129,24 +145,29 @@ class Painting:
         colour = self.tinted or any(sheet.ink.shape[1] == 4 for sheet in self.renderer.sheets.values())
         none = torch.zeros((len(self.scenes), *self.renderer.size), dtype=torch.int32, device=self.renderer.device)
         canvas, ids = self._over(self._shade(3 if colour else 1), none, np.arange(len(self.placed.scene)))
-        return _noisy(canvas, _background(self.renderer, self.scenes, "noise"), self.scenes), ids
-
-    effects = frozenset({"noise"})
+        return _noisy(canvas, self.camera["noise"], self.scenes), ids
 
     @property
-    def layers(self) -> Array:
-        return np.unique(self.placed.layer)
+    def scene(self) -> Array:
+        return self.placed.scene
+
+    @property
+    def owner(self) -> Array:
+        return self.placed.id
+
+    @property
+    def layer(self) -> Array:
+        return self.placed.layer
 
     def background(self) -> Tensor:
         return self._shade(3).permute(0, 3, 1, 2)
 
-    def over(self, canvas: Tensor, ids: Tensor, layer: float) -> tuple[Tensor, Tensor]:
-        canvas, ids = self._over(canvas.permute(0, 2, 3, 1), ids, np.flatnonzero(self.placed.layer == layer))
+    def over(self, canvas: Tensor, ids: Tensor, rows: Array) -> tuple[Tensor, Tensor]:
+        canvas, ids = self._over(canvas.permute(0, 2, 3, 1), ids, rows)
         return canvas.permute(0, 3, 1, 2).contiguous(), ids
 
     def record(self, canvas: Tensor) -> Tensor:
-        noise = _background(self.renderer, self.scenes, "noise")
-        return _noisy(canvas.permute(0, 2, 3, 1), noise, self.scenes).permute(0, 3, 1, 2)
+        return _noisy(canvas.permute(0, 2, 3, 1), self.camera["noise"], self.scenes).permute(0, 3, 1, 2)
 
     def labels(self) -> dict[str, NodeLabels]:
         out = {}
@@ -157,9 +178,9 @@ class Painting:
             out[kind] = NodeLabels(np.ones(len(mine), bool), self._names(kind), extent)
         return out
 
-    def image_labels(self) -> Array | None:
+    def image_labels(self) -> Array:
         if self.renderer.label is None:
-            return None
+            return np.full(len(self.scenes), "")
         scene, names = self.scenes.tables[self.renderer.label].scene, self._names(self.renderer.label)
         out = np.full(len(self.scenes), "", dtype=names.dtype)
         out[scene] = names
@@ -288,7 +309,7 @@ def _background(renderer: Sprites, scenes: SceneBatch, name: str) -> Tensor:
     if len(np.unique(scene)) != len(scene):
         raise ValueError(f"background {kind!r}: a scene has one at most, but one of these has more")
     values = column_of(scenes, kind, name, 0, renderer.device)
-    if name == "noise":
+    if name in ("noise", "shadow_angle"):
         check_extent(scenes, kind, name, values, "Sprites")
     return out.index_put((torch.as_tensor(scene, device=out.device),), values)
 

@@ -96,7 +96,7 @@ def place_sprites(sheets: Mapping[str, Sheet], size: tuple[int, int], scenes: Sc
     columns["shadow"] = np.zeros(len(columns["scene"]), bool)
     at = torch.as_tensor(columns["scene"], device=device)
     dark, turn = shadow[at], torch.deg2rad(shadow_angle)[at]
-    cast = np.flatnonzero(((to_numpy(far) > 0) | far.requires_grad) & ((to_numpy(dark) > 0) | dark.requires_grad))
+    cast = np.flatnonzero((to_numpy(far) > 0) & ((to_numpy(dark) > 0) | dark.requires_grad))
     if len(cast):
         mine = torch.as_tensor(cast, device=device)
         x, y, cos, sin, opacity, ink, *tint = where[:, mine]
