@@ -73,3 +73,7 @@ def table(cells: Sequence[Row]) -> str:
              f"{100 * cell['outliers']:.0f}"]
             for cell in sorted(cells, key=lambda cell: (SOURCES.index(cell["source"]), cell["seed"]))]
     return markdown(["renders of", "KID ± standard error", "photos that are outliers, %"], rows)
+
+
+if __name__ == "__main__":
+    main()

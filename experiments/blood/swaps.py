@@ -141,3 +141,7 @@ def table(cells: Sequence[Mapping[str, Any]]) -> str:
                 figures.AP50, *(f"{figures.AP50} {one}" for one in world.CLASSES), figures.AP)]
             rows.append([name, " ".join(f"{100 * cell[figures.AP50]:.1f}" for cell in own), *each])
     return markdown(["trained on", "AP50 of each seed", "mean AP50", *world.CLASSES, "mean AP"], rows)
+
+
+if __name__ == "__main__":
+    main()
