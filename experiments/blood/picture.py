@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.blood import arms, fits, tables, world
-from experiments.blood.few_labels import tuned
+from experiments.blood.few_labels import tuned, untuned
 from experiments.blood.figures import AP50
 from experiments.blood.kept_detections import read_detections
 from experiments.blood.tables import CEILING, CEILING_LONGER, LEARNED, TEN_LONGER, WIDE, Arms, gap, minus, mistakes, of
@@ -21,7 +21,8 @@ from scenefit.run.report import attributes, outlier_content
 
 SIDES = {"wide--prior-1--seed-0--wide": "wide grammar", "learned--prior-1--seed-0--learned": "learned without labels"}
 TABLE = {"naive": "naive grammar", WIDE: "wide grammar", "shrunk": "shrunk to a quarter", "meta-sim": "Meta-Sim's MMD",
-         LEARNED: "learned", CEILING: "all 205 labels", TEN_LONGER: "10 labels alone", tuned("wide"): "wide, 10 labels",
+         LEARNED: "learned", CEILING: "all 205 labels", untuned(WIDE): "wide, label policy",
+         untuned(LEARNED): "learned, label policy", TEN_LONGER: "10 labels alone", tuned(WIDE): "wide, 10 labels",
          tables.SELECTED: "learned, 10 labels", CEILING_LONGER: "all labels, as long"}
 ATTRIBUTES = ("red_size", "white_ratio", "platelet_ratio", "overlap", "n_red", "n_white", "n_platelet", "red_r")
 N_SHOWN = 24  # photos, and renders of each distribution
