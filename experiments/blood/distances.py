@@ -9,50 +9,27 @@ computed twice; it takes a CPU minute.
     python -m experiments.blood.distances --table                      # the table alone, also into README.md
 """
 
-import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from rich.console import Console
 
 from experiments.blood import arms, fits, world
-from experiments.cells import markdown, put_between
+from experiments.blood.diagnosis import command
+from experiments.cells import markdown
 from scenefit.data.corruptions import corrupt
 from scenefit.evaluation.misspecification import THRESHOLD, outlier_scores
-from scenefit.files.atomic import write_json
 from scenefit.metrics.features import compute, lite0
 from scenefit.metrics.kid import kid
 
-HERE = Path(__file__).parent
-CELLS = HERE / "distance_cells"
-START, END = "<!-- distances: written by experiments.blood.distances -->", "<!-- end of distances -->"
 SOURCES = ("wide", "learned")
 COMPARED = 300  # renders that photos are compared with to find outliers
 Row = dict[str, Any]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with JPEGImages, Annotations and ImageSets")
-    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
-    parser.add_argument("--work", type=Path, default=Path("runs/blood"), help="folder of the fits")
-    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
-    options = parser.parse_args(arguments)
-    if options.data is None and not options.table:
-        raise SystemExit("--data FOLDER is missing: the data set; or --table, for the table of finished cells")
-    for seed in [] if options.table else options.seeds:
-        for source in SOURCES:
-            path = CELLS / f"{source}--seed-{seed}.json"
-            if not path.exists():
-                torch.set_num_threads(1)
-                write_json(path, run(source, seed, options.data, options.work))
-    text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
-    Console(width=200).print(text, markup=False, highlight=False)
-    put_between(HERE / "README.md", START, END, text)
+def main(arguments: Sequence[str] | None = None) -> None:
+    command(__doc__, "distance", SOURCES, range(5), run, table, arguments)
 
 
 def run(source: str, seed: int, data: Path, work: Path) -> Row:

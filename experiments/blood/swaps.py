@@ -9,25 +9,19 @@ in swap_cells/ is committed and never computed twice. Legend: S scenes.
     python -m experiments.blood.swaps --table                      # the table alone, also into README.md
 """
 
-import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from rich.console import Console
 
 import scenefit as sf
 from experiments.blood import arms, figures, fits, world
 from experiments.blood.counts import median_side
-from experiments.cells import markdown, put_between
+from experiments.blood.diagnosis import command
+from experiments.cells import markdown
 from scenefit.cli.train import IMAGES
-from scenefit.files.atomic import write_json
 from scenefit.metrics.average_precision import best_threshold, match_boxes
 from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with
 from scenefit.scenes.rng import derive_seed, generator
@@ -35,9 +29,6 @@ from scenefit.tasks.detector_data import VALIDATION
 from scenefit.tasks.detector_training import TrainingData
 from scenes import smear
 
-HERE = Path(__file__).parent
-CELLS = HERE / "swap_cells"
-START, END = "<!-- swaps: written by experiments.blood.swaps -->", "<!-- end of swaps -->"
 COUNTS, SIZES, POLICY = "counts", "sizes", "label policy"
 ROWS = {"wide": ("wide", ()), "wide, all three": ("wide", (COUNTS, SIZES, POLICY)), "learned": ("learned", ()),
         **{f"learned, {swap}": ("learned", (swap,)) for swap in (COUNTS, SIZES, POLICY)},
@@ -48,24 +39,8 @@ MEASURED = 200  # renders whose sizes are compared with the labels'
 Sampler = Callable[[np.ndarray], sf.SceneBatch]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with JPEGImages, Annotations and ImageSets")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--work", type=Path, default=Path("runs/blood"), help="folder of the fits")
-    parser.add_argument("--table", action="store_true", help="compute nothing, write the table")
-    options = parser.parse_args(arguments)
-    if options.data is None and not options.table:
-        raise SystemExit("--data FOLDER is missing: the data set; or --table, for the table of finished cells")
-    for seed in [] if options.table else options.seeds:
-        for name in ROWS:
-            path = CELLS / f"{name.replace(', ', '--').replace(' ', '-')}--seed-{seed}.json"
-            if not path.exists():
-                with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-                    write_json(path, pool.submit(run, name, seed, options.data, options.work).result())
-    text = table([json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))])
-    Console(width=200).print(text, markup=False, highlight=False)
-    put_between(HERE / "README.md", START, END, text)
+def main(arguments: Sequence[str] | None = None) -> None:
+    command(__doc__, "swap", tuple(ROWS), (0, 1), run, table, arguments)
 
 
 def run(name: str, seed: int, data: Path, work: Path) -> dict[str, Any]:
