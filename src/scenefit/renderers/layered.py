@@ -54,9 +54,7 @@ class Layers:
         flat = [part for one in given for part in (one.renderers if isinstance(one, Layers) else [one])]
         object.__setattr__(self, "renderers", tuple(flat))
         infos = [renderer_info(one) for one in flat]
-        sizes = {tuple(info.size) for info in infos if info.size is not None}
-        if len(sizes) > 1:
-            raise ValueError(f"{CALL} needs renderers of one size, got {sorted(sizes)} (height, width)")
+        _one_size("renderers", {tuple(info.size) for info in infos if info.size is not None})
         devices = {info.device for info, one in zip(infos, flat, strict=True) if isinstance(one, Paints)}
         if len(devices) > 1:
             raise ValueError(f"{CALL} needs renderers on one device, got {sorted(devices)}")
@@ -132,8 +130,7 @@ class Layers:
         """ValueError for images of several sizes, and for nodes that two renderers paint."""
         sizes = {one.frames.images.shape[1:3] for one in paintings if isinstance(one, FramePainting)}
         sizes |= {tuple(info.size) for info in map(renderer_info, self.renderers) if info.size is not None}
-        if len(sizes) > 1:
-            raise ValueError(f"{CALL} needs images of one size, got {sorted(sizes)} (height, width)")
+        _one_size("images", sizes)
         painted: set[tuple[int, int]] = set()
         for renderer, one in zip(self.renderers, paintings, strict=True):
             mine = set(zip(one.scene.tolist(), one.owner.tolist(), strict=True))
@@ -194,6 +191,11 @@ def _turns(paintings: Sequence[Painting]) -> list[Array]:
         turn += (renderer[at] - turn) % count
         out[renderer[at]][row[at]] = turn
     return out
+
+
+def _one_size(what: str, sizes: set[tuple[int, ...]]) -> None:
+    if len(sizes) > 1:
+        raise ValueError(f"{CALL} needs {what} of one size, got {sorted(sizes)} (height, width)")
 
 
 def _once(name: str, again: bool) -> None:

@@ -5,6 +5,7 @@ Legend: S scenes; H, W pixels; n nodes of a kind.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
@@ -100,12 +101,16 @@ class FramePainting:
 
     def background(self) -> Tensor:
         """The whole image."""
+        return self._image
+
+    @cached_property
+    def _image(self) -> Tensor:
         images = torch.as_tensor(self.frames.images, device=self.device).permute(0, 3, 1, 2)
         return images.to(self.dtype) / 255
 
     def over(self, canvas: Tensor, ids: Tensor, rows: Array) -> tuple[Tensor, Tensor]:
         mask = torch.isin(self.row, torch.as_tensor(rows, device=self.device))
-        return torch.where(mask[:, None], self.background(), canvas), torch.where(mask, self.ids, ids)
+        return torch.where(mask[:, None], self._image, canvas), torch.where(mask, self.ids, ids)
 
     def record(self, canvas: Tensor) -> Tensor:
         return canvas

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scenefit.renderers import GrammarMismatch, unknown_kind
 from scenefit.renderers.column import check_column, check_extent, read_column, to_numpy
+from scenefit.renderers.shadows import cast_shadows
 from scenefit.renderers.shapes import focus, outline
 from scenefit.renderers.shapes.outline import OPTIONAL, RECTANGLE, WOBBLES, Limits
 from scenefit.scenes.scene import SceneBatch
@@ -131,16 +132,12 @@ def place_shapes(shapes: Fixed, parts: Sequence[str], size: tuple[int, int], sce
 def _with_shadows(values: dict[str, Tensor], scene: Array, camera: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
                                                                                                Array]:
     """values, followed by those of shadows, and the shapes that cast one: the same outline, shifted and black."""
-    at = torch.as_tensor(scene, device=camera["shadow"].device)
-    dark, turn = camera["shadow"][at], torch.deg2rad(camera["shadow_angle"])[at]
-    far = values["height"]
-    cast = np.flatnonzero((to_numpy(far) > 0) & ((to_numpy(dark) > 0) | dark.requires_grad))
+    cast, right, down, share = cast_shadows(values["height"], scene, camera["shadow"], camera["shadow_angle"])
     if not len(cast):
         return values, cast
-    mine = torch.as_tensor(cast, device=at.device)
+    mine = torch.as_tensor(cast, device=share.device)
     of = {name: column[mine] for name, column in values.items()}
-    of |= {"x": of["x"] + (far * turn.cos())[mine], "y": of["y"] - (far * turn.sin())[mine],
-           "opacity": of["opacity"] * dark[mine],
+    of |= {"x": of["x"] + right, "y": of["y"] + down, "opacity": of["opacity"] * share,
            **{name: torch.zeros_like(of[name]) for name in (*CHANNELS, "absorb", "emit", "rim", "bulge", "grain")}}
     return {name: torch.cat([column, of[name]]) for name, column in values.items()}, cast
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scenefit.renderers import GrammarMismatch, unknown_kind
 from scenefit.renderers.column import check_column, check_extent, read_column, to_numpy
+from scenefit.renderers.shadows import cast_shadows
 from scenefit.scenes.scene import SceneBatch
 
 Array = NDArray[Any]
@@ -94,14 +95,10 @@ def place_sprites(sheets: Mapping[str, Sheet], size: tuple[int, int], scenes: Sc
     columns = {name: np.concatenate([part[name] for part, *_ in parts]) for name in parts[0][0]}
     where, far = torch.cat([part for _, part, _ in parts], 1), torch.cat([height for *_, height in parts])
     columns["shadow"] = np.zeros(len(columns["scene"]), bool)
-    at = torch.as_tensor(columns["scene"], device=device)
-    dark, turn = shadow[at], torch.deg2rad(shadow_angle)[at]
-    cast = np.flatnonzero((to_numpy(far) > 0) & ((to_numpy(dark) > 0) | dark.requires_grad))
+    cast, right, down, share = cast_shadows(far, columns["scene"], shadow, shadow_angle)
     if len(cast):
-        mine = torch.as_tensor(cast, device=device)
-        x, y, cos, sin, opacity, ink, *tint = where[:, mine]
-        shift = far[mine] * torch.stack([turn.cos(), -turn.sin()])[:, mine]
-        black = torch.stack([x + shift[0], y + shift[1], cos, sin, opacity * dark[mine], 0 * ink, *tint])
+        x, y, cos, sin, opacity, ink, *tint = where[:, torch.as_tensor(cast, device=device)]
+        black = torch.stack([x + right, y + down, cos, sin, opacity * share, 0 * ink, *tint])
         where = torch.cat([where, black], 1)
         columns = {name: np.append(column, column[cast]) for name, column in columns.items()}
         columns["shadow"][-len(cast):] = True
