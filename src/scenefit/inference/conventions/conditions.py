@@ -28,7 +28,7 @@ NEAREST = 30  # predicted objects of renders
 
 
 def fit_conditions(found: Readings, sure: Described, labelled: NDArray[np.bool_], start: LabelPolicy,
-                classes: Sequence[str]) -> tuple[LabelPolicy, dict[str, float]]:
+                   classes: Sequence[str]) -> tuple[LabelPolicy, dict[str, float]]:
     """With the conditions that tell best which predicted objects have a label; and what each of them gains. First those
     of all classes, then where a class differs from these. What one class asks for, such as a least side, would leave
     another, smaller one without labels that it has: no class may lose what a condition has to gain."""
@@ -155,11 +155,16 @@ def _share_that_fulfil(found: Readings, sure: Described, name: str, bound: float
 
 def _nearest_shares(at: Floats, x: Floats, good: NDArray[np.bool_]) -> Floats:
     """Of each value [m] the share of good ones among the `NEAREST` samples [n] with the nearest x."""
-    order = np.argsort(x, kind="stable")
+    order, first = nearest(at, x)
     total = np.concatenate([[0], good[order].cumsum()])
-    first = np.clip(np.searchsorted(x[order], at) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
     last = np.minimum(first + NEAREST, len(x))
     return (total[last] - total[first] + 0.5) / (last - first + 1)
+
+
+def nearest(at: Floats, x: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of samples x [n], and where in it the `NEAREST` ones of each value [m] begin."""
+    order = np.argsort(x, kind="stable")
+    return order, np.clip(np.searchsorted(x[order], at) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
 
 
 def _fulfils(found: Described, name: str, bound: float) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ from scenefit.inference.conventions.conditions import (
     NEAREST,
     fit_conditions,
     fulfilled,
+    nearest,
     with_value,
 )
 from scenefit.inference.conventions.describe import Described, Readings, read
@@ -247,8 +248,7 @@ def _margin(found: Readings, mine: Described, boxes: Floats, of_renders: NDArray
 
 def _nearest_medians(at: Floats, x: Floats, y: Floats) -> Floats:
     """Of each value [m] the median y of the `NEAREST` samples [n] with the nearest x."""
-    order = np.argsort(x, kind="stable")
-    first = np.clip(np.searchsorted(x[order], at) - NEAREST // 2, 0, max(len(x) - NEAREST, 0))
+    order, first = nearest(at, x)
     return np.array([np.median(y[order[row:row + NEAREST]]) for row in first])
 
 
