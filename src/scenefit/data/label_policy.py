@@ -3,7 +3,7 @@
 Legend: S frames; H, W pixels; m objects.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from numbers import Real
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.class_masks import IGNORED, NONE, ClassMasks
 from scenefit.data.frames import Frames
 from scenefit.scenes.arguments import check_argument, describe_value
 
@@ -230,3 +231,18 @@ def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxe
     label_policy, objects = label_policy or LabelPolicy(), frames.objects
     kept, box = label_policy.keeps(frames), label_policy.boxes(frames)
     return make_boxes(len(frames), objects.scene[kept], box[kept], objects.name[kept])
+
+
+def label_masks(frames: Frames, classes: Sequence[str], label_policy: LabelPolicy | None = None) -> ClassMasks:
+    """The labels of frames as class masks, from their instance masks. Pixels of an object that label_policy leaves
+    without a label are ignored; those of one whose class is not among classes show none."""
+    check_argument("label_masks(frames, classes, label_policy=None)", "frames", frames, isinstance(frames, Frames),
+                   "Frames, as scenefit.render(renderer, scenes) returns them; those of photos are photos.masks")
+    objects, place = frames.objects, {name: code for code, name in enumerate(classes, 1)}
+    code = np.array([place.get(name, NONE) for name in objects.name.tolist()], np.uint8)
+    code[(code != NONE) & ~(label_policy or LabelPolicy()).keeps(frames)] = IGNORED
+    of_id = np.zeros((len(frames), int(frames.instances.max(initial=0)) + 1), np.uint8)  # a root, 0, shows none
+    visible = objects.pixels > 0
+    of_id[objects.scene[visible], objects.id[visible]] = code[visible]
+    flat = np.take_along_axis(of_id, frames.instances.reshape(len(frames), -1), axis=1)
+    return ClassMasks(tuple(classes), flat.reshape(frames.instances.shape))

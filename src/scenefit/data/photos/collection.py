@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.class_masks import ClassMasks
 from scenefit.data.contact_sheet import contact_sheet_png
 from scenefit.data.copies import warn_copies
 from scenefit.data.flat_field import correct_flat_field, remove_flat_field
@@ -36,7 +37,7 @@ class Photos:
     photos[0], photos[10:20] are photos too; a notebook shows them as pictures.
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
-    where they are labelled.
+    where they are labelled.  masks: the class of each pixel, where they were read.
     """
 
     images: NDArray[np.uint8]
@@ -44,6 +45,7 @@ class Photos:
     skipped: tuple[Skipped, ...] = ()
     label: NDArray[np.str_] = None  # type: ignore[assignment]  # none for any photo
     boxes: Boxes | None = None
+    masks: ClassMasks | None = None
 
     def __post_init__(self) -> None:
         check_argument("Photos(images)", "images", self.images, isinstance(self.images, np.ndarray),
@@ -63,6 +65,8 @@ class Photos:
         parts = [f"{counted(len(self), 'image')} of {height} x {width} pixels"]
         if self.boxes is not None:
             parts.append(f"{counted(len(self.boxes), 'box', 'boxes')}{_of(self.boxes.name)}")
+        elif self.masks is not None:
+            parts.append(f"class masks of {first_few(self.masks.classes)}")
         elif any(self.label):
             parts.append(f"labels{_of(self.label)}")
         if self.skipped:
@@ -83,7 +87,8 @@ class Photos:
         rows = row_numbers(rows, len(self))
         paths = tuple(self.paths[row] for row in rows) if self.paths else ()
         return Photos(take_rows(self.images, rows), paths, self.skipped, self.label[rows],
-                      None if self.boxes is None else self.boxes.take(rows))
+                      None if self.boxes is None else self.boxes.take(rows),
+                      None if self.masks is None else self.masks.take(rows))
 
     def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
         """The photos after flat-field correction (see `scenefit.data.flat_field`); None leaves them as they are."""

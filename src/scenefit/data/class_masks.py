@@ -1,0 +1,82 @@
+"""Class masks of a set of images: the class of each pixel, the labels of semantic segmentation.
+
+Legend: N images; H, W pixels; C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.files.scratch import collect_arrays, take_rows
+from scenefit.files.text import counted
+from scenefit.scenes.arguments import describe_value, first_few
+from scenefit.scenes.scene import row_numbers
+
+NONE, IGNORED = 0, 255  # values of pixels of no class, and of those that count neither way
+MAX_CLASSES = IGNORED - 1
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMasks:
+    """classes: names of the C classes.  masks: uint8 [N, H, W], c + 1 where a pixel shows classes[c]; 0 where it shows
+    none of them; 255 where it is ignored: neither trained on nor evaluated."""
+
+    classes: tuple[str, ...]
+    masks: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __repr__(self) -> str:
+        height, width = self.masks.shape[1:]
+        return f"ClassMasks({counted(len(self), 'mask')} of {height} x {width} pixels: {first_few(self.classes)})"
+
+    def to_bytes(self) -> bytes:
+        """Names and masks, for a hash."""
+        return "\n".join(self.classes).encode() + b"\0" + np.ascontiguousarray(self.masks).tobytes()
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The classes that at least one pixel shows."""
+        there = np.zeros(IGNORED + 1, bool)
+        for mask in self.masks:
+            there[mask] = True
+        return tuple(name for code, name in enumerate(self.classes, 1) if there[code])
+
+    def take(self, images: Sequence[int] | NDArray[Any]) -> "ClassMasks":
+        """The masks of some images (numbers or a mask), in the order given; an image may come more than once."""
+        return ClassMasks(self.classes, take_rows(self.masks, row_numbers(images, len(self))))
+
+    def of_classes(self, classes: Sequence[str]) -> "ClassMasks":
+        """The same masks with these classes, in this order; pixels of any other class show none of them."""
+        if tuple(classes) == self.classes:
+            return self
+        place = {name: code for code, name in enumerate(classes, 1)}
+        code = np.zeros(IGNORED + 1, np.uint8)
+        code[1:len(self.classes) + 1] = [place.get(name, NONE) for name in self.classes]
+        code[IGNORED] = IGNORED
+        return ClassMasks(tuple(classes), collect_arrays((code[mask][None] for mask in self.masks), len(self))
+                          if len(self) else self.masks)
+
+
+def make_class_masks(classes: Sequence[str], masks: Any) -> ClassMasks:
+    """Checked class masks of whole numbers [N, H, W]. ValueError for another shape, for numbers that are no class, and
+    for more than 254 classes, or one that is named twice."""
+    names, values = tuple(map(str, classes)), np.asarray(masks)
+    if len(names) > MAX_CLASSES or len(set(names)) < len(names) or not all(names):
+        raise ValueError(f"class masks need at most {MAX_CLASSES} different names of classes, got {list(names)[:9]}")
+    if values.ndim != 3 or values.dtype.kind not in "iu":
+        raise ValueError(f"class masks need whole numbers [N, H, W], got {describe_value(masks)}")
+    wrong = np.flatnonzero((values != IGNORED).ravel() & ((values < 0) | (values > len(names))).ravel())
+    if len(wrong):
+        raise ValueError(f"class masks need 0 for no class, 1 to {len(names)} for {first_few(names)}, or {IGNORED} for "
+                         f"pixels that are ignored, got {values.ravel()[wrong[0]]}")
+    return ClassMasks(names, values.astype(np.uint8))
+
+
+def join_class_masks(parts: Sequence[ClassMasks]) -> ClassMasks:
+    """The masks of several sets of images, of the same classes and size, as those of one set."""
+    return ClassMasks(parts[0].classes, collect_arrays((part.masks for part in parts), sum(map(len, parts))))

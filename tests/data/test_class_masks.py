@@ -1,0 +1,63 @@
+"""Class masks of renders and of photos."""
+
+import numpy as np
+import pytest
+
+import scenefit as sf
+from scenefit.data.class_masks import IGNORED, ClassMasks, join_class_masks, make_class_masks
+from scenefit.data.label_policy import label_masks
+from scenefit.data.photos import Photos
+
+GRAMMAR = sf.Grammar("yard", {"yard": {}, "coin": {}, "leaf": {}}, [sf.Rule("yard", ["coin", "leaf"])])
+
+
+@sf.each
+def renderer(scene: sf.Scene) -> sf.Frame:
+    """A coin of 4 x 4 pixels, all but a column of it under a leaf of 5 x 3."""
+    instances = np.zeros((8, 8), int)
+    coin, leaf = scene.of("coin")[0].id, scene.of("leaf")[0].id
+    instances[2:6, 1:5] = coin
+    instances[2:7, 2:5] = leaf
+    return sf.Frame(instances / 8, instances, amodal={coin: (1, 2, 5, 6)}, area={coin: 16})
+
+
+def frames() -> sf.Frames:
+    return sf.render(renderer, GRAMMAR.sample(0, 3))
+
+
+def test_each_pixel_has_the_class_of_the_object_it_shows() -> None:
+    found = label_masks(frames(), ("leaf", "coin"))
+    assert found.classes == ("leaf", "coin") and found.masks.dtype == np.uint8
+    assert (found.masks[:, 2:7, 2:5] == 1).all() and (found.masks[:, 2:6, 1] == 2).all()
+    assert np.bincount(found.masks.ravel()).tolist() == [3 * (64 - 19), 3 * 15, 3 * 4]
+
+
+def test_objects_without_a_label_are_ignored_and_those_of_other_classes_are_none() -> None:
+    found = label_masks(frames(), ("coin",), sf.LabelPolicy(min_visibility=0.5))
+    assert (found.masks[:, 2:6, 1] == IGNORED).all() and not found.masks[:, 2:7, 2:5].any()
+
+
+def test_classes_are_renumbered() -> None:
+    masks = make_class_masks(("leaf", "coin"), [[[0, 1], [2, IGNORED]]])
+    assert masks.of_classes(("coin", "nail")).masks.tolist() == [[[0, 0], [1, IGNORED]]]
+    assert masks.of_classes(("leaf", "coin")) is masks
+    assert masks.present == ("leaf", "coin") and masks.of_classes(("coin", "nail")).present == ("coin",)
+
+
+def test_masks_follow_their_photos() -> None:
+    masks = make_class_masks(("coin",), np.arange(2)[:, None, None] * np.ones((2, 4, 4), int))
+    photos = Photos(np.zeros((2, 4, 4, 3), np.uint8), masks=masks)
+    turned = photos.take([1, 0, 1]).masks
+    assert turned is not None and turned.masks[:, 0, 0].tolist() == [1, 0, 1]
+    assert "class masks of coin" in repr(photos)
+    assert join_class_masks([masks, turned]).masks[:, 0, 0].tolist() == [0, 1, 1, 0, 1]
+    assert masks.to_bytes() != turned.to_bytes() != ClassMasks(("leaf",), turned.masks).to_bytes()
+
+
+@pytest.mark.parametrize(("classes", "masks", "message"), [
+    (("coin",), [[[2]]], "0 for no class, 1 to 1 for coin, or 255 for pixels that are ignored, got 2"),
+    (("coin", "coin"), [[[0]]], "different names"),
+    (("coin",), [[0]], "whole numbers"), (("coin",), [[[0.5]]], "whole numbers")])
+def test_wrong_masks_are_refused(classes: tuple[str, ...], masks: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_class_masks(classes, masks)
