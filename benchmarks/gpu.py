@@ -26,7 +26,7 @@ import scenefit as sf
 from benchmarks.memory import coins
 from scenefit.files.atomic import write_json
 from scenefit.inference.npe.method import Npe
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 
 HERE = Path(__file__).parent
 SIZE = 256, 256

@@ -12,8 +12,8 @@ import scenefit as sf
 from scenefit.data.formats import label_boxes
 from scenefit.inference.npe import method
 from scenefit.nets.augmentation import NO_CHANGE
-from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.placement import networks_on
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenes import digits, smear
 

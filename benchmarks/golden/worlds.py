@@ -23,7 +23,7 @@ from scenefit.inference.stages.mmd_descent import Descent
 from scenefit.inference.stages.regressor import Regressor
 from scenefit.inference.stages.structure import Structure
 from scenefit.inference.stages.task_reward import TaskReward
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 
 Labelled = Iterator[tuple[str, Any]]  # description, values
 QUICK = {"reader_renders": 128, "reader_epochs": 1, "steps": 2, "batch": 64, "task_steps": 2, "task_renders": 64,

@@ -26,9 +26,9 @@ from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import PriorModel
 from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detection import ROUNDS
 from scenefit.tasks.detector_data import VALIDATION
 from scenefit.tasks.detector_training import Kept, TrainingData, train_stages
+from scenefit.tasks.training.map_task import ROUNDS
 from scenes import smear
 
 SELF_TRAINING, LONGER = "self-training", "longer"

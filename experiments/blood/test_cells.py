@@ -17,10 +17,10 @@ from scenefit.cli.train import CANDIDATES, IMAGES
 from scenefit.cli.train import train as train_command
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.nets.augmentation import Augment
-from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import PriorModel
-from scenefit.tasks.detection import ROUNDS
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.detector_file import BACKBONES
+from scenefit.tasks.training.map_task import ROUNDS
 from scenes import smear
 
 SMALL = sf.Detect(world.CLASSES, steps=3, augmented_copies=4, batch=2, upscale=0.25, backbone=SmallMaps)

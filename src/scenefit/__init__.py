@@ -77,6 +77,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.scenes.scene import SceneBatch as SceneBatch
     from scenefit.tasks import Classify as Classify
     from scenefit.tasks import Detect as Detect
+    from scenefit.tasks import Segment as Segment
     from scenefit.tasks import Task as Task
     from scenefit.tasks.detector_file import TrainedDetector as TrainedDetector
     from scenefit.tasks.detector_file import load_detector as load_detector
@@ -114,6 +115,7 @@ _HOME = {
     "Scene": "scenes.scene",
     "SceneBatch": "scenes.scene",
     "SceneDistribution": "nets.scene_distribution",
+    "Segment": "tasks",
     "Settings": "inference.settings",
     "Shapes": "renderers.shapes",
     "Sprites": "renderers.sprites",

@@ -34,8 +34,8 @@ from scenefit.metrics.average_precision import average_precision, match_boxes
 from scenefit.metrics.detection_errors import KINDS
 from scenefit.metrics.froc import froc
 from scenefit.nets.augmentation import NO_CHANGE, Augment
-from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.model import Model
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.renderers.scene_file import load_scene
 from scenefit.run.config import hash_photos

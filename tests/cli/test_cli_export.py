@@ -11,7 +11,7 @@ import torch
 from blobs import call
 
 import scenefit as sf
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks import onnx_check, onnx_detector
 from scenefit.tasks.detector_file import TrainedDetector
 

@@ -18,7 +18,7 @@ from typer.main import get_command
 import scenefit as sf
 from scenefit.cli import app
 from scenefit.cli.options import settings
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector
 from scenefit.tasks.onnx_detector import onnx_detector
 

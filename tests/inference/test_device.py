@@ -18,11 +18,11 @@ from scenefit.metrics import features
 from scenefit.nets import object_predictions
 from scenefit.nets.attribute_regressor import AttributeRegressor
 from scenefit.nets.augmentation import NO_CHANGE
-from scenefit.nets.centre_network import SmallMaps
 from scenefit.nets.graph_network import GraphNetwork
 from scenefit.nets.maximum_likelihood import fit_distribution
 from scenefit.nets.object_network import ObjectNetwork
 from scenefit.nets.placement import networks_on
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.nets.structure_posterior import StructurePosterior
 

@@ -16,7 +16,7 @@ from scenefit.inference.npe.method import Npe
 from scenefit.inference.stages import regressor
 from scenefit.metrics import features, summary_statistics
 from scenefit.nets import attribute_regressor, object_predictions, structure_posterior
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.renderers import batches, render, renderer_info
 from scenefit.renderers.shapes import Shapes
 from scenefit.scenes.grammar import Grammar, Rule, repeat

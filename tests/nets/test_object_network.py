@@ -8,11 +8,12 @@ from toys import randomise
 
 from scenefit.metrics.features import to_tensor
 from scenefit.metrics.prediction_correction import angle_of
-from scenefit.nets.centre_network import SmallMaps, Targets, cell_owners
+from scenefit.nets.centre_network import Targets, cell_owners
 from scenefit.nets.object_network import ObjectNetwork, ObjectTargets, pooled, posterior_loss
 from scenefit.nets.object_predictions import NMS_IOU, ObjectPredictions, no_objects, predict_objects
 from scenefit.nets.object_targets import ObjectSpec, object_spec
 from scenefit.nets.optimise import minimise
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.scenes.grammar import Grammar, Rule, repeat
 from scenefit.scenes.priors import Angle, Choice, Integer, Uniform, learned
 

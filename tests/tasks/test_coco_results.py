@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 import scenefit as sf
 from scenefit.data.boxes import make_boxes
 from scenefit.metrics.average_precision import average_precision
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.coco_results import match_ids
 from scenefit.tasks.detector_file import TrainedDetector, write_trained
 

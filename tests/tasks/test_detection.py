@@ -15,10 +15,11 @@ from scenefit.data.photos import Photos
 from scenefit.metrics.features import Lite0Maps, lite0
 from scenefit.metrics.iou_and_nms import iou, nms
 from scenefit.nets.augmentation import NO_CHANGE, Augment, augmented
-from scenefit.nets.centre_network import Detector, SmallMaps, Targets, class_weights, decode, loss
+from scenefit.nets.centre_network import Detector, Targets, class_weights, decode, loss
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.scenes.priors import Uniform
 from scenefit.tasks import Detect, Task
-from scenefit.tasks.detection import TrainingStep
+from scenefit.tasks.training.map_task import TrainingStep
 
 QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
                backbone=SmallMaps)
@@ -231,7 +232,7 @@ def test_upscaling_brings_boxes_back_to_the_image(trained):
     small, own = images[:, ::2, ::2], make_boxes(32, truth.image, truth.box / 2, truth.name)
     assert ap(task, trained, small, own) > 0.9 > 0.2 > ap(QUICK, trained, small, own)
     large, upscaled, plain = (
-        float(some._loss(trained, [(some._source(trained, pixels, boxes, 0), torch.arange(32))]))
+        float(some._mean_loss(trained, [(some._source(trained, pixels, boxes, 0), torch.arange(32))]))
         for some, pixels, boxes in ((QUICK, images, truth), (task, small, own), (QUICK, small, own)))
     assert upscaled < 1.5 * large < plain / 2
 

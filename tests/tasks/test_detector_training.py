@@ -14,7 +14,7 @@ from scenefit.data.photos import Photos
 from scenefit.files.atomic import content_hash
 from scenefit.files.tensors import CorruptFile, write_tensors
 from scenefit.nets.augmentation import NO_CHANGE
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_data import hold_out
 from scenefit.tasks.detector_training import TrainingData, read_stage, stages, train_stages
@@ -32,9 +32,9 @@ def train(folder, data=DATA, task=TASK, seed=0):
 
 
 def test_each_step_is_told_with_its_stage_and_the_mean_of_the_last_losses(tmp_path, monkeypatch):
-    losses, own = [], Detect._loss
-    monkeypatch.setattr("scenefit.tasks.detection.LOSS_STEPS", 3)
-    monkeypatch.setattr(Detect, "_loss", lambda *given: losses.append(own(*given)) or losses[-1])
+    losses, own = [], Detect._mean_loss
+    monkeypatch.setattr("scenefit.tasks.training.map_task.LOSS_STEPS", 3)
+    monkeypatch.setattr(Detect, "_mean_loss", lambda *given: losses.append(own(*given)) or losses[-1])
     told = train(tmp_path)
     lengths = [4, 2, 2, 2]
     assert [(one.text, one.step, one.steps) for one in told] == [

@@ -15,7 +15,7 @@ from PIL import Image
 import scenefit as sf
 from scenefit.data.image_files import Skipped, full_photo, try_photo
 from scenefit.files.json_files import CorruptFile
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector, write_trained
 from scenefit.tasks.folder_detection import Output, detect_steps, detection_plan, finished_detections
 

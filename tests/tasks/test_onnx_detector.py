@@ -16,7 +16,7 @@ import scenefit as sf
 from scenefit.data.boxes import make_boxes
 from scenefit.metrics.features import Lite0Maps
 from scenefit.nets import onnx_graph
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector
 from scenefit.tasks.onnx_check import OnnxComparison, compare, compare_with_onnxruntime, shapes_and_noise
 from scenefit.tasks.onnx_detector import LICENSE, metadata, onnx_detector

@@ -9,7 +9,7 @@ from toys import COLOURS, coloured_boxes
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.photos import Photos
 from scenefit.nets.augmentation import NO_CHANGE
-from scenefit.nets.centre_network import SmallMaps
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_training import TrainingData, train_stages
 from scenefit.tasks.selection import FOLDS, can_select, select, select_steps

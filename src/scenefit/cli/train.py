@@ -321,8 +321,8 @@ def _selected(task: "Detect", sets: "Mapping[str, TrainingImages]", labelled: "P
 def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
     """Print how many pseudo-labels there were, and warn of classes that have none, too many or too few."""
     from scenefit.data.boxes import class_counts
-    from scenefit.tasks.detection import MIN_CONFIDENCE
     from scenefit.tasks.detector_texts import warnings_of_self_training
+    from scenefit.tasks.training.map_task import MIN_CONFIDENCE
 
     have = len(set(believed.image.tolist()))
     console.note(f"{text[:1].upper()}{text[1:]}: {counted(len(believed), 'pseudo-label')} (confidence "

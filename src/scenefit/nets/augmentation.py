@@ -1,4 +1,4 @@
-"""Augmentation: random changes to training images and their boxes.
+"""Augmentation: random changes to training images and their labels, boxes or class masks.
 
 Legend: N images; H, W pixels; m boxes.
 """
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.class_masks import IGNORED, ClassMasks
 from scenefit.data.corruptions import corrupt_image
 from scenefit.files.scratch import release, scratch_array
 from scenefit.metrics.features import to_tensor
@@ -52,57 +53,108 @@ def augmented(images: NDArray[np.uint8], boxes: Boxes, augment: Augment, seed: i
     if not len(images) == boxes.count > 0:
         raise ValueError(f"a detector is trained on images and the boxes of each, got {len(images)} images and "
                          f"boxes of {boxes.count}; give at least one image, and one set of boxes for all of them")
-    out = scratch_array((copies * len(images), *images.shape[1:]), np.uint8)
-    parts = []
+    out, parts = scratch_array((copies * len(images), *images.shape[1:]), np.uint8), []
     for number in range(len(out)):
         row = number % len(images)
         own = boxes.rows(row)
-        random = generator(scene_address(seed, number), "augment")
-        out[number], box, kept = _one(images[row], boxes.box[own], augment, random)
+        out[number], placed = _one(images[row], augment, seed, number)
+        box, kept = placed.boxes(boxes.box[own])
         parts.append((np.full(len(box), number), box, boxes.name[own][kept]))
         release(out)
     return out, make_boxes(len(out), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _one(image: NDArray[np.uint8], box: NDArray[np.float64], augment: Augment, random: np.random.Generator,
-         ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_]]:
-    """The changed image, its boxes, and which [m] of the boxes before they are."""
+def augmented_masks(images: NDArray[np.uint8], masks: ClassMasks, augment: Augment, seed: int,
+                    copies: int = 1) -> tuple[NDArray[np.uint8], ClassMasks]:
+    """The same with class masks; pixels that a smaller image leaves free are ignored.
+
+    ValueError without images, or for masks of another number of images or another size.
+    """
+    if not masks.masks.shape == images.shape[:3] or not len(images):
+        raise ValueError(f"segmentation is trained on images and a mask of each, got images {list(images.shape)} and "
+                         f"masks {list(masks.masks.shape)}; give at least one image, and masks of the same size")
+    out = scratch_array((copies * len(images), *images.shape[1:]), np.uint8)
+    labels = scratch_array(out.shape[:3], np.uint8)
+    for number in range(len(out)):
+        row = number % len(images)
+        out[number], placed = _one(images[row], augment, seed, number)
+        labels[number] = placed.mask(masks.masks[row])
+        release(out)
+        release(labels)
+    return out, ClassMasks(masks.classes, labels)
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """Where an image [H, W] lies in its frame of the same size. flip, vertical_flip: before it is scaled.  scaled: its
+    size (height, width) then.  corner (x, y): of the image in the frame, negative where it is cropped."""
+
+    size: tuple[int, int]
+    flip: bool
+    vertical_flip: bool
+    scaled: tuple[int, int]
+    corner: tuple[int, int]
+
+    def image(self, image: torch.Tensor) -> torch.Tensor:
+        """[3, H, W], cropped, or padded with the median colour."""
+        image = self._flipped(image)
+        if self.scaled == self.size:
+            return image
+        smaller = min(now - own for now, own in zip(self.scaled, self.size, strict=True)) < 0
+        values = F.interpolate(image[None], self.scaled, mode="bilinear", align_corners=False, antialias=smaller)[0]
+        return self._framed(values, image.flatten(1).median(1).values[:, None, None].expand(3, *self.size).clone())
+
+    def mask(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """[H, W], by its nearest pixels."""
+        moved = self._flipped(torch.from_numpy(mask)[None])
+        if self.scaled != self.size:
+            values = F.interpolate(moved[None], self.scaled, mode="nearest-exact")[0]
+            moved = self._framed(values, torch.full((1, *self.size), IGNORED, dtype=torch.uint8))
+        return moved[0].numpy()
+
+    def boxes(self, box: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Boxes [m, 4] cut at the border, and which of those before they are."""
+        (height, width), box = self.size, box.copy()
+        if self.flip:
+            box[:, [0, 2]] = width - box[:, [2, 0]]
+        if self.vertical_flip:
+            box[:, [1, 3]] = height - box[:, [3, 1]]
+        if self.scaled != self.size:
+            ratio = np.array([self.scaled[1] / width, self.scaled[0] / height] * 2)
+            box = box * ratio + np.array([*self.corner, *self.corner])
+        cut = np.clip(box, 0, [width, height, width, height])
+        side, whole = np.maximum(cut[:, 2:] - cut[:, :2], 0), box[:, 2:] - box[:, :2]
+        kept = (side.prod(1) >= MIN_VISIBLE * whole.prod(1)) & (side >= np.minimum(MIN_SIDE, whole)).all(1)
+        return cut[kept], kept
+
+    def _flipped(self, values: torch.Tensor) -> torch.Tensor:
+        sides = [2] * self.flip + [1] * self.vertical_flip
+        return values.flip(sides) if sides else values
+
+    def _framed(self, values: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
+        (height, width), (x, y) = self.size, self.corner
+        frame[:, max(y, 0):y + values.shape[1], max(x, 0):x + values.shape[2]] = values[
+            :, max(-y, 0):max(-y, 0) + height, max(-x, 0):max(-x, 0) + width]
+        return frame
+
+
+def _one(image: NDArray[np.uint8], augment: Augment, seed: int, number: int) -> tuple[NDArray[np.uint8], _Placement]:
+    """The changed image, and where the image before lies in it."""
     height, width = image.shape[:2]
+    random = generator(scene_address(seed, number), "augment")
     draw = random.random(16) * 2 - 1  # all are drawn, used or not: without one change, the others stay as they are
-    tensor, box = to_tensor(image[None])[0], box.copy()
-    if augment.flip and draw[0] > 0:
-        tensor, box[:, [0, 2]] = tensor.flip(2), width - box[:, [2, 0]]
-    if augment.vertical_flip and draw[1] > 0:
-        tensor, box[:, [1, 3]] = tensor.flip(1), height - box[:, [3, 1]]
-    tensor, box = _scaled(tensor, box, (1 + augment.scale) ** draw[2], (draw[3:5] + 1) / 2)
-    tensor = _coloured(tensor, augment, draw[5:11])
+    factor = (1 + augment.scale) ** draw[2]
+    scaled = max(1, round(height * factor)), max(1, round(width * factor))
+    x, y = (round(float(p) * (own - now)) for p, own, now in zip((draw[3:5] + 1) / 2, (width, height), scaled[::-1],
+                                                                strict=True))
+    placed = _Placement((height, width), augment.flip and bool(draw[0] > 0),
+                        augment.vertical_flip and bool(draw[1] > 0), scaled, (x, y))
+    tensor = _coloured(placed.image(to_tensor(image[None])[0]), augment, draw[5:11])
     tensor = _blurred(tensor, augment.blur * abs(draw[11]))
     noise = torch.from_numpy(random.standard_normal((height, width, 3), np.float32)).permute(2, 0, 1)
     tensor = tensor + noise * (augment.noise * abs(draw[12]))
-    cut = np.clip(box, 0, [width, height, width, height])
-    side, whole = np.maximum(cut[:, 2:] - cut[:, :2], 0), box[:, 2:] - box[:, :2]
-    kept = (side.prod(1) >= MIN_VISIBLE * whole.prod(1)) & (side >= np.minimum(MIN_SIDE, whole)).all(1)
     back = (tensor.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return corrupt_image(back, random) if augment.corruptions else back, cut[kept], kept
-
-
-def _scaled(image: torch.Tensor, box: NDArray[np.float64], factor: float, place: NDArray[np.float64],
-            ) -> tuple[torch.Tensor, NDArray[np.float64]]:
-    """Image [3, H, W] scaled by factor, in a frame of its own size: cropped, or padded with the median colour.
-
-    place (x, y) in 0..1: the crop's position in the image, or the image's in the frame.
-    """
-    height, width = image.shape[1:]
-    new = max(1, round(height * factor)), max(1, round(width * factor))
-    if new == (height, width):
-        return image, box
-    scaled = F.interpolate(image[None], new, mode="bilinear", align_corners=False, antialias=factor < 1)[0]
-    x, y = (round(float(p) * (own - now)) for p, own, now in zip(place, (width, height), new[::-1], strict=True))
-    frame = image.flatten(1).median(1).values[:, None, None].expand(3, height, width).clone()
-    frame[:, max(y, 0):y + new[0], max(x, 0):x + new[1]] = scaled[:, max(-y, 0):max(-y, 0) + height,
-                                                                  max(-x, 0):max(-x, 0) + width]
-    ratio = np.array([new[1] / width, new[0] / height] * 2)
-    return frame, box * ratio + np.array([x, y, x, y])
+    return corrupt_image(back, random) if augment.corruptions else back, placed
 
 
 def _coloured(image: torch.Tensor, augment: Augment, draw: NDArray[np.float64]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The detector's network: a backbone, a feature pyramid neck and a head that predicts objects as centre points.
+"""The detector's network: a feature pyramid and a head that predicts objects as centre points.
 
 After CenterNet (Zhou et al. 2019) and TTFNet (Liu et al., AAAI 2020): at stride 4 each class has a heat map with a
 peak at the centre of each object, and each cell predicts the distances to the sides of its object.
@@ -6,7 +6,6 @@ Legend: N images; H, W pixels; h, w cells of the finest map; C classes; M boxes 
 """
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,92 +13,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WIDTH, FINE, LAST = 64, 32, 48  # channels: of coarse maps, of the finest, before the last layer
+from scenefit.nets.pyramid.network import Pyramid
+
 FIRST_HEAT = 0.01  # of every cell before training: most have no object
 SPREAD = 0.1  # standard deviation of an object's heat, as a share of its sides
 MIN_SPREAD = 0.6  # cells
 MIN_HEAT = 0.3  # cells with at least this heat are trained on the object's sides
 
 
-class SmallMaps(nn.Module):
-    """A backbone without pretrained weights, trained with the head: [N, 3, H, W] -> feature maps, finest first."""
-
-    strides = (4, 8, 16, 32)
-    channels = (24, 32, 48, 64)
-    trained = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        before = [16, *self.channels[:-1]]
-        self.stem = _conv(3, 16, 3, 2)
-        self.parts = nn.ModuleList([nn.Sequential(_conv(a, b, 3, 2), _conv(b, b, 3))
-                                    for a, b in zip(before, self.channels, strict=True)])
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        maps = [self.stem(images * 2 - 1)]
-        for part in self.parts:
-            maps.append(part(maps[-1]))
-        return maps[1:]
-
-
-Backbone = Callable[[], Any]  # a module with strides, channels and trained, as SmallMaps and features.Lite0Maps have
-
-
-class Detector(nn.Module):
+class Detector(Pyramid):
     """maps [N, F, h, w], finest first -> [N, C + 4, h, w]: logits of each class, and the logarithms of the distances to
-    the left, top, right and bottom side, in strides. The last layer is `last`.
-
-    Coarse maps are cheap and get 64 channels; the finest has 4 times the cells of the next and gets 32.
-    """
+    the left, top, right and bottom side, in strides."""
 
     def __init__(self, backbone: Any, classes: int):
-        super().__init__()
-        self.backbone = backbone
-        self.stride = int(backbone.strides[0])
-        widths = [FINE] + [WIDTH] * (len(backbone.channels) - 1)
-        for level, channels in enumerate(backbone.channels):
-            self.register_buffer(f"mean{level}", torch.zeros(channels))
-            self.register_buffer(f"spread{level}", torch.ones(channels))
-        self.sides = nn.ModuleList([nn.Conv2d(a, b, 1) for a, b in zip(backbone.channels, widths, strict=True)])
-        self.mix = nn.ModuleList([_conv(width, width, 3) for width in widths])
-        self.down = nn.Conv2d(WIDTH, FINE, 1)
-        self.tower = _conv(FINE, LAST, 3)
-        self.last = nn.Conv2d(LAST, classes + 4, 1)
-        nn.init.normal_(self.last.weight, std=0.01)
+        super().__init__(backbone, classes + 4)
         first = torch.ones(classes + 4)
         first[:classes] = -math.log((1 - FIRST_HEAT) / FIRST_HEAT)
         self.last.bias = nn.Parameter(first)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
-
-    def before_last(self, maps: Sequence[Tensor]) -> Tensor:
-        """Inputs of the last layer [N, F, h, w]."""
-        above = None
-        for level in reversed(range(len(self.sides))):
-            mean, spread = getattr(self, f"mean{level}"), getattr(self, f"spread{level}")
-            values = maps[level].float().contiguous(memory_format=torch.channels_last)
-            own = self.sides[level]((values - mean[:, None, None]) / spread[:, None, None])
-            if above is not None:
-                height, width = own.shape[2:]
-                above = above if level else self.down(above)
-                own = own + F.interpolate(above, scale_factor=2, mode="nearest")[:, :, :height, :width]
-            above = self.mix[level](own)
-        return self.tower(above)
-
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        return self.last(self.before_last(maps))
-
-    @torch.no_grad()
-    def set_scale(self, maps: Sequence[Tensor]) -> None:
-        """Measure each feature's mean and spread, by which the neck's inputs are normalised."""
-        for level, values in enumerate(maps):
-            values = values.float()
-            getattr(self, f"mean{level}").copy_(values.mean((0, 2, 3)))
-            getattr(self, f"spread{level}").copy_(values.std((0, 2, 3)).clamp(min=1e-3))
-
-
-def _conv(inside: int, outside: int, side: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inside, outside, side, stride, side // 2, bias=False), nn.BatchNorm2d(outside),
-                         nn.ReLU())
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +40,9 @@ class Targets:
     box: Tensor
     code: Tensor
     weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.code)
 
     def take(self, rows: Tensor) -> "Targets":
         return Targets(self.box[rows], self.code[rows], self.weight)

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scenefit.metrics.features import images_at_once, to_tensor
-from scenefit.nets.centre_network import LAST, WIDTH, Detector, SmallMaps, Targets, cell_owners, centres, loss
+from scenefit.nets.centre_network import Detector, Targets, cell_owners, centres, loss
 from scenefit.nets.object_targets import UNIT_SPREAD, ObjectAttribute, ObjectSpec
+from scenefit.nets.pyramid.network import LAST, WIDTH, SmallMaps
 from scenefit.scenes.rng import derive_seed
 
 MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 1.0

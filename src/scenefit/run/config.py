@@ -159,10 +159,12 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
 
 
 def hash_photos(photos: Photos) -> str:
-    """Hash of the images and their labels, classes or boxes."""
+    """Hash of the images and their labels, classes, boxes or masks."""
     labels = content_hash("\n".join(photos.label.tolist()).encode())
     if photos.boxes is not None:
         labels = content_hash(b"\n".join([labels.encode(), photos.boxes.to_bytes()]))
+    if photos.masks is not None:
+        labels = content_hash(b"\n".join([labels.encode(), photos.masks.to_bytes()]))
     return content_hash(f"{photos.hash} {labels}".encode())
 
 

@@ -17,6 +17,7 @@ from scenefit.data.photos import Photos
 from scenefit.metrics.average_precision import best_threshold, match_boxes
 from scenefit.tasks.classification import Classify
 from scenefit.tasks.detection import Detect
+from scenefit.tasks.segmentation import Segment
 
 Images = NDArray[np.uint8]
 
@@ -24,7 +25,8 @@ Images = NDArray[np.uint8]
 class Task(Protocol):
     """Train a network on rendered images uint8 [S, H, W, 3] and evaluate it on labelled photos [N, H, W, 3].
 
-    Labels have one form for renders and photos: an array [S, ...] (class names for `Classify`) or `Boxes` (`Detect`).
+    Labels have one form for renders and photos: an array [S, ...] (class names for `Classify`), `Boxes` (`Detect`)
+    or `ClassMasks` (`Segment`).
     """
 
     def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> Any:
@@ -69,4 +71,4 @@ def predict_boxes(task: Task, network: Any, images: Images,
     return task.predict(network, images), best_threshold(match_boxes(task.predict(network, held_out), labels))
 
 
-__all__ = ["Classify", "Detect", "PredictsBoxes", "Task", "headline", "predict_boxes"]
+__all__ = ["Classify", "Detect", "PredictsBoxes", "Segment", "Task", "headline", "predict_boxes"]

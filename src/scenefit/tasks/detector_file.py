@@ -18,7 +18,8 @@ from scenefit.data.flat_field import remove_flat_field
 from scenefit.data.photos import Photos
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.metrics.features import Lite0Maps
-from scenefit.nets.centre_network import Detector, SmallMaps
+from scenefit.nets.centre_network import Detector
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.scenes.arguments import check_argument
 from scenefit.tasks.detection import Detect
 

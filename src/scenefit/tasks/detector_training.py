@@ -21,7 +21,8 @@ from scenefit.files.text import counted
 from scenefit.files.versions import versions
 from scenefit.nets.centre_network import Detector
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detection import MIN_CONFIDENCE, ROUNDS, Detect, TrainingStep
+from scenefit.tasks.detection import Detect
+from scenefit.tasks.training.map_task import MIN_CONFIDENCE, ROUNDS, TrainingStep
 
 AGAIN = "delete it: the training begins anew"
 Images = NDArray[np.uint8]

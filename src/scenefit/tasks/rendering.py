@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, join_boxes
+from scenefit.data.class_masks import ClassMasks, join_class_masks
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.scratch import collect_arrays
 from scenefit.renderers import Renderer
@@ -27,5 +28,7 @@ def render_labelled(task: Task, renderer: Renderer, scenes: SceneBatch,
 
 
 def join_labels(parts: Sequence[Any]) -> Any:
-    """Labels of one set of images after another's: `Boxes`, or arrays [S, ...]."""
-    return join_boxes(parts) if isinstance(parts[0], Boxes) else np.concatenate(parts)
+    """Labels of one set of images after another's: `Boxes`, `ClassMasks`, or arrays [S, ...]."""
+    if isinstance(parts[0], Boxes):
+        return join_boxes(parts)
+    return join_class_masks(parts) if isinstance(parts[0], ClassMasks) else np.concatenate(parts)

@@ -77,16 +77,17 @@ def as_photos(real: Any, size: Size, max_photos: int | None = None) -> Photos:
 
 
 def as_labelled(labelled: Any, size: Size) -> Photos | None:
-    """`Photos` of this size with a class or boxes each, from a folder (see `read_few`) or `Photos`; None from None.
+    """`Photos` of this size with a class, boxes or a mask each, from a folder (see `read_few`) or `Photos`; None from
+    None.
 
     ValueError for photos without labels, without any box, or of another size.
     """
     if labelled is None:
         return None
     few = _warn_skipped(read_few(labelled, size)) if isinstance(labelled, (str, Path)) else labelled
-    if not isinstance(few, Photos) or (few.boxes is None and not all(few.label)):
-        raise ValueError("labelled needs a folder with one subfolder a class, a data set of boxes, or Photos with a "
-                         f"label or boxes each, got {_describe(few, np.zeros(0))}")
+    if not isinstance(few, Photos) or (few.boxes is None and few.masks is None and not all(few.label)):
+        raise ValueError("labelled needs a folder with one subfolder a class, a data set of boxes or masks, or Photos "
+                         f"with a label, boxes or a mask each, got {_describe(few, np.zeros(0))}")
     if few.boxes is not None and not len(few.boxes):
         raise ValueError(f"the {counted(len(few), 'labelled photo has', 'labelled photos have')} no box at all, so no "
                          "detector can be evaluated on them; give photos with boxes, or leave labelled= out")
