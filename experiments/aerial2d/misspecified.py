@@ -257,7 +257,7 @@ def _blob(centre: Array, radius: float, rng: np.random.Generator) -> Array:
 
 def _tree(canvas: Canvas, node: Node, clump: list[Array], rng: np.random.Generator) -> None:
     """Dark below, lighter leaves towards the sun."""
-    leaf = np.array([0.5, 0.72, 0.26]) * node["brightness"] * rng.uniform(0.85, 1.15, 3)
+    leaf = np.array([0.52, 0.94, 0.36]) * node["brightness"] * rng.uniform(0.85, 1.15, 3)
     for blob in clump:
         canvas.fill(blob, leaf * 0.55, TREE)
     for blob in clump:
