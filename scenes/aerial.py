@@ -253,10 +253,11 @@ IMAGE = {
     "slant": sf.learned(sf.Choice([90, 60, 45, 0], [5, 1, 1, 1])),
     # Ground: 0 dark to 1 light; `lines`, how fresh the paint is; `grain`, how uneven all of it looks.
     "ground": sf.learned(sf.Choice(list(GROUND))), "ground_shade": uniform(0.75, 1.2), "asphalt": uniform(0.22, 0.55),
-    "lines": uniform(0, 1), "grain": uniform(0.01, 0.12),
+    "lines": uniform(0, 1), "grain": uniform(0, 0.12),
     # `shadow` is how much light shadows take, `sun` their length by height; beyond 1.2 (the sun 40 degrees high) they
-    # would part from their cars. The rest is the camera's.
-    "shadow": uniform(0, 0.75), "shadow_angle": sf.learned(sf.Angle()), "sun": uniform(0.1, 1.2),
+    # would part from their cars. Their direction is any, as photos of one day tell little of the next. The rest is the
+    # camera's.
+    "shadow": uniform(0, 0.75), "shadow_angle": sf.Angle(), "sun": uniform(0.1, 1.2),
     "brightness": uniform(0.65, 1.3), "warmth": uniform(-0.12, 0.12), "contrast": uniform(0.7, 1.3),
     **{f"{way}_gain": of(lambda image, tilt=tilt: image["brightness"] * (1 + tilt * image["warmth"]))
        for way, tilt in zip(WAYS, (1, 0, -1), strict=True)},
@@ -285,8 +286,8 @@ grammar = sf.Grammar(
         "tree": tree(),
     },
     rules=[
-        sf.Rule("image", [*(sf.repeat(kind, sf.learned(sf.Integer(0, most))) for kind, most in COUNTS.items()),
-                          sf.repeat("patch", sf.Integer(0, 3))]),
+        sf.Rule("image", [*(sf.repeat(kind, sf.learned(sf.Integer(0, most)) if most else 0)
+                            for kind, most in COUNTS.items()), sf.repeat("patch", sf.Integer(0, 3))]),
         sf.Rule("lot", [sf.repeat("bay", PLACES["bay"])]),
         sf.Rule("road", [sf.repeat("lane", PLACES["lane"]), sf.repeat("kerb", PLACES["kerb"])]),
         *(sf.Rule(kind, ["car"]) for kind in ("bay", "lane", "kerb", "spot")),
