@@ -28,8 +28,8 @@ BESIDE = [ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md", *sorted((ROO
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.S | re.M)
 RENDERS = 400  # of a fit
-WITH_CODE = {"README.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md", "methods.md",
-             "notebook.md", "renderers.md", "shapes.md", "tutorial.md"}
+WITH_CODE = {"README.md", "aerial.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md",
+             "methods.md", "notebook.md", "renderers.md", "shapes.md", "tutorial.md"}
 
 
 def blocks(page: Path) -> list[str]:

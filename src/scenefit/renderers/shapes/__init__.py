@@ -244,7 +244,11 @@ class Painting:
                 one, (left, top) = layers[at], (np.array([layers[at].left]), np.array([layers[at].top]))
                 more = stacks[one.stack].solid[one.row].clone()
                 for other in layers[start:at]:
+                    if not more.any():  # most parts lie within their parent, some have no pixel
+                        break
                     subtract(more, one, stacks[other.stack].solid[other.row], other)
+                if not more.any():
+                    continue
                 whole[:] = union(whole, measure(more[None], left, top, size)[0])
 
     def _rasterise(self, group: Array) -> Stack:
