@@ -26,12 +26,14 @@ GOLDEN = 0.6180339887498949
 PARTS_OF = {"dash": "road", "glass": "car", "top": "car", "slope": "house", "chimney": "house"}
 
 
-def grammar(side: int = SIZE, setting: str = "handmade", learned: Collection[str] = GROUPS) -> sf.Grammar:
+def grammar(side: int = SIZE, setting: str = "handmade", learned: Collection[str] = GROUPS,
+            others: str = "") -> sf.Grammar:
     """setting: "handmade" or "wide", the priors of `settings.ROWS`.  learned: groups of attributes that are learned;
-    the others keep their prior."""
+    the others keep their prior.  others: the setting of these, where it is another one."""
     def prior(row: Any) -> Any:
-        found = row.prior(setting, side)
-        return sf.learned(found, row.bounds(side)) if row.group in learned else found
+        if row.group in learned:
+            return sf.learned(row.prior(setting, side), row.bounds(side))
+        return row.prior(others or setting, side)
 
     def of(kind: str) -> dict[str, Any]:
         return {name: prior(row) for name, row in ROWS[kind].items()}

@@ -393,8 +393,8 @@ def test_photos_from_a_folder(tmp_path):
 
 def test_labelled_photos_that_do_not_fit():
     grammar, real = dot(learned(Uniform(2, 14))), photos(dot(Uniform(2, 14)), dots(), 5)
-    with pytest.raises(ValueError, match="labelled needs a folder with one subfolder a class, a data set of boxes or masks, "
-                       "or Photos with a label, boxes or a mask each"):
+    with pytest.raises(ValueError, match="labelled needs a folder with one subfolder a class, a data set of boxes or "
+                       "masks, or Photos with a label, boxes or a mask each"):
         fit(grammar, dots(), real, Photos(real, (), (), np.array(["a", "", "b", "a", "b"])))
     with pytest.raises(ValueError, match="labelled needs a folder"):
         fit(grammar, dots(), real, real)

@@ -69,8 +69,8 @@ def test_labelled_photos_of_another_kind():
                            (REAL, "got an array of uint8 [5, 16, 16, 3]")):
         with pytest.raises(ValueError) as caught:
             fit(GRAMMAR, RENDERER, REAL, labelled)
-        assert str(caught.value) == ("labelled needs a folder with one subfolder a class, a data set of boxes or masks, "
-                                     f"or Photos with a label, boxes or a mask each, {text}")
+        assert str(caught.value) == ("labelled needs a folder with one subfolder a class, a data set of boxes or "
+                                     f"masks, or Photos with a label, boxes or a mask each, {text}")
 
 
 def test_a_task_without_labelled_photos_is_named():

@@ -1,0 +1,92 @@
+"""The arms: one network each, trained on as many images and steps, evaluated on held-out photos of a target.
+
+Legend: S scenes; N photos.
+"""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import scenefit as sf
+from experiments.aerial2d import distances, fits, world
+from experiments.aerial2d.fits import TASK, Fit
+from experiments.cells import source_hash
+from scenefit.data.class_masks import ClassMasks
+from scenefit.scenes.rng import derive_seed
+from scenefit.tasks.rendering import render_labelled
+
+IMAGES, HELD, TESTED = 300, 60, 200  # to train on; renders that thresholds are set on; photos to evaluate on
+GRAMMARS = ("hand-made", "wide", "shrunk")
+ORACLE = "oracle"
+ARMS = (*GRAMMARS, *fits.SETTINGS, ORACLE)
+Images = tuple[np.ndarray, ClassMasks]
+
+
+def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -> dict[str, Any]:
+    """An arm's figures on the photos of a target."""
+    fit = Fit(root, arm, target, seed, side)
+    cost = fits.record(fit) if arm in fits.SETTINGS else {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
+    started = time.process_time()
+    network = trained(fit)
+    held = images_of(fit, "held", HELD)
+    thresholds = TASK.count_pixels(network, *held).best_thresholds()
+    photos = fits.photos(target, "tested", seed, TESTED, side)
+    assert photos.masks is not None
+    counts = TASK.count_pixels(network, photos.images, photos.masks)
+    equal = counts.equal_area_thresholds()
+    false, missed = counts.false_and_missed(equal)
+    area = counts.confusion.sum((0, 2))[1:]
+
+    def each(values: Any) -> dict[str, float]:
+        return {name: round(float(value), 4) for name, value in zip(world.CLASSES, values, strict=True)}
+
+    result = {"arm": arm, "target": target, "seed": seed, "side": side, "photos": len(photos),
+              "IoU": each(counts.iou()), "pixel AP": each(counts.average_precision()),
+              "IoU at thresholds of renders": each(counts.iou_at(thresholds)),
+              "IoU at equal area": each(counts.iou_at(equal)), "false + missed at equal area":
+              each((false + missed) / area),
+              "cost": {"renders": cost["renders"] + IMAGES + HELD, "trainings": cost["trainings"] + 1,
+                       "fit CPU seconds": round(cost["cpu_seconds"]),
+                       "CPU seconds": round(time.process_time() - started)}, "code": code()}
+    if arm != ORACLE or target == "target":
+        scenes = sampler(fit)(derive_seed(seed, "distances"), distances.SCENES)
+        result |= {"distances": distances.distances(scenes, side),
+                   "cars and lanes": distances.cars_and_lanes(scenes, side, fits.PHOTOS)}
+    return result
+
+
+def trained(fit: Fit) -> Any:
+    """The network of an arm; all arms of a seed have the same first weights and order of images."""
+    return TASK.train(*images_of(fit, "train", IMAGES), derive_seed(fit.seed, "network"))
+
+
+def images_of(fit: Fit, purpose: str, count: int) -> Images:
+    """Training images of an arm with class masks: renders, or for the oracle more photos of the target."""
+    if fit.name == ORACLE:
+        photos = fits.photos(fit.target, purpose, fit.seed, count, fit.side)
+        assert photos.masks is not None
+        return photos.images, photos.masks
+    return render_labelled(TASK, world.renderer(fit.side), sampler(fit)(derive_seed(fit.seed, purpose), count))
+
+
+def sampler(fit: Fit) -> Callable[[int, int], sf.SceneBatch]:
+    """Samples of an arm's distribution: of a seed, and how many."""
+    if fit.name in fits.SETTINGS:
+        model = fits.load(fit)
+        return lambda seed, count: model.sample(count, seed)
+    if fit.name == ORACLE:
+        return lambda seed, count: world.target(fit.side, seed, count)
+    wide = world.grammar(fit.side, "wide")
+    return {"hand-made": world.grammar(fit.side), "wide": wide, "shrunk": sf.shrunk(wide)}[fit.name].sample
+
+
+@cache
+def code() -> str:
+    """Hash of all source files that a cell may depend on, to detect cells made by other code."""
+    here = Path(__file__).parent
+    return source_hash([here / f"{name}.py" for name in
+                        ("arms", "distances", "fits", "misspecified", "settings", "world")])

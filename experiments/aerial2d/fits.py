@@ -1,0 +1,106 @@
+"""The fits: to 200 photos of a target without labels, each kept with its cost. An interrupted fit resumes.
+
+`sf.Settings()` are the defaults. What is learned has the wide prior; what is not, the hand-made one. The paper's own
+method starts from the hand-made grammar, as it does there, and may reach the wide bounds.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import scenefit as sf
+from experiments.aerial2d import misspecified, settings, world
+from experiments.cells import source_hash
+from scenefit.data.class_masks import ClassMasks
+from scenefit.files.atomic import write_json
+from scenefit.files.tensors import read_tensors, write_tensors
+from scenefit.nets.model import load_model
+from scenefit.scenes.rng import derive_seed
+from scenefit.tasks.rendering import render_labelled
+
+FIX = "remove its folder and run the same command again"
+TARGETS = ("target", "misspecified")
+PHOTOS, REWARDED = 200, 10  # without labels; with, for the paper's task reward
+LEARNED = {f"learned, {part}": part for part in settings.PARTS}
+# As the paper does it. Its reward trains short, so that the fit takes at most 20 CPU minutes.
+META_SIM = {"meta-sim": sf.Settings("meta-sim"),
+            "meta-sim, task": sf.Settings("meta-sim", task=sf.TaskReward(steps=5, renders=200))}
+SETTINGS = {**dict.fromkeys(LEARNED, sf.Settings()), **META_SIM}
+TASK = sf.Segment(world.CLASSES, steps=200, batch=8, augmented_copies=1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """root: folder that cells share.  name: one of `SETTINGS`.  target: one of `TARGETS`.  side: of images, px."""
+
+    root: Path
+    name: str
+    target: str
+    seed: int
+    side: int = world.SIZE
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "fits" / self.name.replace(", ", "-").replace(" ", "-") / f"{self.target}--seed-{self.seed}"
+
+    @property
+    def grammar(self) -> sf.Grammar:
+        if self.name in META_SIM:
+            return world.grammar(self.side, "handmade")
+        return world.grammar(self.side, "wide", settings.PARTS[LEARNED[self.name]], others="handmade")
+
+
+def photos(target: str, purpose: str, seed: int, count: int, side: int = world.SIZE) -> sf.Photos:
+    """Photos of a target with class masks; other ones for each purpose and seed."""
+    own = derive_seed(seed, purpose)
+    if target == "misspecified":
+        images, masks = misspecified.photos(own, count, side)
+        return sf.Photos(images, masks=ClassMasks(world.CLASSES, masks))
+    images, labels = render_labelled(TASK, world.renderer(side), world.target(side, own, count))
+    return sf.Photos(images, masks=labels)
+
+
+def load(fit: Fit) -> sf.Model:
+    """The learned distribution, computed if necessary."""
+    make(fit)
+    return load_model(fit.grammar, read_tensors(fit.folder / "model.safetensors", FIX)[0], fit.seed)
+
+
+def record(fit: Fit) -> dict[str, Any]:
+    """Settings, cost and code of the fit, computed if necessary."""
+    make(fit)
+    return json.loads((fit.folder / "fit.json").read_text())
+
+
+def make(fit: Fit) -> None:
+    """Fit to the photos if that has not been done."""
+    path, checkpoint = fit.folder / "fit.json", fit.folder / "state.safetensors"
+    if path.exists():
+        return
+    torch.set_num_threads(1)
+    fit.folder.mkdir(parents=True, exist_ok=True)
+    own, more = SETTINGS[fit.name], {}
+    if own.task is not None and fit.name == "meta-sim, task":
+        more = {"labelled": photos(fit.target, "labelled", fit.seed, REWARDED, fit.side),
+                "task": replace(TASK, steps=100)}
+    state = read_tensors(checkpoint, FIX)[0] if checkpoint.exists() else None
+    unlabelled = photos(fit.target, "unlabelled", fit.seed, PHOTOS, fit.side).images
+    for step in sf.fit_steps(fit.grammar, world.renderer(fit.side), unlabelled, seed=fit.seed, settings=own,
+                             state=state, **more):
+        write_tensors(checkpoint, step.state, {})
+        model, facts = step.model, step.record()
+    write_tensors(fit.folder / "model.safetensors", model.state(), {})
+    write_json(path, {"settings": own.record(), "code": code(),
+                      **{name: facts[name] for name in ("renders", "trainings", "cpu_seconds")}})
+    checkpoint.unlink(missing_ok=True)
+
+
+@cache
+def code() -> str:
+    """Hash of all source files that a fit may depend on, to detect fits made by other code."""
+    here = Path(__file__).parent
+    return source_hash([here / f"{name}.py" for name in ("fits", "misspecified", "settings", "world")])

@@ -1,0 +1,94 @@
+"""Segmentation of aerial views, learned without labels: `python -m experiments.aerial2d`.
+
+A cell is one arm (arms.py), target and seed; its JSON in cells/ is committed and never computed twice. Fits are kept in
+runs/aerial2d, so an interrupted command resumes.
+
+    python -m experiments.aerial2d --jobs 2     # missing cells, then the tables, also into README.md
+    python -m experiments.aerial2d --table      # the tables alone
+    python -m experiments.aerial2d --picture    # report.png, of seed 0
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from experiments.aerial2d import arms, fits
+from experiments.aerial2d.report import picture
+from experiments.aerial2d.tables import BEGIN, END, markdown
+from experiments.cells import put_between, read_cells
+from scenefit.files.atomic import write_bytes, write_json
+
+HERE = Path(__file__).parent
+LEARNED = "learned, all"
+MISSPECIFIED = (*arms.GRAMMARS, LEARNED, *fits.META_SIM, arms.ORACLE)  # the arms of that target
+
+
+@dataclass(frozen=True)
+class Cell:
+    arm: str
+    target: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm.replace(', ', '-').replace(' ', '-')}--{self.target}--seed-{self.seed}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arms", nargs="+", default=arms.ARMS, choices=arms.ARMS, metavar="ARM",
+                        help=f"of {', '.join(map(repr, arms.ARMS))}")
+    parser.add_argument("--targets", nargs="+", default=fits.TARGETS, choices=fits.TARGETS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
+    parser.add_argument("--jobs", type=int, default=1, help="cells computed in parallel, one thread each")
+    parser.add_argument("--work", type=Path, default=Path("runs/aerial2d"), help="folder of the fits")
+    parser.add_argument("--table", action="store_true", help="compute nothing, write the tables")
+    parser.add_argument("--picture", action="store_true", help="compute no cell, write report.png and the tables")
+    options = parser.parse_args(arguments)
+    if not (options.table or options.picture):
+        work([cell for cell in plan(options.arms, options.targets, options.seeds)
+              if not (HERE / "cells" / f"{cell.name}.json").exists()], options.work, options.jobs)
+    if options.picture:
+        torch.set_num_threads(1)
+        write_bytes(HERE / "report.png", picture(options.work))
+    text = markdown(read_cells(HERE))
+    Console(width=200).print(text, markup=False, highlight=False)
+    put_between(HERE / "README.md", BEGIN, END, text)
+
+
+def plan(names: Sequence[str], targets: Sequence[str], seeds: Sequence[int]) -> Iterator[Cell]:
+    """All cells: two seeds first, the quick arms of each first."""
+    order = {name: number for number, name in enumerate(
+        (*arms.GRAMMARS, arms.ORACLE, LEARNED, *(name for name in fits.LEARNED if name != LEARNED), *fits.META_SIM))}
+    cells = [Cell(arm, target, seed) for seed in seeds for target in targets for arm in names
+             if target == "target" or arm in MISSPECIFIED]
+    yield from sorted(cells, key=lambda cell: (cell.seed // 2, order[cell.arm]))
+
+
+def run(cell: Cell, root: Path) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    return arms.cell(root, cell.arm, cell.target, cell.seed)
+
+
+def work(cells: Sequence[Cell], root: Path, jobs: int) -> None:
+    """Compute cells, each in a process of its own. An error in one stops the command after the running ones."""
+    waiting, running = list(cells), dict[Future[dict[str, Any]], Cell]()
+    with Progress() as bar, ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        shown = bar.add_task("cells", total=len(cells))
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running[pool.submit(run, waiting[0], root)] = waiting.pop(0)
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                cell, result = running.pop(done), done.result()
+                write_json(HERE / "cells" / f"{cell.name}.json", result)
+                bar.console.print(cell.name, {name: round(100 * value, 1) for name, value in result["IoU"].items()},
+                                  highlight=False)
+                bar.advance(shown)
