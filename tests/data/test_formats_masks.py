@@ -9,8 +9,10 @@ from PIL import Image, ImageDraw
 
 from scenefit.data.formats import FORMATS, LabelPolicy, as_format
 from scenefit.data.formats.voc_masks import voc_colours
+from scenefit.data.frames import make_frames
 from scenefit.data.label_policy import label_masks
 from scenefit.data.photos import read_boxes, read_few, read_masks
+from scenefit.scenes.grammar import Grammar, Rule, repeat
 
 STRICT = LabelPolicy(min_visibility=0.6)  # the stars of `half_seen` are ignored
 ROWS = {"train": [0, 2], "val": [1], None: [0, 1, 2]}
@@ -54,6 +56,18 @@ def test_colours_are_those_of_voc():
     assert voc_colours()[[0, 1, 2, 3, 4, 7, 8, 15, 20, 255]].tolist() == [
         [0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128], [128, 128, 128], [64, 0, 0], [192, 128, 128],
         [0, 64, 128], [224, 224, 192]]
+
+
+@pytest.mark.parametrize("count", [254, 255])
+def test_an_image_of_too_many_objects_has_class_masks_alone(tmp_path, count):
+    grammar = Grammar("sky", {"sky": {}, "dot": {}}, [Rule("sky", [repeat("dot", count)])])
+    ids = np.arange(256).reshape(1, 16, 16) % (count + 1)
+    some = make_frames(grammar.sample(0, 1), ids / 256, ids)
+    form = as_format("masks", LabelPolicy(min_pixels=1))
+    form.finish(tmp_path, iter(form.save(some, tmp_path, ["train"])), ["dot"], {})
+    found = [path.parent.name for path in sorted(tmp_path.glob("Segmentation*/*.png"))]
+    assert found == ["SegmentationClass", "SegmentationObject"][:1 + (count == 254)]
+    assert np.array_equal(read_masks(tmp_path, (16, 16)).masks.masks, ids > 0)
 
 
 def test_rows_do_not_depend_on_the_classes_of_other_scenes(tmp_path):
