@@ -15,7 +15,7 @@ from scenefit.nets.scene_distribution import SceneDistribution
 GRAMMAR, RENDERER = dot(sf.learned(sf.Uniform(2, 14))), dots()
 MODEL = sf.Model(SceneDistribution(GRAMMAR))
 PHOTOS = sf.Photos(np.zeros((12, 16, 16, 3), np.uint8), (), (), np.full(12, ""), no_boxes(12))
-READERS = [sf.read_photos, sf.read_few, sf.read_labelled, sf.read_boxes, sf.read_part]
+READERS = [sf.read_photos, sf.read_few, sf.read_labelled, sf.read_boxes, sf.read_masks, sf.read_part]
 
 
 def refused(text, call, *given, **more):
@@ -57,7 +57,7 @@ def test_a_size_may_be_a_list(size, tmp_path, recwarn):  # of the crop
     ((MODEL, RENDERER, "zq7", 8), "n needs a whole number >= 1, of images; got str 'zq7'"),
     ((MODEL, RENDERER, 1e3, "zq7"), "got float 1000.0"), ((MODEL, RENDERER, 0, "zq7"), "got int 0"),
     ((MODEL, RENDERER, 8, None), 'out needs the name of a folder, such as "dataset/"; got None'),
-    ((MODEL, RENDERER, 8, "zq7", ["coco"]), "format needs one of folder, coco, yolo, voc, kitti, or a scenefit.data."),
+    ((MODEL, RENDERER, 8, "zq7", ["coco"]), "format needs one of folder, coco, yolo, voc, kitti, yolo-seg, masks, or"),
     ((MODEL, RENDERER, 8, "zq7", sf.LabelPolicy()), "got a value of type LabelPolicy")])
 def test_generate(given, text):
     refused("generate(model, renderer, n, out, format): ", sf.generate, *given)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.data.photos import read_boxes as read_boxes
     from scenefit.data.photos import read_few as read_few
     from scenefit.data.photos import read_labelled as read_labelled
+    from scenefit.data.photos import read_masks as read_masks
     from scenefit.data.photos import read_part as read_part
     from scenefit.data.photos import read_photos as read_photos
     from scenefit.generation.dataset import generate as generate
@@ -146,6 +147,7 @@ _HOME = {
     "read_boxes": "data.photos",
     "read_few": "data.photos",
     "read_labelled": "data.photos",
+    "read_masks": "data.photos",
     "read_part": "data.photos",
     "read_photos": "data.photos",
     "remove_flat_field": "data.flat_field",

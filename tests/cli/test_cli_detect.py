@@ -877,7 +877,8 @@ def test_a_layout_in_doubt_is_told_before_the_long_work_and_settled_by_an_option
     assert "zq7 has labels in several layouts, yolo and voc: it holds the folders Annotations, " in said
     assert "choose with layout= in Python, --layout on the command line, or move one of them away" in said
     assert "zq7 does not have the layout kitti: it holds " in call(*words, "--layout", "kitti", code=1)
-    assert "no layout 'zq8'; there are coco, yolo, voc, kitti, and folder" in call(*words, "--layout", "zq8", code=1)
+    assert "no layout 'zq8'; there are coco, yolo, voc, kitti, masks, cityscapes, and folder" in call(
+        *words, "--layout", "zq8", code=1)
     found = options.LabelledFolder(Path("zq7"), "voc").read((32, 32))
     assert len(found.boxes) and "data.yaml" not in "".join(reason for _, reason in found.skipped)
 

@@ -78,12 +78,14 @@ def test_masks_of_photos_are_no_photos(tmp_path, photos, masks, end):
     assert reason == f"holds the masks of {home.name}, which are no photos; give this folder itself if it is meant"
     assert len(read_photos(path, SIZE)) == 2
     if path.name == "masks":
-        with pytest.raises(ValueError, match=r"each class, but masks holds the masks of images; it holds the folders"):
+        with pytest.raises(ValueError, match=r"masks holds masks, but no table names their values: looked for labelm"):
             read_few(tmp_path, SIZE)
+        with pytest.raises(ValueError, match=r"has class masks, and boxes are needed: looked for COCO: "):
+            read_boxes(tmp_path, SIZE)
         (tmp_path / "train").mkdir()
         for name in ("images", "masks"):
             (tmp_path / name).rename(tmp_path / "train" / name)
-        with pytest.raises(ValueError, match=r"train have the names of parts, and masks holds the masks of images; it"):
+        with pytest.raises(ValueError, match=r"train.masks holds masks, but no table names their values"):
             read_few(tmp_path, SIZE)
 
 

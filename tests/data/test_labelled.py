@@ -229,8 +229,8 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
     (tmp_path / "coco/annotations/instances_train2017.json").write_text("{}")
     assert {name: matching_layouts(tmp_path / name) for name in ("voc", "kitti", "yolo", "coco")} == {
         name: [name] for name in ("voc", "kitti", "yolo", "coco")}
-    looked = (r"Looked for COCO: .*; YOLO: .*; Pascal VOC: .*; KITTI: .*; classes: one subfolder for each class, such "
-              r"as cat/1.jpg, or such subfolders in train/, val/ and test/")
+    looked = (r"Looked for COCO: .*; YOLO: .*; Pascal VOC: .*; KITTI: .*; class masks: .*; Cityscapes: .*; classes: "
+              r"one subfolder for each class, such as cat/1.jpg, or such subfolders in train/, val/ and test/")
     assert re.search(rf"may have one subfolder for each class, but it holds data sets of boxes; give one of them: "
                      rf"{tmp_path}/coco \(coco\), .*/kitti \(kitti\), .* and 1 more; it holds the folders coco, .*\. "
                      rf'If it has, choose with layout="folder" in Python, --layout folder on the command line\. '
@@ -243,7 +243,8 @@ def test_the_layout_is_told_from_the_folder(tmp_path):
     assert re.search(r"voc does not have the layout kitti: it holds the folders Annotations, ImageSets, JPEGImages; "
                      "looked for KITTI: the folders image_2 and", refused(tmp_path / "voc", layout="kitti"))
     assert refused(tmp_path / "voc", layout="dota") == (
-        "no layout 'dota'; there are coco, yolo, voc, kitti, and folder for one subfolder for each class")
+        "no layout 'dota'; there are coco, yolo, voc, kitti, masks, cityscapes, and folder for one subfolder for each "
+        "class")
     (tmp_path / "voc/data.yaml").write_text("names: [a]")
     assert re.search(r"has labels in several layouts, yolo and voc: it holds the folders .* and the file data.yaml; "
                      "choose with layout= in Python, --layout on the command line, or move one of them away",

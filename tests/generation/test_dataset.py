@@ -152,7 +152,7 @@ def test_what_lies_among_the_rows_by_mistake_stays(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out/.scenefit-rows").iterdir()) == ["zq7.txt"]
 
 
-@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "kitti"])
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "kitti", "masks"])
 def test_a_renderer_without_masks_is_told_of_at_once(tmp_path, form):
     drawn = []
 

@@ -105,6 +105,12 @@ def test_foreign_objects_are_drawn_by_workers(scene, two, tmp_path):
     assert contents(generate(scene.grammar, cluttered(two, 0.5), 130, tmp_path / "two")) == want
 
 
+@pytest.mark.parametrize("form", ["yolo-seg", "masks"])
+def test_masks_and_polygons_do_not_depend_on_workers(scene, two, tmp_path, form):
+    want = contents(generate(scene.grammar, scene.renderer, 130, tmp_path / "one", form))
+    assert contents(generate(scene.grammar, two, 130, tmp_path / "two", form)) == want
+
+
 def test_formats_that_are_saved_here_are_drawn_by_workers_too(scene, two, flag, tmp_path):
     own = Format("own", lambda *given: folder_format.save(*given), folder_format.finish)
     want = contents(generate(scene.grammar, scene.renderer, N, tmp_path / "one", own))

@@ -44,7 +44,8 @@ DetectorDeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda
 LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                      help="Labelled photos: one subfolder per class; or a data set of "
                                                      "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
-LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|folder", show_default=False,
+LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|masks|cityscapes|folder",
+                                                  show_default=False,
                                                   help="Layout of the labelled photos, if it is ambiguous. "
                                                   "folder: one subfolder per class.")]
 OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and lists to name photos outside of their "

@@ -63,7 +63,7 @@ class Fitted:
     image uint8 [H, W, 3].  full_size: (height, width) of the photo before, upright.  stored_size: that of the file,
     before EXIF rotation.  scale, shift [2]: the point p = (x, y) of the full photo lies at p * scale + shift.
     is_12_bit: 16 bits without a value above 12 bits.  frames: in the file, of which this is the first.
-    boxes: where they were read.
+    boxes, mask: where they were read; the mask as codes of `ClassMasks` [H, W].
     """
 
     path: Path
@@ -75,6 +75,7 @@ class Fitted:
     is_12_bit: bool = False
     frames: int = 1
     boxes: FittedBoxes | None = None
+    mask: NDArray[np.uint8] | None = None
 
     @property
     def cropped_share(self) -> float:
@@ -110,6 +111,20 @@ def try_photo(path: Path, size: Size) -> Fitted | Skipped:
     except Exception as error:  # decoders raise nearly anything on a broken file
         reason = error.strerror if isinstance(error, OSError) else None  # without the number and the path again
         return Skipped(path, reason or str(error) or type(error).__name__)
+
+
+def mask_values(path: Path) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+    """A mask as it is stored: whole numbers [H, W], and the palette [n, 3] if it has one; or colours [H, W, 3]. Not
+    turned by EXIF. Raises what `fit_photo` raises."""
+    with _opened(path) as image:
+        image.load()
+        check_complete(path, image)
+        if image.mode == "P":
+            return np.asarray(image), np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        if image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;"):
+            values = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
+            return values.astype(np.uint8) if values.dtype == bool else values, None
+        return np.asarray(image.convert("RGB")), None
 
 
 def full_photo(path: Path) -> NDArray[np.uint8]:

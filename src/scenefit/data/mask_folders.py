@@ -7,6 +7,7 @@ import os
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from scenefit.data.image_kinds import ENDINGS, is_ignored, is_photo, walk
@@ -15,8 +16,9 @@ NAMES = ("mask", "masks", "annotations", "annotation", "labels", "label", "groun
          "semantic", "instance", "segmentation", "segmentations", "segmentationclass", "segmentationclassaug",
          "segmentationobject")
 ENDS = ("_masks", "_mask_png")  # of such names
+MASK_END = "_mask.png"  # of the names of masks that have more than their photos'
 FIRST = 3  # files that are looked at
-MAX_COLOURS = 64  # of a mask; photos have more
+MAX_COLOURS = 64  # of a mask without a palette; photos have more
 MAX_PIXELS = 50_000_000  # that are decoded to count them
 
 
@@ -37,13 +39,17 @@ def photos_of_masks(folder: Path) -> Path | None:
 
 
 def _has_photo(stem: Path) -> bool:
-    name = stem.name.removesuffix("_mask")
+    name = stem.name.removesuffix(MASK_END.removesuffix(".png"))
     return any(os.path.isfile(stem.with_name(name + case(ending))) for ending in ENDINGS for case in (str, str.upper))
 
 
 def _has_few_colours(path: Path) -> bool:
     try:
         with Image.open(path, formats=("PNG", "BMP", "TIFF")) as image:
-            return image.width * image.height <= MAX_PIXELS and image.getcolors(MAX_COLOURS) is not None
+            if image.width * image.height > MAX_PIXELS:
+                return False
+            if image.mode.startswith("I"):  # 16 bits, which Pillow does not count
+                return len(np.unique(np.asarray(image))) <= MAX_COLOURS
+            return image.mode == "P" or image.getcolors(MAX_COLOURS) is not None
     except Exception:  # decoders raise nearly anything on a broken file, which is no mask
         return False

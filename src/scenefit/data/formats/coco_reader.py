@@ -93,8 +93,10 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
     missing: list[Skipped] = []
     skipped: list[Skipped] = []
     absent = []
+    classes: dict[str, None] = {}
     for name in chosen:
         found = _read_file(folder, files[name], _places(folder, name, files[name]))
+        classes |= dict.fromkeys(found.classes)
         items += found.items
         skipped += found.skipped
         if found.items or not found.missing or len(chosen) == 1:
@@ -107,7 +109,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
                                                 f"there ({photos[0].reason}); the part is left out"))
         else:
             missing += photos
-    return Listing(tuple(items), tuple(skipped), tuple(missing))
+    return Listing(tuple(items), tuple(skipped), tuple(missing), tuple(classes))
 
 
 def ids_by_name(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
@@ -161,7 +163,7 @@ def _read_file(folder: Path, path: Path, places: Sequence[Path]) -> Listing:
         items.append(Item(photo, partial(_labels_of, path, image, names),
                           "" if inside else f"{path}, image {image.id}: {image.name}"))
     skipped += named_elsewhere([(image.name, Path(photo)) for photo, image in photos.items()], path)
-    return Listing(tuple(items), tuple(skipped), tuple(missing))
+    return Listing(tuple(items), tuple(skipped), tuple(missing), tuple(dict.fromkeys(names.values())))
 
 
 def _images(entries: Sequence[dict[str, Any]], path: Path) -> tuple[dict[int | str, _Image], list[Skipped]]:
@@ -231,10 +233,11 @@ def _classes(entries: Sequence[dict[str, Any]], path: Path) -> dict[int | str, s
 
 
 def _labels_of(path: Path, image: _Image, names: Mapping[int | str, str]) -> Labels:
-    boxes, skipped, regions = [], [], 0
+    boxes, skipped, ignored = [], [], []
     for where, entry in image.annotations:
+        shape = entry.get("segmentation") or None
         if to_flag(entry.get("iscrowd"), path, where, "iscrowd") or to_flag(entry.get("ignore"), path, where, "ignore"):
-            regions += 1
+            ignored.append(LabelledBox((), "", where, shape=shape))
             continue
         given, outline = entry.get("bbox"), ""
         if given is None or given == []:
@@ -247,9 +250,9 @@ def _labels_of(path: Path, image: _Image, names: Mapping[int | str, str]) -> Lab
         if box is None:
             skipped.append(Skipped(path, f"{where}: left out, since its bbox is empty"))
         else:
-            boxes.append(LabelledBox(box, names[_to_id(entry["category_id"])], where, outline))
+            boxes.append(LabelledBox(box, names[_to_id(entry["category_id"])], where, outline, shape))
     size = to_size(image.entry.get("height"), image.entry.get("width"), path, f"image {image.id}")
-    return Labels(path, tuple(boxes), size, regions=regions, skipped=tuple(skipped))
+    return Labels(path, tuple(boxes), size, regions=len(ignored), skipped=tuple(skipped), ignored=tuple(ignored))
 
 
 def _entries(data: dict[str, Any], key: str, needs: Sequence[str], path: Path) -> list[dict[str, Any]]:

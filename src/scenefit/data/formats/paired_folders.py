@@ -17,11 +17,15 @@ BESIDE = ("-1", "0", "1")  # second column of VOC's lists of one class
 
 @dataclass(frozen=True)
 class Home:
-    """A folder of photos and the folder of their label files.  part: its name, where a data set has several."""
+    """A folder of photos and the folder of their label files.  part: its name, where a data set has several.
+    photo_end, label_end: ends of the files' names that are no part of the photo's name: "_leftImg8bit" of photos,
+    "_mask.png" of label files; "" for none, and for the ending that all label files have."""
 
     photos: Path
     labels: Path
     part: str = ""
+    photo_end: str = ""
+    label_end: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,15 @@ class _Pairs:
 
 
 def list_photos(homes: Sequence[Home], ending: str, lists: Sequence[Path], part: str | Path | None,
-                read: Callable[[Path], Labels]) -> Listing:
+                read: Callable[[Path], Labels], places: Sequence[str] = LISTS) -> Listing:
     """The photos of a data set that has these homes, or those of a part: a list file, or a home.
 
-    ending: of label files, such as ".txt".  lists: folders whose `LISTS` may have list files.  read: reads the labels
+    ending: of label files, such as ".txt".  lists: folders whose places may have list files.  read: reads the labels
     of a file.  NoPart where there is neither a list nor a home of that name.
     """
     if part is not None:
         try:
-            named = find_list(lists, part)
+            named = find_list(lists, part, places)
         except NoPart as error:
             chosen = [home for home in homes if home.part and part_name(home.part) == part_name(str(part))]
             if not chosen:
@@ -60,14 +64,14 @@ def list_photos(homes: Sequence[Home], ending: str, lists: Sequence[Path], part:
                    tuple(missing))
 
 
-def find_list(folders: Sequence[Path], part: str | Path) -> Path:
-    """The list file of a part: a path, or a name such as train in one of the folders of lists."""
+def find_list(folders: Sequence[Path], part: str | Path, below: Sequence[str] = LISTS) -> Path:
+    """The list file of a part: a path, or a name such as train in one of the folders below these."""
     given = Path(part)
     is_file = given.suffix.lower() == ".txt"
     if is_file and given.is_file():
         return given
     name = given.name if is_file else f"{part}.txt"
-    places = [folder / place for folder in folders for place in LISTS]
+    places = [folder / place for folder in folders for place in below]
     for place in places:
         if (place / name).is_file():
             return place / name
@@ -81,7 +85,8 @@ def _pairs(home: Home, ending: str) -> _Pairs:
 
     A label file has its photo's name, and lies in the same subfolder; or one of the two folders has no subfolders.
     """
-    files = photos_below(home.photos)
+    ending = home.label_end or ending
+    files = photos_below(home.photos, home.photo_end, home.label_end.rpartition(".")[0])
     labels = labels_of(files, home.labels, ending) if home.labels.is_dir() else {}
     found = {name: labels.pop(name) for name in files.photos if name in labels}
     for name, label in _elsewhere([name for name in (*files.photos, *files.unread) if name not in found], labels):

@@ -34,15 +34,20 @@ class PhotoFiles:
     skipped: tuple[Skipped, ...]
 
 
-def photos_below(folder: Path) -> PhotoFiles:
+def photos_below(folder: Path, end: str = "", no_end: str = "") -> PhotoFiles:
     """The photos of a folder and its subfolders; none where the folder is missing.
 
+    end: of the photos' file names before the ending, no part of their names here; other files are no photos.  no_end:
+    of the names of files that are no photos; "" for none.
     ValueError where two photos have the same name, since a label file could not tell them apart.
     """
     paths, skipped = find_photos(folder)
     photos: dict[str, Path] = {}
     for path in paths:
         name = name_below(folder, path)
+        if not name.endswith(end) or (no_end and name.endswith(no_end)):
+            continue
+        name = name.removesuffix(end)
         if name in photos:
             raise ValueError(f"{path.parent} holds both {photos[name].name} and {path.name}, so that {path.stem} names "
                              "two photos; remove or rename one")
@@ -53,15 +58,15 @@ def photos_below(folder: Path) -> PhotoFiles:
 
 
 def labels_below(folder: Path, ending: str) -> dict[str, Path]:
-    """Name -> label file below a folder, sorted by path. ending: such as ".txt", in any case.
+    """Name -> label file below a folder, sorted by path. ending: such as ".txt" or "_mask.png", in any case.
 
     ValueError where two files have the same name.
     """
     found: dict[str, Path] = {}
     for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
-        if path.suffix.lower() != ending:
+        if not path.name.lower().endswith(ending.lower()):
             continue
-        name = name_below(folder, path)
+        name = composed(path.relative_to(folder).as_posix())[:-len(ending)]
         if name in found:
             raise ValueError(f"{path.parent} holds both {found[name].name} and {path.name}, which label the same "
                              "photo; remove or rename one")

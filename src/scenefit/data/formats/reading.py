@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenefit.data.image_files import Skipped
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.image_files import Fitted, Size, Skipped, try_photo
 
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")  # as spreadsheets of many countries write 0.5
 FLAGS = {"": False, "unspecified": False, "false": False, "no": False, "true": True, "yes": True}  # besides 0 and 1
@@ -29,12 +32,14 @@ class LabelledBox:
 
     box: x0, y0, x1, y1 as in the file, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: its line
     or number in the file, for errors.  outline: the polygon or mask as it is written, if the box is the one around it.
+    shape: a segmentation of COCO (see `scenefit.data.formats.segmentation`), in the units of the box; None for none.
     """
 
     box: tuple[float, ...]
     name: str
     where: str
     outline: str = ""
+    shape: Any = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Labels:
     source: their file.  size: (H, W) of the photo, if the file states it.  shares: boxes are in shares of the
     photo.  regions: number of further labels that mark ignored regions.  absent: there is no label file, which the
     layout takes for a photo without objects.  skipped: labels that were left out, with reasons.  from_zero: number of
-    boxes that begin at pixel 0, where the layout counts from 1.
+    boxes that begin at pixel 0, where the layout counts from 1.  ignored: ignored regions whose shape is known.  mask:
+    codes of `ClassMasks` [H, W], where the layout has them.
     """
 
     source: Path
@@ -55,6 +61,8 @@ class Labels:
     absent: bool = False
     skipped: tuple[Skipped, ...] = ()
     from_zero: int = 0
+    ignored: tuple[LabelledBox, ...] = ()
+    mask: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,12 @@ class Item:
 @dataclass(frozen=True)
 class Listing:
     """items: in the order of the data set.  skipped: files that are left out, with reasons.  missing: labels whose
-    photo is missing, or of a kind that is not read, with reasons."""
+    photo is missing, or of a kind that is not read, with reasons.  classes: names, where masks may be read."""
 
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
     missing: tuple[Skipped, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,22 @@ class Layout:
     listing: Callable[[Path, str | Path | None], Listing]
     numbers: str = ""
     as_corners: Callable[[Sequence[float]], Sequence[float]] | None = None
+
+
+def read_item(item: Item, size: Size) -> tuple[Fitted, Labels] | Skipped:
+    """A photo at size and its labels, or why it is skipped: it has no labels, cannot be read, or is of another size
+    than its labels."""
+    try:
+        labels = item.read()
+    except NoLabels as error:
+        return Skipped(item.photo, str(error))
+    fitted = try_photo(item.photo, size)
+    labelled = labels.size if labels.mask is None else labels.mask.shape
+    if isinstance(fitted, Skipped) or labelled in (None, fitted.full_size):
+        return fitted if isinstance(fitted, Skipped) else (fitted, labels)
+    theirs, real = (f"{width} x {height}" for height, width in (labelled, fitted.full_size))
+    turned = " before EXIF rotation; label it as it is shown" if labelled == fitted.stored_size else ""
+    return Skipped(item.photo, f"is {real} pixels, but {labels.source} labels one of {theirs}{turned}")
 
 
 def read_names(path: Path) -> list[tuple[int, str]]:

@@ -1,4 +1,7 @@
-"""The box around a segmentation of COCO: polygons, or runs of pixels (RLE, as numbers or as text)."""
+"""Segmentations of COCO, polygons or runs of pixels (RLE, as numbers or as text): the box around one, and its mask.
+
+Several polygons of one object are its pieces; COCO's polygons have no holes. Legend: H, W pixels.
+"""
 
 import math
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.data.formats.polygons import paint_polygon
 from scenefit.data.formats.reading import to_number
 
 
@@ -16,14 +20,42 @@ def box_around(segmentation: Any, path: Path, where: str) -> tuple[float, ...] |
         return None
     if isinstance(segmentation, dict):
         return _around_mask(segmentation, path, where)
+    corners = [value for ring in _rings(segmentation, path, where) for value in ring]
+    return around(corners) if corners else None
+
+
+def paint(mask: NDArray[np.uint8], segmentation: Any, code: int, path: Path, where: str,
+          scale: tuple[float, float] = (1.0, 1.0)) -> str:
+    """Give the pixels of a segmentation a value in the mask [H, W] of its photo; why they were not, or "". ValueError
+    for what is no segmentation.
+
+    scale: pixels for each unit of the polygons, across and down.
+    """
+    if isinstance(segmentation, dict):
+        height, width, runs = _runs(segmentation, path, where)
+        if (height, width) != mask.shape:
+            return (f"left out, since its mask is of {width} x {height} pixels, and its photo of {mask.shape[1]} x "
+                    f"{mask.shape[0]}")
+        flat = np.zeros(mask.size, bool)
+        inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        flat[:len(inside)] = inside
+        mask[flat.reshape(width, height).T] = code
+        return ""
+    rings = [np.array(ring).reshape(-1, 2) * scale for ring in _rings(segmentation, path, where)]
+    if not all(np.isfinite(ring).all() for ring in rings):
+        return "left out, since its polygon has a value that is not finite"
+    for ring in rings:
+        paint_polygon(mask, ring, code)
+    return ""
+
+
+def _rings(segmentation: Any, path: Path, where: str) -> list[list[float]]:
     rings = segmentation if isinstance(segmentation, list) and isinstance(segmentation[0], list) else [segmentation]
-    corners: list[float] = []
     for ring in rings:
         if not isinstance(ring, list) or len(ring) % 2:
             raise ValueError(f"{path}, {where}: segmentation needs lists of x, y, x, y, ..., or runs with size and "
                              f"counts, got {str(ring)[:60]}")
-        corners += [to_number(str(value), path, where, "segmentation") for value in ring]
-    return around(corners) if corners else None
+    return [[to_number(str(value), path, where, "segmentation") for value in ring] for ring in rings]
 
 
 def around(corners: list[float]) -> tuple[float, ...]:
@@ -34,17 +66,23 @@ def around(corners: list[float]) -> tuple[float, ...]:
     return min(across), min(down), max(across), max(down)
 
 
-def _around_mask(mask: dict[str, Any], path: Path, where: str) -> tuple[float, ...] | None:
+def _runs(mask: dict[str, Any], path: Path, where: str) -> tuple[int, int, NDArray[np.int64]]:
+    """H, W and the runs of pixels outside and inside in turn, column after column."""
     try:
         height, width = (int(side) for side in mask["size"])
         counts = mask["counts"]
         runs = _expand(counts) if isinstance(counts, str) else np.array(counts, np.int64)
-        ends = np.cumsum(runs)
-        if height < 1 or width < 1 or runs.ndim != 1 or (runs < 0).any() or ends[-1] > height * width:
+        if height < 1 or width < 1 or runs.ndim != 1 or (runs < 0).any() or runs.cumsum()[-1] > height * width:
             raise ValueError("the runs do not fit the size")
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise ValueError(f"{path}, {where}: segmentation needs polygons, or runs with size and counts that fit each "
                          f"other; got {str(mask)[:60]}") from error
+    return height, width, runs
+
+
+def _around_mask(mask: dict[str, Any], path: Path, where: str) -> tuple[float, ...] | None:
+    height, _, runs = _runs(mask, path, where)
+    ends = np.cumsum(runs)
     first, last = ends[0::2][:len(ends) // 2], ends[1::2] - 1
     first, last = first[first <= last], last[first <= last]
     if not len(first):

@@ -1,11 +1,12 @@
-"""YOLO as Ultralytics reads it: one text file for each image, one line for each object.
+"""YOLO as Ultralytics reads it: one text file for each image, one line for each object, with a box or a polygon.
 
     images/train/<scene>.png    images/val/<scene>.png    labels/train/<scene>.txt    labels/val/<scene>.txt
     data.yaml    objects.csv    provenance.json
 
-A line is: class number from 0, centre x, centre y, width, height, all in shares of the image. An image without objects
-has an empty file. data.yaml names the parts and the classes; objects.csv is that of `scenefit.data.formats.format`.
-Format: https://docs.ultralytics.com/datasets/detect/
+A line is: class number from 0, centre x, centre y, width, height, all in shares of the image; in YOLO-seg the corners
+x, y, x, y, ... of the polygon around what is visible, along the edges of its pixels, see `polygons`. An image without
+objects has an empty file. data.yaml names the parts and the classes; objects.csv is that of `format`.
+Format: https://docs.ultralytics.com/datasets/detect/ and https://docs.ultralytics.com/datasets/segment/
 """
 
 import json
@@ -29,6 +30,7 @@ from scenefit.data.formats.format import (
     write_image,
     write_table,
 )
+from scenefit.data.formats.polygons import polygon_of
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json, write_text
@@ -43,12 +45,22 @@ def yolo_format(label_policy: LabelPolicy | None = None, ending: str = "png") ->
                   {**label_policy.settings(), **image_settings(ending)}, portable=True)
 
 
+def yolo_seg_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
+    """The same with polygons in place of boxes."""
+    label_policy = label_policy or LabelPolicy()
+    return Format("yolo-seg", partial(save, label_policy=label_policy, ending=ending, polygons=True), finish,
+                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+
+
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,
-         ending: str = "png") -> list[Row]:
+         ending: str = "png", polygons: bool = False) -> list[Row]:
     """Write the images; the rows hold the objects. Label files need class numbers, so `finish` writes them."""
     check_parts(frames, part)
     rows = [object_row(frames, i, part[i], f"images/{part[i]}/{file_name(int(frames.scenes.index[i]), ending)}",
                        objects) for i, objects in enumerate(describe_objects(frames, label_policy or LabelPolicy()))]
+    for row, instances in zip(rows, frames.instances, strict=True) if polygons else ():
+        row["objects"] = [o | {"polygon": polygon_of(instances == o["node"]).ravel().tolist()} if o["kept"] else o
+                          for o in row["objects"]]
     write_all(write_image, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
     return rows
 
@@ -78,9 +90,12 @@ def label_file(image: str) -> str:
 def _lines(row: Row, numbers: dict[str, int]) -> str:
     lines = []
     for o in row["objects"]:
-        if o["kept"]:
+        if o["kept"] and "polygon" in o:
+            shares = [value / (row["height"] if i % 2 else row["width"]) for i, value in enumerate(o["polygon"])]
+            lines.append(f"{numbers[o['name']]} " + " ".join(f"{share:.7g}" for share in shares) + "\n")
+        elif o["kept"]:
             x0, y0, x1, y1 = o["label_box"]
-            shares = ((x0 + x1) / 2 / row["width"], (y0 + y1) / 2 / row["height"], (x1 - x0) / row["width"],
-                      (y1 - y0) / row["height"])
+            shares = [(x0 + x1) / 2 / row["width"], (y0 + y1) / 2 / row["height"], (x1 - x0) / row["width"],
+                      (y1 - y0) / row["height"]]
             lines.append(f"{numbers[o['name']]} " + " ".join(f"{share:.7f}" for share in shares) + "\n")
     return "".join(lines)

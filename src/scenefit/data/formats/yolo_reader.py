@@ -103,7 +103,7 @@ def _listing(folder: Path, part: str | Path | None) -> Listing:
                 skipped.append(Skipped(path, f"its part {name} is left out: {error}"))
     return Listing(tuple(item for listing in listings for item in listing.items),
                    (*(entry for listing in listings for entry in listing.skipped), *skipped),
-                   tuple(entry for listing in listings for entry in listing.missing))
+                   tuple(entry for listing in listings for entry in listing.missing), tuple(found["names"].values()))
 
 
 def _places(found: Mapping[str, Any], path: Path) -> dict[str, list[str]]:
@@ -227,7 +227,7 @@ def read_labels(path: Path, names: Mapping[int, str], classes: Path, keypoints: 
             beyond.append((where, largest))
             continue
         if is_outline:
-            boxes.append(LabelledBox(around(values), name, where, line))
+            boxes.append(LabelledBox(around(values), name, where, line, values))
             continue
         x, y, width, height = values
         boxes.append(LabelledBox((x - width / 2, y - height / 2, x + width / 2, y + height / 2), name, where))

@@ -10,14 +10,14 @@ from scenefit.data.image_files import Size, describe_skipped
 from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, split
 from scenefit.data.photos.folder import read_folder, read_labelled
-from scenefit.data.photos.labelled import read_boxes, read_part
-from scenefit.data.photos.layouts import CLASSES, find_layout
+from scenefit.data.photos.labelled import read_boxes, read_masks, read_part
+from scenefit.data.photos.layouts import CLASSES, MASK_LAYOUTS, find_layout
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import describe_value
 
 __all__ = ["FEW_PHOTOS", "Photos", "as_labelled", "as_photos", "few_photos", "read_boxes", "read_few", "read_labelled",
-           "read_part", "read_photos", "split"]
+           "read_masks", "read_part", "read_photos", "split"]
 MIN_PHOTOS = 4  # that a distribution can be fitted to
 FEW_PHOTOS = 50  # fewer are too few for a verdict on a fit
 
@@ -49,16 +49,18 @@ def read_photos(place: str | Path, size: Size, max_photos: int | None = None, *,
 
 def read_few(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
              layout: str | None = None, outside: bool = False) -> Photos:
-    """Labelled photos of either kind: boxes where the folder is a data set of boxes (`read_boxes`), else one subfolder
-    for each class (`read_labelled`).
+    """Labelled photos of any kind: boxes where the folder is a data set of boxes (`read_boxes`), else class masks where
+    it has masks as images (`read_masks`), else one subfolder for each class (`read_labelled`).
 
-    layout: "coco", "yolo", "voc", "kitti", or "folder" for classes; None: detected from the files.  outside: as of
-    `read_boxes`.
+    layout: "coco", "yolo", "voc", "kitti"; "masks" or "cityscapes" for class masks; "folder" for classes; None:
+    detected from the files.  outside: as of `read_boxes`.
     """
     size = check_reading("read_few(folder, size)", "folder", folder, size, max_photos)
     found = find_layout(folder, layout)
     if found == CLASSES:
         return read_labelled(folder, size, part, max_photos=max_photos)
+    if found in MASK_LAYOUTS:
+        return read_masks(folder, size, part, max_photos=max_photos, layout=found, outside=outside)
     return read_boxes(folder, size, part, max_photos=max_photos, layout=found, outside=outside)
 
 

@@ -105,12 +105,15 @@ def _of(names: NDArray[np.str_]) -> str:
     return f" of {first_few(found)}" if found else ""
 
 
-def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_photos: int) -> Photos:
+def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_photos: int,
+            classes: tuple[str, ...] | None = None) -> Photos:
     """The photos of a folder in the order of entries, of which at most max_photos are fitted; there may be none.
 
+    classes: of the masks of the entries; None where they have none.
     Warns where the crop cuts off much, of 12-bit photos, and of copies. Holds one full photo at a time.
     """
     images = scratch_array((max_photos, *size, 3), np.uint8)
+    masks = scratch_array((0 if classes is None else max_photos, *size), np.uint8)
     paths: list[Path] = []
     skipped: list[Skipped] = []
     boxes: list[FittedBoxes] = []
@@ -122,6 +125,9 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
             continue
         images[len(paths)] = entry.image
         release(images)
+        if entry.mask is not None:
+            masks[len(paths)] = entry.mask
+            release(masks)
         paths.append(entry.path)
         skipped += describe_frames(entry)
         cropped_shares.append(entry.cropped_share)
@@ -131,7 +137,8 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
     _warn_cropped(folder, cropped_shares, size)
     warn_copies(folder, paths, images)
     return Photos(images[:len(paths)], tuple(paths), tuple(skipped), np.full(len(paths), ""),
-                  _join(boxes) if boxes else None)
+                  _join(boxes) if boxes else None,
+                  None if classes is None else ClassMasks(classes, masks[:len(paths)]))
 
 
 def _join(boxes: Sequence[FittedBoxes]) -> Boxes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scenefit.data.formats.reading import Item, Labels, Layout, NoLabels, flaw
+from scenefit.data.formats.reading import Item, Labels, Layout, flaw, read_item
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, try_photo
 from scenefit.files.text import counted
 
@@ -78,19 +78,11 @@ def _photo(item: Item, size: Size, layout: Layout, crop_policy: CropPolicy | Non
     if crop_policy is None:
         yield try_photo(item.photo, size)
         return
-    try:
-        labels = item.read()
-    except NoLabels as error:
-        yield Skipped(item.photo, str(error))
-        return
-    fitted = try_photo(item.photo, size)
-    if isinstance(fitted, Skipped):
-        yield fitted
-    elif labels.size is not None and labels.size != fitted.full_size:
-        labelled, real = (f"{width} x {height}" for height, width in (labels.size, fitted.full_size))
-        turned = " before EXIF rotation; label it as it is shown" if labels.size == fitted.stored_size else ""
-        yield Skipped(item.photo, f"is {real} pixels, but {labels.source} labels one of {labelled}{turned}")
+    found = read_item(item, size)
+    if isinstance(found, Skipped):
+        yield found
     else:
+        fitted, labels = found
         if labels.absent:
             absent.append(f"{item.photo} (there is no {labels.source})")
         counts.update(regions=labels.regions, from_zero=labels.from_zero,

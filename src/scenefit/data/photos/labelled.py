@@ -1,4 +1,4 @@
-"""Data sets of photos with boxes, in COCO, YOLO, Pascal VOC or KITTI layout.
+"""Data sets of photos with boxes, in COCO, YOLO, Pascal VOC or KITTI layout, or with class masks.
 
 Boxes are moved with their photos to the renderer's size (see `scenefit.data.image_files`). They are taken to be in
 pixels of the upright photo, that is, after EXIF rotation. Boxes are clipped at the edge; a box of which too little is
@@ -7,17 +7,21 @@ Legend: N photos; m boxes; H, W pixels.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from scenefit.data.formats import mask_reader
 from scenefit.data.formats.reading import Item, Layout, NoPart
 from scenefit.data.image_files import Fitted, Size, Skipped, describe_skipped
 from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
-from scenefit.data.photos.layouts import box_layout, locate
+from scenefit.data.photos.fit_masks import fit_masks
+from scenefit.data.photos.layouts import box_layout, locate, mask_layout
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import first_few
 
@@ -39,6 +43,36 @@ def read_boxes(folder: str | Path, size: Size, part: str | Path | None = None, *
     corners where they are not.
     """
     return _read(folder, size, part, max_photos, layout, crop_policy or CropPolicy(), outside)
+
+
+def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
+               classes: Sequence[str] | Mapping[int, str] | None = None, layout: str | None = None,
+               outside: bool = False) -> Photos:
+    """Photos with the class of each pixel, `Photos.masks`, from masks as images, or from polygons and masks of objects.
+
+    folder, part, max_photos, outside: as of `read_boxes`.  classes: names of the values 1, 2, ... of masks as images
+    (or 0, 1, ... where the first is "background"), or {value: name}, in place of the folder's table; with a single
+    class, masks of 0 and 255 are read, too.  layout: "masks" (images, with a table of classes), "cityscapes", "coco" or
+    "yolo" (polygons); None: detected.
+    Each pixel at the renderer's size has the value of the mask at its centre. 255 and names such as void are ignored.
+    ValueError where there is no table of classes, a mask has a value that it does not name, or labels cannot be parsed;
+    where no photo is left, or more of the photos of masks are missing than there are.
+    Left out and named in `Photos.skipped`: photos without a mask, broken, or of another size than their mask; how many
+    objects have a box alone, whose pixels are ignored.
+    """
+    size = check_reading("read_masks(folder, size)", "folder", folder, size, max_photos)
+    home, part = locate(Path(folder), part)
+    found = mask_layout(home, layout)
+    if classes is not None:
+        if found is not mask_reader.LAYOUT:
+            raise ValueError(f"{home} has the layout {found.name}, which names its own classes; leave classes= out, "
+                             "and choose some with photos.masks.of_classes([...])")
+        found = replace(found, listing=partial(mask_reader.list_masks, classes=classes))
+    items, skipped, names = _items(home, found, part, max_photos, outside)
+    photos = collect(home, size, chain(skipped, fit_masks(home, items, size, names)), len(items), names)
+    if not len(photos):
+        raise _none_read(home, items, photos.skipped)
+    return photos
 
 
 def read_part(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
@@ -97,6 +131,13 @@ def _list(place: str | Path, part: str | Path | None, max_photos: int | None = N
     """The data set's folder, its layout, its photos (at least one), and what is skipped."""
     folder, part = locate(Path(place), part)
     found = box_layout(folder, layout)
+    items, skipped, _ = _items(folder, found, part, max_photos, outside)
+    return folder, found, items, skipped
+
+
+def _items(folder: Path, found: Layout, part: str | Path | None, max_photos: int | None, outside: bool,
+           ) -> tuple[tuple[Item, ...], list[Skipped], tuple[str, ...]]:
+    """Photos of a layout (at least one), what is skipped, and the names of the classes, where masks may be read."""
     listing = found.listing(folder, part)
     skipped = [*listing.missing, *listing.skipped]
     if not listing.items:
@@ -105,7 +146,7 @@ def _list(place: str | Path, part: str | Path | None, max_photos: int | None = N
     _check_missing(folder, len(listing.items), listing.missing)
     _check_outside(folder, [] if outside else listing.items)
     items, repeated = _once(folder, listing.items)
-    return folder, found, items[:max_photos], [*skipped, *repeated]
+    return items[:max_photos], [*skipped, *repeated], listing.classes
 
 
 def _check_missing(folder: Path, there: int, missing: Sequence[Skipped]) -> None:

@@ -1,8 +1,17 @@
 """Which layout a folder of labelled photos has, detected from its files before anything long is read."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scenefit.data.formats import class_folders, coco_reader, kitti_reader, voc_reader, yolo_reader
+from scenefit.data.formats import (
+    cityscapes,
+    class_folders,
+    coco_reader,
+    kitti_reader,
+    mask_reader,
+    voc_reader,
+    yolo_reader,
+)
 from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_only_photos, subfolders
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, describe_folder
@@ -10,6 +19,8 @@ from scenefit.data.image_kinds import ARCHIVES
 from scenefit.scenes.arguments import first_few
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
+MASK_LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (mask_reader, cityscapes)}
+WITH_MASKS = {**MASK_LAYOUTS, **{name: LAYOUTS[name] for name in ("coco", "yolo")}}  # whose class masks are read
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
 LISTS_ABOVE = 3  # a list file lies at most so many folders below its data set
 LABEL_FILES = (".yaml", ".yml", ".json", ".xml", ".names", ".data")  # endings of files that data sets have
@@ -21,13 +32,15 @@ def matching_layouts(folder: Path) -> list[str]:
 
 
 def find_layout(place: str | Path, layout: str | None = None) -> str:
-    """The layout of labelled photos in a folder, or in that of a list file: one of `LAYOUTS`, or `CLASSES`.
+    """The layout of labelled photos in a folder, or in that of a list file: one of `LAYOUTS`; if it has none of boxes,
+    one of `MASK_LAYOUTS`; else `CLASSES`.
 
-    layout: its name if it is known; None: detected. No photo and no photo's labels are opened.
+    layout: its name if it is known; None: detected. No photo and no photo's labels are opened, but a few masks.
     ValueError, with what the folder holds and what was looked for, where it has none of them, or may have several.
     """
-    if layout not in (None, CLASSES, *LAYOUTS):
-        raise ValueError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}, and {CLASSES} for one subfolder for "
+    known = LAYOUTS | MASK_LAYOUTS
+    if layout not in (None, CLASSES, *known):
+        raise ValueError(f"no layout {layout!r}; there are {', '.join(known)}, and {CLASSES} for one subfolder for "
                          "each class")
     folder, part = locate(Path(place), None)
     if layout == CLASSES:
@@ -36,15 +49,42 @@ def find_layout(place: str | Path, layout: str | None = None) -> str:
         find_classes(folder)
         return layout
     if layout is not None:
-        if not LAYOUTS[layout].matches(folder):
-            raise ValueError(f"{folder} does not have the layout {layout}: {describe_folder(folder)}; looked for "
-                             f"{LAYOUTS[layout].looks_for}")
-        return layout
-    found = matching_layouts(folder)
+        return _checked(folder, known[layout])
+    found = _only(folder, matching_layouts(folder)) or _only(folder, _matching(folder, MASK_LAYOUTS))
+    return found or _classes(folder)
+
+
+def mask_layout(folder: Path, layout: str | None = None) -> Layout:
+    """The layout of a data set whose class masks are read, one of `WITH_MASKS`. ValueError as of `find_layout`."""
+    if layout not in (None, *WITH_MASKS):
+        raise ValueError(f"no layout {layout!r} has class masks; there are {', '.join(WITH_MASKS)}")
+    if layout is not None:
+        return WITH_MASKS[_checked(folder, WITH_MASKS[layout])]
+    found = _only(folder, _matching(folder, WITH_MASKS))
+    if not found:
+        raise ValueError(f"{folder} has no class masks that are read: {describe_folder(folder)}. Looked for "
+                         f"{descriptions(WITH_MASKS)}")
+    return WITH_MASKS[found]
+
+
+def _matching(folder: Path, layouts: Mapping[str, Layout]) -> list[str]:
+    return [name for name, layout in layouts.items() if layout.matches(folder)]
+
+
+def _checked(folder: Path, layout: Layout) -> str:
+    """The layout's name. ValueError where the folder does not have it."""
+    if not layout.matches(folder):
+        raise ValueError(f"{folder} does not have the layout {layout.name}: {describe_folder(folder)}; looked for "
+                         f"{layout.looks_for}")
+    return layout.name
+
+
+def _only(folder: Path, found: Sequence[str]) -> str:
+    """The only layout that was found, "" for none. ValueError where there are several."""
     if len(found) > 1:
         raise ValueError(f"{folder} has labels in several layouts, {' and '.join(found)}: {describe_folder(folder)}; "
                          "choose with layout= in Python, --layout on the command line, or move one of them away")
-    return found[0] if found else _classes(folder)
+    return found[0] if found else ""
 
 
 def has_layout(place: str | Path, layout: str) -> bool:
@@ -62,6 +102,9 @@ def box_layout(folder: Path, layout: str | None = None) -> Layout:
         raise ValueError(f"{folder} has one subfolder for each class ({first_few(find_classes(folder).classes)}), "
                          "labels of whole photos, and boxes are needed: looked for "
                          f"{descriptions()}; read_few and read_labelled read classes")
+    if name in MASK_LAYOUTS:
+        raise ValueError(f"{folder} has class masks, and boxes are needed: looked for {descriptions()}; read_few and "
+                         "read_masks read masks")
     return LAYOUTS[name]
 
 
@@ -69,7 +112,7 @@ def locate(place: Path, part: str | Path | None) -> tuple[Path, str | Path | Non
     """The data set's folder and the part, where place may be a list file inside the data set."""
     above = list(place.absolute().parents)[:LISTS_ABOVE]
     if place.suffix.lower() in LABEL_FILES and place.is_file():
-        home = next((folder for folder in above if folder.name.lower() not in OF_LABELS and matching_layouts(folder)),
+        home = next((folder for folder in above if folder.name.lower() not in OF_LABELS and _is_data_set(folder)),
                     place.parent)
         raise ValueError(f"{place} is a file of labels; give the folder of its data set, {home}")
     if not (place.suffix.lower() == ".txt" and place.is_file()):
@@ -78,20 +121,24 @@ def locate(place: Path, part: str | Path | None) -> tuple[Path, str | Path | Non
         raise ValueError(f"{place} is a list of photos, which is a part of its own; give its data set's folder to read "
                          f"the part {str(part)!r}")
     for folder in above:
-        if matching_layouts(folder):
+        if _is_data_set(folder):
             return folder, place
     raise ValueError(f"{place} is a list of photos, but neither its folder nor the two above it are a data set: looked "
-                     f"for {descriptions()}")
+                     f"for {descriptions(LAYOUTS | MASK_LAYOUTS)}")
 
 
-def descriptions() -> str:
-    """What each layout of boxes is recognised by."""
-    return "; ".join(layout.looks_for for layout in LAYOUTS.values())
+def _is_data_set(folder: Path) -> bool:
+    return bool(matching_layouts(folder) or _matching(folder, MASK_LAYOUTS))
+
+
+def descriptions(layouts: Mapping[str, Layout] = LAYOUTS) -> str:
+    """What each layout, of boxes if no others are given, is recognised by."""
+    return "; ".join(layout.looks_for for layout in layouts.values())
 
 
 def _classes(folder: Path) -> str:
     """`CLASSES`, where the folder holds one subfolder for each class and nothing suggests another layout."""
-    looked = f"Looked for {descriptions()}; {class_folders.LOOKS_FOR}"
+    looked = f"Looked for {descriptions(LAYOUTS | MASK_LAYOUTS)}; {class_folders.LOOKS_FOR}"
     try:
         found = find_classes(folder)
     except ValueError as error:

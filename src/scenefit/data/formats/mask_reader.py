@@ -1,0 +1,106 @@
+"""Reading class masks as images beside their photos, with a table of classes (see `class_tables`).
+
+    images/a.jpg  masks/a.png                      also in train/ and val/, or images/train/ with masks/train/
+    JPEGImages/a.jpg  SegmentationClass/a.png      Pascal VOC, CVAT, and what scenefit writes as masks
+    train/a.jpg  train/a_mask.png                  with train/_classes.csv: Roboflow
+
+Parts are the lists of `ImageSets/Segmentation`, or those folders. Masks are PNG, BMP or TIFF, which keep each value.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from scenefit.data.formats.class_folders import PARTS, subfolders
+from scenefit.data.formats.class_tables import HOW_TO, ClassTable, find_table, make_table, read_table
+from scenefit.data.formats.index_masks import FULL, is_binary, read_mask
+from scenefit.data.formats.paired_folders import LISTS, Home, list_photos
+from scenefit.data.formats.photo_files import files_below
+from scenefit.data.formats.reading import Layout, Listing
+from scenefit.data.image_kinds import is_photo
+from scenefit.data.mask_folders import MASK_END, photos_of_masks
+
+BEST = ("segmentationclass", "masks", "mask")  # of several folders of masks
+OF_INSTANCES = ("segmentationobject", "instance")
+ROBOFLOW = "_classes.csv"
+SEGMENTATION = "ImageSets/Segmentation"  # the lists of a data set, before those of boxes
+FIRST = 20  # masks that tell whether 255 is a class or ignored
+LOOKS_FOR = ("class masks: a folder of masks, such as masks, SegmentationClass or annotations, named as the photos "
+             f"of the folder beside it; or *{MASK_END} beside the photos, with {ROBOFLOW}")
+
+
+def _matches(folder: Path) -> bool:
+    return any(_homes(folder))
+
+
+def _homes(folder: Path) -> Iterator[Home]:
+    """Where photos and masks lie: in the folder, or else in its folders of parts."""
+    own = list(_home(folder))
+    yield from own
+    for part in [] if own else subfolders(folder):
+        if part.name.lower() in PARTS:
+            yield from _home(part, part.name)
+
+
+def _home(place: Path, part: str = "") -> Iterator[Home]:
+    if (place / ROBOFLOW).is_file() and any(path.name.lower().endswith(MASK_END) for path in files_below(place)):
+        yield Home(place, place, part, label_end=MASK_END)
+        return
+    named = sorted((path for path in subfolders(place) if path.name.lower() not in OF_INSTANCES),
+                   key=lambda path: (*(path.name.lower() != name for name in BEST), path.name))
+    for masks in named:
+        photos = photos_of_masks(masks)
+        if photos is None:
+            continue
+        first = next(path for path in sorted(files_below(masks)) if _is_mask(path))
+        end = ("_mask" if first.stem.endswith("_mask") else "") + first.suffix.lower()
+        parts = [path.name for path in subfolders(masks) if path.name.lower() in PARTS]
+        for name in parts:
+            yield Home(photos / name, masks / name, name, label_end=end)
+        if not parts:
+            yield Home(photos, masks, part, label_end=end)
+        return
+
+
+def _is_mask(path: Path) -> bool:
+    return is_photo(path.name) and path.suffix.lower() not in (".jpg", ".jpeg")
+
+
+def list_masks(folder: Path, part: str | Path | None, classes: Sequence[str] | Mapping[int, str] | None = None,
+               ) -> Listing:
+    """The photos and masks of a data set. classes: in place of the folder's table. ValueError where there is none."""
+    homes = list(_homes(folder))
+    table = _table(folder, homes) if classes is None else make_table(classes)
+    names = table.classes
+    if len(names) == 1 and FULL not in table.of_value and is_binary(_first_masks(homes)):
+        table = ClassTable(table.source, {0: "background", FULL: names[0]}, table.of_colour)
+    found = list_photos(homes, ".png", [folder], part, partial(read_mask, table=table, classes=names),
+                        (SEGMENTATION, *LISTS))
+    return Listing(found.items, found.skipped, found.missing, names)
+
+
+def _first_masks(homes: Sequence[Home]) -> list[Path]:
+    return list(islice((path for home in homes for path in sorted(files_below(home.labels))
+                        if path.name.lower().endswith(home.label_end)), FIRST))
+
+
+def _table(folder: Path, homes: Sequence[Home]) -> ClassTable:
+    """The table of the data set, which may lie in the folders of its parts, the same in each."""
+    found: dict[Path, ClassTable] = {}
+    for home in homes:
+        places = [home.labels, home.photos, home.labels.parent, home.photos.parent, folder]
+        path = find_table([place for place in places if place.is_relative_to(folder)])
+        if path is None:
+            raise ValueError(f"{home.labels} holds masks, but no table names their values: looked for labelmap.txt, "
+                             f"classes.txt and classes.csv there and in {folder}; {HOW_TO}")
+        if path not in found:
+            found[path] = read_table(path)
+    (first, table), *others = found.items()
+    for path, other in others:
+        if (other.of_value, other.of_colour) != (table.of_value, table.of_colour):
+            raise ValueError(f"{first} and {path} name different classes; make them equal, or read one part's folder")
+    return table
+
+
+LAYOUT = Layout("masks", LOOKS_FOR, _matches, list_masks)

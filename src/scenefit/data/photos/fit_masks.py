@@ -1,0 +1,80 @@
+"""Labelled photos brought to the renderer's size, their class masks with them.
+
+A pixel of the smaller mask has the value of the pixel of the photo's mask that its centre lies in; no value is mixed.
+Objects are painted in the order of their labels, later ones above; ignored regions lie below all of them.
+Legend: H, W pixels.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenefit.data.class_masks import IGNORED
+from scenefit.data.formats.reading import Item, LabelledBox, Labels, read_item
+from scenefit.data.formats.segmentation import paint
+from scenefit.data.image_files import Fitted, Size, Skipped
+from scenefit.files.text import counted
+
+
+def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence[str]) -> Iterator[Fitted | Skipped]:
+    """The photos at size, with their masks, and whatever is left out. ValueError where objects have boxes alone."""
+    codes, counts = {name: code for code, name in enumerate(classes, 1)}, Counter[str]()
+    absent = []
+    for item in items:
+        found = read_item(item, size)
+        if isinstance(found, Skipped):
+            yield found
+            continue
+        fitted, labels = found
+        yield from labels.skipped
+        if labels.absent:
+            absent.append(f"{item.photo} (there is no {labels.source})")
+        mask = labels.mask
+        if mask is None:
+            mask = np.zeros(fitted.full_size, np.uint8)
+            yield from _painted(mask, labels, codes, counts)
+        yield replace(fitted, mask=_moved(mask, fitted))
+    if counts["boxes"] and not counts["shapes"]:
+        raise ValueError(f"{counted(counts['boxes'], 'object')} of {folder} {'has' if counts['boxes'] == 1 else 'have'}"
+                         " a box, and none has a polygon or mask; scenefit.read_boxes reads boxes")
+    if n := counts["boxes"]:
+        yield Skipped(folder, f"{counted(n, 'object has', 'objects have')} a box and no polygon or mask; the pixels of "
+                              "the box are ignored")
+    if n := counts["regions"]:
+        yield Skipped(folder, f"the pixels of {counted(n, 'region')} are ignored, as evaluation does (COCO's crowds)")
+    if n := len(absent):
+        yield Skipped(folder, f"{counted(n, 'photo has', 'photos have')} no label file, which means no objects; the "
+                              f"first: {absent[0]}")
+
+
+def _painted(mask: NDArray[np.uint8], labels: Labels, codes: Mapping[str, int], counts: Counter[str],
+             ) -> Iterator[Skipped]:
+    """Paints the labels of a photo into its mask; yields those that are left out."""
+    scale = (float(mask.shape[1]), float(mask.shape[0])) if labels.shares else (1.0, 1.0)
+    for entry in (*labels.ignored, *labels.boxes):
+        code = codes[entry.name] if entry.name and entry.shape is not None else IGNORED
+        counts["regions" if not entry.name else "boxes" if entry.shape is None else "shapes"] += 1
+        shape = _around(entry) if entry.shape is None else entry.shape
+        reason = paint(mask, shape, code, labels.source, entry.where, scale) if shape else ""
+        if reason:
+            yield Skipped(labels.source, f"{entry.where}: {reason}")
+
+
+def _around(entry: LabelledBox) -> list[float]:
+    """The polygon of a box; none of a region without one."""
+    if not entry.box:
+        return []
+    x0, y0, x1, y1 = entry.box
+    return [x0, y0, x1, y0, x1, y1, x0, y1]
+
+
+def _moved(mask: NDArray[np.uint8], fitted: Fitted) -> NDArray[np.uint8]:
+    """The mask of a full photo at the size of its image, nearest neighbour at the centres of pixels."""
+    places = [np.clip(np.floor((np.arange(count) + 0.5 - fitted.shift[axis]) / fitted.scale[axis]), 0,
+                      mask.shape[1 - axis] - 1).astype(np.int64)
+              for axis, count in enumerate(fitted.image.shape[1::-1])]
+    return mask[np.ix_(places[1], places[0])]
