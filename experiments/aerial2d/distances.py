@@ -15,7 +15,7 @@ from experiments.aerial2d.settings import COUNTS, LANES, ROWS
 from experiments.known_worlds.score import Target, difference, total_variation
 from experiments.known_worlds.truth import Array
 
-SCENES, TRUE_SCENES, TRUE_SEED = 2000, 20000, 2**20
+SCENES, TRUE_SCENES, TRUE_SEED = 2000, 8000, 2**20
 BIN = 3  # cars in a bin
 DRAWS = 20  # sets of true scenes for the floor
 
