@@ -13,9 +13,10 @@ import numpy as np
 
 import scenefit as sf
 from experiments.aerial2d import distances, fits, world
-from experiments.aerial2d.fits import TASK, Fit
+from experiments.aerial2d.fits import TASK, Fit, slug
 from experiments.cells import source_hash
 from scenefit.data.class_masks import ClassMasks
+from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks.rendering import render_labelled
 
@@ -60,8 +61,17 @@ def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -
 
 
 def trained(fit: Fit) -> Any:
-    """The network of an arm; all arms of a seed have the same first weights and order of images."""
-    return TASK.train(*images_of(fit, "train", IMAGES), derive_seed(fit.seed, "network"))
+    """The network of an arm, kept in a file; all arms of a seed have the same first weights and order of images."""
+    of = [] if fit.name in GRAMMARS else [fit.target]  # these are the same for all targets
+    path = fit.root / "networks" / f"{'--'.join([slug(fit.name), *of])}--seed-{fit.seed}.safetensors"
+    if path.exists() and (kept := read_tensors(path, fits.FIX))[1].get("code") == code():
+        network = TASK.fresh(0)
+        network.load_state_dict(kept[0])
+        return network.eval()
+    network = TASK.train(*images_of(fit, "train", IMAGES), derive_seed(fit.seed, "network"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, network.state_dict(), {"code": code()})
+    return network
 
 
 def images_of(fit: Fit, purpose: str, count: int) -> Images:

@@ -45,13 +45,18 @@ class Fit:
 
     @property
     def folder(self) -> Path:
-        return self.root / "fits" / self.name.replace(", ", "-").replace(" ", "-") / f"{self.target}--seed-{self.seed}"
+        return self.root / "fits" / slug(self.name) / f"{self.target}--seed-{self.seed}"
 
     @property
     def grammar(self) -> sf.Grammar:
         if self.name in META_SIM:
             return world.grammar(self.side, "handmade")
         return world.grammar(self.side, "wide", settings.PARTS[LEARNED[self.name]], others="handmade")
+
+
+def slug(name: str) -> str:
+    """The name of an arm as a part of a file's."""
+    return name.replace(",", "").replace(" ", "-")
 
 
 def photos(target: str, purpose: str, seed: int, count: int, side: int = world.SIZE) -> sf.Photos:

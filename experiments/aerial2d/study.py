@@ -1,7 +1,7 @@
 """Segmentation of aerial views, learned without labels: `python -m experiments.aerial2d`.
 
-A cell is one arm (arms.py), target and seed; its JSON in cells/ is committed and never computed twice. Fits are kept in
-runs/aerial2d, so an interrupted command resumes.
+A cell is one arm (arms.py), target and seed; its JSON in cells/ is committed and never computed twice. Fits and
+networks are kept in runs/aerial2d, so an interrupted command resumes.
 
     python -m experiments.aerial2d --jobs 2     # missing cells, then the tables, also into README.md
     python -m experiments.aerial2d --table      # the tables alone
@@ -39,7 +39,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.arm.replace(', ', '-').replace(' ', '-')}--{self.target}--seed-{self.seed}"
+        return f"{fits.slug(self.arm)}--{self.target}--seed-{self.seed}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
