@@ -3,7 +3,7 @@
 import numpy as np
 
 from scenefit.data.boxes import make_boxes
-from scenefit.tasks.detector_texts import warnings_of_self_training
+from scenefit.tasks.training.pseudo_labels import describe_boxes
 
 
 def boxes(count, **numbers):
@@ -14,9 +14,9 @@ def boxes(count, **numbers):
 
 def test_self_training_warns_of_classes_with_none_too_many_and_too_few():
     rendered = boxes(10, red=100, white=10, platelet=10, dust=30)
-    said = warnings_of_self_training(boxes(20, red=150, platelet=70, dust=12), rendered, "render")
+    said = describe_boxes(boxes(20, red=150, platelet=70, dust=12), rendered, "render")[1]
     assert [text.split(";")[0] for text in said] == [
         "0.6 pseudo-labels of dust in a photo, and 3.0 labels in each render",
         "3.5 pseudo-labels of platelet in a photo, and 1.0 labels in each render",
         "no pseudo-label of white, though renders show it"]
-    assert warnings_of_self_training(boxes(20, red=150, white=20, platelet=20, dust=60), rendered, "render") == []
+    assert describe_boxes(boxes(20, red=150, white=20, platelet=20, dust=60), rendered, "render")[1] == []

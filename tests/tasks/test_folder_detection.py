@@ -16,8 +16,9 @@ import scenefit as sf
 from scenefit.data.image_files import Skipped, full_photo, try_photo
 from scenefit.files.json_files import CorruptFile
 from scenefit.nets.pyramid.network import SmallMaps
-from scenefit.tasks.detector_file import TrainedDetector, write_trained
+from scenefit.tasks.detector_file import TrainedDetector
 from scenefit.tasks.folder_detection import Output, detect_steps, detection_plan, finished_detections
+from scenefit.tasks.training.network_file import write_trained
 
 SIZE = (32, 32)
 

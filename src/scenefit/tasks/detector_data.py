@@ -1,16 +1,15 @@
-"""What a detector is trained on, read from files: a written data set, and labelled photos.
+"""What a network is trained on, read from files: a written data set, and labelled photos.
 
 Legend: N photos; H, W pixels.
 """
 
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.boxes import Boxes
 from scenefit.data.copies import warn_shared
 from scenefit.data.formats.reading import NoPart
 from scenefit.data.label_policy import LabelPolicy
@@ -22,40 +21,43 @@ from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
+from scenefit.tasks.training.map_task import MapTask
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 HELD_OUT = 5  # the same of labelled photos that a detector is trained on alone
 
 
 class TrainingImages(NamedTuple):
-    """What a detector is trained on first. learn: images and boxes; held: those that its threshold is chosen on.
+    """What a network is trained on first. learn: images and labels; held: those that its threshold is chosen on.
     held_out: what these are, "" where they are those of learn.  name: what an image is.  photos: those of the images
     that were read from files.  policy: by which renders got their labels, where it is not the default.  used: hashes of
     the photos that the distribution of renders was fitted to."""
 
-    learn: tuple[NDArray[np.uint8], Boxes]
-    held: tuple[NDArray[np.uint8], Boxes]
+    learn: tuple[NDArray[np.uint8], Any]
+    held: tuple[NDArray[np.uint8], Any]
     held_out: str
     name: str = "render"
     photos: tuple[Photos, ...] = ()
     policy: LabelPolicy | None = None
     used: frozenset[str] = frozenset()
 
+    def renumbered(self, task: MapTask) -> "TrainingImages":
+        """The same with labels of the task's classes."""
+        return self._replace(learn=(self.learn[0], task.renumbered(self.learn[1])),
+                             held=(self.held[0], task.renumbered(self.held[1])))
 
-def photos_alone(every: Photos, place: Path, seed: int) -> TrainingImages:
+
+def photos_alone(kind: type[MapTask], every: Photos, place: Path, seed: int) -> TrainingImages:
     """Labelled photos that were read from place, without renders; a fifth of them is held out."""
-    images_with_boxes(every, place)
+    images_with_labels(kind, every, place)
     learn, held = hold_out(every, seed)
-    assert held.boxes is not None
-    return TrainingImages(images_with_boxes(learn, place), (held.images, held.boxes),
+    return TrainingImages(images_with_labels(kind, learn, place), (held.images, kind.of_photos(held)),
                           "" if held is learn else "held-out labelled photos", "labelled photo", (every,))
 
 
-def data_set(source: Path, n: int, layout: str | None, outside: bool) -> TrainingImages:
-    """A written data set: see `read_data_set`."""
-    learn, held = read_data_set(source, n, layout, outside=outside)
-    assert learn.boxes is not None and held.boxes is not None
-    return TrainingImages((learn.images, learn.boxes), (held.images, held.boxes),
+def data_set(kind: type[MapTask], learn: Photos, held: Photos, source: Path) -> TrainingImages:
+    """What `read_data_set` read from source."""
+    return TrainingImages((learn.images, kind.of_photos(learn)), (held.images, kind.of_photos(held)),
                           HELD_OUT_RENDERS if what_scenefit_wrote(source) else "held-out images of the data set",
                           "image", (learn, held))
 
@@ -103,11 +105,14 @@ def hold_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
     return parts["train"], parts["held out"]
 
 
-def images_with_boxes(photos: Photos, place: Path | None) -> tuple[NDArray[np.uint8], Boxes]:
-    """Images uint8 [N, H, W, 3] and boxes of labelled photos that were read from place. ValueError without a box."""
-    if photos.boxes is None:
-        raise ValueError(f"{place} has classes of whole photos; a detector needs photos with boxes")
-    if not len(photos.boxes):
-        raise ValueError(f"{place}: the {counted(len(photos), 'labelled photo has', 'labelled photos have')} no box "
-                         "at all; leave them out, or give photos that show objects")
-    return photos.images, photos.boxes
+def images_with_labels(kind: type[MapTask], photos: Photos, place: Path | None) -> tuple[NDArray[np.uint8], Any]:
+    """Images uint8 [N, H, W, 3] and labels of photos that were read from place. ValueError where these show nothing."""
+    labels = kind.of_photos(photos)
+    if labels is None:
+        have = next((one for one, given in (("boxes", photos.boxes), ("class masks", photos.masks))
+                     if given is not None), "classes of whole photos")
+        raise ValueError(f"{place} has {have}; {kind.name} needs photos with {kind.words.needs}")
+    if not kind.shown(labels):
+        raise ValueError(f"{place}: the {counted(len(photos), 'labelled photo has', 'labelled photos have')} "
+                         f"{kind.words.empty}; leave them out, or give photos that show objects")
+    return photos.images, labels

@@ -1,0 +1,105 @@
+"""Class masks through the command line: train, evaluate, segment. Scenes of 32 pixels, few training steps."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from blobs import SCENE, call, fit_command
+from PIL import Image
+
+import scenefit as sf
+from scenefit.cli.options import LabelledFolder
+from scenefit.cli.train import new_task
+from scenefit.data.class_masks import ClassMasks
+from scenefit.data.photos import Photos, read_boxes
+from scenefit.files.tensors import read_tensors
+from scenefit.generation.dataset import generate
+from scenefit.nets.augmentation import NO_CHANGE
+from scenefit.nets.model import PriorModel
+from scenefit.renderers.scene_file import load_scene
+
+LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
+         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
+                                                                  "slice(16 - half, 16 + half)"))
+TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
+
+
+def masked(few: LabelledFolder, size: tuple[int, int]) -> Photos | None:
+    """What takes the place of reading a folder of masks: photos of blobs, which are bright; boxes are not read."""
+    if few.place is None:
+        return None
+    found = read_boxes(few.place, size)
+    bright = (found.images[..., 0] > 150).astype(np.uint8)
+    return Photos(found.images, found.paths, masks=ClassMasks(("blob",), bright))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """scene.py, real/, and few/ and held/, whose photos are read with masks; a fit of them in run/."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "scene.py").write_text(LARGE)
+    scene = load_scene(folder / "scene.py")
+    (folder / "real").mkdir()
+    for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 12)).images):
+        Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
+    for name, seed in (("few", 1), ("held", 2)):
+        generate(PriorModel(scene.grammar, seed), scene.renderer, 12, folder / name, "voc", validation=0)
+    call(*fit_command(folder, folder / "run"))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=4))
+    monkeypatch.setattr(LabelledFolder, "read", masked)
+
+
+@pytest.fixture(scope="module")
+def network(world, tmp_path_factory):
+    path = tmp_path_factory.mktemp("network") / "s.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scenefit.cli.train.new_task", lambda *given, augment, **more: new_task(
+            *given, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, **more))
+        said = call("train", world / "run", "--task", "segmentation", "-n", 64, "--backbone", "small", "--steps", 60,
+                    "--out", path)
+    assert "s.safetensors: segments blob" in said and "On 16 held-out renders: IoU " in said
+    return path
+
+
+def test_a_network_trained_on_renders_of_a_run_segments_photos(world, network):
+    trained = sf.load_segmenter(network)
+    few = masked(LabelledFolder(world / "held"), trained.size)
+    assert few is not None and trained.task.evaluate(trained.network, few.images, few.masks)["mIoU"] > 0.5
+    assert trained.task.classes == ("blob",) and len(trained.threshold) == 1 and len(trained.photos) == 12
+
+
+def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
+    run, few = world / "run", ["--labelled", world / "few"]
+    call("train", run, "--task", "segmentation", *TRAIN, "a.safetensors")
+    said = call("train", run, *TRAIN, "b.safetensors", *few, "--no-select", "--real", world / "real")
+    assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
+    assert "Self-training round 1 of 2: pseudo-labels (confidence 0.5 or more) on " in said
+    assert "Its thresholds, 0." in said and "were chosen on the 12 labelled photos that it was trained on" in said
+    assert "label policy" not in said
+    assert "not read from class masks" in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
+                                               "--read-policy")
+    a, b = (read_tensors(f"{name}.safetensors", "")[0] for name in "ab")
+    assert any((a[name] != b[name]).any() for name in a)
+    said = call("train", run, *TRAIN, "d.safetensors", *few, "--task", "detection", code=1)
+    assert "has class masks; detection needs photos with boxes" in " ".join(said.split())
+    said = call("train", run, *TRAIN, "d.safetensors", "--task", "poses", code=2)
+    assert "--task must be one of detection, segmentation, got poses" in " ".join(said.replace("│", " ").split())
+
+
+def test_labelled_photos_select_the_renders_by_iou(world, monkeypatch):
+    monkeypatch.setattr("scenefit.tasks.selection.RESAMPLES", 5)
+    said = " ".join(call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", world / "few").split())
+    assert "selected by 12 labelled photos (IoU: mean over the classes): learned: IoU " in said
+    chosen = read_tensors("a.safetensors", "")[1]["info"]["selection"]
+    assert chosen["metric"] == "IoU" and set(chosen["scores"]) == {"learned", "half wide", "wide"}
+
+
+def test_labelled_photos_alone(world):
+    said = call("train", "--labelled-only", world / "few", "--size", "32x32", *TRAIN[2:], "a.safetensors")
+    assert "On 2 held-out labelled photos: IoU " in said
