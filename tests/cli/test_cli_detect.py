@@ -231,7 +231,7 @@ def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector
         object.__setattr__(found, "photos", frozenset(hashes[:3]))
         return found
 
-    monkeypatch.setattr("scenefit.tasks.detector_file.read_trained", knowing)
+    monkeypatch.setattr("scenefit.tasks.trained.read_network", knowing)
     command = ["evaluate", detector, "--labelled", world / "held", "--out", "measured.json"]
     said = " ".join(call(*command, code=1).split())
     assert "3 of the 12 labelled photos fitted, trained or selected this detector, by their content: " in said

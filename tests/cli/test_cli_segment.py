@@ -1,6 +1,8 @@
 """Class masks through the command line: train, evaluate, segment. Scenes of 32 pixels, few training steps."""
 
+import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,3 +105,20 @@ def test_labelled_photos_select_the_renders_by_iou(world, monkeypatch):
 def test_labelled_photos_alone(world):
     said = call("train", "--labelled-only", world / "few", "--size", "32x32", *TRAIN[2:], "a.safetensors")
     assert "On 2 held-out labelled photos: IoU " in said
+
+
+def test_evaluate_measures_a_network_without_training(world, network, monkeypatch):
+    monkeypatch.setattr(sf.Segment, "train", None)
+    said = call("evaluate", network, "--labelled", world / "held", "--out", "measured.json")
+    record = json.loads(Path("measured.json").read_text())
+    for text in ("Pixels of 12 labelled photos: IoU ", "pixel AP", "At one threshold for each class: IoU ",
+                 f"{record['iou']:.1%}", "another training would differ, too", "Written to measured.json"):
+        assert text in said, text
+    assert record["network"] == str(network) and record["used"] == 0 and record["iou"] > 0.5
+    assert [Path(row["path"]).name for row in record["photos"]] == [
+        path.name for path in read_boxes(world / "held", (32, 32)).paths]
+    call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", world / "few", "--no-select")
+    command = ["evaluate", "a.safetensors", "--labelled", world / "few"]
+    assert "12 of the 12 labelled photos fitted, trained or selected this network" in " ".join(
+        call(*command, code=1).split())
+    assert call(*command, "--force").startswith("No test (--force): 12 of the 12 labelled photos fitted, trained or")

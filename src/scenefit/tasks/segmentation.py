@@ -19,7 +19,7 @@ from scenefit.data.photos import Photos
 from scenefit.files.scratch import collect_arrays
 from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Lite0Maps
-from scenefit.metrics.segmentation_metrics import PixelCounts, count_pixels, join_counts
+from scenefit.metrics.segmentation_metrics import MAX_LOGIT, PixelCounts, count_pixels, join_counts
 from scenefit.nets.augmentation import Augment, augmented_masks
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.nets.segmentation_network import MaskTargets, Segmenter, at_pixels, mask_loss
@@ -149,10 +149,12 @@ class Segment(MapTask[Segmenter, ClassMasks]):
         return describe_masks(believed, rendered, name)
 
     def score(self, network: Segmenter, images: Images, labels: ClassMasks) -> PixelCounts:
-        """Predictions compared with labels: all that the metrics need."""
-        parts, first = [], 0
+        """Predictions compared with labels: all that the metrics need. The labels may have classes beyond the task's,
+        which are never predicted."""
+        parts, first, more = [], 0, len(labels.classes) - len(self.classes)
         for logits in self.logits(network, images):
-            parts.append(count_pixels(self.classes, logits.numpy(), labels.masks[first:first + len(logits)]))
+            values = np.pad(logits.numpy(), ((0, 0), (0, more), (0, 0), (0, 0)), constant_values=-MAX_LOGIT * 1e3)
+            parts.append(count_pixels(labels.classes, values, labels.masks[first:first + len(logits)]))
             first += len(logits)
         return join_counts(parts)
 

@@ -63,6 +63,11 @@ class TrainedNetwork(Generic[AnyTask]):
     settings: ClassVar[tuple[str, ...]] = ()  # fields of the task; what earlier versions lack has the task's default
 
     @property
+    def word(self) -> str:
+        """The last word of `noun`."""
+        return self.noun.split()[-1]
+
+    @property
     def corrected(self) -> bool:
         """Whether the photos of its training were flat-field corrected."""
         return self.flat_field is not None or self.lost_flat_field
