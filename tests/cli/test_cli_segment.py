@@ -122,3 +122,35 @@ def test_evaluate_measures_a_network_without_training(world, network, monkeypatc
     assert "12 of the 12 labelled photos fitted, trained or selected this network" in " ".join(
         call(*command, code=1).split())
     assert call(*command, "--force").startswith("No test (--force): 12 of the 12 labelled photos fitted, trained or")
+
+
+def test_detect_writes_masks_of_the_whole_photos(world, network):
+    """Photos three times as large, with a border that the crop cuts off."""
+    scene = load_scene(world / "scene.py")
+    frames = scene.renderer(scene.grammar.sample(9, 4))
+    Path("photos").mkdir()
+    for number, image in enumerate(frames.images):
+        wide = np.zeros((96, 136, 3), np.uint8)
+        wide[:, 20:116] = image.repeat(3, 0).repeat(3, 1)
+        Image.fromarray(wide).save(f"photos/{number}.png")
+    Path("photos/broken.jpg").write_bytes(b"no")
+    said = call("detect", network, "photos", "--out", "found")
+    assert "warning: skipped photos/broken.jpg: " in said
+    assert "4 photos (1 skipped), of their pixels: blob " in said and "found/masks" in said
+    found = np.stack([np.asarray(Image.open(f"found/masks/{number}.png")) for number in range(4)])
+    assert (found[:, :, :20] == 255).all() and (found[:, :, 116:] == 255).all() and found.shape == (4, 96, 136)
+    truth = (frames.instances > 0).repeat(3, 1).repeat(3, 2)
+    both = ((found[:, :, 20:116] == 1) & truth).sum() / ((found[:, :, 20:116] == 1) | truth).sum()
+    assert both > 0.5
+    assert "blob:128,0,0::" in Path("found/labelmap.txt").read_text()
+    assert len(Path("found/areas.csv").read_text().splitlines()) == 5 and Path("found/3.png.png").exists()
+    call("detect", network, "photos", "--out", "plain", "--no-pictures")
+    assert not list(Path("plain").glob("*.png")) and len(list(Path("plain/masks").iterdir())) == 4
+    said = call("detect", network, "photos", "--out", "other", "--threshold", 0.5, code=1)
+    assert "--threshold: only for detectors, and this is a segmentation network" in " ".join(said.split())
+
+
+def test_a_network_of_segmentation_is_not_exported(network):
+    said = " ".join(call("export", network, "--onnx", "a.onnx", code=1).split())
+    assert "--onnx is for detectors, and " in said and "s.safetensors is a segmentation network;" in said
+    assert not Path("a.onnx").exists()

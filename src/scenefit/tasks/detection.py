@@ -22,14 +22,13 @@ from scenefit.metrics.features import Lite0Maps
 from scenefit.metrics.iou_and_nms import nms
 from scenefit.metrics.resampled_precision import DetectionScore, join_detections
 from scenefit.nets.augmentation import Augment, augmented
-from scenefit.nets.centre_network import Detector, Targets, class_weights, decode, loss
+from scenefit.nets.centre_network import MIN_SCORE, Detector, Targets, class_weights, decode, loss
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.scenes.arguments import check_argument, class_names
 from scenefit.tasks.training.map_task import MapTask, Words, batches_of
 from scenefit.tasks.training.pseudo_labels import describe_boxes
 
 Images = NDArray[np.uint8]
-MIN_SCORE = 0.02  # detections of lower confidence are dropped
 
 
 @dataclass(frozen=True)
