@@ -18,6 +18,7 @@ from scenefit.files.tensors import read_tensors
 from scenefit.generation.dataset import generate
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.model import PriorModel
+from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.renderers.scene_file import load_scene
 
 LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
@@ -154,3 +155,32 @@ def test_a_network_of_segmentation_is_not_exported(network):
     said = " ".join(call("export", network, "--onnx", "a.onnx", code=1).split())
     assert "--onnx is for detectors, and " in said and "s.safetensors is a segmentation network;" in said
     assert not Path("a.onnx").exists()
+
+
+def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
+    monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
+        classes, steps=10, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+    said = call(*fit_command(world, "run", "--labelled", world / "few"))
+    assert "Labels of the photos" not in said and not Path("run/label_policy.json").exists()
+    steps = [json.loads(line) for line in Path("run/steps.jsonl").read_text().splitlines()]
+    assert [0 <= step["metric"] <= 1 for step in steps if step["stage"] == "task-reward"] == [True, True]
+    said = call("evaluate", "run", "--real", world / "real", "--labelled", world / "held", "--renders", 16, "--images",
+                16, "--repeats", 1)
+    assert "mIoU on 12 labelled photos: one training on 16 images each" in said and "pixel AP blob" in said
+    found = json.loads(Path("run/evaluation.json").read_text())
+    assert found["metric"] == "mIoU" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
+    call("report", "run")
+    assert "mIoU" in Path("run/report.html").read_text()
+
+
+def test_a_data_set_with_masks_is_trained_on(world, monkeypatch):
+    """As folders of masks will be read: by `read_few`, in a layout that is none of boxes."""
+    monkeypatch.setattr("scenefit.tasks.detector_data.find_layout", lambda place, layout: "masks")
+    monkeypatch.setattr("scenefit.tasks.detector_data.read_few", lambda place, size, part=None, max_photos=None, **_: (
+        masked(LabelledFolder(place), size).take(range(12) if part is None else
+                                                 range(8) if part == "train" else range(8, 12))))
+    said = call("train", world / "few", *TRAIN[2:], "a.safetensors")
+    assert "a.safetensors: segments blob" in said and "On 4 held-out renders: IoU " in said
+    assert sf.load_segmenter("a.safetensors").size == (32, 32)
+    said = call("train", world / "few", *TRAIN[2:], "a.safetensors", "--task", "detection", code=1)
+    assert "has class masks; detection needs photos with boxes" in " ".join(said.split())

@@ -384,12 +384,11 @@ def _of_photos(few: LabelledFolder, task: str | None, size: tuple[int, int] | No
                seed: int) -> "tuple[type[MapTask], TrainingImages, FlatField]":
     """The task of labelled photos alone, these photos, and the flat field that they were corrected by. task: the name
     that was given."""
-    from scenefit.data.photos.labelled import first_size
-    from scenefit.tasks.detector_data import photos_alone
+    from scenefit.tasks.detector_data import photos_alone, size_of_first
     from scenefit.tasks.trained import task_kind
 
     assert few.place is not None
-    size = size or first_size(few.place, layout=few.layout, outside=few.outside)
+    size = size or size_of_first(few.place, None, few.layout, few.outside)
     every = few.read(size)
     assert every is not None
     kind, flat = task_kind(every, task, few.place), flat_field_in(flat_field, size, every)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from scenefit.data.copies import warn_shared
 from scenefit.data.formats.reading import NoPart
+from scenefit.data.image_files import full_photo
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.own_folders import what_scenefit_wrote
-from scenefit.data.photos import Photos, read_boxes, split
+from scenefit.data.photos import Photos, read_few, split
 from scenefit.data.photos.labelled import first_size
-from scenefit.data.photos.layouts import box_layout
+from scenefit.data.photos.layouts import CLASSES, LAYOUTS, box_layout, find_layout
 from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
 from scenefit.scenes.rng import derive_seed
@@ -64,10 +65,10 @@ def data_set(kind: type[MapTask], learn: Photos, held: Photos, source: Path) -> 
 
 def read_data_set(source: Path, max_images: int, layout: str | None = None, *, outside: bool = False,
                   ) -> tuple[Photos, Photos]:
-    """At most max_images images with boxes to train on, and those held out: the parts train and val of a data set in
-    any layout of boxes, at the size of its first image; or seven eighths of a data set without parts, and the rest.
+    """At most max_images images with boxes or class masks to train on, and those held out: the parts train and val of a
+    data set, at the size of its first image; or seven eighths of a data set without parts, and the rest.
 
-    layout, outside: as of `read_boxes`.  ValueError for what is no such data set, or holds a single image.
+    layout, outside: as of `read_few`.  ValueError for what is no such data set, or holds a single image.
     """
     if not source.exists():
         raise ValueError(f"{source} is missing; give the folder of a finished fit, or a data set of boxes")
@@ -75,16 +76,17 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
         raise ValueError(f"{source} is a scene file; fit it to photos first (scenefit fit {source} --real DIR --out "
                          "RUN), and give RUN")
     try:
-        box_layout(source, layout)
+        if find_layout(source, layout) == CLASSES:
+            box_layout(source, layout)  # says what is needed
     except ValueError as error:
         raise ValueError(f"{source} is no run folder (it has no settings.json), nor a data set of boxes: {error}"
                          ) from None
-    read = partial(read_boxes, layout=layout, outside=outside)
+    read = partial(read_few, layout=layout, outside=outside)
     try:
-        size = first_size(source, "train", layout=layout, outside=outside)
+        size = size_of_first(source, "train", layout, outside)
         train, val = read(source, size, "train", max_photos=max_images), read(source, size, "val")
     except NoPart:
-        every = read(source, first_size(source, layout=layout, outside=outside), max_photos=max_images)
+        every = read(source, size_of_first(source, None, layout, outside), max_photos=max_images)
     else:
         warn_shared(source, (*train.paths, *val.paths), (*train.images, *val.images), len(train))
         return train, val
@@ -92,6 +94,15 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
         raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
     held_out = np.arange(len(every)) % VALIDATION == 1
     return every.take(np.flatnonzero(~held_out)), every.take(np.flatnonzero(held_out))
+
+
+def size_of_first(place: Path, part: str | None, layout: str | None, outside: bool) -> tuple[int, int]:
+    """(height, width) of the first photo that `read_few` reads, upright."""
+    if find_layout(place, layout) in LAYOUTS:
+        return first_size(place, part, layout=layout, outside=outside)
+    first = read_few(place, (1, 1), part, max_photos=1, layout=layout, outside=outside)
+    height, width, _ = full_photo(first.paths[0]).shape
+    return height, width
 
 
 def hold_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
