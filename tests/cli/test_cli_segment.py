@@ -83,7 +83,7 @@ def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
     said = call("train", run, *TRAIN, "b.safetensors", *few, "--no-select", "--real", world / "real")
     assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
     assert "Self-training round 1 of 2: pseudo-labels (confidence 0.5 or more) on " in said
-    assert "Its thresholds, 0." in said and "were chosen on the 12 labelled photos that it was trained on" in said
+    assert "Its confidence threshold, 0." in said and "chosen on the 12 labelled photos that it was trained on" in said
     assert "label policy" not in said
     assert "not read from class masks" in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
                                                "--read-policy")
@@ -137,7 +137,7 @@ def test_detect_writes_masks_of_the_whole_photos(world, network):
     Path("photos/broken.jpg").write_bytes(b"no")
     said = call("detect", network, "photos", "--out", "found")
     assert "warning: skipped photos/broken.jpg: " in said
-    assert "4 photos (1 skipped), of their pixels: blob " in said and "found/masks" in said
+    assert "4 photos (1 skipped): blob on " in said and "found/masks" in said
     found = np.stack([np.asarray(Image.open(f"found/masks/{number}.png")) for number in range(4)])
     assert (found[:, :, :20] == 255).all() and (found[:, :, 116:] == 255).all() and found.shape == (4, 96, 136)
     truth = (frames.instances > 0).repeat(3, 1).repeat(3, 2)

@@ -40,4 +40,4 @@ def test_self_training_on_masks_tells_shares_and_warns_of_them():
 
 def test_figures_of_a_network_name_its_thresholds():
     assert unmeasured(0.5, 3, alone=True).startswith("Its confidence threshold, 0.50, was chosen on the 3 ")
-    assert unmeasured((0.5, 0.25), 3, alone=False).startswith("Its thresholds, 0.50, 0.25, were chosen on the 3 ")
+    assert unmeasured((0.5, 0.25), 3, alone=False).startswith("Its confidence thresholds, 0.50, 0.25, were chosen on ")

@@ -76,7 +76,8 @@ def train(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The network to write, a .safetensors file.",
                                       show_default=False)],
     source: Annotated[Path | None, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a "
-                                                  "data set of boxes (COCO, YOLO, Pascal VOC, KITTI).",
+                                                  "data set of boxes (COCO, YOLO, Pascal VOC, KITTI) or of class "
+                                                  "masks.",
                                                   show_default=False)] = None,
     task: Annotated[str | None, typer.Option("--task", metavar="detection|segmentation", help="What the network does: "
                                              "find objects, or tell the class of each pixel.",

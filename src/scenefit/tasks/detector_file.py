@@ -19,7 +19,7 @@ MAX_DETECTIONS = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class TrainedDetector(TrainedNetwork[Detect]):
-    """A detector with all that is needed to use it; `load_detector` reads one.
+    """A detector with all that is needed to use it; `load_detector` reads one, `save(path)` writes it.
 
     task: whose `predict` uses the network.  size: (H, W) that photos are resized to.  threshold: the confidence from
     which predictions count, chosen on the validation images of its training.  flat_field, photos, lost_flat_field: see

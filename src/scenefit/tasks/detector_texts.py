@@ -22,8 +22,9 @@ def figures(task: MapTask, score: Any, threshold: Any, held_out: str) -> str:
 
 def unmeasured(threshold: Any, photos: int, alone: bool) -> str:
     """Why there are no figures of a network. alone: whether it was trained on labelled photos alone."""
-    each = ", ".join(f"{value:.2f}" for value in np.atleast_1d(threshold))
-    its = f"Its confidence threshold, {each}, was" if np.ndim(threshold) == 0 else f"Its thresholds, {each}, were"
+    each = [f"{value:.2f}" for value in np.atleast_1d(threshold)]
+    its = (f"Its confidence threshold, {each[0]}, was" if len(each) == 1 else
+           f"Its confidence thresholds, {', '.join(each)}, were")
     why = "fewer than five leave none to hold out" if alone else "there are no others"
     return (f"{its} chosen on the {counted(photos, 'labelled photo')} that it was trained on, as {why}; figures on "
             "these would not tell how good it is.")

@@ -72,9 +72,9 @@ class MaskOutput(FolderOutput):
 
     def summary(self, photos: Sequence[Photo], skipped: str, out: Path) -> str:
         seen = max(sum(photo["seen"] for photo in photos), 1)
-        shares = [f"{name} {sum(photo['pixels'][c] for photo in photos) / seen:.1%}"
+        shares = [f"{name} on {sum(photo['pixels'][c] for photo in photos) / seen:.1%}"
                   for c, name in enumerate(self.classes)]
-        return f"{counted(len(photos), 'photo')}{skipped}, of their pixels: {', '.join(shares)}: {out / MASKS}"
+        return f"{counted(len(photos), 'photo')}{skipped}: {', '.join(shares)} of the pixels: {out / MASKS}"
 
     def _mask(self, name: str, out: Path) -> Path:
         return out / MASKS / self.names[name]

@@ -22,7 +22,8 @@ def _one_each(facts: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class TrainedSegmenter(TrainedNetwork[Segment]):
-    """A network of semantic segmentation with all that is needed to use it; `load_segmenter` reads one.
+    """A network of semantic segmentation with all that is needed to use it; `load_segmenter` reads one, `save(path)`
+    writes it.
 
     task: whose `segment` uses the network.  size: (H, W) that photos are resized to.  threshold: of each class, the
     confidence with the highest IoU on the validation images of its training; `scenefit evaluate` measures called areas

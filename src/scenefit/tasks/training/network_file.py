@@ -126,12 +126,15 @@ def read_trained(kinds: Sequence[type[AnyNetwork]], path: str | Path, device: st
         fix = f"scenefit.{READERS[name]}(path) reads it" if name in READERS else AGAIN
         raise CorruptFile(f"{path} is a network for {name[:60]}, and not {nouns}; {fix}")
     kind = by_name[name]
-    metadata = {**OPTIONAL, **{one: getattr(kind.kind, one) for one in kind.settings}, **metadata}
+    defaults = {one: getattr(kind.kind, one) for one in kind.settings}
+    metadata = {**OPTIONAL, **defaults, **metadata}
     fault = _fault(metadata, {**CHECKS, **kind.checks})
     if fault:
         raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: its {fault}; {AGAIN}")
-    task = kind.kind(tuple(metadata["classes"]), upscale=float(metadata["upscale"]), device=device,  # type: ignore[call-arg]
-                     backbone=BACKBONES[metadata["backbone"]], **{one: metadata[one] for one in kind.settings})
+    make_task: Callable[..., MapTask] = kind.kind
+    task = make_task(tuple(metadata["classes"]), upscale=float(metadata["upscale"]), device=device,
+                     backbone=BACKBONES[metadata["backbone"]],
+                     **{one: type(default)(metadata[one]) for one, default in defaults.items()})
     height, width = metadata["size"]
     network, threshold = task.fresh(0), metadata["threshold"]
     field = tensors.pop(FLAT_FIELD, None)
