@@ -19,8 +19,8 @@ from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import PriorModel
 from scenefit.nets.pyramid.network import SmallMaps
-from scenefit.tasks.detector_file import BACKBONES
 from scenefit.tasks.training.map_task import ROUNDS
+from scenefit.tasks.training.network_file import BACKBONES
 from scenes import smear
 
 SMALL = sf.Detect(world.CLASSES, steps=3, augmented_copies=4, batch=2, upscale=0.25, backbone=SmallMaps)

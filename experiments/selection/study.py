@@ -25,7 +25,7 @@ from experiments.label_policy.world import CLASSES
 from experiments.label_policy.world import __file__ as world_file
 from experiments.selection.world import photos, training_sets
 from scenefit.data.boxes import Boxes
-from scenefit.metrics.resampled_precision import resampled_precision
+from scenefit.metrics.resampled_precision import DetectionScore, resampled_precision
 from scenefit.nets.augmentation import Augment
 from scenefit.scenes.rng import derive_seed, generator
 from scenefit.tasks.detector_training import TrainingData, train_stages
@@ -62,7 +62,8 @@ def run(name: str, seed: int) -> Row:
             rows = np.sort(generator(seed, f"draw {draw}").choice(POOL, int(labels), replace=False))
             labelled = sf.Photos(images[rows], (), (), np.full(len(rows), ""), truth.take(rows))
             *_, last = select_steps(TASK, candidates, labelled, seed, kept)
-            untuned = select({name: boxes.take(rows) for name, boxes in before.items()}, truth.take(rows), seed)
+            untuned = select({name: DetectionScore(boxes.take(rows), truth.take(rows))
+                              for name, boxes in before.items()}, seed)
             draws.append({"by folds": _row(last.selection), "untuned": _row(untuned),
                           "AP50": tuned_ap50(networks, labelled, maps, tested[1], seed)})
     return {"world": world, "labels": int(labels), "seed": seed, "draws": draws,

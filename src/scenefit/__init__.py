@@ -82,6 +82,8 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.tasks import Task as Task
     from scenefit.tasks.detector_file import TrainedDetector as TrainedDetector
     from scenefit.tasks.detector_file import load_detector as load_detector
+    from scenefit.tasks.segmenter_file import TrainedSegmenter as TrainedSegmenter
+    from scenefit.tasks.segmenter_file import load_segmenter as load_segmenter
 
 # Names are imported when first used, so that `import scenefit` is quick and needs no torch.
 _HOME = {
@@ -125,6 +127,7 @@ _HOME = {
     "Task": "tasks",
     "TaskReward": "inference.stages.task_reward",
     "TrainedDetector": "tasks.detector_file",
+    "TrainedSegmenter": "tasks.segmenter_file",
     "Uniform": "scenes.priors",
     "average_precision": "metrics.average_precision",
     "cluttered": "renderers.clutter",
@@ -142,6 +145,7 @@ _HOME = {
     "learned": "scenes.priors",
     "load": "run.load",
     "load_detector": "tasks.detector_file",
+    "load_segmenter": "tasks.segmenter_file",
     "make_frames": "data.frames",
     "positions": "scenes.grammar.positions",
     "read_boxes": "data.photos",

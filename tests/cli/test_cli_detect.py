@@ -20,6 +20,7 @@ from PIL import Image
 
 from scenefit.cli import options
 from scenefit.cli.evaluate import _no_gain
+from scenefit.cli.train import new_task
 from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.data.copies import photo_hashes
 from scenefit.data.label_policy import LabelPolicy
@@ -43,10 +44,11 @@ from scenefit.run.folder import open_run
 from scenefit.run.label_policy import run_label_policy
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_data import read_data_set
-from scenefit.tasks.detector_file import read_trained, write_trained
+from scenefit.tasks.detector_file import read_trained
 from scenefit.tasks.detector_texts import much_kept
 from scenefit.tasks.detector_training import _steps as steps
 from scenefit.tasks.selection import Selection
+from scenefit.tasks.training.network_file import write_trained
 
 LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
          .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
@@ -74,7 +76,7 @@ def quick(tmp_path_factory, monkeypatch):
     monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: Detect(
         classes, steps=40, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, backbone=SmallMaps,
         device=device))
-    monkeypatch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=1, batch=8))
+    monkeypatch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=8))
     monkeypatch.setattr("scenefit.inference.conventions.policy.RENDERS", 24)
     monkeypatch.setattr("scenefit.inference.conventions.describe.STEPS", 2)
 
@@ -96,7 +98,7 @@ def run(world, tmp_path_factory):
 def detector(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("detector") / "d.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scenefit.tasks.Detect", lambda *given, augment, **more: Detect(
+        patch.setattr("scenefit.cli.train.new_task", lambda *given, augment, **more: new_task(
             *given, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, **more))
         said = call("train", run, "--out", path, "-n", 96, "--backbone", "small", "--steps", 80)
     assert "detects blob" in said and "On 16 held-out renders: " in said
@@ -229,7 +231,7 @@ def test_evaluate_refuses_photos_that_the_detector_was_made_with(world, detector
         object.__setattr__(found, "photos", frozenset(hashes[:3]))
         return found
 
-    monkeypatch.setattr("scenefit.tasks.detector_file.read_trained", knowing)
+    monkeypatch.setattr("scenefit.tasks.trained.read_network", knowing)
     command = ["evaluate", detector, "--labelled", world / "held", "--out", "measured.json"]
     said = " ".join(call(*command, code=1).split())
     assert "3 of the 12 labelled photos fitted, trained or selected this detector, by their content: " in said
@@ -572,7 +574,7 @@ TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=1, batch=4))
+    monkeypatch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=4))
 
 
 def hashes(*folders):
@@ -707,7 +709,7 @@ def test_labelled_photos_select_the_training_images_once(world, run, tiny, monke
                       {"half wide": (0.0, 0.1), "wide": (0.1, 0.02)})
     seen: list[Any] = []
     monkeypatch.setattr("scenefit.tasks.selection.select",
-                        lambda detections, truth, seed: (seen.append(detections["learned"]), found)[1])
+                        lambda scores, seed, metric: (seen.append(scores["learned"]), found)[1])
     few = ["--labelled", world / "few", "--no-read-policy"]
     for number in range(2):
         said = " ".join(call("train", run, *TRAIN, f"{number}.safetensors", *few).split())
@@ -716,7 +718,7 @@ def test_labelled_photos_select_the_training_images_once(world, run, tiny, monke
                 "(+0.0, standard error 10.0) wide: AP 60.0 (+10.0, standard error 2.0) chosen: wide, " in said)
         assert "Kept from an earlier training, not trained again: training on 16 renders" in said
         assert read_tensors(f"{number}.safetensors", "")[1]["info"]["selection"]["chosen"] == "wide"
-    assert [boxes.count for boxes in seen] == [12], "each photo in one fold; the second command reads what is kept"
+    assert [len(score) for score in seen] == [12], "each photo in one fold; the second command reads what is kept"
     call("train", run, *TRAIN, "2.safetensors", *few, "--random-scenes", 1)
     assert same_weights(*(read_trained(f"{number}.safetensors").network for number in (0, 2)))
     assert "selection" not in read_tensors("2.safetensors", "")[1]["info"]

@@ -12,6 +12,7 @@ from blobs import SCENE, call, contents, fit_command
 from PIL import Image
 
 import scenefit as sf
+from scenefit.cli.train import new_task
 from scenefit.data.photos import read_few, read_photos
 from scenefit.files.atomic import content_hash
 from scenefit.files.tensors import read_tensors, write_tensors
@@ -56,7 +57,7 @@ def world(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
-    monkeypatch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=1, batch=8))
+    monkeypatch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=8))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def field(world):
 def detector(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("detector") / "d.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scenefit.tasks.Detect", partial(Detect, augmented_copies=1, batch=8))
+        patch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=8))
         call("train", run, "-n", 16, "--out", path, *SMALL)
     return path
 

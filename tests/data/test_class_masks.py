@@ -61,3 +61,13 @@ def test_masks_follow_their_photos() -> None:
 def test_wrong_masks_are_refused(classes: tuple[str, ...], masks: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_class_masks(classes, masks)
+
+
+def test_masks_of_other_classes_are_joined_with_the_classes_of_all():
+    one = ClassMasks(("a", "b"), np.array([[[1, 2, 0, 255]]], np.uint8))
+    other = ClassMasks(("c", "b"), np.array([[[1, 2, 0, 255]]], np.uint8))
+    both = join_class_masks([one, other])
+    assert both.classes == ("a", "b", "c") and both.masks.tolist() == [[[1, 2, 0, 255]], [[3, 2, 0, 255]]]
+    assert both.shares().tolist() == [1 / 8, 2 / 8, 1 / 8]
+    none = ClassMasks(("a",), np.array([[[0, 255]], [[1, 0]]], np.uint8))
+    assert none.labelled.tolist() == [1]

@@ -10,7 +10,8 @@ import pytest
 from scenefit.data.boxes import make_boxes
 from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos
-from scenefit.evaluation.detector import evaluate_detector, used_photos
+from scenefit.evaluation.detector import evaluate_detector
+from scenefit.evaluation.measured import used_photos
 from scenefit.metrics.average_precision import average_precision
 from scenefit.metrics.detection_errors import KINDS
 from scenefit.tasks.detector_file import TrainedDetector

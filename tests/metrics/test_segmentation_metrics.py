@@ -82,3 +82,12 @@ def test_parts_are_joined():
     whole = counted(5)
     assert (join_counts(parts).confusion == whole.confusion).all() and (join_counts(parts).scores == whole.scores).all()
     assert len(whole) == 4 and whole.scores.shape == (4, 2, 2, BINS)
+
+
+def test_resamples_are_means_over_classes_of_weighted_photos():
+    counts = counted(0)
+    count = len(counts)
+    weights = np.array([np.ones(count), np.arange(count), np.eye(count)[0]])
+    values = counts.resampled(weights)
+    assert values.tolist() == [pytest.approx(np.nanmean(counts.iou(weight))) for weight in weights]
+    assert np.isnan(counts.resampled(np.zeros((1, count))))[0]

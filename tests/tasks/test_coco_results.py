@@ -17,7 +17,8 @@ from scenefit.data.boxes import make_boxes
 from scenefit.metrics.average_precision import average_precision
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.coco_results import match_ids
-from scenefit.tasks.detector_file import TrainedDetector, write_trained
+from scenefit.tasks.detector_file import TrainedDetector
+from scenefit.tasks.training.network_file import write_trained
 
 COUNT, SIZE = 12, toys.BOX_IMAGE
 

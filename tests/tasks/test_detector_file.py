@@ -10,7 +10,8 @@ import scenefit as sf
 from scenefit.data.boxes import make_boxes, no_boxes
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.nets.pyramid.network import SmallMaps
-from scenefit.tasks.detector_file import TrainedDetector, read_trained, write_trained
+from scenefit.tasks.detector_file import TrainedDetector, read_trained
+from scenefit.tasks.training.network_file import write_trained
 
 FIELD = np.random.default_rng(0).normal(0, 0.1, (24, 32, 3)).astype(np.float32)
 

@@ -16,8 +16,10 @@ import scenefit as sf
 from scenefit.data.image_files import Skipped, full_photo, try_photo
 from scenefit.files.json_files import CorruptFile
 from scenefit.nets.pyramid.network import SmallMaps
-from scenefit.tasks.detector_file import TrainedDetector, write_trained
-from scenefit.tasks.folder_detection import Output, detect_steps, detection_plan, finished_detections
+from scenefit.tasks.detector_file import TrainedDetector
+from scenefit.tasks.folder_detection import Output, count_detections
+from scenefit.tasks.photo_folders import finished_results, predict_steps, prediction_plan
+from scenefit.tasks.training.network_file import write_trained
 
 SIZE = (32, 32)
 
@@ -50,8 +52,8 @@ def odd(folder, name=b"zq7\xe9.png"):
 
 def detect(trained, folder, paths, out, threshold=0.0, pictures=True):
     out.mkdir(exist_ok=True)
-    *_, found = detect_steps(trained, folder, paths, out, Output(trained.task.classes, threshold, pictures=pictures),
-                             plan=detection_plan(folder, paths, {}))
+    *_, found = predict_steps(trained, folder, paths, out, Output(trained.task.classes, threshold, pictures=pictures),
+                             plan=prediction_plan(folder, paths, {}))
     return found
 
 
@@ -128,13 +130,13 @@ def test_damaged_detections_are_named_and_can_be_made_again(trained, tmp_path, c
 
 
 def test_a_stopped_command_goes_on_and_clears_what_a_killed_one_left(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("scenefit.tasks.folder_detection.CHUNK", 1)
+    monkeypatch.setattr("scenefit.tasks.photo_folders.CHUNK", 1)
     paths = [photo(tmp_path / f"photos/deep/{name}.png", seed) for seed, name in enumerate("abc")]
     whole = detect(trained, tmp_path / "photos", paths, tmp_path / "whole")
     out = tmp_path / "out"
     out.mkdir()
-    steps = detect_steps(trained, tmp_path / "photos", paths, out, Output(trained.task.classes, 0.0),
-                         plan=detection_plan(tmp_path / "photos", paths, {}))
+    steps = predict_steps(trained, tmp_path / "photos", paths, out, Output(trained.task.classes, 0.0),
+                         plan=prediction_plan(tmp_path / "photos", paths, {}))
     assert next(steps).done == 1
     for place in (out, out / "deep", out / ".found"):
         (place / ".scenefit-0123456789ab.part").write_bytes(b"half")
@@ -144,12 +146,12 @@ def test_a_stopped_command_goes_on_and_clears_what_a_killed_one_left(trained, tm
 
 def test_another_threshold_or_pictures_later_detect_nothing_again(trained, tmp_path, monkeypatch):
     """And what was stopped while its pictures were drawn anew has none of the former threshold's left."""
-    monkeypatch.setattr("scenefit.tasks.folder_detection.CHUNK", 2)
+    monkeypatch.setattr("scenefit.tasks.photo_folders.CHUNK", 2)
     folder, out = tmp_path / "photos", tmp_path / "out"
     paths = [photo(folder / f"{name}.png", seed) for seed, name in enumerate("abcd")]
     threshold = sorted(one["score"] for p in detect(trained, folder, paths, tmp_path / "low").photos
                        for one in p["detections"])[-3]
-    assert detect(trained, folder, paths, tmp_path / "high", threshold).count(threshold) == 3
+    assert count_detections(detect(trained, folder, paths, tmp_path / "high", threshold).photos, threshold) == 3
     low, high = contents(tmp_path / "low"), contents(tmp_path / "high")
     assert {name for name in low if low[name] != high[name]} >= {"found.json", ".found/00000000-drawn.json"}
     detect(trained, folder, paths, out, pictures=False)
@@ -158,17 +160,17 @@ def test_another_threshold_or_pictures_later_detect_nothing_again(trained, tmp_p
     detect(trained, folder, paths, out)
     assert contents(out) == low
     with monkeypatch.context() as patch:
-        patch.setattr("scenefit.tasks.folder_detection.full_photo", stop_at("d.png"))
+        patch.setattr("scenefit.tasks.photo_folders.full_photo", stop_at("d.png"))
         with pytest.raises(KeyboardInterrupt):
             detect(trained, folder, paths, out, threshold)
     detect(trained, folder, paths, out)
     assert contents(out) == low
-    plan, output = detection_plan(folder, paths, {}), Output(trained.task.classes, threshold)
+    plan, output = prediction_plan(folder, paths, {}), Output(trained.task.classes, threshold)
     for lost in ("d.png.png", "b.png.png"):
         (out / lost).unlink()
-        assert finished_detections(paths, out, output, plan=plan) is None
+        assert finished_results(paths, out, output, plan=plan) is None
         detect(trained, folder, paths, out, threshold)
-        assert contents(out) == high and finished_detections(paths, out, output, plan=plan) is not None
+        assert contents(out) == high and finished_results(paths, out, output, plan=plan) is not None
     detect(trained, folder, paths, out, pictures=False)
     assert {name: data for name, data in contents(out).items() if data != high[name]}.keys() == {"found.json"}
 

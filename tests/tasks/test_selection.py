@@ -8,11 +8,12 @@ from toys import COLOURS, coloured_boxes
 
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.photos import Photos
+from scenefit.metrics.resampled_precision import DetectionScore
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks import Detect
 from scenefit.tasks.detector_training import TrainingData, train_stages
-from scenefit.tasks.selection import FOLDS, can_select, select, select_steps
+from scenefit.tasks.selection import FOLDS, Selection, can_select, select, select_steps
 
 TASK = Detect(COLOURS, steps=4, batch=2, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps)
 
@@ -32,31 +33,35 @@ def detections(hits: np.ndarray, doubtful: float = 0.9) -> Boxes:
     return make_boxes(len(hits), range(len(hits)), box, ["a"] * len(hits), np.full(len(hits), doubtful))
 
 
+def selected(detections: dict[str, Boxes], count: int) -> Selection:
+    return select({name: DetectionScore(boxes, truth(count)) for name, boxes in detections.items()}, 0)
+
+
 def test_the_default_is_left_only_for_what_is_better_by_a_standard_error():
     hits = np.arange(20) % 2 == 0
     lucky = hits ^ np.isin(np.arange(20), [1, 2, 3])  # finds two others, and misses one
     clearly = np.arange(20) % 8 != 1
-    found = select({"default": detections(hits), "lucky": detections(lucky)}, truth(20), 0)
+    found = selected({"default": detections(hits), "lucky": detections(lucky)}, 20)
     gain, error = found.gains["lucky"]
     assert 0 < gain < error and found.scores["lucky"] - found.scores["default"] == pytest.approx(gain)
     assert found.chosen == "default"
     three = {"default": detections(hits), "lucky": detections(lucky), "good": detections(clearly)}
-    found = select(three, truth(20), 0)
+    found = selected(three, 20)
     assert found.chosen == "good" and found.gains["good"][0] > found.gains["good"][1] > 0
-    assert select({"default": detections(clearly), "other": detections(hits)}, truth(20), 0).chosen == "default"
+    assert selected({"default": detections(clearly), "other": detections(hits)}, 20).chosen == "default"
 
 
 def test_differences_are_paired_so_photos_that_are_hard_for_both_do_not_count():
     hits = np.random.default_rng(0).random(30) < 0.5
-    same = select({"default": detections(hits), "same": detections(hits)}, truth(30), 0)
+    same = selected({"default": detections(hits), "same": detections(hits)}, 30)
     assert same.gains["same"] == (0.0, 0.0) and same.chosen == "default"
 
 
 def test_the_texts_say_what_was_chosen_and_why():
     hits = np.arange(12) < 6
-    kept = select({"learned": detections(hits), "wide": detections(hits[::-1] & hits)}, truth(12), 0)
+    kept = selected({"learned": detections(hits), "wide": detections(hits[::-1] & hits)}, 12)
     assert kept.lines()[-1] == "chosen: learned, as no other is better by more than a standard error"
-    left = select({"learned": detections(hits & False), "wide": detections(hits | True)}, truth(12), 0)
+    left = selected({"learned": detections(hits & False), "wide": detections(hits | True)}, 12)
     assert left.lines() == ["learned: AP 0.0", "wide: AP 100.0 (+100.0, standard error 0.0)",
                             "chosen: wide, as it is better by more than a standard error"]
 
@@ -86,11 +91,11 @@ def test_each_photo_is_scored_by_detectors_that_were_not_tuned_on_it(tmp_path, m
 
 
 def test_few_photos_copies_and_photos_without_objects_select_nothing():
-    assert can_select(photos(10, 0)) and not can_select(photos(9, 0)) and not can_select(None)
+    assert can_select(Detect, photos(10, 0)) and not can_select(Detect, photos(9, 0)) and not can_select(Detect, None)
     copies = photos(1, 0).take([0] * 12)
-    assert not can_select(copies)
-    assert not can_select(Photos(copies.images, (), (), np.full(12, "cat"), None))
+    assert not can_select(Detect, copies)
+    assert not can_select(Detect, Photos(copies.images, (), (), np.full(12, "cat"), None))
     many = photos(12, 0)
     assert many.boxes is not None
     for shown, enough in ((10, True), (9, False)):  # the others show no object
-        assert can_select(replace(many, boxes=many.boxes.where(many.boxes.image < shown))) is enough
+        assert can_select(Detect, replace(many, boxes=many.boxes.where(many.boxes.image < shown))) is enough

@@ -1,4 +1,4 @@
-"""scenefit evaluate: evaluates a run, or a detector."""
+"""scenefit evaluate: evaluates a run, or a trained network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,8 +32,8 @@ from scenefit.cli.options import (
 
 if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
-    from scenefit.evaluation.detector import ClassMeasures, DetectorEvaluation
     from scenefit.evaluation.evaluate import Evaluation, EvaluationSettings
+    from scenefit.evaluation.measured import Measured
 
 OF_BOTH = {"source", "labelled", "layout", "outside", "flat_field", "device"}  # options
 OF_DETECTORS = {"out", "force"}  # all others are for runs
@@ -44,7 +44,7 @@ OF_DETECTORS = {"out", "force"}  # all others are for runs
 @label_options
 def evaluate(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="The folder of a finished fit, or a detector "
+    source: Annotated[Path, typer.Argument(metavar="RUN|NETWORK", help="The folder of a finished fit, or a network "
                                            "written by scenefit train.", show_default=False)],
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="Photos to compare renders with; best "
                                               "those that the fit has not seen.",
@@ -65,12 +65,12 @@ def evaluate(
     workers: Workers = NO_WORKERS,
     device: DeviceOption = "cpu",
     label_policy: "LabelPolicy | None" = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.json", help="Of a detector: a file for all "
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.json", help="Of a network: a file for all "
                                              "results, with a row for each photo.", show_default=False)] = None,
-    force: Annotated[bool, typer.Option("--force", help="Of a detector: measure it also on photos that it was made "
+    force: Annotated[bool, typer.Option("--force", help="Of a network: measure it also on photos that it was made "
                                         "with.")] = False,
 ) -> None:
-    """Evaluate a run, or a detector.
+    """Evaluate a run, or a trained network.
 
     \b
       scenefit evaluate runs/coins --real held_out_photos/
@@ -90,7 +90,13 @@ def evaluate(
     A detector: nothing is trained. Prints AP (mean over IoU 0.5 to 0.95) and AP50 on the labelled photos; precision and
     recall at the detector's confidence threshold, and at the best one for these photos; what the false detections are;
     how large detected boxes are beside the true ones; and the share of objects missed at 1, 2 and 4 false detections
-    per photo. Photos that fitted, trained or selected the detector are refused without --force.
+    per photo.
+
+    A segmentation network: IoU of each class by the most likely class of each pixel, with a 95 % interval by resampling
+    the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal called
+    area; pixels called falsely and missed, relative to the labelled area.
+
+    Photos that fitted, trained or selected the network are refused without --force.
     """
     from scenefit.evaluation.evaluate import EvaluationSettings
 
@@ -114,7 +120,7 @@ def evaluate(
             raise typer.BadParameter("a detector is evaluated on labelled photos; give some with --labelled")
         if out is not None and out.suffix != ".json":
             raise typer.BadParameter(f"--out must name a file that ends in .json, got {out}")
-        _evaluate_detector(source, few, flat_field, resolve(device), out, force)
+        _evaluate_network(source, few, flat_field, resolve(device), out, force)
     else:
         raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a detector (a file that "
                          "scenefit train wrote)")
@@ -151,78 +157,49 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, given:
     console.say(f"Written to {opened.path('evaluation.json')}")
 
 
-def _evaluate_detector(path: Path, labelled: LabelledFolder, given: GivenFlatField | None, device: str,
-                       out: Path | None, force: bool) -> None:
-    from scenefit.evaluation.detector import evaluate_detector
+def _evaluate_network(path: Path, labelled: LabelledFolder, given: GivenFlatField | None, device: str,
+                      out: Path | None, force: bool) -> None:
+    from scenefit.evaluation.trained import evaluate_trained
     from scenefit.files.atomic import content_hash, write_json
     from scenefit.files.lock import check_file
     from scenefit.files.text import printable
     from scenefit.files.versions import versions
-    from scenefit.tasks.detector_file import read_trained
+    from scenefit.tasks.trained import read_network
 
     one_thread()
     if out is not None:
         check_file(out)  # now, not after the work
-    detector = read_trained(path, device)
-    flat = flat_field_of(given, detector.size, detector.flat_field)
-    if detector.corrected != (flat.field is not None):
-        was = "flat-field corrected photos" if detector.corrected else "photos that were not flat-field corrected"
-        fix = "give --flat-field DIR" if detector.lost_flat_field else "leave out --flat-field"
+    network = read_network(path, device)
+    flat = flat_field_of(given, network.size, network.flat_field)
+    if network.corrected != (flat.field is not None):
+        was = "flat-field corrected photos" if network.corrected else "photos that were not flat-field corrected"
+        fix = "give --flat-field DIR" if network.lost_flat_field else "leave out --flat-field"
         console.warn(f"{path} was trained on {was}; treat these likewise: {fix}")
-    if not detector.photos:
+    if not network.photos:
         console.warn(f"{path} does not record which photos it was made with (an earlier version wrote it, or fitted "
                      "its run), so it is not checked whether these are among them")
-    few = flat.correct(labelled.read(detector.size))
+    few = flat.correct(labelled.read(network.size))
     assert few is not None
-    found = evaluate_detector(detector, few, force)
-    _show_detector(found)
+    found = evaluate_trained(network, few, force)
+    _show_measured(found, network.word)
     if out is not None:
-        write_json(out, {"detector": printable(path), "detector_hash": content_hash(path.read_bytes()),
+        write_json(out, {network.word: printable(path), f"{network.word}_hash": content_hash(path.read_bytes()),
                          "labelled": printable(labelled.place), "flat_field": flat.field is not None,
                          "versions": versions(), **found.model_dump(mode="json")})
         console.say(f"Written to {out}")
 
 
-def _show_detector(found: "DetectorEvaluation") -> None:
-    from scenefit.files.text import counted
-
-    total, photos = found.total, counted(len(found.photos), "labelled photo")
+def _show_measured(found: "Measured", noun: str) -> None:
     if found.used:
-        console.say(f"No test (--force): {found.used:,} of the {photos} fitted, trained or selected this detector; "
+        from scenefit.files.text import counted
+
+        photos = counted(len(found.photos), "labelled photo")
+        console.say(f"No test (--force): {found.used:,} of the {photos} fitted, trained or selected this {noun}; "
                     "expect it to be worse on others")
-    rows = [*found.classes.items(), *([("all", total)] if len(found.classes) > 1 else [])]
-    console.table(f"Detections in {photos}: AP {found.ap:.1%} (mean over IoU 0.5 to 0.95), AP50 {_share(total.ap50)}",
-                  ["class", "objects", "AP50", "precision", "recall"],
-                  [[name, f"{one.true + one.missed:,}", *map(_share, (one.ap50, one.precision, one.recall))]
-                   for name, one in rows],
-                  f"precision, recall: at confidence {found.threshold:.2f} or more, the detector's own threshold, and "
-                  f"IoU 0.5{'; AP50 of all: mean over the classes' if len(rows) > 1 else ''}")
-    console.table(f"{total.true:,} found, {total.false:,} false, {total.missed:,} missed, at confidence "
-                  f"{found.threshold:.2f} or more", ["class", "missed", "false", *total.kinds],
-                  [[name, *map(str, (one.missed, one.false, *one.kinds.values()))] for name, one in rows],
-                  "too small, too large, misplaced: IoU 0.1 to 0.5 with an object of its class, and less than 0.8 of "
-                  "its area, more than 1.25, or neither\ndoubled: the object is found already; other class: on an "
-                  "object of another class; background: IoU below 0.1 with all objects")
-    ratio = "median (25 to 75 %)"
-    console.table("Side of detected boxes relative to that of the labels", ["class", "true", ratio, "false", ratio],
-                  [[name, *_sides(one)] for name, one in rows],
-                  "true: of true detections; false: of false ones that overlap an object of their class")
-    missed = [f"{false}: {'never reached' if share is None else f'{share:.1%}'}"
-              for false, share in found.missed_at.items()]
-    console.say(f"Objects missed, by false detections per photo (FROC): {'; '.join(missed)}")
-    if found.best is not None:
-        best = found.best
-        console.say(f"Best threshold on these photos: {best.threshold:.3f} (precision {best.precision:.1%}, recall "
-                    f"{best.recall:.1%}; highest F1). It was chosen on these photos, so this is no result to report")
-
-
-def _sides(one: "ClassMeasures") -> list[str]:
-    """Number of boxes, and median with quartiles of their ratios, of true detections and of false ones."""
-    texts: list[str] = []
-    for ratios in (one.true_sides, one.false_sides):
-        at = ratios.quantiles
-        texts += [f"{ratios.boxes:,}", f"{at['50']:.2f} ({at['25']:.2f} to {at['75']:.2f})" if at else ""]
-    return texts
+    for table in found.tables():
+        console.table(*table)
+    for line in found.lines():
+        console.say(line)
 
 
 def _share(value: float | None) -> str:

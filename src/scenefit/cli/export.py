@@ -1,7 +1,7 @@
 """scenefit export: the learned distribution as JSON, or a detector as ONNX."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -81,13 +81,16 @@ def _export_detector(source: Path, out: Path) -> None:
     from scenefit.files.atomic import write_bytes
     from scenefit.files.lock import check_file
     from scenefit.files.text import counted
-    from scenefit.tasks.detector_file import read_trained
     from scenefit.tasks.onnx_check import LIMITS, compare_with_onnxruntime
     from scenefit.tasks.onnx_detector import onnx_detector
+    from scenefit.tasks.trained import read_network
 
     check_file(out)
     one_thread()
-    trained = read_trained(source)
+    trained: Any = read_network(source)
+    if not trained.to_onnx:
+        raise ValueError(f"--onnx is for detectors, and {source} is {trained.noun}; load it in Python with "
+                         "scenefit.load_segmenter, or apply it with scenefit detect")
     model = onnx_detector(trained)
     found = compare_with_onnxruntime(model, trained)
     if found is not None and not found.agrees:

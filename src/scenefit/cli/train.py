@@ -1,4 +1,4 @@
-"""scenefit train: trains a detector on renders, or on labelled photos alone."""
+"""scenefit train: trains a detector or a segmentation network on renders, or on labelled photos alone."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,6 +40,7 @@ from scenefit.cli.options import (
     open_scene,
     photos,
     resolve,
+    typed,
     worker_options,
 )
 from scenefit.cli.randomisation import NAMES, NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
@@ -47,15 +48,13 @@ from scenefit.cli.train_checks import PART, check_alone, check_options
 from scenefit.files.text import counted
 
 if TYPE_CHECKING:
-    from scenefit.data.boxes import Boxes
     from scenefit.data.formats import LabelPolicy
     from scenefit.data.photos import Photos
-    from scenefit.nets.centre_network import Detector
     from scenefit.run.folder import Run
-    from scenefit.tasks import Detect
     from scenefit.tasks.detector_data import TrainingImages
     from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import Selection
+    from scenefit.tasks.training.map_task import MapTask
 
 MIN_STEPS = 20
 IMAGES = 1000  # to train on
@@ -73,14 +72,21 @@ LABELS = "--min-..., --max-truncation, --box, --margin and --for-class"
 @label_options
 @partial(grouped, name="randomisation", options=OPTIONS, make=checked)
 def train(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The detector to write, a .safetensors file.",
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The network to write, a .safetensors file.",
                                       show_default=False)],
     source: Annotated[Path | None, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a "
-                                                  "data set of boxes (COCO, YOLO, Pascal VOC, KITTI).",
+                                                  "data set of boxes (COCO, YOLO, Pascal VOC, KITTI) or of class "
+                                                  "masks.",
                                                   show_default=False)] = None,
+    task: Annotated[str | None, typer.Option("--task", metavar="detection|segmentation", help="What the network does: "
+                                             "find objects, or tell the class of each pixel.",
+                                             show_default="what the labels of photos are for; without any, "
+                                             "detection")] = None,
     labelled_only: Annotated[Path | None, typer.Option("--labelled-only", metavar="DIR", show_default=False,
-                                                       help="Instead of RUN or DATASET: train on these photos with "
-                                                       "boxes alone, to see what renders could reach at best.")] = None,
+                                                       help="Instead of RUN or DATASET: train on these labelled "
+                                                       "photos alone, to see what renders could reach at "
+                                                       "best.")] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="HEIGHTxWIDTH", help="With --labelled-only: pixels that "
                                              "the photos are scaled to, such as 240x320; those of the renders, to "
                                              "compare with a detector trained on them.",
@@ -88,7 +94,8 @@ def train(
     n: Annotated[int | None, typer.Option("-n", "--n", min=16, help="Images to train on.",
                                           show_default=str(IMAGES))] = None,
     labelled: Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
-                                                  help="Photos with boxes, to fine-tune on at the end.")] = None,
+                                                  help="Photos with boxes or class masks, to fine-tune on at the "
+                                                  "end.")] = None,
     read_policy: ReadPolicyOption = True,
     select: Annotated[bool, typer.Option("--select/--no-select", help="With 10 or more --labelled photos that "
                                          "show objects: select by them whether the renders are drawn from the learned "
@@ -97,7 +104,7 @@ def train(
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     real: Annotated[Path | None, typer.Option("--real", metavar="DIR", show_default=False, help="Photos without "
-                                              "labels, for self-training: confident detections in them become "
+                                              "labels, for self-training: confident predictions in them become "
                                               "pseudo-labels.")] = None,
     flat_field: FlatOption = None,
     steps: Annotated[int, typer.Option("--steps", min=MIN_STEPS, help="Training steps.")] = 400,
@@ -118,11 +125,12 @@ def train(
     label_policy: "LabelPolicy | None" = None,
     randomisation: Randomisation = NOTHING_RANDOM,
 ) -> None:
-    """Train a detector on renders, or on labelled photos alone.
+    """Train a detector or a segmentation network on renders, or on labelled photos alone.
 
     \b
       scenefit train runs/smear -n 1000 --out detector.safetensors
       scenefit train runs/smear -n 1000 --real photos/ --out detector.safetensors
+      scenefit train runs/smear --task segmentation --out network.safetensors
       scenefit train dataset/ --out detector.safetensors
       scenefit train --labelled-only labelled/ --size 240x320 --out ceiling.safetensors
       scenefit evaluate detector.safetensors --labelled other_labelled/
@@ -132,10 +140,13 @@ def train(
     confidence threshold maximises F1 on other renders, an eighth as many, or on the val part; with --labelled, on those
     photos.
 
-    With --labelled, the label policy of a run's renders is read from the labels first: kind of boxes, margin of each
+    With --task segmentation, or labelled photos with class masks, a network learns the class of each pixel; pixels of
+    objects that the label policy leaves without a label are ignored.
+
+    With --labelled boxes, the label policy of a run's renders is read from these first: kind of boxes, margin of each
     class, and which objects have none. Options such as --box say what holds where the labels do not tell otherwise.
     Ten photos or more that show objects then select what the renders are drawn from: the learned distribution, the
-    prior, or half of each; three detectors are trained and compared on the photos for that.
+    prior, or half of each; three networks are trained and compared on the photos for that.
 
     --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
     renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
@@ -149,19 +160,18 @@ def train(
     from scenefit.data.copies import photo_hashes
     from scenefit.data.image_files import name_skipped
     from scenefit.data.photos.layouts import layout_of_each
-    from scenefit.metrics.average_precision import best_threshold, match_boxes
     from scenefit.nets.augmentation import Augment
     from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import STAGES, policy_of
-    from scenefit.tasks import Detect
-    from scenefit.tasks.detector_data import data_set, images_with_boxes
-    from scenefit.tasks.detector_file import BACKBONES, TrainedDetector, write_trained
+    from scenefit.tasks.detector_data import data_set, images_with_labels, read_data_set
     from scenefit.tasks.detector_texts import figures, much_kept, unmeasured
     from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import MIN_PHOTOS, can_select
+    from scenefit.tasks.trained import TRAINED, task_kind
+    from scenefit.tasks.training.network_file import BACKBONES, write_trained
 
     flat_folder = folder_of(flat_field)
-    check_options(out, backbone, source, labelled_only, labelled, real, flat_folder)
+    check_options(out, backbone, source, labelled_only, labelled, real, flat_folder, task)
     is_run = source is not None and (source / "settings.json").exists()
     if source is None:
         check_alone({"--labelled": labelled, "--real": real, "-n": n, "--scene": scene, LABELS: label_policy,
@@ -182,36 +192,41 @@ def train(
         keep_apart(source, APART, real if is_run else None, tuned_on, flat_folder if is_run else None)
     one_thread()
     where, folder = resolve(device), None  # folder: of what trainings of a run keep
-    flat = FlatField()
+    flat, sets = FlatField(), dict[str, "TrainingImages"]()
     if source is None:
         with console.busy("Reading"):
-            alone, flat = _of_photos(LabelledFolder(labelled_only, layout, outside), pixels, flat_field, seed)
-            sets = {"": alone}
+            place = LabelledFolder(labelled_only, layout, outside)
+            kind, sets[""], flat = _of_photos(place, task, pixels, flat_field, seed)
     elif is_run:
         opened, folder = open_run(source), _stages_folder(source)
         flat = flat_field_of(flat_field, opened.config.size, kept_flat_field(opened))
         if labelled is not None or real is not None:
             check_flat_field(opened, flat)
         tuning = flat.correct(tuned_on.read(opened.config.size))
-        reads = read_policy and tuning is not None
-        enough = can_select(tuning)
+        kind = task_kind(tuning, task, labelled)
+        reads = read_policy and tuning is not None and kind.reads_policy
+        if tuning is not None and not kind.reads_policy and read_policy and typed(context, {"read_policy"}):
+            console.note("The label policy is not read from class masks; options such as --min-visibility set it.")
+        enough = can_select(kind, tuning)
         selects = select and enough and not randomisation.appearance and not randomisation.prior
         if select and tuning is not None and not enough:
             console.note(f"Fewer than {MIN_PHOTOS} different labelled photos show an object, so they do not select the "
                          "training images.")
         policy = label_policy or (opened.config.policy if reads else policy_of(opened))
-        sets = _of_run(opened, scene, n or IMAGES, workers, where, policy, tuning if reads else None, seed,
+        sets = _of_run(kind, opened, scene, n or IMAGES, workers, where, policy, tuning if reads else None, seed,
                       {name: Randomisation(prior=share, clutter=randomisation.clutter)
                        for name, share in CANDIDATES.items()} if selects else {LEARNED: randomisation}, folder)
     else:
         with console.busy("Reading"):
-            sets = {"": data_set(source, n or IMAGES, data_layout, outside)}
+            parts = read_data_set(source, n or IMAGES, data_layout, outside=outside)
+            kind = task_kind(parts[0], task, source)
+            sets = {"": data_set(kind, *parts, source)}
         name_skipped(tuple(dict.fromkeys(one for read in sets[""].photos for one in read.skipped)))
     given = next(iter(sets.values()))
-    images, labels = given.learn
-    if not len(labels):
-        raise ValueError(f"none of the {len(images)} images of {source or labelled_only} has a box, so there is "
-                         "nothing to learn")
+    images = given.learn[0]
+    if not kind.shown(given.learn[1]):
+        raise ValueError(f"none of the {len(images)} images of {source or labelled_only} {kind.words.shows}, so there "
+                         "is nothing to learn")
     shape = images.shape[1:3]
     seen = None if real is None else photos(real, shape, outside=outside)
     if source is not None and not is_run:
@@ -220,33 +235,36 @@ def train(
         console.say(flat.found)
     seen = flat.correct(seen)
     tuning = flat.correct(tuned_on.read(shape)) if tuning is None else tuning
-    few = None if tuning is None else images_with_boxes(tuning, labelled)
+    few = None if tuning is None else images_with_labels(kind, tuning, labelled)
     used = given.used.union(*(photo_hashes(some) for some in (*given.photos, tuning, seen) if some is not None))
-    names = {*given.held[1].name.tolist(), *(name for one in sets.values() for name in one.learn[1].name.tolist()),
-             *([] if few is None else few[1].name.tolist())}
-    task = Detect(tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], train_backbone=train_backbone,
-                  device=where, augment=Augment(vertical_flip=vertical_flip, corruptions=corruptions))
+    names = {*kind.shown(given.held[1]), *(name for one in sets.values() for name in kind.shown(one.learn[1])),
+             *([] if few is None else kind.shown(few[1]))}
+    augment = Augment(vertical_flip=vertical_flip, corruptions=corruptions)
+    made = new_task(kind, tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], device=where,
+                    train_backbone=train_backbone, augment=augment)
+    sets, few = {name: one.renumbered(made) for name, one in sets.items()}, few and (few[0], made.renumbered(few[1]))
+    given = next(iter(sets.values()))
     selection = None
     if len(sets) > 1:
         assert tuning is not None
-        selection = _selected(task, sets, tuning, seed, folder)
+        selection = _selected(made, sets, tuning, seed, folder)
         given = sets[selection.chosen]
         sets.clear()  # the others are large
-        images, labels = given.learn
-    data = TrainingData((images, labels), None if seen is None else seen.images, few, given.name)
+    images = given.learn[0]
+    data = TrainingData(given.learn, None if seen is None else seen.images, few, given.name)
     unfinished = out.with_suffix(PART)
-    network, (held, truth) = _train(task, data, seed, _kept(folder, unfinished)), few or given.held
-    match = match_boxes(task.predict(network, held), truth)
-    threshold = best_threshold(match)
+    network, (held, truth) = _train(made, data, seed, _kept(folder, unfinished)), few or given.held
+    score = made.score(network, held, truth)
+    threshold = made.best_threshold(score)
     info = {"source": str(source or labelled_only), "n": len(images), "seed": seed, "steps": steps,
             **({} if given.policy is None else {"label_policy": given.policy.to_dict()}),
             **({} if selection is None else {"selection": vars(selection)})}
-    write_trained(out, TrainedDetector(task, network, (images.shape[1], images.shape[2]), threshold,
-                                       flat.kept, used, flat.every), info)
+    write_trained(out, TRAINED[made.name](made, network, (images.shape[1], images.shape[2]), threshold, flat.kept, used,
+                                          flat.every), info)
     unfinished.unlink(missing_ok=True)
-    console.say(f"{out}: detects {', '.join(task.classes)}")
-    console.say(unmeasured(len(held), threshold, alone=few is None) if few is not None or not given.held_out
-                else figures(match, threshold, len(held), given.held_out))
+    console.say(f"{out}: {made.words.verb}s {', '.join(made.classes)}")
+    console.say(unmeasured(threshold, len(held), alone=few is None) if few is not None or not given.held_out
+                else figures(made, score, threshold, given.held_out))
     console.say(f"To measure it on labelled photos that it has not seen: scenefit evaluate {out} --labelled DIR")
     if source is not None and is_run and (kept := much_kept(source / STAGES)):
         console.say(kept)
@@ -254,7 +272,7 @@ def train(
 
 def _size(text: str | None) -> tuple[int, int] | None:
     """A size (height, width) from its text, None from None. BadParameter."""
-    from scenefit.tasks.detector_file import MAX_SIDE
+    from scenefit.tasks.training.network_file import MAX_SIDE
 
     if text is None:
         return None
@@ -267,7 +285,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 def _kept(folder: Path | None, unfinished: Path) -> Callable[[str], Path]:
     """The file of a finished stage by its identity: in the run's folder, where other trainings find it. Without one it
-    is the one file of the last stage, beside the detector."""
+    is the one file of the last stage, beside the network."""
     return lambda identity: unfinished if folder is None else folder / f"{identity}.safetensors"
 
 
@@ -282,7 +300,11 @@ def _stages_folder(run: Path) -> Path | None:
     return None
 
 
-def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str], Path]) -> "Detector":
+def new_task(kind: "Callable[..., MapTask]", classes: tuple[str, ...], **settings: Any) -> "MapTask":
+    return kind(classes, **settings)
+
+
+def _train(task: "MapTask", data: "TrainingData", seed: int, kept: Callable[[str], Path]) -> Any:
     from scenefit.report.progress import TRAINING_FIELDS, trained
     from scenefit.tasks.detector_training import train_stages
 
@@ -291,12 +313,15 @@ def _train(task: "Detect", data: "TrainingData", seed: int, kept: Callable[[str]
             if step.stored:
                 console.note(f"Kept from an earlier training, not trained again: {step.text}")
             if step.pseudo_labels is not None:
-                _say_believed(step.text, step.pseudo_labels, data)
+                found, warnings = task.describe_pseudo_labels(step.pseudo_labels, data.rendered[1], data.name)
+                console.note(f"{step.text[:1].upper()}{step.text[1:]}: {found}")
+                for warning in warnings:
+                    console.warn(f"{step.text}: {warning}")
     assert step.network is not None
     return step.network
 
 
-def _selected(task: "Detect", sets: "Mapping[str, TrainingImages]", labelled: "Photos", seed: int,
+def _selected(task: "MapTask", sets: "Mapping[str, TrainingImages]", labelled: "Photos", seed: int,
               folder: Path | None) -> "Selection":
     """Which of the training sets of a run the labelled photos select. folder: of what its trainings keep."""
     from tempfile import TemporaryDirectory
@@ -313,37 +338,23 @@ def _selected(task: "Detect", sets: "Mapping[str, TrainingImages]", labelled: "P
         *_, last = trained(select_steps(task, data, labelled, seed, lambda one: place / f"{one}.safetensors",
                                         lambda one: place / f"selection-{one}.json"), progress)
     assert last.selection is not None
-    console.listing(f"Training images, selected by {counted(len(labelled), 'labelled photo')} (AP: mean over IoU 0.5 "
-                    "to 0.95):", last.selection.lines())
+    console.listing(f"Training images, selected by {counted(len(labelled), 'labelled photo')} ({task.words.metric}: "
+                    f"mean over {task.words.mean_of}):", last.selection.lines())
     return last.selection
 
 
-def _say_believed(text: str, believed: "Boxes", data: "TrainingData") -> None:
-    """Print how many pseudo-labels there were, and warn of classes that have none, too many or too few."""
-    from scenefit.data.boxes import class_counts
-    from scenefit.tasks.detector_texts import warnings_of_self_training
-    from scenefit.tasks.training.map_task import MIN_CONFIDENCE
-
-    have = len(set(believed.image.tolist()))
-    console.note(f"{text[:1].upper()}{text[1:]}: {counted(len(believed), 'pseudo-label')} (confidence "
-                 f"{MIN_CONFIDENCE:g} or more) in {have:,} of {counted(believed.count, 'photo')}"
-                 f"{class_counts(believed.name)}")
-    for warning in warnings_of_self_training(believed, data.rendered[1], data.name):
-        console.warn(f"{text}: {warning}")
-
-
-def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
+def _of_run(kind: "type[MapTask]", opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
             label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int,
             sets: Mapping[str, Randomisation], stages: Path | None) -> "dict[str, TrainingImages]":
     """Renders of a run's learned distribution, as wide as each of these sets is. labelled: photos that the label policy
     is read from, if any.  stages: the folder of what trainings of the run keep, if any."""
     import numpy as np
 
-    from scenefit.renderers.batches import render_with_boxes
     from scenefit.run.folder import fit_model
     from scenefit.run.label_policy import run_label_policy
     from scenefit.tasks.detector_data import VALIDATION, TrainingImages
     from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
+    from scenefit.tasks.rendering import render_of_kind
 
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
@@ -360,25 +371,26 @@ def _of_run(opened: "Run", scene: Path | None, n: int, workers: Workers, device:
             shown = progress.add_task("renders", total=(n + more) * len(sets))
             for name, shares in sets.items():
                 wider, cluttered = randomised(model, renderer, shares)
-                drawn[name] = [render_with_boxes(cluttered, wider.sample(rows), label_policy,
-                                                 lambda count: progress.update(shown, advance=count))
+                drawn[name] = [render_of_kind(kind, cluttered, wider.sample(rows), label_policy,
+                                              lambda count: progress.update(shown, advance=count))
                                for rows in (np.arange(n), np.arange(n, n + more))]
-    check_classes(label_policy, [str(name) for learn, _ in drawn.values() for name in learn[1].name], n * len(sets))
+    check_classes(label_policy, [name for learn, _ in drawn.values() for name in kind.shown(learn[1])], n * len(sets))
     fitted = (opened.config.real, opened.config.labelled)
     used = frozenset(one for some in fitted if some is not None for one in some.files)
     return {name: TrainingImages(learn, held, HELD_OUT_RENDERS, policy=label_policy, used=used)
             for name, (learn, held) in drawn.items()}
 
 
-def _of_photos(few: LabelledFolder, size: tuple[int, int] | None, flat_field: GivenFlatField | None, seed: int,
-               ) -> "tuple[TrainingImages, FlatField]":
-    """Labelled photos alone, and the flat field that they were corrected by."""
-    from scenefit.data.photos.labelled import first_size
-    from scenefit.tasks.detector_data import photos_alone
+def _of_photos(few: LabelledFolder, task: str | None, size: tuple[int, int] | None, flat_field: GivenFlatField | None,
+               seed: int) -> "tuple[type[MapTask], TrainingImages, FlatField]":
+    """The task of labelled photos alone, these photos, and the flat field that they were corrected by. task: the name
+    that was given."""
+    from scenefit.tasks.detector_data import photos_alone, size_of_first
+    from scenefit.tasks.trained import task_kind
 
     assert few.place is not None
-    size = size or first_size(few.place, layout=few.layout, outside=few.outside)
+    size = size or size_of_first(few.place, None, few.layout, few.outside)
     every = few.read(size)
     assert every is not None
-    flat = flat_field_in(flat_field, size, every)
-    return photos_alone(flat.correct(every), few.place, seed), flat
+    kind, flat = task_kind(every, task, few.place), flat_field_in(flat_field, size, every)
+    return kind, photos_alone(kind, flat.correct(every), few.place, seed), flat

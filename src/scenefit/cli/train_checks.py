@@ -10,12 +10,15 @@ PART = ".part.safetensors"  # ending of the file of the last finished stage, whe
 
 
 def check_options(out: Path, backbone: str, source: Path | None, labelled_only: Path | None, labelled: Path | None,
-                  real: Path | None, flat_field: Path | None) -> None:
+                  real: Path | None, flat_field: Path | None, task: str | None) -> None:
     """BadParameter where an option is wrong, or files are missing: now, not after rendering and training."""
     from scenefit.files.lock import check_file
     from scenefit.files.tensors import CorruptFile, read_tensors
-    from scenefit.tasks.detector_file import BACKBONES
+    from scenefit.tasks.trained import TASKS
+    from scenefit.tasks.training.network_file import BACKBONES
 
+    if task is not None and task not in TASKS:
+        raise typer.BadParameter(f"--task must be one of {', '.join(TASKS)}, got {task}")
     if backbone not in BACKBONES:
         raise typer.BadParameter(f"--backbone must be one of {', '.join(BACKBONES)}, got {backbone}")
     if out.suffix != ".safetensors":

@@ -39,6 +39,18 @@ class ClassMasks:
         return "\n".join(self.classes).encode() + b"\0" + np.ascontiguousarray(self.masks).tobytes()
 
     @property
+    def labelled(self) -> NDArray[np.int64]:
+        """Numbers of the masks that show at least one class."""
+        return np.flatnonzero([((mask != NONE) & (mask != IGNORED)).any() for mask in self.masks])
+
+    def shares(self) -> NDArray[np.float64]:
+        """The share of the pixels that show each class [C], of all pixels of all masks."""
+        counts = np.zeros(IGNORED + 1)
+        for mask in self.masks:
+            counts += np.bincount(mask.ravel(), minlength=IGNORED + 1)
+        return counts[1:len(self.classes) + 1] / max(counts.sum(), 1)
+
+    @property
     def present(self) -> tuple[str, ...]:
         """The classes that at least one pixel shows."""
         there = np.zeros(IGNORED + 1, bool)
@@ -78,5 +90,6 @@ def make_class_masks(classes: Sequence[str], masks: Any) -> ClassMasks:
 
 
 def join_class_masks(parts: Sequence[ClassMasks]) -> ClassMasks:
-    """The masks of several sets of images, of the same classes and size, as those of one set."""
-    return ClassMasks(parts[0].classes, collect_arrays((part.masks for part in parts), sum(map(len, parts))))
+    """The masks of several sets of images of one size as those of one set, with the classes of all of them."""
+    classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+    return ClassMasks(classes, collect_arrays((part.of_classes(classes).masks for part in parts), sum(map(len, parts))))

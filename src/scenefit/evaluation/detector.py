@@ -3,30 +3,22 @@
 Legend: N photos; d detections.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos
-from scenefit.files.text import counted, printable
+from scenefit.evaluation.measured import Record, Table, check_unused, percent, photo_paths
+from scenefit.files.text import counted
 from scenefit.metrics.average_precision import Match, average_precision, best_threshold, match_boxes
 from scenefit.metrics.detection_errors import DetectionErrors, detection_errors
 from scenefit.metrics.froc import FALSE_PER_PHOTO, froc
-from scenefit.scenes.arguments import first_few
 from scenefit.tasks.detector_file import TrainedDetector
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PhotoCounts(_Record):
+class PhotoCounts(Record):
     """Of one photo, at the detector's threshold: numbers of true and false detections, of missed objects, and of false
     detections of each kind (`detection_errors`)."""
 
@@ -37,14 +29,14 @@ class PhotoCounts(_Record):
     kinds: dict[str, int]
 
 
-class SideRatios(_Record):
+class SideRatios(Record):
     """Sides of detected boxes over those of the true boxes. boxes: their number.  quantiles: percent -> ratio."""
 
     boxes: int
     quantiles: dict[str, float]
 
 
-class ClassMeasures(_Record):
+class ClassMeasures(Record):
     """Of one class, or of all together, at the detector's threshold. None is undefined.
 
     ap50: average precision at IoU 0.5, 0..1, at all thresholds; of all classes: their mean.  kinds: as of
@@ -62,7 +54,7 @@ class ClassMeasures(_Record):
     false_sides: SideRatios
 
 
-class BestThreshold(_Record):
+class BestThreshold(Record):
     """The threshold with the highest F1 on the photos, which were looked at to choose it."""
 
     threshold: float
@@ -73,7 +65,7 @@ class BestThreshold(_Record):
     recall: float
 
 
-class DetectorEvaluation(_Record):
+class DetectorEvaluation(Record):
     """ap: mean over classes and over IoU 0.5..0.95, 0..1.  threshold: the detector's.  total: over all classes.  best:
     None where no detection is true.  missed_at: false detections per photo -> share of the objects missed, at the
     lowest threshold with at most so many; None where all detections have fewer.  used: how many of the photos fitted,
@@ -87,6 +79,38 @@ class DetectorEvaluation(_Record):
     missed_at: dict[str, float | None]
     used: int
     photos: list[PhotoCounts]
+
+    def tables(self) -> list[Table]:
+        """Detections, mistakes, and sides of boxes, by class."""
+        total, photos = self.total, counted(len(self.photos), "labelled photo")
+        rows = [*self.classes.items(), *([("all", total)] if len(self.classes) > 1 else [])]
+        ratio = "median (25 to 75 %)"
+        return [
+            Table(f"Detections in {photos}: AP {self.ap:.1%} (mean over IoU 0.5 to 0.95), AP50 {percent(total.ap50)}",
+                  ["class", "objects", "AP50", "precision", "recall"],
+                  [[name, f"{one.true + one.missed:,}", *map(percent, (one.ap50, one.precision, one.recall))]
+                   for name, one in rows],
+                  f"precision, recall: at confidence {self.threshold:.2f} or more, the detector's own threshold, and "
+                  f"IoU 0.5{'; AP50 of all: mean over the classes' if len(rows) > 1 else ''}"),
+            Table(f"{total.true:,} found, {total.false:,} false, {total.missed:,} missed, at confidence "
+                  f"{self.threshold:.2f} or more", ["class", "missed", "false", *total.kinds],
+                  [[name, *map(str, (one.missed, one.false, *one.kinds.values()))] for name, one in rows],
+                  "too small, too large, misplaced: IoU 0.1 to 0.5 with an object of its class, and less than 0.8 of "
+                  "its area, more than 1.25, or neither\ndoubled: the object is found already; other class: on an "
+                  "object of another class; background: IoU below 0.1 with all objects"),
+            Table("Side of detected boxes relative to that of the labels", ["class", "true", ratio, "false", ratio],
+                  [[name, *_sides(one)] for name, one in rows],
+                  "true: of true detections; false: of false ones that overlap an object of their class")]
+
+    def lines(self) -> list[str]:
+        """Misses at equal false detections, and the best threshold."""
+        missed = [f"{false}: {'never reached' if share is None else f'{share:.1%}'}"
+                  for false, share in self.missed_at.items()]
+        said = [f"Objects missed, by false detections per photo (FROC): {'; '.join(missed)}"]
+        best = self.best
+        return said if best is None else [
+            *said, f"Best threshold on these photos: {best.threshold:.3f} (precision {best.precision:.1%}, recall "
+                   f"{best.recall:.1%}; highest F1). It was chosen on these photos, so this is no result to report"]
 
 
 def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool = False) -> DetectorEvaluation:
@@ -105,35 +129,19 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool =
     if not known & present:
         raise ValueError(f"the boxes of the labelled photos are of the classes {sorted(present)}, and the detector "
                          f"knows only {sorted(known)}; rename the classes in one of them")
-    used = used_photos(detector, labelled)
-    if used.any() and not force:
-        raise ValueError(_refused(labelled, used))
+    used = check_unused(detector, labelled, force)
     found, truth, classes = detector.task.predict(detector.network, labelled.images), labelled.boxes, known | present
     precision = average_precision(found, truth, sorted(classes))
     confident = found.where(found.score >= detector.threshold)
     errors, every = detection_errors(confident, truth), match_boxes(found, truth)
     curve = froc(every, len(labelled))
     return DetectorEvaluation(
-        ap=precision["AP"], threshold=detector.threshold, best=_best(every), used=int(used.sum()),
+        ap=precision["AP"], threshold=detector.threshold, best=_best(every), used=used,
         missed_at={str(false): curve.missed_at(false) for false in FALSE_PER_PHOTO},
         total=_measures(precision["mAP50"], errors, np.full(len(confident), True), np.full(len(truth), True)),
         classes={name: _measures(precision["AP50"][name], errors, confident.name == name, truth.name == name)
                  for name in sorted(classes)},
         photos=_of_photos(labelled, confident, errors))
-
-
-def used_photos(detector: TrainedDetector, photos: Photos) -> NDArray[np.bool_]:
-    """Which photos [N] fitted, trained or selected anything of the detector, by the hashes that its file holds."""
-    if not detector.photos:
-        return np.zeros(len(photos), bool)  # without reading the files
-    return np.array([one in detector.photos for one in photo_hashes(photos)], bool)
-
-
-def _refused(photos: Photos, used: NDArray[np.bool_]) -> str:
-    names = [printable(photos.paths[row]) if photos.paths else f"photo {row}" for row in np.flatnonzero(used)]
-    return (f"{used.sum():,} of the {counted(len(photos), 'labelled photo')} fitted, trained or selected this "
-            f"detector, by their content: {first_few(names)}; results on them are better than on photos that it has "
-            "never met; give other photos, or measure on these all the same with force=True (--force)")
 
 
 def _measures(ap50: float, errors: DetectionErrors, detections: NDArray[np.bool_], objects: NDArray[np.bool_],
@@ -147,6 +155,15 @@ def _measures(ap50: float, errors: DetectionErrors, detections: NDArray[np.bool_
         precision=_share(true, false), recall=_share(true, missed), kinds=errors.counts(detections),
         true_sides=_ratios(errors.side[detections & match.true]),
         false_sides=_ratios(errors.side[detections & ~match.true]))
+
+
+def _sides(one: ClassMeasures) -> list[str]:
+    """Number of boxes, and median with quartiles of their ratios, of true detections and of false ones."""
+    texts: list[str] = []
+    for ratios in (one.true_sides, one.false_sides):
+        at = ratios.quantiles
+        texts += [f"{ratios.boxes:,}", f"{at['50']:.2f} ({at['25']:.2f} to {at['75']:.2f})" if at else ""]
+    return texts
 
 
 def _share(part: int, others: int) -> float | None:
@@ -171,12 +188,11 @@ def _best(match: Match) -> BestThreshold | None:
 
 def _of_photos(photos: Photos, confident: Boxes, errors: DetectionErrors) -> list[PhotoCounts]:
     assert photos.boxes is not None
-    paths: Sequence[object] = photos.paths or [""] * len(photos)
     rows, match = [], errors.match
-    for row, path in enumerate(paths):
+    for row, path in enumerate(photo_paths(photos)):
         ours = confident.image == row
         true = int((match.true & ours).sum())
         missed = int((~match.detected[photos.boxes.rows(row)]).sum())
-        rows.append(PhotoCounts(path=printable(path), true=true, false=int(ours.sum()) - true, missed=missed,
+        rows.append(PhotoCounts(path=path, true=true, false=int(ours.sum()) - true, missed=missed,
                                 kinds=errors.counts(ours)))
     return rows

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,14 @@ def csv_table(path: Path, columns: Iterable[str]) -> Iterator[Callable[[Iterable
 
         write(columns)
         yield write
+
+
+def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """The content of such a file."""
+    data = io.BytesIO()
+    csv.writer(codecs.getwriter("utf-8")(data), lineterminator="\n").writerows(
+        [_cell(value) for value in row] for row in (columns, *rows))
+    return data.getvalue()
 
 
 def _cell(value: Any) -> Any:

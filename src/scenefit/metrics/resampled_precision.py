@@ -10,12 +10,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.boxes import Boxes
+from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.metrics.average_precision import Match, match_boxes
 
 RECALLS = np.linspace(0, 1, 101)  # at which COCO averages the precision
 IOUS = np.linspace(0.5, 0.95, 10)  # over which COCO averages
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionScore:
+    """Boxes that are predicted in N labelled images, and the true ones."""
+
+    predicted: Boxes
+    truth: Boxes
+
+    def __len__(self) -> int:
+        return self.truth.count
+
+    def resampled(self, weights: Floats) -> Floats:
+        """Average precision [B] as of `resampled_precision`, for weights of the images [B, N]."""
+        return resampled_precision(self.predicted, self.truth, weights)
+
+
+def join_detections(parts: Sequence[DetectionScore]) -> DetectionScore:
+    """Of several sets of images as of one set."""
+    return DetectionScore(join_boxes([part.predicted for part in parts]), join_boxes([part.truth for part in parts]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,14 @@ class PixelCounts:
         true, called, both = total.sum(1)[1:], total.sum(0)[1:], np.diagonal(total)[1:]
         return np.where(true > 0, both / np.maximum(true + called - both, 1), np.nan)
 
+    def resampled(self, weights: Floats) -> Floats:
+        """Mean IoU [B] of the classes that pixels show, as of `iou`, for weights of the images [B, N]; NaN where no
+        pixel shows any."""
+        values = np.array([self.iou(weight) for weight in weights])
+        known = ~np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            return np.where(known, values, 0).sum(1) / known.sum(1)
+
     def average_precision(self, weights: Floats | None = None) -> Floats:
         """Area under the curve of precision over recall [C], of all pixels; NaN for a class that no pixel shows."""
         wrong, right = self._called(weights)

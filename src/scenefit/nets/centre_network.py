@@ -19,6 +19,7 @@ FIRST_HEAT = 0.01  # of every cell before training: most have no object
 SPREAD = 0.1  # standard deviation of an object's heat, as a share of its sides
 MIN_SPREAD = 0.6  # cells
 MIN_HEAT = 0.3  # cells with at least this heat are trained on the object's sides
+MIN_SCORE = 0.02  # detections of lower confidence are dropped
 
 
 class Detector(Pyramid):

@@ -18,6 +18,7 @@ DASHES = (None, (3, 2), (1, 1))  # on and off in widths of the outline: solid fo
 SMALL, LARGE = 480, 1920  # pixels a photo's shorter side is enlarged to, and its longer side at most
 OUTLINE = 400  # pixels of the longer side for each pixel of an outline's width
 MAX_SCORES = 24  # detections of a photo; more scores would cover what was not found, and be confused with each other
+Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # left, top, right, bottom, the last two just outside
 
 
@@ -29,10 +30,8 @@ def overlay(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDArr
     boxes [d, 4]: x0, y0, x1, y1 in pixels of the photo; outlines lie outside of them.  classes [d]: indices in names.
     score [d]: written above or below the box where no other box is, if there are few.
     """
-    small, large = min(image.shape[:2]), max(image.shape[:2])
-    times = max(1, min(-(-SMALL // small), LARGE // large))
+    times, width, type_ = enlargement(image)
     size = image.shape[1] * times, image.shape[0] * times
-    width, type_ = max(1, round(max(size) / OUTLINE)), font(max(11, min(size) // 36))
     order = np.argsort(score, kind="stable")  # the most confident on top
     photo = outlined(image, boxes[order], classes[order], times, width)
     draw = ImageDraw.Draw(photo)
@@ -45,6 +44,13 @@ def overlay(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDArr
             taken.append(place)
             draw.text(place[:2], text, "white", type_, "lt", stroke_width=width, stroke_fill=INK)
     return with_legend(photo, np.bincount(classes, minlength=len(names)).tolist(), names, caption, width, type_)
+
+
+def enlargement(image: NDArray[np.uint8]) -> tuple[int, int, ImageFont.FreeTypeFont]:
+    """How many times a photo [H, W, 3] is enlarged, the width of outlines, and the type of texts."""
+    small, large = min(image.shape[:2]), max(image.shape[:2])
+    times = max(1, min(-(-SMALL // small), LARGE // large))
+    return times, max(1, round(times * large / OUTLINE)), font(max(11, times * small // 36))
 
 
 def outlined(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDArray[np.int64], times: int,
@@ -61,7 +67,15 @@ def outlined(image: NDArray[np.uint8], boxes: NDArray[np.float64], classes: NDAr
 def with_legend(picture: Image.Image, counts: Sequence[int], names: Sequence[str], caption: str, width: int,
                 type_: ImageFont.FreeTypeFont) -> Image.Image:
     """The picture and a strip below it: each class that is there with its colour and number, then the caption."""
-    strip = _strip(counts, names, caption, picture.width, width, type_)
+    items = [(f"{name}: {counts[code]:,}", code) for code, name in enumerate(names) if counts[code]]
+    return with_strip(picture, items, caption, width, type_)
+
+
+def with_strip(picture: Image.Image, items: Sequence[tuple[str, int | Colour]], caption: str, width: int,
+               type_: ImageFont.FreeTypeFont) -> Image.Image:
+    """The picture and a strip below it: texts, each with the outline of a class (its index) or a patch of a colour,
+    then the caption."""
+    strip = _strip(items, caption, picture.width, width, type_)
     whole = Image.new("RGB", (picture.width, picture.height + strip.height))
     whole.paste(picture)
     whole.paste(strip, (0, picture.height))
@@ -103,15 +117,14 @@ def _is_free(place: Box, taken: Sequence[Box], size: tuple[int, int]) -> bool:
             and not any(x0 < box[2] and box[0] < x1 and y0 < box[3] and box[1] < y1 for box in taken))
 
 
-def _strip(counts: Sequence[int], names: Sequence[str], caption: str, wide: int, width: int,
+def _strip(items: Sequence[tuple[str, int | Colour]], caption: str, wide: int, width: int,
            type_: ImageFont.FreeTypeFont) -> Image.Image:
     """The strip below a photo, so many pixels wide, in as many lines as it needs."""
     side = round(type_.size)
     line, gap = round(1.7 * side), side // 2
-    items: list[tuple[str, int | None]] = [(f"{name}: {counts[code]:,}", code) for code, name in enumerate(names)
-                                           if counts[code]]
     places, x, y = [], gap, 0
-    for text, code in [*(items or [("nothing found", None)]), (caption, None)]:
+    told: list[tuple[str, int | Colour | None]] = [*items] or [("nothing found", None)]
+    for text, code in [*told, (caption, None)]:
         indent = 0 if code is None else line
         text = fitted(text, type_, wide - 2 * gap - indent)
         length = indent + round(type_.getlength(text))
@@ -124,6 +137,9 @@ def _strip(counts: Sequence[int], names: Sequence[str], caption: str, wide: int,
     for text, code, x, y in places:
         top = y + (line + gap - side) // 2
         if code is not None:
-            _outline(draw, (x, top, x + side, top + side), max(2, width), code)
+            if isinstance(code, int):
+                _outline(draw, (x, top, x + side, top + side), max(2, width), code)
+            else:
+                draw.rectangle((x, top, x + side - 1, top + side - 1), fill=code)
         draw.text((x + (0 if code is None else line), top + side // 2), text, INK, type_, "lm")
     return strip

@@ -13,8 +13,8 @@ from scenefit.data.formats.coco_reader import ids_by_name
 from scenefit.data.formats.photo_files import composed
 from scenefit.files.atomic import to_json
 from scenefit.files.text import counted
+from scenefit.nets.centre_network import MIN_SCORE
 from scenefit.scenes.arguments import first_few
-from scenefit.tasks.detection import MIN_SCORE
 
 MEANING = ("score is the detector's confidence. All detections of at least min_score are listed, since average "
            "precision needs them; those of at least threshold are drawn and counted")

@@ -5,29 +5,30 @@ Legend: S rendered images; N photos; H, W pixels; m boxes.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.boxes import Boxes, make_boxes, no_boxes
+from scenefit.data.boxes import Boxes, join_boxes, make_boxes, no_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos
-from scenefit.metrics.average_precision import average_precision
+from scenefit.metrics.average_precision import average_precision, best_threshold, match_boxes
 from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Lite0Maps
 from scenefit.metrics.iou_and_nms import nms
+from scenefit.metrics.resampled_precision import DetectionScore, join_detections
 from scenefit.nets.augmentation import Augment, augmented
-from scenefit.nets.centre_network import Detector, Targets, class_weights, decode, loss
+from scenefit.nets.centre_network import MIN_SCORE, Detector, Targets, class_weights, decode, loss
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.scenes.arguments import check_argument, class_names
-from scenefit.tasks.training.map_task import MapTask, batches_of
+from scenefit.tasks.training.map_task import MapTask, Words, batches_of
+from scenefit.tasks.training.pseudo_labels import describe_boxes
 
 Images = NDArray[np.uint8]
-MIN_SCORE = 0.02  # detections of lower confidence are dropped
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Detect(MapTask[Detector, Boxes]):
     GPU; a backbone without pretrained weights always is. Otherwise the feature maps of all copies are computed once
     and kept, 0.45 MB for a copy of 240x320 pixels; above 256 MiB in a temporary file.
     """
+
+    name: ClassVar[str] = "detection"
+    words: ClassVar[Words] = Words("detect", "boxes", "has a box", "no box at all", "AP", "IoU 0.5 to 0.95")
+    reads_policy: ClassVar[bool] = True
 
     classes: tuple[str, ...]
     steps: int = 400
@@ -67,7 +72,7 @@ class Detect(MapTask[Detector, Boxes]):
         ValueError for a class that is not among the task's, and for photos without boxes.
         """
         if isinstance(source, Frames):
-            boxes = label_boxes(source, label_policy)
+            boxes = self.of_renders(source, label_policy)
         elif source.boxes is None:
             have = "classes of whole photos" if any(source.label) else "no labels"
             raise ValueError(f"the {len(source)} labelled photos have {have}; a detector needs photos with boxes")
@@ -75,6 +80,29 @@ class Detect(MapTask[Detector, Boxes]):
             boxes = source.boxes
         self.class_indices(boxes.name)
         return boxes
+
+    @classmethod
+    def of_renders(cls, frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:
+        return label_boxes(frames, label_policy)
+
+    @classmethod
+    def of_photos(cls, photos: Photos) -> Boxes | None:
+        return photos.boxes
+
+    @classmethod
+    def shown(cls, labels: Boxes) -> list[str]:
+        return sorted(set(labels.name.tolist()))
+
+    @classmethod
+    def labelled(cls, labels: Boxes) -> NDArray[np.int64]:
+        return np.unique(labels.image)
+
+    @classmethod
+    def join(cls, parts: Sequence[Boxes]) -> Boxes:
+        return join_boxes(parts)
+
+    def renumbered(self, labels: Boxes) -> Boxes:
+        return labels
 
     def class_indices(self, names: Any) -> Tensor:
         """Class names [m] -> their indices in `classes` [m]. ValueError for a name that is not among them."""
@@ -137,6 +165,25 @@ class Detect(MapTask[Detector, Boxes]):
         box, score, code = box[good], score[good], code[good]
         kept = nms(box, score, code, self.nms_iou)
         return box[kept].numpy(), np.array(self.classes)[code[kept].numpy()], score[kept].numpy()
+
+    def describe_pseudo_labels(self, believed: Boxes, rendered: Boxes, name: str) -> tuple[str, list[str]]:
+        return describe_boxes(believed, rendered, name)
+
+    def score(self, network: Detector, images: Images, labels: Boxes) -> DetectionScore:
+        return DetectionScore(self.predict(network, images), labels)
+
+    def join_scores(self, parts: Sequence[DetectionScore]) -> DetectionScore:
+        return join_detections(parts)
+
+    def best_threshold(self, score: DetectionScore) -> float:
+        """The confidence with the highest F1."""
+        return best_threshold(match_boxes(score.predicted, score.truth))
+
+    def figures(self, score: DetectionScore, threshold: float) -> str:
+        true, false, missed = match_boxes(score.predicted, score.truth).counts(threshold)
+        precision, recall = (f"{true / of:.1%}" if of else "undefined" for of in (true + false, true + missed))
+        return (f"precision {precision}, recall {recall} ({true:,} found, {false:,} false, {missed:,} missed), at "
+                f"confidence {threshold:.2f} or more")
 
     def evaluate(self, network: Detector, images: Images, labels: Boxes) -> dict[str, float]:
         """{"mAP50": mean over the classes of the average precision at IoU 0.5, 0..1, then "AP50 CLASS": of each}."""

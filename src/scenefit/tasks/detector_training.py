@@ -1,4 +1,4 @@
-"""Training a detector in stages: on renders, on photos without labels (self-training), on labelled photos.
+"""Training a network in stages: on renders, on photos without labels (self-training), on labelled photos.
 
 The network at the end of a stage is kept in a file, by a hash of all that it depends on. So a training that was stopped
 goes on after its last finished stage, and another training that begins with the same stages begins after them.
@@ -9,20 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.boxes import Boxes
 from scenefit.files.atomic import content_hash
 from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.text import counted
 from scenefit.files.versions import versions
-from scenefit.nets.centre_network import Detector
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detection import Detect
-from scenefit.tasks.training.map_task import MIN_CONFIDENCE, ROUNDS, TrainingStep
+from scenefit.tasks.training.map_task import MIN_CONFIDENCE, ROUNDS, MapTask, TrainingStep
 
 AGAIN = "delete it: the training begins anew"
 Images = NDArray[np.uint8]
@@ -31,14 +28,14 @@ Kept = Callable[[str], Path]  # the file of the stage of an identity; one file f
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The data of a detector's training stages. rendered: images [S, H, W, 3] and their boxes.  photos [N, H, W, 3]:
-    for self-training, where renders fill the other half of each batch.  labelled: images and boxes for fine-tuning,
-    without renders, which would keep the predicted boxes at the renders' annotation policy.  name: what the images in
-    rendered are, for people."""
+    """The data of a network's training stages. rendered: images [S, H, W, 3] and their labels, `Boxes` or `ClassMasks`.
+    photos [N, H, W, 3]: for self-training, where renders fill the other half of each batch.  labelled: images and
+    labels for fine-tuning, without renders, which would keep the predicted boxes at the renders' annotation policy.
+    name: what the images in rendered are, for people."""
 
-    rendered: tuple[Images, Boxes]
+    rendered: tuple[Images, Any]
     photos: Images | None
-    labelled: tuple[Images, Boxes] | None
+    labelled: tuple[Images, Any] | None
     name: str = "render"
 
 
@@ -66,14 +63,14 @@ class TrainingProgress(NamedTuple):
     steps: int
     done: int
     of: int
-    network: Detector | None
+    network: Any
     loss: float = float("nan")
-    pseudo_labels: Boxes | None = None
+    pseudo_labels: Any = None
     stored: bool = False
 
 
-def train_stages(task: Detect, data: TrainingData, seed: int, kept: Kept) -> Iterator[TrainingProgress]:
-    """Train a detector step by step, keeping the network of each stage; begins after the last stage that is kept.
+def train_stages(task: MapTask, data: TrainingData, seed: int, kept: Kept) -> Iterator[TrainingProgress]:
+    """Train a network step by step, keeping the network of each stage; begins after the last stage that is kept.
 
     CorruptFile, saying what to do, for a damaged file.
     """
@@ -94,7 +91,7 @@ def train_stages(task: Detect, data: TrainingData, seed: int, kept: Kept) -> Ite
             yield TrainingProgress(stage.text, step.done, stage.steps, done, of, network, step.loss, believed)
 
 
-def stages(task: Detect, data: TrainingData, seed: int) -> list[Stage]:
+def stages(task: MapTask, data: TrainingData, seed: int) -> list[Stage]:
     """The stages of a training, in order."""
     shorter = task.fine_tuning_steps
     identity = content_hash(f"{task!r} {_hash(data.rendered)} {seed} {versions()}".encode())
@@ -111,7 +108,7 @@ def stages(task: Detect, data: TrainingData, seed: int) -> list[Stage]:
     return found
 
 
-def _steps(task: Detect, data: TrainingData, seed: int, begun: int, network: Detector | None) -> Iterator[TrainingStep]:
+def _steps(task: MapTask, data: TrainingData, seed: int, begun: int, network: Any) -> Iterator[TrainingStep]:
     """Each step of the stages after the first `begun`. network: at the end of these."""
     (images, labels), photos, labelled = data.rendered, data.photos, data.labelled
     if begun == 0:
@@ -128,12 +125,12 @@ def _steps(task: Detect, data: TrainingData, seed: int, begun: int, network: Det
         yield from task.train_steps(*labelled, derive_seed(seed, "tune"), network, parts=task.steps)
 
 
-def write_stage(path: str | Path, network: Detector, identity: str) -> None:
+def write_stage(path: str | Path, network: Any, identity: str) -> None:
     """Keep the network at the end of a stage, whole or not at all."""
     write_tensors(path, network.state_dict(), {"identity": identity})
 
 
-def read_stage(path: str | Path, task: Detect, identity: str) -> Detector | None:
+def read_stage(path: str | Path, task: MapTask, identity: str) -> Any:
     """The network that `write_stage` kept; None where there is none, or one of another stage. The file holds no code.
     CorruptFile."""
     if not Path(path).exists():
@@ -149,7 +146,7 @@ def read_stage(path: str | Path, task: Detect, identity: str) -> Detector | None
     return network.eval()
 
 
-def _last_kept(task: Detect, planned: Sequence[Stage], kept: Kept) -> tuple[int, Detector | None]:
+def _last_kept(task: MapTask, planned: Sequence[Stage], kept: Kept) -> tuple[int, Any]:
     """How many stages are over, as their last one is kept, and the network at its end."""
     for count in range(len(planned), 0, -1):
         stage = planned[count - 1]
@@ -159,6 +156,6 @@ def _last_kept(task: Detect, planned: Sequence[Stage], kept: Kept) -> tuple[int,
     return 0, None
 
 
-def _hash(part: tuple[Images, Boxes]) -> str:
-    images, boxes = part
-    return f"{content_hash(images)} {content_hash(boxes.to_bytes())}"
+def _hash(part: tuple[Images, Any]) -> str:
+    images, labels = part
+    return f"{content_hash(images)} {content_hash(labels.to_bytes())}"

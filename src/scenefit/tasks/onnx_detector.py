@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenefit.metrics.features import Lite0Maps
-from scenefit.nets.centre_network import centres
+from scenefit.nets.centre_network import MIN_SCORE, centres
 from scenefit.nets.onnx_graph import OnnxGraph, add_network
-from scenefit.tasks.detection import MIN_SCORE, Detect
+from scenefit.tasks.detection import Detect
 from scenefit.tasks.detector_file import TrainedDetector
 
 NO_CLASS = -1  # of padding

@@ -3,27 +3,29 @@
 Legend: S rendered images; N photos; H, W pixels; h, w cells of the finest map; C classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.class_masks import IGNORED, ClassMasks
+from scenefit.data.class_masks import IGNORED, ClassMasks, join_class_masks
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_masks
 from scenefit.data.photos import Photos
 from scenefit.files.scratch import collect_arrays
 from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Lite0Maps
-from scenefit.metrics.segmentation_metrics import PixelCounts, count_pixels, join_counts
+from scenefit.metrics.segmentation_metrics import MAX_LOGIT, PixelCounts, count_pixels, join_counts
 from scenefit.nets.augmentation import Augment, augmented_masks
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.nets.segmentation_network import MaskTargets, Segmenter, at_pixels, mask_loss
 from scenefit.scenes.arguments import check_argument, class_names
-from scenefit.tasks.training.map_task import MapTask, batches_of
+from scenefit.tasks.training.map_task import MapTask, Words, batches_of
+from scenefit.tasks.training.pseudo_labels import describe_masks
 
 Images = NDArray[np.uint8]
 MAX_WEIGHT = 5.0  # of a pixel of a rare class: with more, its borders are drawn too wide
@@ -37,6 +39,11 @@ class Segment(MapTask[Segmenter, ClassMasks]):
     Maps have a cell for 4 x 4 pixels, between which the network's outputs are interpolated; upscale=2 finds finer
     borders for four times the cost.
     """
+
+    name: ClassVar[str] = "segmentation"
+    words: ClassVar[Words] = Words("segment", "class masks", "shows a class", "masks that show no class", "IoU",
+                                   "the classes")
+    reads_policy: ClassVar[bool] = False
 
     classes: tuple[str, ...]
     steps: int = 400
@@ -66,6 +73,29 @@ class Segment(MapTask[Segmenter, ClassMasks]):
             raise ValueError(f"the masks of the labelled photos have the classes {list(source.masks.classes)}, none of "
                              f"which is among the task's, {list(self.classes)}; name them alike")
         return source.masks.of_classes(self.classes)
+
+    @classmethod
+    def of_renders(cls, frames: Frames, label_policy: LabelPolicy | None = None) -> ClassMasks:
+        return label_masks(frames, sorted(set(frames.objects.name.tolist()) - {""}), label_policy)
+
+    @classmethod
+    def of_photos(cls, photos: Photos) -> ClassMasks | None:
+        return photos.masks
+
+    @classmethod
+    def shown(cls, labels: ClassMasks) -> list[str]:
+        return sorted(labels.present)
+
+    @classmethod
+    def labelled(cls, labels: ClassMasks) -> NDArray[np.int64]:
+        return labels.labelled
+
+    @classmethod
+    def join(cls, parts: Sequence[ClassMasks]) -> ClassMasks:
+        return join_class_masks(parts)
+
+    def renumbered(self, labels: ClassMasks) -> ClassMasks:
+        return labels.of_classes(self.classes)
 
     def check_labels(self, labels: ClassMasks) -> None:
         check_argument("train(images, labels, seed)", "labels", labels, isinstance(labels, ClassMasks),
@@ -115,20 +145,37 @@ class Segment(MapTask[Segmenter, ClassMasks]):
     def pseudo_labels(self, network: Segmenter, images: Images, min_confidence: float) -> ClassMasks:
         return self.segment(network, images, min_confidence)
 
-    def count_pixels(self, network: Segmenter, images: Images, labels: ClassMasks) -> PixelCounts:
-        """Predictions compared with labels: all that the metrics need."""
-        parts, first = [], 0
+    def describe_pseudo_labels(self, believed: ClassMasks, rendered: ClassMasks, name: str) -> tuple[str, list[str]]:
+        return describe_masks(believed, rendered, name)
+
+    def score(self, network: Segmenter, images: Images, labels: ClassMasks) -> PixelCounts:
+        """Predictions compared with labels: all that the metrics need. The labels may have classes beyond the task's,
+        which are never predicted."""
+        parts, first, more = [], 0, len(labels.classes) - len(self.classes)
         for logits in self.logits(network, images):
-            parts.append(count_pixels(self.classes, logits.numpy(), labels.masks[first:first + len(logits)]))
+            values = np.pad(logits.numpy(), ((0, 0), (0, more), (0, 0), (0, 0)), constant_values=-MAX_LOGIT * 1e3)
+            parts.append(count_pixels(labels.classes, values, labels.masks[first:first + len(logits)]))
             first += len(logits)
         return join_counts(parts)
+
+    def join_scores(self, parts: Sequence[PixelCounts]) -> PixelCounts:
+        return join_counts(parts)
+
+    def best_threshold(self, score: PixelCounts) -> tuple[float, ...]:
+        """The confidence with the highest IoU, of each class."""
+        return tuple(score.best_thresholds().tolist())
+
+    def figures(self, score: PixelCounts, threshold: tuple[float, ...]) -> str:
+        each = [f"{name} {value:.1%}" for name, value in zip(self.classes, score.iou(), strict=True)
+                if np.isfinite(value)]
+        return f"IoU {score.resampled(np.ones((1, len(score))))[0]:.1%} ({', '.join(each)})"
 
     def evaluate(self, network: Segmenter, images: Images, labels: ClassMasks) -> dict[str, float]:
         """{"mIoU": mean IoU of the classes that the labels show, 0..1, then "IoU CLASS" and "pixel AP CLASS" of each}.
 
         NaN for a class that no label shows.
         """
-        counts = self.count_pixels(network, images, labels)
+        counts = self.score(network, images, labels)
         iou, precision = counts.iou(), counts.average_precision()
         mean = float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
         return {"mIoU": mean, **{f"IoU {name}": float(value) for name, value in zip(self.classes, iou, strict=True)},

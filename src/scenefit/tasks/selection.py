@@ -1,7 +1,7 @@
-"""Which of a few training sets a detector should be trained on, by labelled photos.
+"""Which of a few training sets a network should be trained on, by labelled photos.
 
-One detector is trained on each set of renders, and fine-tuned on the labelled photos of all folds but one; its
-detections in that fold count. The default is left only where another set is better by more than a standard error: with
+One network is trained on each set of renders, and fine-tuned on the labelled photos of all folds but one; its
+predictions in that fold count. The default is left only where another set is better by more than a standard error: with
 few photos, the highest of several scores is often the luckiest. Legend: N photos; S renders; H, W pixels.
 """
 
@@ -12,14 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scenefit.data.boxes import Boxes, join_boxes
 from scenefit.data.photos import Photos, split
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, read_json
-from scenefit.metrics.resampled_precision import resampled_precision
 from scenefit.scenes.rng import derive_seed, generator
-from scenefit.tasks.detection import Detect
 from scenefit.tasks.detector_training import Kept, TrainingData, stages, train_stages
+from scenefit.tasks.training.map_task import MapTask, Score
 
 MIN_PHOTOS = 10  # that show an object; fewer decide nothing
 FOLDS = 3
@@ -29,9 +27,9 @@ AGAIN = "delete it: the training images are selected again"
 
 @dataclass(frozen=True)
 class Selection:
-    """default, chosen: names of training sets.  scores: AP (mean over IoU 0.5 to 0.95) of each, 0..1.  gains: of each
-    but the default, its AP minus the default's, and the standard error, over resamples of the photos, which are the
-    same for both.
+    """default, chosen: names of training sets.  scores: of each, 0..1.  gains: of each but the default, its score minus
+    the default's, and the standard error, over resamples of the photos, which are the same for both.  metric: that the
+    scores are, as of `MapTask`.
 
     The scores chose, so the chosen set's is too good: no result to report.
     """
@@ -40,13 +38,15 @@ class Selection:
     chosen: str
     scores: Mapping[str, float]
     gains: Mapping[str, tuple[float, float]]
+    metric: str = "AP"
 
     def lines(self) -> list[str]:
         """What was found, in words."""
         gains = {name: f" ({100 * gain:+.1f}, standard error {100 * error:.1f})"
                  for name, (gain, error) in self.gains.items()}
         which = "no other is" if self.chosen == self.default else "it is"
-        return [*(f"{name}: AP {100 * score:.1f}{gains.get(name, '')}" for name, score in self.scores.items()),
+        return [*(f"{name}: {self.metric} {100 * score:.1f}{gains.get(name, '')}"
+                  for name, score in self.scores.items()),
                 f"chosen: {self.chosen}, as {which} better by more than a standard error"]
 
 
@@ -62,26 +62,28 @@ class SelectionProgress(NamedTuple):
     selection: Selection | None = None
 
 
-def can_select(labelled: Photos | None) -> bool:
+def can_select(kind: type[MapTask], labelled: Photos | None) -> bool:
     """Whether enough different photos show an object. With few objects, chance decides, and no resample tells it."""
-    return (labelled is not None and labelled.boxes is not None
-            and len({content_hash(labelled.images[row]) for row in set(labelled.boxes.image.tolist())}) >= MIN_PHOTOS)
+    labels = None if labelled is None else kind.of_photos(labelled)
+    return (labelled is not None and labels is not None
+            and len({content_hash(labelled.images[row]) for row in kind.labelled(labels)}) >= MIN_PHOTOS)
 
 
-def select(detections: Mapping[str, Boxes], truth: Boxes, seed: int) -> Selection:
-    """The selection by detections in N labelled photos of detectors trained on each set, the default one first."""
-    default = next(iter(detections))
-    draws = generator(seed, "resamples").multinomial(truth.count, np.full(truth.count, 1 / truth.count), RESAMPLES)
-    weights = np.concatenate([np.ones((1, truth.count)), draws])
-    values = {name: resampled_precision(found, truth, weights) for name, found in detections.items()}
+def select(scores: Mapping[str, Score], seed: int, metric: str = "AP") -> Selection:
+    """The selection by the scores on N labelled photos of networks trained on each set, the default one first."""
+    default = next(iter(scores))
+    count = len(scores[default])
+    draws = generator(seed, "resamples").multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    weights = np.concatenate([np.ones((1, count)), draws])
+    values = {name: score.resampled(weights) for name, score in scores.items()}
     paired = {name: value - values[default] for name, value in values.items() if name != default}
     gains = {name: (float(one[0]), float(np.nanstd(one[1:]))) for name, one in paired.items()}
     better = {name: gain for name, (gain, error) in gains.items() if gain > error}
     return Selection(default, max(better, key=lambda name: better[name], default=default),
-                     {name: float(value[0]) for name, value in values.items()}, gains)
+                     {name: float(value[0]) for name, value in values.items()}, gains, metric)
 
 
-def select_steps(task: Detect, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int, kept: Kept,
+def select_steps(task: MapTask, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int, kept: Kept,
                  record: Callable[[str], Path] | None = None) -> Iterator[SelectionProgress]:
     """Train on each set of renders, the default one first; fine-tune and score by folds; select.
 
@@ -90,7 +92,7 @@ def select_steps(task: Detect, candidates: Mapping[str, TrainingData], labelled:
     """
     path = None if record is None else record(_identity(task, candidates, labelled, seed))
     if path is not None and path.exists():
-        yield SelectionProgress("selection", 1, 1, 1, 1, selection=_read(path, list(candidates)))
+        yield SelectionProgress("selection", 1, 1, 1, 1, selection=_read(path, list(candidates), task.words.metric))
         return
     folds = list(split(labelled, {str(fold): 1 for fold in range(FOLDS)}, derive_seed(seed, "folds")).values())
     shorter = task.fine_tuning_steps
@@ -100,11 +102,11 @@ def select_steps(task: Detect, candidates: Mapping[str, TrainingData], labelled:
             yield SelectionProgress(f"{name}, {step.text}", step.step, step.steps, done + step.done, of, step.loss)
         assert step.network is not None
         done, networks[name] = done + task.steps, step.network
-    found: dict[str, list[Boxes]] = {name: [] for name in candidates}
+    found: dict[str, list[Score]] = {name: [] for name in candidates}
     for number, held in enumerate(folds):
         own, prepared = derive_seed(seed, f"fold {number}"), None
         others = [fold for fold in folds if fold is not held]
-        images, labels = np.concatenate([fold.images for fold in others]), join_boxes([_boxes(fold) for fold in others])
+        images, labels = np.concatenate([fold.images for fold in others]), task.join([*map(task.labels, others)])
         for name, network in networks.items():
             text = f"{name}, fine-tuning without fold {number + 1} of {FOLDS}"
             yield SelectionProgress(text, 0, shorter, done, of)
@@ -112,33 +114,27 @@ def select_steps(task: Detect, candidates: Mapping[str, TrainingData], labelled:
             for tuned in task.train_steps(images, labels, own, network, parts=task.steps, prepared=prepared):
                 done += 1
                 yield SelectionProgress(text, tuned.done, shorter, done, of, tuned.loss)
-            found[name].append(task.predict(tuned.network, held.images))
-    selection = select({name: join_boxes(boxes) for name, boxes in found.items()},
-                       join_boxes([_boxes(fold) for fold in folds]), seed)
+            found[name].append(task.score(tuned.network, held.images, task.labels(held)))
+    selection = select({name: task.join_scores(parts) for name, parts in found.items()}, seed, task.words.metric)
     if path is not None:
         write_json(path, vars(selection))
     yield SelectionProgress("selection", 1, 1, of, of, selection=selection)
 
 
-def _boxes(photos: Photos) -> Boxes:
-    assert photos.boxes is not None
-    return photos.boxes
-
-
-def _identity(task: Detect, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int) -> str:
+def _identity(task: MapTask, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int) -> str:
     """A hash of all that decides the selection."""
     first = [f"{name} {stages(task, data, seed)[0].identity}" for name, data in candidates.items()]
-    facts = [*first, labelled.hash, content_hash(_boxes(labelled).to_bytes()), str((FOLDS, RESAMPLES))]
+    facts = [*first, labelled.hash, content_hash(task.labels(labelled).to_bytes()), str((FOLDS, RESAMPLES))]
     return content_hash(" ".join(facts).encode())
 
 
-def _read(path: Path, names: list[str]) -> Selection:
+def _read(path: Path, names: list[str], metric: str) -> Selection:
     """The selection kept in a file. CorruptFile."""
     facts = read_json(path, AGAIN, dict)
     try:
         found = Selection(facts["default"], facts["chosen"], {name: float(facts["scores"][name]) for name in names},
                           {name: (float(facts["gains"][name][0]), float(facts["gains"][name][1]))
-                           for name in names[1:]})
+                           for name in names[1:]}, metric)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CorruptFile(f"{path} is damaged ({error!r}); {AGAIN}") from error
     if found.chosen not in names or found.default != names[0]:

@@ -1,0 +1,32 @@
+"""Trained networks of all tasks that `scenefit train` trains."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scenefit.data.photos import Photos
+from scenefit.tasks.detector_data import images_with_labels
+from scenefit.tasks.detector_file import TrainedDetector
+from scenefit.tasks.segmenter_file import TrainedSegmenter
+from scenefit.tasks.training.map_task import MapTask
+from scenefit.tasks.training.network_file import FIRST_TASK, TrainedNetwork, read_trained
+
+TRAINED: Mapping[str, type[TrainedNetwork[Any]]] = {one.kind.name: one for one in (TrainedDetector, TrainedSegmenter)}
+TASKS: Mapping[str, type[MapTask]] = {name: one.kind for name, one in TRAINED.items()}
+
+
+def read_network(path: str | Path, device: str = "cpu") -> TrainedNetwork[Any]:
+    """The network of any task that a file holds. CorruptFile if it is damaged, of another format, or none."""
+    return read_trained([*TRAINED.values()], path, device)
+
+
+def task_kind(labelled: Photos | None, name: str | None, place: Path | None) -> type[MapTask]:
+    """The task of this name; without one, the first that the labels of photos are for, and detection without photos.
+    ValueError, naming their place, where the photos have no labels for it."""
+    if labelled is None:
+        return TASKS[name or FIRST_TASK]
+    fitting = [one for one, kind in TASKS.items() if kind.of_photos(labelled) is not None]
+    found = TASKS[name or (fitting or [FIRST_TASK])[0]]
+    if found.name not in fitting:
+        images_with_labels(found, labelled, place)
+    return found

@@ -1,0 +1,186 @@
+"""Class masks through the command line: train, evaluate, segment. Scenes of 32 pixels, few training steps."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blobs import SCENE, call, fit_command
+from PIL import Image
+
+import scenefit as sf
+from scenefit.cli.options import LabelledFolder
+from scenefit.cli.train import new_task
+from scenefit.data.class_masks import ClassMasks
+from scenefit.data.photos import Photos, read_boxes
+from scenefit.files.tensors import read_tensors
+from scenefit.generation.dataset import generate
+from scenefit.nets.augmentation import NO_CHANGE
+from scenefit.nets.model import PriorModel
+from scenefit.nets.pyramid.network import SmallMaps
+from scenefit.renderers.scene_file import load_scene
+
+LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
+         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
+                                                                  "slice(16 - half, 16 + half)"))
+TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
+
+
+def masked(few: LabelledFolder, size: tuple[int, int]) -> Photos | None:
+    """What takes the place of reading a folder of masks: photos of blobs, which are bright; boxes are not read."""
+    if few.place is None:
+        return None
+    found = read_boxes(few.place, size)
+    bright = (found.images[..., 0] > 150).astype(np.uint8)
+    return Photos(found.images, found.paths, masks=ClassMasks(("blob",), bright))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """scene.py, real/, and few/ and held/, whose photos are read with masks; a fit of them in run/."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "scene.py").write_text(LARGE)
+    scene = load_scene(folder / "scene.py")
+    (folder / "real").mkdir()
+    for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 12)).images):
+        Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
+    for name, seed in (("few", 1), ("held", 2)):
+        generate(PriorModel(scene.grammar, seed), scene.renderer, 12, folder / name, "voc", validation=0)
+    call(*fit_command(folder, folder / "run"))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=4))
+    monkeypatch.setattr(LabelledFolder, "read", masked)
+
+
+@pytest.fixture(scope="module")
+def network(world, tmp_path_factory):
+    path = tmp_path_factory.mktemp("network") / "s.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scenefit.cli.train.new_task", lambda *given, augment, **more: new_task(
+            *given, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE, **more))
+        said = call("train", world / "run", "--task", "segmentation", "-n", 64, "--backbone", "small", "--steps", 60,
+                    "--out", path)
+    assert "s.safetensors: segments blob" in said and "On 16 held-out renders: IoU " in said
+    return path
+
+
+def test_a_network_trained_on_renders_of_a_run_segments_photos(world, network):
+    trained = sf.load_segmenter(network)
+    few = masked(LabelledFolder(world / "held"), trained.size)
+    assert few is not None and trained.task.evaluate(trained.network, few.images, few.masks)["mIoU"] > 0.5
+    assert trained.task.classes == ("blob",) and len(trained.threshold) == 1 and len(trained.photos) == 12
+
+
+def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
+    run, few = world / "run", ["--labelled", world / "few"]
+    call("train", run, "--task", "segmentation", *TRAIN, "a.safetensors")
+    said = call("train", run, *TRAIN, "b.safetensors", *few, "--no-select", "--real", world / "real")
+    assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
+    assert "Self-training round 1 of 2: pseudo-labels (confidence 0.5 or more) on " in said
+    assert "Its confidence threshold, 0." in said and "chosen on the 12 labelled photos that it was trained on" in said
+    assert "label policy" not in said
+    assert "not read from class masks" in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
+                                               "--read-policy")
+    a, b = (read_tensors(f"{name}.safetensors", "")[0] for name in "ab")
+    assert any((a[name] != b[name]).any() for name in a)
+    said = call("train", run, *TRAIN, "d.safetensors", *few, "--task", "detection", code=1)
+    assert "has class masks; detection needs photos with boxes" in " ".join(said.split())
+    said = call("train", run, *TRAIN, "d.safetensors", "--task", "poses", code=2)
+    assert "--task must be one of detection, segmentation, got poses" in " ".join(said.replace("│", " ").split())
+
+
+def test_labelled_photos_select_the_renders_by_iou(world, monkeypatch):
+    monkeypatch.setattr("scenefit.tasks.selection.RESAMPLES", 5)
+    said = " ".join(call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", world / "few").split())
+    assert "selected by 12 labelled photos (IoU: mean over the classes): learned: IoU " in said
+    chosen = read_tensors("a.safetensors", "")[1]["info"]["selection"]
+    assert chosen["metric"] == "IoU" and set(chosen["scores"]) == {"learned", "half wide", "wide"}
+
+
+def test_labelled_photos_alone(world):
+    said = call("train", "--labelled-only", world / "few", "--size", "32x32", *TRAIN[2:], "a.safetensors")
+    assert "On 2 held-out labelled photos: IoU " in said
+
+
+def test_evaluate_measures_a_network_without_training(world, network, monkeypatch):
+    monkeypatch.setattr(sf.Segment, "train", None)
+    said = call("evaluate", network, "--labelled", world / "held", "--out", "measured.json")
+    record = json.loads(Path("measured.json").read_text())
+    for text in ("Pixels of 12 labelled photos: IoU ", "pixel AP", "At one threshold for each class: IoU ",
+                 f"{record['iou']:.1%}", "another training would differ, too", "Written to measured.json"):
+        assert text in said, text
+    assert record["network"] == str(network) and record["used"] == 0 and record["iou"] > 0.5
+    assert [Path(row["path"]).name for row in record["photos"]] == [
+        path.name for path in read_boxes(world / "held", (32, 32)).paths]
+    call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", world / "few", "--no-select")
+    command = ["evaluate", "a.safetensors", "--labelled", world / "few"]
+    assert "12 of the 12 labelled photos fitted, trained or selected this network" in " ".join(
+        call(*command, code=1).split())
+    assert call(*command, "--force").startswith("No test (--force): 12 of the 12 labelled photos fitted, trained or")
+
+
+def test_detect_writes_masks_of_the_whole_photos(world, network):
+    """Photos three times as large, with a border that the crop cuts off."""
+    scene = load_scene(world / "scene.py")
+    frames = scene.renderer(scene.grammar.sample(9, 4))
+    Path("photos").mkdir()
+    for number, image in enumerate(frames.images):
+        wide = np.zeros((96, 136, 3), np.uint8)
+        wide[:, 20:116] = image.repeat(3, 0).repeat(3, 1)
+        Image.fromarray(wide).save(f"photos/{number}.png")
+    Path("photos/broken.jpg").write_bytes(b"no")
+    said = call("detect", network, "photos", "--out", "found")
+    assert "warning: skipped photos/broken.jpg: " in said
+    assert "4 photos (1 skipped): blob on " in said and "found/masks" in said
+    found = np.stack([np.asarray(Image.open(f"found/masks/{number}.png")) for number in range(4)])
+    assert (found[:, :, :20] == 255).all() and (found[:, :, 116:] == 255).all() and found.shape == (4, 96, 136)
+    truth = (frames.instances > 0).repeat(3, 1).repeat(3, 2)
+    both = ((found[:, :, 20:116] == 1) & truth).sum() / ((found[:, :, 20:116] == 1) | truth).sum()
+    assert both > 0.5
+    assert "blob:128,0,0::" in Path("found/labelmap.txt").read_text()
+    assert len(Path("found/areas.csv").read_text().splitlines()) == 5 and Path("found/3.png.png").exists()
+    call("detect", network, "photos", "--out", "plain", "--no-pictures")
+    assert not list(Path("plain").glob("*.png")) and len(list(Path("plain/masks").iterdir())) == 4
+    said = call("detect", network, "photos", "--out", "other", "--threshold", 0.5, code=1)
+    assert "--threshold: only for detectors, and this is a segmentation network" in " ".join(said.split())
+
+
+def test_a_network_of_segmentation_is_not_exported(network):
+    said = " ".join(call("export", network, "--onnx", "a.onnx", code=1).split())
+    assert "--onnx is for detectors, and " in said and "s.safetensors is a segmentation network;" in said
+    assert not Path("a.onnx").exists()
+
+
+def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
+    monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
+        classes, steps=10, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+    said = call(*fit_command(world, "run", "--labelled", world / "few"))
+    assert "Labels of the photos" not in said and not Path("run/label_policy.json").exists()
+    steps = [json.loads(line) for line in Path("run/steps.jsonl").read_text().splitlines()]
+    assert [0 <= step["metric"] <= 1 for step in steps if step["stage"] == "task-reward"] == [True, True]
+    said = call("evaluate", "run", "--real", world / "real", "--labelled", world / "held", "--renders", 16, "--images",
+                16, "--repeats", 1)
+    assert "mIoU on 12 labelled photos: one training on 16 images each" in said and "pixel AP blob" in said
+    found = json.loads(Path("run/evaluation.json").read_text())
+    assert found["metric"] == "mIoU" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
+    call("report", "run")
+    assert "mIoU" in Path("run/report.html").read_text()
+
+
+def test_a_data_set_with_masks_is_trained_on(world, monkeypatch):
+    """As folders of masks will be read: by `read_few`, in a layout that is none of boxes."""
+    monkeypatch.setattr("scenefit.tasks.detector_data.find_layout", lambda place, layout: "masks")
+    monkeypatch.setattr("scenefit.tasks.detector_data.read_few", lambda place, size, part=None, max_photos=None, **_: (
+        masked(LabelledFolder(place), size).take(range(12) if part is None else
+                                                 range(8) if part == "train" else range(8, 12))))
+    said = call("train", world / "few", *TRAIN[2:], "a.safetensors")
+    assert "a.safetensors: segments blob" in said and "On 4 held-out renders: IoU " in said
+    assert sf.load_segmenter("a.safetensors").size == (32, 32)
+    said = call("train", world / "few", *TRAIN[2:], "a.safetensors", "--task", "detection", code=1)
+    assert "has class masks; detection needs photos with boxes" in " ".join(said.split())
