@@ -34,10 +34,10 @@ def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -
     started = time.process_time()
     network = trained(fit)
     held = images_of(fit, "held", HELD)
-    thresholds = TASK.count_pixels(network, *held).best_thresholds()
+    thresholds = TASK.score(network, *held).best_thresholds()
     photos = fits.photos(target, "tested", seed, TESTED, side)
     assert photos.masks is not None
-    counts = TASK.count_pixels(network, photos.images, photos.masks)
+    counts = TASK.score(network, photos.images, photos.masks)
     equal = counts.equal_area_thresholds()
     false, missed = counts.false_and_missed(equal)
     area = counts.confusion.sum((0, 2))[1:]

@@ -7,8 +7,8 @@ from matplotlib.path import Path as Outline
 from painted import CLASSES, PARTS, SCENES, H, W, frames, half_seen, write
 from PIL import Image, ImageDraw
 
+from scenefit.data.class_mask_files import voc_colours
 from scenefit.data.formats import FORMATS, LabelPolicy, as_format
-from scenefit.data.formats.voc_masks import voc_colours
 from scenefit.data.frames import make_frames
 from scenefit.data.label_policy import label_masks
 from scenefit.data.photos import read_boxes, read_few, read_masks

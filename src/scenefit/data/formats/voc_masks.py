@@ -10,7 +10,6 @@ the colours. objects.csv is that of `scenefit.data.formats.format`. Format: http
 Legend: H, W pixels.
 """
 
-import io
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from scenefit.data.class_mask_files import label_map, mask_png
 from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks
 from scenefit.data.formats.class_tables import LABELMAP, is_no_class
 from scenefit.data.formats.format import (
@@ -39,7 +38,7 @@ from scenefit.data.formats.format import (
 )
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_masks
-from scenefit.files.atomic import write_bytes, write_text
+from scenefit.files.atomic import write_bytes
 
 AT_ONCE = 256  # masks
 
@@ -86,10 +85,7 @@ def _with_masks(out: Path, rows: Iterator[Row], classes: tuple[str, ...]) -> Ite
         write_all(partial(_write_class_mask, classes=classes),
                   [(_mask_file(out, "SegmentationClass", row), row) for row in chunk])
         yield from chunk
-    colours = voc_colours().tolist()
-    named = [("background", 0), *((name, code) for code, name in enumerate(classes, 1)), ("void", IGNORED)]
-    write_text(out / LABELMAP, "# label:color_rgb:parts:actions\n" + "".join(
-        f"{name}:{','.join(map(str, colours[code]))}::\n" for name, code in named))
+    write_bytes(out / LABELMAP, label_map(classes))
 
 
 def _mask_file(out: Path, folder: str, row: Row) -> Path:
@@ -103,10 +99,7 @@ def _write_class_mask(path: Path, row: Row, classes: tuple[str, ...]) -> None:
 
 
 def _write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
-    image, data = Image.fromarray(mask), io.BytesIO()
-    image.putpalette(voc_colours().tobytes())
-    image.save(data, "PNG")
-    write_bytes(path, data.getvalue())
+    write_bytes(path, mask_png(mask))
 
 
 def _objects(instances: NDArray[np.int32], objects: Sequence[dict[str, Any]]) -> NDArray[np.uint8] | None:
@@ -118,16 +111,6 @@ def _objects(instances: NDArray[np.int32], objects: Sequence[dict[str, Any]]) ->
     of_id[[o["node"] for o in objects if o["name"]]] = IGNORED
     of_id[kept] = np.arange(1, len(kept) + 1)
     return of_id[instances]
-
-
-def voc_colours() -> NDArray[np.uint8]:
-    """VOC's colour of each value [256, 3]: its bits 0, 3 and 6 are the highest of red, 1, 4 and 7 of green, 2 and 5 of
-    blue."""
-    value, colours = np.arange(256), np.zeros((256, 3), np.int64)
-    for place in range(3):
-        for channel in range(3):
-            colours[:, channel] |= (value >> (3 * place + channel) & 1) << (7 - place)
-    return colours.astype(np.uint8)
 
 
 def _check_names(names: Sequence[str]) -> None:
