@@ -10,10 +10,7 @@ from blobs import SCENE, call, fit_command
 from PIL import Image
 
 import scenefit as sf
-from scenefit.cli.options import LabelledFolder
 from scenefit.cli.train import new_task
-from scenefit.data.class_masks import ClassMasks
-from scenefit.data.photos import Photos, read_boxes
 from scenefit.files.tensors import read_tensors
 from scenefit.generation.dataset import generate
 from scenefit.nets.augmentation import NO_CHANGE
@@ -27,26 +24,17 @@ LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.
 TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
 
 
-def masked(few: LabelledFolder, size: tuple[int, int]) -> Photos | None:
-    """What takes the place of reading a folder of masks: photos of blobs, which are bright; boxes are not read."""
-    if few.place is None:
-        return None
-    found = read_boxes(few.place, size)
-    bright = (found.images[..., 0] > 150).astype(np.uint8)
-    return Photos(found.images, found.paths, masks=ClassMasks(("blob",), bright))
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """scene.py, real/, and few/ and held/, whose photos are read with masks; a fit of them in run/."""
+    """scene.py, real/; few/ and held/ with class masks, and coco/ with boxes and masks; a fit of them in run/."""
     folder = tmp_path_factory.mktemp("world")
     (folder / "scene.py").write_text(LARGE)
     scene = load_scene(folder / "scene.py")
     (folder / "real").mkdir()
     for number, image in enumerate(scene.renderer(scene.grammar.sample(5, 12)).images):
         Image.fromarray(image).save(folder / "real" / f"{number:02}.png")
-    for name, seed in (("few", 1), ("held", 2)):
-        generate(PriorModel(scene.grammar, seed), scene.renderer, 12, folder / name, "voc", validation=0)
+    for name, seed, form in (("few", 1, "masks"), ("held", 2, "masks"), ("coco", 1, "coco")):
+        generate(PriorModel(scene.grammar, seed), scene.renderer, 12, folder / name, form, validation=0.25)
     call(*fit_command(folder, folder / "run"))
     return folder
 
@@ -55,7 +43,6 @@ def world(tmp_path_factory):
 def quick(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     monkeypatch.setattr("scenefit.cli.train.new_task", partial(new_task, augmented_copies=1, batch=4))
-    monkeypatch.setattr(LabelledFolder, "read", masked)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +59,8 @@ def network(world, tmp_path_factory):
 
 def test_a_network_trained_on_renders_of_a_run_segments_photos(world, network):
     trained = sf.load_segmenter(network)
-    few = masked(LabelledFolder(world / "held"), trained.size)
-    assert few is not None and trained.task.evaluate(trained.network, few.images, few.masks)["mIoU"] > 0.5
+    few = sf.read_masks(world / "held", trained.size)
+    assert trained.task.evaluate(trained.network, few.images, few.masks)["mIoU"] > 0.5
     assert trained.task.classes == ("blob",) and len(trained.threshold) == 1 and len(trained.photos) == 12
 
 
@@ -117,7 +104,7 @@ def test_evaluate_measures_a_network_without_training(world, network, monkeypatc
         assert text in said, text
     assert record["network"] == str(network) and record["used"] == 0 and record["iou"] > 0.5
     assert [Path(row["path"]).name for row in record["photos"]] == [
-        path.name for path in read_boxes(world / "held", (32, 32)).paths]
+        path.name for path in sf.read_masks(world / "held", (32, 32)).paths]
     call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", world / "few", "--no-select")
     command = ["evaluate", "a.safetensors", "--labelled", world / "few"]
     assert "12 of the 12 labelled photos fitted, trained or selected this network" in " ".join(
@@ -173,14 +160,18 @@ def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     assert "mIoU" in Path("run/report.html").read_text()
 
 
-def test_a_data_set_with_masks_is_trained_on(world, monkeypatch):
-    """As folders of masks will be read: by `read_few`, in a layout that is none of boxes."""
-    monkeypatch.setattr("scenefit.tasks.detector_data.find_layout", lambda place, layout: "masks")
-    monkeypatch.setattr("scenefit.tasks.detector_data.read_few", lambda place, size, part=None, max_photos=None, **_: (
-        masked(LabelledFolder(place), size).take(range(12) if part is None else
-                                                 range(8) if part == "train" else range(8, 12))))
+def test_a_data_set_with_masks_is_trained_on(world):
     said = call("train", world / "few", *TRAIN[2:], "a.safetensors")
-    assert "a.safetensors: segments blob" in said and "On 4 held-out renders: IoU " in said
+    assert "a.safetensors: segments blob" in said and " held-out renders: IoU " in said
     assert sf.load_segmenter("a.safetensors").size == (32, 32)
     said = call("train", world / "few", *TRAIN[2:], "a.safetensors", "--task", "detection", code=1)
     assert "has class masks; detection needs photos with boxes" in " ".join(said.split())
+
+
+def test_masks_of_data_sets_with_boxes_are_read_where_the_task_asks_for_them(world, network):
+    only = ("--labelled-only", world / "coco", *TRAIN[2:])
+    assert "segments blob" in call("train", *only, "masks.safetensors", "--task", "segmentation")
+    assert "detects blob" in call("train", *only, "boxes.safetensors")
+    assert "segments blob" in call("train", world / "coco", "--task", "segmentation", *TRAIN[2:], "set.safetensors")
+    said = call("evaluate", network, "--labelled", world / "coco")
+    assert "Pixels of 12 labelled photos: IoU " in said

@@ -178,7 +178,7 @@ def _evaluate_network(path: Path, labelled: LabelledFolder, given: GivenFlatFiel
     if not network.photos:
         console.warn(f"{path} does not record which photos it was made with (an earlier version wrote it, or fitted "
                      "its run), so it is not checked whether these are among them")
-    few = flat.correct(labelled.read(network.size))
+    few = flat.correct(labelled.read(network.size, network.kind.read))
     assert few is not None
     found = evaluate_trained(network, few, force)
     _show_measured(found, network.word)

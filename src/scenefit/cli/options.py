@@ -43,7 +43,8 @@ DetectorDeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda
                                                    "Results differ between devices in their last digits.")]
 LabelledOption = Annotated[Path | None, typer.Option("--labelled", metavar="DIR", show_default=False,
                                                      help="Labelled photos: one subfolder per class; or a data set of "
-                                                     "boxes (COCO, YOLO, Pascal VOC or KITTI), or a list file in one.")]
+                                                     "boxes (COCO, YOLO, Pascal VOC or KITTI) or of class masks "
+                                                     "(images, Cityscapes), or a list file in one.")]
 LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo|voc|kitti|masks|cityscapes|folder",
                                                   show_default=False,
                                                   help="Layout of the labelled photos, if it is ambiguous. "
@@ -273,15 +274,15 @@ class LabelledFolder(NamedTuple):
     layout: str | None = None
     outside: bool = False
 
-    def read(self, size: tuple[int, int]) -> "Photos | None":
-        """Photos with classes or boxes, resized as `photos` are; None where place is None. Warns of each file that was
-        skipped."""
+    def read(self, size: tuple[int, int], reader: "Callable[..., Photos] | None" = None) -> "Photos | None":
+        """Photos with classes, boxes or class masks, resized as `photos` are; None where place is None. Warns of each
+        file that was skipped. reader: in place of `read_few`."""
         if self.place is None:
             return None
         from scenefit.data.image_files import name_skipped
         from scenefit.data.photos import read_few
 
-        found = read_few(self.place, size, layout=self.layout, outside=self.outside)
+        found = (reader or read_few)(self.place, size, layout=self.layout, outside=self.outside)
         name_skipped(found.skipped)
         return found
 

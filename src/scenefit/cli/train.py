@@ -167,7 +167,7 @@ def train(
     from scenefit.tasks.detector_texts import figures, much_kept, unmeasured
     from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import MIN_PHOTOS, can_select
-    from scenefit.tasks.trained import TRAINED, task_kind
+    from scenefit.tasks.trained import TRAINED, reader, task_kind
     from scenefit.tasks.training.network_file import BACKBONES, write_trained
 
     flat_folder = folder_of(flat_field)
@@ -202,7 +202,7 @@ def train(
         flat = flat_field_of(flat_field, opened.config.size, kept_flat_field(opened))
         if labelled is not None or real is not None:
             check_flat_field(opened, flat)
-        tuning = flat.correct(tuned_on.read(opened.config.size))
+        tuning = flat.correct(tuned_on.read(opened.config.size, reader(task)))
         kind = task_kind(tuning, task, labelled)
         reads = read_policy and tuning is not None and kind.reads_policy
         if tuning is not None and not kind.reads_policy and read_policy and typed(context, {"read_policy"}):
@@ -218,7 +218,7 @@ def train(
                        for name, share in CANDIDATES.items()} if selects else {LEARNED: randomisation}, folder)
     else:
         with console.busy("Reading"):
-            parts = read_data_set(source, n or IMAGES, data_layout, outside=outside)
+            parts = read_data_set(source, n or IMAGES, data_layout, outside=outside, read=reader(task))
             kind = task_kind(parts[0], task, source)
             sets = {"": data_set(kind, *parts, source)}
         name_skipped(tuple(dict.fromkeys(one for read in sets[""].photos for one in read.skipped)))
@@ -234,7 +234,7 @@ def train(
     if flat.found and not is_run:
         console.say(flat.found)
     seen = flat.correct(seen)
-    tuning = flat.correct(tuned_on.read(shape)) if tuning is None else tuning
+    tuning = flat.correct(tuned_on.read(shape, reader(kind.name))) if tuning is None else tuning
     few = None if tuning is None else images_with_labels(kind, tuning, labelled)
     used = given.used.union(*(photo_hashes(some) for some in (*given.photos, tuning, seen) if some is not None))
     names = {*kind.shown(given.held[1]), *(name for one in sets.values() for name in kind.shown(one.learn[1])),
@@ -386,11 +386,11 @@ def _of_photos(few: LabelledFolder, task: str | None, size: tuple[int, int] | No
     """The task of labelled photos alone, these photos, and the flat field that they were corrected by. task: the name
     that was given."""
     from scenefit.tasks.detector_data import photos_alone, size_of_first
-    from scenefit.tasks.trained import task_kind
+    from scenefit.tasks.trained import reader, task_kind
 
     assert few.place is not None
     size = size or size_of_first(few.place, None, few.layout, few.outside)
-    every = few.read(size)
+    every = few.read(size, reader(task))
     assert every is not None
     kind, flat = task_kind(every, task, few.place), flat_field_in(flat_field, size, every)
     return kind, photos_alone(kind, flat.correct(every), few.place, seed), flat

@@ -5,6 +5,7 @@ Legend: S rendered images; N photos; H, W pixels; m boxes.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from scenefit.data.boxes import Boxes, join_boxes, make_boxes, no_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_boxes
-from scenefit.data.photos import Photos
+from scenefit.data.photos import Photos, read_few
 from scenefit.metrics.average_precision import average_precision, best_threshold, match_boxes
 from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Lite0Maps
@@ -84,6 +85,10 @@ class Detect(MapTask[Detector, Boxes]):
     @classmethod
     def of_renders(cls, frames: Frames, label_policy: LabelPolicy | None = None) -> Boxes:
         return label_boxes(frames, label_policy)
+
+    @classmethod
+    def read(cls, place: str | Path, size: tuple[int, int], part: str | None = None, **options: Any) -> Photos:
+        return read_few(place, size, part, **options)
 
     @classmethod
     def of_photos(cls, photos: Photos) -> Boxes | None:

@@ -3,6 +3,7 @@
 Legend: N photos; H, W pixels.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,11 +65,12 @@ def data_set(kind: type[MapTask], learn: Photos, held: Photos, source: Path) -> 
 
 
 def read_data_set(source: Path, max_images: int, layout: str | None = None, *, outside: bool = False,
-                  ) -> tuple[Photos, Photos]:
+                  read: Callable[..., Photos] = read_few) -> tuple[Photos, Photos]:
     """At most max_images images with boxes or class masks to train on, and those held out: the parts train and val of a
     data set, at the size of its first image; or seven eighths of a data set without parts, and the rest.
 
-    layout, outside: as of `read_few`.  ValueError for what is no such data set, or holds a single image.
+    layout, outside: as of `read_few`.  read: in its place.  ValueError for what is no such data set, or holds a single
+    image.
     """
     if not source.exists():
         raise ValueError(f"{source} is missing; give the folder of a finished fit, or a data set of boxes")
@@ -81,7 +83,7 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
     except ValueError as error:
         raise ValueError(f"{source} is no run folder (it has no settings.json), nor a data set of boxes: {error}"
                          ) from None
-    read = partial(read_few, layout=layout, outside=outside)
+    read = partial(read, layout=layout, outside=outside)
     try:
         size = size_of_first(source, "train", layout, outside)
         train, val = read(source, size, "train", max_photos=max_images), read(source, size, "val")

@@ -5,7 +5,8 @@ Legend: S rendered images; N photos; H, W pixels; h, w cells of the finest map; 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from scenefit.data.class_masks import IGNORED, ClassMasks, join_class_masks
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_masks
-from scenefit.data.photos import Photos
+from scenefit.data.photos import Photos, read_masks
 from scenefit.files.scratch import collect_arrays
 from scenefit.metrics.device import reproducible
 from scenefit.metrics.features import Lite0Maps
@@ -77,6 +78,10 @@ class Segment(MapTask[Segmenter, ClassMasks]):
     @classmethod
     def of_renders(cls, frames: Frames, label_policy: LabelPolicy | None = None) -> ClassMasks:
         return label_masks(frames, sorted(set(frames.objects.name.tolist()) - {""}), label_policy)
+
+    @classmethod
+    def read(cls, place: str | Path, size: tuple[int, int], part: str | None = None, **options: Any) -> Photos:
+        return read_masks(place, size, part, **options)
 
     @classmethod
     def of_photos(cls, photos: Photos) -> ClassMasks | None:

@@ -1,10 +1,10 @@
 """Trained networks of all tasks that `scenefit train` trains."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenefit.data.photos import Photos
+from scenefit.data.photos import Photos, read_few
 from scenefit.tasks.detector_data import images_with_labels
 from scenefit.tasks.detector_file import TrainedDetector
 from scenefit.tasks.segmenter_file import TrainedSegmenter
@@ -18,6 +18,12 @@ TASKS: Mapping[str, type[MapTask]] = {name: one.kind for name, one in TRAINED.it
 def read_network(path: str | Path, device: str = "cpu") -> TrainedNetwork[Any]:
     """The network of any task that a file holds. CorruptFile if it is damaged, of another format, or none."""
     return read_trained([*TRAINED.values()], path, device)
+
+
+def reader(name: str | None) -> Callable[..., Photos]:
+    """How photos are read that are labelled for the task of this name; without one, for the first that their labels
+    are for."""
+    return read_few if name is None else TASKS[name].read
 
 
 def task_kind(labelled: Photos | None, name: str | None, place: Path | None) -> type[MapTask]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -122,6 +123,11 @@ class MapTask(ABC, Generic[Network, Labels]):
     @abstractmethod
     def of_renders(cls, frames: Frames, label_policy: LabelPolicy | None = None) -> Labels:
         """Labels of renders, with all classes that these have."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, place: str | Path, size: tuple[int, int], part: str | None = None, **options: Any) -> Photos:
+        """Labelled photos of a folder, with labels of this task where it has any; options as of `read_few`."""
 
     @classmethod
     @abstractmethod
