@@ -26,7 +26,8 @@ from scenefit.nets.augmentation import Augment, augmented
 from scenefit.nets.centre_network import MIN_SCORE, Detector, Targets, class_weights, decode, loss
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.scenes.arguments import check_argument, class_names
-from scenefit.tasks.training.map_task import MapTask, Words, batches_of
+from scenefit.tasks.training.definition import Words
+from scenefit.tasks.training.map_task import MapTask, batches_of
 from scenefit.tasks.training.pseudo_labels import describe_boxes
 
 Images = NDArray[np.uint8]

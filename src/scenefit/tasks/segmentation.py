@@ -25,7 +25,8 @@ from scenefit.nets.augmentation import Augment, augmented_masks
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.nets.segmentation_network import MaskTargets, Segmenter, at_pixels, mask_loss
 from scenefit.scenes.arguments import check_argument, class_names
-from scenefit.tasks.training.map_task import MapTask, Words, batches_of
+from scenefit.tasks.training.definition import Words
+from scenefit.tasks.training.map_task import MapTask, batches_of
 from scenefit.tasks.training.pseudo_labels import describe_masks
 
 Images = NDArray[np.uint8]

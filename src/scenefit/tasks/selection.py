@@ -17,7 +17,8 @@ from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.scenes.rng import derive_seed, generator
 from scenefit.tasks.detector_training import Kept, TrainingData, stages, train_stages
-from scenefit.tasks.training.map_task import MapTask, Score
+from scenefit.tasks.training.definition import Score
+from scenefit.tasks.training.map_task import MapTask
 
 MIN_PHOTOS = 10  # that show an object; fewer decide nothing
 FOLDS = 3

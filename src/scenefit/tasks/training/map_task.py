@@ -4,13 +4,11 @@ Legend: S rendered images; N photos; H, W pixels; h, w cells of a feature map; C
 """
 
 import copy
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,19 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from scenefit.data.frames import Frames
-from scenefit.data.label_policy import LabelPolicy
-from scenefit.data.photos import Photos
 from scenefit.files.scratch import collect_arrays, collect_several, release
 from scenefit.metrics.device import check_device, reproducible
 from scenefit.metrics.features import to_tensor
-from scenefit.nets.augmentation import Augment
 from scenefit.nets.influence import damped_influence, unit_spread
 from scenefit.nets.optimise import endless_batches, minimise_steps
-from scenefit.nets.pyramid.network import Backbone, Pyramid
 from scenefit.scenes.rng import derive_seed
+from scenefit.tasks.training.definition import Images, Labels, Network, Targets, TaskDefinition
 
-Images = NDArray[np.uint8]
 CHUNK = 4  # images at once through the backbone: larger batches are slower on a CPU
 PREDICT_BATCH = 16  # images
 N_SCALE_IMAGES = 128  # from which the mean and spread of the features are measured
@@ -40,19 +33,6 @@ FINE_TUNE_DIVISOR = 3  # a trained network is trained further for a third of the
 ROUNDS = 2  # of self-training
 MIN_CONFIDENCE = 0.5  # of a prediction that becomes a pseudo-label
 LOSS_STEPS = 20  # whose mean loss is reported
-
-Network = TypeVar("Network", bound=Pyramid)
-Labels = TypeVar("Labels")
-
-
-class Targets(Protocol):
-    """Labels of N images as the loss needs them."""
-
-    def __len__(self) -> int: ...
-    def take(self, rows: Tensor) -> Self: ...
-    def to(self, device: str | torch.device) -> Self: ...
-    def count(self) -> Tensor:
-        """How much each image is labelled [N]: the loss of a batch is divided by the sum."""
 
 
 @dataclass(frozen=True)
@@ -78,133 +58,8 @@ class TrainingStep(NamedTuple):
     labels: Any
 
 
-class Words(NamedTuple):
-    """How a task is spoken of. verb: what its networks do.  needs: what it needs of photos.  shows: what an image does
-    whose labels show a class.  empty: what photos have whose labels show none.  metric: of its `Score`.  mean_of: what
-    the metric is the mean of."""
-
-    verb: str
-    needs: str
-    shows: str
-    empty: str
-    metric: str
-    mean_of: str
-
-
-class Score(Protocol):
-    """Predictions in N labelled images compared with the labels."""
-
-    def __len__(self) -> int: ...
-    def resampled(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The task's metric, 0..1, for weights of the images [B, N] -> [B]."""
-
-
-class MapTask(ABC, Generic[Network, Labels]):
-    """A task whose network is a `Pyramid`. The attributes are those of `Detect`.
-
-    name: of the task, in commands and files.  reads_policy: whether the labels of photos tell the label policy.
-    """
-
-    name: ClassVar[str]
-    words: ClassVar[Words]
-    reads_policy: ClassVar[bool]
-    classes: tuple[str, ...]
-    steps: int
-    batch: int
-    learning_rate: float
-    upscale: float
-    augmented_copies: int
-    augment: Augment
-    backbone: Backbone
-    train_backbone: bool
-    device: str
-
-    @classmethod
-    @abstractmethod
-    def of_renders(cls, frames: Frames, label_policy: LabelPolicy | None = None) -> Labels:
-        """Labels of renders, with all classes that these have."""
-
-    @classmethod
-    @abstractmethod
-    def read(cls, place: str | Path, size: tuple[int, int], part: str | None = None, **options: Any) -> Photos:
-        """Labelled photos of a folder, with labels of this task where it has any; options as of `read_few`."""
-
-    @classmethod
-    @abstractmethod
-    def of_photos(cls, photos: Photos) -> Labels | None:
-        """The labels of photos, with all classes that these have; None without labels of this task."""
-
-    @classmethod
-    @abstractmethod
-    def shown(cls, labels: Labels) -> list[str]:
-        """The classes that labels show, sorted."""
-
-    @classmethod
-    @abstractmethod
-    def labelled(cls, labels: Labels) -> NDArray[np.int64]:
-        """Numbers of the images that show at least one class."""
-
-    @classmethod
-    @abstractmethod
-    def join(cls, parts: Sequence[Labels]) -> Labels:
-        """Labels of several sets of images as those of one set."""
-
-    @abstractmethod
-    def renumbered(self, labels: Labels) -> Labels:
-        """The same labels with the task's classes."""
-
-    @abstractmethod
-    def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> Labels:
-        """As of `Task`."""
-
-    @abstractmethod
-    def check_labels(self, labels: Labels) -> None:
-        """ValueError for what are no labels of this task."""
-
-    @abstractmethod
-    def make_network(self) -> Network:
-        """An untrained network, with weights from PyTorch's random numbers."""
-
-    @abstractmethod
-    def augmented(self, images: Images, labels: Labels, seed: int, copies: int) -> tuple[Images, Labels]:
-        """Augmented copies of images [S, H, W, 3], one set after the other, with their labels."""
-
-    @abstractmethod
-    def targets(self, labels: Labels) -> Any:
-        """Labels as `loss` needs them."""
-
-    @abstractmethod
-    def loss(self, network: Network, out: Tensor, targets: Any) -> Tensor:
-        """Loss of each image [N], summed over what is labelled. out: the network's outputs [N, O, h, w]."""
-
-    @abstractmethod
-    def pseudo_labels(self, network: Network, images: Images, min_confidence: float) -> Labels:
-        """What the network predicts in images with at least this confidence."""
-
-    @abstractmethod
-    def describe_pseudo_labels(self, believed: Labels, rendered: Labels, name: str) -> tuple[str, list[str]]:
-        """How many pseudo-labels of photos there were, in words, and warnings: of classes that have none, more than
-        twice as many in a photo as labels in a rendered image, or less than a third. name: what such an image is."""
-
-    @abstractmethod
-    def score(self, network: Network, images: Images, labels: Labels) -> Any:
-        """The `Score` of a network."""
-
-    @abstractmethod
-    def join_scores(self, parts: Sequence[Any]) -> Any:
-        """The scores of several sets of images as that of one set."""
-
-    @abstractmethod
-    def best_threshold(self, score: Any) -> Any:
-        """The confidence from which predictions count best in these images; of tasks that need it, one each class."""
-
-    @abstractmethod
-    def figures(self, score: Any, threshold: Any) -> str:
-        """How good a network is, in words."""
-
-    @abstractmethod
-    def evaluate(self, network: Network, images: Images, labels: Labels) -> Mapping[str, float]:
-        """As of `Task`."""
+class MapTask(TaskDefinition[Network, Labels]):
+    """A task whose network is trained on the maps of a backbone."""
 
     def train(self, images: Images, labels: Labels, seed: int, start: Network | None = None) -> Network:
         """A network trained on images uint8 [S, H, W, 3]; the same seed gives the same first weights.
