@@ -85,7 +85,8 @@ def work(cells: Sequence[Cell], root: Path, jobs: int) -> None:
         shown = bar.add_task("cells", total=len(cells))
         while waiting or running:
             while waiting and len(running) < jobs:
-                running[pool.submit(run, waiting[0], root)] = waiting.pop(0)
+                cell = waiting.pop(0)
+                running[pool.submit(run, cell, root)] = cell
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 cell, result = running.pop(done), done.result()
                 write_json(HERE / "cells" / f"{cell.name}.json", result)

@@ -1,5 +1,7 @@
 """experiments/aerial2d: a cell with a training of two steps, distances, tables and the plan of cells."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,3 +87,17 @@ def test_two_seeds_of_all_arms_are_planned_before_the_rest() -> None:
     assert {cell.arm for cell in cells if cell.target == "target"} == set(arms.ARMS)
     first = len(cells) * 2 // 5
     assert {cell.seed for cell in cells[:first]} == {0, 1} and {cell.seed for cell in cells[first:]} == {2, 3, 4}
+
+
+def test_each_cell_is_written_under_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake(cell: study.Cell, root: Path) -> dict[str, object]:
+        return {"arm": cell.arm, "seed": cell.seed, "IoU": {"car": 0.5}}
+
+    monkeypatch.setattr(study, "HERE", tmp_path)
+    monkeypatch.setattr(study, "run", fake)
+    monkeypatch.setattr(study, "ProcessPoolExecutor", lambda jobs, *_, **more: ThreadPoolExecutor(jobs))
+    cells = [study.Cell(arm, "target", seed) for seed in range(2) for arm in ("wide", "oracle")]
+    study.work(cells, tmp_path, 2)
+    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "cells").glob("*.json")}
+    assert {name: (one["arm"], one["seed"]) for name, one in found.items()} == {
+        cell.name: (cell.arm, cell.seed) for cell in cells}
