@@ -27,7 +27,7 @@ def picture(root: Path) -> bytes:
     for target, count in PHOTOS.items():
         photos = fits.photos(target, "tested", SEED, count)
         assert photos.masks is not None
-        rows.setdefault("Photos that no network was trained on: target, and misspecified target", []).append(
+        rows.setdefault("Photos that no network was trained on; left: target, right: misspecified target", []).append(
             photos.images)
         rows.setdefault("The truth", []).append(coloured(photos.masks.masks))
         for arm, title in SHOWN.items():

@@ -88,14 +88,15 @@ def goals(target: str, cells: Cells) -> str:
 
 
 def attributes(cells: Cells) -> str:
-    """Mean distance to the truth over the hand-made grammar's, by attribute."""
+    """Mean distance to the truth over the hand-made grammar's, by attribute; not of those that are the same in both."""
     names = [name for name in ARMS if name in cells and name not in ("hand-made", ORACLE)]
     first = next((one for name in names for one in cells[name].values()), None)
     if first is None:
         return ""
     group = {f"{kind}.{name}": row.group for kind, rows in ROWS.items() for name, row in rows.items()}
+    same = {f"{kind}.{name}" for kind, rows in ROWS.items() for name, row in rows.items() if row.handmade == row.target}
     rows = [[one, group.get(one, "counts"), *(mean([cell["distances"][one] for cell in cells[name].values()])
-                                              for name in names)] for one in first["distances"]]
+                                              for name in names)] for one in first["distances"] if one not in same]
     rows.sort(key=lambda row: GROUPS.index(row[1]))
     joint = ["cars and lanes, total variation above the floor", "counts", *(
         mean([cell["cars and lanes"]["tv"] - cell["cars and lanes"]["floor"] for cell in cells[name].values()])
