@@ -8,6 +8,7 @@ from labelled_sets import HEIGHT, SIZE, WIDTH, photo, said, text
 from labelled_sets import yolo as yolo_boxes
 from PIL import Image
 
+from scenefit.data.class_mask_files import voc_colours
 from scenefit.data.photos import read_boxes, read_few, read_masks
 from scenefit.data.photos.layouts import mask_layout
 
@@ -90,6 +91,71 @@ def test_binary_masks(tmp_path, values):
     write(tmp_path / "masks/b.png", areas((0, 1, 0)))
     write(tmp_path / "masks/c.bmp", areas((0, 1, 0)) > 0)  # not one of the masks, which end in .png
     assert np.array_equal(read_masks(tmp_path, SIZE, classes=["crack"]).masks.masks[1], areas((0, 1, 0)))
+
+
+def test_binary_masks_after_many_that_show_nothing(tmp_path):
+    beside(tmp_path, areas((0, 0, 0)), [f"{i:02}" for i in range(25)])
+    beside(tmp_path, areas((0, 255, 255)), "z")
+    masks = read_masks(tmp_path, SIZE, classes=["crack"]).masks
+    assert not masks.masks[:25].any() and np.array_equal(masks.masks[25], areas((0, 1, 1)))
+
+
+def with_palette(path, values, palette):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = Image.fromarray(values)
+    mask.putpalette(palette.tobytes())
+    mask.save(path)
+
+
+@pytest.mark.parametrize("border", [False, True])
+def test_the_value_255_leaves_the_colours_of_a_palette_as_they_are(tmp_path, border):
+    """CVAT's labelmap.txt with another order than that of the values, and no void."""
+    values = areas()
+    values[9, :] = 255 if border else 0
+    for seed, name in enumerate("ab"):
+        photo(tmp_path / f"images/{name}.png", seed)
+        with_palette(tmp_path / f"masks/{name}.png", values, voc_colours())
+    text(tmp_path / "labelmap.txt", "car:128,0,0::\nbackground:0,0,0::\ntree:0,128,0::\n")
+    masks = read_masks(tmp_path, SIZE).masks
+    assert masks.classes == ("car", "tree") and np.array_equal(masks.masks[0], values)
+    text(tmp_path / "labelmap.txt", "car:128,0,0::\nbackground:0,0,0::\ntree:0,128,0::\nedge:224,224,192::\n")
+    assert (read_masks(tmp_path, SIZE).masks.masks[0, 9] == 3).all() == border, "a named colour is a class"
+
+
+def test_a_data_set_has_either_colours_or_numbers(tmp_path):
+    """One mask with a colour that no class has is refused; it does not bring the numbers of the lines in."""
+    beside(tmp_path, areas())
+    for name in "abc":
+        with_palette(tmp_path / f"masks/{name}.png", areas(), voc_colours())
+    with_palette(tmp_path / "masks/b.png", areas((0, 1, 3)), voc_colours())
+    lines = "car:128,0,0::\nbackground:0,0,0::\ntree:0,128,0::\nrock:5,5,5::\n"
+    text(tmp_path / "labelmap.txt", lines)
+    assert refused(tmp_path).startswith(
+        f"{tmp_path}/masks/b.png has the colour (128, 128, 0), which {tmp_path}/labelmap.txt (by colour, as in the "
+        "first masks) does not name; add it there")
+    beside(tmp_path, areas((1, 0, 2)))  # in grey, so that the numbers of the lines count
+    write(tmp_path / "masks/b.png", areas((1, 0, 9)))
+    assert "b.png has the value 9, which " in refused(tmp_path)
+    write(tmp_path / "masks/b.png", areas((1, 0, 3)))
+    assert np.array_equal(read_masks(tmp_path, SIZE).masks.masks, [areas((0, 1, end)) for end in (2, 3, 2)])
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_equal_channels_are_values(tmp_path, channels):
+    full = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    beside(tmp_path, np.concatenate([*[areas()[..., None]] * 3, full], axis=2)[..., :channels])
+    assert np.array_equal(read_masks(tmp_path, SIZE, classes=["coin", "note"]).masks.masks[0], areas())
+    beside(tmp_path, np.repeat(areas((0, 255, 255))[..., None], 3, axis=2))
+    assert np.array_equal(read_masks(tmp_path, SIZE, classes=["crack"]).masks.masks[0], areas((0, 1, 1)))
+
+
+def test_masks_of_several_kinds_are_named(tmp_path):
+    beside(tmp_path, areas(), "bcd")
+    beside(tmp_path, areas(), "a", end=".bmp")
+    photos = read_masks(tmp_path, SIZE, classes=["coin", "note"])
+    assert len(photos) == 3, "most masks are PNG"
+    assert f"has no mask {tmp_path}/masks/a.png, but a.bmp; save all masks of a folder in one format" in said(
+        photos.skipped)
 
 
 def test_cityscapes(tmp_path):
@@ -198,11 +264,12 @@ def test_a_mask_before_exif_rotation_is_named(tmp_path):
     assert np.array_equal(masks.masks[0], areas().T)
 
 
-def coco(folder, notes):
+def coco(folder, notes, names=None):
     photo(folder / "train/a.png")
     text(folder / "annotations/instances_train.json", json.dumps({
         "images": [{"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
-        "categories": [{"id": 5, "name": "coin"}, {"id": 2, "name": "note"}],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(names)] if names else [
+            {"id": 5, "name": "coin"}, {"id": 2, "name": "note"}],
         "annotations": [{"id": i, "image_id": 1, "bbox": [0, 0, 64, 48], **note} for i, note in enumerate(notes, 1)]}))
 
 
@@ -228,6 +295,24 @@ def test_polygons_and_runs_of_coco(tmp_path):
     assert "annotation 2: left out, since its mask is of 2 x 2 pixels, and its photo of 64 x 48" in said(
         read_masks(tmp_path, SIZE).skipped)
     assert len(read_few(tmp_path, SIZE).boxes) == 2, "boxes are read where there are any"
+
+
+def test_of_many_classes_those_that_objects_have(tmp_path):
+    square = [{"category_id": i, "segmentation": [SQUARE]} for i in range(300)]
+    coco(tmp_path, [square[270], square[299]], [f"c{i}" for i in range(300)])
+    masks = read_masks(tmp_path, SIZE).masks
+    assert masks.classes == ("c270", "c299") and np.array_equal(masks.masks[0], areas((0, 2, 0)))
+    coco(tmp_path, square[:255], [f"c{i}" for i in range(300)])
+    assert refused(tmp_path).startswith(f"{tmp_path}: 255 classes are too many, class masks hold at most 254; choose")
+    coco(tmp_path, square[:254], [f"c{i}" for i in range(254)])
+    assert np.array_equal(read_masks(tmp_path, SIZE).masks.masks[0], areas((0, 254, 0)))
+
+
+def test_the_first_photos_are_those_that_have_a_mask(tmp_path):
+    beside(tmp_path, areas(), "abcd")
+    (tmp_path / "masks/a.png").unlink()
+    photos = read_masks(tmp_path, SIZE, classes=["coin", "note"], max_photos=2)
+    assert [path.stem for path in photos.paths] == ["b", "c"] and "a.png: has no mask" in said(photos.skipped)
 
 
 def test_polygons_of_yolo(tmp_path):

@@ -20,7 +20,7 @@ from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
-from scenefit.data.photos.fit_masks import fit_masks
+from scenefit.data.photos.fit_masks import fit_masks, mask_classes
 from scenefit.data.photos.layouts import box_layout, locate, mask_layout
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import first_few
@@ -50,7 +50,7 @@ def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *
                outside: bool = False) -> Photos:
     """Photos with the class of each pixel, `Photos.masks`, from masks as images, or from polygons and masks of objects.
 
-    folder, part, max_photos, outside: as of `read_boxes`.  classes: names of the values 1, 2, ... of masks as images
+    folder, part, outside: as of `read_boxes`.  max_photos: only the first so many that can be read.  classes: names of the values 1, 2, ... of masks as images
     (or 0, 1, ... where the first is "background"), or {value: name}, in place of the folder's table; with a single
     class, masks of 0 and 255 are read, too.  layout: "masks" (images, with a table of classes), "cityscapes", "coco" or
     "yolo" (polygons); None: detected.
@@ -68,8 +68,10 @@ def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *
             raise ValueError(f"{home} has the layout {found.name}, which names its own classes; leave classes= out, "
                              "and choose some with photos.masks.of_classes([...])")
         found = replace(found, listing=partial(mask_reader.list_masks, classes=classes))
-    items, skipped, names = _items(home, found, part, max_photos, outside)
-    photos = collect(home, size, chain(skipped, fit_masks(home, items, size, names)), len(items), names)
+    items, skipped, names = _items(home, found, part, None, outside)
+    names = mask_classes(home, items, names)
+    entries = chain(skipped, fit_masks(home, items, size, names, max_photos))
+    photos = collect(home, size, entries, min(len(items), max_photos or len(items)), names)
     if not len(photos):
         raise _none_read(home, items, photos.skipped)
     return photos
