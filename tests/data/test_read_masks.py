@@ -9,7 +9,7 @@ from labelled_sets import yolo as yolo_boxes
 from PIL import Image
 
 from scenefit.data.class_mask_files import voc_colours
-from scenefit.data.photos import read_boxes, read_few, read_masks
+from scenefit.data.photos import read_boxes, read_few, read_masks, read_photos
 from scenefit.data.photos.layouts import mask_layout
 
 HALF = HEIGHT // 2, WIDTH // 2
@@ -174,6 +174,8 @@ def test_cityscapes(tmp_path):
     assert np.array_equal(photos.masks.masks[0], areas((code("road") + 1, code("car") + 1, 255)))
     assert "ulm_000002_000019_leftImg8bit.png: has no mask " in said(photos.skipped)
     assert "names its own classes; leave classes= out" in refused(tmp_path, classes=["road"])
+    plain = read_photos(tmp_path, SIZE)
+    assert len(plain) == 4 and said(plain.skipped).count("gtFine: holds the masks of leftImg8bit, which are no") == 1
 
 
 def test_roboflow(tmp_path):
@@ -185,6 +187,9 @@ def test_roboflow(tmp_path):
     assert photos.masks.classes == ("coin", "note") and len(photos) == 2 and photos.skipped == ()
     assert np.array_equal(photos.masks.masks[1], areas())
     assert [path.parent.name for path in read_masks(tmp_path, SIZE, "val").paths] == ["valid"]
+    plain = read_photos(tmp_path, SIZE)
+    assert [path.suffix for path in plain.paths] == [".jpg", ".jpg"]
+    assert "valid: holds 1 mask beside photos, such as a_jpg.rf.7_mask.png, which are no photos" in said(plain.skipped)
     text(tmp_path / "valid/_classes.csv", "Pixel Value, Class\n0, background\n1, note\n2, coin\n")
     assert "valid/_classes.csv name different classes; make them equal, or read one" in refused(tmp_path)
 
@@ -248,6 +253,24 @@ def test_tables_that_cannot_be_understood(tmp_path, name, content, reason):
     beside(tmp_path, areas())
     text(tmp_path / name, content)
     assert reason in refused(tmp_path)
+
+
+@pytest.mark.parametrize("flaw", ["broken", "no photo", "text"])
+def test_one_flaw_among_the_first_masks_does_not_hide_them(tmp_path, flaw):
+    beside(tmp_path, areas())
+    if flaw == "no photo":
+        (tmp_path / "images/a.png").unlink()
+    else:
+        (tmp_path / "masks/a.png").write_bytes(b"" if flaw == "broken" else b"coin")
+    assert [path.stem for path in read_masks(tmp_path, SIZE, classes=["coin", "note"]).paths] == ["b", "c"]
+    assert {path.parent.name for path in read_photos(tmp_path, SIZE).paths} == {"images"}
+
+
+def test_masks_as_jpeg_are_named(tmp_path):
+    beside(tmp_path / "train", areas(), end=".jpg")
+    text(tmp_path / "train/classes.txt", "coin\nnote\n")
+    assert "; masks holds JPEG, which changes the values of masks; save them as PNG. Looked for" in refused(tmp_path)
+    assert "; masks holds JPEG, which changes" in refused(tmp_path, layout="masks")
 
 
 def test_a_mask_before_exif_rotation_is_named(tmp_path):

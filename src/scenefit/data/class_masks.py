@@ -87,8 +87,8 @@ def check_classes(classes: Sequence[str], source: str = "class masks") -> None:
     """ValueError for names that class masks cannot have: too many, one that is empty, or two that are equal. source:
     what has them, in words."""
     if len(classes) > MAX_CLASSES:
-        raise ValueError(f"{source}: {len(classes)} classes are too many, class masks hold at most {MAX_CLASSES}; choose "
-                         f"some of them ({first_few(classes)})")
+        raise ValueError(f"{source}: {len(classes)} classes are too many, class masks hold at most {MAX_CLASSES}; "
+                         f"choose some of them ({first_few(classes)})")
     if not all(classes) or len(set(classes)) < len(classes):
         raise ValueError(f"{source}: classes need different names, none of them empty, got {first_few(classes)}")
 

@@ -64,7 +64,7 @@ def _showing(masks: Iterable[Path], blank: set[int]) -> Iterator[tuple[NDArray[A
 
 
 def _vote(values: NDArray[Any], palette: NDArray[np.uint8] | None, table: ClassTable) -> int:
-    """1 where a mask fits the table's colours; else -1 where it fits its values, or is grey; 0 where it fits neither."""
+    """1 where a mask fits the table's colours; else -1 where it fits its values or is grey; else 0."""
     if values.ndim == 3:
         return 1
     keys = _keys(values)

@@ -19,11 +19,10 @@ from scenefit.data.formats.index_masks import ENDINGS, read_mask, settle_table
 from scenefit.data.formats.paired_folders import LISTS, Home, list_photos
 from scenefit.data.formats.photo_files import files_below
 from scenefit.data.formats.reading import Layout, Listing
-from scenefit.data.mask_folders import MASK_END, photos_of_masks
+from scenefit.data.mask_folders import MASK_END, ROBOFLOW, photos_of_masks
 
 BEST = ("segmentationclass", "masks", "mask")  # of several folders of masks
 OF_INSTANCES = ("segmentationobject", "instance")
-ROBOFLOW = "_classes.csv"
 SEGMENTATION = "ImageSets/Segmentation"  # the lists of a data set, before those of boxes
 LOOKS_FOR = ("class masks: a folder of masks, such as masks, SegmentationClass or annotations, named as the photos "
              f"of the folder beside it; or *{MASK_END} beside the photos, with {ROBOFLOW}")

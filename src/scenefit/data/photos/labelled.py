@@ -50,10 +50,10 @@ def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *
                outside: bool = False) -> Photos:
     """Photos with the class of each pixel, `Photos.masks`, from masks as images, or from polygons and masks of objects.
 
-    folder, part, outside: as of `read_boxes`.  max_photos: only the first so many that can be read.  classes: names of the values 1, 2, ... of masks as images
-    (or 0, 1, ... where the first is "background"), or {value: name}, in place of the folder's table; with a single
-    class, masks of 0 and 255 are read, too.  layout: "masks" (images, with a table of classes), "cityscapes", "coco" or
-    "yolo" (polygons); None: detected.
+    folder, part, outside: as of `read_boxes`.  max_photos: only the first so many that can be read.  classes: names of
+    the values 1, 2, ... of masks as images (or 0, 1, ... where the first is "background"), or {value: name}, in place
+    of the folder's table; with a single class, masks of 0 and 255 are read, too.  layout: "masks" (images, with a table
+    of classes), "cityscapes", "coco" or "yolo" (polygons); None: detected.
     Each pixel at the renderer's size has the value of the mask at its centre. 255 and names such as void are ignored.
     ValueError where there is no table of classes, a mask has a value that it does not name, or labels cannot be parsed;
     where no photo is left, or more of the photos of masks are missing than there are.
