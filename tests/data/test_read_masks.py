@@ -320,6 +320,26 @@ def test_polygons_and_runs_of_coco(tmp_path):
     assert len(read_few(tmp_path, SIZE).boxes) == 2, "boxes are read where there are any"
 
 
+BOX = {"bbox": [30, 10, 20, 10]}
+NAN = [float("nan"), 0, 3, 0, 5, 40]
+
+
+@pytest.mark.parametrize("note, reason", [
+    ({"iscrowd": 1}, "the pixels of 1 region are ignored"), ({"ignore": 1}, "the pixels of 1 region are ignored"),
+    ({"iscrowd": 1, "segmentation": [[]]}, "the pixels of 1 region are ignored"),
+    ({"segmentation": [[]]}, "1 object has a polygon or mask that covers no pixel; the pixels of the box are ignored"),
+    ({"segmentation": [[30, 10, 50, 20]]}, "1 object has a polygon or mask that covers no pixel"),
+    ({"segmentation": {"size": [2, 2], "counts": [1, 3]}},
+     "its mask is of 2 x 2 pixels, and its photo of 64 x 48; the pixels of its box are ignored"),
+    ({"segmentation": [NAN]}, "a value that is not finite; the pixels of its box are ignored")])
+def test_the_box_of_what_is_not_painted_is_ignored(tmp_path, note, reason):
+    coco(tmp_path, [{"category_id": 5, "segmentation": [SQUARE]}, {"category_id": 2, **BOX, **note}])
+    photos = read_masks(tmp_path, SIZE)
+    wanted = areas((0, 1, 0))
+    wanted[10:20, 30:50] = 255
+    assert np.array_equal(photos.masks.masks[0], wanted) and reason in said(photos.skipped)
+
+
 def test_of_many_classes_those_that_objects_have(tmp_path):
     square = [{"category_id": i, "segmentation": [SQUARE]} for i in range(300)]
     coco(tmp_path, [square[270], square[299]], [f"c{i}" for i in range(300)])

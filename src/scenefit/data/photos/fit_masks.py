@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scenefit.data.class_masks import IGNORED, MAX_CLASSES, check_classes
 from scenefit.data.formats.reading import Item, LabelledBox, Labels, NoLabels, read_item
-from scenefit.data.formats.segmentation import paint
+from scenefit.data.formats.segmentation import NotPainted, paint
 from scenefit.data.image_files import Fitted, Size, Skipped
 from scenefit.files.text import counted
 
@@ -64,6 +64,9 @@ def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence
     if n := counts["boxes"]:
         yield Skipped(folder, f"{counted(n, 'object has', 'objects have')} a box and no polygon or mask; the pixels of "
                               "the box are ignored")
+    if n := counts["unpainted"]:
+        yield Skipped(folder, f"{counted(n, 'object has', 'objects have')} a polygon or mask that covers no pixel; the "
+                              "pixels of the box are ignored")
     if n := counts["regions"]:
         yield Skipped(folder, f"the pixels of {counted(n, 'region')} are ignored, as evaluation does (COCO's crowds)")
     if n := len(absent):
@@ -76,17 +79,21 @@ def _painted(mask: NDArray[np.uint8], labels: Labels, codes: Mapping[str, int], 
     """Paints the labels of a photo into its mask; yields those that are left out."""
     scale = (float(mask.shape[1]), float(mask.shape[0])) if labels.shares else (1.0, 1.0)
     for entry in (*labels.ignored, *labels.boxes):
-        code = codes[entry.name] if entry.name and entry.shape is not None else IGNORED
+        box, painted = _around(entry), 0
         counts["regions" if not entry.name else "boxes" if entry.shape is None else "shapes"] += 1
-        shape = _around(entry) if entry.shape is None else entry.shape
-        reason = paint(mask, shape, code, labels.source, entry.where, scale) if shape else ""
-        if reason:
-            yield Skipped(labels.source, f"{entry.where}: {reason}")
+        try:
+            if entry.shape is not None:
+                painted = paint(mask, entry.shape, codes.get(entry.name, IGNORED), labels.source, entry.where, scale)
+                counts["unpainted"] += bool(entry.name and box and not painted)
+        except NotPainted as reason:
+            yield Skipped(labels.source, f"{entry.where}: {reason}{'; the pixels of its box are ignored' * bool(box)}")
+        if box and not painted:
+            paint(mask, box, IGNORED, labels.source, entry.where, scale)
 
 
 def _around(entry: LabelledBox) -> list[float]:
-    """The polygon of a box; none of a region without one."""
-    if not entry.box:
+    """The polygon of a box; none where there is no box that is finite."""
+    if not (entry.box and np.isfinite(entry.box).all()):
         return []
     x0, y0, x1, y1 = entry.box
     return [x0, y0, x1, y0, x1, y1, x0, y1]
