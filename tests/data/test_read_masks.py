@@ -1,6 +1,7 @@
 """Class masks of labelled photos in the layouts that are read, written by hand."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 
 from scenefit.data.class_mask_files import voc_colours
 from scenefit.data.photos import read_boxes, read_few, read_masks, read_photos
+from scenefit.data.photos.labelled import first_size
 from scenefit.data.photos.layouts import mask_layout
+from scenefit.tasks.detector_data import size_of_first
 
 HALF = HEIGHT // 2, WIDTH // 2
 
@@ -248,6 +251,9 @@ def test_what_is_wrong_with_a_mask_is_named(tmp_path):
     ("classes.txt", "background", "names 0 classes; class masks need 1 to 254"),
     ("classes.csv", "a,b\n1,2", "classes.csv needs the columns class and value, or class, r, g and b"),
     ("classes.csv", "class,value\ncoin,x", "row 2: values and colours need whole numbers"),
+    ("classes.csv", "class,value\n,1\ncoin,2", "classes.csv, row 2: the name of the class is empty"),
+    ("classes.csv", "class,r,g,b\n,1,2,3", "classes.csv, row 2: the name of the class is empty"),
+    ("labelmap.txt", "coin:1,2,3::\n:4,5,6::", "labelmap.txt, line 2: the name of the class is empty"),
     ("classes.csv", "class,value\ncoin", "row 2: it has 1 of 2 columns")])
 def test_tables_that_cannot_be_understood(tmp_path, name, content, reason):
     beside(tmp_path, areas())
@@ -356,6 +362,15 @@ def test_the_first_photos_are_those_that_have_a_mask(tmp_path):
     (tmp_path / "masks/a.png").unlink()
     photos = read_masks(tmp_path, SIZE, classes=["coin", "note"], max_photos=2)
     assert [path.stem for path in photos.paths] == ["b", "c"] and "a.png: has no mask" in said(photos.skipped)
+    write(tmp_path / "images/a.png", np.zeros((20, 20, 3), np.uint8))
+    text(tmp_path / "classes.txt", "coin\nnote\n")
+    with warnings.catch_warnings():  # of photos that are cropped to 1 x 1 pixels
+        warnings.simplefilter("error")
+        assert first_size(tmp_path) == size_of_first(tmp_path, None, None, False) == SIZE
+    for name in "bcd":
+        write(tmp_path / f"masks/{name}.png", areas()[:40])
+    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(tried: 4\)"):
+        first_size(tmp_path)
 
 
 def test_polygons_of_yolo(tmp_path):

@@ -21,7 +21,7 @@ from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
 from scenefit.data.photos.fit_masks import fit_masks, mask_classes
-from scenefit.data.photos.layouts import box_layout, locate, mask_layout
+from scenefit.data.photos.layouts import MASK_LAYOUTS, box_layout, find_layout, locate, mask_layout
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import first_few
 
@@ -86,13 +86,18 @@ def read_part(folder: str | Path, size: Size, part: str | Path | None = None, *,
 
 def first_size(folder: str | Path, part: str | Path | None = None, *, layout: str | None = None, outside: bool = False,
                ) -> Size:
-    """(height, width) of the first photo that `read_boxes` would read, upright. ValueError if there is none."""
-    folder, found, items, skipped = _list(folder, part, None, layout, outside)
-    for entry in fit_items(folder, items, (1, 1), found, CropPolicy()):
+    """(height, width) of the first photo that `read_boxes` would read, or `read_masks` where masks alone are there,
+    upright. ValueError if there is none."""
+    home, part = locate(Path(folder), part)
+    masks = find_layout(home, layout) in MASK_LAYOUTS
+    found = mask_layout(home, layout) if masks else box_layout(home, layout)
+    items, skipped, names = _items(home, found, part, None, outside)
+    for entry in (fit_masks(home, items, (1, 1), names, 1) if masks else
+                  fit_items(home, items, (1, 1), found, CropPolicy())):
         if isinstance(entry, Fitted):
             return entry.full_size
         skipped.append(entry)
-    raise _none_read(folder, items, skipped)
+    raise _none_read(home, items, skipped)
 
 
 def list_photos(place: Path) -> tuple[Path, list[Path], tuple[Skipped, ...]]:
