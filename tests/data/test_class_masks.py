@@ -59,6 +59,7 @@ MANY = tuple(map(str, range(MAX_CLASSES + 1)))
 
 
 @pytest.mark.parametrize(("classes", "masks", "message"), [
+    (("coin",), NONE + np.uint8(2), "0 for no class, 1 to 1 for coin, or 255 for pixels that are ignored, got 2"),
     (("coin", "coin"), NONE, "different names"), (("",), NONE, "none of them empty"),
     (MANY, NONE, "255 classes are too many, class masks hold at most 254"),
     (("coin",), NONE[0], r"uint8 numbers \[N, H, W\]"), (("coin",), NONE + 0.5, "uint8 numbers")])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.files.scratch import collect_arrays, take_rows
+from scenefit.files.scratch import collect_arrays, release, take_rows
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import describe_value, first_few
 from scenefit.scenes.scene import row_numbers
@@ -24,15 +24,23 @@ class ClassMasks:
     """classes: names of the C classes.  masks: uint8 [N, H, W], c + 1 where a pixel shows classes[c]; 0 where it shows
     none of them; 255 where it is ignored: neither trained on nor evaluated.
 
-    ValueError for another shape or type, for more than 254 classes, and for one that is named twice."""
+    ValueError for another shape or type, for values that are no class, for more than 254 classes, and for one that is
+    named twice.
+    """
 
     classes: tuple[str, ...]
     masks: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
-        if self.masks.ndim != 3 or self.masks.dtype != np.uint8:
+        if self.masks.size and (self.masks.ndim != 3 or self.masks.dtype != np.uint8):
             raise ValueError(f"class masks need uint8 numbers [N, H, W], got {describe_value(self.masks)}")
+        for mask in self.masks:
+            wrong = mask[(mask > len(self.classes)) & (mask != IGNORED)]
+            if wrong.size:
+                raise ValueError(f"class masks need 0 for no class, 1 to {len(self.classes)} for "
+                                 f"{first_few(self.classes)}, or {IGNORED} for pixels that are ignored, got {wrong[0]}")
+        release(self.masks)
 
     def __len__(self) -> int:
         return len(self.masks)

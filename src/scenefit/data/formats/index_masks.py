@@ -116,7 +116,7 @@ def _codes(path: Path, values: NDArray[Any], palette: NDArray[np.uint8] | None, 
             colour = _colour_of(key, palette) if table.of_colour else None
             raise ValueError(_unknown_colour(colour, path, table) if colour else _unknown_value(key, path, table))
     codes = np.zeros(keys[-1] + 1, np.uint8)
-    codes[keys] = [code_of(name, classes) if isinstance(name, str) else name for name in names]
+    codes[keys] = [code_of(name, classes) if isinstance(name, str) else name or NONE for name in names]
     return codes[values]
 
 
