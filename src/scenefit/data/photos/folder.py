@@ -33,7 +33,8 @@ def read_folder(folder: str | Path, size: Size, max_photos: int | None = None) -
     folder = check_folder(folder)
     paths, others = find_photos(folder)
     masks = masks_among(paths)
-    paths = [path for path in paths if path not in masks.get(path.parent, ())]
+    no_photos = {path for found in masks.values() for path in found}
+    paths = [path for path in paths if path not in no_photos]
     others = (*others, *(Skipped(place, f"holds {counted(len(found), 'mask')} beside photos, such as {found[0].name}, "
                                         "which are no photos") for place, found in masks.items()))
     photos = _read(folder, paths, others, size, len(paths) if max_photos is None else min(max_photos, len(paths)))
