@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scenefit as sf
-from scenefit.data.class_masks import IGNORED, ClassMasks, join_class_masks, make_class_masks
+from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks, join_class_masks
 from scenefit.data.label_policy import label_masks
 from scenefit.data.photos import Photos
 
@@ -38,14 +38,14 @@ def test_objects_without_a_label_are_ignored_and_those_of_other_classes_are_none
 
 
 def test_classes_are_renumbered() -> None:
-    masks = make_class_masks(("leaf", "coin"), [[[0, 1], [2, IGNORED]]])
+    masks = ClassMasks(("leaf", "coin"), np.array([[[0, 1], [2, IGNORED]]], np.uint8))
     assert masks.of_classes(("coin", "nail")).masks.tolist() == [[[0, 0], [1, IGNORED]]]
     assert masks.of_classes(("leaf", "coin")) is masks
     assert masks.present == ("leaf", "coin") and masks.of_classes(("coin", "nail")).present == ("coin",)
 
 
 def test_masks_follow_their_photos() -> None:
-    masks = make_class_masks(("coin",), np.arange(2)[:, None, None] * np.ones((2, 4, 4), int))
+    masks = ClassMasks(("coin",), np.arange(2, dtype=np.uint8)[:, None, None] * np.ones((2, 4, 4), np.uint8))
     photos = Photos(np.zeros((2, 4, 4, 3), np.uint8), masks=masks)
     turned = photos.take([1, 0, 1]).masks
     assert turned is not None and turned.masks[:, 0, 0].tolist() == [1, 0, 1]
@@ -54,13 +54,30 @@ def test_masks_follow_their_photos() -> None:
     assert masks.to_bytes() != turned.to_bytes() != ClassMasks(("leaf",), turned.masks).to_bytes()
 
 
+NONE = np.zeros((1, 1, 1), np.uint8)
+MANY = tuple(map(str, range(MAX_CLASSES + 1)))
+
+
 @pytest.mark.parametrize(("classes", "masks", "message"), [
-    (("coin",), [[[2]]], "0 for no class, 1 to 1 for coin, or 255 for pixels that are ignored, got 2"),
-    (("coin", "coin"), [[[0]]], "different names"),
-    (("coin",), [[0]], "whole numbers"), (("coin",), [[[0.5]]], "whole numbers")])
-def test_wrong_masks_are_refused(classes: tuple[str, ...], masks: object, message: str) -> None:
+    (("coin",), NONE + np.uint8(2), "0 for no class, 1 to 1 for coin, or 255 for pixels that are ignored, got 2"),
+    (("coin", "coin"), NONE, "different names"), (("",), NONE, "none of them empty"),
+    (MANY, NONE, "255 classes are too many, class masks hold at most 254"),
+    (("coin",), NONE[0], r"uint8 numbers \[N, H, W\]"), (("coin",), NONE + 0.5, "uint8 numbers")])
+def test_wrong_masks_are_refused(classes: tuple[str, ...], masks: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_class_masks(classes, masks)
+        ClassMasks(classes, masks)
+
+
+def test_too_many_classes_are_refused_and_those_of_no_pixel_are_not_joined() -> None:
+    one, other = (ClassMasks(tuple(f"{letter}{i}" for i in range(200)), np.array([[[150, 0, 255]]], np.uint8))
+                  for letter in "ab")
+    with pytest.raises(ValueError, match="400 classes are too many"):
+        one.of_classes(one.classes + other.classes)
+    both = join_class_masks([one, other])
+    assert both.classes == ("a149", "b149") and both.masks.tolist() == [[[1, 0, 255]], [[2, 0, 255]]]
+    full = [ClassMasks(part.classes, np.arange(1, 201, dtype=np.uint8)[None, None]) for part in (one, other)]
+    with pytest.raises(ValueError, match="400 classes are too many, class masks hold at most 254; choose some"):
+        join_class_masks(full)
 
 
 def test_masks_of_other_classes_are_joined_with_the_classes_of_all():

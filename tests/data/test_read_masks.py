@@ -1,6 +1,7 @@
 """Class masks of labelled photos in the layouts that are read, written by hand."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ from labelled_sets import HEIGHT, SIZE, WIDTH, photo, said, text
 from labelled_sets import yolo as yolo_boxes
 from PIL import Image
 
-from scenefit.data.photos import read_boxes, read_few, read_masks
+from scenefit.data.class_mask_files import voc_colours
+from scenefit.data.photos import read_boxes, read_few, read_masks, read_photos
+from scenefit.data.photos.labelled import first_size
 from scenefit.data.photos.layouts import mask_layout
+from scenefit.tasks.detector_data import size_of_first
 
 HALF = HEIGHT // 2, WIDTH // 2
 
@@ -92,6 +96,71 @@ def test_binary_masks(tmp_path, values):
     assert np.array_equal(read_masks(tmp_path, SIZE, classes=["crack"]).masks.masks[1], areas((0, 1, 0)))
 
 
+def test_binary_masks_after_many_that_show_nothing(tmp_path):
+    beside(tmp_path, areas((0, 0, 0)), [f"{i:02}" for i in range(25)])
+    beside(tmp_path, areas((0, 255, 255)), "z")
+    masks = read_masks(tmp_path, SIZE, classes=["crack"]).masks
+    assert not masks.masks[:25].any() and np.array_equal(masks.masks[25], areas((0, 1, 1)))
+
+
+def with_palette(path, values, palette):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = Image.fromarray(values)
+    mask.putpalette(palette.tobytes())
+    mask.save(path)
+
+
+@pytest.mark.parametrize("border", [False, True])
+def test_the_value_255_leaves_the_colours_of_a_palette_as_they_are(tmp_path, border):
+    """CVAT's labelmap.txt with another order than that of the values, and no void."""
+    values = areas()
+    values[9, :] = 255 if border else 0
+    for seed, name in enumerate("ab"):
+        photo(tmp_path / f"images/{name}.png", seed)
+        with_palette(tmp_path / f"masks/{name}.png", values, voc_colours())
+    text(tmp_path / "labelmap.txt", "car:128,0,0::\nbackground:0,0,0::\ntree:0,128,0::\n")
+    masks = read_masks(tmp_path, SIZE).masks
+    assert masks.classes == ("car", "tree") and np.array_equal(masks.masks[0], values)
+    text(tmp_path / "labelmap.txt", "car:128,0,0::\nbackground:0,0,0::\ntree:0,128,0::\nedge:224,224,192::\n")
+    assert (read_masks(tmp_path, SIZE).masks.masks[0, 9] == 3).all() == border, "a named colour is a class"
+
+
+def test_a_data_set_has_either_colours_or_numbers(tmp_path):
+    """One mask with a colour that no class has is refused; it does not bring the numbers of the lines in."""
+    beside(tmp_path, areas())
+    for name in "abc":
+        with_palette(tmp_path / f"masks/{name}.png", areas(), voc_colours())
+    with_palette(tmp_path / "masks/b.png", areas((0, 1, 3)), voc_colours())
+    lines = "car:128,0,0::\nbackground:0,0,0::\ntree:0,128,0::\nrock:5,5,5::\n"
+    text(tmp_path / "labelmap.txt", lines)
+    assert refused(tmp_path).startswith(
+        f"{tmp_path}/masks/b.png has the colour (128, 128, 0), which {tmp_path}/labelmap.txt (by colour, as in the "
+        "first masks) does not name; add it there")
+    beside(tmp_path, areas((1, 0, 2)))  # in grey, so that the numbers of the lines count
+    write(tmp_path / "masks/b.png", areas((1, 0, 9)))
+    assert "b.png has the value 9, which " in refused(tmp_path)
+    write(tmp_path / "masks/b.png", areas((1, 0, 3)))
+    assert np.array_equal(read_masks(tmp_path, SIZE).masks.masks, [areas((0, 1, end)) for end in (2, 3, 2)])
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_equal_channels_are_values(tmp_path, channels):
+    full = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    beside(tmp_path, np.concatenate([*[areas()[..., None]] * 3, full], axis=2)[..., :channels])
+    assert np.array_equal(read_masks(tmp_path, SIZE, classes=["coin", "note"]).masks.masks[0], areas())
+    beside(tmp_path, np.repeat(areas((0, 255, 255))[..., None], 3, axis=2))
+    assert np.array_equal(read_masks(tmp_path, SIZE, classes=["crack"]).masks.masks[0], areas((0, 1, 1)))
+
+
+def test_masks_of_several_kinds_are_named(tmp_path):
+    beside(tmp_path, areas(), "bcd")
+    beside(tmp_path, areas(), "a", end=".bmp")
+    photos = read_masks(tmp_path, SIZE, classes=["coin", "note"])
+    assert len(photos) == 3, "most masks are PNG"
+    assert f"has no mask {tmp_path}/masks/a.png, but a.bmp; save all masks of a folder in one format" in said(
+        photos.skipped)
+
+
 def test_cityscapes(tmp_path):
     for part, city, seed in (("train", "ulm", 0), ("train", "bonn", 1), ("val", "lindau", 2)):
         stem = f"{part}/{city}/{city}_000001_000019_"
@@ -108,6 +177,8 @@ def test_cityscapes(tmp_path):
     assert np.array_equal(photos.masks.masks[0], areas((code("road") + 1, code("car") + 1, 255)))
     assert "ulm_000002_000019_leftImg8bit.png: has no mask " in said(photos.skipped)
     assert "names its own classes; leave classes= out" in refused(tmp_path, classes=["road"])
+    plain = read_photos(tmp_path, SIZE)
+    assert len(plain) == 4 and said(plain.skipped).count("gtFine: holds the masks of leftImg8bit, which are no") == 1
 
 
 def test_roboflow(tmp_path):
@@ -119,6 +190,9 @@ def test_roboflow(tmp_path):
     assert photos.masks.classes == ("coin", "note") and len(photos) == 2 and photos.skipped == ()
     assert np.array_equal(photos.masks.masks[1], areas())
     assert [path.parent.name for path in read_masks(tmp_path, SIZE, "val").paths] == ["valid"]
+    plain = read_photos(tmp_path, SIZE)
+    assert [path.suffix for path in plain.paths] == [".jpg", ".jpg"]
+    assert "valid: holds 1 mask beside photos, such as a_jpg.rf.7_mask.png, which are no photos" in said(plain.skipped)
     text(tmp_path / "valid/_classes.csv", "Pixel Value, Class\n0, background\n1, note\n2, coin\n")
     assert "valid/_classes.csv name different classes; make them equal, or read one" in refused(tmp_path)
 
@@ -177,11 +251,32 @@ def test_what_is_wrong_with_a_mask_is_named(tmp_path):
     ("classes.txt", "background", "names 0 classes; class masks need 1 to 254"),
     ("classes.csv", "a,b\n1,2", "classes.csv needs the columns class and value, or class, r, g and b"),
     ("classes.csv", "class,value\ncoin,x", "row 2: values and colours need whole numbers"),
+    ("classes.csv", "class,value\n,1\ncoin,2", "classes.csv, row 2: the name of the class is empty"),
+    ("classes.csv", "class,r,g,b\n,1,2,3", "classes.csv, row 2: the name of the class is empty"),
+    ("labelmap.txt", "coin:1,2,3::\n:4,5,6::", "labelmap.txt, line 2: the name of the class is empty"),
     ("classes.csv", "class,value\ncoin", "row 2: it has 1 of 2 columns")])
 def test_tables_that_cannot_be_understood(tmp_path, name, content, reason):
     beside(tmp_path, areas())
     text(tmp_path / name, content)
     assert reason in refused(tmp_path)
+
+
+@pytest.mark.parametrize("flaw", ["broken", "no photo", "text"])
+def test_one_flaw_among_the_first_masks_does_not_hide_them(tmp_path, flaw):
+    beside(tmp_path, areas())
+    if flaw == "no photo":
+        (tmp_path / "images/a.png").unlink()
+    else:
+        (tmp_path / "masks/a.png").write_bytes(b"" if flaw == "broken" else b"coin")
+    assert [path.stem for path in read_masks(tmp_path, SIZE, classes=["coin", "note"]).paths] == ["b", "c"]
+    assert {path.parent.name for path in read_photos(tmp_path, SIZE).paths} == {"images"}
+
+
+def test_masks_as_jpeg_are_named(tmp_path):
+    beside(tmp_path / "train", areas(), end=".jpg")
+    text(tmp_path / "train/classes.txt", "coin\nnote\n")
+    assert "; masks holds JPEG, which changes the values of masks; save them as PNG. Looked for" in refused(tmp_path)
+    assert "; masks holds JPEG, which changes" in refused(tmp_path, layout="masks")
 
 
 def test_a_mask_before_exif_rotation_is_named(tmp_path):
@@ -198,11 +293,12 @@ def test_a_mask_before_exif_rotation_is_named(tmp_path):
     assert np.array_equal(masks.masks[0], areas().T)
 
 
-def coco(folder, notes):
+def coco(folder, notes, names=None):
     photo(folder / "train/a.png")
     text(folder / "annotations/instances_train.json", json.dumps({
         "images": [{"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
-        "categories": [{"id": 5, "name": "coin"}, {"id": 2, "name": "note"}],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(names)] if names else [
+            {"id": 5, "name": "coin"}, {"id": 2, "name": "note"}],
         "annotations": [{"id": i, "image_id": 1, "bbox": [0, 0, 64, 48], **note} for i, note in enumerate(notes, 1)]}))
 
 
@@ -228,6 +324,53 @@ def test_polygons_and_runs_of_coco(tmp_path):
     assert "annotation 2: left out, since its mask is of 2 x 2 pixels, and its photo of 64 x 48" in said(
         read_masks(tmp_path, SIZE).skipped)
     assert len(read_few(tmp_path, SIZE).boxes) == 2, "boxes are read where there are any"
+
+
+BOX = {"bbox": [30, 10, 20, 10]}
+NAN = [float("nan"), 0, 3, 0, 5, 40]
+
+
+@pytest.mark.parametrize("note, reason", [
+    ({"iscrowd": 1}, "the pixels of 1 region are ignored"), ({"ignore": 1}, "the pixels of 1 region are ignored"),
+    ({"iscrowd": 1, "segmentation": [[]]}, "the pixels of 1 region are ignored"),
+    ({"segmentation": [[]]}, "1 object has a polygon or mask that covers no pixel; the pixels of the box are ignored"),
+    ({"segmentation": [[30, 10, 50, 20]]}, "1 object has a polygon or mask that covers no pixel"),
+    ({"segmentation": {"size": [2, 2], "counts": [1, 3]}},
+     "its mask is of 2 x 2 pixels, and its photo of 64 x 48; the pixels of its box are ignored"),
+    ({"segmentation": [NAN]}, "a value that is not finite; the pixels of its box are ignored")])
+def test_the_box_of_what_is_not_painted_is_ignored(tmp_path, note, reason):
+    coco(tmp_path, [{"category_id": 5, "segmentation": [SQUARE]}, {"category_id": 2, **BOX, **note}])
+    photos = read_masks(tmp_path, SIZE)
+    wanted = areas((0, 1, 0))
+    wanted[10:20, 30:50] = 255
+    assert np.array_equal(photos.masks.masks[0], wanted) and reason in said(photos.skipped)
+
+
+def test_of_many_classes_those_that_objects_have(tmp_path):
+    square = [{"category_id": i, "segmentation": [SQUARE]} for i in range(300)]
+    coco(tmp_path, [square[270], square[299]], [f"c{i}" for i in range(300)])
+    masks = read_masks(tmp_path, SIZE).masks
+    assert masks.classes == ("c270", "c299") and np.array_equal(masks.masks[0], areas((0, 2, 0)))
+    coco(tmp_path, square[:255], [f"c{i}" for i in range(300)])
+    assert refused(tmp_path).startswith(f"{tmp_path}: 255 classes are too many, class masks hold at most 254; choose")
+    coco(tmp_path, square[:254], [f"c{i}" for i in range(254)])
+    assert np.array_equal(read_masks(tmp_path, SIZE).masks.masks[0], areas((0, 254, 0)))
+
+
+def test_the_first_photos_are_those_that_have_a_mask(tmp_path):
+    beside(tmp_path, areas(), "abcd")
+    (tmp_path / "masks/a.png").unlink()
+    photos = read_masks(tmp_path, SIZE, classes=["coin", "note"], max_photos=2)
+    assert [path.stem for path in photos.paths] == ["b", "c"] and "a.png: has no mask" in said(photos.skipped)
+    write(tmp_path / "images/a.png", np.zeros((20, 20, 3), np.uint8))
+    text(tmp_path / "classes.txt", "coin\nnote\n")
+    with warnings.catch_warnings():  # of photos that are cropped to 1 x 1 pixels
+        warnings.simplefilter("error")
+        assert first_size(tmp_path) == size_of_first(tmp_path, None, None, False) == SIZE
+    for name in "bcd":
+        write(tmp_path / f"masks/{name}.png", areas()[:40])
+    with pytest.raises(ValueError, match=r"no labelled photo of .* could be read \(tried: 4\)"):
+        first_size(tmp_path)
 
 
 def test_polygons_of_yolo(tmp_path):

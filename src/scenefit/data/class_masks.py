@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.files.scratch import collect_arrays, take_rows
+from scenefit.files.scratch import collect_arrays, release, take_rows
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import describe_value, first_few
 from scenefit.scenes.scene import row_numbers
@@ -22,10 +22,25 @@ MAX_CLASSES = IGNORED - 1
 @dataclass(frozen=True, eq=False)
 class ClassMasks:
     """classes: names of the C classes.  masks: uint8 [N, H, W], c + 1 where a pixel shows classes[c]; 0 where it shows
-    none of them; 255 where it is ignored: neither trained on nor evaluated."""
+    none of them; 255 where it is ignored: neither trained on nor evaluated.
+
+    ValueError for another shape or type, for values that are no class, for more than 254 classes, and for one that is
+    named twice.
+    """
 
     classes: tuple[str, ...]
     masks: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        check_classes(self.classes)
+        if self.masks.size and (self.masks.ndim != 3 or self.masks.dtype != np.uint8):
+            raise ValueError(f"class masks need uint8 numbers [N, H, W], got {describe_value(self.masks)}")
+        for mask in self.masks:
+            wrong = mask[(mask > len(self.classes)) & (mask != IGNORED)]
+            if wrong.size:
+                raise ValueError(f"class masks need 0 for no class, 1 to {len(self.classes)} for "
+                                 f"{first_few(self.classes)}, or {IGNORED} for pixels that are ignored, got {wrong[0]}")
+        release(self.masks)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -63,9 +78,11 @@ class ClassMasks:
         return ClassMasks(self.classes, take_rows(self.masks, row_numbers(images, len(self))))
 
     def of_classes(self, classes: Sequence[str]) -> "ClassMasks":
-        """The same masks with these classes, in this order; pixels of any other class show none of them."""
+        """The same masks with these classes, in this order; pixels of any other class show none of them. ValueError
+        for more than 254 classes."""
         if tuple(classes) == self.classes:
             return self
+        check_classes(classes)
         place = {name: code for code, name in enumerate(classes, 1)}
         code = np.zeros(IGNORED + 1, np.uint8)
         code[1:len(self.classes) + 1] = [place.get(name, NONE) for name in self.classes]
@@ -74,22 +91,20 @@ class ClassMasks:
                           if len(self) else self.masks)
 
 
-def make_class_masks(classes: Sequence[str], masks: Any) -> ClassMasks:
-    """Checked class masks of whole numbers [N, H, W]. ValueError for another shape, for numbers that are no class, and
-    for more than 254 classes, or one that is named twice."""
-    names, values = tuple(map(str, classes)), np.asarray(masks)
-    if len(names) > MAX_CLASSES or len(set(names)) < len(names) or not all(names):
-        raise ValueError(f"class masks need at most {MAX_CLASSES} different names of classes, got {list(names)[:9]}")
-    if values.ndim != 3 or values.dtype.kind not in "iu":
-        raise ValueError(f"class masks need whole numbers [N, H, W], got {describe_value(masks)}")
-    wrong = np.flatnonzero((values != IGNORED).ravel() & ((values < 0) | (values > len(names))).ravel())
-    if len(wrong):
-        raise ValueError(f"class masks need 0 for no class, 1 to {len(names)} for {first_few(names)}, or {IGNORED} for "
-                         f"pixels that are ignored, got {values.ravel()[wrong[0]]}")
-    return ClassMasks(names, values.astype(np.uint8))
+def check_classes(classes: Sequence[str], source: str = "class masks") -> None:
+    """ValueError for names that class masks cannot have: too many, one that is empty, or two that are equal. source:
+    what has them, in words."""
+    if len(classes) > MAX_CLASSES:
+        raise ValueError(f"{source}: {len(classes)} classes are too many, class masks hold at most {MAX_CLASSES}; "
+                         f"choose some of them ({first_few(classes)})")
+    if not all(classes) or len(set(classes)) < len(classes):
+        raise ValueError(f"{source}: classes need different names, none of them empty, got {first_few(classes)}")
 
 
 def join_class_masks(parts: Sequence[ClassMasks]) -> ClassMasks:
-    """The masks of several sets of images of one size as those of one set, with the classes of all of them."""
+    """The masks of several sets of images of one size as those of one set, with the classes of all of them; without
+    those that no pixel shows, where they would be too many. ValueError where they are even then."""
     classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+    if len(classes) > MAX_CLASSES:
+        classes = tuple(dict.fromkeys(name for part in parts for name in part.present))
     return ClassMasks(classes, collect_arrays((part.of_classes(classes).masks for part in parts), sum(map(len, parts))))

@@ -23,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
 from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, walk, why_not_read
-from scenefit.data.mask_folders import photos_of_masks
+from scenefit.data.mask_folders import photos_of_cityscapes, photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
@@ -244,7 +244,7 @@ def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], 
 
 def _no_photos(folder: Path) -> str | None:
     """What a folder holds whose images are no photos; None for any other folder."""
-    masked = photos_of_masks(folder)
+    masked = photos_of_masks(folder) or photos_of_cityscapes(folder)
     return what_scenefit_wrote(folder) or (f"the masks of {masked.name}" if masked else None)
 
 

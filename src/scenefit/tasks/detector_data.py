@@ -18,7 +18,7 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.data.photos import Photos, read_few, split
 from scenefit.data.photos.labelled import first_size
-from scenefit.data.photos.layouts import CLASSES, LAYOUTS, box_layout, find_layout
+from scenefit.data.photos.layouts import CLASSES, box_layout, find_layout
 from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
 from scenefit.scenes.rng import derive_seed
@@ -100,7 +100,7 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
 
 def size_of_first(place: Path, part: str | None, layout: str | None, outside: bool) -> tuple[int, int]:
     """(height, width) of the first photo that `read_few` reads, upright."""
-    if find_layout(place, layout) in LAYOUTS:
+    if find_layout(place, layout) != CLASSES:
         return first_size(place, part, layout=layout, outside=outside)
     first = read_few(place, (1, 1), part, max_photos=1, layout=layout, outside=outside)
     height, width, _ = full_photo(first.paths[0]).shape

@@ -14,8 +14,10 @@ from scenefit.data.formats.class_tables import ClassTable
 from scenefit.data.formats.index_masks import read_mask
 from scenefit.data.formats.paired_folders import Home, list_photos
 from scenefit.data.formats.reading import Layout, Listing
+from scenefit.data.mask_folders import CITYSCAPES
 
-PHOTOS, MASKS = "leftImg8bit", "gtFine"
+MASKS = "gtFine"
+PHOTOS = CITYSCAPES[MASKS]
 PHOTO_END, MASK_END = "_leftImg8bit", "_gtFine_labelIds.png"
 IDS = {7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole", 19: "traffic light",
        20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky", 24: "person", 25: "rider", 26: "car",

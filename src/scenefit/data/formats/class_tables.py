@@ -93,7 +93,7 @@ def _labelmap(path: Path) -> ClassTable:
         except (ValueError, IndexError):
             raise ValueError(f"{path}, line {number}: it needs name:r,g,b::, such as coin:128,0,0::, got {line!r}"
                              ) from None
-        names.append(name)
+        names.append(_named(name, path, f"line {number}"))
         colours[_unique((red, green, blue), colours, path, f"line {number}")] = name
     return ClassTable(str(path), dict(enumerate(names)), colours)
 
@@ -118,6 +118,7 @@ def _csv(path: Path) -> ClassTable:
     values, colours = dict[int, str](), dict[Colour, str]()
     for number, row in enumerate(rows[1:], 2):
         try:
+            _named(row[name], path, f"row {number}")
             if rgb:
                 red, green, blue = (int(row[place]) for place in rgb)
                 colours[_unique((red, green, blue), colours, path, f"row {number}")] = row[name]
@@ -130,6 +131,13 @@ def _csv(path: Path) -> ClassTable:
                 raise
             raise ValueError(f"{path}, row {number}: values and colours need whole numbers, got {row}") from None
     return ClassTable(str(path), values, colours)
+
+
+def _named(name: str, path: Path, where: str) -> str:
+    if not name:
+        raise ValueError(f"{path}, {where}: the name of the class is empty; write it there, or remove the "
+                         f"{where.split()[0]}")
+    return name
 
 
 def _unique(key: Any, found: Mapping[Any, str], path: Path, where: str) -> Any:

@@ -237,22 +237,28 @@ def _labels_of(path: Path, image: _Image, names: Mapping[int | str, str]) -> Lab
     for where, entry in image.annotations:
         shape = entry.get("segmentation") or None
         if to_flag(entry.get("iscrowd"), path, where, "iscrowd") or to_flag(entry.get("ignore"), path, where, "ignore"):
-            ignored.append(LabelledBox((), "", where, shape=shape))
+            ignored.append(LabelledBox(_box(entry["bbox"], path, where) if entry.get("bbox") else (), "", where,
+                                       shape=shape))
             continue
         given, outline = entry.get("bbox"), ""
         if given is None or given == []:
             box, outline = box_around(entry.get("segmentation"), path, where), str(entry.get("segmentation"))
-        elif isinstance(given, list) and len(given) == 4:
-            x, y, wide, high = (to_number(str(value), path, where, "bbox") for value in given)
-            box = x, y, x + wide, y + high
         else:
-            raise ValueError(f"{path}, {where}: bbox needs x, y, width, height, got {_short(given)}")
+            box = _box(given, path, where)
         if box is None:
             skipped.append(Skipped(path, f"{where}: left out, since its bbox is empty"))
         else:
             boxes.append(LabelledBox(box, names[_to_id(entry["category_id"])], where, outline, shape))
     size = to_size(image.entry.get("height"), image.entry.get("width"), path, f"image {image.id}")
     return Labels(path, tuple(boxes), size, regions=len(ignored), skipped=tuple(skipped), ignored=tuple(ignored))
+
+
+def _box(given: Any, path: Path, where: str) -> tuple[float, ...]:
+    """The corners x0, y0, x1, y1 of a bbox. ValueError for what is none."""
+    if not isinstance(given, list) or len(given) != 4:
+        raise ValueError(f"{path}, {where}: bbox needs x, y, width, height, got {_short(given)}")
+    x, y, wide, high = (to_number(str(value), path, where, "bbox") for value in given)
+    return x, y, x + wide, y + high
 
 
 def _entries(data: dict[str, Any], key: str, needs: Sequence[str], path: Path) -> list[dict[str, Any]]:

@@ -4,28 +4,26 @@
     JPEGImages/a.jpg  SegmentationClass/a.png      Pascal VOC, CVAT, and what scenefit writes as masks
     train/a.jpg  train/a_mask.png                  with train/_classes.csv: Roboflow
 
-Parts are the lists of `ImageSets/Segmentation`, or those folders. Masks are PNG, BMP or TIFF, which keep each value.
+Parts are the lists of `ImageSets/Segmentation`, or those folders. Masks are PNG, BMP or TIFF, which keep each
+value, and of one of these kinds in a folder.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from scenefit.data.formats.class_folders import PARTS, subfolders
 from scenefit.data.formats.class_tables import HOW_TO, ClassTable, find_table, make_table, read_table
-from scenefit.data.formats.index_masks import FULL, is_binary, read_mask
+from scenefit.data.formats.index_masks import ENDINGS, read_mask, settle_table
 from scenefit.data.formats.paired_folders import LISTS, Home, list_photos
 from scenefit.data.formats.photo_files import files_below
 from scenefit.data.formats.reading import Layout, Listing
-from scenefit.data.image_kinds import is_photo
-from scenefit.data.mask_folders import MASK_END, photos_of_masks
+from scenefit.data.mask_folders import MASK_END, ROBOFLOW, photos_of_masks
 
 BEST = ("segmentationclass", "masks", "mask")  # of several folders of masks
 OF_INSTANCES = ("segmentationobject", "instance")
-ROBOFLOW = "_classes.csv"
 SEGMENTATION = "ImageSets/Segmentation"  # the lists of a data set, before those of boxes
-FIRST = 20  # masks that tell whether 255 is a class or ignored
 LOOKS_FOR = ("class masks: a folder of masks, such as masks, SegmentationClass or annotations, named as the photos "
              f"of the folder beside it; or *{MASK_END} beside the photos, with {ROBOFLOW}")
 
@@ -53,8 +51,9 @@ def _home(place: Path, part: str = "") -> Iterator[Home]:
         photos = photos_of_masks(masks)
         if photos is None:
             continue
-        first = next(path for path in sorted(files_below(masks)) if _is_mask(path))
-        end = ("_mask" if first.stem.endswith("_mask") else "") + first.suffix.lower()
+        ends = Counter(("_mask" if path.stem.endswith("_mask") else "") + path.suffix.lower()
+                       for path in sorted(files_below(masks)) if path.suffix.lower() in ENDINGS)
+        end = ends.most_common(1)[0][0]  # the first of those that come equally often
         parts = [path.name for path in subfolders(masks) if path.name.lower() in PARTS]
         for name in parts:
             yield Home(photos / name, masks / name, name, label_end=end)
@@ -63,26 +62,21 @@ def _home(place: Path, part: str = "") -> Iterator[Home]:
         return
 
 
-def _is_mask(path: Path) -> bool:
-    return is_photo(path.name) and path.suffix.lower() not in (".jpg", ".jpeg")
-
-
 def list_masks(folder: Path, part: str | Path | None, classes: Sequence[str] | Mapping[int, str] | None = None,
                ) -> Listing:
     """The photos and masks of a data set. classes: in place of the folder's table. ValueError where there is none."""
     homes = list(_homes(folder))
     table = _table(folder, homes) if classes is None else make_table(classes)
     names = table.classes
-    if len(names) == 1 and FULL not in table.of_value and is_binary(_first_masks(homes)):
-        table = ClassTable(table.source, {0: "background", FULL: names[0]}, table.of_colour)
+    table = settle_table(table, _masks_of(homes))
     found = list_photos(homes, ".png", [folder], part, partial(read_mask, table=table, classes=names),
                         (SEGMENTATION, *LISTS))
     return Listing(found.items, found.skipped, found.missing, names)
 
 
-def _first_masks(homes: Sequence[Home]) -> list[Path]:
-    return list(islice((path for home in homes for path in sorted(files_below(home.labels))
-                        if path.name.lower().endswith(home.label_end)), FIRST))
+def _masks_of(homes: Sequence[Home]) -> Iterator[Path]:
+    for home in homes:
+        yield from (path for path in sorted(files_below(home.labels)) if path.name.lower().endswith(home.label_end))
 
 
 def _table(folder: Path, homes: Sequence[Home]) -> ClassTable:

@@ -41,14 +41,14 @@ def _rings(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
     return rings
 
 
-def paint_polygon(mask: NDArray[np.uint8], corners: NDArray[np.float64], code: int) -> None:
-    """Give the pixels of a mask [H, W] whose centres lie inside a polygon [k, 2] a value."""
+def paint_polygon(mask: NDArray[np.uint8], corners: NDArray[np.float64], code: int) -> int:
+    """Give the pixels of a mask [H, W] whose centres lie inside a polygon [k, 2] a value; returns how many."""
     height, width = mask.shape
     (x0, y0), (x1, y1) = corners.T, np.roll(corners, -1, axis=0).T
     first, last = (np.clip(np.ceil(end(y0, y1) - 0.5), 0, height).astype(np.int64) for end in (np.minimum, np.maximum))
     count = last - first  # of the rows whose centres an edge crosses
     if not count.any():
-        return
+        return 0
     edge = np.repeat(np.arange(len(count)), count)
     row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
     x = x0[edge] + (row + 0.5 - y0[edge]) * (x1 - x0)[edge] / (y1 - y0)[edge]
@@ -58,3 +58,4 @@ def paint_polygon(mask: NDArray[np.uint8], corners: NDArray[np.float64], code: i
     np.add.at(crossed, (row - top, column - left), 1)
     inside = np.cumsum(crossed, axis=1, dtype=np.uint8)[:, :-1] % 2 == 1
     mask[top:top + inside.shape[0], left:left + inside.shape[1]][inside] = code
+    return int(inside.sum())

@@ -14,6 +14,10 @@ from scenefit.data.formats.polygons import paint_polygon
 from scenefit.data.formats.reading import to_number
 
 
+class NotPainted(Exception):
+    """A segmentation that does not fit its photo, with the reason."""
+
+
 def box_around(segmentation: Any, path: Path, where: str) -> tuple[float, ...] | None:
     """x0, y0, x1, y1 in pixels; None where there is no polygon and no pixel. ValueError for what is no segmentation."""
     if segmentation is None or segmentation == []:
@@ -25,28 +29,26 @@ def box_around(segmentation: Any, path: Path, where: str) -> tuple[float, ...] |
 
 
 def paint(mask: NDArray[np.uint8], segmentation: Any, code: int, path: Path, where: str,
-          scale: tuple[float, float] = (1.0, 1.0)) -> str:
-    """Give the pixels of a segmentation a value in the mask [H, W] of its photo; why they were not, or "". ValueError
-    for what is no segmentation.
+          scale: tuple[float, float] = (1.0, 1.0)) -> int:
+    """Give the pixels of a segmentation a value in the mask [H, W] of its photo; returns how many.
 
-    scale: pixels for each unit of the polygons, across and down.
+    scale: pixels for each unit of the polygons, across and down.  NotPainted for one that does not fit the photo;
+    ValueError for what is no segmentation.
     """
     if isinstance(segmentation, dict):
         height, width, runs = _runs(segmentation, path, where)
         if (height, width) != mask.shape:
-            return (f"left out, since its mask is of {width} x {height} pixels, and its photo of {mask.shape[1]} x "
-                    f"{mask.shape[0]}")
+            raise NotPainted(f"left out, since its mask is of {width} x {height} pixels, and its photo of "
+                             f"{mask.shape[1]} x {mask.shape[0]}")
         flat = np.zeros(mask.size, bool)
         inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
         flat[:len(inside)] = inside
         mask[flat.reshape(width, height).T] = code
-        return ""
+        return int(inside.sum())
     rings = [np.array(ring).reshape(-1, 2) * scale for ring in _rings(segmentation, path, where)]
     if not all(np.isfinite(ring).all() for ring in rings):
-        return "left out, since its polygon has a value that is not finite"
-    for ring in rings:
-        paint_polygon(mask, ring, code)
-    return ""
+        raise NotPainted("left out, since its polygon has a value that is not finite")
+    return sum(paint_polygon(mask, ring, code) for ring in rings)
 
 
 def _rings(segmentation: Any, path: Path, where: str) -> list[list[float]]:

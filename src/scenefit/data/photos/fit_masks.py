@@ -7,24 +7,43 @@ Legend: H, W pixels.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.class_masks import IGNORED
-from scenefit.data.formats.reading import Item, LabelledBox, Labels, read_item
-from scenefit.data.formats.segmentation import paint
+from scenefit.data.class_masks import IGNORED, MAX_CLASSES, check_classes
+from scenefit.data.formats.reading import Item, LabelledBox, Labels, NoLabels, read_item
+from scenefit.data.formats.segmentation import NotPainted, paint
 from scenefit.data.image_files import Fitted, Size, Skipped
 from scenefit.files.text import counted
 
 
-def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence[str]) -> Iterator[Fitted | Skipped]:
-    """The photos at size, with their masks, and whatever is left out. ValueError where objects have boxes alone."""
+def mask_classes(folder: Path, items: Sequence[Item], classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes of the masks of these photos: all, or where they are too many for masks those that objects have.
+    ValueError where these are too many as well."""
+    classes = tuple(dict.fromkeys(classes))
+    if len(classes) > MAX_CLASSES:
+        there: set[str] = set()
+        for item in items:
+            with suppress(NoLabels):
+                there |= {entry.name for entry in item.read().boxes}
+        classes = tuple(name for name in classes if name in there)
+    check_classes(classes, str(folder))
+    return classes
+
+
+def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence[str], max_photos: int | None = None,
+              ) -> Iterator[Fitted | Skipped]:
+    """The first max_photos photos that can be read, at size, with their masks, and whatever is left out. ValueError
+    where objects have boxes alone."""
     codes, counts = {name: code for code, name in enumerate(classes, 1)}, Counter[str]()
-    absent = []
+    absent, left = [], len(items) if max_photos is None else max_photos
     for item in items:
+        if not left:
+            break
         found = read_item(item, size)
         if isinstance(found, Skipped):
             yield found
@@ -37,6 +56,7 @@ def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence
         if mask is None:
             mask = np.zeros(fitted.full_size, np.uint8)
             yield from _painted(mask, labels, codes, counts)
+        left -= 1
         yield replace(fitted, mask=_moved(mask, fitted))
     if counts["boxes"] and not counts["shapes"]:
         raise ValueError(f"{counted(counts['boxes'], 'object')} of {folder} {'has' if counts['boxes'] == 1 else 'have'}"
@@ -44,6 +64,9 @@ def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence
     if n := counts["boxes"]:
         yield Skipped(folder, f"{counted(n, 'object has', 'objects have')} a box and no polygon or mask; the pixels of "
                               "the box are ignored")
+    if n := counts["unpainted"]:
+        yield Skipped(folder, f"{counted(n, 'object has', 'objects have')} a polygon or mask that covers no pixel; the "
+                              "pixels of the box are ignored")
     if n := counts["regions"]:
         yield Skipped(folder, f"the pixels of {counted(n, 'region')} are ignored, as evaluation does (COCO's crowds)")
     if n := len(absent):
@@ -56,17 +79,21 @@ def _painted(mask: NDArray[np.uint8], labels: Labels, codes: Mapping[str, int], 
     """Paints the labels of a photo into its mask; yields those that are left out."""
     scale = (float(mask.shape[1]), float(mask.shape[0])) if labels.shares else (1.0, 1.0)
     for entry in (*labels.ignored, *labels.boxes):
-        code = codes[entry.name] if entry.name and entry.shape is not None else IGNORED
+        box, painted = _around(entry), 0
         counts["regions" if not entry.name else "boxes" if entry.shape is None else "shapes"] += 1
-        shape = _around(entry) if entry.shape is None else entry.shape
-        reason = paint(mask, shape, code, labels.source, entry.where, scale) if shape else ""
-        if reason:
-            yield Skipped(labels.source, f"{entry.where}: {reason}")
+        try:
+            if entry.shape is not None:
+                painted = paint(mask, entry.shape, codes.get(entry.name, IGNORED), labels.source, entry.where, scale)
+                counts["unpainted"] += bool(entry.name and box and not painted)
+        except NotPainted as reason:
+            yield Skipped(labels.source, f"{entry.where}: {reason}{'; the pixels of its box are ignored' * bool(box)}")
+        if box and not painted:
+            paint(mask, box, IGNORED, labels.source, entry.where, scale)
 
 
 def _around(entry: LabelledBox) -> list[float]:
-    """The polygon of a box; none of a region without one."""
-    if not entry.box:
+    """The polygon of a box; none where there is no box that is finite."""
+    if not (entry.box and np.isfinite(entry.box).all()):
         return []
     x0, y0, x1, y1 = entry.box
     return [x0, y0, x1, y0, x1, y1, x0, y1]

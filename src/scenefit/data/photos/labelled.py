@@ -20,8 +20,8 @@ from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
 from scenefit.data.photos.fit_boxes import CropPolicy as CropPolicy
 from scenefit.data.photos.fit_boxes import fit_items
-from scenefit.data.photos.fit_masks import fit_masks
-from scenefit.data.photos.layouts import box_layout, locate, mask_layout
+from scenefit.data.photos.fit_masks import fit_masks, mask_classes
+from scenefit.data.photos.layouts import MASK_LAYOUTS, box_layout, find_layout, locate, mask_layout
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import first_few
 
@@ -50,10 +50,10 @@ def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *
                outside: bool = False) -> Photos:
     """Photos with the class of each pixel, `Photos.masks`, from masks as images, or from polygons and masks of objects.
 
-    folder, part, max_photos, outside: as of `read_boxes`.  classes: names of the values 1, 2, ... of masks as images
-    (or 0, 1, ... where the first is "background"), or {value: name}, in place of the folder's table; with a single
-    class, masks of 0 and 255 are read, too.  layout: "masks" (images, with a table of classes), "cityscapes", "coco" or
-    "yolo" (polygons); None: detected.
+    folder, part, outside: as of `read_boxes`.  max_photos: only the first so many that can be read.  classes: names of
+    the values 1, 2, ... of masks as images (or 0, 1, ... where the first is "background"), or {value: name}, in place
+    of the folder's table; with a single class, masks of 0 and 255 are read, too.  layout: "masks" (images, with a table
+    of classes), "cityscapes", "coco" or "yolo" (polygons); None: detected.
     Each pixel at the renderer's size has the value of the mask at its centre. 255 and names such as void are ignored.
     ValueError where there is no table of classes, a mask has a value that it does not name, or labels cannot be parsed;
     where no photo is left, or more of the photos of masks are missing than there are.
@@ -68,8 +68,10 @@ def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *
             raise ValueError(f"{home} has the layout {found.name}, which names its own classes; leave classes= out, "
                              "and choose some with photos.masks.of_classes([...])")
         found = replace(found, listing=partial(mask_reader.list_masks, classes=classes))
-    items, skipped, names = _items(home, found, part, max_photos, outside)
-    photos = collect(home, size, chain(skipped, fit_masks(home, items, size, names)), len(items), names)
+    items, skipped, names = _items(home, found, part, None, outside)
+    names = mask_classes(home, items, names)
+    entries = chain(skipped, fit_masks(home, items, size, names, max_photos))
+    photos = collect(home, size, entries, min(len(items), max_photos or len(items)), names)
     if not len(photos):
         raise _none_read(home, items, photos.skipped)
     return photos
@@ -84,13 +86,18 @@ def read_part(folder: str | Path, size: Size, part: str | Path | None = None, *,
 
 def first_size(folder: str | Path, part: str | Path | None = None, *, layout: str | None = None, outside: bool = False,
                ) -> Size:
-    """(height, width) of the first photo that `read_boxes` would read, upright. ValueError if there is none."""
-    folder, found, items, skipped = _list(folder, part, None, layout, outside)
-    for entry in fit_items(folder, items, (1, 1), found, CropPolicy()):
+    """(height, width) of the first photo that `read_boxes` would read, or `read_masks` where masks alone are there,
+    upright. ValueError if there is none."""
+    home, part = locate(Path(folder), part)
+    masks = find_layout(home, layout) in MASK_LAYOUTS
+    found = mask_layout(home, layout) if masks else box_layout(home, layout)
+    items, skipped, names = _items(home, found, part, None, outside)
+    for entry in (fit_masks(home, items, (1, 1), names, 1) if masks else
+                  fit_items(home, items, (1, 1), found, CropPolicy())):
         if isinstance(entry, Fitted):
             return entry.full_size
         skipped.append(entry)
-    raise _none_read(folder, items, skipped)
+    raise _none_read(home, items, skipped)
 
 
 def list_photos(place: Path) -> tuple[Path, list[Path], tuple[Skipped, ...]]:

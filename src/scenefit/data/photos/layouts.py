@@ -16,6 +16,7 @@ from scenefit.data.formats.class_folders import OF_LABELS, find_classes, holds_o
 from scenefit.data.formats.reading import Layout
 from scenefit.data.image_files import check_folder, describe_folder
 from scenefit.data.image_kinds import ARCHIVES
+from scenefit.data.mask_folders import jpegs_for_masks
 from scenefit.scenes.arguments import first_few
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
@@ -62,8 +63,8 @@ def mask_layout(folder: Path, layout: str | None = None) -> Layout:
         return WITH_MASKS[_checked(folder, WITH_MASKS[layout])]
     found = _only(folder, _matching(folder, WITH_MASKS))
     if not found:
-        raise ValueError(f"{folder} has no class masks that are read: {describe_folder(folder)}. Looked for "
-                         f"{descriptions(WITH_MASKS)}")
+        raise ValueError(f"{folder} has no class masks that are read: {describe_folder(folder)}{_jpegs(folder)}. "
+                         f"Looked for {descriptions(WITH_MASKS)}")
     return WITH_MASKS[found]
 
 
@@ -74,9 +75,15 @@ def _matching(folder: Path, layouts: Mapping[str, Layout]) -> list[str]:
 def _checked(folder: Path, layout: Layout) -> str:
     """The layout's name. ValueError where the folder does not have it."""
     if not layout.matches(folder):
-        raise ValueError(f"{folder} does not have the layout {layout.name}: {describe_folder(folder)}; looked for "
-                         f"{layout.looks_for}")
+        raise ValueError(f"{folder} does not have the layout {layout.name}: {describe_folder(folder)}"
+                         f"{_jpegs(folder) if layout is mask_reader.LAYOUT else ''}; looked for {layout.looks_for}")
     return layout.name
+
+
+def _jpegs(folder: Path) -> str:
+    """For a message: which folder seems to hold masks as JPEG, "" if none does."""
+    masks = jpegs_for_masks(folder)
+    return f"; {masks.name} holds JPEG, which changes the values of masks; save them as PNG" if masks else ""
 
 
 def _only(folder: Path, found: Sequence[str]) -> str:
