@@ -93,8 +93,8 @@ def evaluate(
     per photo.
 
     A segmentation network: IoU of each class by the most likely class of each pixel, with a 95 % interval by resampling
-    the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal called
-    area; pixels called falsely and missed, relative to the labelled area.
+    the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal
+    predicted area; false positives and false negatives in pixels, relative to the labelled area.
 
     Photos that fitted, trained or selected the network are refused without --force.
     """
