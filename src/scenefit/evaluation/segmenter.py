@@ -189,4 +189,5 @@ def _interval(values: tuple[float, float] | None) -> str:
 
 
 def _columns(one: AtThreshold | None) -> list[str]:
-    return [""] * 4 if one is None else [f"{one.threshold:.2f}", *map(percent, (one.iou, one.false_positives, one.false_negatives))]
+    return [""] * 4 if one is None else [
+        f"{one.threshold:.2f}", *map(percent, (one.iou, one.false_positives, one.false_negatives))]
