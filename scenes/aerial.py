@@ -109,8 +109,8 @@ def bay():
         return node.number // node.parent["bays"]
 
     def u(node):
-        lot = node.parent
-        return lot["u"] + row(node.root)[0] * (node.number % lot["bays"] + 0.5 - lot["bays"] / 2)
+        own = node.parent
+        return own["u"] + row(node.root)[0] * (node.number % own["bays"] + 0.5 - own["bays"] / 2)
 
     return place(u, lambda node: row_v(node.root, node.parent, line(node)) + 0.3 * node["aside"],
                  lambda node: np.where(line(node) % 2, -1, 1) * node.root["slant"] + node["turned"] + 2 * node["aside"],
@@ -156,8 +156,7 @@ def kerb():
 def spot():
     """Anywhere off the roads, on the sides of road 0 that have no lot."""
     def there(node):
-        lots = node.root["n_lot"] > np.where(node["v"] > 0, 0, 1)
-        return ~lots & (beside(node) > PAVEMENT + 2.5)
+        return (node.root["n_lot"] <= np.where(node["v"] > 0, 0, 1)) & (beside(node) > PAVEMENT + 2.5)
 
     return {"right": sf.Uniform(0, WIDTH), "below": sf.Uniform(0, HEIGHT), "any": sf.Angle(),
             **place(lambda node: back(node.root, node["right"], node["below"])[0],
@@ -179,9 +178,6 @@ def car():
         return of(lambda node: np.where(node["opacity"] > 0, at(node.root, node.parent["u"], node.parent["v"])[number],
                                         -99))
 
-    def paint(number):
-        return of(lambda node: np.clip(PAINTS[node["paint"], number] * node["shine"], 0, 1))
-
     return {"opacity": of(lambda node: node.parent["there"]), "x": way(0), "y": way(1),
             "angle": of(lambda node: node.root["direction"] + node.parent["heading"]), "chance": sf.Uniform(0, 1),
             "van": of(lambda node: node["chance"] < node.root["vans"]),
@@ -191,7 +187,8 @@ def car():
             "height": of(lambda node: node["opacity"] * np.where(node["van"], 2.2, 1.3) * node.root["sun"]
                          * node.root["scale"]),
             "paint": sf.Choice(range(len(PAINTS)), SHARES), "shine": sf.Normal(1, 0.08, 0.7, 1.3),
-            **{name: paint(number) for number, name in enumerate(WAYS)}}
+            **{name: of(lambda node, number=number: np.clip(PAINTS[node["paint"], number] * node["shine"], 0, 1))
+               for number, name in enumerate(WAYS)}}
 
 
 def part(ahead, long, wide, colour):
@@ -200,11 +197,11 @@ def part(ahead, long, wide, colour):
     def pick(node, both):
         return np.where(node.parent["van"], *both[::-1])
 
-    def place(name, step):
+    def middle(name, step):
         return of(lambda node: node.parent[name] + pick(node, ahead) * node.parent["length"]
                   * step(np.deg2rad(node.parent["angle"])))
 
-    return {"x": place("x", np.cos), "y": place("y", lambda turn: -np.sin(turn)),
+    return {"x": middle("x", np.cos), "y": middle("y", lambda turn: -np.sin(turn)),
             "angle": of(lambda node: node.parent["angle"]), "opacity": of(lambda node: node.parent["opacity"]),
             "length": of(lambda node: pick(node, long) * node.parent["length"]),
             "width": of(lambda node: pick(node, wide) * node.parent["width"]),
@@ -214,9 +211,6 @@ def part(ahead, long, wide, colour):
 
 def tree():
     """Crowns of 3 to 10 m, none in the middle of a road."""
-    def near(high):
-        return of(lambda node: high * node["light"] * node.root["ground_shade"])
-
     return {"x": sf.Uniform(0, WIDTH), "y": sf.Uniform(0, HEIGHT), "angle": sf.Angle(), "light": sf.Uniform(0.7, 1.2),
             "u": of(lambda node: back(node.root, node["x"], node["y"])[0]),
             "v": of(lambda node: back(node.root, node["x"], node["y"])[1]),
@@ -224,7 +218,8 @@ def tree():
             "radius": of(lambda node: np.where(node["opacity"] > 0, node["crown"] * node.root["scale"], 0.1)),
             "height": of(lambda node: node["opacity"] * node["crown"] * 1.2 * node.root["sun"] * node.root["scale"]),
             "grain_size": of(lambda node: 0.6 * node.root["scale"]), "edge": of(lambda node: 0.3 * node.root["scale"]),
-            "red": near(0.20), "green": near(0.29), "blue": near(0.14)}
+            **{name: of(lambda node, share=share: share * node["light"] * node.root["ground_shade"])
+               for name, share in zip(WAYS, (0.20, 0.29, 0.14), strict=True)}}
 
 
 def oblong(long, wide, **more):
@@ -248,9 +243,8 @@ IMAGE = {
     "occupancy": uniform(0.05, 1), "traffic": uniform(0, 0.7), "kerbside": uniform(0, 0.9), "vans": uniform(0, 0.3),
     # Metres and degrees. Lanes of 2.5 to 3.75 m, bays of 2.3 to 2.6 m by 4.8 to 5.5 m: design guides of roads and
     # parking, in Germany RASt 06 and EAR 05.
-    "lanes": sf.Choice([1, 2, 4], [1, 3, 1]), "lane_width": uniform(2.5, 3.75),
-    "bay_width": uniform(2.3, 2.7), "bay_length": uniform(4.8, 5.5),
-    "slant": sf.learned(sf.Choice([90, 60, 45, 0], [5, 1, 1, 1])),
+    "lanes": sf.Choice([1, 2, 4], [1, 3, 1]), "lane_width": uniform(2.5, 3.75), "bay_width": uniform(2.3, 2.7),
+    "bay_length": uniform(4.8, 5.5), "slant": sf.learned(sf.Choice([90, 60, 45, 0], [5, 1, 1, 1])),
     # Ground: 0 dark to 1 light; `lines`, how fresh the paint is; `grain`, how uneven all of it looks.
     "ground": sf.learned(sf.Choice(list(GROUND))), "ground_shade": uniform(0.75, 1.2), "asphalt": uniform(0.22, 0.55),
     "lines": uniform(0, 1), "grain": uniform(0, 0.12),
@@ -325,7 +319,7 @@ def ground(scene):
     """Ground, roads, lots and houses. They are no objects: none has pixels in the masks."""
     root, scale = scene.root, scene.root["scale"]
     down, right = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32) + 0.5
-    u, v = (part.astype(np.float32) for part in back(root, right, down))
+    u, v = (metres.astype(np.float32) for metres in back(root, right, down))
     image = np.broadcast_to(np.reshape(GROUND[root["ground"]], (3, 1, 1)), (3, HEIGHT, WIDTH)).astype(np.float32)
     taken = np.zeros((HEIGHT, WIDTH), bool)  # by what houses do not stand on
 

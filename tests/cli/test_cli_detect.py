@@ -267,17 +267,17 @@ def test_wrong_usage_of_evaluate(world, run, detector, tmp_path):
             (run, [], 2, "a run is evaluated on photos; give some with --real or, if they are labelled, with "
              "--labelled"),
             (run, ["--labelled", world / "held", "--out", "a.json", "--force"], 2, "--out, --force: only for "
-             "detectors, and"),
+             "trained networks, and"),
             (detector, ["--labelled", world / "held", "--out", detector], 2, "--out must name a file that ends in "
              ".json, got"),
-            (detector, [], 2, "a detector is evaluated on labelled photos; give some with --labelled"),
+            (detector, [], 2, "a network is evaluated on labelled photos; give some with --labelled"),
             (detector, ["--real", world / "real", "--labelled", world / "held", "--min-pixels", 9], 2,
              "--real, --min-pixels: only for runs, and"),
             (detector, ["--labelled", world / "real"], 1, "holds 24 photos outside any class"),
             (run / "model.safetensors", ["--labelled", world / "held"], 1, "model.safetensors is not a detector"),
             (tmp_path / "cut.safetensors", ["--labelled", world / "held"], 1, "cut.safetensors is damaged"),
             (world / "real", ["--real", world / "real"], 1, "is neither a run folder (it has no settings.json) nor a "
-             "detector"), ("nowhere", ["--real", world / "real"], 1, "nowhere is neither a run folder")):
+             "trained network"), ("nowhere", ["--real", world / "real"], 1, "nowhere is neither a run folder")):
         assert text in " ".join(call("evaluate", source, *given, code=code).replace("│", " ").split()), text
 
 
@@ -565,7 +565,7 @@ def test_a_stopped_training_of_another_kind_begins_anew(world, monkeypatch):
 def test_a_detector_of_the_name_of_an_unfinished_training_is_no_such_thing(world, detector):
     shutil.copy(detector, "a.part.safetensors")
     said = call("train", world / "few", "--backbone", "small", "--steps", 20, "--out", "a.safetensors", code=2)
-    assert "a.part.safetensors is a detector, and the unfinished training of a.safetensors" in said
+    assert "a.part.safetensors is a trained network, and the unfinished training of a.safetensors" in said
     assert Path("a.part.safetensors").read_bytes() == detector.read_bytes() and not Path("a.safetensors").exists()
 
 
@@ -925,7 +925,7 @@ def test_wrong_usage_of_train(world, options, code, text):
 
 def test_wrong_usage_of_detect(world, run, detector, tmp_path):
     said = " ".join(call("detect", run, world / "real", "--out", "found", code=2).replace("│", " ").split())
-    assert "is the folder of a fit, not a detector; train one with scenefit train" in said
+    assert "is the folder of a fit, not a trained network; train one with scenefit train" in said
     (tmp_path / "bad.safetensors").write_bytes(detector.read_bytes()[:-9])
     said = call("detect", tmp_path / "bad.safetensors", world / "real", "--out", "found", code=1)
     assert "bad.safetensors is damaged" in said and "make it again with scenefit train" in said

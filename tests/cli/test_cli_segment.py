@@ -1,6 +1,7 @@
 """Class masks through the command line: train, evaluate, segment. Scenes of 32 pixels, few training steps."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -74,12 +75,25 @@ def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
     assert "label policy" not in said
     assert "not read from class masks" in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
                                                "--read-policy")
+    said = call("train", run, "--task", "segmentation", *TRAIN, "c.safetensors", "--margin", 0.1, "--min-side", 2)
+    assert "--margin: only for boxes, and class masks have none." in said and "none of " not in said
     a, b = (read_tensors(f"{name}.safetensors", "")[0] for name in "ab")
     assert any((a[name] != b[name]).any() for name in a)
     said = call("train", run, *TRAIN, "d.safetensors", *few, "--task", "detection", code=1)
     assert "has class masks; detection needs photos with boxes" in " ".join(said.split())
     said = call("train", run, *TRAIN, "d.safetensors", "--task", "poses", code=2)
     assert "--task must be one of detection, segmentation, got poses" in " ".join(said.replace("│", " ").split())
+
+
+def test_labelled_photos_of_other_classes_are_warned_of(world):
+    shutil.copytree(world / "few", "other")
+    for name in ("labelmap.txt", "objects.csv", "provenance.json"):
+        path = Path("other", name)
+        path.write_text(path.read_text().replace("blob", "coin"))
+    said = " ".join(call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", "other", "--no-select").split())
+    assert "warning: no render shows a class of the labelled photos: renders show blob, the photos coin; the" in said
+    assert "thresholds were chosen on do not show blob, so this threshold is 0.5" in said
+    assert sf.load_segmenter("a.safetensors").task.classes == ("blob", "coin")
 
 
 def test_labelled_photos_select_the_renders_by_iou(world, monkeypatch):
@@ -147,12 +161,14 @@ def test_a_network_of_segmentation_is_not_exported(network):
 def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
         classes, steps=10, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
-    said = call(*fit_command(world, "run", "--labelled", world / "few"))
+    said = call(*fit_command(world, "run", "--labelled", world / "few", "--box", "amodal"))
+    assert "--box: only for boxes, and class masks have none." in said
     assert "Labels of the photos" not in said and not Path("run/label_policy.json").exists()
     steps = [json.loads(line) for line in Path("run/steps.jsonl").read_text().splitlines()]
     assert [0 <= step["metric"] <= 1 for step in steps if step["stage"] == "task-reward"] == [True, True]
     said = call("evaluate", "run", "--real", world / "real", "--labelled", world / "held", "--renders", 16, "--images",
-                16, "--repeats", 1)
+                16, "--repeats", 1, "--margin", 0.1)
+    assert "--margin: only for boxes, and class masks have none." in said
     assert "mIoU on 12 labelled photos: one training on 16 images each" in said and "pixel AP blob" in said
     found = json.loads(Path("run/evaluation.json").read_text())
     assert found["metric"] == "mIoU" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
@@ -164,6 +180,12 @@ def test_a_data_set_with_masks_is_trained_on(world):
     said = call("train", world / "few", *TRAIN[2:], "a.safetensors")
     assert "a.safetensors: segments blob" in said and " held-out renders: IoU " in said
     assert sf.load_segmenter("a.safetensors").size == (32, 32)
+    said = " ".join(call("train", world / "real", "--task", "segmentation", *TRAIN, "a.safetensors", code=1).split())
+    assert "real is no run folder (it has no settings.json), nor a data set of class masks: " in said
+    Path("classes/a").mkdir(parents=True)
+    shutil.copy(world / "real/00.png", "classes/a")
+    said = " ".join(call("train", "classes", *TRAIN, "a.safetensors", code=1).split())
+    assert "it has labels of whole photos, one subfolder for each class, and boxes or class masks are needed" in said
     said = call("train", world / "few", *TRAIN[2:], "a.safetensors", "--task", "detection", code=1)
     assert "has class masks; detection needs photos with boxes" in " ".join(said.split())
 

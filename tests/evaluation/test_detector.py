@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scenefit.data.boxes import make_boxes
+from scenefit.data.class_masks import ClassMasks
 from scenefit.data.copies import photo_hashes
 from scenefit.data.photos import Photos
 from scenefit.evaluation.detector import evaluate_detector
@@ -122,8 +123,13 @@ def test_the_result_is_json_without_nan():
 
 
 def test_photos_that_cannot_measure_a_detector():
-    for boxes, text in ((None, "a class for each photo, and a detector is evaluated on boxes"),
-                        (TRUTH.where(TRUTH.name == "none"), "the 2 labelled photos have no box at all"),
+    masks = ClassMasks(("a",), np.zeros(PHOTOS.images.shape[:3], np.uint8))
+    for changed, text in (({}, "no labels, and a detector is evaluated on boxes"),
+                          ({"label": np.array(["a", "b"])}, "a class for each photo, and a detector is evaluated on"),
+                          ({"masks": masks}, "the 2 labelled photos have class masks, and a detector is evaluated on")):
+        with pytest.raises(ValueError, match=text):
+            evaluate_detector(DETECTOR, replace(PHOTOS, boxes=None, **changed))
+    for boxes, text in ((TRUTH.where(TRUTH.name == "none"), "the 2 labelled photos have no box at all"),
                         (TRUTH.where(TRUTH.name == "c"), r"of the classes \['c'\], and the detector kn")):
         with pytest.raises(ValueError, match=text):
             evaluate_detector(DETECTOR, replace(PHOTOS, boxes=boxes))

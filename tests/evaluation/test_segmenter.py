@@ -58,7 +58,7 @@ def test_iou_areas_and_intervals_of_each_class():
         one, equal = found.classes[name], found.classes[name].equal_area
         assert one.interval[0] < one.iou < one.interval[1]
         assert one.area == (masks == code).sum() / (masks != IGNORED).sum()
-        assert equal.false == pytest.approx(equal.missed, abs=0.03), "as many are called as are labelled"
+        assert equal.false_positives == pytest.approx(equal.false_negatives, abs=0.03), "as many as are labelled"
     assert found.interval[0] < found.iou < found.interval[1]
     assert evaluate_segmenter(NETWORK, PHOTOS.take([0])).interval is None
     assert evaluate_trained(NETWORK, PHOTOS) == found
@@ -68,10 +68,11 @@ def test_the_counts_of_photos_add_up_and_do_not_depend_on_the_labels_of_others()
     whole = evaluate_segmenter(NETWORK, PHOTOS)
     for name, one in whole.classes.items():
         rows = [photo.classes[name] for photo in whole.photos]
-        right, labelled, called = (sum(getattr(row, part) for row in rows) for part in ("right", "labelled", "called"))
-        assert one.iou == right / (labelled + called - right)
-        assert one.own_threshold.missed == pytest.approx(sum(row.missed for row in rows) / labelled)
-        assert one.own_threshold.false == pytest.approx(sum(row.false for row in rows) / labelled)
+        both, labelled, predicted = (sum(getattr(row, part) for row in rows)
+                                     for part in ("both", "labelled", "predicted"))
+        assert one.iou == both / (labelled + predicted - both)
+        for part in ("false_positives", "false_negatives"):
+            assert getattr(one.own_threshold, part) == pytest.approx(sum(getattr(row, part) for row in rows) / labelled)
     assert [photo.path for photo in whole.photos] == [f"{row}.png" for row in range(5)]
     for row in range(5):
         masks = np.where(np.arange(5)[:, None, None] == row, PHOTOS.masks.masks, photos(5, 9).masks.masks)
@@ -79,12 +80,13 @@ def test_the_counts_of_photos_add_up_and_do_not_depend_on_the_labels_of_others()
         assert found.photos[row] == whole.photos[row] and found.iou != whole.iou
 
 
-def test_a_class_that_the_network_does_not_know_counts_as_missed():
+def test_a_class_that_the_network_does_not_know_counts_with_0():
     found = evaluate_segmenter(NETWORK, photos(classes=("car", "sky")))
     assert list(found.classes) == ["car", "road", "sky"] and found.classes["road"].iou is None
     sky = found.classes["sky"]
-    assert sky.iou == 0 and sky.own_threshold.missed == 1 and sky.own_threshold.false == 0 and sky.equal_area is None
-    assert found.iou == found.classes["car"].iou / 2
+    assert sky.iou == sky.ap == 0 and sky.equal_area is None
+    assert (sky.own_threshold.false_negatives, sky.own_threshold.false_positives) == (1, 0)
+    assert found.iou == found.classes["car"].iou / 2 and found.ap == found.classes["car"].ap / 2
     assert json.loads(json.dumps(found.model_dump(mode="json"), allow_nan=False))["classes"]["road"]["ap"] is None
     first, second = found.tables()
     assert first.rows[-1][0] == "mean" and second.rows[2][-1] == "" and "undefined" in first.rows[1]

@@ -25,8 +25,8 @@ def counted(seed: int) -> PixelCounts:
     return count_pixels(CLASSES, *example(seed))
 
 
-def plain_iou(called: np.ndarray, true: np.ndarray, known: np.ndarray) -> float:
-    return (called & true & known).sum() / ((called | true) & known).sum()
+def plain_iou(predicted: np.ndarray, true: np.ndarray, known: np.ndarray) -> float:
+    return (predicted & true & known).sum() / ((predicted | true) & known).sum()
 
 
 def test_iou_is_that_of_the_most_likely_classes():
@@ -49,9 +49,9 @@ def test_thresholds_of_the_highest_iou_and_of_the_labelled_area():
     for c, code in enumerate((1, 2)):
         each = [plain_iou(chance[:, code] >= threshold, masks == code, known) for threshold in edges()]
         assert counts.iou_at(best)[c] == pytest.approx(max(each), abs=1e-6)
-        called, true = ((chance[:, code] >= equal[c]) & known).sum(), ((masks == code) & known).sum()
+        predicted, true = ((chance[:, code] >= equal[c]) & known).sum(), ((masks == code) & known).sum()
         higher = ((chance[:, code] >= equal[c] + 0.05) & known).sum()
-        assert higher < true <= called + 1
+        assert higher < true <= predicted + 1
     false, missed = counts.false_and_missed(equal)
     for c, code in enumerate((1, 2)):
         at = chance[:, code] >= edges()[np.abs(edges() - equal[c]).argmin()]
@@ -73,7 +73,8 @@ def test_a_class_that_no_pixel_shows_has_no_value():
     counts = count_pixels(CLASSES, logits, np.where(masks == 2, 0, masks))
     for values in (counts.iou(), counts.average_precision(), counts.iou_at(np.array([0.5, 0.5]))):
         assert np.isfinite(values[0]) and np.isnan(values[1])
-    assert np.isfinite(counts.best_thresholds()).all()
+    shown, absent = counts.best_thresholds()
+    assert absent == 0.5 and shown == counted(4).best_thresholds()[0]
 
 
 def test_parts_are_joined():

@@ -4,7 +4,8 @@ import numpy as np
 
 from scenefit.data.boxes import make_boxes
 from scenefit.data.class_masks import ClassMasks
-from scenefit.tasks.detector_texts import unmeasured
+from scenefit.tasks.detector_texts import disjoint_classes, unmeasured, unset_thresholds
+from scenefit.tasks.segmentation import Segment
 from scenefit.tasks.training.pseudo_labels import describe_boxes, describe_masks
 
 
@@ -41,3 +42,15 @@ def test_self_training_on_masks_tells_shares_and_warns_of_them():
 def test_figures_of_a_network_name_its_thresholds():
     assert unmeasured(0.5, 3, alone=True).startswith("Its confidence threshold, 0.50, was chosen on the 3 ")
     assert unmeasured((0.5, 0.25), 3, alone=False).startswith("Its confidence thresholds, 0.50, 0.25, were chosen on ")
+
+
+def test_classes_without_a_threshold_of_their_own_are_named():
+    task, labels = Segment(("car", "road")), masks([1, 1, 0, 255])
+    assert unset_thresholds(task, (0.3, 0.5), labels).endswith("do not show road, so this threshold is 0.5")
+    assert unset_thresholds(task, (0.3, 0.5), masks([1, 2])) == unset_thresholds(task, 0.5, labels) == ""
+
+
+def test_labelled_photos_with_none_of_the_rendered_classes_are_warned_of():
+    said = disjoint_classes(["dot"], ["coin", "bill"], "render")
+    assert "renders show dot, the photos bill, coin; " in said and "name them alike" in said
+    assert disjoint_classes(["dot"], ["coin", "dot"], "render") == ""

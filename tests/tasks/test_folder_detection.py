@@ -122,7 +122,7 @@ def test_damaged_detections_are_named_and_can_be_made_again(trained, tmp_path, c
     chunk = out / ".found/00000000.json"
     chunk.write_text(change(json.loads(chunk.read_text())))
     text = (r"out/\.found/00000000\.json is damaged: .*; delete it and run the same command again: 16 photos are "
-            "detected again")
+            "predicted again")
     with pytest.raises(CorruptFile, match=text):
         detect(trained, tmp_path / "photos", paths, out)
     chunk.unlink()

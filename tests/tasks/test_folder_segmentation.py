@@ -88,6 +88,15 @@ def test_a_mask_of_any_size_lies_where_the_photo_was(tmp_path):
 def test_photos_that_differ_in_their_ending_have_masks_of_their_own():
     assert mask_names(["a.jpg", "b/a.png", "a.png", "c.d.tif"]) == {
         "a.jpg": "a.jpg.png", "b/a.png": "b/a.png", "a.png": "a.png.png", "c.d.tif": "c.d.png"}
+    assert mask_names(["d.png", "d.jpg", "d.jpg.png", "e.jpg"]) == {
+        "d.png": "d.png.png", "d.jpg": "d.jpg.png", "d.jpg.png": "d.jpg.png.png", "e.jpg": "e.jpg.png"}
+
+
+def test_classes_that_a_labelmap_cannot_name_are_refused_before_the_work(trained, tmp_path):
+    for name in ("traffic:light", "background", "#x"):
+        other = replace(trained, task=sf.Segment(("car", name)))
+        with pytest.raises(ValueError, match=f"the class '{name}' cannot be named in labelmap.txt; .*to rename"):
+            folder_output(other, Wanted(tmp_path, [], ""))
 
 
 def test_what_was_lost_is_made_again_and_pictures_may_come_later(trained, tmp_path, monkeypatch):

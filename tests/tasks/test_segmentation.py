@@ -110,6 +110,32 @@ def test_wrong_labels_are_refused():
         QUICK.train(images[:1], masks, 0)
 
 
+def test_labels_in_another_order_of_classes_are_not_compared(trained):
+    images, masks = coloured_masks(4, 0)
+    for method in (QUICK.score, QUICK.evaluate):
+        with pytest.raises(ValueError, match=r"classes \['blue', 'red'\], and the task \['red', 'blue'\]: .*"
+                                             r"labels.of_classes\(task.classes\) renumbers"):
+            method(trained, images, masks.of_classes(CLASSES[::-1]))
+    own, more = (QUICK.evaluate(trained, images, labels) for labels in (
+        masks, ClassMasks((*CLASSES, "sky"), np.where(masks.masks == 0, 3, masks.masks).astype(np.uint8))))
+    assert more["IoU sky"] == more["pixel AP sky"] == 0 and more["mIoU"] == pytest.approx(own["mIoU"] * 2 / 3)
+
+
+def test_no_images_have_no_masks_and_no_iou(trained):
+    images, masks = coloured_masks(2, 0)
+    found = QUICK.segment(trained, images[:0])
+    assert found.classes == CLASSES and found.masks.shape == (0, *images.shape[1:3]) and found.masks.dtype == np.uint8
+    assert len(QUICK.score(trained, images[:0], masks.take([]))) == 0
+    assert np.isnan(list(QUICK.evaluate(trained, images[:0], masks.take([])).values())).all()
+
+
+def test_there_are_no_more_classes_than_values_of_a_mask():
+    names = tuple(map(str, range(255)))
+    assert Segment(names[:254]).classes == names[:254]
+    with pytest.raises(ValueError, match="at most 254 classes, as a class mask has no values for more; got 255"):
+        Segment(names)
+
+
 def test_masks_move_with_their_images_as_boxes_do():
     """A box of one colour stays where its mask and its box are."""
     images = np.full((1, 40, 40, 3), 40, np.uint8)

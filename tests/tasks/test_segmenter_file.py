@@ -50,6 +50,14 @@ def test_a_network_is_loaded_used_printed_and_saved_again(path, tmp_path):
         found.segment(IMAGES[:, :, :9])
 
 
+def test_classes_of_a_network_are_renamed_as_the_refusal_of_their_names_says(path, tmp_path):
+    network = sf.load_segmenter(path)
+    replace(network, task=replace(network.task, classes=("van", "road"))).save(tmp_path / "renamed.safetensors")
+    renamed = sf.load_segmenter(tmp_path / "renamed.safetensors")
+    assert renamed.task.classes == ("van", "road") and renamed.segment(IMAGES).classes == ("van", "road")
+    assert (renamed.segment(IMAGES).masks == network.segment(IMAGES).masks).all()
+
+
 def test_each_refuses_the_files_of_the_other(path, detector):
     with pytest.raises(CorruptFile, match=r"s.safetensors is a network for segmentation, and not a detector; "
                                           r"scenefit.load_segmenter\(path\) reads it"):

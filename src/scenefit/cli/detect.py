@@ -70,8 +70,8 @@ def detect(
 
     one_thread()
     if (detector / "settings.json").exists():
-        raise typer.BadParameter(f"{detector} is the folder of a fit, not a detector; train one with scenefit train "
-                                 f"{detector} --out detector.safetensors, and give that")
+        raise typer.BadParameter(f"{detector} is the folder of a fit, not a trained network; train one with scenefit "
+                                 f"train {detector} --out network.safetensors, and give that")
     trained = read_network(detector, resolve(device))
     folder, paths, others = (list_photos(photos) if photos.is_file() else
                              (photos, *find_photos(check_folder(photos), out)))  # not the pictures that it writes

@@ -27,6 +27,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     typed,
+    unused_box_options,
     worker_options,
 )
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from scenefit.evaluation.measured import Measured
 
 OF_BOTH = {"source", "labelled", "layout", "outside", "flat_field", "device"}  # options
-OF_DETECTORS = {"out", "force"}  # all others are for runs
+OF_NETWORKS = {"out", "force"}  # all others are for runs
 
 
 @console.command(RESUME, memory="lower --renders and --images, use fewer photos")
@@ -93,8 +94,8 @@ def evaluate(
     per photo.
 
     A segmentation network: IoU of each class by the most likely class of each pixel, with a 95 % interval by resampling
-    the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal called
-    area; pixels called falsely and missed, relative to the labelled area.
+    the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal
+    predicted area; false positives and false negatives in pixels, relative to the labelled area.
 
     Photos that fitted, trained or selected the network are refused without --force.
     """
@@ -102,33 +103,33 @@ def evaluate(
 
     few = LabelledFolder(labelled, layout, outside)
     if (source / "settings.json").exists():
-        given = typed(context, OF_DETECTORS)
+        given = typed(context, OF_NETWORKS)
         if given:
-            raise typer.BadParameter(f"{given}: only for detectors, and {source} is a run, whose results are written "
-                                     "into its folder")
+            raise typer.BadParameter(f"{given}: only for trained networks, and {source} is a run, whose results are "
+                                     "written into its folder")
         if real is None and labelled is None:
             raise typer.BadParameter("a run is evaluated on photos; give some with --real or, if they are labelled, "
                                      "with --labelled")
         settings = EvaluationSettings(features, renders, images, repeats, seed)
-        _evaluate_run(source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
+        _evaluate_run(context, source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
     elif source.is_file():
-        given = typed(context, context.params.keys() - OF_BOTH - OF_DETECTORS)
+        given = typed(context, context.params.keys() - OF_BOTH - OF_NETWORKS)
         if given:
-            raise typer.BadParameter(f"{given}: only for runs, and {source} is a file; a detector is evaluated with "
+            raise typer.BadParameter(f"{given}: only for runs, and {source} is a file; a network is evaluated with "
                                      "--labelled alone")
         if labelled is None:
-            raise typer.BadParameter("a detector is evaluated on labelled photos; give some with --labelled")
+            raise typer.BadParameter("a network is evaluated on labelled photos; give some with --labelled")
         if out is not None and out.suffix != ".json":
             raise typer.BadParameter(f"--out must name a file that ends in .json, got {out}")
         _evaluate_network(source, few, flat_field, resolve(device), out, force)
     else:
-        raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a detector (a file that "
-                         "scenefit train wrote)")
+        raise ValueError(f"{source} is neither a run folder (it has no settings.json) nor a trained network (a file "
+                         "that scenefit train wrote)")
 
 
-def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, given: GivenFlatField | None,
-                  scene: Path | None, settings: "EvaluationSettings", workers: Workers, device: str,
-                  label_policy: "LabelPolicy | None") -> None:
+def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled: LabelledFolder,
+                  given: GivenFlatField | None, scene: Path | None, settings: "EvaluationSettings", workers: Workers,
+                  device: str, label_policy: "LabelPolicy | None") -> None:
     from scenefit.data.photos import Photos
     from scenefit.evaluation.evaluate import BASELINES
     from scenefit.files.lock import lock
@@ -146,6 +147,9 @@ def _evaluate_run(run: Path, real: Path | None, labelled: LabelledFolder, given:
     check_flat_field(opened, flat)
     reals = None if real is None else flat.correct(photos(real, size, outside=labelled.outside))
     few = flat.correct(labelled.read(size))
+    masks = few is not None and few.boxes is None and few.masks is not None
+    if masks and (unused := unused_box_options(context)):
+        console.note(unused)
     if reals is None:
         assert few is not None
         reals = Photos(few.images, few.paths)  # without labels, as the fit's own photos are, so that these are noticed

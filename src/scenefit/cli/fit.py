@@ -26,6 +26,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     settings,
+    unused_box_options,
     worker_options,
 )
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @worker_options
 @label_options
 def fit(
+    context: typer.Context,
     scene: SceneArgument,
     real: Annotated[Path, typer.Option("--real", metavar="DIR", help="Photos, in subfolders too, or a list "
                                        "file in a data set of boxes; their labels are not read.",
@@ -95,12 +97,13 @@ def fit(
     """
     chosen = settings(method, {"max_renders": max_renders, "minutes": minutes, "descent.gradient": gradient,
                                "descent.steps": steps, "device": resolve(device)}, set_ or [])
-    _fit(scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers, label_policy,
-         read_policy)
+    _fit(context, scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers,
+         label_policy, read_policy)
 
 
-def _fit(scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatField | None, out: Path, seed: int,
-         chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None", read_policy: bool) -> None:
+def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatField | None,
+         out: Path, seed: int, chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None",
+         read_policy: bool) -> None:
     from scenefit.files.lock import lock
     from scenefit.files.text import counted
     from scenefit.inference.arguments import check_learned
@@ -124,6 +127,9 @@ def _fit(scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatFiel
             images = photos(real, size, chosen.max_photos, labelled.outside)
             flat = flat_field_in(given, size, images)
             few, images = flat.correct(few), flat.correct(images)
+        masks = few is not None and few.boxes is None and few.masks is not None
+        if masks and (unused := unused_box_options(context)):
+            console.note(unused)
         if flat.found:
             console.say(flat.found)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),

@@ -154,6 +154,12 @@ def typed(context: typer.Context, names: Collection[str]) -> str:
                      if origin is not None and origin.name == "COMMANDLINE")
 
 
+def unused_box_options(context: typer.Context) -> str:
+    """That options for boxes, where they were typed, do nothing with class masks; "" where none was."""
+    given = typed(context, {"box", "margin"})
+    return f"{given}: only for boxes, and class masks have none." if given else ""
+
+
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
     from scenefit.data.formats import LabelPolicy
 

@@ -1,7 +1,6 @@
 """scenefit train: trains a detector or a segmentation network on renders, or on labelled photos alone."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -41,10 +40,11 @@ from scenefit.cli.options import (
     photos,
     resolve,
     typed,
+    unused_box_options,
     worker_options,
 )
 from scenefit.cli.randomisation import NAMES, NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
-from scenefit.cli.train_checks import PART, check_alone, check_options
+from scenefit.cli.train_checks import PART, check_alone, check_options, parse_size
 from scenefit.files.text import counted
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def train(
                                       show_default=False)],
     source: Annotated[Path | None, typer.Argument(metavar="RUN|DATASET", help="The folder of a finished fit, or a "
                                                   "data set of boxes (COCO, YOLO, Pascal VOC, KITTI) or of class "
-                                                  "masks.",
-                                                  show_default=False)] = None,
+                                                  "masks.", show_default=False)] = None,
     task: Annotated[str | None, typer.Option("--task", metavar="detection|segmentation", help="What the network does: "
                                              "find objects, or tell the class of each pixel.",
                                              show_default="what the labels of photos are for; without any, "
@@ -143,10 +142,11 @@ def train(
     With --task segmentation, or labelled photos with class masks, a network learns the class of each pixel; pixels of
     objects that the label policy leaves without a label are ignored.
 
-    With --labelled boxes, the label policy of a run's renders is read from these first: kind of boxes, margin of each
-    class, and which objects have none. Options such as --box say what holds where the labels do not tell otherwise.
-    Ten photos or more that show objects then select what the renders are drawn from: the learned distribution, the
-    prior, or half of each; three networks are trained and compared on the photos for that.
+    With --labelled, ten photos or more that show objects select what the renders are drawn from: the learned
+    distribution, the prior, or half of each; three networks are trained and compared on the photos for that. Boxes,
+    but not class masks, also tell the label policy of a run's renders, which is read first: kind of boxes, margin of
+    each class, and which objects have none. Options such as --box say what holds where the labels do not tell
+    otherwise.
 
     --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
     renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
@@ -164,10 +164,10 @@ def train(
     from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import STAGES, policy_of
     from scenefit.tasks.detector_data import data_set, images_with_labels, read_data_set
-    from scenefit.tasks.detector_texts import figures, much_kept, unmeasured
+    from scenefit.tasks.detector_texts import disjoint_classes, figures, much_kept, unmeasured, unset_thresholds
     from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import MIN_PHOTOS, can_select
-    from scenefit.tasks.trained import TRAINED, reader, task_kind
+    from scenefit.tasks.trained import TRAINED, needs, reader, task_kind
     from scenefit.tasks.training.network_file import BACKBONES, write_trained
 
     flat_folder = folder_of(flat_field)
@@ -185,7 +185,7 @@ def train(
     elif label_policy is not None and not is_run:
         raise typer.BadParameter(f"{source} is a written data set: its labels were chosen when it was written; leave "
                                  f"out {LABELS}")
-    pixels = _size(size)
+    pixels = parse_size(size)
     data_layout, few_layout = layout_of_each(None if is_run else source, labelled, layout)
     tuned_on, tuning = LabelledFolder(labelled, few_layout, outside), None
     if source is not None:
@@ -207,6 +207,8 @@ def train(
         reads = read_policy and tuning is not None and kind.reads_policy
         if tuning is not None and not kind.reads_policy and read_policy and typed(context, {"read_policy"}):
             console.note("The label policy is not read from class masks; options such as --min-visibility set it.")
+        if not kind.reads_policy and (unused := unused_box_options(context)):
+            console.note(unused)
         enough = can_select(kind, tuning)
         selects = select and enough and not randomisation.appearance and not randomisation.prior
         if select and tuning is not None and not enough:
@@ -218,7 +220,8 @@ def train(
                        for name, share in CANDIDATES.items()} if selects else {LEARNED: randomisation}, folder)
     else:
         with console.busy("Reading"):
-            parts = read_data_set(source, n or IMAGES, data_layout, outside=outside, read=reader(task))
+            parts = read_data_set(source, n or IMAGES, data_layout, outside=outside, read=reader(task),
+                                  needs=needs(task))
             kind = task_kind(parts[0], task, source)
             sets = {"": data_set(kind, *parts, source)}
         name_skipped(tuple(dict.fromkeys(one for read in sets[""].photos for one in read.skipped)))
@@ -237,8 +240,12 @@ def train(
     tuning = flat.correct(tuned_on.read(shape, reader(kind.name))) if tuning is None else tuning
     few = None if tuning is None else images_with_labels(kind, tuning, labelled)
     used = given.used.union(*(photo_hashes(some) for some in (*given.photos, tuning, seen) if some is not None))
-    names = {*kind.shown(given.held[1]), *(name for one in sets.values() for name in kind.shown(one.learn[1])),
-             *([] if few is None else kind.shown(few[1]))}
+    names = {*kind.shown(given.held[1]), *(name for one in sets.values() for name in kind.shown(one.learn[1]))}
+    if few is not None:
+        of_photos = kind.shown(few[1])
+        if warning := disjoint_classes(names, of_photos, given.name):
+            console.warn(warning)
+        names.update(of_photos)
     augment = Augment(vertical_flip=vertical_flip, corruptions=corruptions)
     made = new_task(kind, tuple(sorted(names)), steps=steps, backbone=BACKBONES[backbone], device=where,
                     train_backbone=train_backbone, augment=augment)
@@ -265,22 +272,11 @@ def train(
     console.say(f"{out}: {made.words.verb}s {', '.join(made.classes)}")
     console.say(unmeasured(threshold, len(held), alone=few is None) if few is not None or not given.held_out
                 else figures(made, score, threshold, given.held_out))
+    if unset := unset_thresholds(made, threshold, truth):
+        console.note(unset)
     console.say(f"To measure it on labelled photos that it has not seen: scenefit evaluate {out} --labelled DIR")
     if source is not None and is_run and (kept := much_kept(source / STAGES)):
         console.say(kept)
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """A size (height, width) from its text, None from None. BadParameter."""
-    from scenefit.tasks.training.network_file import MAX_SIDE
-
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    height, width = (int(side) for side in found.groups()) if found else (0, 0)
-    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise typer.BadParameter(f"--size must be a height and a width in pixels, such as 240x320, got {text}")
-    return height, width
 
 
 def _kept(folder: Path | None, unfinished: Path) -> Callable[[str], Path]:

@@ -1,5 +1,6 @@
 """What is wrong with options of `scenefit train`, said before the long work."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -40,8 +41,8 @@ def check_options(out: Path, backbone: str, source: Path | None, labelled_only: 
     part = out.with_suffix(PART)
     with suppress(CorruptFile):  # a damaged one is named where it would be gone on from
         if part.exists() and "classes" in read_tensors(part, "")[1]:
-            raise typer.BadParameter(f"{part} is a detector, and the unfinished training of {out} would be kept by "
-                                     "that name, and deleted at its end; rename one of them")
+            raise typer.BadParameter(f"{part} is a trained network, and the unfinished training of {out} would be "
+                                     "kept by that name, and deleted at its end; rename one of them")
 
 
 def check_alone(others: Mapping[str, object]) -> None:
@@ -50,3 +51,16 @@ def check_alone(others: Mapping[str, object]) -> None:
     if given:
         raise typer.BadParameter(f"--labelled-only trains on labelled photos alone, and on all of them; leave out "
                                  f"{', '.join(given)}")
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """A size (height, width) from its text, None from None. BadParameter."""
+    from scenefit.tasks.training.network_file import MAX_SIDE
+
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    height, width = (int(side) for side in found.groups()) if found else (0, 0)
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise typer.BadParameter(f"--size must be a height and a width in pixels, such as 240x320, got {text}")
+    return height, width

@@ -120,7 +120,9 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool =
     it was made with.
     """
     if labelled.boxes is None:
-        raise ValueError("the labelled photos have a class for each photo, and a detector is evaluated on boxes; give "
+        have = ("class masks" if labelled.masks is not None else "a class for each photo" if any(labelled.label) else
+                "no labels")
+        raise ValueError(f"the {len(labelled)} labelled photos have {have}, and a detector is evaluated on boxes; give "
                          "a data set of boxes (COCO, YOLO, Pascal VOC or KITTI)")
     known, present = set(detector.task.classes), set(labelled.boxes.name.tolist())
     if not present:

@@ -21,14 +21,15 @@ Floats = NDArray[np.float64]
 
 
 class ClassPixels(Record):
-    """Pixels of one class in one photo, by the most likely class of each pixel: labelled with the class, called so, and
-    both.  false, missed: at the network's threshold, those called but not labelled with it, and the reverse."""
+    """Pixels of one class in one photo, by the most likely class of each pixel: labelled with it, predicted as it, and
+    both.  false_positives, false_negatives: at the network's threshold, pixels predicted as the class but not labelled
+    with it, and the reverse."""
 
     labelled: int
-    called: int
-    right: int
-    false: int
-    missed: int
+    predicted: int
+    both: int
+    false_positives: int
+    false_negatives: int
 
 
 class PhotoPixels(Record):
@@ -39,13 +40,13 @@ class PhotoPixels(Record):
 
 
 class AtThreshold(Record):
-    """Of one class, where a pixel is called from a threshold of confidence on. false, missed: pixels called falsely,
-    and not called, as shares of the labelled area."""
+    """Of one class, predicted in each pixel from a threshold of confidence on. false_positives, false_negatives: pixels
+    predicted as the class but not labelled with it, and the reverse, relative to the area labelled with it."""
 
     threshold: float
     iou: float
-    false: float
-    missed: float
+    false_positives: float
+    false_negatives: float
 
 
 class ClassAreas(Record):
@@ -53,8 +54,8 @@ class ClassAreas(Record):
 
     area: the share of the pixels that is labelled with it.  iou: of the most likely class of each pixel.  interval: of
     iou, 95 %, over resamples of the photos; None for one photo.  ap: average precision over pixels.  own_threshold:
-    at the network's.  equal_area: at that from which on as many pixels are called as are labelled with it,
-    which was chosen on the photos; None for a class that the network does not know.
+    at the network's.  equal_area: at that from which on the class is predicted in as many pixels as are labelled with
+    it, which was chosen on the photos; None for a class that the network does not know, whose iou and ap are 0.
     """
 
     area: float
@@ -85,7 +86,7 @@ class SegmenterEvaluation(Record):
         note = ("area: labelled with the class, of all pixels; IoU: of the most likely class of each pixel\n95 %: over "
                 "resamples of the photos; one network was measured, and another training would differ, too")
         at = [[name, *_columns(one.own_threshold), *_columns(one.equal_area)] for name, one in self.classes.items()]
-        names = ["IoU", "false", "missed"]
+        names = ["IoU", "FP", "FN"]
         return [
             Table(f"Pixels of {counted(len(self.photos), 'labelled photo')}: IoU {self.iou:.1%}, pixel AP "
                   f"{self.ap:.1%}{' (means over the classes)' if several else ''}",
@@ -94,9 +95,9 @@ class SegmenterEvaluation(Record):
                      for name, one in self.classes.items()), *(mean if several else [])], note),
             Table(f"At one threshold for each class: IoU {self.own_threshold:.1%} with the network's own, "
                   f"{self.equal_area:.1%} at equal area", ["class", "threshold", *names, "equal area", *names], at,
-                  "false, missed: pixels called falsely, and not called, relative to the area labelled with the class\n"
-                  "equal area: the threshold from which on as many pixels are called as are labelled with the class. "
-                  "It was chosen on these photos, so this is no result to report")]
+                  "FP, FN: false positives and false negatives, pixels relative to the area labelled with the class\n"
+                  "equal area: the threshold from which on a class is predicted in as many pixels as are labelled with "
+                  "it. It was chosen on these photos, so this is no result to report")]
 
     def lines(self) -> list[str]:
         return []
@@ -139,6 +140,7 @@ def _of_classes(counts: PixelCounts, threshold: Floats, known: int,
     """known: how many of the classes the network knows; they are the first."""
     total = counts.confusion.sum(0)
     labelled, iou, precision = total.sum(1)[1:], counts.iou(), counts.average_precision()
+    precision[known:] = 0  # all pixels have one confidence in these classes, which would count their area as precision
     at = [_at(counts, threshold, labelled), _at(counts, counts.equal_area_thresholds(), labelled)]
     return {name: ClassAreas(area=float(labelled[c] / max(total.sum(), 1)), iou=_known(iou[c]), interval=intervals[c],
                              ap=_known(precision[c]), own_threshold=at[0][c],
@@ -148,8 +150,8 @@ def _of_classes(counts: PixelCounts, threshold: Floats, known: int,
 def _at(counts: PixelCounts, threshold: Floats, labelled: NDArray[np.int64]) -> list[AtThreshold | None]:
     """Of each class [C]; None where no pixel is labelled with it."""
     iou, (false, missed) = counts.iou_at(threshold), counts.false_and_missed(threshold)
-    return [AtThreshold(threshold=float(threshold[c]), iou=float(iou[c]), false=float(false[c] / area),
-                        missed=float(missed[c] / area)) if area else None for c, area in enumerate(labelled)]
+    return [AtThreshold(threshold=float(threshold[c]), iou=float(iou[c]), false_positives=float(false[c] / area),
+                        false_negatives=float(missed[c] / area)) if area else None for c, area in enumerate(labelled)]
 
 
 def _intervals(counts: PixelCounts) -> list[tuple[float, float] | None]:
@@ -170,8 +172,8 @@ def _intervals(counts: PixelCounts) -> list[tuple[float, float] | None]:
 def _of_photo(path: str, counts: PixelCounts, threshold: Floats) -> PhotoPixels:
     total, (false, missed) = counts.confusion[0], counts.false_and_missed(threshold)
     return PhotoPixels(path=path, classes={name: ClassPixels(
-        labelled=int(total[c + 1].sum()), called=int(total[:, c + 1].sum()), right=int(total[c + 1, c + 1]),
-        false=int(false[c]), missed=int(missed[c])) for c, name in enumerate(counts.classes)})
+        labelled=int(total[c + 1].sum()), predicted=int(total[:, c + 1].sum()), both=int(total[c + 1, c + 1]),
+        false_positives=int(false[c]), false_negatives=int(missed[c])) for c, name in enumerate(counts.classes)})
 
 
 def _known(value: float) -> float | None:
@@ -187,4 +189,5 @@ def _interval(values: tuple[float, float] | None) -> str:
 
 
 def _columns(one: AtThreshold | None) -> list[str]:
-    return [""] * 4 if one is None else [f"{one.threshold:.2f}", *map(percent, (one.iou, one.false, one.missed))]
+    return [""] * 4 if one is None else [
+        f"{one.threshold:.2f}", *map(percent, (one.iou, one.false_positives, one.false_negatives))]

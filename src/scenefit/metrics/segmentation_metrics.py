@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scenefit.data.class_masks import IGNORED
 
 BINS = 512
+UNSET_THRESHOLD = 0.5
 MAX_LOGIT = 12.0  # confidences beyond +-12 logits fall into the outermost bins
 Floats = NDArray[np.float64]
 
@@ -41,8 +42,8 @@ class PixelCounts:
         """IoU of each class [C], of all images' pixels together, where each pixel is given its most likely class; NaN
         for a class that no pixel shows. weights [N]: how often each image counts."""
         total = _weighted(self.confusion, weights)
-        true, called, both = total.sum(1)[1:], total.sum(0)[1:], np.diagonal(total)[1:]
-        return np.where(true > 0, both / np.maximum(true + called - both, 1), np.nan)
+        true, predicted, both = total.sum(1)[1:], total.sum(0)[1:], np.diagonal(total)[1:]
+        return np.where(true > 0, both / np.maximum(true + predicted - both, 1), np.nan)
 
     def resampled(self, weights: Floats) -> Floats:
         """Mean IoU [B] of the classes that pixels show, as of `iou`, for weights of the images [B, N]; NaN where no
@@ -54,7 +55,7 @@ class PixelCounts:
 
     def average_precision(self, weights: Floats | None = None) -> Floats:
         """Area under the curve of precision over recall [C], of all pixels; NaN for a class that no pixel shows."""
-        wrong, right = self._called(weights)
+        wrong, right = self._predicted(weights)
         found = right / np.maximum(right[:, -1:], 1)
         precision = right / np.maximum(right + wrong, 1)
         area = (np.diff(found, axis=1, prepend=0.0) * precision).sum(1)
@@ -66,30 +67,34 @@ class PixelCounts:
         return self._at(self._curve(weights), _bins(np.asarray(thresholds)))
 
     def best_thresholds(self) -> Floats:
-        """Thresholds [C] of the highest IoU: to be set on renders, and to be applied to photos."""
+        """Thresholds [C] of the highest IoU: to be set on renders, and to be applied to photos; 0.5 of a class that no
+        pixel shows, as no threshold is better than another then."""
         curve = self._curve(None)
-        return edges()[BINS - 1 - np.nanargmax(np.nan_to_num(curve, nan=0.0), axis=1)]
+        best = edges()[BINS - 1 - np.nan_to_num(curve).argmax(1)]
+        return np.where(np.isnan(curve).any(1), UNSET_THRESHOLD, best)
 
     def equal_area_thresholds(self, weights: Floats | None = None) -> Floats:
-        """Thresholds [C] from which on as many pixels are called as show the class, or as few more as bins allow."""
-        wrong, right = self._called(weights)
+        """Thresholds [C] from which on the class is predicted in as many pixels as show it, or in as few more as bins
+        allow."""
+        wrong, right = self._predicted(weights)
         enough = wrong + right >= right[:, -1:]
         return edges()[BINS - 1 - enough.argmax(1)]
 
     def false_and_missed(self, thresholds: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
-        """Pixels that are called but do not show the class [C], and pixels that show it but are not called [C]."""
-        (wrong, right), at = self._called(weights), BINS - 1 - _bins(np.asarray(thresholds))
+        """False positives [C], pixels where the class is predicted that do not show it, and false negatives [C], the
+        reverse."""
+        (wrong, right), at = self._predicted(weights), BINS - 1 - _bins(np.asarray(thresholds))
         rows = np.arange(len(self.classes))
         return wrong[rows, at], right[:, -1] - right[rows, at]
 
-    def _called(self, weights: Floats | None) -> tuple[Floats, Floats]:
-        """Pixels without and with each class that are called, by falling threshold [C, B]."""
+    def _predicted(self, weights: Floats | None) -> tuple[Floats, Floats]:
+        """Pixels without and with each class where it is predicted, by falling threshold [C, B]."""
         total = _weighted(self.scores, weights)[:, :, ::-1].cumsum(2)
         return total[:, 0], total[:, 1]
 
     def _curve(self, weights: Floats | None) -> Floats:
         """IoU by falling threshold [C, B]."""
-        wrong, right = self._called(weights)
+        wrong, right = self._predicted(weights)
         return np.where(right[:, -1:] > 0, right / np.maximum(right[:, -1:] + wrong, 1), np.nan)
 
     @staticmethod

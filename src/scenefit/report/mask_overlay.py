@@ -12,7 +12,7 @@ from PIL import Image
 from scenefit.report.overlay import COLOURS, enlargement, with_strip
 
 OPACITY = 0.35  # of a class; objects stay visible below it
-IGNORED = 255  # value of pixels that were not seen
+IGNORED = 255  # value of pixels that were not seen: that of data.class_masks, which report does not import
 MIXED = (0.0, 0.45, -0.4)  # share of white, or of black if negative, of the classes 1 to 7, 8 to 14, ...
 
 

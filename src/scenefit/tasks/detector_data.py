@@ -18,7 +18,7 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.data.photos import Photos, read_few, split
 from scenefit.data.photos.labelled import first_size
-from scenefit.data.photos.layouts import CLASSES, box_layout, find_layout
+from scenefit.data.photos.layouts import CLASSES, find_layout
 from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
 from scenefit.scenes.rng import derive_seed
@@ -26,7 +26,7 @@ from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
 from scenefit.tasks.training.map_task import MapTask
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
-HELD_OUT = 5  # the same of labelled photos that a detector is trained on alone
+HELD_OUT = 5  # the same of labelled photos that a network is trained on alone
 
 
 class TrainingImages(NamedTuple):
@@ -65,23 +65,24 @@ def data_set(kind: type[MapTask], learn: Photos, held: Photos, source: Path) -> 
 
 
 def read_data_set(source: Path, max_images: int, layout: str | None = None, *, outside: bool = False,
-                  read: Callable[..., Photos] = read_few) -> tuple[Photos, Photos]:
+                  read: Callable[..., Photos] = read_few, needs: str = "boxes or class masks",
+                  ) -> tuple[Photos, Photos]:
     """At most max_images images with boxes or class masks to train on, and those held out: the parts train and val of a
     data set, at the size of its first image; or seven eighths of a data set without parts, and the rest.
 
-    layout, outside: as of `read_few`.  read: in its place.  ValueError for what is no such data set, or holds a single
-    image.
+    layout, outside: as of `read_few`.  read: in its place.  needs: the labels that are needed, in words.  ValueError
+    for what is no such data set, or holds a single image.
     """
     if not source.exists():
-        raise ValueError(f"{source} is missing; give the folder of a finished fit, or a data set of boxes")
+        raise ValueError(f"{source} is missing; give the folder of a finished fit, or a data set of {needs}")
     if source.suffix == ".py":
         raise ValueError(f"{source} is a scene file; fit it to photos first (scenefit fit {source} --real DIR --out "
                          "RUN), and give RUN")
     try:
         if find_layout(source, layout) == CLASSES:
-            box_layout(source, layout)  # says what is needed
+            raise ValueError(f"it has labels of whole photos, one subfolder for each class, and {needs} are needed")
     except ValueError as error:
-        raise ValueError(f"{source} is no run folder (it has no settings.json), nor a data set of boxes: {error}"
+        raise ValueError(f"{source} is no run folder (it has no settings.json), nor a data set of {needs}: {error}"
                          ) from None
     read = partial(read, layout=layout, outside=outside)
     try:
@@ -93,7 +94,7 @@ def read_data_set(source: Path, max_images: int, layout: str | None = None, *, o
         warn_shared(source, (*train.paths, *val.paths), (*train.images, *val.images), len(train))
         return train, val
     if len(every) < 2:
-        raise ValueError(f"{source} holds one labelled image; a detector needs more to learn from")
+        raise ValueError(f"{source} holds one labelled image; a network needs more to learn from")
     held_out = np.arange(len(every)) % VALIDATION == 1
     return every.take(np.flatnonzero(~held_out)), every.take(np.flatnonzero(held_out))
 

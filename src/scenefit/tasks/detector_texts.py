@@ -1,5 +1,6 @@
 """What a training says in words: how good the network is, and what is kept of it."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scenefit.files.text import counted
+from scenefit.metrics.segmentation_metrics import UNSET_THRESHOLD
 from scenefit.tasks.training.map_task import MapTask
 
 HELD_OUT_RENDERS = "held-out renders"
@@ -28,6 +30,23 @@ def unmeasured(threshold: Any, photos: int, alone: bool) -> str:
     why = "fewer than five leave none to hold out" if alone else "there are no others"
     return (f"{its} chosen on the {counted(photos, 'labelled photo')} that it was trained on, as {why}; figures on "
             "these would not tell how good it is.")
+
+
+def unset_thresholds(task: MapTask, threshold: Any, labels: Any) -> str:
+    """Which classes the images do not show that the threshold of each class was chosen on; "" for none, or where all
+    classes have one threshold."""
+    absent = sorted(set(task.classes) - set(task.shown(labels))) if np.ndim(threshold) else []
+    return "" if not absent else (f"The images that the confidence thresholds were chosen on do not show "
+                                  f"{', '.join(absent)}, so this threshold is {UNSET_THRESHOLD:g}")
+
+
+def disjoint_classes(rendered: Collection[str], labelled: Collection[str], name: str) -> str:
+    """That labelled photos show none of the classes of what the network is trained on first, each of which is called
+    name; "" where they show one."""
+    return "" if set(rendered) & set(labelled) else (
+        f"no {name} shows a class of the labelled photos: {name}s show {', '.join(sorted(rendered))}, the photos "
+        f"{', '.join(sorted(labelled))}; the network learns all of them, as different classes. If they are the same, "
+        "name them alike: with Shapes(classes=...), Frame(classes=...), or in the labels")
 
 
 def much_kept(folder: Path) -> str:

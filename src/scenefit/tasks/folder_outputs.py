@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scenefit.data.formats.voc_masks import check_class_names
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
 from scenefit.scenes.arguments import first_few
@@ -12,6 +13,9 @@ from scenefit.tasks.folder_detection import Output
 from scenefit.tasks.folder_segmentation import MaskOutput, mask_names
 from scenefit.tasks.photo_folders import FolderOutput
 from scenefit.tasks.training.network_file import TrainedNetwork
+
+RENAME = ("to rename the classes of a network in Python, replace(network, task=replace(network.task, classes=(...)))"
+          ".save(path), with replace of dataclasses and network of scenefit.load_segmenter")
 
 
 class Wanted(NamedTuple):
@@ -45,6 +49,7 @@ def _masks(trained: TrainedNetwork[Any], wanted: Wanted) -> MaskOutput:
     if given:
         raise ValueError(f"{', '.join(given)}: only for detectors, and this is {trained.noun}, whose masks show the "
                          "most likely class of each pixel")
+    check_class_names(trained.task.classes, RENAME)
     return MaskOutput(trained.task.classes, mask_names(wanted.photos), wanted.pictures)
 
 

@@ -95,8 +95,9 @@ def full_mask(mask: NDArray[np.uint8], photo: Fitted) -> NDArray[np.uint8]:
 
 def mask_names(photos: Sequence[str]) -> dict[str, str]:
     """The mask's name of each photo, by their paths below a folder: a.png of a.jpg, and that of the picture, a.jpg.png,
-    where several photos differ in their ending alone."""
+    where several photos differ in their ending alone; of all photos, where one is called a.jpg.png itself."""
     plain = {photo: PurePosixPath(photo).with_suffix(".png").as_posix() for photo in photos}
+    whole = {photo: picture_path(Path(), photo).as_posix() for photo in photos}
     times = Counter(plain.values())
-    return {photo: name if times[name] == 1 else picture_path(Path(), photo).as_posix()
-            for photo, name in plain.items()}
+    names = {photo: name if times[name] == 1 else whole[photo] for photo, name in plain.items()}
+    return names if len(set(names.values())) == len(names) else whole

@@ -157,7 +157,7 @@ def _read_chunk(out: Path, first: int, output: FolderOutput) -> dict[str, Any] |
     path = _chunk_file(out, first)
     if not path.exists():
         return None
-    fix = f"delete it and run the same command again: {CHUNK} photos are detected again"
+    fix = f"delete it and run the same command again: {CHUNK} photos are predicted again"
     chunk: dict[str, Any] = read_json(path, fix, dict)
     photos, skipped, n_12_bit = (chunk.get(name) for name in ("photos", "skipped", "n_12_bit"))
     if not (type(n_12_bit) is int and n_12_bit >= 0 and isinstance(photos, list) and isinstance(skipped, list)

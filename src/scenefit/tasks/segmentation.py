@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.class_masks import IGNORED, ClassMasks, join_class_masks
+from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks, join_class_masks
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_masks
 from scenefit.data.photos import Photos, read_masks
@@ -60,6 +60,9 @@ class Segment(MapTask[Segmenter, ClassMasks]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", class_names("Segment(classes)", self.classes))
+        if len(self.classes) > MAX_CLASSES:
+            raise ValueError(f"Segment(classes) takes at most {MAX_CLASSES} classes, as a class mask has no values for "
+                             f"more; got {len(self.classes)}")
 
     def labels(self, source: Frames | Photos, label_policy: LabelPolicy | None = None) -> ClassMasks:
         """Class masks of renders, where pixels of objects that label_policy leaves out are ignored, or of labelled
@@ -142,6 +145,9 @@ class Segment(MapTask[Segmenter, ClassMasks]):
 
     def segment(self, network: Segmenter, images: Images, min_confidence: float = 0.0) -> ClassMasks:
         """The most likely class of each pixel; pixels of which the network is less confident are ignored."""
+        if not len(images):
+            return ClassMasks(self.classes, np.zeros(images.shape[:3], np.uint8))
+
         def masks(logits: Tensor) -> NDArray[np.uint8]:
             best = torch.softmax(logits, 1).max(1)
             return torch.where(best.values >= min_confidence, best.indices, IGNORED).to(torch.uint8).numpy()
@@ -155,9 +161,14 @@ class Segment(MapTask[Segmenter, ClassMasks]):
         return describe_masks(believed, rendered, name)
 
     def score(self, network: Segmenter, images: Images, labels: ClassMasks) -> PixelCounts:
-        """Predictions compared with labels: all that the metrics need. The labels may have classes beyond the task's,
-        which are never predicted."""
-        parts, first, more = [], 0, len(labels.classes) - len(self.classes)
+        """Predictions compared with labels: all that the metrics need. The labels may have classes after the task's,
+        which are never predicted. ValueError for labels whose classes do not begin with the task's."""
+        if labels.classes[:len(self.classes)] != self.classes:
+            raise ValueError(f"the labels have the classes {list(labels.classes)}, and the task {list(self.classes)}: "
+                             "masks are compared by number; labels.of_classes(task.classes) renumbers them")
+        first, more = 0, len(labels.classes) - len(self.classes)
+        none = np.zeros((0, len(labels.classes) + 1, *images.shape[1:3]), np.float32)
+        parts = [count_pixels(labels.classes, none, labels.masks[:0])]
         for logits in self.logits(network, images):
             values = np.pad(logits.numpy(), ((0, 0), (0, more), (0, 0), (0, 0)), constant_values=-MAX_LOGIT * 1e3)
             parts.append(count_pixels(labels.classes, values, labels.masks[first:first + len(logits)]))
@@ -179,10 +190,11 @@ class Segment(MapTask[Segmenter, ClassMasks]):
     def evaluate(self, network: Segmenter, images: Images, labels: ClassMasks) -> dict[str, float]:
         """{"mIoU": mean IoU of the classes that the labels show, 0..1, then "IoU CLASS" and "pixel AP CLASS" of each}.
 
-        NaN for a class that no label shows.
+        NaN for a class that no label shows; 0 for a class beyond the task's. ValueError as of `score`.
         """
         counts = self.score(network, images, labels)
         iou, precision = counts.iou(), counts.average_precision()
+        precision[len(self.classes):] *= 0  # all its pixels have one confidence; NaN stays
         mean = float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
-        return {"mIoU": mean, **{f"IoU {name}": float(value) for name, value in zip(self.classes, iou, strict=True)},
-                **{f"pixel AP {name}": float(value) for name, value in zip(self.classes, precision, strict=True)}}
+        return {"mIoU": mean, **{f"IoU {name}": float(value) for name, value in zip(counts.classes, iou, strict=True)},
+                **{f"pixel AP {name}": float(value) for name, value in zip(counts.classes, precision, strict=True)}}

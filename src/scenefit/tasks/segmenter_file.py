@@ -26,9 +26,9 @@ class TrainedSegmenter(TrainedNetwork[Segment]):
     writes it.
 
     task: whose `segment` uses the network.  size: (H, W) that photos are resized to.  threshold: of each class, the
-    confidence with the highest IoU on the validation images of its training; `scenefit evaluate` measures called areas
-    with them, and masks do not depend on them.  flat_field, photos, lost_flat_field: see
-    `scenefit.tasks.training.network_file`."""
+    confidence with the highest IoU on the validation images of its training, and 0.5 for a class that these do not
+    show; `scenefit evaluate` measures areas with them, and masks do not depend on them.  flat_field, photos,
+    lost_flat_field: see `scenefit.tasks.training.network_file`."""
 
     noun = "a segmentation network"
     kind = Segment

@@ -26,6 +26,11 @@ def reader(name: str | None) -> Callable[..., Photos]:
     return read_few if name is None else TASKS[name].read
 
 
+def needs(name: str | None) -> str:
+    """What the task of this name needs of photos, in words; without one, what the tasks need."""
+    return " or ".join(kind.words.needs for kind in TASKS.values()) if name is None else TASKS[name].words.needs
+
+
 def task_kind(labelled: Photos | None, name: str | None, place: Path | None) -> type[MapTask]:
     """The task of this name; without one, the first that the labels of photos are for, and detection without photos.
     ValueError, naming their place, where the photos have no labels for it."""

@@ -58,7 +58,7 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
     label_policy = label_policy or LabelPolicy()
     rows, objects = [], describe_objects(frames, label_policy)
     names = sorted({o["name"] for own in objects for o in own if o["pixels"] and o["name"]})
-    _check_names(names)
+    check_class_names(names)
     masks = label_masks(frames, names, label_policy)
     for i, own in enumerate(objects):
         row = object_row(frames, i, part[i], f"JPEGImages/{int(frames.scenes.index[i]):08d}.{ending}", own)
@@ -73,7 +73,7 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
 
 def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[str, Any]) -> None:
     """Write the class masks, labelmap.txt, the lists and objects.csv, then provenance.json."""
-    _check_names(classes)
+    check_class_names(classes)
     finish_lists(out, _with_masks(out, rows, tuple(classes)), classes, info, "ImageSets/Segmentation", "trainval")
 
 
@@ -113,10 +113,11 @@ def _objects(instances: NDArray[np.int32], objects: Sequence[dict[str, Any]]) ->
     return of_id[instances]
 
 
-def _check_names(names: Sequence[str]) -> None:
+def check_class_names(names: Sequence[str], rename: str = "rename it with classes= of the renderer") -> None:
+    """ValueError, saying how to rename it, for a class that labelmap.txt cannot name, and for too many."""
     if len(names) > MAX_CLASSES:
         raise ValueError(f"{len(names)} classes are too many for the format masks, which has {MAX_CLASSES}; use coco")
     for name in names:
         if is_no_class(name) or ":" in name or name.startswith("#") or not name.isprintable() or name != name.strip():
             raise ValueError(f"the class {name!r} cannot be named in labelmap.txt; avoid names such as background and "
-                             "void, a colon, a leading #, outer spaces and unprintable characters")
+                             "void, a colon, a leading #, outer spaces and unprintable characters: " + rename)
