@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.aerial2d.arms import ARMS, ORACLE
+from experiments.aerial2d.arms import ARMS, GRAMMARS, ORACLE
 from experiments.aerial2d.fits import TARGETS
 from experiments.aerial2d.settings import GROUPS, ROWS
 from experiments.arms import interval
@@ -29,7 +29,7 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
             if cell["target"] == target:
                 cells[cell["arm"]][cell["seed"]] = cell
         if cells:
-            parts += [f"### {target.capitalize()}", of_target(cells), goals(target, cells)]
+            parts += [f"### {target.capitalize()}", of_target(cells), differences(cells), goals(target, cells)]
             parts += [attributes(cells)] if target == "target" else []
     return "\n\n".join(part for part in parts if part)
 
@@ -52,6 +52,17 @@ def of_target(cells: Cells) -> str:
             "car, equal area", "car pixel AP", "car pixels false + missed, % of their area", "gap closed %",
             "CPU minutes of the fit"]
     return table(head, rows)
+
+
+def differences(cells: Cells) -> str:
+    """Car IoU of the learned arm minus that of the grammars, paired by seed."""
+    parts = []
+    for other in GRAMMARS:
+        both = sorted(set(cells.get(LEARNED, {})) & set(cells.get(other, {})))
+        if len(both) > 1:
+            points = [100 * (cells[LEARNED][seed]["IoU"][CAR] - cells[other][seed]["IoU"][CAR]) for seed in both]
+            parts.append(f"{other} {in_words(interval(points))}")
+    return f"Car IoU of {LEARNED} minus that of: {', '.join(parts)}." if parts else ""
 
 
 def gaps(cells: Cells, arm: str) -> list[float]:
