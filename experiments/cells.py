@@ -3,20 +3,22 @@ files in the experiment's folder cells/, and shown as a table in its README.md."
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from rich.console import Console
+from rich.progress import Progress
 
 import scenefit as sf
 from scenefit.files.atomic import content_hash, write_bytes, write_json
 
 START, END = "<!-- table: written by --table -->", "<!-- end of table -->"
 Row = dict[str, Any]
+Cell = TypeVar("Cell", bound="Named")
 
 
 def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequence[int],
@@ -40,6 +42,40 @@ def command(about: str | None, here: Path, worlds: Iterable[str], seeds: Sequenc
     text = table(read_cells(here))
     Console(width=200).print(text, markup=False, highlight=False)
     put_between(here / "README.md", START, END, text)
+
+
+class Named(Protocol):
+    """A cell. home: cells of one home share files, so only one of them runs at a time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def home(self) -> Hashable: ...
+
+
+def compute(cells: Sequence[Cell], jobs: int, into: Path, run: Callable[..., Row], arguments: Sequence[Any],
+            shown: Callable[[Row], Any]) -> None:
+    """Compute cells, several in parallel, in their order where possible, and write their JSON files. An error in one
+    stops this after the running ones. run: the result of a cell and the arguments, in a process of its own; a function
+    of a module, so that another process finds it.  shown: what is printed of a result."""
+    waiting, running = list(cells), dict[Future[Row], Cell]()
+    with Progress() as bar, ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        progress = bar.add_task("cells", total=len(cells))
+        while waiting or running:
+            busy = {cell.home for cell in running.values()}
+            for cell in list(waiting):
+                if len(running) == jobs:
+                    break
+                if cell.home not in busy:
+                    running[pool.submit(run, cell, *arguments)] = cell
+                    busy.add(cell.home)
+                    waiting.remove(cell)
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                cell, result = running.pop(done), done.result()
+                write_json(into / f"{cell.name}.json", result)
+                bar.console.print(cell.name, shown(result), highlight=False)
+                bar.advance(progress)
 
 
 def put_between(page: Path, start: str, end: str, text: str) -> None:

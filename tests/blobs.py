@@ -40,6 +40,10 @@ def renderer(scene):
     image[place], masks[place] = 0.9, blob.id
     return sf.Frame(image, masks, label="small" if half == 2 else "large")
 '''
+# The same at twice the size.
+LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
+         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
+                                                                  "slice(16 - half, 16 + half)"))
 TRUTH = sf.Grammar("image", {"image": {"shade": sf.Uniform(40, 60)},
                              "blob": {"x": sf.Uniform(9, 12), "half": sf.Integer(2, 3)}}, [sf.Rule("image", ["blob"])])
 SMALL = {"regressor.epochs": 1, "method.rounds": 1, "method.renders": 64, "method.samples": 2, "validation_renders": 64,

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
+from experiments import kept_fits
 from experiments.aerial2d import distances, fits, world
 from experiments.aerial2d.fits import TASK, Fit, slug
 from experiments.cells import source_hash
+from experiments.kept_fits import FIX
 from scenefit.data.class_masks import ClassMasks
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.scenes.rng import derive_seed
@@ -64,7 +66,7 @@ def trained(fit: Fit) -> Any:
     """The network of an arm, kept in a file; all arms of a seed have the same first weights and order of images."""
     of = [] if fit.name in GRAMMARS else [fit.target]  # these are the same for all targets
     path = fit.root / "networks" / f"{'--'.join([slug(fit.name), *of])}--seed-{fit.seed}.safetensors"
-    if path.exists() and (kept := read_tensors(path, fits.FIX))[1].get("code") == code():
+    if path.exists() and (kept := read_tensors(path, FIX))[1].get("code") == code():
         network = TASK.fresh(0)
         network.load_state_dict(kept[0])
         return network.eval()
@@ -98,5 +100,5 @@ def sampler(fit: Fit) -> Callable[[int, int], sf.SceneBatch]:
 def code() -> str:
     """Hash of all source files that a cell may depend on, to detect cells made by other code."""
     here = Path(__file__).parent
-    return source_hash([here / f"{name}.py" for name in
-                        ("arms", "distances", "fits", "misspecified", "settings", "world")])
+    names = ("arms", "distances", "fits", "misspecified", "settings", "world")
+    return source_hash([*(here / f"{name}.py" for name in names), Path(kept_fits.__file__)])

@@ -4,25 +4,21 @@
 method starts from the hand-made grammar, as it does there, and may reach the wide bounds.
 """
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import scenefit as sf
+from experiments import kept_fits
 from experiments.aerial2d import misspecified, settings, world
 from experiments.cells import source_hash
+from experiments.kept_fits import make_fit, read_fit, read_record
 from scenefit.data.class_masks import ClassMasks
-from scenefit.files.atomic import write_json
-from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.nets.model import load_model
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks.rendering import render_labelled
 
-FIX = "remove its folder and run the same command again"
 TARGETS = ("target", "misspecified")
 PHOTOS, REWARDED = 200, 10  # without labels; with, for the paper's task reward
 LEARNED = {f"learned, {part}": part for part in settings.PARTS}
@@ -72,40 +68,32 @@ def photos(target: str, purpose: str, seed: int, count: int, side: int = world.S
 def load(fit: Fit) -> sf.Model:
     """The learned distribution, computed if necessary."""
     make(fit)
-    return load_model(fit.grammar, read_tensors(fit.folder / "model.safetensors", FIX)[0], fit.seed)
+    return read_fit(fit.folder, fit.grammar, fit.seed)
 
 
 def record(fit: Fit) -> dict[str, Any]:
     """Settings, cost and code of the fit, computed if necessary."""
     make(fit)
-    return json.loads((fit.folder / "fit.json").read_text())
+    return read_record(fit.folder)
 
 
 def make(fit: Fit) -> None:
-    """Fit to the photos if that has not been done."""
-    path, checkpoint = fit.folder / "fit.json", fit.folder / "state.safetensors"
-    if path.exists():
-        return
-    torch.set_num_threads(1)
-    fit.folder.mkdir(parents=True, exist_ok=True)
-    own, more = SETTINGS[fit.name], {}
-    if own.task is not None and fit.name == "meta-sim, task":
-        more = {"labelled": photos(fit.target, "labelled", fit.seed, REWARDED, fit.side),
-                "task": replace(TASK, steps=100)}
-    state = read_tensors(checkpoint, FIX)[0] if checkpoint.exists() else None
-    unlabelled = photos(fit.target, "unlabelled", fit.seed, PHOTOS, fit.side).images
-    for step in sf.fit_steps(fit.grammar, world.renderer(fit.side), unlabelled, seed=fit.seed, settings=own,
-                             state=state, **more):
-        write_tensors(checkpoint, step.state, {})
-        model, facts = step.model, step.record()
-    write_tensors(fit.folder / "model.safetensors", model.state(), {})
-    write_json(path, {"settings": own.record(), "code": code(),
-                      **{name: facts[name] for name in ("renders", "trainings", "cpu_seconds")}})
-    checkpoint.unlink(missing_ok=True)
+    """Fit to the photos if that has not been done. ValueError as of `make_fit`."""
+    def steps(state: Any) -> Iterator[sf.Step]:
+        more: dict[str, Any] = {}
+        if fit.name == "meta-sim, task":
+            more = {"labelled": photos(fit.target, "labelled", fit.seed, REWARDED, fit.side),
+                    "task": replace(TASK, steps=100)}
+        unlabelled = photos(fit.target, "unlabelled", fit.seed, PHOTOS, fit.side).images
+        return sf.fit_steps(fit.grammar, world.renderer(fit.side), unlabelled, seed=fit.seed,
+                            settings=SETTINGS[fit.name], state=state, **more)
+
+    make_fit(fit.folder, SETTINGS[fit.name], code(), steps)
 
 
 @cache
 def code() -> str:
     """Hash of all source files that a fit may depend on, to detect fits made by other code."""
     here = Path(__file__).parent
-    return source_hash([here / f"{name}.py" for name in ("fits", "misspecified", "settings", "world")])
+    names = ("fits", "misspecified", "settings", "world")
+    return source_hash([*(here / f"{name}.py" for name in names), Path(kept_fits.__file__)])

@@ -1,6 +1,7 @@
 """Images of each distribution above their class masks, as world.png: python -m experiments.aerial2d.picture"""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ def sheet(seed: int = SEED, side: int = SIZE, columns: int = COLUMNS) -> bytes:
             "Misspecified target: the same scenes by another painter": photos(seed, columns, side)}
     parts = [part for title, (images, masks) in rows.items()
              for part in (heading(title, columns * (side + GAP) - GAP), tiled(images), tiled(coloured(masks)))]
+    return stacked(parts)
+
+
+def stacked(parts: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Parts of one width, one below the other, as a PNG file of 256 colours."""
     whole, file = Image.fromarray(np.concatenate(parts)), io.BytesIO()
     whole.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4).save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -3,17 +3,15 @@
 Legend: S photos; H, W pixels.
 """
 
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from experiments.aerial2d import fits
 from experiments.aerial2d.arms import trained
 from experiments.aerial2d.fits import TASK, Fit
-from experiments.aerial2d.picture import GAP, coloured, heading, tiled
+from experiments.aerial2d.picture import GAP, coloured, heading, stacked, tiled
 
 SHOWN = {"hand-made": "Trained on the hand-made grammar", "learned, all": "Trained on learned renders (no labels)",
          "oracle": "Trained on the target itself"}
@@ -34,8 +32,5 @@ def picture(root: Path) -> bytes:
             network = trained(Fit(root, arm, target, SEED))
             rows.setdefault(title, []).append(coloured(TASK.segment(network, photos.images).masks))
     width = sum(PHOTOS.values()) * (fits.world.SIZE + GAP) - GAP
-    parts = [part for title, images in rows.items() for part in (heading(title, width), tiled(np.concatenate(images)))]
-    file = io.BytesIO()
-    Image.fromarray(np.concatenate(parts)).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4).save(
-        file, "PNG", optimize=True)
-    return file.getvalue()
+    return stacked([part for title, images in rows.items()
+                    for part in (heading(title, width), tiled(np.concatenate(images)))])

@@ -10,24 +10,20 @@ networks are kept in runs/aerial2d, so an interrupted command resumes.
 
 import argparse
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from experiments.aerial2d import arms, fits
 from experiments.aerial2d.report import picture
-from experiments.aerial2d.tables import BEGIN, END, markdown
-from experiments.cells import put_between, read_cells
-from scenefit.files.atomic import write_bytes, write_json
+from experiments.aerial2d.tables import BEGIN, END, LEARNED, markdown
+from experiments.cells import compute, put_between, read_cells
+from scenefit.files.atomic import write_bytes
 
 HERE = Path(__file__).parent
-LEARNED = "learned, all"
 MISSPECIFIED = (*arms.GRAMMARS, LEARNED, *fits.META_SIM, arms.ORACLE)  # the arms of that target
 
 
@@ -40,6 +36,11 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{fits.slug(self.arm)}--{self.target}--seed-{self.seed}"
+
+    @property
+    def home(self) -> tuple[str, str, int]:
+        """The network of a grammar is kept for all targets."""
+        return self.arm, "" if self.arm in arms.GRAMMARS else self.target, self.seed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,8 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--picture", action="store_true", help="compute no cell, write report.png and the tables")
     options = parser.parse_args(arguments)
     if not (options.table or options.picture):
-        work([cell for cell in plan(options.arms, options.targets, options.seeds)
-              if not (HERE / "cells" / f"{cell.name}.json").exists()], options.work, options.jobs)
+        cells = [cell for cell in plan(options.arms, options.targets, options.seeds)
+                 if not (HERE / "cells" / f"{cell.name}.json").exists()]
+        compute(cells, options.jobs, HERE / "cells", run, (options.work,), lambda result: {
+            name: round(100 * value, 1) for name, value in result["IoU"].items()})
     if options.picture:
         torch.set_num_threads(1)
         write_bytes(HERE / "report.png", picture(options.work))
@@ -76,20 +79,3 @@ def plan(names: Sequence[str], targets: Sequence[str], seeds: Sequence[int]) -> 
 def run(cell: Cell, root: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     return arms.cell(root, cell.arm, cell.target, cell.seed)
-
-
-def work(cells: Sequence[Cell], root: Path, jobs: int) -> None:
-    """Compute cells, each in a process of its own. An error in one stops the command after the running ones."""
-    waiting, running = list(cells), dict[Future[dict[str, Any]], Cell]()
-    with Progress() as bar, ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        shown = bar.add_task("cells", total=len(cells))
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                running[pool.submit(run, cell, root)] = cell
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                cell, result = running.pop(done), done.result()
-                write_json(HERE / "cells" / f"{cell.name}.json", result)
-                bar.console.print(cell.name, {name: round(100 * value, 1) for name, value in result["IoU"].items()},
-                                  highlight=False)
-                bar.advance(shown)

@@ -1,6 +1,7 @@
 """experiments/aerial2d: a cell with a training of two steps, distances, tables and the plan of cells."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from experiments.aerial2d import arms, distances, fits, study, tables, world
 from experiments.aerial2d.fits import Fit
+from experiments.cells import compute
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.pyramid.network import SmallMaps
 
@@ -89,15 +91,32 @@ def test_two_seeds_of_all_arms_are_planned_before_the_rest() -> None:
     assert {cell.seed for cell in cells[:first]} == {0, 1} and {cell.seed for cell in cells[first:]} == {2, 3, 4}
 
 
+def test_cells_that_share_files_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both targets' cells of a grammar train one network."""
+    running: list[study.Cell] = []
+    together: set[tuple[str, ...]] = set()
+
+    def fake(cell: study.Cell) -> dict[str, object]:
+        running.append(cell)
+        time.sleep(0.05)
+        together.add(tuple(sorted(one.name for one in running)))
+        running.remove(cell)
+        return {"arm": cell.arm}
+
+    monkeypatch.setattr("experiments.cells.ProcessPoolExecutor", lambda jobs, *_, **more: ThreadPoolExecutor(jobs))
+    cells = [study.Cell(arm, target, 0) for arm in ("wide", "oracle") for target in fits.TARGETS]
+    compute(cells, 2, tmp_path / "cells", fake, (), lambda result: result["arm"])
+    assert len(list((tmp_path / "cells").iterdir())) == 4
+    assert not any(sum(name.startswith("wide") for name in names) > 1 for names in together)
+
+
 def test_each_cell_is_written_under_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fake(cell: study.Cell, root: Path) -> dict[str, object]:
         return {"arm": cell.arm, "seed": cell.seed, "IoU": {"car": 0.5}}
 
-    monkeypatch.setattr(study, "HERE", tmp_path)
-    monkeypatch.setattr(study, "run", fake)
-    monkeypatch.setattr(study, "ProcessPoolExecutor", lambda jobs, *_, **more: ThreadPoolExecutor(jobs))
+    monkeypatch.setattr("experiments.cells.ProcessPoolExecutor", lambda jobs, *_, **more: ThreadPoolExecutor(jobs))
     cells = [study.Cell(arm, "target", seed) for seed in range(2) for arm in ("wide", "oracle")]
-    study.work(cells, tmp_path, 2)
+    compute(cells, 2, tmp_path / "cells", fake, (tmp_path,), lambda result: result["arm"])
     found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "cells").glob("*.json")}
     assert {name: (one["arm"], one["seed"]) for name, one in found.items()} == {
         cell.name: (cell.arm, cell.seed) for cell in cells}

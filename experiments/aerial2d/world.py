@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import scenefit as sf
 from experiments.aerial2d.settings import CARS, COUNTS, GROUPS, LANES, PAINTS, ROOFS, ROWS
+from scenefit.data.label_policy import label_masks
 from scenefit.scenes.attributes import NodeGroup
 from scenefit.scenes.rng import uniform
 
@@ -99,12 +100,8 @@ def truth(side: int, seed: int, count: int) -> dict[str, Array]:
 
 
 def class_masks(frames: sf.Frames) -> NDArray[np.uint8]:
-    """[S, H, W]: 0 the ground, then the classes in the order of CLASSES."""
-    tables = frames.scenes.tables
-    code = np.zeros((len(frames), 1 + max(int(table.id.max(initial=0)) for table in tables.values())), np.uint8)
-    for number, kind in enumerate(CLASSES, start=1):
-        code[tables[kind].scene, tables[kind].id] = number
-    return code[np.arange(len(frames))[:, None, None], frames.instances]
+    """[S, H, W]: 0 the ground, then the classes in the order of CLASSES, of all objects, however little is seen."""
+    return label_masks(frames, CLASSES, sf.LabelPolicy(min_pixels=1, min_visibility=0)).masks
 
 
 def _road(side: int) -> dict[str, Any]:

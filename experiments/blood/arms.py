@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import scenefit as sf
+from experiments import kept_fits
 from experiments.blood import fits, world
 from experiments.blood.fits import Fit
 from experiments.cells import source_hash
@@ -26,9 +27,9 @@ from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import PriorModel
 from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detector_data import VALIDATION
-from scenefit.tasks.detector_training import Kept, TrainingData, train_stages
-from scenefit.tasks.training.map_task import ROUNDS
+from scenefit.tasks.training.dense_prediction import ROUNDS
+from scenefit.tasks.training_data import VALIDATION
+from scenefit.tasks.training_stages import Kept, TrainingData, train_stages
 from scenes import smear
 
 SELF_TRAINING, LONGER = "self-training", "longer"
@@ -159,4 +160,5 @@ def last(steps: Iterator[Any]) -> Any:
 def code() -> str:
     """Hash of all source files that a cell may depend on, to detect cells made by other code."""
     names = ("arms", "few_labels", "figures", "fits", "world")
-    return source_hash([*(Path(__file__).parent / f"{name}.py" for name in names), Path(smear.__file__)])
+    files = (Path(__file__).parent / f"{name}.py" for name in names)
+    return source_hash([*files, Path(kept_fits.__file__), Path(smear.__file__)])

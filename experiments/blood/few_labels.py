@@ -15,9 +15,9 @@ from experiments.blood.arms import Detections
 from scenefit.cli.train import CANDIDATES, IMAGES
 from scenefit.generation.randomised import RandomisedModel
 from scenefit.metrics.average_precision import best_threshold, match_boxes
-from scenefit.tasks.detector_data import VALIDATION
-from scenefit.tasks.detector_training import TrainingData
 from scenefit.tasks.selection import select_steps
+from scenefit.tasks.training_data import VALIDATION
+from scenefit.tasks.training_stages import TrainingData
 
 CELLS = {"few labels": 10, "more labels": 50}  # cell -> number of labelled photos
 SELECTED = "selected"

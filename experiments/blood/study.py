@@ -12,22 +12,19 @@ arms. With --report few, for development, cells are written to runs/blood, too.
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from experiments.blood import arms, few_labels, figures, world
 from experiments.blood.kept_detections import write_detections
 from experiments.blood.picture import report
 from experiments.blood.tables import BEGIN, END, arms_of, markdown
-from experiments.cells import put_between
-from scenefit.files.atomic import write_bytes, write_json
+from experiments.cells import compute, put_between
+from scenefit.files.atomic import write_bytes
 from scenefit.report import write as write_report
 
 HERE = Path(__file__).parent
@@ -68,7 +65,8 @@ def main() -> None:
     if not (options.table or options.picture):
         cells = [cell for cell in plan(options.arms, options.priors, options.seeds)
                  if not (folder / f"{cell.name}.json").exists()]
-        work(cells, options.data, options.work, options.report, folder, options.jobs)
+        compute(cells, options.jobs, folder, run, (options.data, options.work, options.report), lambda result: {
+            name: round(100 * one[figures.AP50], 1) for name, one in result["arms"].items()})
     finished = [json.loads(path.read_text()) for path in sorted(folder.glob("*--seed-*.json"))]
     if options.picture:
         content = report(options.data, options.work, arms_of(finished, 1.0), COMMAND)
@@ -126,25 +124,3 @@ def run(cell: Cell, data: Path, work: Path, report: str) -> dict[str, Any]:
         write_detections(work / report / f"{cell.name}--{name}.safetensors", one)
     return {"prior": None if cell.any_prior else cell.prior, "seed": cell.seed, "photos": len(photos), **more,
             "code": arms.code(), "arms": {name: figures.row(one, photos.boxes) for name, one in found.items()}}
-
-
-def work(cells: Sequence[Cell], data: Path, folder: Path, report: str, into: Path, jobs: int) -> None:
-    """Compute cells, in their order where possible. An error in one cell stops the command after the running ones."""
-    waiting, running = list(cells), dict[Future[dict[str, Any]], Cell]()
-    with Progress() as bar, ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        shown = bar.add_task("cells", total=len(cells))
-        while waiting or running:
-            busy = {cell.home for cell in running.values()}
-            for cell in list(waiting):
-                if len(running) == jobs:
-                    break
-                if cell.home not in busy:
-                    running[pool.submit(run, cell, data, folder, report)] = cell
-                    busy.add(cell.home)
-                    waiting.remove(cell)
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                cell, result = running.pop(done), done.result()
-                write_json(into / f"{cell.name}.json", result)
-                bar.console.print(cell.name, {name: round(100 * one[figures.AP50], 1)
-                                              for name, one in result["arms"].items()}, highlight=False)
-                bar.advance(shown)

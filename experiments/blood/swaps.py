@@ -25,8 +25,8 @@ from scenefit.cli.train import IMAGES
 from scenefit.metrics.average_precision import best_threshold, match_boxes
 from scenefit.scenes.grammar.values import Drawing, draw_scenes, learned_values, scenes_with
 from scenefit.scenes.rng import derive_seed, generator
-from scenefit.tasks.detector_data import VALIDATION
-from scenefit.tasks.detector_training import TrainingData
+from scenefit.tasks.training_data import VALIDATION
+from scenefit.tasks.training_stages import TrainingData
 from scenes import smear
 
 COUNTS, SIZES, POLICY = "counts", "sizes", "label policy"

@@ -19,7 +19,7 @@ from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.nets.augmentation import Augment
 from scenefit.nets.model import PriorModel
 from scenefit.nets.pyramid.network import SmallMaps
-from scenefit.tasks.training.map_task import ROUNDS
+from scenefit.tasks.training.dense_prediction import ROUNDS
 from scenefit.tasks.training.network_file import BACKBONES
 from scenes import smear
 

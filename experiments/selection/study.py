@@ -28,8 +28,8 @@ from scenefit.data.boxes import Boxes
 from scenefit.metrics.resampled_precision import DetectionScore, resampled_precision
 from scenefit.nets.augmentation import Augment
 from scenefit.scenes.rng import derive_seed, generator
-from scenefit.tasks.detector_training import TrainingData, train_stages
 from scenefit.tasks.selection import Selection, select, select_steps
+from scenefit.tasks.training_stages import TrainingData, train_stages
 
 HERE = Path(__file__).parent
 WORLDS, LABELS, SEEDS = ("better", "equal", "worse"), (25, 10, 50), (0,)

@@ -31,8 +31,8 @@ from scenefit.cli.train import CANDIDATES
 from scenefit.generation.randomised import RandomisedModel
 from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed, generator
-from scenefit.tasks.detector_training import TrainingData, train_stages
 from scenefit.tasks.selection import select_steps
+from scenefit.tasks.training_stages import TrainingData, train_stages
 
 HERE = Path(__file__).parent
 WORLDS, LABELS, SEEDS = {"same": TRUE, "smaller": DECOY}, (10, 25, 50), (0, 1)

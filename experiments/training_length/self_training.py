@@ -18,7 +18,7 @@ from scenefit.metrics.iou_and_nms import iou
 from scenefit.nets.augmentation import augmented
 from scenefit.nets.centre_network import Detector, Targets
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.training.map_task import FINE_TUNE_DIVISOR, MIN_CONFIDENCE
+from scenefit.tasks.training.dense_prediction import FINE_TUNE_DIVISOR, MIN_CONFIDENCE
 
 Images = np.ndarray
 MIN_VOTE = 0.3  # confidence of a detection that counts as a vote

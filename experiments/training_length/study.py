@@ -29,7 +29,7 @@ from scenefit.nets.centre_network import Detector
 from scenefit.nets.model import PriorModel
 from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.training.map_task import FINE_TUNE_DIVISOR, ROUNDS
+from scenefit.tasks.training.dense_prediction import FINE_TUNE_DIVISOR, ROUNDS
 
 HERE = Path(__file__).parent
 PHOTOS, TESTED, LABELLED = 100, 300, 25  # for the fit; to score detectors on; to fine-tune on

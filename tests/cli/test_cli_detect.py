@@ -14,7 +14,7 @@ import labelled_sets
 import numpy as np
 import pytest
 import torch
-from blobs import SCENE, call, contents, fit_command, pixels
+from blobs import LARGE, call, contents, fit_command, pixels
 from checks import same_weights
 from PIL import Image
 
@@ -43,16 +43,12 @@ from scenefit.run.config import hash_photos
 from scenefit.run.folder import open_run
 from scenefit.run.label_policy import run_label_policy
 from scenefit.tasks import Detect
-from scenefit.tasks.detector_data import read_data_set
 from scenefit.tasks.detector_file import read_trained
-from scenefit.tasks.detector_texts import much_kept
-from scenefit.tasks.detector_training import _steps as steps
 from scenefit.tasks.selection import Selection
 from scenefit.tasks.training.network_file import write_trained
-
-LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
-         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
-                                                                  "slice(16 - half, 16 + half)"))
+from scenefit.tasks.training_data import read_data_set
+from scenefit.tasks.training_stages import _steps as steps
+from scenefit.tasks.training_texts import much_kept
 
 
 @pytest.fixture(scope="module")
@@ -535,7 +531,7 @@ def test_a_stopped_training_goes_on_after_its_last_stage(world, monkeypatch):
                 raise KeyboardInterrupt
             yield step
 
-    monkeypatch.setattr("scenefit.tasks.detector_training._steps", some_steps)
+    monkeypatch.setattr("scenefit.tasks.training_stages._steps", some_steps)
     for stop_at[:] in ([19], [21], [9], [9]):  # of stages of 20, 7, 7 and 7 steps
         said = call(*command, "a.safetensors", code=130)
         assert "Stopped. Run the same command again to resume after the last finished stage." in said

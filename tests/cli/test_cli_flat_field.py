@@ -206,7 +206,7 @@ def test_commands_on_a_run_remove_its_field(world, copy, field, monkeypatch):
                           "--flat-field", "none")
     assert np.array_equal(args[3].images, real.images)
     assert "photos were corrected for the camera's dust, and these are not corrected" in flat(said)
-    args, said = given_to("scenefit.tasks.detector_training.train_stages", monkeypatch, "train", copy, "-n", 16,
+    args, said = given_to("scenefit.tasks.training_stages.train_stages", monkeypatch, "train", copy, "-n", 16,
                           "--real", world / "real", "--labelled", world / "few", "--no-read-policy", "--no-select",
                           "--out", "d.safetensors", *SMALL)
     data = args[1]
@@ -215,7 +215,7 @@ def test_commands_on_a_run_remove_its_field(world, copy, field, monkeypatch):
 
 
 def test_train_on_photos_alone_or_on_a_data_set_finds_the_field_itself(world, field, monkeypatch):
-    stop = partial(given_to, "scenefit.tasks.detector_training.train_stages", monkeypatch)
+    stop = partial(given_to, "scenefit.tasks.training_stages.train_stages", monkeypatch)
     scene = load_scene(world / "scene.py")
     generate(PriorModel(scene.grammar, 3), scene.renderer, 48, "many", "voc", validation=0)
     for path in Path("many/JPEGImages").iterdir():

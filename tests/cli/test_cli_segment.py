@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blobs import SCENE, call, fit_command
+from blobs import LARGE, call, fit_command
 from PIL import Image
 
 import scenefit as sf
@@ -19,9 +19,6 @@ from scenefit.nets.model import PriorModel
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.renderers.scene_file import load_scene
 
-LARGE = (SCENE.replace("(16, 16)", "(32, 32)").replace("sf.Uniform(2, 13)", "sf.Uniform(8, 24)")
-         .replace("sf.Integer(2, 3)", "sf.Integer(4, 7)").replace("slice(8 - half, 8 + half)",
-                                                                  "slice(16 - half, 16 + half)"))
 TRAIN = ("-n", 16, "--backbone", "small", "--steps", 20, "--out")
 
 

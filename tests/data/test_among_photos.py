@@ -12,7 +12,7 @@ from scenefit.data import copies
 from scenefit.data.image_files import find_photos
 from scenefit.data.photos import Photos, read_boxes, read_few, read_labelled, read_part, read_photos
 from scenefit.files.atomic import content_hash
-from scenefit.tasks.detector_data import read_data_set
+from scenefit.tasks.training_data import read_data_set
 
 SIZE = (6, 8)
 READERS = {"photos": ("", lambda folder: read_photos(folder, SIZE)),

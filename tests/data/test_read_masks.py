@@ -13,7 +13,7 @@ from scenefit.data.class_mask_files import voc_colours
 from scenefit.data.photos import read_boxes, read_few, read_masks, read_photos
 from scenefit.data.photos.labelled import first_size
 from scenefit.data.photos.layouts import mask_layout
-from scenefit.tasks.detector_data import size_of_first
+from scenefit.tasks.training_data import size_of_first
 
 HALF = HEIGHT // 2, WIDTH // 2
 
@@ -217,6 +217,15 @@ def test_masks_move_as_their_photos_do(tmp_path):
         assert photos.masks.masks.shape == (1, *size)
         # Where the size does not divide the photo's, edges fall on centres and a line of them may go either way.
         assert (shown != photos.masks.masks[0]).mean() < (0.06 if size == (36, 40) else 1e-9)
+
+
+def test_a_pixel_has_the_value_that_its_centre_lies_in(tmp_path):
+    """Each second row and column, the ones with odd numbers, at half the size."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[1::2, 1::2] = 1
+    write(tmp_path / "images/a.png", np.zeros((48, 64, 3), np.uint8))
+    write(tmp_path / "masks/a.png", mask)
+    assert (read_masks(tmp_path, (24, 32), classes=["coin"]).masks.masks == 1).all()
 
 
 def test_what_is_wrong_with_a_mask_is_named(tmp_path):

@@ -16,7 +16,7 @@ from scenefit.evaluation.evaluate import Progress as Step
 from scenefit.inference.fit import fit, fit_steps
 from scenefit.report import progress
 from scenefit.scenes.priors import Uniform, learned
-from scenefit.tasks.detector_training import TrainingProgress
+from scenefit.tasks.training_stages import TrainingProgress
 
 
 class Terminal(io.StringIO):

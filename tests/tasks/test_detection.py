@@ -19,7 +19,7 @@ from scenefit.nets.centre_network import Detector, Targets, class_weights, decod
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.scenes.priors import Uniform
 from scenefit.tasks import Detect, Task
-from scenefit.tasks.training.map_task import TrainingStep
+from scenefit.tasks.training.dense_prediction import TrainingStep
 
 QUICK = Detect(CLASSES, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
                backbone=SmallMaps)

@@ -70,6 +70,18 @@ def test_ignored_pixels_are_neither_trained_on_nor_evaluated(trained):
     assert np.isnan(QUICK.evaluate(trained, images, ClassMasks(CLASSES, other))["mIoU"])
 
 
+def test_pixels_of_rare_classes_weigh_more():
+    """Inversely to the square root of how many there are, 1 in the mean, at most 5; ignored ones have no say."""
+    mask = np.zeros((1, 10, 10), np.uint8)
+    mask[0, :1], mask[0, 1:5], mask[0, 9] = 1, 2, IGNORED
+    weight = QUICK.targets(ClassMasks(CLASSES, mask)).weight.double()
+    np.testing.assert_allclose(weight / weight[0], [1, 2, 1])
+    np.testing.assert_allclose((weight * torch.tensor([40.0, 10.0, 40.0])).sum(), 90, rtol=1e-6)
+    lone = np.zeros((1, 100, 100), np.uint8)
+    lone[0, 0, 0] = 1
+    assert QUICK.targets(ClassMasks(CLASSES, lone)).weight.tolist() == [pytest.approx(1, abs=0.02), 5, 0]
+
+
 def test_unsure_pixels_are_no_pseudo_labels(trained):
     images, _ = coloured_masks(8, 4)
     sure = QUICK.pseudo_labels(trained, images, 0.9).masks

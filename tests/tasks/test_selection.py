@@ -12,8 +12,8 @@ from scenefit.metrics.resampled_precision import DetectionScore
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks import Detect
-from scenefit.tasks.detector_training import TrainingData, train_stages
 from scenefit.tasks.selection import FOLDS, Selection, can_select, select, select_steps
+from scenefit.tasks.training_stages import TrainingData, train_stages
 
 TASK = Detect(COLOURS, steps=4, batch=2, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps)
 

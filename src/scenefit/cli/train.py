@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from scenefit.data.formats import LabelPolicy
     from scenefit.data.photos import Photos
     from scenefit.run.folder import Run
-    from scenefit.tasks.detector_data import TrainingImages
-    from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import Selection
-    from scenefit.tasks.training.map_task import MapTask
+    from scenefit.tasks.training.dense_prediction import DensePrediction
+    from scenefit.tasks.training_data import TrainingImages
+    from scenefit.tasks.training_stages import TrainingData
 
 MIN_STEPS = 20
 IMAGES = 1000  # to train on
@@ -163,12 +163,12 @@ def train(
     from scenefit.nets.augmentation import Augment
     from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import STAGES, policy_of
-    from scenefit.tasks.detector_data import data_set, images_with_labels, read_data_set
-    from scenefit.tasks.detector_texts import disjoint_classes, figures, much_kept, unmeasured, unset_thresholds
-    from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import MIN_PHOTOS, can_select
     from scenefit.tasks.trained import TRAINED, needs, reader, task_kind
     from scenefit.tasks.training.network_file import BACKBONES, write_trained
+    from scenefit.tasks.training_data import data_set, images_with_labels, read_data_set
+    from scenefit.tasks.training_stages import TrainingData
+    from scenefit.tasks.training_texts import disjoint_classes, figures, much_kept, unmeasured, unset_thresholds
 
     flat_folder = folder_of(flat_field)
     check_options(out, backbone, source, labelled_only, labelled, real, flat_folder, task)
@@ -296,13 +296,13 @@ def _stages_folder(run: Path) -> Path | None:
     return None
 
 
-def new_task(kind: "Callable[..., MapTask]", classes: tuple[str, ...], **settings: Any) -> "MapTask":
+def new_task(kind: "Callable[..., DensePrediction]", classes: tuple[str, ...], **settings: Any) -> "DensePrediction":
     return kind(classes, **settings)
 
 
-def _train(task: "MapTask", data: "TrainingData", seed: int, kept: Callable[[str], Path]) -> Any:
+def _train(task: "DensePrediction", data: "TrainingData", seed: int, kept: Callable[[str], Path]) -> Any:
     from scenefit.report.progress import TRAINING_FIELDS, trained
-    from scenefit.tasks.detector_training import train_stages
+    from scenefit.tasks.training_stages import train_stages
 
     with console.bar(TRAINING_FIELDS) as progress:
         for step in trained(train_stages(task, data, seed, kept), progress):
@@ -317,14 +317,14 @@ def _train(task: "MapTask", data: "TrainingData", seed: int, kept: Callable[[str
     return step.network
 
 
-def _selected(task: "MapTask", sets: "Mapping[str, TrainingImages]", labelled: "Photos", seed: int,
+def _selected(task: "DensePrediction", sets: "Mapping[str, TrainingImages]", labelled: "Photos", seed: int,
               folder: Path | None) -> "Selection":
     """Which of the training sets of a run the labelled photos select. folder: of what its trainings keep."""
     from tempfile import TemporaryDirectory
 
     from scenefit.report.progress import TRAINING_FIELDS, trained
-    from scenefit.tasks.detector_training import TrainingData
     from scenefit.tasks.selection import FOLDS, select_steps
+    from scenefit.tasks.training_stages import TrainingData
 
     data = {name: TrainingData(given.learn, None, None) for name, given in sets.items()}
     console.note(f"Selecting the training images by {counted(len(labelled), 'labelled photo')}: at most {len(sets)} "
@@ -339,7 +339,7 @@ def _selected(task: "MapTask", sets: "Mapping[str, TrainingImages]", labelled: "
     return last.selection
 
 
-def _of_run(kind: "type[MapTask]", opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
+def _of_run(kind: "type[DensePrediction]", opened: "Run", scene: Path | None, n: int, workers: Workers, device: str,
             label_policy: "LabelPolicy | None", labelled: "Photos | None", seed: int,
             sets: Mapping[str, Randomisation], stages: Path | None) -> "dict[str, TrainingImages]":
     """Renders of a run's learned distribution, as wide as each of these sets is. labelled: photos that the label policy
@@ -348,9 +348,9 @@ def _of_run(kind: "type[MapTask]", opened: "Run", scene: Path | None, n: int, wo
 
     from scenefit.run.folder import fit_model
     from scenefit.run.label_policy import run_label_policy
-    from scenefit.tasks.detector_data import VALIDATION, TrainingImages
-    from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
     from scenefit.tasks.rendering import render_of_kind
+    from scenefit.tasks.training_data import VALIDATION, TrainingImages
+    from scenefit.tasks.training_texts import HELD_OUT_RENDERS
 
     found = open_scene(opened, scene)
     model = fit_model(opened, found.grammar)
@@ -378,11 +378,11 @@ def _of_run(kind: "type[MapTask]", opened: "Run", scene: Path | None, n: int, wo
 
 
 def _of_photos(few: LabelledFolder, task: str | None, size: tuple[int, int] | None, flat_field: GivenFlatField | None,
-               seed: int) -> "tuple[type[MapTask], TrainingImages, FlatField]":
+               seed: int) -> "tuple[type[DensePrediction], TrainingImages, FlatField]":
     """The task of labelled photos alone, these photos, and the flat field that they were corrected by. task: the name
     that was given."""
-    from scenefit.tasks.detector_data import photos_alone, size_of_first
     from scenefit.tasks.trained import reader, task_kind
+    from scenefit.tasks.training_data import photos_alone, size_of_first
 
     assert few.place is not None
     size = size or size_of_first(few.place, None, few.layout, few.outside)

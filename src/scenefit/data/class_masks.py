@@ -58,20 +58,21 @@ class ClassMasks:
         """Numbers of the masks that show at least one class."""
         return np.flatnonzero([((mask != NONE) & (mask != IGNORED)).any() for mask in self.masks])
 
+    @property
+    def pixels(self) -> NDArray[np.int64]:
+        """How many pixels of all masks have each value [256]."""
+        return sum((np.bincount(mask.ravel(), minlength=IGNORED + 1) for mask in self.masks),
+                   np.zeros(IGNORED + 1, np.int64))
+
     def shares(self) -> NDArray[np.float64]:
         """The share of the pixels that show each class [C], of all pixels of all masks."""
-        counts = np.zeros(IGNORED + 1)
-        for mask in self.masks:
-            counts += np.bincount(mask.ravel(), minlength=IGNORED + 1)
-        return counts[1:len(self.classes) + 1] / max(counts.sum(), 1)
+        pixels = self.pixels
+        return pixels[1:len(self.classes) + 1] / max(pixels.sum(), 1)
 
     @property
     def present(self) -> tuple[str, ...]:
         """The classes that at least one pixel shows."""
-        there = np.zeros(IGNORED + 1, bool)
-        for mask in self.masks:
-            there[mask] = True
-        return tuple(name for code, name in enumerate(self.classes, 1) if there[code])
+        return tuple(name for name, count in zip(self.classes, self.pixels[1:], strict=False) if count)
 
     def take(self, images: Sequence[int] | NDArray[Any]) -> "ClassMasks":
         """The masks of some images (numbers or a mask), in the order given; an image may come more than once."""

@@ -5,7 +5,8 @@ Legend: S scenes; H, W pixels.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ SCENES = 4096  # rendered at once at most
 FIRST = 16  # scenes rendered at once until the size of the images is known
 WORKER_SCENES = 64  # that a worker process renders at once at most
 Images = NDArray[np.uint8]
+Labels = TypeVar("Labels")
 
 
 @runtime_checkable
@@ -64,18 +66,25 @@ def render_images(renderer: Renderer, scenes: SceneBatch) -> tuple[Images, NDArr
     return collect_arrays(chunks, len(scenes)), np.concatenate(label)
 
 
-def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy | None = None,
-                      rendered: Callable[[int], None] = lambda count: None) -> tuple[Images, Boxes]:
-    """Images uint8 [S, H, W, 3], likewise, and the boxes of their objects. rendered: called with the number of each
-    chunk of them."""
-    boxes: list[Boxes] = []
+def render_with_labels(renderer: Renderer, scenes: SceneBatch, label: Callable[[Frames], Labels],
+                       rendered: Callable[[int], None] = lambda count: None) -> tuple[Images, list[Labels]]:
+    """Images uint8 [S, H, W, 3], likewise, and the labels of each chunk of them. rendered: called with the number of
+    each chunk."""
+    labels: list[Labels] = []
 
-    def label(frames: Frames) -> None:
-        boxes.append(label_boxes(frames, label_policy))
+    def labelled(frames: Frames) -> None:
+        labels.append(label(frames))
         rendered(len(frames))
 
-    chunks = image_chunks(renderer, scenes, labels=label)
-    return collect_arrays(chunks, len(scenes)), join_boxes(boxes)
+    chunks = image_chunks(renderer, scenes, labels=labelled)
+    return collect_arrays(chunks, len(scenes)), labels
+
+
+def render_with_boxes(renderer: Renderer, scenes: SceneBatch, label_policy: LabelPolicy | None = None,
+                      rendered: Callable[[int], None] = lambda count: None) -> tuple[Images, Boxes]:
+    """The same with the boxes of all objects."""
+    images, boxes = render_with_labels(renderer, scenes, partial(label_boxes, label_policy=label_policy), rendered)
+    return images, join_boxes(boxes)
 
 
 def render_parts(renderer: Renderer, scenes: SceneBatch, size: tuple[int, int] | None = None,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.boxes import Boxes, join_boxes, make_boxes, no_boxes
+from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 from scenefit.data.photos import Photos, read_few
@@ -27,14 +27,14 @@ from scenefit.nets.centre_network import MIN_SCORE, Detector, Targets, class_wei
 from scenefit.nets.pyramid.network import Backbone
 from scenefit.scenes.arguments import check_argument, class_names
 from scenefit.tasks.training.definition import Words
-from scenefit.tasks.training.map_task import MapTask, batches_of
+from scenefit.tasks.training.dense_prediction import DensePrediction, batches_of
 from scenefit.tasks.training.pseudo_labels import describe_boxes
 
 Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Detect(MapTask[Detector, Boxes]):
+class Detect(DensePrediction[Detector, Boxes]):
     """Object detection.
 
     classes: their names.  steps, batch, learning_rate: of training.  upscale: factor of the images' size before the
@@ -102,10 +102,6 @@ class Detect(MapTask[Detector, Boxes]):
     @classmethod
     def labelled(cls, labels: Boxes) -> NDArray[np.int64]:
         return np.unique(labels.image)
-
-    @classmethod
-    def join(cls, parts: Sequence[Boxes]) -> Boxes:
-        return join_boxes(parts)
 
     def renumbered(self, labels: Boxes) -> Boxes:
         return labels

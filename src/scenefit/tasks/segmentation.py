@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks, join_class_masks
+from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy, label_masks
 from scenefit.data.photos import Photos, read_masks
@@ -26,7 +26,7 @@ from scenefit.nets.pyramid.network import Backbone
 from scenefit.nets.segmentation_network import MaskTargets, Segmenter, at_pixels, mask_loss
 from scenefit.scenes.arguments import check_argument, class_names
 from scenefit.tasks.training.definition import Words
-from scenefit.tasks.training.map_task import MapTask, batches_of
+from scenefit.tasks.training.dense_prediction import DensePrediction, batches_of
 from scenefit.tasks.training.pseudo_labels import describe_masks
 
 Images = NDArray[np.uint8]
@@ -34,7 +34,7 @@ MAX_WEIGHT = 5.0  # of a pixel of a rare class: with more, its borders are drawn
 
 
 @dataclass(frozen=True)
-class Segment(MapTask[Segmenter, ClassMasks]):
+class Segment(DensePrediction[Segmenter, ClassMasks]):
     """Semantic segmentation: the class of each pixel.
 
     classes: their names; pixels of other objects, and of none, show no class.  The other fields are those of `Detect`.
@@ -99,10 +99,6 @@ class Segment(MapTask[Segmenter, ClassMasks]):
     def labelled(cls, labels: ClassMasks) -> NDArray[np.int64]:
         return labels.labelled
 
-    @classmethod
-    def join(cls, parts: Sequence[ClassMasks]) -> ClassMasks:
-        return join_class_masks(parts)
-
     def renumbered(self, labels: ClassMasks) -> ClassMasks:
         return labels.of_classes(self.classes)
 
@@ -121,10 +117,7 @@ class Segment(MapTask[Segmenter, ClassMasks]):
 
     def targets(self, labels: ClassMasks) -> MaskTargets:
         """Training targets; a pixel weighs inversely to the square root of how many pixels its class has."""
-        counts = np.zeros(256)
-        for mask in labels.masks:
-            counts += np.bincount(mask.ravel(), minlength=256)
-        counts = counts[:len(self.classes) + 1]
+        counts = labels.pixels[:len(self.classes) + 1]
         weight = np.where(counts > 0, np.maximum(counts, 1) ** -0.5, 0.0)
         weight = np.minimum(weight * counts.sum() / max((weight * counts).sum(), 1e-9), MAX_WEIGHT)
         return MaskTargets(torch.from_numpy(np.asarray(labels.masks)), torch.from_numpy(weight).float())

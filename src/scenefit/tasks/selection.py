@@ -16,9 +16,9 @@ from scenefit.data.photos import Photos, split
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, read_json
 from scenefit.scenes.rng import derive_seed, generator
-from scenefit.tasks.detector_training import Kept, TrainingData, stages, train_stages
-from scenefit.tasks.training.definition import Score
-from scenefit.tasks.training.map_task import MapTask
+from scenefit.tasks.training.definition import Score, join_labels
+from scenefit.tasks.training.dense_prediction import DensePrediction
+from scenefit.tasks.training_stages import Kept, TrainingData, stages, train_stages
 
 MIN_PHOTOS = 10  # that show an object; fewer decide nothing
 FOLDS = 3
@@ -30,7 +30,7 @@ AGAIN = "delete it: the training images are selected again"
 class Selection:
     """default, chosen: names of training sets.  scores: of each, 0..1.  gains: of each but the default, its score minus
     the default's, and the standard error, over resamples of the photos, which are the same for both.  metric: that the
-    scores are, as of `MapTask`.
+    scores are, as of `DensePrediction`.
 
     The scores chose, so the chosen set's is too good: no result to report.
     """
@@ -63,7 +63,7 @@ class SelectionProgress(NamedTuple):
     selection: Selection | None = None
 
 
-def can_select(kind: type[MapTask], labelled: Photos | None) -> bool:
+def can_select(kind: type[DensePrediction], labelled: Photos | None) -> bool:
     """Whether enough different photos show an object. With few objects, chance decides, and no resample tells it."""
     labels = None if labelled is None else kind.of_photos(labelled)
     return (labelled is not None and labels is not None
@@ -84,7 +84,7 @@ def select(scores: Mapping[str, Score], seed: int, metric: str = "AP") -> Select
                      {name: float(value[0]) for name, value in values.items()}, gains, metric)
 
 
-def select_steps(task: MapTask, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int, kept: Kept,
+def select_steps(task: DensePrediction, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int, kept: Kept,
                  record: Callable[[str], Path] | None = None) -> Iterator[SelectionProgress]:
     """Train on each set of renders, the default one first; fine-tune and score by folds; select.
 
@@ -107,7 +107,7 @@ def select_steps(task: MapTask, candidates: Mapping[str, TrainingData], labelled
     for number, held in enumerate(folds):
         own, prepared = derive_seed(seed, f"fold {number}"), None
         others = [fold for fold in folds if fold is not held]
-        images, labels = np.concatenate([fold.images for fold in others]), task.join([*map(task.labels, others)])
+        images, labels = np.concatenate([fold.images for fold in others]), join_labels([*map(task.labels, others)])
         for name, network in networks.items():
             text = f"{name}, fine-tuning without fold {number + 1} of {FOLDS}"
             yield SelectionProgress(text, 0, shorter, done, of)
@@ -122,7 +122,7 @@ def select_steps(task: MapTask, candidates: Mapping[str, TrainingData], labelled
     yield SelectionProgress("selection", 1, 1, of, of, selection=selection)
 
 
-def _identity(task: MapTask, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int) -> str:
+def _identity(task: DensePrediction, candidates: Mapping[str, TrainingData], labelled: Photos, seed: int) -> str:
     """A hash of all that decides the selection."""
     first = [f"{name} {stages(task, data, seed)[0].identity}" for name, data in candidates.items()]
     facts = [*first, labelled.hash, content_hash(task.labels(labelled).to_bytes()), str((FOLDS, RESAMPLES))]

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from scenefit.data.photos import Photos, read_few
-from scenefit.tasks.detector_data import images_with_labels
 from scenefit.tasks.detector_file import TrainedDetector
 from scenefit.tasks.segmenter_file import TrainedSegmenter
-from scenefit.tasks.training.map_task import MapTask
+from scenefit.tasks.training.dense_prediction import DensePrediction
 from scenefit.tasks.training.network_file import FIRST_TASK, TrainedNetwork, read_trained
+from scenefit.tasks.training_data import images_with_labels
 
 TRAINED: Mapping[str, type[TrainedNetwork[Any]]] = {one.kind.name: one for one in (TrainedDetector, TrainedSegmenter)}
-TASKS: Mapping[str, type[MapTask]] = {name: one.kind for name, one in TRAINED.items()}
+TASKS: Mapping[str, type[DensePrediction]] = {name: one.kind for name, one in TRAINED.items()}
 
 
 def read_network(path: str | Path, device: str = "cpu") -> TrainedNetwork[Any]:
@@ -31,7 +31,7 @@ def needs(name: str | None) -> str:
     return " or ".join(kind.words.needs for kind in TASKS.values()) if name is None else TASKS[name].words.needs
 
 
-def task_kind(labelled: Photos | None, name: str | None, place: Path | None) -> type[MapTask]:
+def task_kind(labelled: Photos | None, name: str | None, place: Path | None) -> type[DensePrediction]:
     """The task of this name; without one, the first that the labels of photos are for, and detection without photos.
     ValueError, naming their place, where the photos have no labels for it."""
     if labelled is None:

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scenefit.data.boxes import Boxes, join_boxes
+from scenefit.data.class_masks import ClassMasks, join_class_masks
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
@@ -56,7 +58,7 @@ class Score(Protocol):
 
 
 class TaskDefinition(ABC, Generic[Network, Labels]):
-    """What a task defines; its training is `map_task.MapTask`. The attributes are those of `Detect`.
+    """What a task defines; its training is `dense_prediction.DensePrediction`. The attributes are those of `Detect`.
 
     name: of the task, in commands and files.  reads_policy: whether the labels of photos tell the label policy.
     """
@@ -99,11 +101,6 @@ class TaskDefinition(ABC, Generic[Network, Labels]):
     @abstractmethod
     def labelled(cls, labels: Labels) -> NDArray[np.int64]:
         """Numbers of the images that show at least one class."""
-
-    @classmethod
-    @abstractmethod
-    def join(cls, parts: Sequence[Labels]) -> Labels:
-        """Labels of several sets of images as those of one set."""
 
     @abstractmethod
     def renumbered(self, labels: Labels) -> Labels:
@@ -161,3 +158,10 @@ class TaskDefinition(ABC, Generic[Network, Labels]):
     @abstractmethod
     def evaluate(self, network: Network, images: Images, labels: Labels) -> Mapping[str, float]:
         """As of `Task`."""
+
+
+def join_labels(parts: Sequence[Any]) -> Any:
+    """Labels of one set of images after another's: `Boxes`, `ClassMasks`, or arrays [S, ...]."""
+    if isinstance(parts[0], Boxes):
+        return join_boxes(parts)
+    return join_class_masks(parts) if isinstance(parts[0], ClassMasks) else np.concatenate(parts)

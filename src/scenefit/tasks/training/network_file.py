@@ -19,7 +19,7 @@ from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.metrics.features import Lite0Maps
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.scenes.arguments import check_argument
-from scenefit.tasks.training.map_task import MapTask
+from scenefit.tasks.training.dense_prediction import DensePrediction
 
 FORMAT = 1  # of the files; one of another format is refused
 BACKBONES: dict[str, Any] = {"lite0": Lite0Maps, "small": SmallMaps}
@@ -32,7 +32,7 @@ READERS = {"detection": "load_detector", "segmentation": "load_segmenter"}
 Images = NDArray[np.uint8]
 # Name of a value in a file -> what it must be, in words, and whether that of these metadata is.
 Checks = Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]
-AnyTask = TypeVar("AnyTask", bound=MapTask)
+AnyTask = TypeVar("AnyTask", bound=DensePrediction)
 AnyNetwork = TypeVar("AnyNetwork", bound="TrainedNetwork[Any]")
 
 
@@ -58,7 +58,7 @@ class TrainedNetwork(Generic[AnyTask]):
     lost_flat_field: bool = False
 
     noun: ClassVar[str]  # what a network of the task is, with its article
-    kind: ClassVar[type[MapTask]]
+    kind: ClassVar[type[DensePrediction]]
     to_onnx: ClassVar[bool] = False  # whether it can be exported
     checks: ClassVar[Checks]  # of what its file holds besides: the threshold, and `settings`
     settings: ClassVar[tuple[str, ...]] = ()  # fields of the task; what earlier versions lack has the task's default
@@ -131,7 +131,7 @@ def read_trained(kinds: Sequence[type[AnyNetwork]], path: str | Path, device: st
     fault = _fault(metadata, {**CHECKS, **kind.checks})
     if fault:
         raise CorruptFile(f"{path} is damaged, or does not fit this version of scenefit: its {fault}; {AGAIN}")
-    make_task: Callable[..., MapTask] = kind.kind
+    make_task: Callable[..., DensePrediction] = kind.kind
     task = make_task(tuple(metadata["classes"]), upscale=float(metadata["upscale"]), device=device,
                      backbone=BACKBONES[metadata["backbone"]],
                      **{one: type(default)(metadata[one]) for one, default in defaults.items()})

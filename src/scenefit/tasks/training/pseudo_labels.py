@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from scenefit.data.boxes import Boxes, class_counts
 from scenefit.data.class_masks import IGNORED, ClassMasks
 from scenefit.files.text import counted
-from scenefit.tasks.training.map_task import MIN_CONFIDENCE
+from scenefit.tasks.training.dense_prediction import MIN_CONFIDENCE
 
 WORSE = ("unless photos do differ so much, the network is wrong, and self-training makes it worse: compare it with one "
          "that is trained without --real (scenefit evaluate)")
 
 
 def describe_boxes(believed: Boxes, rendered: Boxes, name: str) -> tuple[str, list[str]]:
-    """As of `MapTask.describe_pseudo_labels`, of boxes."""
+    """As of `DensePrediction.describe_pseudo_labels`, of boxes."""
     have = len(set(believed.image.tolist()))
     found = (f"{counted(len(believed), 'pseudo-label')} (confidence {MIN_CONFIDENCE:g} or more) in {have:,} of "
              f"{counted(believed.count, 'photo')}{class_counts(believed.name)}")
@@ -26,7 +24,7 @@ def describe_boxes(believed: Boxes, rendered: Boxes, name: str) -> tuple[str, li
 
 def describe_masks(believed: ClassMasks, rendered: ClassMasks, name: str) -> tuple[str, list[str]]:
     """The same of class masks."""
-    sure = float(np.mean([(mask != IGNORED).mean() for mask in believed.masks])) if len(believed) else 0.0
+    sure = 1 - believed.pixels[IGNORED] / believed.masks.size if len(believed) else 0.0
     own, theirs = (dict(zip(labels.classes, labels.shares().tolist(), strict=True)) for labels in (believed, rendered))
     shares = ", ".join(f"{share:.1%} {kind}" for kind, share in own.items() if share)
     found = (f"pseudo-labels (confidence {MIN_CONFIDENCE:g} or more) on {sure:.1%} of the pixels of "

@@ -58,8 +58,8 @@ class TrainingStep(NamedTuple):
     labels: Any
 
 
-class MapTask(TaskDefinition[Network, Labels]):
-    """A task whose network is trained on the maps of a backbone."""
+class DensePrediction(TaskDefinition[Network, Labels]):
+    """A task whose network predicts something in each cell of a backbone's maps, and is trained on these maps."""
 
     def train(self, images: Images, labels: Labels, seed: int, start: Network | None = None) -> Network:
         """A network trained on images uint8 [S, H, W, 3]; the same seed gives the same first weights.

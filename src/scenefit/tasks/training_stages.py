@@ -19,7 +19,7 @@ from scenefit.files.tensors import CorruptFile, read_tensors, write_tensors
 from scenefit.files.text import counted
 from scenefit.files.versions import versions
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.training.map_task import MIN_CONFIDENCE, ROUNDS, MapTask, TrainingStep
+from scenefit.tasks.training.dense_prediction import MIN_CONFIDENCE, ROUNDS, DensePrediction, TrainingStep
 
 AGAIN = "delete it: the training begins anew"
 Images = NDArray[np.uint8]
@@ -69,7 +69,7 @@ class TrainingProgress(NamedTuple):
     stored: bool = False
 
 
-def train_stages(task: MapTask, data: TrainingData, seed: int, kept: Kept) -> Iterator[TrainingProgress]:
+def train_stages(task: DensePrediction, data: TrainingData, seed: int, kept: Kept) -> Iterator[TrainingProgress]:
     """Train a network step by step, keeping the network of each stage; begins after the last stage that is kept.
 
     CorruptFile, saying what to do, for a damaged file.
@@ -91,7 +91,7 @@ def train_stages(task: MapTask, data: TrainingData, seed: int, kept: Kept) -> It
             yield TrainingProgress(stage.text, step.done, stage.steps, done, of, network, step.loss, believed)
 
 
-def stages(task: MapTask, data: TrainingData, seed: int) -> list[Stage]:
+def stages(task: DensePrediction, data: TrainingData, seed: int) -> list[Stage]:
     """The stages of a training, in order."""
     shorter = task.fine_tuning_steps
     identity = content_hash(f"{task!r} {_hash(data.rendered)} {seed} {versions()}".encode())
@@ -108,7 +108,7 @@ def stages(task: MapTask, data: TrainingData, seed: int) -> list[Stage]:
     return found
 
 
-def _steps(task: MapTask, data: TrainingData, seed: int, begun: int, network: Any) -> Iterator[TrainingStep]:
+def _steps(task: DensePrediction, data: TrainingData, seed: int, begun: int, network: Any) -> Iterator[TrainingStep]:
     """Each step of the stages after the first `begun`. network: at the end of these."""
     (images, labels), photos, labelled = data.rendered, data.photos, data.labelled
     if begun == 0:
@@ -130,7 +130,7 @@ def write_stage(path: str | Path, network: Any, identity: str) -> None:
     write_tensors(path, network.state_dict(), {"identity": identity})
 
 
-def read_stage(path: str | Path, task: MapTask, identity: str) -> Any:
+def read_stage(path: str | Path, task: DensePrediction, identity: str) -> Any:
     """The network that `write_stage` kept; None where there is none, or one of another stage. The file holds no code.
     CorruptFile."""
     if not Path(path).exists():
@@ -146,7 +146,7 @@ def read_stage(path: str | Path, task: MapTask, identity: str) -> Any:
     return network.eval()
 
 
-def _last_kept(task: MapTask, planned: Sequence[Stage], kept: Kept) -> tuple[int, Any]:
+def _last_kept(task: DensePrediction, planned: Sequence[Stage], kept: Kept) -> tuple[int, Any]:
     """How many stages are over, as their last one is kept, and the network at its end."""
     for count in range(len(planned), 0, -1):
         stage = planned[count - 1]

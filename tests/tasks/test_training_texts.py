@@ -4,9 +4,9 @@ import numpy as np
 
 from scenefit.data.boxes import make_boxes
 from scenefit.data.class_masks import ClassMasks
-from scenefit.tasks.detector_texts import disjoint_classes, unmeasured, unset_thresholds
 from scenefit.tasks.segmentation import Segment
 from scenefit.tasks.training.pseudo_labels import describe_boxes, describe_masks
+from scenefit.tasks.training_texts import disjoint_classes, unmeasured, unset_thresholds
 
 
 def boxes(count, **numbers):

@@ -16,8 +16,8 @@ from scenefit.files.tensors import CorruptFile, write_tensors
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks import Detect
-from scenefit.tasks.detector_data import hold_out
-from scenefit.tasks.detector_training import TrainingData, read_stage, stages, train_stages
+from scenefit.tasks.training_data import hold_out
+from scenefit.tasks.training_stages import TrainingData, read_stage, stages, train_stages
 
 TASK = Detect(COLOURS, steps=4, batch=2, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps)
 RENDERED, LABELLED, PHOTOS = coloured_boxes(4, 0), coloured_boxes(3, 1), coloured_boxes(5, 2)[0]
@@ -33,7 +33,7 @@ def train(folder, data=DATA, task=TASK, seed=0):
 
 def test_each_step_is_told_with_its_stage_and_the_mean_of_the_last_losses(tmp_path, monkeypatch):
     losses, own = [], Detect._mean_loss
-    monkeypatch.setattr("scenefit.tasks.training.map_task.LOSS_STEPS", 3)
+    monkeypatch.setattr("scenefit.tasks.training.dense_prediction.LOSS_STEPS", 3)
     monkeypatch.setattr(Detect, "_mean_loss", lambda *given: losses.append(own(*given)) or losses[-1])
     told = train(tmp_path)
     lengths = [4, 2, 2, 2]

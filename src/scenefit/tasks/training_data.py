@@ -22,8 +22,8 @@ from scenefit.data.photos.layouts import CLASSES, find_layout
 from scenefit.files.atomic import content_hash
 from scenefit.files.text import counted
 from scenefit.scenes.rng import derive_seed
-from scenefit.tasks.detector_texts import HELD_OUT_RENDERS
-from scenefit.tasks.training.map_task import MapTask
+from scenefit.tasks.training.dense_prediction import DensePrediction
+from scenefit.tasks.training_texts import HELD_OUT_RENDERS
 
 VALIDATION = 8  # one image in so many is held out, to choose the confidence threshold
 HELD_OUT = 5  # the same of labelled photos that a network is trained on alone
@@ -43,13 +43,13 @@ class TrainingImages(NamedTuple):
     policy: LabelPolicy | None = None
     used: frozenset[str] = frozenset()
 
-    def renumbered(self, task: MapTask) -> "TrainingImages":
+    def renumbered(self, task: DensePrediction) -> "TrainingImages":
         """The same with labels of the task's classes."""
         return self._replace(learn=(self.learn[0], task.renumbered(self.learn[1])),
                              held=(self.held[0], task.renumbered(self.held[1])))
 
 
-def photos_alone(kind: type[MapTask], every: Photos, place: Path, seed: int) -> TrainingImages:
+def photos_alone(kind: type[DensePrediction], every: Photos, place: Path, seed: int) -> TrainingImages:
     """Labelled photos that were read from place, without renders; a fifth of them is held out."""
     images_with_labels(kind, every, place)
     learn, held = hold_out(every, seed)
@@ -57,7 +57,7 @@ def photos_alone(kind: type[MapTask], every: Photos, place: Path, seed: int) -> 
                           "" if held is learn else "held-out labelled photos", "labelled photo", (every,))
 
 
-def data_set(kind: type[MapTask], learn: Photos, held: Photos, source: Path) -> TrainingImages:
+def data_set(kind: type[DensePrediction], learn: Photos, held: Photos, source: Path) -> TrainingImages:
     """What `read_data_set` read from source."""
     return TrainingImages((learn.images, kind.of_photos(learn)), (held.images, kind.of_photos(held)),
                           HELD_OUT_RENDERS if what_scenefit_wrote(source) else "held-out images of the data set",
@@ -119,7 +119,8 @@ def hold_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
     return parts["train"], parts["held out"]
 
 
-def images_with_labels(kind: type[MapTask], photos: Photos, place: Path | None) -> tuple[NDArray[np.uint8], Any]:
+def images_with_labels(kind: type[DensePrediction], photos: Photos, place: Path | None,
+                       ) -> tuple[NDArray[np.uint8], Any]:
     """Images uint8 [N, H, W, 3] and labels of photos that were read from place. ValueError where these show nothing."""
     labels = kind.of_photos(photos)
     if labels is None:

@@ -9,13 +9,13 @@ import numpy as np
 
 from scenefit.files.text import counted
 from scenefit.metrics.segmentation_metrics import UNSET_THRESHOLD
-from scenefit.tasks.training.map_task import MapTask
+from scenefit.tasks.training.dense_prediction import DensePrediction
 
 HELD_OUT_RENDERS = "held-out renders"
 MUCH = 100e6  # bytes of finished stages from which on they are mentioned
 
 
-def figures(task: MapTask, score: Any, threshold: Any, held_out: str) -> str:
+def figures(task: DensePrediction, score: Any, threshold: Any, held_out: str) -> str:
     """How good a network is on the images that its threshold was chosen on, and what that means."""
     means = ("These are renders: how good it is on photos may be far from that" if held_out == HELD_OUT_RENDERS else
              "The threshold was chosen on them, so the figures are a little too good")
@@ -32,7 +32,7 @@ def unmeasured(threshold: Any, photos: int, alone: bool) -> str:
             "these would not tell how good it is.")
 
 
-def unset_thresholds(task: MapTask, threshold: Any, labels: Any) -> str:
+def unset_thresholds(task: DensePrediction, threshold: Any, labels: Any) -> str:
     """Which classes the images do not show that the threshold of each class was chosen on; "" for none, or where all
     classes have one threshold."""
     absent = sorted(set(task.classes) - set(task.shown(labels))) if np.ndim(threshold) else []
