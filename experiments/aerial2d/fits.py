@@ -25,6 +25,7 @@ LEARNED = {f"learned, {part}": part for part in settings.PARTS}
 # As the paper does it. Its reward trains short, so that the fit takes at most 20 CPU minutes.
 META_SIM = {"meta-sim": sf.Settings("meta-sim"),
             "meta-sim, task": sf.Settings("meta-sim", task=sf.TaskReward(steps=5, renders=200))}
+NONE = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}  # the cost where nothing is fitted
 SETTINGS = {**dict.fromkeys(LEARNED, sf.Settings()), **META_SIM}
 TASK = sf.Segment(world.CLASSES, steps=200, batch=8, augmented_copies=1)
 
