@@ -74,7 +74,7 @@ ROWS = {
         "shadow_angle": Row("look", sf.Angle(120, sd=5), sf.Angle(), sf.Angle(-40, sd=8)),
     },
     "road": {
-        "lanes": Row("counts", *[sf.Choice(LANES)] * 3),
+        "lanes": Row("counts", *[sf.Integer(min(LANES), max(LANES))] * 3),
         "angle": Row("angle", around(0, 3), sf.Uniform(-80, 80), around(45, 6)),
         "offset": place(sf.Uniform(-0.02, 0.02), sf.Uniform(-0.25, 0.25), around(0.08, 0.03)),
         "car_spacing": place(sf.Uniform(0.14, 0.17), sf.Uniform(0.12, 0.45), around(0.30, 0.03)),
