@@ -176,7 +176,7 @@ class Integer(Prior):
 
 @dataclass(frozen=True)
 class Choice(Prior):
-    """One of options (numbers or strings), with optional weights."""
+    """One of options (numbers or strings) in no order, with optional weights. Of numbers in order: see `Integer`."""
 
     options: Sequence[Any]
     weights: Sequence[float] | None = None
