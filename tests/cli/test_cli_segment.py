@@ -149,6 +149,22 @@ def test_detect_writes_masks_of_the_whole_photos(world, network):
     assert "--threshold: only for detectors, and this is a segmentation network" in " ".join(said.split())
 
 
+def test_masks_among_photos_are_not_segmented(world, network):
+    """As Roboflow writes them; then photos of a list file."""
+    for name in ("a", "b"):
+        Path("photos").mkdir(exist_ok=True)
+        shutil.copy(world / "real/00.png", f"photos/{name}.png")
+        Image.new("L", (32, 32)).save(f"photos/{name}_mask.png")
+    Path("photos/_classes.csv").write_text("Pixel Value, Class\n0, background\n1, blob\n")
+    said = " ".join(call("detect", network, "photos", "--out", "found").split())
+    assert "warning: skipped photos: holds 2 masks beside photos, such as a_mask.png, which are no photos" in said
+    assert sorted(path.name for path in Path("found/masks").iterdir()) == ["a.png", "b.png"]
+    held = world / "held/ImageSets/Segmentation/val.txt"
+    call("detect", network, held, "--out", "listed", "--no-pictures")
+    names = [path.stem for path in Path("listed").rglob("*.png")]
+    assert sorted(names) == sorted(held.read_text().split())
+
+
 def test_a_network_of_segmentation_is_not_exported(network):
     said = " ".join(call("export", network, "--onnx", "a.onnx", code=1).split())
     assert "--onnx is for detectors, and " in said and "s.safetensors is a segmentation network;" in said
