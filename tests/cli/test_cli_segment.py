@@ -186,7 +186,12 @@ def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     found = json.loads(Path("run/evaluation.json").read_text())
     assert found["metric"] == "mIoU" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
     call("report", "run")
-    assert "mIoU" in Path("run/report.html").read_text()
+    page = Path("run/report.html").read_text()
+    iou = found["metrics"]["learned"]["mIoU"][0]
+    for text in ("Segmentation of 12 labelled photos, by training data", f"mIoU {iou:.1%}",
+                 "How masks are drawn: in renders and by people"):
+        assert text in page, text
+    assert page.count('<img alt="trained on learned"') == 3 and "trained on shrunk" not in page
 
 
 def test_a_data_set_with_masks_is_trained_on(world):

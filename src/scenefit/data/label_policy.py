@@ -145,10 +145,22 @@ class LabelPolicy:
     @property
     def words(self) -> str:
         """The policy in two sentences, and one for each class with settings of its own."""
-        unlabelled = _unlabelled({name: getattr(self, name) for name in CONDITION_TEXTS})
         return (f"Boxes go around {AROUND[self.box]}, with {_margin(self.margin)}. No label if: "
-                f"{', or '.join(unlabelled)}.") + "".join(f" {name}: {_of_class(own)}." for name, own in
-                                                          self.classes.items())
+                f"{', or '.join(self._unlabelled)}.") + "".join(f" {name}: {_of_class(own)}." for name, own in
+                                                                self.classes.items())
+
+    @property
+    def mask_words(self) -> str:
+        """The same of class masks, which have no boxes."""
+        of_masks = {name: {key: value for key, value in own.items() if key in CONDITION_TEXTS}
+                    for name, own in self.classes.items()}
+        return f"Masks show what is visible of an object. Pixels of an object are ignored if it has: " \
+               f"{', or '.join(self._unlabelled)}." + "".join(f" {name}: {_of_class(own)}."
+                                                              for name, own in of_masks.items() if own)
+
+    @property
+    def _unlabelled(self) -> list[str]:
+        return _unlabelled({name: getattr(self, name) for name in CONDITION_TEXTS})
 
     def settings(self) -> dict[str, Any]:
         """For `Format.settings`."""
