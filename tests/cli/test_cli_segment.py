@@ -12,6 +12,8 @@ from PIL import Image
 
 import scenefit as sf
 from scenefit.cli.train import new_task
+from scenefit.data.class_mask_files import mask_png
+from scenefit.data.mask_outlines import redraw
 from scenefit.files.tensors import read_tensors
 from scenefit.generation.dataset import generate
 from scenefit.nets.augmentation import NO_CHANGE
@@ -69,11 +71,13 @@ def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
     assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
     assert "Self-training round 1 of 2: pseudo-labels (confidence 0.5 or more) on " in said
     assert "Its confidence threshold, 0." in said and "chosen on the 12 labelled photos that it was trained on" in said
-    assert "label policy" not in said
-    assert "not read from class masks" in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
-                                               "--read-policy")
+    assert "masks have no border of ignored pixels" in said and "hardly differ (" in said
+    assert "Labels of the photos" not in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
+                                              "--no-read-policy")
     said = call("train", run, "--task", "segmentation", *TRAIN, "c.safetensors", "--margin", 0.1, "--min-side", 2)
-    assert "--margin: only for boxes, and class masks have none." in said and "none of " not in said
+    assert "--margin: not used, as the labels are class masks." in said and "none of " not in said
+    said = call("train", run, *TRAIN, "c.safetensors", "--mask-border", 2)
+    assert "--mask-border: not used, as the labels are boxes." in said
     a, b = (read_tensors(f"{name}.safetensors", "")[0] for name in "ab")
     assert any((a[name] != b[name]).any() for name in a)
     said = call("train", run, *TRAIN, "d.safetensors", *few, "--task", "detection", code=1)
@@ -87,7 +91,9 @@ def test_labelled_photos_of_other_classes_are_warned_of(world):
     for name in ("labelmap.txt", "objects.csv", "provenance.json"):
         path = Path("other", name)
         path.write_text(path.read_text().replace("blob", "coin"))
-    said = " ".join(call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", "other", "--no-select").split())
+    command = ("train", world / "run", *TRAIN, "a.safetensors", "--labelled", "other", "--no-select")
+    assert "are of the classes ['coin'], and 32 renders have ['blob']" in " ".join(call(*command, code=1).split())
+    said = " ".join(call(*command, "--no-read-policy").split())
     assert "warning: no render shows a class of the labelled photos: renders show blob, the photos coin; the" in said
     assert "thresholds were chosen on do not show blob, so this threshold is 0.5" in said
     assert sf.load_segmenter("a.safetensors").task.classes == ("blob", "coin")
@@ -174,14 +180,23 @@ def test_a_network_of_segmentation_is_not_exported(network):
 def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
         classes, steps=10, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
-    said = call(*fit_command(world, "run", "--labelled", world / "few", "--box", "amodal"))
-    assert "--box: only for boxes, and class masks have none." in said
-    assert "Labels of the photos" not in said and not Path("run/label_policy.json").exists()
+    shutil.copytree(world / "few", "few")
+    for path in Path("few/SegmentationClass").iterdir():  # with a border, as Pascal VOC's
+        mask = np.asarray(Image.open(path))
+        path.write_bytes(mask_png(redraw(mask, mask.astype(np.int32), 0, 4)))
+    said = call(*fit_command(world, "run", "--labelled", "few", "--box", "amodal"))
+    assert "--box: not used, as the labels are class masks." in said
+    assert "masks have a border of ignored pixels along outlines, 4 pixels wide" in said
+    assert json.loads(Path("run/label_policy.json").read_text())["policy"]["mask_border"] == 4
+    assert "a border of ignored pixels along outlines, 4 pixels wide" in Path("run/report.html").read_text()
+    call("generate", "run", "-n", 4, "--format", "masks", "--out", "drawn")
+    ignored = [(np.asarray(Image.open(path)) == 255).sum() for path in Path("drawn/SegmentationClass").iterdir()]
+    assert min(ignored) > 60
     steps = [json.loads(line) for line in Path("run/steps.jsonl").read_text().splitlines()]
     assert [0 <= step["metric"] <= 1 for step in steps if step["stage"] == "task-reward"] == [True, True]
     said = call("evaluate", "run", "--real", world / "real", "--labelled", world / "held", "--renders", 16, "--images",
                 16, "--repeats", 1, "--margin", 0.1)
-    assert "--margin: only for boxes, and class masks have none." in said
+    assert "--margin: not used, as the labels are class masks." in said
     assert "mIoU on 12 labelled photos: one training on 16 images each" in said and "pixel AP blob" in said
     found = json.loads(Path("run/evaluation.json").read_text())
     assert found["metric"] == "mIoU" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}

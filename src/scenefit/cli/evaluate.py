@@ -27,7 +27,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     typed,
-    unused_box_options,
+    unused_options,
     worker_options,
 )
 
@@ -137,6 +137,7 @@ def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled
     from scenefit.run.evaluation import FEATURES, evaluate_run
     from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import policy_of
+    from scenefit.tasks.trained import kind_of
 
     if settings.features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {settings.features}")
@@ -147,8 +148,7 @@ def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled
     check_flat_field(opened, flat)
     reals = None if real is None else flat.correct(photos(real, size, outside=labelled.outside))
     few = flat.correct(labelled.read(size))
-    masks = few is not None and few.boxes is None and few.masks is not None
-    if masks and (unused := unused_box_options(context)):
+    if unused := unused_options(context, kind_of(few)):
         console.note(unused)
     if reals is None:
         assert few is not None

@@ -26,7 +26,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     settings,
-    unused_box_options,
+    unused_options,
     worker_options,
 )
 
@@ -85,8 +85,8 @@ def fit(
 
     With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
     that is trained on renders, once in each of the task's steps (--set task.steps=20). The options from --min-pixels to
-    --margin define which rendered objects get boxes, and what boxes. After the fit, the label policy is read from the
-    labels; it then holds for the run's generate, evaluate and train.
+    --mask-border define which rendered objects get labels, and what boxes or masks. After the fit, the label policy is
+    read from the labels; it then holds for the run's generate, evaluate and train.
 
     Where the photos share a few spots at the same places, such as dust on the camera, these are removed, and the run
     keeps them: its train, evaluate and report remove them likewise.
@@ -116,6 +116,7 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
     from scenefit.run.folder import begin, find_run, fit_run, keep_flat_field
     from scenefit.run.label_policy import FILE, keep_label_policy
     from scenefit.run.report import fit_sentences, write_report, write_summary
+    from scenefit.tasks.trained import kind_of
 
     keep_apart(out, ELSEWHERE, real, labelled, folder_of(given))
     found = load_scene(scene)
@@ -127,8 +128,8 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
             images = photos(real, size, chosen.max_photos, labelled.outside)
             flat = flat_field_in(given, size, images)
             few, images = flat.correct(few), flat.correct(images)
-        masks = few is not None and few.boxes is None and few.masks is not None
-        if masks and (unused := unused_box_options(context)):
+        kind = kind_of(few)
+        if unused := unused_options(context, kind):
             console.note(unused)
         if flat.found:
             console.say(flat.found)
@@ -155,10 +156,10 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
                                  progress):
                     pass
             run.path(FILE).unlink(missing_ok=True)  # what an interrupted command read, perhaps with other options
-            if read_policy and few is not None and few.boxes is not None and len(few.boxes):
+            if read_policy and few is not None and kind is not None and kind.shown(kind.of_photos(few)):
                 try:
-                    with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} (trains a "
-                                      "network, which takes minutes)", long=True):
+                    with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} "
+                                      f"({kind.words.reading})", long=True):
                         read = keep_label_policy(run, found.grammar, renderer, few, label_policy)
                 except NoClass as error:  # learned scenes may hardly show a rare class; the fit holds anyway
                     warnings.append(f"the label policy was not read: {error}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scenefit.renderers import Renderer
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
+    from scenefit.tasks.training.dense_prediction import DensePrediction
 
 DEVICES = ("auto", "cpu", "cuda")
 APART = "give a folder that holds only photos, or move the run elsewhere"
@@ -74,10 +75,16 @@ LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type, 
                                                     "this fraction of their width, and heighten them likewise; "
                                                     "hand-drawn boxes have about 0.05, and those that leave out a soft "
                                                     "edge less than 0.")], None),
+    "mask_margin": (Annotated[float | None, typer.Option("--mask-margin", show_default="0", help="Widen class masks by "
+                                                         "so many pixels; below 0 they become narrower.")], None),
+    "mask_border": (Annotated[float | None, typer.Option("--mask-border", show_default="0", help="Ignore so many "
+                                                         "pixels along the outlines of class masks, as Pascal VOC's "
+                                                         "masks do.")], None),
     "by_class": (Annotated[list[str] | None, typer.Option("--for-class", metavar="CLASS:OPTION=VALUE",
                                                           show_default=False, help="One of these options for one "
                                                           "class, such as RBC:margin=0.1 or "
                                                           "RBC:min-visibility=0.5; may be repeated.")], None)}
+OF_CLASSES = [name for name in LABEL_OPTIONS if name not in ("by_class", "mask_margin", "mask_border")]
 
 
 WORKER_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Workers` -> type and default
@@ -154,10 +161,10 @@ def typed(context: typer.Context, names: Collection[str]) -> str:
                      if origin is not None and origin.name == "COMMANDLINE")
 
 
-def unused_box_options(context: typer.Context) -> str:
-    """That options for boxes, where they were typed, do nothing with class masks; "" where none was."""
-    given = typed(context, {"box", "margin"})
-    return f"{given}: only for boxes, and class masks have none." if given else ""
+def unused_options(context: typer.Context, kind: "type[DensePrediction] | None") -> str:
+    """That label options which were typed do nothing in a task; "" where none was."""
+    given = "" if kind is None else typed(context, kind.foreign)
+    return f"{given}: not used, as the labels are {kind.words.needs}." if kind is not None and given else ""
 
 
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
@@ -179,9 +186,9 @@ def _by_class(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         name, _, option = left.rpartition(":")
         name, option, value = name.strip(), option.strip(), value.strip()
         field = option.replace("-", "_")
-        if not (name and field in LABEL_OPTIONS and field != "by_class"):
+        if not (name and field in OF_CLASSES):
             raise ValueError(f"--for-class takes CLASS:OPTION=VALUE, such as RBC:margin=0.1, got {text!r}; options are "
-                             f"{', '.join(one.replace('_', '-') for one in LABEL_OPTIONS if one != 'by_class')}")
+                             f"{', '.join(one.replace('_', '-') for one in OF_CLASSES)}")
         if field in out.setdefault(name, {}):
             raise ValueError(f"--for-class gives {name}:{option} twice; give one value")
         out[name][field] = value if field == "box" else _number(text, value, field in ("min_pixels", "min_side"))

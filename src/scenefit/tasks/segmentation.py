@@ -44,8 +44,8 @@ class Segment(DensePrediction[Segmenter, ClassMasks]):
 
     name: ClassVar[str] = "segmentation"
     words: ClassVar[Words] = Words("segment", "class masks", "shows a class", "masks that show no class", "IoU",
-                                   "the classes")
-    reads_policy: ClassVar[bool] = False
+                                   "the classes", "takes seconds")
+    foreign: ClassVar[tuple[str, ...]] = ("box", "margin")
 
     classes: tuple[str, ...]
     steps: int = 400
