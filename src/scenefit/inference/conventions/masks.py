@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from scenefit.data.class_masks import IGNORED, NONE, ClassMasks
 from scenefit.data.label_policy import LabelPolicy
+from scenefit.data.mask_outlines import redraw
 
 Floats = NDArray[np.float64]
 Images = NDArray[np.uint8]
@@ -76,16 +77,22 @@ def read_outlines(images: Images, masks: ClassMasks, renders: Images, truth: Cla
         return MaskOutlines(0.0, None, None, len(gaps))
     border = float(np.round(np.median(gaps)))
     photos = _profiles(images, masks, border)
-    expected = _profiles(renders, truth, 0.0)
+    expected = _profiles(renders, _with_border(truth, border), border)
     if len(photos) < 2 or not len(expected):
         return MaskOutlines(border, None, None, len(gaps))
     margin, correlation = _shift(photos, expected)
-    margin += 0.5 * (border % 2)  # `redraw` has odd borders half a pixel further inside
     others = [_shift(np.delete(photos, row, axis=0), expected)[0] for row in range(len(photos))]
     error = float(np.std(others) * (len(others) - 1) ** 0.5)  # jackknife
     if correlation < MIN_CORRELATION or abs(margin) > MAX_MARGIN - STEP:
         return MaskOutlines(border, None, None, len(gaps))
     return MaskOutlines(border, round(margin, 2), round(error, 3), len(gaps))
+
+
+def _with_border(truth: ClassMasks, border: float) -> ClassMasks:
+    """Masks as an annotator draws them who leaves this border, in whole pixels, alone."""
+    if not border or not len(truth):
+        return truth
+    return ClassMasks(truth.classes, np.stack([redraw(mask, mask.astype(np.int32), 0, border) for mask in truth.masks]))
 
 
 def _gaps(mask: NDArray[np.uint8]) -> Floats:
