@@ -213,6 +213,28 @@ def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     assert page.count('<img alt="trained on learned"') == 3 and "trained on shrunk" not in page
 
 
+def test_the_task_of_a_fit_and_of_an_evaluation_is_chosen_where_labels_are_of_both(world, monkeypatch):
+    """COCO's, whose masks are read where segmentation is asked for; by default the task is detection."""
+    monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
+        classes, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+    monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: sf.Detect(
+        classes, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+    coco, few = ("--labelled", world / "coco"), ("--labelled", world / "few")
+    said = call(*fit_command(world, "run", *coco, "--task", "segmentation", "--set", "task.steps=1"))
+    assert "masks have no border of ignored pixels" in said and "boxes go around" not in said
+    command = ("evaluate", "run", *coco, "--renders", 16, "--images", 16, "--repeats", 1)
+    assert "mIoU on 12 labelled photos" in call(*command, "--task", "segmentation")
+    assert "mAP50 on 12 labelled photos" in call(*command) and not Path("run/segmentations.safetensors").exists()
+    for words, code, text in (
+            ((*command[:2], *few, "--task", "detection"), 1, "few has class masks; detection needs photos with boxes"),
+            ((*command, "--task", "poses"), 2, "--task must be one of detection, segmentation, got poses"),
+            ((*command[:2], "--real", world / "real", "--task", "detection"), 2, "--task says what labelled photos"),
+            (fit_command(world, "b", *few, "--task", "detection"), 1, "detection needs photos with boxes"),
+            (fit_command(world, "b", "--task", "detection"), 2, "give some with --labelled, or leave it out")):
+        assert text in " ".join(call(*words, code=code).replace("│", " ").split()), words
+    assert not Path("b").exists()
+
+
 def test_a_data_set_with_masks_is_trained_on(world):
     said = call("train", world / "few", *TRAIN[2:], "a.safetensors")
     assert "a.safetensors: segments blob" in said and " held-out renders: IoU " in said

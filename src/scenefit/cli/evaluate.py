@@ -18,6 +18,7 @@ from scenefit.cli.options import (
     OutsideOption,
     SceneOption,
     SeedOption,
+    TaskOption,
     Workers,
     drawing,
     keep_apart,
@@ -51,6 +52,7 @@ def evaluate(
                                               "those that the fit has not seen.",
                                               show_default="the labelled photos")] = None,
     labelled: LabelledOption = None,
+    task: TaskOption = None,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     flat_field: FlatOption = None,
@@ -111,7 +113,8 @@ def evaluate(
             raise typer.BadParameter("a run is evaluated on photos; give some with --real or, if they are labelled, "
                                      "with --labelled")
         settings = EvaluationSettings(features, renders, images, repeats, seed)
-        _evaluate_run(context, source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
+        _evaluate_run(context, source, real, few, task, flat_field, scene, settings, workers, resolve(device),
+                      label_policy)
     elif source.is_file():
         given = typed(context, context.params.keys() - OF_BOTH - OF_NETWORKS)
         if given:
@@ -127,7 +130,7 @@ def evaluate(
                          "that scenefit train wrote)")
 
 
-def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled: LabelledFolder,
+def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled: LabelledFolder, task: str | None,
                   given: GivenFlatField | None, scene: Path | None, settings: "EvaluationSettings", workers: Workers,
                   device: str, label_policy: "LabelPolicy | None") -> None:
     from scenefit.data.photos import Photos
@@ -137,7 +140,6 @@ def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled
     from scenefit.run.evaluation import FEATURES, evaluate_run
     from scenefit.run.folder import kept_flat_field, open_run
     from scenefit.run.label_policy import policy_of
-    from scenefit.tasks.trained import kind_of
 
     if settings.features not in FEATURES:
         raise typer.BadParameter(f"--features must be one of {', '.join(FEATURES)}, got {settings.features}")
@@ -147,8 +149,9 @@ def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled
     flat = flat_field_of(given, size, kept_flat_field(opened))
     check_flat_field(opened, flat)
     reals = None if real is None else flat.correct(photos(real, size, outside=labelled.outside))
-    few = flat.correct(labelled.read(size))
-    if unused := unused_options(context, kind_of(few)):
+    read, kind = labelled.of_task(size, task)
+    few = flat.correct(read)
+    if unused := unused_options(context, kind):
         console.note(unused)
     if reals is None:
         assert few is not None

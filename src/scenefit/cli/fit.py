@@ -18,6 +18,7 @@ from scenefit.cli.options import (
     ReadPolicyOption,
     SceneArgument,
     SeedOption,
+    TaskOption,
     Workers,
     command_line,
     drawing,
@@ -51,6 +52,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to create or resume.",
                                       show_default=False)],
     labelled: LabelledOption = None,
+    task: TaskOption = None,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     flat_field: FlatOption = None,
@@ -83,10 +85,11 @@ def fit(
       scenefit fit scenes/coins.py --real photos/ --out runs/coins
       scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
 
-    With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
-    that is trained on renders, once in each of the task's steps (--set task.steps=20). The options from --min-pixels to
-    --mask-border define which rendered objects get labels, and what boxes or masks. After the fit, the label policy is
-    read from the labels; it then holds for the run's generate, evaluate and train.
+    With labelled photos, the fit also optimises the accuracy of a classifier (with boxes the AP50 of a detector, with
+    class masks the mean IoU of a segmentation network) that is trained on renders, once in each of the task's steps
+    (--set task.steps=20). The options from --min-pixels to --mask-border define which rendered objects get labels, and
+    what boxes or masks. After the fit, the label policy is read from the labels; it then holds for the run's generate,
+    evaluate and train.
 
     Where the photos share a few spots at the same places, such as dust on the camera, these are removed, and the run
     keeps them: its train, evaluate and report remove them likewise.
@@ -97,13 +100,13 @@ def fit(
     """
     chosen = settings(method, {"max_renders": max_renders, "minutes": minutes, "descent.gradient": gradient,
                                "descent.steps": steps, "device": resolve(device)}, set_ or [])
-    _fit(context, scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers,
+    _fit(context, scene, real, LabelledFolder(labelled, layout, outside), task, flat_field, out, seed, chosen, workers,
          label_policy, read_policy)
 
 
-def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatField | None,
-         out: Path, seed: int, chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None",
-         read_policy: bool) -> None:
+def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFolder, task: str | None,
+         given: GivenFlatField | None, out: Path, seed: int, chosen: "Settings", workers: Workers,
+         label_policy: "LabelPolicy | None", read_policy: bool) -> None:
     from scenefit.files.lock import lock
     from scenefit.files.text import counted
     from scenefit.inference.arguments import check_learned
@@ -116,7 +119,6 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
     from scenefit.run.folder import begin, find_run, fit_run, keep_flat_field
     from scenefit.run.label_policy import FILE, keep_label_policy
     from scenefit.run.report import fit_sentences, write_report, write_summary
-    from scenefit.tasks.trained import kind_of
 
     keep_apart(out, ELSEWHERE, real, labelled, folder_of(given))
     found = load_scene(scene)
@@ -124,11 +126,10 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
     with drawing(found, workers, chosen.device, networks=True) as renderer:
         size = frame_size(found.grammar, renderer)
         with console.busy("Reading the photos"):
-            few = labelled.read(size)
+            few, kind = labelled.of_task(size, task)
             images = photos(real, size, chosen.max_photos, labelled.outside)
             flat = flat_field_in(given, size, images)
             few, images = flat.correct(few), flat.correct(images)
-        kind = kind_of(few)
         if unused := unused_options(context, kind):
             console.note(unused)
         if flat.found:

@@ -50,6 +50,9 @@ LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo
                                                   show_default=False,
                                                   help="Layout of the labelled photos, if it is ambiguous. "
                                                   "folder: one subfolder per class.")]
+TaskOption = Annotated[str | None, typer.Option("--task", metavar="detection|segmentation", help="What the labelled "
+                                                "photos evaluate, where they have boxes and class masks.",
+                                                show_default="by their labels; detection where they have both")]
 OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and lists to name photos outside of their "
                                              "data set's folder.")]
 ReadPolicyOption = Annotated[bool, typer.Option("--read-policy/--no-read-policy", help="Read the label policy of the "
@@ -298,6 +301,25 @@ class LabelledFolder(NamedTuple):
         found = (reader or read_few)(self.place, size, layout=self.layout, outside=self.outside)
         name_skipped(found.skipped)
         return found
+
+
+    def of_task(self, size: tuple[int, int],
+                task: str | None) -> "tuple[Photos | None, type[DensePrediction] | None]":
+        """Photos with the labels of the task of this name, or with the first that they have, and the task; None for
+        classes of whole photos. BadParameter for another name, and without photos; ValueError where they have no such
+        labels."""
+        from scenefit.tasks.trained import TASKS, kind_of, reader, task_kind
+
+        if task is None:
+            found = self.read(size)
+            return found, kind_of(found)
+        if task not in TASKS:
+            raise typer.BadParameter(f"--task must be one of {', '.join(TASKS)}, got {task}")
+        if self.place is None:
+            raise typer.BadParameter("--task says what labelled photos evaluate; give some with --labelled, or leave "
+                                     "it out")
+        found = self.read(size, reader(task))
+        return found, task_kind(found, task, self.place)
 
 
 def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: LabelledFolder | None = None,
