@@ -87,7 +87,7 @@ def test_the_policy_of_photos_with_masks_is_fitted_and_kept(tmp_path):
     photos = Photos(PHOTOS.images, masks=drawn(2, 3))
     found = fit_label_policy(model, RENDERER, photos, start=sf.LabelPolicy(min_visibility=0.3))
     assert found.policy == sf.LabelPolicy(min_visibility=0.3, mask_margin=2, mask_border=3) and found.is_read
-    assert fit_label_policy(model, RENDERER, photos).outlines == found.outlines, "the same seed"
+    assert fit_label_policy(model, RENDERER, photos, start=sf.LabelPolicy(min_visibility=0.3)) == found, "the same seed"
     path = tmp_path / "zq7.json"
     write_policy_fit(path, found)
     assert read_policy_fit(path) == found and read_policy_fit(path).lines() == found.lines()
