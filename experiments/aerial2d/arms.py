@@ -42,7 +42,7 @@ def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -
     counts = TASK.score(network, photos.images, photos.masks)
     equal = counts.equal_area_thresholds()
     false, missed = counts.false_and_missed(equal)
-    area = counts.confusion.sum((0, 2))[1:]
+    area = counts.area
 
     def each(values: Any) -> dict[str, float]:
         return {name: round(float(value), 4) for name, value in zip(world.CLASSES, values, strict=True)}
