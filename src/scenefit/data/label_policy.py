@@ -66,10 +66,10 @@ class LabelPolicy:
     objects that can hardly be seen.  box: "visible", around the visible part, or "amodal", around the whole object
     with its hidden parts, clipped to the image; choose what the annotators of your photos did.  margin: the box is
     extended at each side by this share of its width or height; boxes drawn by hand have some 0.05, and those that leave
-    out a soft edge have less than 0.  mask_margin: class masks are wider than what is visible of objects by so many
-    pixels, narrower below 0.  mask_border: so many pixels along the outlines of class masks are ignored, as Pascal VOC
-    has it.  by_class: what holds for some classes in place of these:
-    {"RBC": {"min_visibility": 0.5, "margin": 0.1}}.
+    out a soft edge have less than 0.  by_class: what holds for some classes in place of these:
+    {"RBC": {"min_visibility": 0.5, "margin": 0.1}}.  mask_margin: class masks are wider than what is visible of objects
+    by so many pixels, narrower below 0.  mask_border: so many pixels along the outlines of class masks are ignored, as
+    Pascal VOC has it.
     """
 
     min_pixels: int = 4
@@ -79,9 +79,9 @@ class LabelPolicy:
     min_contrast: float = 0.0
     box: str = "visible"
     margin: float = 0.0
+    by_class: Mapping[str, Mapping[str, Any]] | tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
     mask_margin: float = 0.0
     mask_border: float = 0.0
-    by_class: Mapping[str, Mapping[str, Any]] | tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
 
     def __post_init__(self) -> None:
         for name in (*NUMBERS, *OF_MASKS):
