@@ -201,6 +201,14 @@ def test_roboflow(tmp_path):
     assert "valid/_classes.csv name different classes; make them equal, or read one" in refused(tmp_path)
 
 
+def test_a_photo_whose_own_name_ends_as_those_of_masks_stays(tmp_path):
+    text(tmp_path / "_classes.csv", "Pixel Value, Class\n0, background\n1, coin\n")
+    for name in ("A_MASK.PNG", "b_mask.png", "c_mask.jpg", "c_mask_mask.png", "e.jpg", "e_MASK.PNG"):
+        Image.new("L", SIZE).save(tmp_path / name)
+    assert [path.name for path in find_photos(tmp_path)[0]] == [
+        "A_MASK.PNG", "b_mask.png", "c_mask.jpg", "e.jpg"]
+
+
 def test_parts_in_folders_of_photos_and_of_masks(tmp_path):
     for part, name in (("training", "a"), ("training", "b"), ("validation", "c")):
         beside(tmp_path, areas(), name, f"images/{part}", f"annotations/{part}")
