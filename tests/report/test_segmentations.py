@@ -62,8 +62,10 @@ def test_page_and_picture_show_them():
     assert picture.first_view(ReportContent("Cars")).height < first.height - 900
 
 
-def test_shapes_are_checked():
+def test_shapes_and_values_are_checked():
     with pytest.raises(ValueError, match=r"masks of grammar need masks uint8 \[3, 32, 48\], got uint8 \[2, 32, 48\]"):
         replace(SHOWN, baselines=[BaselineMasks("grammar", square(2)[:2])])
     with pytest.raises(ValueError, match="labelled renders need masks"):
         MaskConvention("", GREY, square(2).astype(int))
+    with pytest.raises(ValueError, match="masks of 1 classes need values of 0 to 1, or 255 .* got 2"):
+        replace(SHOWN, classes=["car"])

@@ -26,11 +26,9 @@ def title(shown: Segmentations) -> str:
 
 def legend(shown: Segmentations) -> list[tuple[str, str]]:
     """Name and colour of each class that a mask shows, and of pixels that are ignored where there are any."""
-    masks = [shown.truth, *(one.masks for one in shown.baselines)]
-    masks += [] if shown.convention is None else [shown.convention.masks]
     found = [(name, "#{:02x}{:02x}{:02x}".format(*class_colour(code))) for code, name in enumerate(shown.classes)
-             if any((mask == code + 1).any() for mask in masks)]
-    return found + [(IGNORES, "#404040")] * any((mask == IGNORED).any() for mask in masks)
+             if any((masks == code + 1).any() for masks in shown.drawn)]
+    return found + [(IGNORES, "#404040")] * any((masks == IGNORED).any() for masks in shown.drawn)
 
 
 def columns(shown: Segmentations) -> list[tuple[str, BaselineMasks | None]]:

@@ -24,7 +24,8 @@ def class_colour(code: int) -> tuple[int, int, int]:
 def painted(image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: int, width: int) -> NDArray[np.uint8]:
     """An image uint8 [H, W, 3] with the classes of its mask [H, W], so many, and outlines of this width."""
     colours = np.zeros((256, 3), np.float32)
-    colours[1:classes + 1] = [class_colour(code) for code in range(classes)]
+    for code in range(classes):
+        colours[code + 1] = class_colour(code)
     opacity = np.zeros(256, np.float32)
     opacity[1:classes + 1], opacity[IGNORED] = OPACITY, 0.6
     edge = _edges(mask, width) & (mask > 0) & (mask != IGNORED)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.report.charts.class_colours import IGNORED
 from scenefit.report.content.images import Images, check_images
 
 Masks = NDArray[np.uint8]
@@ -43,7 +44,7 @@ class MaskConvention:
 class Segmentations:
     """images: uint8 [k, H, W, 3], the photos shown.  truth: their masks, uint8 [k, H, W], with the values of
     `scenefit.data.class_masks.ClassMasks`.  classes: names of the values from 1 on.  photos: the number of all photos.
-    convention: of the renders that networks were trained on. ValueError if shapes differ."""
+    convention: of the renders that networks were trained on. ValueError if shapes differ, or a value has no class."""
 
     images: Images
     truth: Masks
@@ -57,6 +58,16 @@ class Segmentations:
         check_images("segmented images", self.images)
         for name, masks in (("truth", self.truth), *((one.baseline, one.masks) for one in self.baselines)):
             _check_masks(f"masks of {name}", self.images, masks)
+        largest = max(int(masks[masks != IGNORED].max(initial=0)) for masks in self.drawn)
+        if largest > len(self.classes):
+            raise ValueError(f"masks of {len(self.classes)} classes need values of 0 to {len(self.classes)}, or "
+                             f"{IGNORED} for pixels that are ignored, got {largest}")
+
+    @property
+    def drawn(self) -> list[Masks]:
+        """All masks: of photos, of each baseline, and of renders."""
+        return [self.truth, *(one.masks for one in self.baselines),
+                *([] if self.convention is None else [self.convention.masks])]
 
 
 def _check_masks(name: str, images: Images, masks: Masks) -> None:
