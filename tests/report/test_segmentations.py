@@ -67,5 +67,5 @@ def test_shapes_and_values_are_checked():
         replace(SHOWN, baselines=[BaselineMasks("grammar", square(2)[:2])])
     with pytest.raises(ValueError, match="labelled renders need masks"):
         MaskConvention("", GREY, square(2).astype(int))
-    with pytest.raises(ValueError, match="masks of 1 classes need values of 0 to 1, or 255 .* got 2"):
+    with pytest.raises(ValueError, match=r"masks of 1 class need values of 0 to 1, or 255 .* got 2"):
         replace(SHOWN, classes=["car"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.files.text import counted
 from scenefit.report.charts.class_colours import IGNORED
 from scenefit.report.content.images import Images, check_images
 
@@ -60,8 +61,8 @@ class Segmentations:
             _check_masks(f"masks of {name}", self.images, masks)
         largest = max(int(masks[masks != IGNORED].max(initial=0)) for masks in self.drawn)
         if largest > len(self.classes):
-            raise ValueError(f"masks of {len(self.classes)} classes need values of 0 to {len(self.classes)}, or "
-                             f"{IGNORED} for pixels that are ignored, got {largest}")
+            raise ValueError(f"masks of {counted(len(self.classes), 'class', 'classes')} need values of 0 to "
+                             f"{len(self.classes)}, or {IGNORED} for pixels that are ignored, got {largest}")
 
     @property
     def drawn(self) -> list[Masks]:
