@@ -213,6 +213,14 @@ def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     assert page.count('<img alt="trained on learned"') == 3 and "trained on shrunk" not in page
 
 
+@pytest.mark.parametrize(("form", "unused"), [("masks", "--box"), ("coco", "--mask-margin, --mask-border"),
+                                              ("yolo-seg", "--box, --mask-margin, --mask-border")])
+def test_label_options_that_a_format_does_not_use_are_named(world, form, unused):
+    said = call("generate", world / "scene.py", "-n", 1, "--format", form, "--out", form, "--min-side", 2, "--box",
+                "amodal", "--mask-margin", 1, "--mask-border", 4)
+    assert f"{unused}: not used, as the labels are of the format {form}." in said.splitlines()
+
+
 def test_the_task_of_a_fit_and_of_an_evaluation_is_chosen_where_labels_are_of_both(world, monkeypatch):
     """COCO's, whose masks are read where segmentation is asked for; by default the task is detection."""
     monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(

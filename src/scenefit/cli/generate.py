@@ -17,6 +17,7 @@ from scenefit.cli.options import (
     drawing,
     grouped,
     label_options,
+    note_unused,
     open_scene,
     resolve,
     worker_options,
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
 
+WITHOUT_BOXES = ("yolo-seg", "masks")  # formats
+
 
 @console.command(RESUME, memory="draw smaller images or fewer objects")
 @worker_options
 @label_options
 @partial(grouped, name="randomisation", options=OPTIONS, make=checked)
 def generate(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
                                            "file, to sample its prior.", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
@@ -68,6 +72,7 @@ def generate(
     """
     from scenefit.data.formats import FORMATS, OF_OBJECTS, as_format
     from scenefit.data.formats.format import ENDINGS
+    from scenefit.data.label_policy import OF_BOXES, OF_MASKS
     from scenefit.generation.chunks import read_classes
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.renderers import RenderError
@@ -90,6 +95,8 @@ def generate(
     if opened is None and (randomisation.appearance or randomisation.prior):
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
+    note_unused(context, (*(OF_BOXES if format in WITHOUT_BOXES else ()), *(OF_MASKS if format != "masks" else ())),
+                f"of the format {format}")
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source, seed or 0) if opened is None else _learned(opened, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from scenefit.cli import console
 from scenefit.files.caller import warn
 from scenefit.files.text import counted, printable
 from scenefit.scenes.suggestions import did_you_mean
@@ -164,10 +165,10 @@ def typed(context: typer.Context, names: Collection[str]) -> str:
                      if origin is not None and origin.name == "COMMANDLINE")
 
 
-def unused_options(context: typer.Context, kind: "type[DensePrediction] | None") -> str:
-    """That label options which were typed do nothing in a task; "" where none was."""
-    given = "" if kind is None else typed(context, kind.foreign)
-    return f"{given}: not used, as the labels are {kind.words.needs}." if kind is not None and given else ""
+def note_unused(context: typer.Context, names: Collection[str], labels: str) -> None:
+    """Say which options of these names do nothing, where they were typed. labels: what the labels are, in words."""
+    if given := typed(context, names):
+        console.note(f"{given}: not used, as the labels are {labels}.")
 
 
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
@@ -301,7 +302,6 @@ class LabelledFolder(NamedTuple):
         found = (reader or read_few)(self.place, size, layout=self.layout, outside=self.outside)
         name_skipped(found.skipped)
         return found
-
 
     def of_task(self, size: tuple[int, int],
                 task: str | None) -> "tuple[Photos | None, type[DensePrediction] | None]":

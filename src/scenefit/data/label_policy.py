@@ -51,7 +51,7 @@ CONDITION_TEXTS = {"min_pixels": ("fewer than {} visible pixels", "however few p
                    "min_contrast": ("a contrast under {:g}", "however faint")}
 FREE = {"min_visibility": 0, "min_side": 1, "max_truncation": 1, "min_contrast": 0}  # what asks for nothing
 NUMBERS = (*CONDITION_TEXTS, "margin")
-OF_MASKS = ("mask_margin", "mask_border")
+OF_BOXES, OF_MASKS = ("box", "margin"), ("mask_margin", "mask_border")
 MAX_MASK_MARGIN = 64  # pixels
 MIN_MARGIN = -0.3  # two of them leave 40 % of a side
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import LabelPolicy, label_masks
+from scenefit.data.label_policy import OF_BOXES, LabelPolicy, label_masks
 from scenefit.data.photos import Photos, read_masks
 from scenefit.files.scratch import collect_arrays
 from scenefit.metrics.device import reproducible
@@ -45,7 +45,7 @@ class Segment(DensePrediction[Segmenter, ClassMasks]):
     name: ClassVar[str] = "segmentation"
     words: ClassVar[Words] = Words("segment", "class masks", "shows a class", "masks that show no class", "IoU",
                                    "the classes", "takes seconds")
-    foreign: ClassVar[tuple[str, ...]] = ("box", "margin")
+    foreign: ClassVar[tuple[str, ...]] = OF_BOXES
 
     classes: tuple[str, ...]
     steps: int = 400
