@@ -72,7 +72,7 @@ def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
     assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
     assert "Self-training round 1 of 2: pseudo-labels (confidence 0.5 or more) on " in said
     assert "Its confidence threshold, 0." in said and "chosen on the 12 labelled photos that it was trained on" in said
-    assert "masks have no border of ignored pixels" in said and "hardly differ (" in said
+    assert "masks have no border of ignored pixels" in said and "masks are as wide as what is visible (" in said
     assert "Labels of the photos" not in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
                                               "--no-read-policy")
     said = call("train", run, "--task", "segmentation", *TRAIN, "c.safetensors", "--margin", 0.1, "--min-side", 2)

@@ -58,10 +58,13 @@ def test_what_was_read_is_said():
         "masks are narrower than what is visible by 1.5 pixels (-1.3 pixels, standard error 0.2)"]
     plain = replace(found, margin=0.3)
     assert plain.policy(sf.LabelPolicy()) == sf.LabelPolicy()
-    assert plain.lines(sf.LabelPolicy())[1] == ("outlines of masks are taken for those of what is visible; the photos "
-                                                "hardly differ (+0.3 pixels, standard error 0.2)")
+    assert plain.lines(sf.LabelPolicy())[1] == ("masks are as wide as what is visible (+0.3 pixels, standard error "
+                                                "0.2)")
     assert plain.policy(sf.LabelPolicy(mask_margin=3)).mask_margin == 0.5, "what was given gives way"
-    assert replace(found, error=0.6).policy(sf.LabelPolicy()).mask_margin == 0, "not sure enough"
+    unsure, given = replace(found, error=0.6), sf.LabelPolicy(mask_margin=-2.5)
+    assert unsure.policy(sf.LabelPolicy()).mask_margin == 0 and unsure.policy(given) == given
+    assert unsure.lines(given)[1] == ("masks are taken to be narrower than what is visible by 2.5 pixels, as was given: "
+                                      "the photos do not tell surely enough (-1.3 pixels, standard error 0.6)")
 
 
 def test_photos_whose_edges_are_unlike_those_of_renders_tell_no_margin():
@@ -70,6 +73,18 @@ def test_photos_whose_edges_are_unlike_those_of_renders_tell_no_margin():
     assert (found.border, found.margin) == (3, None)
     assert "cannot be read: the edges in the photos are not like" in found.lines(found.policy(sf.LabelPolicy()))[1]
     assert found.policy(sf.LabelPolicy(mask_margin=1)).mask_margin == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_flat_images_and_outlines_among_ignored_pixels_tell_no_margin():
+    flat, masks = np.full_like(PHOTOS.images, 90), drawn(0, 0)
+    alone = np.full((1, *SIZE), 255, np.uint8)
+    alone[0, 30, 30], alone[0, 0, 0] = 1, 0
+    for photos, renders in ((flat, RENDERS.images), (PHOTOS.images, np.full_like(RENDERS.images, 90))):
+        found = read_outlines(photos, masks, renders, TRUTH)
+        assert (found.border, found.margin) == (0, None) and found.is_read
+    more = ClassMasks(masks.classes, np.concatenate([masks.masks, alone]))
+    assert read_outlines(np.concatenate([PHOTOS.images, flat[:1]]), more, RENDERS.images, TRUTH).margin == 0
 
 
 def test_few_masks_and_wide_ignored_areas_tell_nothing():

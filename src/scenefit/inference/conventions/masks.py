@@ -61,12 +61,12 @@ class MaskOutlines:
         if self.margin is None or self.error is None:
             return [border, "whether masks are wider than what is visible cannot be read: the edges in the photos are "
                             "not like those of renders; this stays as it was given"]
+        wide = (f"{'wider' if policy.mask_margin > 0 else 'narrower'} than what is visible by "
+                f"{abs(policy.mask_margin):g} pixels" if policy.mask_margin else "as wide as what is visible")
         told = f"({self.margin:+.1f} pixels, standard error {self.error:.1f})"
-        if policy.mask_margin and abs(self.margin - policy.mask_margin) < LEAST:
-            way = "wider" if policy.mask_margin > 0 else "narrower"
-            return [border, f"masks are {way} than what is visible by {abs(policy.mask_margin):g} pixels {told}"]
-        given = f"{policy.mask_margin:+g} pixels" if policy.mask_margin else "what is visible"
-        return [border, f"outlines of masks are taken for those of {given}; the photos hardly differ {told}"]
+        if abs(self.margin - policy.mask_margin) < LEAST:
+            return [border, f"masks are {wide} {told}"]
+        return [border, f"masks are taken to be {wide}, as was given: the photos do not tell surely enough {told}"]
 
 
 def read_outlines(images: Images, masks: ClassMasks, renders: Images, truth: ClassMasks) -> MaskOutlines:
@@ -116,8 +116,10 @@ def _profiles(images: Images, masks: ClassMasks, border: float) -> Floats:
     found = []
     for image, mask in zip(images, masks.masks, strict=True):
         shown, none = _parts(mask)
-        if shown.any() and none.any():
-            away, known = _away(mask, border)
+        if not shown.any() or not none.any():
+            continue
+        away, known = _away(mask, border)
+        if known.any():
             grey = ndimage.gaussian_filter(image.astype(float), (SMOOTHING, SMOOTHING, 0))
             strength = np.sqrt((np.stack(np.gradient(grey, axis=(0, 1))) ** 2).sum(0)).max(-1)
             found.append(_averaged(away[known], strength[known]))
@@ -153,13 +155,14 @@ def _shift(photos: Floats, renders: Floats) -> tuple[float, float]:
     correlation there. Profiles [N, D]."""
     ours, theirs = (_mean(each) for each in (photos, renders))
     reach, middle = round(REACH / STEP), len(DISTANCES) // 2
-    best = -1.0, 0.0
+    best = -1.0, 0.0  # also where images are flat, which correlate with none
     own = ours[middle - reach:middle + reach + 1]
     for steps in range(reach - middle, middle - reach + 1):
         other = theirs[middle - reach + steps:middle + reach + 1 + steps]
         both = np.isfinite(own) & np.isfinite(other)
         if both.sum() > reach:  # half of them
-            best = max(best, (float(np.corrcoef(own[both], other[both])[0, 1]), steps * STEP))
+            with np.errstate(invalid="ignore"):
+                best = max(best, (float(np.corrcoef(own[both], other[both])[0, 1]), steps * STEP))
     return best[1], best[0]
 
 
