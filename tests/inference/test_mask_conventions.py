@@ -63,8 +63,8 @@ def test_what_was_read_is_said():
     assert plain.policy(sf.LabelPolicy(mask_margin=3)).mask_margin == 0.5, "what was given gives way"
     unsure, given = replace(found, error=0.6), sf.LabelPolicy(mask_margin=-2.5)
     assert unsure.policy(sf.LabelPolicy()).mask_margin == 0 and unsure.policy(given) == given
-    assert unsure.lines(given)[1] == ("masks are taken to be narrower than what is visible by 2.5 pixels, as was given: "
-                                      "the photos do not tell surely enough (-1.3 pixels, standard error 0.6)")
+    assert unsure.lines(given)[1] == ("masks are taken to be narrower than what is visible by 2.5 pixels: the photos "
+                                      "do not surely tell otherwise (-1.3 pixels, standard error 0.6)")
 
 
 def test_photos_whose_edges_are_unlike_those_of_renders_tell_no_margin():
@@ -106,9 +106,11 @@ def test_the_policy_of_photos_with_masks_is_fitted_and_kept(tmp_path):
     path = tmp_path / "zq7.json"
     write_policy_fit(path, found)
     assert read_policy_fit(path) == found and read_policy_fit(path).lines() == found.lines()
-    path.write_text(path.read_text().replace('"border": 3.0', '"border": "x"'))
-    with pytest.raises(CorruptFile, match=r"zq7\.json is damaged \(its outlines must be numbers"):
-        read_policy_fit(path)
+    kept = path.read_text()
+    for wrong in ('"x"', "null"):
+        path.write_text(kept.replace('"border": 3.0', f'"border": {wrong}'))
+        with pytest.raises(CorruptFile, match=r"zq7\.json is damaged \(its outlines must be numbers"):
+            read_policy_fit(path)
     with pytest.raises(NoClass, match=r"of the classes \['cat'\], and 32 renders have \['disc'\]"):
         fit_label_policy(model, RENDERER, replace(photos, masks=ClassMasks(("cat",), photos.masks.masks)))
     empty = replace(photos, masks=ClassMasks(("disc",), np.zeros_like(photos.masks.masks)))

@@ -84,14 +84,14 @@ def _export_run(run: Path, out: Path | None, scene: Path | None, scenes: int) ->
 def _export_network(source: Path, out: Path) -> None:
     from scenefit.files.atomic import write_bytes
     from scenefit.files.lock import check_file
-    from scenefit.tasks.onnx_files import onnx_file
+    from scenefit.tasks.onnx_files import ONNX_FILES
     from scenefit.tasks.trained import read_network
     from scenefit.tasks.training.network_file import READERS
 
     check_file(out)
     one_thread()
     trained: Any = read_network(source)
-    form = onnx_file(trained)
+    form = ONNX_FILES[trained.kind.name]
     model = form.make(trained)
     found = form.compare(model, trained)
     if found is not None and not found.agrees:

@@ -27,7 +27,7 @@ class PixelCounts:
     classes: their names.  areas [N, C, 3]: pixels that are labelled with a class, predicted as it, where each pixel is
     given its most likely class, and both.  known [N]: pixels that are not ignored.  scores [C, 2, B]: pixels of all
     images without and with a class, by the confidence that they show it; bins of equal width in logits.  errors
-    [N, C, 2]: false positives and false negatives at the thresholds that were given, none where no one was.
+    [N, C, 2]: false positives and false negatives at the thresholds that were given; [N, 0, 2] without.
     """
 
     classes: tuple[str, ...]

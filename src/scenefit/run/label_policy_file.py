@@ -50,7 +50,7 @@ def _checked(found: PolicyFit) -> PolicyFit:
     if not all(type(count) is int for count in (found.labels, found.matched)):
         raise ValueError("its labels and matched must be whole numbers")
     if found.outlines is not None and not all(
-            value is None or (isinstance(value, int | float) and math.isfinite(value))
-            for value in vars(found.outlines).values()):
+            math.isfinite(value) if isinstance(value, int | float) else value is None and name in ("margin", "error")
+            for name, value in vars(found.outlines).items()):
         raise ValueError("its outlines must be numbers")
     return found

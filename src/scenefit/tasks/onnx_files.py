@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Protocol
 from scenefit.tasks.onnx_check import compare_masks_with_onnxruntime, compare_with_onnxruntime
 from scenefit.tasks.onnx_detector import onnx_detector
 from scenefit.tasks.onnx_segmenter import onnx_segmenter
-from scenefit.tasks.training.network_file import TrainedNetwork
 
 
 class Comparison(Protocol):
@@ -41,7 +40,3 @@ ONNX_FILES: Mapping[str, OnnxFile] = {  # by the name of the task
                           lambda trained: f"boxes count from a score of {trained.threshold:.4g} on"),
     "segmentation": OnnxFile(onnx_segmenter, compare_masks_with_onnxruntime,
                              lambda trained: "each pixel has its most likely class")}
-
-
-def onnx_file(trained: TrainedNetwork[Any]) -> OnnxFile:
-    return ONNX_FILES[trained.kind.name]

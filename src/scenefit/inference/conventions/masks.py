@@ -66,7 +66,7 @@ class MaskOutlines:
         told = f"({self.margin:+.1f} pixels, standard error {self.error:.1f})"
         if abs(self.margin - policy.mask_margin) < LEAST:
             return [border, f"masks are {wide} {told}"]
-        return [border, f"masks are taken to be {wide}, as was given: the photos do not tell surely enough {told}"]
+        return [border, f"masks are taken to be {wide}: the photos do not surely tell otherwise {told}"]
 
 
 def read_outlines(images: Images, masks: ClassMasks, renders: Images, truth: ClassMasks) -> MaskOutlines:
