@@ -97,6 +97,15 @@ def test_few_masks_and_wide_ignored_areas_tell_nothing():
     assert read_outlines(PHOTOS.images, ClassMasks(("disc",), masks), RENDERS.images, TRUTH).border == 0
 
 
+def test_so_many_photos_are_read_that_are_evenly_spread(monkeypatch):
+    monkeypatch.setattr("scenefit.inference.conventions.policy.OUTLINED", 4)
+    masks, rows = drawn(0, 3), np.array([1, 3, 6, 9])
+    masks.masks[0] = 0  # shows no class
+    photos = Photos(PHOTOS.images, masks=masks)
+    found = fit_label_policy(Model(SceneDistribution(grammar(4, 12), 0), 0), RENDERER, photos).outlines
+    assert found.pixels == read_outlines(photos.images[rows], masks.take(rows), RENDERS.images, TRUTH).pixels
+
+
 def test_the_policy_of_photos_with_masks_is_fitted_and_kept(tmp_path):
     model = Model(SceneDistribution(grammar(4, 12), 0), 0)
     photos = Photos(PHOTOS.images, masks=drawn(2, 3))

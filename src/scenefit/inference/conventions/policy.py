@@ -38,7 +38,7 @@ from scenefit.scenes.rng import derive_seed
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 CALL = "fit_label_policy(model, renderer, labelled)"
-OUTLINED = 100  # renders whose edges are compared with those of photos with class masks
+OUTLINED = 100  # renders, and photos with class masks at most, whose edges are compared
 RENDERS = 600  # that the network learns from and is checked on
 SHOWN = 32  # renders, to see which classes there are
 BOX_GAIN = 3.0  # of the log likelihood, for which the kind of boxes leaves its default
@@ -153,12 +153,15 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
 
 def _of_masks(model: Model, renderer: Renderer, images: NDArray[np.uint8], masks: ClassMasks, start: LabelPolicy,
               seed: int) -> PolicyFit:
-    """Of class masks. The edges of photos are compared with renders whose masks show all that is visible of objects."""
+    """Of class masks, at most `OUTLINED`, evenly spread. The edges of photos are compared with renders whose masks show
+    all that is visible of objects."""
+    rows = masks.labelled
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), OUTLINED)).astype(int)]
     scenes = model.sample(OUTLINED, derive_seed(seed, "label policy"))
     plain = replace(start, mask_margin=0.0, mask_border=0.0)
     drawn = [(frames.images, label_masks(frames, masks.present, plain))
              for frames in render_parts(renderer, scenes, (images.shape[1], images.shape[2]))]
-    found = read_outlines(images, masks, np.concatenate([part for part, _ in drawn]),
+    found = read_outlines(images[rows], masks.take(rows), np.concatenate([part for part, _ in drawn]),
                           join_class_masks([part for _, part in drawn]))
     return PolicyFit(found.policy(start), {}, {}, {}, (), 0, 0, found)
 
