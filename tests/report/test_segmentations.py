@@ -8,8 +8,9 @@ from PIL import ImageColor
 
 from scenefit.report import ReportContent, page, picture
 from scenefit.report import segmentations as pictures
-from scenefit.report.charts.class_colours import IGNORED, OPACITY, class_colour
+from scenefit.report.charts.class_colours import OPACITY, class_colour
 from scenefit.report.content import BaselineMasks, MaskConvention, Segmentations
+from scenefit.report.content.segmentations import IGNORED
 
 GREY = np.full((3, 32, 48, 3), 90, np.uint8)
 

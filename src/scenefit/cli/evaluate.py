@@ -23,12 +23,12 @@ from scenefit.cli.options import (
     drawing,
     keep_apart,
     label_options,
-    note_unused,
     one_thread,
     open_scene,
     photos,
     resolve,
     typed,
+    unused_options,
     worker_options,
 )
 
@@ -151,8 +151,8 @@ def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled
     reals = None if real is None else flat.correct(photos(real, size, outside=labelled.outside))
     read, kind = labelled.of_task(size, task)
     few = flat.correct(read)
-    if kind is not None:
-        note_unused(context, kind.foreign, kind.words.needs)
+    if kind is not None and (unused := unused_options(context, kind.foreign, kind.words.needs)):
+        console.note(unused)
     if reals is None:
         assert few is not None
         reals = Photos(few.images, few.paths)  # without labels, as the fit's own photos are, so that these are noticed

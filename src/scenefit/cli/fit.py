@@ -24,10 +24,10 @@ from scenefit.cli.options import (
     drawing,
     keep_apart,
     label_options,
-    note_unused,
     photos,
     resolve,
     settings,
+    unused_options,
     worker_options,
 )
 
@@ -130,8 +130,8 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
             images = photos(real, size, chosen.max_photos, labelled.outside)
             flat = flat_field_in(given, size, images)
             few, images = flat.correct(few), flat.correct(images)
-        if kind is not None:
-            note_unused(context, kind.foreign, kind.words.needs)
+        if kind is not None and (unused := unused_options(context, kind.foreign, kind.words.needs)):
+            console.note(unused)
         if flat.found:
             console.say(flat.found)
         wanted = make_config(found, seed, chosen, size, images, real, few, labelled.place, command_line(),

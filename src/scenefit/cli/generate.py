@@ -17,9 +17,9 @@ from scenefit.cli.options import (
     drawing,
     grouped,
     label_options,
-    note_unused,
     open_scene,
     resolve,
+    unused_options,
     worker_options,
 )
 from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
@@ -95,8 +95,9 @@ def generate(
     if opened is None and (randomisation.appearance or randomisation.prior):
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
-    note_unused(context, (*(OF_BOXES if format in WITHOUT_BOXES else ()), *(OF_MASKS if format != "masks" else ())),
-                f"of the format {format}")
+    foreign = (*(OF_BOXES if format in WITHOUT_BOXES else ()), *(OF_MASKS if format != "masks" else ()))
+    if unused := unused_options(context, foreign, f"of the format {format}"):
+        console.note(unused)
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source, seed or 0) if opened is None else _learned(opened, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from scenefit.cli import console
 from scenefit.files.caller import warn
 from scenefit.files.text import counted, printable
 from scenefit.scenes.suggestions import did_you_mean
@@ -165,10 +164,11 @@ def typed(context: typer.Context, names: Collection[str]) -> str:
                      if origin is not None and origin.name == "COMMANDLINE")
 
 
-def note_unused(context: typer.Context, names: Collection[str], labels: str) -> None:
-    """Say which options of these names do nothing, where they were typed. labels: what the labels are, in words."""
-    if given := typed(context, names):
-        console.note(f"{given}: not used, as the labels are {labels}.")
+def unused_options(context: typer.Context, names: Collection[str], labels: str) -> str:
+    """That the options of these names which were typed do nothing; "" where none was. labels: what they are, in
+    words."""
+    given = typed(context, names)
+    return f"{given}: not used, as the labels are {labels}." if given else ""
 
 
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":

@@ -35,11 +35,11 @@ from scenefit.cli.options import (
     grouped,
     keep_apart,
     label_options,
-    note_unused,
     one_thread,
     open_scene,
     photos,
     resolve,
+    unused_options,
     worker_options,
 )
 from scenefit.cli.randomisation import NAMES, NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
@@ -204,7 +204,8 @@ def train(
         tuning = flat.correct(tuned_on.read(opened.config.size, reader(task)))
         kind = task_kind(tuning, task, labelled)
         reads = read_policy and tuning is not None and bool(kind.shown(kind.of_photos(tuning)))
-        note_unused(context, kind.foreign, kind.words.needs)
+        if unused := unused_options(context, kind.foreign, kind.words.needs):
+            console.note(unused)
         enough = can_select(kind, tuning)
         selects = select and enough and not randomisation.appearance and not randomisation.prior
         if select and tuning is not None and not enough:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scenefit.report.charts.class_colours import IGNORED, class_colour, painted
+from scenefit.report.charts.class_colours import class_colour, painted
+from scenefit.report.content.segmentations import IGNORED
 from scenefit.report.overlay import enlargement, with_strip
 
 

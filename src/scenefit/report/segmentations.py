@@ -9,15 +9,15 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
-from scenefit.report.charts.class_colours import IGNORED, class_colour, painted
+from scenefit.report.charts.class_colours import class_colour, painted
 from scenefit.report.content.images import Images
-from scenefit.report.content.segmentations import BaselineMasks, Masks, Segmentations
-from scenefit.report.detections import Section
+from scenefit.report.content.segmentations import IGNORED, BaselineMasks, Masks, Segmentations
 
 GAP = 8
 OUTLINE = 320  # pixels of a picture's width for each pixel of an outline's width
 CONVENTIONS = "How masks are drawn: in renders and by people"
 IGNORES = "ignored, darkened"
+Section = tuple[str, str, list[tuple[str, Image.Image]]]  # title, text, pictures with their titles
 
 
 def title(shown: Segmentations) -> str:

@@ -6,10 +6,11 @@ Legend: H, W pixels.
 import numpy as np
 from numpy.typing import NDArray
 
+from scenefit.report.content.segmentations import IGNORED
+
 # Distinguishable for colour-blind readers (Okabe and Ito 2008); first those that are seen on dark and on light photos.
 COLOURS = ("#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#e69f00", "#0072b2", "#f0e442")
 OPACITY = 0.35  # of a class; objects stay visible below it
-IGNORED = 255  # value of pixels that were not seen: that of data.class_masks, which report does not import
 MIXED = (0.0, 0.45, -0.4)  # share of white, or of black if negative, of the classes 1 to 7, 8 to 14, ...
 
 

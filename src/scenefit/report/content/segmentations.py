@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.files.text import counted
-from scenefit.report.charts.class_colours import IGNORED
 from scenefit.report.content.images import Images, check_images
 
 Masks = NDArray[np.uint8]
+IGNORED = 255  # value of pixels that were not seen: that of data.class_masks, which report does not import
 
 
 @dataclass(frozen=True, eq=False)
