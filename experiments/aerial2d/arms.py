@@ -54,7 +54,7 @@ def figures(network: Any, held: Images, photos: sf.Photos) -> dict[str, Any]:
     counts = TASK.score(network, photos.images, photos.masks)
     equal = counts.equal_area_thresholds()
     false, missed = counts.false_and_missed(equal)
-    area = counts.confusion.sum((0, 2))[1:]
+    area = counts.area
 
     def each(values: Any) -> dict[str, float]:
         return {name: round(float(value), 4) for name, value in zip(world.CLASSES, values, strict=True)}

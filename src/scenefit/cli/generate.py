@@ -19,6 +19,7 @@ from scenefit.cli.options import (
     label_options,
     open_scene,
     resolve,
+    unused_options,
     worker_options,
 )
 from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
 
+WITHOUT_BOXES = ("yolo-seg", "masks")  # formats
+
 
 @console.command(RESUME, memory="draw smaller images or fewer objects")
 @worker_options
 @label_options
 @partial(grouped, name="randomisation", options=OPTIONS, make=checked)
 def generate(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
                                            "file, to sample its prior.", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
@@ -68,6 +72,7 @@ def generate(
     """
     from scenefit.data.formats import FORMATS, OF_OBJECTS, as_format
     from scenefit.data.formats.format import ENDINGS
+    from scenefit.data.label_policy import OF_BOXES, OF_MASKS
     from scenefit.generation.chunks import read_classes
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.renderers import RenderError
@@ -90,6 +95,9 @@ def generate(
     if opened is None and (randomisation.appearance or randomisation.prior):
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
+    foreign = (*(OF_BOXES if format in WITHOUT_BOXES else ()), *(OF_MASKS if format != "masks" else ()))
+    if unused := unused_options(context, foreign, f"of the format {format}"):
+        console.note(unused)
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source, seed or 0) if opened is None else _learned(opened, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:

@@ -23,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
 from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, walk, why_not_read
-from scenefit.data.mask_folders import photos_of_cityscapes, photos_of_masks
+from scenefit.data.mask_folders import masks_among, photos_of_cityscapes, photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
@@ -219,9 +219,19 @@ def check_folder(folder: str | Path) -> Path:
 
 
 def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
-    """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
-    cannot be listed or that scenefit wrote (`folder` itself may be one). Files and folders of `is_ignored` are
-    ignored; links to folders are followed, each folder once.
+    """The images of `find_images` without the masks that lie among them, and what is skipped, these masks too."""
+    paths, skipped = find_images(folder, exclude)
+    masks = masks_among(paths)
+    no_photos = {path for found in masks.values() for path in found}
+    return ([path for path in paths if path not in no_photos],
+            (*skipped, *(Skipped(place, f"holds {counted(len(found), 'mask')} beside photos, such as {found[0].name}, "
+                                        "which are no photos") for place, found in masks.items())))
+
+
+def find_images(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
+    """Files below folder with names of photos, sorted by relative path, and what is skipped: images of other kinds,
+    folders that cannot be listed or that scenefit wrote (`folder` itself may be one). Files and folders of `is_ignored`
+    are ignored; links to folders are followed, each folder once.
 
     exclude: a folder that is not searched, unless it is `folder` itself.
     """

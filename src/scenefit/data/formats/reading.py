@@ -93,7 +93,8 @@ class Layout:
     looks_for: what it is recognised by, in words.  matches(folder): whether the folder has it.  listing(folder, part):
     its photos; part: name of a part, a list file, or None for all. Listing opens no photo and no photo's label file.
     numbers: what the four numbers of a box are, where they are not its corners.  as_corners(box): the box that the same
-    numbers are if they were x0, y0, x1, y1.
+    numbers are if they were x0, y0, x1, y1.  photos_alone: a listing whose labels cannot be read, where the other one
+    needs more than photos, such as a table of classes.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Layout:
     listing: Callable[[Path, str | Path | None], Listing]
     numbers: str = ""
     as_corners: Callable[[Sequence[float]], Sequence[float]] | None = None
+    photos_alone: Callable[[Path, str | Path | None], Listing] | None = None
 
 
 def read_item(item: Item, size: Size) -> tuple[Fitted, Labels] | Skipped:
