@@ -10,7 +10,7 @@ Legend: H, W pixels; m boxes.
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +49,12 @@ class Skipped(NamedTuple):
 class FittedBoxes:
     """The labelled boxes of one photo at the renderer's size.
 
-    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].
+    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].  more: further values of each [m], by name.
     """
 
     box: NDArray[np.float64]
     name: tuple[str, ...]
+    more: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,8 +144,10 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
 def _join(boxes: Sequence[FittedBoxes]) -> Boxes:
     """The boxes of all photos, each of which has some entry."""
     rows = np.repeat(np.arange(len(boxes)), [len(own.box) for own in boxes])
+    more = [values for own in boxes for values in own.more]
     return make_boxes(len(boxes), rows, np.concatenate([own.box for own in boxes]),
-                      [name for own in boxes for name in own.name])
+                      [name for own in boxes for name in own.name],
+                      more={name: np.array([values[name] for values in more]) for name in (more[0] if more else ())})
 
 
 def _warn_cropped(folder: Path, shares: Sequence[float], size: Size) -> None:

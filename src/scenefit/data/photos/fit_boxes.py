@@ -95,7 +95,7 @@ def _with_boxes(fitted: Fitted, labels: Labels, size: Size, layout: Layout, crop
                 counts: Counter[str]) -> Iterator[Fitted | Skipped]:
     """The boxes that are left out, then the photo with the others, moved to size and clipped."""
     height, width = fitted.full_size
-    kept, names = [], []
+    kept, names, more = [], [], []
     places: dict[tuple[object, ...], str] = {}
     for entry in labels.boxes:
         scale = (width, height, width, height) if labels.shares else (1.0,) * 4
@@ -122,10 +122,11 @@ def _with_boxes(fitted: Fitted, labels: Labels, size: Size, layout: Layout, crop
                 and sides.prod() >= (crop_policy.min_share - ROUNDING) * before.prod()):
             kept.append(left)
             names.append(entry.name)
+            more.append(entry.more)
         else:
             counts["cropped"] += 1
     box = np.array(kept, float).reshape(-1, 4)
-    yield replace(fitted, boxes=FittedBoxes(box, tuple(names)))
+    yield replace(fitted, boxes=FittedBoxes(box, tuple(names), tuple(more)))
 
 
 def _sticks_out(box: Sequence[float], height: float, width: float) -> bool:
