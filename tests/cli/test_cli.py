@@ -382,7 +382,7 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, t
 
 
 def test_other_wrong_usage(whole):
-    assert "--format must be one of folder, coco, yolo, voc, kitti, yolo-seg, masks, got kitty" in " ".join(
+    assert "--format must be one of folder, coco, yolo, voc, kitti, yolo-seg, masks, cityscapes, got kitty" in " ".join(
         call("generate", whole, "-n", 3, "--out", "x", "--format", "kitty", code=2).split())
     assert "not a run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
 
