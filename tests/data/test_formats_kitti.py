@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from checks import contents
 from painted import SCENES, H, W, frames, half_seen, write
+from PIL import Image
 
 from scenefit.data.boxes3d import observation_angle, project_boxes3d
 from scenefit.data.formats import FORMATS, LabelPolicy, kitti_format, label_boxes
@@ -159,3 +160,19 @@ def test_boxes_in_space_of_kitti_project_to_its_boxes():
             assert observation_angle(one.more["box3d"]) == pytest.approx(one.more["alpha"], abs=0.02)
             seen += 1
     assert seen == 6
+
+
+def test_regions_and_scale_of_photos(tmp_path):
+    """Photos of 40 x 20 pixels at half their size, 2 pixels cropped at each side: regions move with them."""
+    unknown = "-1 -1 -1 -1000 -1000 -1000 -10\n"
+    for folder in ("image_2", "label_2"):
+        (tmp_path / folder).mkdir()
+    for row, regions in enumerate((["0 0 10 10", "0 0 3 20", "4 nan 6 8"], [], ["30 2 39 18", "34 0 60 8"])):
+        Image.fromarray(np.full((20, 40, 3), row, np.uint8)).save(tmp_path / f"image_2/{row}.png")
+        (tmp_path / f"label_2/{row}.txt").write_text(f"car 0 3 -10 9 1 30 9 {unknown}" + "".join(
+            f"DontCare -1 -1 -10 {region} {unknown}" for region in regions))
+    photos = read_boxes(tmp_path, (10, 16))
+    assert photos.scale.tolist() == [0.5] * 3 and photos.boxes.more["occlusion"].tolist() == [3] * 3
+    assert photos.ignored.image.tolist() == [0, 2, 2]
+    assert photos.ignored.box.tolist() == [[0, 0, 3, 5], [13, 1, 16, 9], [15, 0, 16, 4]]
+    assert photos[2:].ignored.image.tolist() == [0, 0] and photos[2:].scale.tolist() == [0.5]
