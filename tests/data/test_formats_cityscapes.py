@@ -29,7 +29,7 @@ def test_the_ids_are_those_of_cityscapes():
              "truck": 27, "bus": 28, "train": 31, "motorcycle": 32, "bicycle": 33}
     assert {name: label_id(name) for name in known} == known
     assert [label_id(kind) for kind in ("van", "pedestrian", "cyclist", "house", "tree", "sign", "bollard", "lane",
-                                        "pavement", "verge")] == [26, 24, 25, 11, 21, 20, 17, 7, 8, 22]
+                                        "pavement", "verge", "cycle_lane")] == [26, 24, 25, 11, 21, 20, 17, 7, 8, 22, 7]
     assert (label_id("Traffic_Light"), label_id("zq7")) == (19, 0)
 
 

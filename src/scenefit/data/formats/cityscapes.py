@@ -45,9 +45,11 @@ IDS = {"static": 4, "dynamic": 5, "ground": 6, "road": 7, "sidewalk": 8, "parkin
        "car": 26, "truck": 27, "bus": 28, "caravan": 29, "trailer": 30, "train": 31, "motorcycle": 32, "bicycle": 33}
 EVALUATED = {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}  # by Cityscapes
 SKY, FIRST_OBJECT, MOST = 23, 24, 1000  # from FIRST_OBJECT on, classes have instances; of each class at most MOST
+# Kinds of streets -> Cityscapes' names.
 KINDS = {"van": "car", "pedestrian": "person", "cyclist": "rider", "house": "building", "tree": "vegetation",
-         "sign": "traffic sign", "bollard": "pole", "furniture": "static", "lane": "road", "marking": "road",
-         "pavement": "sidewalk", "kerb": "sidewalk", "verge": "terrain"}  # kinds of streets -> Cityscapes' names
+         "sign": "traffic sign", "bollard": "pole", "furniture": "static", "lane": "road", "carriageway": "road",
+         "cycle lane": "road", "marking": "road", "centre line": "road", "lane line": "road", "edge line": "road",
+         "pavement": "sidewalk", "kerb": "sidewalk", "verge": "terrain", "grass": "terrain", "median": "terrain"}
 
 
 def label_id(name: str) -> int:
