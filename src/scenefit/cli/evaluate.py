@@ -93,7 +93,7 @@ def evaluate(
     A detector: nothing is trained. Prints AP (mean over IoU 0.5 to 0.95) and AP50 on the labelled photos; precision and
     recall at the detector's confidence threshold, and at the best one for these photos; what the false detections are;
     how large detected boxes are beside the true ones; and the share of objects missed at 1, 2 and 4 false detections
-    per photo.
+    per photo. Of labels in KITTI's layout also AP of easy, moderate and hard objects, at IoU 0.5 and 0.7.
 
     A segmentation network: IoU of each class by the most likely class of each pixel, with a 95 % interval by resampling
     the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal

@@ -43,11 +43,14 @@ def generate(
                                            "file, to sample its prior.", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.", show_default=False)],
-    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti|yolo-seg|masks", help="folder: "
+    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti|yolo-seg|masks|"
+                                        "cityscapes", help="folder: "
                                         "one subfolder per class. coco: boxes and masks. yolo, voc, kitti: boxes. "
-                                        "yolo-seg: polygons. masks: the class of each pixel.")] = "coco",
+                                        "yolo-seg: polygons. masks, cityscapes: the class of each pixel.")] = "coco",
     image_format: Annotated[str, typer.Option("--image-format", metavar="png|jpg", help="png: without loss. jpg: "
-                                              "quality 95, smaller; not for kitti.")] = "png",
+                                              "quality 95, smaller; not for kitti, cityscapes.")] = "png",
+    depth: Annotated[bool, typer.Option("--depth", help="Also write depth (16-bit PNG, metres times 256, 0: none), and "
+                                        "normals, where the renderer gives them.")] = False,
     validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Fraction in the val part.")] = 0.1,
     scene: SceneOption = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, max=2**64 - 1, help="Of a scene file: the same seed "
@@ -106,7 +109,7 @@ def generate(
         try:
             wider, drawn = randomised(model, renderer, randomisation)
             for step in generate_steps(wider, drawn, n, out, form, validation=validation, info=info,
-                                       drawn_by=found.hash):
+                                       drawn_by=found.hash, depth=depth):
                 if not written:
                     check_classes(label_policy, read_classes(out), step.written)
                 written = step.written

@@ -10,9 +10,9 @@ Legend: H, W pixels; m boxes.
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -49,11 +49,14 @@ class Skipped(NamedTuple):
 class FittedBoxes:
     """The labelled boxes of one photo at the renderer's size.
 
-    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].
+    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].  more: further values of each [m], by name.
+    ignored [k, 4]: regions where evaluation counts nothing.
     """
 
     box: NDArray[np.float64]
     name: tuple[str, ...]
+    more: tuple[Mapping[str, Any], ...] = ()
+    ignored: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
 
 @dataclass(frozen=True, eq=False)
