@@ -17,9 +17,8 @@ def node_labels(scenes: SceneBatch, layout: Layout, kinds: Sequence[str], instan
     """amodal, area, inside and box3d of each node of each kind; NaN and area 0 for what is not drawn, or behind the
     camera. instances: ids [S, H, W].  extent: of `Traced`."""
     size = instances.shape[1:3]
-    box, inside, outside = extent[:, :4].astype(float), extent[:, 4].astype(float), extent[:, 5].astype(float)
-    seen = _pixels(instances, scenes, layout)
-    inside = np.maximum(inside, seen)  # large objects are measured by fewer rays than pixels
+    box, hidden, outside = extent[:, :4].astype(float), extent[:, 4].astype(float), extent[:, 5].astype(float)
+    inside = _pixels(instances, scenes, layout) + hidden
     limit = np.array([size[1], size[0], size[1], size[0]], float)
     box = np.where(outside[:, None] > 0, box, np.clip(box, 0, limit))  # no ray found what little lies outside
     area = inside + outside

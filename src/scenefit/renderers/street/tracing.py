@@ -36,7 +36,7 @@ class Uploaded:
 class Traced:
     """image: uint8 [S, H, W, 3].  instances: int32 [S, H, W].  depth: metres along the optical axis [S, H, W], infinite
     in the sky.  normal: in the camera's coordinates (x right, y down, z forward) [S, H, W, 3], zero in the sky.  extent:
-    of each instance: box [4], area inside the image, area outside; float32 [I, 6]."""
+    of each instance: box [4], hidden area inside the image, area outside, in pixels; float32 [I, 6]."""
 
     image: Tensor
     instances: Tensor
@@ -114,7 +114,7 @@ def trace(layout: Layout, uploaded: Uploaded, size: tuple[int, int], device: str
             launch(passes.combine_edges, len(found), world, height, width, edges, more, rays.key, openness, colour)
     image = wp.empty((pixels, 3), dtype=wp.uint8, device=device)
     launch(passes.develop, pixels, world, height * width, colour, image)
-    extent = _extent(layout, world, size, device, launch, passes)
+    extent = _extent(layout, world, rays.id, size, device, launch, passes)
     del kept
     shape = count, height, width
     return Traced(wp.to_torch(image).view(*shape, 3), wp.to_torch(rays.id).view(shape), wp.to_torch(rays.depth).view(shape),
@@ -146,13 +146,13 @@ def _rays(passes: Any, count: int, device: str) -> Any:
     return rays
 
 
-def _extent(layout: Layout, world: Any, size: tuple[int, int], device: str, launch: Any, passes: Any) -> Tensor:
+def _extent(layout: Layout, world: Any, ids: Any, size: tuple[int, int], device: str, launch: Any, passes: Any) -> Tensor:
     wp, count = warp(), len(layout.instances)
     boxes = wp.empty(count, dtype=wp.vec4, device=device)
     hits = wp.zeros((count, 2), dtype=wp.int32, device=device)
     spacing = wp.zeros((count, 2), dtype=wp.vec2, device=device)
     if count:
         launch(passes.find_boxes, count, world, boxes)
-        launch(passes.count_rays, (count, 2, int(passes.SAMPLES)), world, *size, boxes, hits, spacing)
+        launch(passes.count_rays, (count, 2, int(passes.SAMPLES)), world, *size, ids, boxes, hits, spacing)
     area = wp.to_torch(hits) * wp.to_torch(spacing).prod(dim=-1)
     return torch.cat([wp.to_torch(boxes), area], dim=1)

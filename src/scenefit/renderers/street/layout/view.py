@@ -12,6 +12,7 @@ ZENITH = np.array([(0.16, 0.32, 0.70), (0.70, 0.73, 0.78)])
 HORIZON = np.array([(0.78, 0.86, 0.95), (0.86, 0.87, 0.89)])
 SUN = np.array([(1.0, 0.97, 0.92), (1.0, 0.66, 0.36)])
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (IEC 61966-2-1)
+SCATTERED = 0.2  # share of the sun's light that the air near the horizon, and clouds, send on
 DARK = 1e-3  # light below which exposure does not follow
 
 
@@ -53,7 +54,8 @@ def lights(root: Mapping[str, Floats], key: NDArray[np.uint32], dtype: np.dtype)
     sun = root["sun"][:, None] * (SUN[0] * (1 - warmth) + SUN[1] * warmth)
     glow = 1 + 0.5 * warmth * (SUN[1] - 1)  # of the horizon
     zenith = sky * (ZENITH[0] * (1 - cloud) + ZENITH[1] * cloud)
-    horizon = sky * (HORIZON[0] * (1 - cloud) + HORIZON[1] * cloud) * glow
+    air = SCATTERED * sun * np.sin(elevation)[:, None]
+    horizon = sky * (HORIZON[0] * (1 - cloud) + HORIZON[1] * cloud) * glow + air
     out["sun_colour"], out["zenith"], out["horizon"] = sun, zenith, horizon
     arriving = (sun * np.sin(elevation)[:, None] + (zenith + horizon) / 2) @ LUMINANCE
     out["gain"] = 2.0 ** root["exposure"] / np.maximum(arriving, DARK)
