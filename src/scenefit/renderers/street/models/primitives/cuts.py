@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
-from scenefit.renderers.street.models.primitives.triangles import MIN_AREA, WHITE, Array, corners_of, from_corners, make_mesh
+from scenefit.renderers.street.models.primitives.triangles import (
+    MIN_AREA,
+    WHITE,
+    Array,
+    corners_of,
+    from_corners,
+    make_mesh,
+)
 
 # Where one looks at the mesh from -> the axes to the right and up in that view, and the direction to the viewer.
 VIEWS = {"front": ((0, 1, 0), (0, 0, 1), (1, 0, 0)), "rear": ((0, 1, 0), (0, 0, 1), (-1, 0, 0)),
@@ -59,7 +66,8 @@ def _on_surface(mesh: Mesh, view: str, points: Array, lift: float) -> Array:
     thick = np.abs(area) > MIN_AREA
     a, b, c, area, faces = a[thick], b[thick], c[thick], area[thick], faces[thick]
     places = points[:, None]
-    share = np.stack([_cross(c - b, places - b), _cross(a - c, places - c), _cross(b - a, places - a)], -1) / area[:, None]
+    share = np.stack([_cross(c - b, places - b), _cross(a - c, places - c), _cross(b - a, places - a)], -1)
+    share /= area[:, None]
     depth = np.where((share > -1e-6).all(-1), (share * (faces @ towards)).sum(-1), -np.inf).max(1)
     if not np.isfinite(depth).all():
         raise ValueError(f"{int((~np.isfinite(depth)).sum())} of {len(points)} points of a decal miss the mesh")
@@ -102,7 +110,8 @@ def _split(mesh: Mesh, view: str, polygon: ArrayLike, beyond: float) -> tuple[Ar
         part, rows = _above(inside[reached], height, inside_of[reached])
         inside, inside_of = np.concatenate([inside[~reached], part]), np.concatenate([inside_of[~reached], rows])
     faces_of = np.flatnonzero(seen)
-    return np.concatenate(outside), inside, (np.concatenate([outside_of[0], *(faces_of[rows] for rows in outside_of[1:])]),
+    return np.concatenate(outside), inside, (np.concatenate([outside_of[0],
+                                                             *(faces_of[rows] for rows in outside_of[1:])]),
                                              faces_of[inside_of])
 
 

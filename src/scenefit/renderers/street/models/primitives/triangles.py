@@ -18,21 +18,26 @@ MIN_AREA = 1e-9  # square metres; smaller triangles are left out
 TOUCH = 1e-4  # metres; points closer than this are one
 
 
-def make_mesh(corners: ArrayLike, material: str | Sequence[str] = "matte", colour: ArrayLike = WHITE, crease: float = 30,
+def point(x: float, y: float, z: float) -> Array:
+    return np.array([x, y, z], float)
+
+
+def make_mesh(corners: ArrayLike, material: str | Sequence[str] = "matte", colour: ArrayLike = WHITE,
+              crease: float = 30,
               uv: Array | None = None) -> Mesh:
     """A mesh of triangles [F, 3, 3], counter-clockwise seen from outside.
 
     material: one name, or F.  colour: one, or [F, 3].  crease: faces that meet at a smaller angle, in degrees, share a
     normal.  uv: [F, 3, 2] in metres; without it, each face has its own: u to the right and v up, seen from outside.
     """
-    corners = np.asarray(corners, float)
-    names = [material] * len(corners) if isinstance(material, str) else list(material)
+    points = np.asarray(corners, float)
+    names = [material] * len(points) if isinstance(material, str) else list(material)
     numbers = np.array([MATERIALS.index(name) for name in names], np.uint8)
-    colours = np.broadcast_to(np.asarray(colour, float), (len(corners), 3))
-    keep = np.linalg.norm(_areas(corners), axis=1) > MIN_AREA
-    corners, numbers, colours = corners[keep], numbers[keep], colours[keep]
-    uv = _flat_uv(corners) if uv is None else np.asarray(uv)[keep]
-    return from_corners(np.concatenate([corners, corner_normals(corners, crease), uv], 2), numbers, colours)
+    colours = np.broadcast_to(np.asarray(colour, float), (len(points), 3))
+    keep = np.linalg.norm(_areas(points), axis=1) > MIN_AREA
+    points, numbers, colours = points[keep], numbers[keep], colours[keep]
+    uv = _flat_uv(points) if uv is None else np.asarray(uv)[keep]
+    return from_corners(np.concatenate([points, corner_normals(points, crease), uv], 2), numbers, colours)
 
 
 def corners_of(mesh: Mesh) -> Array:
@@ -46,7 +51,8 @@ def from_corners(corners: Array, material: Array, colour: Array) -> Mesh:
     _, first, vertex = np.unique(_keys(rows), return_index=True, return_inverse=True)
     rows = rows[first]
     normals = rows[:, 3:6] / np.linalg.norm(rows[:, 3:6], axis=1, keepdims=True)
-    return Mesh(points=rows[:, :3], faces=vertex.reshape(-1, 3), material=material, colour=colour, normals=normals,
+    return Mesh(points=rows[:, :3], faces=vertex.reshape(-1, 3).astype(np.int32), material=material, colour=colour,
+                normals=normals,
                 uv=rows[:, 6:])
 
 
@@ -69,8 +75,8 @@ def corner_normals(corners: Array, crease: float) -> Array:
 
 
 def moved(mesh: Mesh, at: ArrayLike = (0, 0, 0), yaw: float = 0, pitch: float = 0, roll: float = 0,
-          scale: float | Sequence[float] = 1) -> Mesh:
-    """The mesh scaled, then turned about x (roll), y (pitch: nose down) and z (yaw: to the left), in degrees, then moved."""
+          scale: ArrayLike = 1) -> Mesh:
+    """The mesh scaled, turned about x (roll), y (pitch: nose down) and z (yaw: to the left) in degrees, then moved."""
     (a, b, c), size = np.deg2rad([yaw, pitch, roll]), np.broadcast_to(np.asarray(scale, float), 3)
     about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
