@@ -1,7 +1,7 @@
 """Models for streets, made by code: vehicles, people, houses, trees and street furniture.
 
 x is forward along the road, y left, z up. Vehicles and people face forwards. Signs and traffic lights face backwards,
-to those who drive forward. Houses, lamps and furniture stand on the left of the road and turn their fronts right, to it.
+to those who drive forward. Houses, lamps and furniture stand on the left of the road and face it.
 """
 
 from collections.abc import Mapping

@@ -11,8 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scenefit.renderers.street.mesh import MATERIALS, Mesh, join
-from scenefit.renderers.street.models.primitives.solids import box, panel, tube
-from scenefit.renderers.street.models.primitives.triangles import Array, Colour, from_corners, grounded, moved
+from scenefit.renderers.street.models.primitives.solids import box, tube
+from scenefit.renderers.street.models.primitives.triangles import (
+    Array,
+    Colour,
+    from_corners,
+    grounded,
+    make_mesh,
+    moved,
+)
 from scenefit.scenes.rng import generator
 
 GREEN: Colour = (0.2, 0.3, 0.1)
@@ -119,8 +126,7 @@ def bare(name: str, height: float, spread: float, clear: float, trunk: float, li
             tip = middle + (tip - middle) / max(1, np.linalg.norm((tip - middle) / half))
             parts.append(tube([start, tip], trunk * np.array([0.2, 0.05]), 3, "bark", bark, caps=(False, False)))
             twigs += _twigs(rng, start, tip, half.mean(), 13)
-    fan = join([panel(twig, "bark", np.array(bark) * 0.9) for twig in twigs])
-    return grounded(join([*parts, fan]))
+    return grounded(join([*parts, make_mesh(np.array(twigs), "bark", np.array(bark) * 0.9, 1)]))
 
 
 def _twigs(rng: np.random.Generator, start: Array, tip: Array, scale: float, number: int) -> list[Array]:

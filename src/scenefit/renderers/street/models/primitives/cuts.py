@@ -11,6 +11,7 @@ from scenefit.renderers.street.models.primitives.triangles import (
     MIN_AREA,
     WHITE,
     Array,
+    areas_of,
     corners_of,
     from_corners,
     make_mesh,
@@ -91,7 +92,7 @@ def _split(mesh: Mesh, view: str, polygon: ArrayLike, beyond: float) -> tuple[Ar
 
     corners = corners_of(mesh)
     flat = np.stack([corners[..., :3] @ right, corners[..., :3] @ up], -1)
-    faces = np.cross(corners[:, 1, :3] - corners[:, 0, :3], corners[:, 2, :3] - corners[:, 0, :3])
+    faces = areas_of(corners[..., :3])
     facing = faces @ towards > MIN_FACING * np.linalg.norm(faces, axis=1)
     near = (corners[..., :3] @ towards).mean(1) > beyond
     seen = facing & near
@@ -102,6 +103,8 @@ def _split(mesh: Mesh, view: str, polygon: ArrayLike, beyond: float) -> tuple[Ar
     for start, end, normal in zip(outline, after, normals, strict=True):
         # A face that the edge itself does not reach is not cut along the edge's extension.
         reached = _overlap(flat, np.stack([start, end]), normal[None])[inside_of]
+        if not reached.any():
+            continue
         plane = right * normal[0] + up * normal[1]
         height = inside[reached][..., :3] @ plane - start @ normal
         part, rows = _above(inside[reached], -height, inside_of[reached])
@@ -144,8 +147,7 @@ def _above(corners: Array, height: Array, rows: Array) -> tuple[Array, Array]:
         parts += [np.stack([ab, corners[two, b], corners[two, c]], 1), np.stack([ab, corners[two, c], ac], 1)]
         where += [rows[two], rows[two]]
     found, where_from = np.concatenate(parts), np.concatenate(where)
-    points = found[..., :3]
-    solid = np.linalg.norm(np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]), axis=1) > 2 * MIN_AREA
+    solid = np.linalg.norm(areas_of(found[..., :3]), axis=1) > MIN_AREA
     return found[solid], where_from[solid]
 
 
