@@ -1,0 +1,131 @@
+"""Streets in three dimensions: `Street`, a ray caster of many scenes at once, on Warp.
+
+Warp is imported, and its kernels compiled, when the first scenes are rendered. Legend: S scenes; H, W pixels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scenefit.data.frame_checks import class_name
+from scenefit.data.frames import Frames, make_frames
+from scenefit.renderers import RendererInfo, check_size
+from scenefit.renderers.street.layout.attributes import MODEL, NODE, ROOT, STRIP, STRIP_COLOURS
+from scenefit.renderers.street.mesh import Mesh
+from scenefit.scenes.scene import SceneBatch
+
+if TYPE_CHECKING:
+    from scenefit.renderers.street.layout.scenes import Layout
+    from scenefit.renderers.street.tracing import Traced
+
+STRIPS: Mapping[str, str] = {"lane": "asphalt", "parking": "asphalt", "pavement": "paving", "verge": "grass",
+                             "kerb": "kerb", "marking": "marking"}
+CHUNK = 2**21  # pixels that are rendered at once
+
+Models = Mapping[str, Mapping[str, Mesh] | Sequence[Mesh] | Mesh]
+
+
+@dataclass(frozen=True, eq=False)
+class Street:
+    """Renders driving scenes: roads with strips and markings, and meshes that stand on them, in the light of sun and
+    sky.
+
+    size: (H, W) in pixels.  models: kind -> its meshes: a dictionary by name, a sequence, or one; by default
+    `models.standard()`.  strips: kind -> material of ground along the road, one of "asphalt", "paving", "kerb",
+    "grass", "matte" and "marking"; by default `STRIPS`.
+    classes: kind -> name of its class; by default a kind with meshes is its own class, and ground has none.
+    antialias: four rays in place of one for pixels at edges.  occlusion: less light of the sky in corners and below
+    objects.  depth: frames also hold pixels["depth"] and pixels["normal"].  device: "cpu" or "cuda".
+
+    An attribute that a node lacks has its default; docs/street.md lists all with units, ranges and defaults. Sampled
+    values outside their range are clipped to it. GrammarMismatch for a kind with a place but no meshes, and for a model
+    that does not exist; RenderError for a camera below the ground; ImportError without Warp.
+
+    Labels: ids of all nodes, amodal boxes, areas with hidden parts, and nodes["box3d"], as KITTI has it.
+    """
+
+    size: tuple[int, int] = (180, 240)
+    models: Models | None = None
+    strips: Mapping[str, str] | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    antialias: bool = True
+    occlusion: bool = True
+    depth: bool = False
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_size("Street", self.size)
+        for kind, material in self.materials.items():
+            if material not in STRIP_COLOURS:
+                raise ValueError(f"Street needs strips of {', '.join(STRIP_COLOURS)}, got {material!r} for {kind!r}")
+        for kind, name in self.classes.items():
+            class_name(f"classes[{kind!r}]", name)
+        if self.models is not None:
+            for kind, meshes in self.models.items():
+                _named(kind, meshes)
+
+    @property
+    def info(self) -> RendererInfo:
+        return RendererInfo(self.size, attributes=self.attributes, device=self.device,
+                            to=lambda device: replace(self, device=device))
+
+    @property
+    def materials(self) -> Mapping[str, str]:
+        """Kind -> material of its strips."""
+        return STRIPS if self.strips is None else self.strips
+
+    def meshes(self) -> dict[str, dict[str, Mesh]]:
+        """Kind -> name -> mesh."""
+        if self.models is not None:
+            return {kind: _named(kind, meshes) for kind, meshes in self.models.items()}
+        from scenefit.renderers.street.models import standard
+
+        return {kind: dict(meshes) for kind, meshes in standard().items()}
+
+    def attributes(self, root: str) -> dict[str, frozenset[str]]:
+        """Kind -> names of the attributes of its nodes that are used. root: the kind of the root."""
+        return {root: frozenset(ROOT), **dict.fromkeys(self.meshes(), frozenset({*NODE, MODEL})),
+                **dict.fromkeys(self.materials, frozenset(STRIP))}
+
+    def tensors(self, scenes: SceneBatch) -> "Traced":
+        """Images, ids, depth, normals and extents as torch tensors on the device, without a copy."""
+        return self._trace(scenes)[1]
+
+    def __call__(self, scenes: SceneBatch) -> Frames:
+        from scenefit.renderers.street.labels import node_labels
+
+        kinds = list(self.meshes())
+        layout, traced = self._trace(scenes)
+        instances, extent = traced.instances.cpu().numpy(), traced.extent.cpu().numpy()
+        known = node_labels(scenes, layout, kinds, instances, extent)
+        names = {kind: np.full(len(table), self.classes.get(kind, kind if kind in kinds else ""))
+                 for kind, table in scenes.tables.items() if kind in kinds or kind in self.materials}
+        pixels = {"depth": traced.depth.cpu().numpy(), "normal": traced.normal.cpu().numpy()} if self.depth else None
+        return make_frames(scenes, traced.image.cpu().numpy(), instances, classes=names, amodal=known["amodal"],
+                           area=known["area"], inside=known["inside"], pixels=pixels, nodes={"box3d": known["box3d"]})
+
+    def _trace(self, scenes: SceneBatch) -> "tuple[Layout, Traced]":
+        from scenefit.renderers.street.compilation import kernels
+
+        kernels(self.device)  # before what imports Warp, for its message where Warp is missing
+        from scenefit.renderers.street.layout.nodes import check_kinds
+        from scenefit.renderers.street.layout.scenes import lay_out
+        from scenefit.renderers.street.tracing import trace, upload
+
+        models = self.meshes()
+        check_kinds(scenes, models, self.materials)
+        uploaded = upload(tuple(mesh for meshes in models.values() for mesh in meshes.values()), self.device)
+        layout = lay_out(scenes, models, uploaded.table, self.materials, self.size)
+        return layout, trace(layout, uploaded, self.size, self.device, self.antialias, self.occlusion)
+
+
+def _named(kind: str, meshes: Mapping[str, Mesh] | Sequence[Mesh] | Mesh) -> dict[str, Mesh]:
+    """ValueError for what is no mesh."""
+    if isinstance(meshes, Mesh):
+        meshes = [meshes]
+    named = dict(meshes) if isinstance(meshes, Mapping) else {str(number): mesh for number, mesh in enumerate(meshes)}
+    if not named or not all(isinstance(mesh, Mesh) for mesh in named.values()):
+        raise ValueError(f"Street needs a scenefit.Mesh, or several, for each kind, got {meshes!r} for {kind!r}")
+    return named
