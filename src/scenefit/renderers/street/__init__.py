@@ -17,6 +17,7 @@ from scenefit.renderers.street.mesh import Mesh
 from scenefit.scenes.scene import SceneBatch
 
 if TYPE_CHECKING:
+    from scenefit.renderers.street.layout.scenes import Layout
     from scenefit.renderers.street.tracing import Traced
 
 STRIPS: Mapping[str, str] = {"lane": "asphalt", "parking": "asphalt", "pavement": "paving", "verge": "grass",
@@ -28,11 +29,12 @@ Models = Mapping[str, Mapping[str, Mesh] | Sequence[Mesh] | Mesh]
 
 @dataclass(frozen=True, eq=False)
 class Street:
-    """Renders driving scenes: roads with strips and markings, and meshes that stand on them, in the light of sun and sky.
+    """Renders driving scenes: roads with strips and markings, and meshes that stand on them, in the light of sun and
+    sky.
 
     size: (H, W) in pixels.  models: kind -> its meshes: a dictionary by name, a sequence, or one; by default
-    `models.standard()`.  strips: kind -> material of ground along the road, one of "asphalt", "paving", "kerb", "grass",
-    "matte" and "marking"; by default `STRIPS`.
+    `models.standard()`.  strips: kind -> material of ground along the road, one of "asphalt", "paving", "kerb",
+    "grass", "matte" and "marking"; by default `STRIPS`.
     classes: kind -> name of its class; by default a kind with meshes is its own class, and ground has none.
     antialias: four rays in place of one for pixels at edges.  occlusion: less light of the sky in corners and below
     objects.  depth: frames also hold pixels["depth"] and pixels["normal"].  device: "cpu" or "cuda".
@@ -105,9 +107,12 @@ class Street:
                            area=known["area"], inside=known["inside"], pixels=pixels, nodes={"box3d": known["box3d"]})
 
     def _trace(self, scenes: SceneBatch) -> "tuple[Layout, Traced]":
-        from scenefit.renderers.street.tracing import trace, upload
-        from scenefit.renderers.street.layout import lay_out
+        from scenefit.renderers.street.compilation import kernels
+
+        kernels(self.device)  # before what imports Warp, for its message where Warp is missing
         from scenefit.renderers.street.layout.nodes import check_kinds
+        from scenefit.renderers.street.layout.scenes import lay_out
+        from scenefit.renderers.street.tracing import trace, upload
 
         models = self.meshes()
         check_kinds(scenes, models, self.materials)

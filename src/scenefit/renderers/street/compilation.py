@@ -1,5 +1,6 @@
 """Warp, imported when first needed, and its kernels, compiled once and then kept in Warp's cache."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -24,10 +25,24 @@ def warp() -> Any:
     except ImportError as error:
         raise ImportError('Street needs Warp: pip install "scenefit[street]"') from error
     package.config.quiet = True
-    if hasattr(package.config, "log_level"):
-        package.config.log_level = package.LOG_ERROR
-    package.init()
+    package.config.log_level = getattr(package, "LOG_ERROR", 0)  # Warp 1.12 and later
+    with _without_complaints():
+        package.init()
     return package
+
+
+@contextmanager
+def _without_complaints() -> Iterator[None]:
+    """Standard error goes nowhere: without a GPU's driver, Warp's library warns there, whatever its settings."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @cache
@@ -64,8 +79,6 @@ def _told(device: str) -> Iterator[None]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold a lock in a folder, after any other process."""
-    import os
-
     folder.mkdir(parents=True, exist_ok=True)
     while (number := open_alone(folder / "scenefit.lock")) is None:
         time.sleep(0.1)

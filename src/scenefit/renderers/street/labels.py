@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.renderers.street.layout import Layout
-from scenefit.renderers.street.layout.columns import Floats
+from scenefit.renderers.street.layout.attributes import Floats
+from scenefit.renderers.street.layout.scenes import Layout
 from scenefit.renderers.street.layout.view import axes, focal_length
 from scenefit.scenes.scene import SceneBatch
 
@@ -39,16 +39,16 @@ def node_labels(scenes: SceneBatch, layout: Layout, kinds: Sequence[str], instan
 def _pixels(instances: NDArray[np.int32], scenes: SceneBatch, layout: Layout) -> NDArray[np.int64]:
     """Visible pixels of each instance [I]."""
     nodes = int(instances.max(initial=0)) + 1
-    rows = instances.reshape(len(scenes), -1) + np.arange(len(scenes))[:, None] * nodes
+    rows = instances + np.arange(len(scenes))[:, None, None] * nodes
     count = np.bincount(rows.ravel(), minlength=len(scenes) * nodes)
     known = layout.placed.id < nodes
     return np.where(known, count[np.where(known, layout.placed.scene * nodes + layout.placed.id, 0)], 0)
 
 
 def boxes3d(layout: Layout) -> Floats:
-    """[I, 7]: height, width, length, x, y, z of the middle of the bottom in the camera's coordinates (x right, y down, z
-    forward), and rotation_y in radians, -pi..pi: 0 where the object faces right, -pi / 2 where it faces away from the
-    camera. Metres (Geiger et al. 2012)."""
+    """[I, 7]: height, width, length, x, y, z of the middle of the bottom in the camera's coordinates (x right, y down,
+    z forward), in metres, and rotation_y in radians, -pi..pi: 0 where the object faces right, -pi / 2 where it faces
+    away from the camera (Geiger et al. 2012)."""
     scene = layout.placed.scene
     turn = axes(layout.root)[scene]
     apart = layout.instances["place"].astype(float) - layout.cameras["eye"][scene]

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from scenefit.renderers.street.compilation import kernels, warp
 from scenefit.renderers.street.kernels.geometry import structs
-from scenefit.renderers.street.layout import Layout, ModelTable
-from scenefit.renderers.street.layout.columns import linear
+from scenefit.renderers.street.layout.attributes import dtype_of, linear
+from scenefit.renderers.street.layout.scenes import Layout, ModelTable
 from scenefit.renderers.street.mesh import Mesh
 
 KEPT = 4  # sets of meshes that stay on a device
@@ -35,8 +35,8 @@ class Uploaded:
 @dataclass(frozen=True, eq=False)
 class Traced:
     """image: uint8 [S, H, W, 3].  instances: int32 [S, H, W].  depth: metres along the optical axis [S, H, W], infinite
-    in the sky.  normal: in the camera's coordinates (x right, y down, z forward) [S, H, W, 3], zero in the sky.  extent:
-    of each instance: box [4], hidden area inside the image, area outside, in pixels; float32 [I, 6]."""
+    in the sky.  normal: in the camera's coordinates (x right, y down, z forward) [S, H, W, 3], zero in the sky.
+    extent: of each instance, its box [4], hidden area inside the image, and area outside, in pixels; float32 [I, 6]."""
 
     image: Tensor
     instances: Tensor
@@ -62,11 +62,11 @@ def upload(meshes: tuple[Mesh, ...], device: str) -> Uploaded:
             ("colour", linear(*_joined(meshes, "colour").T), wp.vec3), ("normals", _joined(meshes, "normals"), wp.vec3),
             ("uv", _joined(meshes, "uv"), wp.vec2), ("corners", np.concatenate(corners), wp.vec3)):
         setattr(arrays, name, wp.array(values, dtype=dtype, device=device))
-    rows = np.zeros(len(meshes), structs.Instance.numpy_dtype())
+    rows = np.zeros(len(meshes), dtype_of(structs.Instance))
     rows["mesh"] = [tree.id for tree in trees]
     rows["first_face"], rows["first_corner"], rows["end_corner"] = faces[:-1], first_corner[:-1], first_corner[1:]
-    low, high = (np.stack([getattr(mesh.points, end)(axis=0) for mesh in meshes]).astype(float) for end in ("min", "max"))
-    return Uploaded(arrays, ModelTable(low, high, rows), trees)
+    ends = np.array([(mesh.points.min(axis=0), mesh.points.max(axis=0)) for mesh in meshes], float)
+    return Uploaded(arrays, ModelTable(ends[:, 0], ends[:, 1], rows), trees)
 
 
 def _joined(meshes: Sequence[Mesh], name: str) -> NDArray[Any]:
@@ -117,8 +117,9 @@ def trace(layout: Layout, uploaded: Uploaded, size: tuple[int, int], device: str
     extent = _extent(layout, world, rays.id, size, device, launch, passes)
     del kept
     shape = count, height, width
-    return Traced(wp.to_torch(image).view(*shape, 3), wp.to_torch(rays.id).view(shape), wp.to_torch(rays.depth).view(shape),
-                  wp.to_torch(rays.normal).view(*shape, 3), extent)
+    ids, depth, normal = (wp.to_torch(array) for array in (rays.id, rays.depth, rays.normal))
+    return Traced(wp.to_torch(image).view(*shape, 3), ids.view(shape), depth.view(shape), normal.view(*shape, 3),
+                  extent)
 
 
 def _world(layout: Layout, uploaded: Uploaded, device: str) -> tuple[Any, Any]:
@@ -146,7 +147,8 @@ def _rays(passes: Any, count: int, device: str) -> Any:
     return rays
 
 
-def _extent(layout: Layout, world: Any, ids: Any, size: tuple[int, int], device: str, launch: Any, passes: Any) -> Tensor:
+def _extent(layout: Layout, world: Any, ids: Any, size: tuple[int, int], device: str, launch: Any,
+            passes: Any) -> Tensor:
     wp, count = warp(), len(layout.instances)
     boxes = wp.empty(count, dtype=wp.vec4, device=device)
     hits = wp.zeros((count, 2), dtype=wp.int32, device=device)

@@ -141,9 +141,8 @@ def openness_near(key: int, pixel: int, height: int, width: int, keys: wp.array(
 
 
 @wp.func
-def clipped(colour: wp.vec3, gain: float) -> wp.vec3:
-    most = BRIGHTEST / gain
-    return wp.min(colour, wp.vec3(most, most, most))
+def clipped(colour: wp.vec3, gain: wp.vec3) -> wp.vec3:
+    return wp.min(colour, wp.cw_div(wp.vec3(BRIGHTEST, BRIGHTEST, BRIGHTEST), gain))
 
 
 @wp.kernel
@@ -187,7 +186,7 @@ def develop(world: World, pixels: int, colour: wp.array(dtype=wp.vec3), image: w
     light = world.lights[scene]
     random = random_state(light.key + wp.uint32(1), pixel - scene * pixels)
     for channel in range(3):
-        level = 255.0 * tone(colour[pixel][channel] * light.gain, light.contrast)
+        level = 255.0 * tone(colour[pixel][channel] * light.gain[channel], light.contrast)
         if light.noise > 0.0:
             level += light.noise * wp.randn(random)
         image[pixel, channel] = wp.uint8(wp.clamp(wp.round(level), 0.0, 255.0))
@@ -218,8 +217,8 @@ def stretched(box: wp.vec4, camera: Camera, point: wp.vec3) -> wp.vec4:
 def find_boxes(world: World, boxes: wp.array(dtype=wp.vec4)):
     """The box around each whole instance in the image plane, x0 > x1 behind the camera.
 
-    A projected mesh has the box of its convex hull; where a hull reaches behind the camera, the plane of depth NEAR cuts
-    the segments between its corners.
+    A projected mesh has the box of its convex hull; where a hull reaches behind the camera, the plane of depth NEAR
+    cuts the segments between its corners.
     """
     number = wp.tid()
     instance = world.instances[number]
@@ -252,8 +251,8 @@ def spread(low: float, high: float) -> wp.vec3:
 @wp.kernel
 def count_rays(world: World, height: int, width: int, ids: wp.array(dtype=wp.int32), boxes: wp.array(dtype=wp.vec4),
                hits: wp.array2d(dtype=wp.int32), spacing: wp.array2d(dtype=wp.vec2)):
-    """Rays that would meet an instance, were it alone, where it is not seen: [.., 0] of those spread over the part of its
-    box inside the image, [.., 1] of those over the whole box, where they lie outside. spacing: pixels between rays.
+    """Rays that would meet an instance, were it alone, where it is not seen: [.., 0] of those spread over the part of
+    its box inside the image, [.., 1] of those over the whole box, where they lie outside. spacing: pixels between rays.
 
     ids: of the first pass, which tells where an instance is seen. A box of up to SAMPLES pixels has a ray through the
     middle of each pixel, so its count is exact.

@@ -16,14 +16,19 @@ from scenefit.renderers.street.layout.attributes import (
     NODE,
     STRIP,
     STRIP_COLOURS,
+    Floats,
+    keys,
+    linear,
+    read_all,
 )
-from scenefit.renderers.street.layout.columns import Floats, keys, linear, read_all
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
 from scenefit.scenes.scene import SceneBatch
 from scenefit.scenes.suggestions import did_you_mean
 
 Ints = NDArray[np.int64]
 Models = Mapping[str, Mapping[str, Mesh]]  # kind -> name -> mesh
+
+WHICH = ("kind", "row", "scene", "id", "key", "model")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +61,12 @@ def place_nodes(scenes: SceneBatch, models: Models) -> Placed:
                           "id": table.id[drawn], "key": keys(table.address[drawn]), "model": model[drawn],
                           **{name: column[drawn] for name, column in values.items()}})
         first += len(meshes)
-    empty = {name: np.zeros(0, np.int64) for name in ("kind", "row", "scene", "id", "key", "model", *NODE)}
-    columns = {name: np.concatenate([part[name] for part in parts]) if parts else empty[name] for name in empty}
+    nothing = [np.zeros(0, np.int64)]
+    columns: dict[str, NDArray[Any]] = {name: np.concatenate([part[name] for part in parts] or nothing)
+                                        for name in (*WHICH, *NODE)}
     order = np.argsort(columns["scene"], kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
-    return Placed(*(columns.pop(name) for name in ("kind", "row", "scene", "id", "key", "model")), columns)
+    return Placed(**{name: columns[name] for name in WHICH}, values={name: columns[name] for name in NODE})
 
 
 def model_numbers(scenes: SceneBatch, kind: str, names: Sequence[str]) -> Ints:
@@ -88,8 +94,8 @@ def check_kinds(scenes: SceneBatch, models: Models, strips: Mapping[str, str]) -
     """GrammarMismatch for a kind that has a place on the road, but neither meshes nor a strip's material."""
     for kind, table in scenes.tables.items():
         if "s" in table and "t" in table and kind not in models and kind not in strips:
-            raise GrammarMismatch(f"Street has no meshes for the kind {kind!r}{did_you_mean(kind, [*models, *strips])}; "
-                                  f"pass models={{{kind!r}: mesh, ...}}, or rename the kind: there are meshes for "
+            raise GrammarMismatch(f"Street has no meshes for the kind {kind!r}; pass models={{{kind!r}: mesh}}, or "
+                                  f"rename the kind{did_you_mean(kind, [*models, *strips])}; there are meshes for "
                                   f"{', '.join(models) or 'none'}")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.renderers.street.layout.columns import Floats
+from scenefit.renderers.street.layout.attributes import Floats
 
 
 def to_world(curvature: Any, s: Any, t: Any) -> tuple[Floats, Floats, Floats]:

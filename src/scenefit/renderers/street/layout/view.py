@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.renderers.street.layout.columns import Floats
+from scenefit.renderers.street.layout.attributes import Floats
 
 # Linear colours of the sky, clear and overcast, where its strength is 1; of the sun, white and warm.
 ZENITH = np.array([(0.16, 0.32, 0.70), (0.70, 0.73, 0.78)])
@@ -13,6 +13,7 @@ HORIZON = np.array([(0.78, 0.86, 0.95), (0.86, 0.87, 0.89)])
 SUN = np.array([(1.0, 0.97, 0.92), (1.0, 0.66, 0.36)])
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (IEC 61966-2-1)
 SCATTERED = 0.2  # share of the sun's light that the air near the horizon, and clouds, send on
+BALANCE = 0.6  # share of a colour cast, in logarithms, that the camera's white balance removes
 DARK = 1e-3  # light below which exposure does not follow
 
 
@@ -45,11 +46,11 @@ def cameras(root: Mapping[str, Floats], size: tuple[int, int], dtype: np.dtype) 
 
 
 def lights(root: Mapping[str, Floats], key: NDArray[np.uint32], dtype: np.dtype) -> NDArray:
-    """[S], as the struct `Light`. The exposure is metered: at 0 stops, a grey card on the road in the sun is mid-grey."""
+    """[S], as the struct `Light`. The exposure is metered: at 0 stops, a grey card on the sunny road is mid-grey."""
     out = np.zeros(len(key), dtype)
     azimuth, elevation = np.deg2rad(root["sun_azimuth"]), np.deg2rad(root["sun_elevation"])
-    out["sun"] = np.stack([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)],
-                          axis=-1)
+    flat = np.cos(elevation)
+    out["sun"] = np.stack([np.cos(azimuth) * flat, np.sin(azimuth) * flat, np.sin(elevation)], axis=-1)
     cloud, warmth, sky = (root[name][:, None] for name in ("cloud", "warmth", "sky"))
     sun = root["sun"][:, None] * (SUN[0] * (1 - warmth) + SUN[1] * warmth)
     glow = 1 + 0.5 * warmth * (SUN[1] - 1)  # of the horizon
@@ -57,8 +58,10 @@ def lights(root: Mapping[str, Floats], key: NDArray[np.uint32], dtype: np.dtype)
     air = SCATTERED * sun * np.sin(elevation)[:, None]
     horizon = sky * (HORIZON[0] * (1 - cloud) + HORIZON[1] * cloud) * glow + air
     out["sun_colour"], out["zenith"], out["horizon"] = sun, zenith, horizon
-    arriving = (sun * np.sin(elevation)[:, None] + (zenith + horizon) / 2) @ LUMINANCE
-    out["gain"] = 2.0 ** root["exposure"] / np.maximum(arriving, DARK)
+    arriving = np.maximum(sun * np.sin(elevation)[:, None] + (zenith + horizon) / 2, DARK)
+    level = arriving @ LUMINANCE
+    cast = arriving / level[:, None]
+    out["gain"] = (2.0 ** root["exposure"] / level)[:, None] / cast ** BALANCE
     for name in ("cloud", "haze", "texture", "contrast", "noise"):
         out[name] = root[name]
     out["key"] = key

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 
 from scenefit.renderers.street.mesh import Mesh, join
 from scenefit.renderers.street.models.primitives.solids import ball, box, loft, tube
-from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, moved
+from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, moved, point
 
 THIGH, SHIN, UPPER_ARM, FOREARM = 0.43, 0.43, 0.32, 0.26  # metres
-SHOULDER, HIP, NECK = 0.5, 0.09, 0.56  # metres: of shoulders above the pelvis, of hips aside, of the neck above the pelvis
+SHOULDER, HIP, NECK = 0.5, 0.09, 0.56  # metres: shoulders above the pelvis, hips aside, neck above the pelvis
 SHOE: Colour = (0.07, 0.06, 0.06)
 # Rings of the torso: metres above the pelvis, half the width, half the depth, forward.
 MALE = ((-0.09, 0.11, 0.09, 0), (0.0, 0.17, 0.12, -0.01), (0.1, 0.163, 0.115, 0), (0.2, 0.165, 0.115, 0.01),
@@ -73,26 +73,30 @@ def person(look: Look, pose: Pose) -> Mesh:
     parts = [moved(_torso(look), root, pitch=pose.lean)]
     bare = look.skirt > 0
     for side, ankle, hand, toe in zip((1, -1), pose.ankles, pose.hands, pose.toes, strict=True):
-        hip = root + [0, side * HIP, -0.02]
+        hip = root + point(0, side * HIP, -0.02)
         knee = _joint(hip, ankle, THIGH, SHIN, [1, side * 0.1, 0.2])
         parts.append(tube([hip, knee, ankle], [0.088, 0.062, 0.046], 6, "matte" if bare else "paint2",
                           look.skin if bare else WHITE, caps=(False, True)))
-        parts.append(moved(tube([(-0.09, 0, -0.03), (0.03, 0, -0.02), (0.16, 0, -0.045)], [0.042, 0.05, 0.03], 6, "matte", SHOE),
+        parts.append(moved(tube([(-0.09, 0, -0.03), (0.03, 0, -0.02), (0.16, 0, -0.045)], [0.042, 0.05, 0.03], 6,
+                                "matte", SHOE),
                            ankle, pitch=toe))
         wide = look.torso[5][1]
-        shoulder = root + SHOULDER * spine + [0, side * (wide - 0.015), 0] - 0.01 * fore
+        collar = root + (SHOULDER - 0.01) * spine + point(0, side * (wide - 0.1), 0) - 0.01 * fore
+        shoulder = collar + point(0, side * 0.095, 0) - 0.035 * spine
         elbow = _joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, side * 0.5, -0.2])
         thick = 1 if look.torso is MALE else 0.85
-        parts.append(tube([shoulder - [0, side * 0.03, 0.01], elbow, hand], np.array([0.065, 0.05, 0.038]) * thick, 6, "paint"))
-        parts.append(ball((0.045, 0.03, 0.055), np.asarray(hand) + [0.01, 0, -0.04], 5, 3, "matte", look.skin))
+        parts.append(tube([collar, shoulder, elbow, hand], np.array([0.05, 0.06, 0.048, 0.038]) * thick, 6, "paint",
+                          side=fore))
+        parts.append(ball((0.045, 0.03, 0.055), hand + point(0.01, 0, -0.04), 5, 3, "matte", look.skin))
     parts += _head(look, root + NECK * spine, pose.lean)
     if look.rucksack:
         pack = loft([np.array([(-d, -w, z), (d, -w, z), (d, w, z), (-d, w, z)])
-                     for z, w, d in ((0, 0.14, 0.07), (0.08, 0.16, 0.09), (0.3, 0.15, 0.08), (0.42, 0.1, 0.05))], "matte", (0.1, 0.12, 0.16))
+                     for z, w, d in ((0, 0.14, 0.07), (0.08, 0.16, 0.09), (0.3, 0.15, 0.08), (0.42, 0.1, 0.05))],
+                    "matte", (0.1, 0.12, 0.16))
         parts.append(moved(pack, root + 0.1 * spine - 0.2 * fore, pitch=pose.lean))
     if look.bag:
-        hand = np.array(pose.hands[1])
-        parts.append(box((0.34, 0.11, 0.28), hand + [0.02, -0.02, -0.4], "matte", (0.24, 0.14, 0.09), taper=0.85))
+        parts.append(box((0.34, 0.11, 0.28), pose.hands[1] + point(0.02, -0.02, -0.4), "matte", (0.24, 0.14, 0.09),
+                         taper=0.85))
     return moved(join(parts), scale=look.stature / 1.75)
 
 
@@ -111,26 +115,28 @@ def _torso(look: Look) -> Mesh:
 
 
 def _head(look: Look, neck: Array, lean: float) -> list[Mesh]:
-    middle = neck + [0.03 + 0.0015 * lean, 0, 0.15]
-    parts = [tube([neck - [0, 0, 0.05], middle - [0.01, 0, 0.05]], [0.055, 0.05], 6, "matte", look.skin, caps=(False, False)),
+    middle = neck + point(0.03 + 0.0015 * lean, 0, 0.15)
+    parts = [tube([neck - point(0, 0, 0.05), middle - point(0.01, 0, 0.05)], [0.055, 0.05], 6, "matte", look.skin,
+                  caps=(False, False)),
              ball((0.1, 0.078, 0.125), middle, 8, 6, "matte", look.skin),
-             box((0.03, 0.03, 0.04), middle + [0.095, 0, -0.03], "matte", look.skin, taper=0.4)]
+             box((0.03, 0.03, 0.04), middle + point(0.095, 0, -0.03), "matte", look.skin, taper=0.4)]
     if look.hat == "helmet":
-        shell = moved(ball((0.145, 0.1, 0.1), (0, 0, 0), 8, 3, "matte", look.hair, (0, 90)), middle + [-0.01, 0, 0.035], pitch=-5)
+        shell = moved(ball((0.145, 0.1, 0.1), (0, 0, 0), 8, 3, "matte", look.hair, (0, 90)),
+                      middle + point(-0.01, 0, 0.035), pitch=-5)
         return [*parts, shell]
-    hair = moved(ball((0.115, 0.09, 0.12), (0, 0, 0), 8, 4, "matte", look.hair, (-12, 90)), middle + [-0.018, 0, 0.03], pitch=-22)
+    hair = moved(ball((0.108, 0.086, 0.112), (0, 0, 0), 8, 4, "matte", look.hair, (-15, 90)),
+                 middle + point(-0.018, 0, 0.03), pitch=-32)
     parts.append(hair)
     if look.long_hair:
-        parts.append(ball((0.08, 0.1, 0.17), middle + [-0.055, 0, -0.06], 7, 4, "matte", look.hair))
+        parts.append(ball((0.08, 0.1, 0.17), middle + point(-0.055, 0, -0.06), 7, 4, "matte", look.hair))
     return parts
 
 
 def _joint(start: ArrayLike, end: ArrayLike, first: float, second: float, bend: ArrayLike) -> Array:
     """Where a limb of two parts bends, towards a direction; straight if its end is out of reach."""
     a, b, way = np.asarray(start, float), np.asarray(end, float), np.asarray(bend, float)
-    along, reach = b - a, np.linalg.norm(b - a)
-    along = along / reach
-    reach = min(reach, 0.999 * (first + second))
+    distance = float(np.linalg.norm(b - a))
+    along, reach = (b - a) / distance, min(distance, 0.999 * (first + second))
     share = (first**2 - second**2 + reach**2) / (2 * reach)
     out = way - (way @ along) * along
-    return a + share * along + np.sqrt(max(first**2 - share**2, 0)) * out / np.linalg.norm(out)
+    return a + share * along + max(first**2 - share**2, 0) ** 0.5 * out / np.linalg.norm(out)

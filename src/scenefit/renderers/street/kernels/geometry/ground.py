@@ -40,11 +40,7 @@ def meet_ground(world: World, road: Road, origin: wp.vec3, direction: wp.vec3) -
             hit.strip = number
             hit.kerb = 0
             hit.facing = wp.vec3(0.0, 0.0, 1.0)
-        edge = strip.low
-        if above > below:
-            edge = strip.low
-        else:
-            edge = strip.high
+        edge = wp.where(above > below, strip.high, strip.low)
         # Between top plane and ground, a ray's t is nearly linear in its length, as the rise is small.
         if height > 0.0 and (above - edge) * (below - edge) < 0.0:
             share = (edge - above) / (below - above)

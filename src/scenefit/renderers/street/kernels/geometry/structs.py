@@ -15,7 +15,7 @@ class Camera:
 
 @wp.struct
 class Light:
-    """sun: towards it.  key: of the scene's random numbers.  gain: factor of the exposure."""
+    """sun: towards it.  key: of the scene's random numbers.  gain: of exposure and white balance, for each colour."""
 
     sun: wp.vec3
     sun_colour: wp.vec3
@@ -24,7 +24,7 @@ class Light:
     cloud: wp.float32
     haze: wp.float32
     texture: wp.float32
-    gain: wp.float32
+    gain: wp.vec3
     contrast: wp.float32
     noise: wp.float32
     key: wp.uint32
@@ -105,8 +105,8 @@ class World:
 
 @wp.struct
 class Hit:
-    """What a ray meets first. distance: infinite for the sky.  instance: -1 for the ground, whose strip is -1 beside the
-    road.  u, v: barycentric coordinates in a face.  facing: the face's normal, or that of the ground."""
+    """What a ray meets first. distance: infinite for the sky.  instance: -1 for the ground, whose strip is -1 beside
+    the road.  u, v: barycentric coordinates in a face.  facing: the face's normal, or that of the ground."""
 
     distance: wp.float32
     instance: wp.int32

@@ -22,8 +22,8 @@ SKY_KEY = wp.constant(-1)
 
 @wp.struct
 class Shaded:
-    """direct: light that does not depend on occlusion.  ambient: to be multiplied by openness.  openness: 1, or 0 if the
-    occlusion ray met something.  key: equal for neighbouring pixels of one smooth surface.  id: of the node.
+    """direct: light that does not depend on occlusion.  ambient: to be multiplied by openness.  openness: 1, or 0 where
+    the occlusion ray met something.  key: equal for neighbouring pixels of one smooth surface.  id: of the node.
     normal: towards the camera, zero in the sky."""
 
     direct: wp.vec3

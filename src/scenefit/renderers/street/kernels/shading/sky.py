@@ -7,6 +7,8 @@ from scenefit.renderers.street.kernels.textures.noise import grains
 
 CLOUD_HEIGHT = wp.constant(0.12)  # keeps the plane of clouds finite at the horizon
 
+SUNLIT = wp.constant(0.22)  # share of the sun's light that clouds send down
+
 
 @wp.func
 def gradient(light: Light, direction: wp.vec3) -> wp.vec3:
@@ -21,18 +23,22 @@ def sky(light: Light, direction: wp.vec3) -> wp.vec3:
     near_sun = wp.max(wp.dot(direction, light.sun), 0.0)
     if light.cloud > 0.0 and direction[2] > 0.0:
         over = up + CLOUD_HEIGHT
-        thickness = grains(light.key, wp.vec3(direction[0] / over, direction[1] / over, 0.0), 1.1, 0.25 * CLOUD_HEIGHT / over)
+        place = wp.vec3(direction[0] / over, direction[1] / over, 0.0)
+        thickness = grains(light.key, place, 1.1, 0.25 * CLOUD_HEIGHT / over)
         cover = wp.smoothstep(0.0, 0.5, thickness + 1.3 * light.cloud - 0.65)
         bright = light.horizon * (1.05 - 0.35 * wp.clamp(thickness + light.cloud - 0.4, 0.0, 1.0))
+        bright += light.sun_colour * (SUNLIT * (0.3 + light.sun[2]))
         colour = wp.lerp(colour, bright, cover * wp.min(up * 12.0, 1.0))
     return colour + light.sun_colour * (0.12 * wp.pow(near_sun, 24.0))
 
 
 @wp.func
 def mirrored(light: Light, direction: wp.vec3) -> wp.vec3:
-    """What a glossy surface mirrors: the sky without its clouds, above a skyline, above the ground."""
-    street = (light.horizon + light.zenith) * 0.09
-    return wp.lerp(street, gradient(light, direction), wp.smoothstep(-0.02, 0.3, direction[2]))
+    """What a glossy surface mirrors: the sky, its clouds blurred, above a skyline, above the ground."""
+    street = (light.horizon + light.zenith) * 0.08
+    clouds = light.horizon + light.sun_colour * (SUNLIT * light.sun[2])
+    above = wp.lerp(gradient(light, direction), clouds, 0.7 * light.cloud)
+    return wp.lerp(street, above, wp.smoothstep(-0.02, 0.35, direction[2]))
 
 
 @wp.func

@@ -3,7 +3,7 @@
 import warp as wp
 
 from scenefit.renderers.street.kernels.geometry.road import offset_of, station_of
-from scenefit.renderers.street.kernels.geometry.structs import Hit, Light, Road, Strip, World
+from scenefit.renderers.street.kernels.geometry.structs import Hit, Instance, Light, Road, Strip, World
 from scenefit.renderers.street.kernels.geometry.traversal import texture_at
 from scenefit.renderers.street.kernels.textures.facade import facade
 from scenefit.renderers.street.kernels.textures.materials import (
@@ -15,7 +15,7 @@ from scenefit.renderers.street.kernels.textures.materials import (
     leaves,
     paving,
     roof,
-    worn,
+    weathered,
 )
 from scenefit.renderers.street.kernels.textures.noise import fraction, grain, within
 from scenefit.renderers.street.kernels.textures.surface import Surface, matt
@@ -87,10 +87,21 @@ def ground_surface(world: World, road: Road, light: Light, hit: Hit, place: wp.v
     surface.part = part
     if marking >= 0 and hit.kerb == 0:
         stripe = world.markings[marking]
-        coat = worn(light.key, place, stripe.colour, surface.albedo, footprint)
+        coat = weathered(light.key, place, stripe.colour, surface.albedo, footprint)
         surface.albedo = wp.lerp(stripe.colour, coat, light.texture)
         surface.part = 3
     return surface
+
+
+@wp.func
+def in_metres(instance: Instance, normal: wp.vec3, uv: wp.vec2) -> wp.vec2:
+    """Coordinates of a wall's texture after its mesh was scaled, so that windows keep their size."""
+    across = wp.abs(normal[0])
+    along = wp.abs(normal[1])
+    if across + along < 1.0e-3:
+        return uv
+    wide = (along * instance.scale[0] + across * instance.scale[1]) / (across + along)
+    return wp.vec2(uv[0] * wide, uv[1] * instance.scale[2])
 
 
 @wp.func
@@ -102,15 +113,12 @@ def mesh_surface(world: World, light: Light, hit: Hit, point: wp.vec3, footprint
     key = instance.key
     surface = matt(flat)
     surface.part = material
-    if material == PAINT or material == PAINT2:
-        if material == PAINT:
-            surface.albedo = wp.cw_mul(flat, instance.paint)
-        else:
-            surface.albedo = wp.cw_mul(flat, instance.paint2)
-        surface.gloss = 0.04
-        return surface
+    if material == PAINT:
+        return with_part(glossy(wp.cw_mul(flat, instance.paint), 0.04), material)
+    if material == PAINT2:
+        return with_part(matt(wp.cw_mul(flat, instance.paint2)), material)
     if material == GLASS:
-        return with_part(glossy(flat * 0.25, 0.08), material)
+        return with_part(glossy(flat * 0.3, 0.12), material)
     if material == METAL:
         return with_part(glossy(flat * 0.5, 0.45), material)
     if material == LAMP:
@@ -118,12 +126,12 @@ def mesh_surface(world: World, light: Light, hit: Hit, point: wp.vec3, footprint
     textured = flat * (1.0 + 0.25 * grain(key, point, 0.2, footprint))
     if material == FACADE:
         flat = wp.cw_mul(flat, instance.paint)
-        front = facade(key, uv, flat, instance.paint2, footprint)
+        front = facade(key, in_metres(instance, hit.facing, uv), flat, instance.paint2, footprint)
         surface.gloss = front.gloss * light.texture
         surface.part = material + 16 * front.part
         textured = front.albedo
     elif material == ROOF:
-        textured = roof(key, uv, flat, footprint)
+        textured = roof(key, in_metres(instance, hit.facing, uv), flat, footprint)
     elif material == LEAF:
         textured = leaves(key, point, flat, footprint)
     elif material == BARK:

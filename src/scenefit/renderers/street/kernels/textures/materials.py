@@ -1,4 +1,4 @@
-"""Textures of all materials but facades. point: metres, in the world or along the road; footprint: metres of a pixel."""
+"""Textures of all materials but facades. point: in metres, in the world or along the road; footprint: of a pixel."""
 
 import warp as wp
 
@@ -47,7 +47,7 @@ def grass(key: wp.uint32, point: wp.vec3, colour: wp.vec3, footprint: float) -> 
 
 
 @wp.func
-def worn(key: wp.uint32, point: wp.vec3, colour: wp.vec3, below: wp.vec3, footprint: float) -> wp.vec3:
+def weathered(key: wp.uint32, point: wp.vec3, colour: wp.vec3, below: wp.vec3, footprint: float) -> wp.vec3:
     """Road paint, rubbed off where tyres went."""
     rubbed = wp.clamp(-0.25 + 1.3 * grains(key, point, 0.35, footprint), 0.0, 1.0)
     return wp.lerp(colour, below, 0.8 * rubbed)

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
-from scenefit.renderers.street.models.primitives.triangles import MIN_AREA, WHITE, Array, corners_of, from_corners, make_mesh
+from scenefit.renderers.street.models.primitives.triangles import (
+    MIN_AREA,
+    WHITE,
+    Array,
+    areas_of,
+    corners_of,
+    from_corners,
+    make_mesh,
+)
 
 # Where one looks at the mesh from -> the axes to the right and up in that view, and the direction to the viewer.
 VIEWS = {"front": ((0, 1, 0), (0, 0, 1), (1, 0, 0)), "rear": ((0, 1, 0), (0, 0, 1), (-1, 0, 0)),
@@ -59,7 +67,8 @@ def _on_surface(mesh: Mesh, view: str, points: Array, lift: float) -> Array:
     thick = np.abs(area) > MIN_AREA
     a, b, c, area, faces = a[thick], b[thick], c[thick], area[thick], faces[thick]
     places = points[:, None]
-    share = np.stack([_cross(c - b, places - b), _cross(a - c, places - c), _cross(b - a, places - a)], -1) / area[:, None]
+    share = np.stack([_cross(c - b, places - b), _cross(a - c, places - c), _cross(b - a, places - a)], -1)
+    share /= area[:, None]
     depth = np.where((share > -1e-6).all(-1), (share * (faces @ towards)).sum(-1), -np.inf).max(1)
     if not np.isfinite(depth).all():
         raise ValueError(f"{int((~np.isfinite(depth)).sum())} of {len(points)} points of a decal miss the mesh")
@@ -83,7 +92,7 @@ def _split(mesh: Mesh, view: str, polygon: ArrayLike, beyond: float) -> tuple[Ar
 
     corners = corners_of(mesh)
     flat = np.stack([corners[..., :3] @ right, corners[..., :3] @ up], -1)
-    faces = np.cross(corners[:, 1, :3] - corners[:, 0, :3], corners[:, 2, :3] - corners[:, 0, :3])
+    faces = areas_of(corners[..., :3])
     facing = faces @ towards > MIN_FACING * np.linalg.norm(faces, axis=1)
     near = (corners[..., :3] @ towards).mean(1) > beyond
     seen = facing & near
@@ -94,6 +103,8 @@ def _split(mesh: Mesh, view: str, polygon: ArrayLike, beyond: float) -> tuple[Ar
     for start, end, normal in zip(outline, after, normals, strict=True):
         # A face that the edge itself does not reach is not cut along the edge's extension.
         reached = _overlap(flat, np.stack([start, end]), normal[None])[inside_of]
+        if not reached.any():
+            continue
         plane = right * normal[0] + up * normal[1]
         height = inside[reached][..., :3] @ plane - start @ normal
         part, rows = _above(inside[reached], -height, inside_of[reached])
@@ -102,7 +113,8 @@ def _split(mesh: Mesh, view: str, polygon: ArrayLike, beyond: float) -> tuple[Ar
         part, rows = _above(inside[reached], height, inside_of[reached])
         inside, inside_of = np.concatenate([inside[~reached], part]), np.concatenate([inside_of[~reached], rows])
     faces_of = np.flatnonzero(seen)
-    return np.concatenate(outside), inside, (np.concatenate([outside_of[0], *(faces_of[rows] for rows in outside_of[1:])]),
+    return np.concatenate(outside), inside, (np.concatenate([outside_of[0],
+                                                             *(faces_of[rows] for rows in outside_of[1:])]),
                                              faces_of[inside_of])
 
 
@@ -135,8 +147,7 @@ def _above(corners: Array, height: Array, rows: Array) -> tuple[Array, Array]:
         parts += [np.stack([ab, corners[two, b], corners[two, c]], 1), np.stack([ab, corners[two, c], ac], 1)]
         where += [rows[two], rows[two]]
     found, where_from = np.concatenate(parts), np.concatenate(where)
-    points = found[..., :3]
-    solid = np.linalg.norm(np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]), axis=1) > 2 * MIN_AREA
+    solid = np.linalg.norm(areas_of(found[..., :3]), axis=1) > MIN_AREA
     return found[solid], where_from[solid]
 
 

@@ -67,26 +67,27 @@ def ball(radii: Sequence[float], at: ArrayLike = (0, 0, 0), sides: int = 8, ring
     return moved(lathe(profile, sides, material, colour, 60), at, scale=radii)
 
 
-def tube(path: ArrayLike, radii: ArrayLike, sides: int = 6, material: str = "matte", colour: ArrayLike = WHITE,
+def tube(path: Sequence[ArrayLike] | Array, radii: ArrayLike, sides: int = 6, material: str = "matte",
+         colour: ArrayLike = WHITE,
          caps: tuple[bool, bool] = (True, True), flat: float = 1, side: ArrayLike = (0, 1, 0)) -> Mesh:
     """A round bar along points [n, 3]; radii: one, or n.
 
     flat: its width along `side`, a direction across the path, in units of that across both.
     """
-    path = np.asarray(path, float)
-    radii = np.broadcast_to(np.asarray(radii, float), len(path))
-    steps = np.diff(path, axis=0)
+    points = np.array([np.asarray(place, float) for place in path])
+    radii = np.broadcast_to(np.asarray(radii, float), len(points))
+    steps = np.diff(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     along = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     lead = np.asarray(side, float)
-    if np.linalg.norm(np.cross(lead, path[-1] - path[0])) < 0.2 * np.linalg.norm(path[-1] - path[0]):
+    if np.linalg.norm(np.cross(lead, points[-1] - points[0])) < 0.2 * np.linalg.norm(points[-1] - points[0]):
         lead = np.roll(lead, 1)
     over = np.cross(along, lead)
     over /= np.linalg.norm(over, axis=1, keepdims=True)
     across = np.cross(over, along) * flat
     turn = (np.arange(sides) + 0.5)[:, None] * 2 * np.pi / sides
-    rings = path[:, None] + radii[:, None, None] * (np.cos(turn) * across[:, None] + np.sin(turn) * over[:, None])
+    rings = points[:, None] + radii[:, None, None] * (np.cos(turn) * across[:, None] + np.sin(turn) * over[:, None])
     return loft(rings, material, colour, 65, caps)
 
 

@@ -15,24 +15,30 @@ Array = NDArray[Any]
 Colour = tuple[float, float, float]
 WHITE: Colour = (1.0, 1.0, 1.0)
 MIN_AREA = 1e-9  # square metres; smaller triangles are left out
+FLAT = 1  # degrees; with a smaller crease, each face has its own normal
 TOUCH = 1e-4  # metres; points closer than this are one
 
 
-def make_mesh(corners: ArrayLike, material: str | Sequence[str] = "matte", colour: ArrayLike = WHITE, crease: float = 30,
+def point(x: float, y: float, z: float) -> Array:
+    return np.array([x, y, z], float)
+
+
+def make_mesh(corners: ArrayLike, material: str | Sequence[str] = "matte", colour: ArrayLike = WHITE,
+              crease: float = 30,
               uv: Array | None = None) -> Mesh:
     """A mesh of triangles [F, 3, 3], counter-clockwise seen from outside.
 
     material: one name, or F.  colour: one, or [F, 3].  crease: faces that meet at a smaller angle, in degrees, share a
     normal.  uv: [F, 3, 2] in metres; without it, each face has its own: u to the right and v up, seen from outside.
     """
-    corners = np.asarray(corners, float)
-    names = [material] * len(corners) if isinstance(material, str) else list(material)
+    points = np.asarray(corners, float)
+    names = [material] * len(points) if isinstance(material, str) else list(material)
     numbers = np.array([MATERIALS.index(name) for name in names], np.uint8)
-    colours = np.broadcast_to(np.asarray(colour, float), (len(corners), 3))
-    keep = np.linalg.norm(_areas(corners), axis=1) > MIN_AREA
-    corners, numbers, colours = corners[keep], numbers[keep], colours[keep]
-    uv = _flat_uv(corners) if uv is None else np.asarray(uv)[keep]
-    return from_corners(np.concatenate([corners, corner_normals(corners, crease), uv], 2), numbers, colours)
+    colours = np.broadcast_to(np.asarray(colour, float), (len(points), 3))
+    keep = np.linalg.norm(areas_of(points), axis=1) > MIN_AREA
+    points, numbers, colours = points[keep], numbers[keep], colours[keep]
+    uv = _flat_uv(points) if uv is None else np.asarray(uv)[keep]
+    return from_corners(np.concatenate([points, corner_normals(points, crease), uv], 2), numbers, colours)
 
 
 def corners_of(mesh: Mesh) -> Array:
@@ -46,15 +52,18 @@ def from_corners(corners: Array, material: Array, colour: Array) -> Mesh:
     _, first, vertex = np.unique(_keys(rows), return_index=True, return_inverse=True)
     rows = rows[first]
     normals = rows[:, 3:6] / np.linalg.norm(rows[:, 3:6], axis=1, keepdims=True)
-    return Mesh(points=rows[:, :3], faces=vertex.reshape(-1, 3), material=material, colour=colour, normals=normals,
+    return Mesh(points=rows[:, :3], faces=vertex.reshape(-1, 3).astype(np.int32), material=material, colour=colour,
+                normals=normals,
                 uv=rows[:, 6:])
 
 
 def corner_normals(corners: Array, crease: float) -> Array:
     """Unit normals [F, 3, 3] of triangles' corners: means, weighted by area, of the faces that meet there and whose
     directions differ by less than `crease` degrees."""
-    areas = _areas(corners)
+    areas = areas_of(corners)
     faces = areas / np.linalg.norm(areas, axis=1, keepdims=True)
+    if crease <= FLAT:
+        return np.repeat(faces[:, None], 3, 1)
     _, point = np.unique(_keys(corners.reshape(-1, 3)), return_inverse=True)
     order, count = np.argsort(point, kind="stable"), np.bincount(point)
     start = np.cumsum(count) - count
@@ -69,8 +78,8 @@ def corner_normals(corners: Array, crease: float) -> Array:
 
 
 def moved(mesh: Mesh, at: ArrayLike = (0, 0, 0), yaw: float = 0, pitch: float = 0, roll: float = 0,
-          scale: float | Sequence[float] = 1) -> Mesh:
-    """The mesh scaled, then turned about x (roll), y (pitch: nose down) and z (yaw: to the left), in degrees, then moved."""
+          scale: ArrayLike = 1) -> Mesh:
+    """The mesh scaled, turned about x (roll), y (pitch: nose down) and z (yaw: to the left) in degrees, then moved."""
     (a, b, c), size = np.deg2rad([yaw, pitch, roll]), np.broadcast_to(np.asarray(scale, float), 3)
     about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -108,17 +117,23 @@ def _keys(rows: Array) -> Array:
     return (whole * factors[:rows.shape[1]]).sum(1)
 
 
-def _areas(corners: Array) -> Array:
+def areas_of(corners: Array) -> Array:
     """Normals of triangles [F, 3], as long as their areas."""
-    return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    return cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+
+
+def cross(one: Array, other: Array) -> Array:
+    """Cross products of rows [n, 3]: as `numpy.cross`, in a fifth of the time for few rows."""
+    (a, b, c), (d, e, f) = one.T, other.T
+    return np.stack([b * f - c * e, c * d - a * f, a * e - b * d], 1)
 
 
 def _flat_uv(corners: Array) -> Array:
-    normal = _areas(corners)
+    normal = areas_of(corners)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     right = np.stack([-normal[:, 1], normal[:, 0], np.zeros(len(normal))], 1)
     level = np.linalg.norm(right, axis=1) < 0.05
     right[level] = [1, 0, 0]
     right /= np.linalg.norm(right, axis=1, keepdims=True)
-    up = np.cross(normal, right)
+    up = cross(normal, right)
     return np.stack([(corners * right[:, None]).sum(2), (corners * up[:, None]).sum(2)], 2)

@@ -5,6 +5,7 @@ A bus is a loft of rounded rectangles; windows, doors and lamps are cut in.
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def build(bus: Bus) -> Mesh:
     left = _left(bus)
     for low, high in bus.decks:
         edges = np.linspace(end - 0.55 - (low < 1.6) * 0.6, -end + 0.35, round((bus.length - 1) / bus.pillar) + 1)
-        for front, rear in zip(edges[:-1], edges[1:], strict=True):
+        for front, rear in pairwise(edges):
             left = cut(left, "left", rectangle(rear + 0.05, front - 0.05, low, high), "glass", GLASS)
     left = cut(left, "left", rectangle(end - 1.0, end - 0.4, bus.decks[0][0], bus.decks[0][1]), "glass", GLASS)
     for low, high in bus.screens:
@@ -82,11 +83,14 @@ def build(bus: Bus) -> Mesh:
         walls += [*more, left_wheel(end - place, half - 0.04, WHEEL, 0, 0.3)]
     right = mirrored(left)
     for place in bus.doors:
-        left = cut(left, "left", rectangle(end - place - 0.58, end - place + 0.58, LOW + 0.08, bus.decks[0][1] + 0.1), "matte", BLACK)
+        left = cut(left, "left", rectangle(end - place - 0.58, end - place + 0.58, LOW + 0.08, bus.decks[0][1] + 0.1),
+                   "matte", BLACK)
         for side in (-0.28, 0.28):
             middle = end - place + side
-            left = cut(left, "left", rectangle(middle - 0.23, middle + 0.23, LOW + 0.18, bus.decks[0][1]), "glass", GLASS)
-    parts = [left, right, *both(join(walls)), *both(mirror(end - 0.1, half - 0.05, bus.decks[0][1] - 0.2, "matte", BLACK,
+            left = cut(left, "left", rectangle(middle - 0.23, middle + 0.23, LOW + 0.18, bus.decks[0][1]), "glass",
+                       GLASS)
+    parts = [left, right, *both(join(walls)), *both(mirror(end - 0.1, half - 0.05, bus.decks[0][1] - 0.2, "matte",
+                                                           BLACK,
                                                            (0.16, 0.3, 0.45)))]
     words = decal(left, "front", [(0.05, bus.blind[0] + 0.07), (0.05, bus.blind[1] - 0.07)],
                   [(0.65, bus.blind[0] + 0.07), (0.65, bus.blind[1] - 0.07)], "lamp", (0.9, 0.6, 0.1), 0.01)
@@ -118,10 +122,12 @@ def _left(bus: Bus) -> Mesh:
 
 BUSES = {
     # 10.9 x 2.52 x 4.3 m, two decks
-    "double-decker": Bus(10.9, 2.52, 4.3, (2.7, 8.6), ((1.2, 2.15), (2.85, 3.75)), ((1.15, 2.25), (3.0, 3.85)), 1.45, (1.3,),
+    "double-decker": Bus(10.9, 2.52, 4.3, (2.7, 8.6), ((1.2, 2.15), (2.85, 3.75)), ((1.15, 2.25), (3.0, 3.85)), 1.45,
+                         (1.3,),
                          (2.42, 2.82), 0.3),
     # 12.0 x 2.55 x 3.0 m, low floor, two doors
-    "single-decker": Bus(12.0, 2.55, 3.0, (2.7, 8.7), ((1.15, 2.35),), ((0.95, 2.35),), 1.5, (1.3, 5.7), (2.45, 2.8), 0.12, "paint2"),
+    "single-decker": Bus(12.0, 2.55, 3.0, (2.7, 8.7), ((1.15, 2.35),), ((0.95, 2.35),), 1.5, (1.3, 5.7), (2.45, 2.8),
+                         0.12, "paint2"),
     # 12.2 x 2.55 x 3.55 m, high floor
     "coach": Bus(12.2, 2.55, 3.55, (2.8, 9.0), ((1.75, 2.95),), ((1.15, 2.95),), 1.9, (1.2,), (3.02, 3.25), 0.4),
 }

@@ -8,7 +8,7 @@ import numpy as np
 from scenefit.renderers.street.mesh import Mesh, join
 from scenefit.renderers.street.models.primitives.cuts import cut, cut_out
 from scenefit.renderers.street.models.primitives.solids import panel, tube
-from scenefit.renderers.street.models.primitives.triangles import both, grounded
+from scenefit.renderers.street.models.primitives.triangles import both, grounded, point
 from scenefit.renderers.street.models.vehicles.parts import (
     ARCH,
     GLASS,
@@ -78,7 +78,8 @@ def build(car: Car) -> Mesh:
     if car.rails:
         feet = np.array([(skin.x(place), *skin.section(place)[7])
                          for place in np.linspace(car.screen[1] + 0.25, skin.length - 0.7, 4)])
-        parts.append(tube(feet + [0, 0.07, 0] + np.outer([0, 1, 1, 0], [0, 0, 0.045]), 0.018, 4, "metal", (0.35, 0.35, 0.37)))
+        parts.append(tube(feet + point(0, 0.07, 0) + np.outer([0, 1, 1, 0], [0, 0, 0.045]), 0.018, 4, "metal",
+                          (0.35, 0.35, 0.37)))
     front = plate(skin, 1, car.grille[1] - 0.075, PLATES["white"])
     rear = plate(skin, -1, (car.tail[2] + car.tail[3]) / 2 - 0.08, PLATES[car.plate])
     return grounded(join([*both(join(parts)), front, rear]))

@@ -32,7 +32,8 @@ def wheel_arch(left: Mesh, axle: float, radius: float, half_width: float, depth:
     middle = axle, radius / ARCH
     left = cut_out(left, "left", np.concatenate([feet[0], arc, feet[1]]) + middle, half_width * 0.6)
     wider = np.concatenate([feet[0] * [1, 0.3], arc, feet[1] * [1, 0.3]]) * 1.03 + middle
-    outer, inner = (np.c_[wider[:, 0], np.full(len(wider), y), wider[:, 1]] for y in (half_width * 0.96, half_width - depth))
+    outer, inner = (np.c_[wider[:, 0], np.full(len(wider), y), wider[:, 1]]
+                    for y in (half_width * 0.96, half_width - depth))
     a, b, c, d = outer[:-1], outer[1:], inner[1:], inner[:-1]
     wall = make_mesh(np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]), "matte", DARK, 40)
     return [left, wall, panel(inner[::-1], "matte", DARK)]
@@ -45,7 +46,8 @@ def wheel(radius: float, width: float = 0.2, rim: float = 0.66, spokes: int = 5,
     rim: radius of the rim, in units of that of the tyre.  spokes: 0: a hub cap.
     """
     hub, dark = rim - 0.09, (0.05, 0.05, 0.055)
-    tyre = lathe(np.array([(1, -width / radius), (1, -0.04), (0.93, 0), (rim, 0), (hub, -0.04), (0, -0.08)]) * radius, sides,
+    tyre = lathe(np.array([(1, -width / radius), (1, -0.04), (0.93, 0), (rim, 0), (hub, -0.04), (0, -0.08)]) * radius,
+                 sides,
                  np.array(["rubber"] * 3 + ["metal", "matte"]),
                  np.array([(0.06, 0.06, 0.065)] * 3 + [colour, dark if spokes else colour]), 40)
     bars = []
@@ -65,7 +67,9 @@ def mirror(x: float, y: float, z: float, material: str = "paint", colour: Colour
     """The left mirror; its foot is at x, y, z."""
     length, width, height = size
     shell = tube([(x, y - 0.03, z), (x, y + 0.3 * width, z + 0.35 * height), (x - 0.02, y + width, z + 0.4 * height)],
-                 [0.25 * height, 0.55 * height, 0.4 * height], 5, material, colour, side=(1, 0, 0), flat=length / height)
+                 [0.25 * height, 0.55 * height, 0.4 * height], 5, material, colour, side=(1, 0, 0),
+                 flat=length / height)
     back, low, high, near, far = x - 0.62 * length, z, z + 0.7 * height, y + 0.3 * width, y + 0.95 * width
-    glass = panel([(back, near, low), (back, near, high), (back, far, high), (back, far, low)], "metal", (0.5, 0.55, 0.6))
+    glass = panel([(back, near, low), (back, near, high), (back, far, high), (back, far, low)], "metal",
+                  (0.5, 0.55, 0.6))
     return join([shell, glass])

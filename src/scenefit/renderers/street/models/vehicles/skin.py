@@ -1,4 +1,4 @@
-"""Skins of motor vehicles: lofted over cross-sections, which follow from outlines; windows and gaps that follow them."""
+"""Skins of motor vehicles, lofted over cross-sections that follow from outlines; windows and gaps in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,10 +41,11 @@ class Skin:
         return self.length / 2 - behind
 
     def at(self, line: str, behind: float) -> float:
-        return float(np.interp(behind, *zip(*getattr(self, line), strict=True)))
+        places, values = np.array(getattr(self, line)).T
+        return float(np.interp(behind, places, values))
 
     def section(self, behind: float) -> Array:
-        """Right half of the cross-section [9, 2]: y and z, from the underside over the side to the middle of the roof."""
+        """Left half of the cross-section [9, 2]: y and z, from the underside over the side to the roof's middle."""
         width, low, high = (self.at(line, behind) for line in ("plan", "bottom", "top"))
         belt = min(self.at("belt", behind), high - 0.03)
         glass = high - belt
@@ -76,10 +77,11 @@ class Skin:
 
 def side_window(skin: Skin, front: float, rear: float, above: float = 0.04, below: float = 0.11,
                 corner: float = 0.05) -> Array:
-    """Polygon from the left of a window between two places behind the nose, up to the roof's edge; corners are cut off."""
+    """Polygon, seen from the left, of a window between two places behind the nose; corners are cut off."""
     places = np.array([front, *(p for p, _ in skin.top if front + 0.05 < p < rear - 0.05), rear])
     upper = [(p, max(skin.at("top", p) - below, skin.at("belt", p) + above + 0.02)) for p in places]
-    ends = [(places[0] + corner, skin.at("belt", places[0]) + above), (places[-1] - corner, skin.at("belt", rear) + above)]
+    ends = [(places[0] + corner, skin.at("belt", places[0]) + above),
+            (places[-1] - corner, skin.at("belt", rear) + above)]
     rear_up = [upper[-1], (rear, skin.at("belt", rear) + above + corner)]
     outline = [ends[0], (front, ends[0][1] + min(corner, upper[0][1] - ends[0][1])), *upper[:-1], *rear_up, ends[1]]
     return np.array([(skin.x(p), z) for p, z in outline])
@@ -87,7 +89,8 @@ def side_window(skin: Skin, front: float, rear: float, above: float = 0.04, belo
 
 def end_window(skin: Skin, low: float, high: float, pillar: float = 0.07) -> Array:
     """Polygon from the front of the windscreen, or of the rear window, between two places behind the nose."""
-    rows = [(skin.section(place)[6, 0] - pillar, skin.at("top", place) + lift) for place, lift in ((low, 0.02), (high, -0.035))]
+    rows = [(skin.section(place)[6, 0] - pillar, skin.at("top", place) + lift) for place,
+            lift in ((low, 0.02), (high, -0.035))]
     (base, z0), (head, z1) = rows
     return np.array([(base, z0), (head, z1), (-head, z1), (-base, z0)])
 
@@ -97,8 +100,8 @@ def gaps(left: Mesh, skin: Skin, places: Sequence[float], low: float) -> list[Me
     found = []
     for place in places:
         heights = np.linspace(low, skin.at("belt", place) - 0.01, 6)
-        lines = [np.c_[np.full(6, skin.x(place) + side), heights] for side in (-GAP / 2, GAP / 2)]
-        found.append(decal(left, "left", *lines, "matte", BLACK, 0.007))
+        one, other = (np.c_[np.full(6, skin.x(place) + side), heights] for side in (-GAP / 2, GAP / 2))
+        found.append(decal(left, "left", one, other, "matte", BLACK, 0.007))
     return found
 
 
