@@ -1,34 +1,30 @@
 """Streets seen from behind a windscreen: structured domain randomisation (Prakash et al. 2019), wide ranges.
 
-A scenario, such as a high street, sets the ranges of the road. The road has two sides. A side has strips, from the centre
-line outwards: lanes, a cycle lane, a parking lane, a verge, a pavement; then come plots. A strip has slots, and things
-stand in them (street_slots.py). Metres and degrees; s runs along the centre line from the camera, t to its left.
+A scenario, such as a high street, sets the ranges of the road. The road has two sides. A side has strips, from the
+centre line outwards: lanes, a cycle lane, a parking lane, a verge, a pavement; then come plots. A strip has slots, and
+things stand in them (street_slots.py). Metres and degrees; s runs along the centre line from the camera, t to its left.
 
 docs/street_ranges.md names the source of each range; no photo was measured. docs/street_tutorial.md shows how to change
 country, scenarios and kinds.
 """
 
 import numpy as np
-from street_sizes import (
-    BUSES,
-    CARS,
-    CYCLE_PAINTS,
-    FENCES,
-    GROUND,
-    HOUSES,
-    MIRRORS,
-    PAINTS,
-    POLES,
-    SEASONS,
-    SHARES,
-    SIGNS,
-    TREES,
-    TRUCKS,
-    VANS,
-    WALLS,
-    YELLOW,
+import street_sizes as sizes
+from street_slots import (
+    any_colour,
+    coloured,
+    end_to_end,
+    of,
+    own,
+    painted,
+    root,
+    row,
+    sized,
+    slot,
+    strip,
+    thing,
+    uniform,
 )
-from street_slots import any_colour, coloured, end_to_end, of, own, painted, root, row, sized, slot, strip, thing, uniform
 
 import scenefit as sf
 
@@ -89,7 +85,7 @@ def street(scenarios, drives_on):
         "lanes": by_scenario("lanes", sf.Integer),
         **{name: sf.learned(by_scenario(name)) for name in RESIDENTIAL if name not in ("lanes", "houses")},
         "cycle_lane_width": uniform(1.25, 2), "parking_lane_width": uniform(2, 2.7), "bay": uniform(6, 7),
-        "riders": uniform(0, 0.4), "posts": uniform(0.1, 1), "lamps": sf.Choice(POLES),
+        "riders": uniform(0, 0.4), "posts": uniform(0.1, 1), "lamps": sf.Choice(sizes.POLES),
         "tree_spacing": uniform(7.5, 15), "winter": sf.learned(sf.Choice([0, 1], [3, 1])),
         # Painted lines: whether there are some, what they measure, how light they are.
         "centre_lines": sf.Choice([0, 1], [1, 3]), "edge_lines": sf.Choice([0, 1]), "solid": sf.Choice([0, 1], [3, 1]),
@@ -97,9 +93,9 @@ def street(scenarios, drives_on):
         "dash_gap": uniform(2, 9.15), "lines": uniform(0.5, 0.95),
         # Surfaces, 0 dark to 1 light.
         "asphalt": uniform(0.2, 0.5), "paving": uniform(0.35, 0.7),
-        "cycle_paint": sf.Choice(range(len(CYCLE_PAINTS)), [3, 1, 1, 1]),
-        "ground": sf.learned(sf.Choice(range(len(GROUND)))), "ground_shade": uniform(0.7, 1.2),
-        **coloured(lambda node: GROUND[node["ground"]] * node["ground_shade"][:, None], "ground_"),
+        "cycle_paint": sf.Choice(range(len(sizes.CYCLE_PAINTS)), [3, 1, 1, 1]),
+        "ground": sf.learned(sf.Choice(range(len(sizes.GROUND)))), "ground_shade": uniform(0.7, 1.2),
+        **coloured(lambda node: sizes.GROUND[node["ground"]] * node["ground_shade"][:, None], "ground_"),
         # The camera, in one of the lanes.
         "camera_lane": lambda node: sf.Integer(0, node["lanes"] - 1), "camera_offset": uniform(-0.5, 0.5),
         "camera_t": of(camera_t), "camera_height": uniform(1.05, 2.33), "camera_pitch": uniform(-5, 9),
@@ -107,7 +103,7 @@ def street(scenarios, drives_on):
         # Light and weather, and what the camera makes of them.
         "sun_azimuth": sf.learned(sf.Angle()), "sun_elevation": uniform(5, 65), "sun": uniform(0, 5),
         "cloud": uniform(0, 1), "warmth": uniform(0, 0.6), "haze": sf.learned(sf.LogUniform(1e-4, 4e-3)),
-        "exposure": uniform(-1, 1), "contrast": uniform(0.7, 1.6), "noise": uniform(0, 8), "texture": uniform(0.3, 1.5),
+        "exposure": uniform(-0.7, 1.3), "contrast": uniform(0.7, 1.4), "noise": uniform(0, 8), "texture": uniform(0.3, 1.5),
     }
 
 
@@ -134,7 +130,7 @@ def side():
 def line(u, there, gap=lambda node: 0.0, yellow=lambda node: False):
     """Painted, u metres beside the centre line."""
     def level(node):
-        return node.root["lines"][:, None] * np.where(np.reshape(yellow(node), (-1, 1)), YELLOW, 1)
+        return node.root["lines"][:, None] * np.where(np.reshape(yellow(node), (-1, 1)), sizes.YELLOW, 1)
 
     return {"t": of(lambda node: node.parent["outwards"] * u(node)), "width": of(root("line_width")),
             "dash": of(root("dash")), "gap": of(gap), "there": of(there), **coloured(level)}
@@ -199,9 +195,9 @@ def plot(scenarios):
 
     house = {"which": sf.Integer(0, longest - 1), "scale": sf.Uniform(0.9, 1.1),
              "house": of(lambda node: houses[kinds.codes(node.root["scenario"]), node["which"]]),
-             **sized(HOUSES, ("along", "deep"), "house"), "outwards": of(own("outwards")),
+             **sized(sizes.HOUSES, ("along", "deep"), "house"), "outwards": of(own("outwards")),
              "edge": of(lambda node: node.parent["outwards"] * node.parent["front"]),
-             "fenced": sf.Uniform(0, 1), "fence": sf.Choice(FENCES)}
+             "fenced": sf.Uniform(0, 1), "fence": sf.Choice(sizes.FENCES)}
     return house | slot(lambda node: end_to_end(node, node["metres"]) - 20 * (1 + node.parent["first"]), metres,
                         lambda node: node["chance"] < node.root["built"], t, width,
                         lambda node: 90 - 90 * node.parent["outwards"])
@@ -223,33 +219,38 @@ def boundary():
 
     return slot(lambda node: node.parent["start"] + node.number * node["metres"],
                 lambda node: node.parent["metres"] / pieces(node),
-                lambda node: (node.number < pieces(node)) & (node.parent["fenced"] < node.root["fences"]),
+                lambda node: (node.number < pieces(node)) & (node["chance"] < node.root["fences"]),
                 lambda node: node.parent["edge"] + node.parent["outwards"] * node["width"] / 2,
-                lambda node: np.minimum(node.root["setback"], 1))
+                lambda node: np.minimum(node.root["setback"], 1), chance=of(own("fenced")))
 
 
 # What stands in slots.
 
-def vehicle(models, **colours):
+def vehicle(models, shares=None):
+    """shares: of the paints."""
     return thing({"model": sf.learned(sf.Choice(list(models))), "scale": sf.Uniform(0.95, 1.02),
-                  **sized(models, ("length", "body", "height")), "width": of(lambda node: node["body"] + MIRRORS),
-                  **colours}, turn=2.0)
+                  **sized(models, ("length", "body", "height")), "width": of(lambda node: node["body"] + sizes.MIRRORS),
+                  **painted(sizes.PAINTS, shares)}, turn=2.0)
 
 
 def tree():
     """Smaller where its slot leaves no room for its crown. On a verge trunks keep apart, elsewhere crowns."""
-    crowns = np.array([[TREES[name][0] for name in names] for names in SEASONS])
+    crowns = np.array([[max(sizes.TREES[name][:2]) for name in names] for names in sizes.SEASONS])
 
     def scale(node):
         return np.minimum(node["grown"], node.parent["crown"] / crowns[node.root["winter"], node["species"]])
 
+    def foot(node):
+        return np.where(node.parent["trunk"] > 0, 0.5, np.maximum(node["length"], node["width"]))
+
     return thing({"species": sf.Integer(0, crowns.shape[1] - 1), "grown": sf.Uniform(0.6, 1.2), "scale": of(scale),
-                  "model": of(lambda node: np.array(SEASONS)[node.root["winter"], node["species"]]), **sized(TREES),
-                  "foot": of(lambda node: np.where(node.parent["trunk"] > 0, 0.5, node["width"]))}, turn=180.0)
+                  "model": of(lambda node: np.array(sizes.SEASONS)[node.root["winter"], node["species"]]),
+                  **sized(sizes.TREES),
+                  "foot": of(foot)}, turn=180.0)
 
 
 def house():
-    return thing({"model": of(own("house")), "scale": of(own("scale")), **sized(HOUSES), **painted(WALLS)},
+    return thing({"model": of(own("house")), "scale": of(own("scale")), **sized(sizes.HOUSES), **painted(sizes.WALLS)},
                  of(lambda node: -node.parent["outwards"]), gap=0.0)
 
 
@@ -270,6 +271,10 @@ def kinds_of(scenarios=SCENARIOS, drives_on=("right", "left")):
     def verge_end(side):
         return side["front"] - side["pavement"]
 
+    def to_the_road(node):
+        """From the heading of a lane; models that have a front turn it right."""
+        return 90 + 90 * nearside(node.root)
+
     raised, clothes = {"rise": of(root("kerb"))}, any_colour() | any_colour("2")
     return {
         "street": street(scenarios, drives_on), "side": side(),
@@ -283,11 +288,11 @@ def kinds_of(scenarios=SCENARIOS, drives_on=("right", "left")):
         "edge_line": line(lambda node: node.parent["edge"] - node.root["line_width"],
                           lambda node: (node.root["edge_lines"] > 0) | (node.parent["cycle_lane"] > 0)),
         "cycle_lane": strip(at("edge"), lambda side: side["edge"] + side["cycle_lane"], rise=0.003,
-                            **grey("asphalt", lambda node: CYCLE_PAINTS[node.root["cycle_paint"]])),
+                            **grey("asphalt", lambda node: sizes.CYCLE_PAINTS[node.root["cycle_paint"]])),
         "cyclist_slot": row("riders", lambda node: 12.0),
         "parking_lane": strip(lambda side: side["kerb"] - side["parking_lane"], at("kerb")),
-        "parking_bay": {"against": sf.Choice([0, 180], [4, 1]),
-                        **row("parked", root("bay"), heading=lambda node: node.parent["heading"] + node["against"])},
+        "parking_bay": {"against": sf.Choice([0, 180], [4, 1]), **row(
+            "parked", root("bay"), heading=lambda node: node.parent.parent["heading"] + node["against"])},
         "verge": strip(at("kerb"), verge_end, **raised, **grey("paving")),
         "grass": strip(at("kerb"), verge_end, own("grass"), rise=of(lambda node: node.root["kerb"] + 0.01)),
         "tree_pit": tree_pit(),
@@ -296,14 +301,15 @@ def kinds_of(scenarios=SCENARIOS, drives_on=("right", "left")):
         "pedestrian_slot": row("walkers", lambda node: 5.0),
         "plot": plot(scenarios), "garden": garden(), "boundary": boundary(),
         # Things.
-        "car": vehicle(CARS, **painted(PAINTS, SHARES)), "van": vehicle(VANS, **painted(PAINTS, SHARES)),
-        "truck": vehicle(TRUCKS, **painted(PAINTS)), "bus": vehicle(BUSES, **painted(PAINTS)),
+        "car": vehicle(sizes.CARS, sizes.SHARES), "van": vehicle(sizes.VANS, sizes.SHARES),
+        "truck": vehicle(sizes.TRUCKS), "bus": vehicle(sizes.BUSES),
         "cyclist": thing({"model": sf.Integer(0, 5), "length": 1.76, "width": 0.6, **clothes}, turn=4.0),
         "pedestrian": thing({"model": sf.Integer(0, 11), "foot": 0.9, "way": sf.Choice([0, 180]), **clothes},
                             face=lambda node: node["way"], turn=25.0),
         "tree": tree(), "house": house(), "fence": fence(),
-        "pole": thing({"model": of(root("lamps")), "foot": 0.5}, face=lambda node: 90 + 90 * nearside(node.root)),
-        "sign": thing({"model": sf.Choice(SIGNS), "foot": 0.8}, turn=5.0),
+        "pole": thing({"model": of(root("lamps")), "foot": 0.5}, face=to_the_road),
+        "furniture": thing({"model": sf.Choice(sizes.FURNITURE), "foot": 0.8}, face=to_the_road),
+        "sign": thing({"model": sf.Choice(sizes.SIGNS), "foot": 0.8}, turn=5.0),
         "bollard": thing({"model": sf.Integer(0, 4), "foot": 0.4}),
     }
 
@@ -324,7 +330,7 @@ def rules():
         sf.Rule("cycle_lane", [sf.repeat("cyclist_slot", 9)]), sf.Rule("cyclist_slot", ["cyclist"]),
         sf.Rule("parking_lane", [sf.repeat("parking_bay", 18)]), *one_of("parking_bay", car=8, van=1),
         sf.Rule("verge", [sf.repeat("tree_pit", 14), sf.repeat("post_slot", 14)]), sf.Rule("tree_pit", ["tree"]),
-        *one_of("post_slot", pole=2, sign=1, bollard=2),
+        *one_of("post_slot", pole=2, sign=1, bollard=2, furniture=1),
         sf.Rule("pavement", [sf.repeat("pedestrian_slot", 22)]), sf.Rule("pedestrian_slot", ["pedestrian"]),
         sf.Rule("plot", ["house", sf.repeat("garden", 3), sf.repeat("boundary", BOUNDARIES)]),
         sf.Rule("garden", ["tree"]), sf.Rule("boundary", ["fence"]),

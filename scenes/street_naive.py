@@ -1,7 +1,6 @@
-"""A street as a first guess writes it: one straight road, cars anywhere on it, houses and trees in rows, noon, one camera.
+"""A street as a first guess writes it: a straight road, cars anywhere on it, houses and trees in rows, one camera.
 
-The renderer, the kinds and the attributes are those of scenes/street.py, to compare with. Ranges are guesses; things may
-intersect.
+Renderer, kinds and attributes are those of scenes/street.py, to compare with. Ranges are guesses; things may intersect.
 """
 
 import numpy as np

@@ -14,18 +14,20 @@ BUSES = {"double-decker": (10.9, 2.52, 4.3), "single-decker": (12.0, 2.55, 3.0),
 MIRRORS = 0.3
 # Length along the road, depth and height.
 HOUSES = {"terrace": (21.0, 9.7, 10.4), "terrace with two-storey bays": (17.6, 10.7, 11.1),
-          "cottages": (14.0, 7.4, 8.7), "town houses": (12.8, 11.7, 12.2), "detached": (10.2, 9.2, 9.9),
-          "detached, hipped": (10.7, 9.7, 10.2), "gable front": (11.1, 10.7, 9.6), "bungalow": (12.2, 9.2, 6.1),
+          "cottages": (14.0, 7.4, 8.8), "town houses": (12.8, 11.7, 12.2), "detached": (10.2, 9.2, 9.9),
+          "detached, hipped": (10.7, 9.7, 10.2), "gable front": (11.1, 10.7, 9.6), "bungalow": (12.2, 9.2, 6.2),
           "shop": (6.2, 11.7, 14.2), "shops": (24.2, 12.6, 14.2), "shops with a parapet": (20.2, 13.5, 11.1),
-          "flats": (21.1, 13.7, 16.6), "office": (24.1, 14.1, 15.6), "warehouse": (28.4, 18.7, 8.3)}
-# Crown, twice, and height; in summer, then in winter.
-TREES = {"lime": (8.9, 8.9, 11.0), "oak": (10.8, 10.8, 10.4), "maple": (5.9, 5.9, 7.5), "young tree": (2.9, 2.9, 4.7),
-         "poplar": (3.6, 3.6, 13.7), "fir": (4.8, 4.8, 10.4), "bare tree": (8.2, 8.2, 10.5),
-         "bare young tree": (3.8, 3.8, 6.3)}
+          "flats": (21.1, 13.8, 16.6), "office": (24.1, 14.1, 15.6), "warehouse": (28.4, 18.7, 8.3)}
+# Crown, each way, and height.
+TREES = {"lime": (8.9, 7.8, 11.0), "oak": (10.9, 10.6, 10.4), "maple": (6.0, 5.1, 7.5), "young tree": (2.7, 3.0, 4.8),
+         "poplar": (3.7, 3.6, 13.7), "fir": (4.3, 4.9, 10.4), "bare tree": (8.2, 8.1, 10.5),
+         "bare young tree": (3.9, 3.5, 6.3)}
+# In summer, then in winter.
 SEASONS = (("lime", "oak", "maple", "young tree", "poplar", "fir"),
            ("bare tree", "bare tree", "bare young tree", "bare young tree", "bare tree", "fir"))
 POLES = "lamp post", "tall lamp post", "short lamp post", "lantern", "telegraph pole"
 SIGNS = "speed limit", "no entry", "no stopping", "warning", "give way", "stop", "parking", "bus stop"
+FURNITURE = "litter bin", "post box", "trestle board"
 FENCES = "railing", "boards", "pickets", "brick wall", "stone wall", "wall with railing"
 
 # Red, green and blue. Of car paints: white, black, grey, silver, blue, red, brown, green, orange, with about the shares

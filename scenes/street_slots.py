@@ -1,11 +1,11 @@
 """Strips along a road, slots on strips, and things in slots, for scenes/street.py.
 
-A slot is a stretch of a strip. A thing stands inside its slot, or is not there if it is too large for it. Strips lie side
-by side and slots end to end, so no two things intersect. Nothing is drawn again until it fits: each attribute keeps its
-prior, and every scene costs the same.
+A slot is a stretch of a strip. A thing stands inside its slot, or is not there if it is too large for it. Strips lie
+side by side and slots end to end, so no two things intersect. Nothing is drawn again until it fits: each attribute
+keeps its prior, and every scene costs the same.
 
-A node is seen as columns, one entry for each node of a kind. Metres and degrees; s along the centre line from the camera, t
-to its left.
+A node is seen as columns, one entry for each node of a kind. Metres and degrees; s along the centre line from the
+camera, t to its left.
 """
 
 import numpy as np
@@ -60,13 +60,14 @@ def sized(models, names=("length", "width", "height"), model="model"):
 def strip(inner, outer, there=lambda node: True, **more):
     """From so many metres beside the centre line to so many, functions of its side."""
     return {"t": of(lambda node: node.parent["outwards"] * (inner(node.parent) + outer(node.parent)) / 2),
-            "width": of(lambda node: outer(node.parent) - inner(node.parent)), "heading": of(own("heading")),
+            "width": of(lambda node: outer(node.parent) - inner(node.parent)),
             "there": of(lambda node: there(node) & (node["width"] > 0)), **more}
 
 
-def slot(start, metres, there, t=None, width=None, heading=None, **more):
+def slot(start, metres, there, t=None, width=None, heading=None, chance=None, **more):
     """A stretch of a strip: from start over so many metres of the centre line, its middle at t. t, width, heading: by
-    default those of the strip.  there: whether something stands in it, if that is in reach.
+    default those of the strip.  there: whether something stands in it, if that is in reach.  chance: a prior of a
+    number for `there` to compare, by default any from 0 to 1.
 
     Its attribute tight: metres along its inner edge by metres of the centre line, below 1 inside of a bend.
     """
@@ -74,12 +75,12 @@ def slot(start, metres, there, t=None, width=None, heading=None, **more):
         bend = node.root["curvature"]
         return 1 - bend * node["t"] - np.abs(bend) * node["width"] / 2
 
-    return {"chance": sf.Uniform(0, 1), "width": of(width or own("width")), "t": of(t or own("t")),
+    return {"chance": chance or sf.Uniform(0, 1), "width": of(width or own("width")), "t": of(t or own("t")),
             "heading": of(heading or own("heading")), "tight": of(tight), "metres": of(metres), "start": of(start),
             "there": of(lambda node: there(node) & (node["start"] + node["metres"] < REACH)), **more}
 
 
-def row(share, metres, every=None, after=0.0, **more):
+def row(share, metres, every=None, after=0.0, heading=lambda node: node.parent.parent["heading"], **more):
     """Slots along a strip of a side, of so many metres, of which the share, an attribute of the root, is taken. every:
     metres from one to the next.  after: how far behind its start the first begins, as a share of that."""
     every = every or metres
@@ -87,7 +88,8 @@ def row(share, metres, every=None, after=0.0, **more):
     def start(node):
         return (node.number + after + node.parent.parent["first"]) * every(node)
 
-    return slot(start, metres, lambda node: node.parent["there"] & (node["chance"] < node.root[share]), **more)
+    return slot(start, metres, lambda node: node.parent["there"] & (node["chance"] < node.root[share]), heading=heading,
+                **more)
 
 
 def end_to_end(node, metres):
