@@ -85,7 +85,7 @@ def street(scenarios, drives_on):
         "lanes": by_scenario("lanes", sf.Integer),
         **{name: sf.learned(by_scenario(name)) for name in RESIDENTIAL if name not in ("lanes", "houses")},
         "cycle_lane_width": uniform(1.25, 2), "parking_lane_width": uniform(2, 2.7), "bay": uniform(6, 7),
-        "riders": uniform(0, 0.4), "posts": uniform(0.1, 1), "lamps": sf.Choice(sizes.POLES),
+        "riders": uniform(0, 0.6), "posts": uniform(0.1, 1), "lamps": sf.Choice(sizes.POLES),
         "tree_spacing": uniform(7.5, 15), "winter": sf.learned(sf.Choice([0, 1], [3, 1])),
         # Painted lines: whether there are some, what they measure, how light they are.
         "centre_lines": sf.Choice([0, 1], [1, 3]), "edge_lines": sf.Choice([0, 1]), "solid": sf.Choice([0, 1], [3, 1]),
@@ -103,7 +103,8 @@ def street(scenarios, drives_on):
         # Light and weather, and what the camera makes of them.
         "sun_azimuth": sf.learned(sf.Angle()), "sun_elevation": uniform(5, 65), "sun": uniform(0, 5),
         "cloud": uniform(0, 1), "warmth": uniform(0, 0.6), "haze": sf.learned(sf.LogUniform(1e-4, 4e-3)),
-        "exposure": uniform(-0.7, 1.3), "contrast": uniform(0.7, 1.4), "noise": uniform(0, 8), "texture": uniform(0.3, 1.5),
+        "exposure": uniform(-0.7, 1.3), "contrast": uniform(0.7, 1.4), "noise": uniform(0, 8),
+        "texture": uniform(0.3, 1.5),
     }
 
 

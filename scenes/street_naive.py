@@ -45,8 +45,8 @@ grammar = sf.Grammar(
         "tree": standing(beside(LANE + 0.6), height=sf.Uniform(5, 8)),
         "house": {"s": lambda house: sf.Constant(12.0 * (house.number // 2)),
                   "t": lambda house: sf.Constant(np.where(house.number % 2, 1, -1) * (LANE + PAVEMENT + 9)),
-                  "heading": lambda house: sf.Constant(np.where(house.number % 2, -90, 90)),
-                  "length": 10.0, "width": 11.0, "height": sf.Uniform(6, 10), **colours()},
+                  "heading": lambda house: sf.Constant(np.where(house.number % 2, 0, 180)), "model": "detached",
+                  "height": sf.Uniform(8, 11)},
     },
     rules=[sf.Rule("street", [
         "left_lane", "right_lane", "left_pavement", "right_pavement", "centre_line",

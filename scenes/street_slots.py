@@ -41,7 +41,12 @@ def coloured(levels, prefix=""):
 
 
 def any_colour(second=""):
-    return {f"{name}{second}": sf.Uniform(0.03, 0.9) for name in CHANNELS}
+    """Of any lightness, and not too bright a colour. second: "2" for a second colour."""
+    def channel(node):
+        light = node[f"light{second}"]
+        return sf.Uniform(np.maximum(light - 0.2, 0), light + 0.2)
+
+    return {f"light{second}": sf.Uniform(0.03, 0.8), **{f"{name}{second}": channel for name in CHANNELS}}
 
 
 def painted(palette, shares=None):
