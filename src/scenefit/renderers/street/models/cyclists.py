@@ -63,7 +63,7 @@ def bicycle(bike: Bicycle) -> Mesh:
               moved(_wheel(bike), rear)]
     top = np.array([(0.14, 0.03, 0), (0.02, 0.07, 0), (-0.12, 0.08, 0), (-0.12, -0.08, 0), (0.02, -0.07, 0),
                     (0.14, -0.03, 0)])
-    parts.append(loft([saddle + top[::-1] * [0.8, 0.5, 1], saddle + top[::-1] + [0, 0, 0.06]], "matte", BLACK))
+    parts.append(loft([saddle + top * [0.8, 0.5, 1], saddle + top + [0, 0, 0.06]], "matte", BLACK))
     parts.append(moved(lathe([(0.1, -0.006), (0.1, 0.006)], 8, "matte", BLACK), crank + point(0, -0.05, 0), roll=90))
     for side, way in ((0.1, 1), (-0.1, -1)):
         pedal = crank + point(0.12 * way, side, -0.12 * way)
@@ -83,7 +83,7 @@ def _wheel(bike: Bicycle) -> Mesh:
     circle = np.stack([np.cos(turn), np.zeros(18), np.sin(turn)], 1)
     rows = np.array([circle * r + [0, y, 0] for r, y in ((RADIUS - 0.042, 0), (RADIUS - 0.022, bike.tyre), (RADIUS, 0),
                                                           (RADIUS - 0.022, -bike.tyre), (RADIUS - 0.042, 0))])
-    parts = [loft(rows[k:k + 2, ::-1], "rubber" if 0 < k < 3 else "metal", RUBBER if 0 < k < 3 else STEEL, 70,
+    parts = [loft(rows[k:k + 2], "rubber" if 0 < k < 3 else "metal", RUBBER if 0 < k < 3 else STEEL, 70,
                   (False, False))
              for k in range(4)]
     for angle in np.arange(8) * np.pi / 4:
