@@ -34,9 +34,11 @@ def sky(light: Light, direction: wp.vec3) -> wp.vec3:
 
 @wp.func
 def mirrored(light: Light, direction: wp.vec3) -> wp.vec3:
-    """What a glossy surface mirrors: the sky without its clouds, above a skyline, above the ground."""
-    street = (light.horizon + light.zenith) * 0.09
-    return wp.lerp(street, gradient(light, direction), wp.smoothstep(-0.02, 0.3, direction[2]))
+    """What a glossy surface mirrors: the sky, its clouds blurred, above a skyline, above the ground."""
+    street = (light.horizon + light.zenith) * 0.08
+    clouds = light.horizon + light.sun_colour * (SUNLIT * light.sun[2])
+    above = wp.lerp(gradient(light, direction), clouds, 0.7 * light.cloud)
+    return wp.lerp(street, above, wp.smoothstep(-0.02, 0.35, direction[2]))
 
 
 @wp.func

@@ -118,7 +118,7 @@ def mesh_surface(world: World, light: Light, hit: Hit, point: wp.vec3, footprint
     if material == PAINT2:
         return with_part(matt(wp.cw_mul(flat, instance.paint2)), material)
     if material == GLASS:
-        return with_part(glossy(flat * 0.25, 0.08), material)
+        return with_part(glossy(flat * 0.3, 0.12), material)
     if material == METAL:
         return with_part(glossy(flat * 0.5, 0.45), material)
     if material == LAMP:

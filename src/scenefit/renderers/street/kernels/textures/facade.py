@@ -11,7 +11,7 @@ PLASTER, FRAME, PANE, SHOP = (wp.constant(number) for number in range(4))  # par
 @wp.func
 def wall(key: wp.uint32, u: float, v: float, colour: wp.vec3, footprint: float) -> wp.vec3:
     """Brick in four houses of ten, else plaster, both with stains and a darker base."""
-    stain = 1.0 + 0.22 * grains(key, wp.vec3(u, 0.6 * v, 0.0), 1.7, footprint)
+    stain = 1.0 + 0.13 * grains(key, wp.vec3(u, 0.5 * v, 0.0), 2.3, footprint)
     if hashed(key, 1, 0) < 0.4:
         row = wp.floor(v / 0.075)
         along = u / 0.225 + 0.5 * fraction(0.5 * row)
@@ -41,9 +41,9 @@ def shop_front(key: wp.uint32, u: float, v: float, colour: wp.vec3, footprint: f
         stroke = wp.step(hashed(key, shop, wp.int32(wp.floor(across / 0.16))) - 0.55)
         surface.albedo = wp.lerp(surface.albedo, wp.vec3(0.75, 0.73, 0.68), letters * stroke * 0.8)
     elif v > 0.45 and across > 0.15 and across < width - 0.15 and wp.abs(across - 0.6 * width) > 0.05:
-        inside = 0.02 + 0.10 * hashed(key, wp.int32(wp.floor(u / 0.4)), wp.int32(wp.floor(v / 0.5)))
+        inside = wp.max(0.05 + 0.10 * grains(key, wp.vec3(u, v, 4.0), 0.8, footprint), 0.012)
         surface.albedo = wp.vec3(inside, 0.9 * inside, 0.75 * inside)
-        surface.gloss = 0.06
+        surface.gloss = 0.10
         surface.part = PANE
     return surface
 
@@ -74,7 +74,7 @@ def window(key: wp.uint32, u: float, v: float, spacing: float, storey: float, su
             curtain = wp.step(0.72 - lived) * within(up, 0.5 * (low + high), high, footprint)
             inside = 0.012 + 0.05 * lived * lived + 0.25 * curtain * lived
             surface.albedo = wp.vec3(inside, inside, 0.95 * inside)
-            surface.gloss = 0.06
+            surface.gloss = 0.12
             surface.part = PANE
     return surface
 
