@@ -171,13 +171,14 @@ def car_slot():
 
 
 def tree_pit():
-    """crown: of a tree on a verge, up to its neighbours and to the houses."""
+    """crown: of a tree on a verge, up to its neighbours, to the houses and to the camera."""
     def crown(node):
-        side = node.parent.parent
-        wall = side["front"] + node.root["setback"] - side["kerb"] - node.root["verge_width"] / 2
-        return np.minimum(node.root["tree_spacing"] - 0.5, 2 * wall)
+        wall = node.parent.parent["pavement"] + node.root["setback"]
+        ahead = np.maximum(np.maximum(node["start"], -node["start"] - node["metres"]), 0)
+        camera = np.hypot(ahead, np.abs(node["t"] - node.root["camera_t"]) - node["width"] / 2)
+        return np.minimum(node.root["tree_spacing"] - 0.5, 2 * np.minimum(wall, camera))
 
-    return row("trees", lambda node: 0.6 * node.root["tree_spacing"], root("tree_spacing"), trunk=1.0, crown=of(crown))
+    return row("trees", lambda node: 0.6 * node.root["tree_spacing"], root("tree_spacing"), verge=1, crown=of(crown))
 
 
 def plot(scenarios):
@@ -210,7 +211,7 @@ def garden():
                 lambda node: node.parent["metres"] / 3,
                 lambda node: (node.parent["there"] == 0) & (node["chance"] < node.root["trees"]),
                 lambda node: node.parent["edge"] + node.parent["outwards"] * 10, lambda node: 16.0,
-                trunk=0.0, crown=of(lambda node: node["metres"] * node["tight"] - 0.5))
+                verge=0, crown=of(lambda node: node["metres"] * node["tight"] - 0.5))
 
 
 def boundary():
@@ -236,18 +237,20 @@ def vehicle(models, shares=None):
 
 def tree():
     """Smaller where its slot leaves no room for its crown. On a verge trunks keep apart, elsewhere crowns."""
-    crowns = np.array([[max(sizes.TREES[name][:2]) for name in names] for names in sizes.SEASONS])
+    species = np.array(sizes.SPECIES)
+    crowns = np.vectorize(lambda name: max(sizes.TREES[name][:2]))(species)
+
+    def of_species(table):
+        return lambda node: table[node.parent["verge"], node.root["winter"], node["species"]]
 
     def scale(node):
-        return np.minimum(node["grown"], node.parent["crown"] / crowns[node.root["winter"], node["species"]])
+        return np.minimum(node["grown"], node.parent["crown"] / of_species(crowns)(node))
 
     def foot(node):
-        return np.where(node.parent["trunk"] > 0, 0.5, np.maximum(node["length"], node["width"]))
+        return np.where(node.parent["verge"] > 0, 0.5, np.maximum(node["length"], node["width"]))
 
-    return thing({"species": sf.Integer(0, crowns.shape[1] - 1), "grown": sf.Uniform(0.6, 1.2), "scale": of(scale),
-                  "model": of(lambda node: np.array(sizes.SEASONS)[node.root["winter"], node["species"]]),
-                  **sized(sizes.TREES),
-                  "foot": of(foot)}, turn=180.0)
+    return thing({"species": sf.Integer(0, species.shape[-1] - 1), "grown": sf.Uniform(0.6, 1.2), "scale": of(scale),
+                  "model": of(of_species(species)), **sized(sizes.TREES), "foot": of(foot)}, turn=180.0)
 
 
 def house():

@@ -22,9 +22,11 @@ HOUSES = {"terrace": (21.0, 9.7, 10.4), "terrace with two-storey bays": (17.6, 1
 TREES = {"lime": (8.9, 7.8, 11.0), "oak": (10.9, 10.6, 10.4), "maple": (6.0, 5.1, 7.5), "young tree": (2.7, 3.0, 4.8),
          "poplar": (3.7, 3.6, 13.7), "fir": (4.3, 4.9, 10.4), "bare tree": (8.2, 8.1, 10.5),
          "bare young tree": (3.9, 3.5, 6.3)}
-# In summer, then in winter.
-SEASONS = (("lime", "oak", "maple", "young tree", "poplar", "fir"),
-           ("bare tree", "bare tree", "bare young tree", "bare young tree", "bare tree", "fir"))
+# In gardens and on verges, where crowns begin above cars; each in summer, then in winter.
+SPECIES = ((("lime", "oak", "maple", "young tree", "poplar", "fir"),
+            ("bare tree", "bare tree", "bare tree", "bare young tree", "bare young tree", "fir")),
+           (("lime", "lime", "oak", "maple", "maple", "young tree"),
+            ("bare tree", "bare tree", "bare tree", "bare tree", "bare young tree", "bare young tree")))
 POLES = "lamp post", "tall lamp post", "short lamp post", "lantern", "telegraph pole"
 SIGNS = "speed limit", "no entry", "no stopping", "warning", "give way", "stop", "parking", "bus stop"
 FURNITURE = "litter bin", "post box", "trestle board"

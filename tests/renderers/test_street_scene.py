@@ -60,9 +60,19 @@ def overlap(a, b):
     return depth
 
 
-def test_no_two_things_intersect(scenes):
-    kinds = VEHICLES + OFF_THE_ROAD
-    found = [outlines(scenes, kind) for kind in kinds]
+def edited(scenes):
+    """Scenes as a fit may change them: every learned number somewhere else in its range."""
+    rng = np.random.default_rng(0)
+    counts = {a.key for a in street.grammar.learned if a.count}
+    offsets = {key: rng.uniform(-1, 1, len(values)) for key, values in street.grammar.normalised(scenes).items()
+               if key not in counts}
+    return street.grammar.decode(scenes, offsets)[0]
+
+
+@pytest.mark.parametrize("change", [lambda scenes: scenes, edited], ids=["prior", "edited"])
+def test_no_two_things_intersect(scenes, change):
+    changed, kinds = change(scenes), VEHICLES + OFF_THE_ROAD
+    found = [outlines(changed, kind) for kind in kinds]
     scene, corners = (np.concatenate(parts) for parts in zip(*found, strict=True))
     kind = np.repeat(kinds, [len(rows) for rows, _ in found])
     rows = [np.flatnonzero(scene == one) for one in range(SCENES)]
@@ -131,6 +141,18 @@ def test_the_road_before_the_camera_is_free(scenes):
         near = np.abs(table["t"][rows] - root["camera_t"][table.scene[rows]]) < 1
         rear = table["s"][rows] - ground(scenes, kind)[0][rows] / 2
         assert np.all(rear[near] >= street.CLEAR)
+
+
+def test_crowns_reach_neither_houses_nor_the_camera(scenes):
+    table, root = scenes.tables["tree"], scenes.tables["street"]
+    rows = there(scenes, "tree")
+    scene, crown = table.scene[rows], np.maximum(table["length"], table["width"])[rows] / 2
+    assert np.all(np.hypot(table["s"][rows], table["t"][rows] - root["camera_t"][scene]) > crown)
+    side, sides = side_of(scenes, "tree")[rows], scenes.tables["side"]
+    on_verge = np.array(table["foot"][rows] == 0.5)
+    outwards = table["t"][rows] * sides["outwards"][side]
+    assert 0 < on_verge.mean() < 1
+    assert np.all((outwards + crown <= sides["front"][side] + root["setback"][scene] + 1e-9)[on_verge])
 
 
 def test_houses_face_the_road(scenes):
