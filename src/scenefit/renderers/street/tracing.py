@@ -105,7 +105,7 @@ def trace(layout: Layout, uploaded: Uploaded, size: tuple[int, int], device: str
     launch(passes.combine, pixels, rays, openness, colour)
     if antialias and pixels:
         edge = wp.empty(pixels, dtype=wp.uint8, device=device)
-        launch(passes.find_edges, pixels, rays.key, height, width, edge)
+        launch(passes.find_edges, pixels, rays, colour, height, width, edge)
         found = torch.nonzero(wp.to_torch(edge)).ravel()
         edges = wp.from_torch(found, dtype=wp.int64)
         more = _rays(passes, len(found) * int(passes.EDGE_RAYS), device)
@@ -132,7 +132,9 @@ def _world(layout: Layout, uploaded: Uploaded, device: str) -> tuple[Any, Any]:
     world.meshes = uploaded.meshes
     if not len(layout.instances):
         return world, None
-    low, high = (wp.array(corner, dtype=wp.vec3, device=device) for corner in (layout.low, layout.high))
+    ends = np.stack([layout.low, layout.high])
+    ends[:, :, 0] = -ends[::-1, :, 0]  # x backwards
+    low, high = (wp.array(corner, dtype=wp.vec3, device=device) for corner in ends)
     scene = wp.array(layout.instances["scene"].astype(np.int32), dtype=wp.int32, device=device)
     tree = wp.Bvh(low, high, constructor="sah", groups=scene)
     world.tree = tree.id
