@@ -1,15 +1,14 @@
 """Speed of `Street`: `python -m benchmarks.street`, for a table of README.md.
 
-One thread, CPU milliseconds a frame, medians of several runs; and frames a second, by the clock, of one process and of
-two. Embree, through trimesh, casts the same first rays and shadow rays, without colours and labels, as a measure of what
-a faster ray caster would save.
+One thread, CPU milliseconds a frame, medians of several runs; frames a second of one process follow from them. Embree,
+through trimesh, casts the same first rays and shadow rays, without colours and labels: what a faster ray caster would
+save.
 """
 
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from itertools import count
 from statistics import median
 from typing import Any
 
@@ -22,12 +21,11 @@ from rich.table import Table
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 import scenefit as sf
-from scenefit.renderers.processes import Pool
 from scenefit.renderers.street.models import standard
 from scenefit.scenes.scene import Node, SceneBatch
 
 Array = NDArray[Any]
-SCENES, RUNS = 16, 3
+SCENES, RUNS = 8, 3
 SIZES = (94, 310), (180, 240), (188, 620)
 COUNTS = {"car": 9, "van": 1, "bus": 1, "cyclist": 1, "pedestrian": 6, "house": 12, "pole": 6, "sign": 3, "tree": 8}
 MODELS = standard()
@@ -71,9 +69,6 @@ def street(foliage: bool) -> sf.Grammar:
                       [sf.Rule("street", ground + [sf.repeat(kind, count) for kind, count in counts.items()])])
 
 
-grammar, renderer = street(foliage=True), sf.Street(SIZES[0])  # what worker processes load
-
-
 def timed(work: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
     """Milliseconds a scene of a function that renders all scenes."""
     times = []
@@ -85,19 +80,26 @@ def timed(work: Callable[[], Any], clock: Callable[[], float] = time.process_tim
 
 
 def parts(one: sf.Street, of: sf.Grammar) -> dict[str, float]:
-    """CPU milliseconds a scene: sampling, laying out and building trees, tracing, labels, and all with labels."""
+    """CPU milliseconds a scene: sampling; laying out and building trees; images; labels; writing as `generate` does."""
     from scenefit.renderers.street.layout.scenes import lay_out
-    from scenefit.renderers.street.tracing import trace, upload
+    from scenefit.renderers.street.tracing import trace
+    from scenefit.renderers.street.upload import to_device, upload
 
     scenes, models = of.sample(0, SCENES), one.meshes()
     one(scenes)  # compiles, uploads
     uploaded = upload(tuple(mesh for meshes in models.values() for mesh in meshes.values()), one.device)
-    layout = lay_out(scenes, models, uploaded.table, one.materials, one.size)
-    found = {"sampling": timed(lambda: of.sample(0, SCENES)),
-             "building": timed(lambda: lay_out(scenes, models, uploaded.table, one.materials, one.size)),
-             "tracing": timed(lambda: trace(layout, uploaded, one.size, one.device, one.antialias, one.occlusion)),
-             "all": timed(lambda: one(scenes))}
-    return {**found, "labels": max(found["all"] - found["building"] - found["tracing"], 0.0)}
+
+    def build() -> Any:
+        return to_device(lay_out(scenes, models, uploaded.table, one.materials, one.size), uploaded, one.size, one.device)
+
+    batch = build()
+    found = {"sampling": timed(lambda: of.sample(0, SCENES)), "building": timed(build),
+             "tracing": timed(lambda: trace(batch, one.antialias, one.occlusion)),
+             "labelled": timed(lambda: one(scenes).objects)}
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = count()
+        found["written"] = timed(lambda: sf.generate(of, one, SCENES, out=f"{folder}/{next(numbers)}", format="kitti"))
+    return {**found, "bare": found["building"] + found["tracing"]}
 
 
 def vertices(scenes: SceneBatch) -> Iterator[tuple[Array, Array]]:
@@ -107,9 +109,10 @@ def vertices(scenes: SceneBatch) -> Iterator[tuple[Array, Array]]:
         for kind in set(COUNTS) & set(scenes.tables):
             meshes = list(MODELS[kind].values())
             for node in scene.of(kind):
-                mesh, angle = meshes[node["model"]], np.deg2rad(node["heading"] if "heading" in node.values else 0.0)
+                mesh, angle = meshes[node["model"]], np.deg2rad(node.values.get("heading", 0.0))
                 turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-                points.append(np.column_stack([mesh.points[:, :2] @ turn.T + [node["s"], node["t"]], mesh.points[:, 2]]))
+                flat = mesh.points[:, :2] @ turn.T + [node["s"], node["t"]]
+                points.append(np.column_stack([flat, mesh.points[:, 2]]))
                 faces.append(mesh.faces + first)
                 first += len(mesh.points)
         yield np.concatenate(points), np.concatenate(faces)
@@ -137,9 +140,9 @@ def embree(scenes: SceneBatch, size: tuple[int, int]) -> dict[str, float]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    console = Console(width=140)
-    table = Table(title="CPU ms a frame, one thread")
-    for name in ("scenes", "size", "rays", "sampling", "building", "tracing", "labels", "all", "frames/s", "Embree"):
+    table = Table(title="CPU ms a frame, one thread; frames/s of one process")
+    for name in ("triangles", "size", "rays", "sampling", "building", "tracing", "frames/s bare", "labelled", "written",
+                 "Embree: building", "tracing"):
         table.add_column(name, justify="right")
     for foliage in (False, True):
         of = street(foliage)
@@ -148,35 +151,13 @@ def main() -> None:
                         for model in scenes.tables[kind]["model"]) / SCENES
         for size in SIZES:
             beside = embree(scenes, size)
-            for name, changes in (("1, shadow", {"antialias": False, "occlusion": False}), ("4 at edges, occlusion", {})):
-                found = parts(sf.Street(size, **changes), of)
-                table.add_row(f"{'trees, ' if foliage else ''}{triangles:,.0f} triangles", f"{size[1]}x{size[0]}", name,
-                              *(f"{found[part]:.1f}" for part in ("sampling", "building", "tracing", "labels", "all")),
-                              f"{1e3 / found['all']:.0f}", f"{beside['building']:.1f} + {beside['tracing']:.1f}")
-    console.print(table)
-    console.print(*_rates(), sep="\n")
-
-
-def _rates() -> Iterator[str]:
-    """Frames a second by the clock: labelled in two processes, and written as a data set by one."""
-    for foliage, changes in ((False, {"antialias": False, "occlusion": False}), (True, {})):
-        of = street(foliage)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "scene.py"
-            path.write_text("from benchmarks.street import sf, street\n"
-                            f"grammar, renderer = street({foliage}), sf.Street({SIZES[0]}, **{changes})\n")
-            with Pool(path, workers=2) as pool:
-                scenes = of.sample(0, 8 * SCENES)
-                pool(scenes.take(np.arange(64)))  # starts the processes
-                began = time.perf_counter()
-                pool(scenes)
-                rate = len(scenes) / (time.perf_counter() - began)
-            one = replace(renderer, **changes)
-            began = time.perf_counter()
-            sf.generate(of, one, SCENES, out=Path(folder) / "data", format="kitti")
-            written = SCENES / (time.perf_counter() - began)
-        name = f"{'4 rays at edges, occlusion, trees' if foliage else '1 ray, shadow, no trees'}, 310x94"
-        yield f"{name}: {rate:.0f} labelled frames/s in two processes; {written:.0f} written in one"
+            for name, more in (("1, shadow", False), ("1 or 4, shadow, occlusion", True)):
+                found = parts(sf.Street(size, antialias=more, occlusion=more), of)
+                table.add_row(f"{triangles:,.0f}{', trees' if foliage else ''}", f"{size[1]}x{size[0]}", name,
+                              *(f"{found[part]:.1f}" for part in ("sampling", "building", "tracing")),
+                              *(f"{1e3 / found[part]:.0f}" for part in ("bare", "labelled", "written")),
+                              *(f"{beside[part]:.1f}" for part in ("building", "tracing")))
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
