@@ -90,7 +90,8 @@ def parts(one: sf.Street, of: sf.Grammar) -> dict[str, float]:
     uploaded = upload(tuple(mesh for meshes in models.values() for mesh in meshes.values()), one.device)
 
     def build() -> Any:
-        return to_device(lay_out(scenes, models, uploaded.table, one.materials, one.size), uploaded, one.size, one.device)
+        layout = lay_out(scenes, models, uploaded.table, one.materials, one.size)
+        return to_device(layout, uploaded, one.size, one.device)
 
     batch = build()
     found = {"sampling": timed(lambda: of.sample(0, SCENES)), "building": timed(build),

@@ -56,7 +56,7 @@ def trace(batch: Batch, antialias: bool, occlusion: bool) -> Traced:
 
 
 def measure(batch: Batch, traced: Traced) -> Tensor:
-    """Of each whole instance, its box [4], hidden area inside the image, and area outside, in pixels: float32 [I, 6]."""
+    """Of each whole instance, its box [4], hidden area inside the image, and area outside: pixels, float32 [I, 6]."""
     with _launcher(batch.device) as (wp, passes, launch):
         boxes = wp.empty(batch.instances, dtype=wp.vec4, device=batch.device)
         hits = wp.zeros((batch.instances, 2), dtype=wp.int32, device=batch.device)
