@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from scenefit.renderers.street.mesh import Mesh, join
-from scenefit.renderers.street.models.cyclists import CITY, MOUNTAIN, bicycle
+from scenefit.renderers.street.models.bicycles import CITY, MOUNTAIN, bicycle
 from scenefit.renderers.street.models.primitives.solids import ball, box, lathe, rod, tube
 from scenefit.renderers.street.models.primitives.triangles import Array, Colour, grounded, moved
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scenefit.renderers.street.mesh import Mesh, join
-from scenefit.renderers.street.models.primitives.solids import box, lathe, panel
+from scenefit.renderers.street.models.primitives.solids import box, lathe, loft, panel
 from scenefit.renderers.street.models.primitives.triangles import Array, Colour, grounded, moved
 
 RED: Colour = (0.68, 0.05, 0.06)
@@ -36,13 +36,13 @@ def square(width: float, height: float, right: float = 0, up: float = 0) -> Arra
 def plate(*layers: tuple[ArrayLike, Colour]) -> Mesh:
     """Flat shapes [m, 2] on one another, seen from behind the node: to the right is -y. The first has a grey back."""
     first = np.asarray(layers[0][0], float)
-    parts = []
+    rings = [np.c_[np.full(len(first), x), -first[:, 0], first[:, 1]] for x in (0.015, 0)]
+    parts = [loft(rings, "metal", GREY, 1)]
     for number, (shape, colour) in enumerate(layers):
         points = np.asarray(shape, float)
         parts.append(panel(np.c_[np.full(len(points), -STEP * (number + 1)), -points[:, 0], points[:, 1]], "matte",
                            colour))
-    hinder = panel(np.c_[np.full(len(first), 0.015), -first[:, 0], first[:, 1]][::-1], "metal", GREY)
-    return join([*parts, hinder])
+    return join(parts)
 
 
 def post(height: float, radius: float = 0.038, colour: Colour = GREY) -> Mesh:

@@ -50,12 +50,13 @@ def decal(mesh: Mesh, view: str, one: ArrayLike, other: ArrayLike, material: str
           lift: float = 0.004) -> Mesh:
     """A strip between two lines [n, 2], laid on the surface as seen from a side and lifted off it by some metres.
 
-    The lines run from below to above, `one` to the left of `other`, as the viewer sees them. ValueError where a point
-    is not on the mesh.
+    ValueError where a point is not on the mesh.
     """
-    left, right = (_on_surface(mesh, view, np.asarray(line, float), lift) for line in (one, other))
-    a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
-    return make_mesh(np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]), material, colour)
+    first, second = (_on_surface(mesh, view, np.asarray(line, float), lift) for line in (one, other))
+    a, b, c, d = first[:-1], second[:-1], second[1:], first[1:]
+    strip = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    turned_away = areas_of(strip).sum(0) @ np.array(VIEWS[view][2], float) < 0
+    return make_mesh(strip[:, ::-1] if turned_away else strip, material, colour)
 
 
 def _on_surface(mesh: Mesh, view: str, points: Array, lift: float) -> Array:

@@ -23,10 +23,11 @@ def loft(rings: ArrayLike, material: str | Array = "matte", colour: ArrayLike = 
     names = np.broadcast_to(np.asarray(material, object), (n - 1, m)).reshape(-1).repeat(2)
     colours = np.broadcast_to(np.asarray(colour, float), (n - 1, m, 3)).reshape(-1, 3).repeat(2, 0)
     parts = [quads]
-    for ring, wanted, inward in ((rings[0], caps[0], -1), (rings[-1], caps[1], 1)):
-        if wanted:
-            after = np.roll(ring, -1, 0)
-            parts.append(np.stack([np.broadcast_to(ring.mean(0), ring.shape), *(ring, after)[::inward]], 1))
+    for ring, wanted in ((rings[0, ::-1], caps[0]), (rings[-1], caps[1])):
+        if wanted and m == 4:
+            parts.append(ring[[[0, 1, 2], [0, 2, 3]]])
+        elif wanted:
+            parts.append(np.stack([np.broadcast_to(ring.mean(0), ring.shape), ring, np.roll(ring, -1, 0)], 1))
     extra = sum(map(len, parts)) - len(quads)
     return make_mesh(np.concatenate(parts), [*names, *[names[-1]] * extra],
                      np.concatenate([colours, np.broadcast_to(colours[-1], (extra, 3))]), crease)

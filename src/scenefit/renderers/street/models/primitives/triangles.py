@@ -47,13 +47,13 @@ def corners_of(mesh: Mesh) -> Array:
 
 
 def from_corners(corners: Array, material: Array, colour: Array) -> Mesh:
-    """A mesh of corners as of `corners_of`; equal corners become one vertex."""
+    """A mesh of corners as of `corners_of`; equal corners become one vertex, triangles without area are left out."""
     rows = corners.reshape(-1, 8)
     _, first, vertex = np.unique(_keys(rows), return_index=True, return_inverse=True)
-    rows = rows[first]
+    rows, faces = rows[first], vertex.reshape(-1, 3).astype(np.int32)
+    keep = np.linalg.norm(areas_of(rows[faces][..., :3]), axis=1) > MIN_AREA
     normals = rows[:, 3:6] / np.linalg.norm(rows[:, 3:6], axis=1, keepdims=True)
-    return Mesh(points=rows[:, :3], faces=vertex.reshape(-1, 3).astype(np.int32), material=material, colour=colour,
-                normals=normals,
+    return Mesh(points=rows[:, :3], faces=faces[keep], material=material[keep], colour=colour[keep], normals=normals,
                 uv=rows[:, 6:])
 
 
