@@ -40,8 +40,8 @@ RESIDENTIAL = {
     "verge_width": (0.9, 2.5), "grass_verges": (0, 1), "pavement_width": (1.5, 3), "pavements": (0.8, 1),
     "cycle_lanes": (0, 0.2), "parking_lanes": (0.3, 1), "parked": (0.1, 0.9), "traffic": (0, 0.4),
     "walkers": (0, 0.15), "trees": (0, 0.9), "built": (0.7, 1), "setback": (1, 8), "gap": (0, 6), "fences": (0, 1),
-    "houses": ["detached", "detached, hipped", "gable front", "bungalow", "cottages", "terrace",
-               "terrace with two-storey bays", "town houses"]}
+    "houses": ["detached", "hipped", "gable front", "bungalow", "cottages", "terrace",
+               "terrace with bays", "town houses"]}
 SCENARIOS = {
     "residential street": RESIDENTIAL,
     "high street": RESIDENTIAL | {
@@ -138,12 +138,15 @@ def line(u, there, gap=lambda node: 0.0, yellow=lambda node: False):
 
 
 def centre_line():
-    """One, as those of both sides are in one place or side by side; where there is a median, one beside it."""
+    """Beside a median; else one for both sides, or, where it is solid, the half of a double line."""
+    def u(node):
+        median = node.root["median"]
+        return np.where(median > 1, median / 2 + 0.3, np.where(node.root["solid"] > 0, median / 2, 0))
+
     def gap(node):
         return np.where((node.root["solid"] > 0) | (node.root["median"] > 1), 0, node.root["dash_gap"])
 
-    return line(lambda node: node.root["median"] / 2 + np.where(node.root["median"] > 1, 0.3, 0), root("centre_lines"),
-                gap, lambda node: node.root["yellow"] > 0)
+    return line(u, root("centre_lines"), gap, lambda node: node.root["yellow"] > 0)
 
 
 def lane():

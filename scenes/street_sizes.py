@@ -13,9 +13,9 @@ TRUCKS = {"box truck": (7.4, 2.4, 3.3), "flatbed": (7.0, 2.3, 2.3), "tipper": (8
 BUSES = {"double-decker": (10.9, 2.52, 4.3), "single-decker": (12.0, 2.55, 3.0), "coach": (12.2, 2.55, 3.55)}
 MIRRORS = 0.3
 # Length along the road, depth and height.
-HOUSES = {"terrace": (21.0, 9.7, 10.4), "terrace with two-storey bays": (17.6, 10.7, 11.1),
+HOUSES = {"terrace": (21.0, 9.7, 10.4), "terrace with bays": (17.6, 10.7, 11.1),
           "cottages": (14.0, 7.4, 8.8), "town houses": (12.8, 11.7, 12.2), "detached": (10.2, 9.2, 9.9),
-          "detached, hipped": (10.7, 9.7, 10.2), "gable front": (11.1, 10.7, 9.6), "bungalow": (12.2, 9.2, 6.2),
+          "hipped": (10.7, 9.7, 10.2), "gable front": (11.1, 10.7, 9.6), "bungalow": (12.2, 9.2, 6.2),
           "shop": (6.2, 11.7, 14.2), "shops": (24.2, 12.6, 14.2), "shops with a parapet": (20.2, 13.5, 11.1),
           "flats": (21.1, 13.8, 16.6), "office": (24.1, 14.1, 15.6), "warehouse": (28.4, 18.7, 8.3)}
 # Crown, each way, and height.
@@ -40,5 +40,5 @@ PAINTS = np.array([(0.90, 0.90, 0.90), (0.08, 0.08, 0.09), (0.32, 0.33, 0.35), (
 SHARES = 35, 20, 18, 10, 8, 5, 2, 1, 1
 WALLS = np.array([(0.55, 0.32, 0.24), (0.85, 0.82, 0.74), (0.66, 0.62, 0.54), (0.60, 0.60, 0.60), (0.45, 0.34, 0.25)])
 GROUND = np.array([(0.32, 0.40, 0.20), (0.52, 0.47, 0.30), (0.46, 0.37, 0.28), (0.55, 0.53, 0.50)])
-CYCLE_PAINTS = np.array([(1.0, 1.0, 1.0), (1.2, 0.6, 0.5), (0.6, 1.0, 0.6), (0.5, 0.8, 1.3)])
+CYCLE_PAINTS = np.array([(1.0, 1.0, 1.0), (1.15, 0.70, 0.62), (0.70, 0.95, 0.70), (0.60, 0.80, 1.15)])
 YELLOW = 1.0, 0.75, 0.2

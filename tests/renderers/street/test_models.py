@@ -1,5 +1,7 @@
 """The standard models of streets: measures, contact with the ground, faces, materials; their primitives."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,7 @@ KINDS = {
     "bollard": ((0.1, 0.1, 0.7), (0.5, 0.5, 1.1), 200, set()),
     "furniture": ((0.4, 0.3, 0.8), (4.5, 2, 2.8), 1500, set()),
 }
+PAGE = Path(__file__).parents[3] / "docs" / "street_models.md"
 CARDS = {"tree"}  # kinds of cards and twigs that have no inside
 
 
@@ -73,6 +76,12 @@ def first_faces(mesh: Mesh, origins: np.ndarray, ways: np.ndarray) -> np.ndarray
     u, v = (np.cross(place, c - a) * normals).sum(2) / square, (np.cross(b - a, place) * normals).sum(2) / square
     distance = np.where((u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0), distance, np.inf)
     return np.where(np.isfinite(distance).any(1), distance.argmin(1), -1)
+
+
+def test_the_page_lists_all_models():
+    rows = [line.split("|") for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    listed = {row[1].strip(" `"): row[2].strip().split(", ") for row in rows if row[1].strip(" `") in KINDS}
+    assert listed == {kind: list(meshes) for kind, meshes in standard().items()}
 
 
 def test_all_kinds_have_several_models():

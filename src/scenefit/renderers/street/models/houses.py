@@ -150,9 +150,9 @@ def warehouse(length: float = 28, depth: float = 18, eaves: float = 6.5) -> Mesh
 
 @cache
 def houses() -> dict[str, Mesh]:
-    return {"terrace": terrace(4), "terrace with two-storey bays": terrace(3, 5.8, 9.5, 5.8, 2, TILE),
+    return {"terrace": terrace(4), "terrace with bays": terrace(3, 5.8, 9.5, 5.8, 2, TILE),
             "cottages": terrace(3, 4.6, 6.5, 4.6, 0),
-            "town houses": town_house(), "detached": detached(), "detached, hipped": detached(10, 8.5, 5.2, 3.6),
+            "town houses": town_house(), "detached": detached(), "hipped": detached(10, 8.5, 5.2, 3.6),
             "gable front": gable_front(),
             "bungalow": bungalow(), "shop": shops(1), "shops": shops(4),
             "shops with a parapet": shops(3, 6.6, 12, 10.2, False),

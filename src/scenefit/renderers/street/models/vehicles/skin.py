@@ -13,7 +13,7 @@ from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, 
 
 Line = Sequence[tuple[float, float]]  # points (metres behind the nose, metres up or aside)
 BLACK: Colour = (0.035, 0.035, 0.04)
-GAP = 0.014  # metres, of doors: two or three times the real one, so that it shows as a line
+GAP = 0.01  # metres, of doors: twice the real one, so that it shows as a line
 
 
 @dataclass(frozen=True)
