@@ -60,7 +60,7 @@ def phone_box() -> Mesh:
         bars += [box((0.03, 0.05, 1.5), (x, -0.41, 0.4), "matte", RED) for x in (-0.2, 0.2)]
         front = join([box((0.72, 0.03, 1.55), (0, -0.4, 0.4), "glass", PANE),
                       box((0.75, 0.06, 0.4), (0, -0.4, 0.02), "matte", RED), *bars,
-                      box((0.7, 0.04, 0.14), (0, -0.43, 1.98), "lamp", WHITE)])
+                      box((0.7, 0.04, 0.14), (0, -0.445, 1.98), "lamp", WHITE)])
         sides.append(moved(front, yaw=90 * turn))
     top = [box((0.9, 0.9, 0.3), (0, 0, 1.92), "matte", RED), moved(ball((0.45, 0.45, 0.22), (0, 0, 0), 12, 2, "matte",
                                                                         RED, (0, 90)), (0, 0, 2.22))]

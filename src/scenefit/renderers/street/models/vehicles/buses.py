@@ -16,9 +16,8 @@ from scenefit.renderers.street.models.primitives.triangles import (
     WHITE,
     Colour,
     both,
-    corners_of,
-    from_corners,
     grounded,
+    left_half,
     mirrored,
 )
 from scenefit.renderers.street.models.vehicles.parts import (
@@ -115,9 +114,7 @@ def _left(bus: Bus) -> Mesh:
         rings.append(np.c_[x - lean, ring])
     strips = np.array(["paint"] * 5 + [bus.skirt] + ["matte"] * 4 + [bus.skirt] + ["paint"] * 5)
     colours = np.array([WHITE] * 6 + [BLACK] * 4 + [WHITE] * 6)
-    whole = loft(rings, strips, colours, 32)
-    keep = (whole.points[whole.faces][..., 1] > -1e-4).all(1)
-    return from_corners(corners_of(whole)[keep], whole.material[keep], whole.colour[keep])
+    return left_half(loft(rings, strips, colours, 32))
 
 
 BUSES = {
