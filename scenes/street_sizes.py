@@ -13,13 +13,13 @@ TRUCKS = {"box truck": (7.4, 2.4, 3.3), "flatbed": (7.0, 2.3, 2.3), "tipper": (8
 BUSES = {"double-decker": (10.9, 2.52, 4.3), "single-decker": (12.0, 2.55, 3.0), "coach": (12.2, 2.55, 3.55)}
 MIRRORS = 0.3
 # Length along the road, depth and height.
-HOUSES = {"terrace": (21.0, 9.7, 10.4), "terrace with bays": (17.6, 10.7, 11.1),
-          "cottages": (14.0, 7.4, 8.8), "town houses": (12.8, 11.7, 12.2), "detached": (10.2, 9.2, 9.9),
-          "hipped": (10.7, 9.7, 10.2), "gable front": (11.1, 10.7, 9.6), "bungalow": (12.2, 9.2, 6.2),
-          "shop": (6.2, 11.7, 14.2), "shops": (24.2, 12.6, 14.2), "shops with a parapet": (20.2, 13.5, 11.1),
-          "flats": (21.1, 13.8, 16.6), "office": (24.1, 14.1, 15.6), "warehouse": (28.4, 18.7, 8.3)}
+HOUSES = {"terrace": (21.0, 9.7, 10.9), "terrace with bays": (17.6, 10.7, 11.5), "cottages": (14.0, 7.4, 7.4),
+          "town houses": (12.8, 11.7, 12.2), "detached": (10.2, 9.2, 10.7), "hipped": (10.7, 9.7, 11.0),
+          "gable front": (11.1, 10.7, 10.6), "bungalow": (12.2, 9.2, 6.5), "shop": (6.2, 11.7, 14.2),
+          "shops": (24.2, 12.6, 14.2), "shops with a parapet": (20.2, 13.5, 11.1), "flats": (21.1, 13.8, 16.6),
+          "office": (24.1, 14.1, 15.6), "warehouse": (28.4, 18.7, 8.3)}
 # Crown, each way, and height.
-TREES = {"lime": (8.9, 7.8, 11.0), "oak": (10.9, 10.6, 10.4), "maple": (6.0, 5.1, 7.5), "young tree": (2.7, 3.0, 4.8),
+TREES = {"lime": (8.9, 7.8, 11.0), "oak": (10.9, 10.6, 10.4), "maple": (6.0, 5.1, 7.5), "young tree": (2.8, 3.1, 5.0),
          "poplar": (3.7, 3.6, 13.7), "fir": (4.3, 4.9, 10.4), "bare tree": (8.2, 8.1, 10.5),
          "bare young tree": (3.9, 3.5, 6.3)}
 # In gardens and on verges, where crowns begin above cars; each in summer, then in winter.
