@@ -110,7 +110,8 @@ def street(scenarios, drives_on):
 
 def side():
     """Side 0 is the camera's, side 1 that of the oncoming traffic. outwards: t by metres from the centre line. edge,
-    kerb, front: metres from there to the end of the lanes, of the carriageway, of the pavement."""
+    kerb, front: metres from there to the end of the lanes, of the carriageway, of the pavement. first: where the first
+    slot of a strip starts, in slots."""
     def width(name):
         return of(lambda node: np.where(node[f"{name}_chance"] < node.root[f"{name}s"], node.root[f"{name}_width"], 0))
 
@@ -163,14 +164,14 @@ def lane():
 
 
 def lane_slot():
-    return slot(lambda node: node.parent["first"] + SLOT * node.number, lambda node: SLOT,
-                lambda node: node.parent["there"] & (node["chance"] < node.root["traffic"]))
+    return slot(start=lambda node: node.parent["first"] + SLOT * node.number, metres=lambda node: SLOT,
+                there=lambda node: node.parent["there"] & (node["chance"] < node.root["traffic"]))
 
 
 def car_slot():
     """Half of a lane's slot."""
-    return slot(lambda node: node.parent["start"] + SLOT / 2 * node.number, lambda node: SLOT / 2,
-                lambda node: node.parent.parent["there"] & (node["chance"] < node.root["traffic"]))
+    return slot(start=lambda node: node.parent["start"] + SLOT / 2 * node.number, metres=lambda node: SLOT / 2,
+                there=lambda node: node.parent.parent["there"] & (node["chance"] < node.root["traffic"]))
 
 
 def tree_pit():
@@ -181,13 +182,17 @@ def tree_pit():
         camera = np.hypot(ahead, np.abs(node["t"] - node.root["camera_t"]) - node["width"] / 2)
         return np.minimum(node.root["tree_spacing"] - 0.5, 2 * np.minimum(wall, camera))
 
-    return row("trees", lambda node: 0.6 * node.root["tree_spacing"], root("tree_spacing"), verge=1, crown=of(crown))
+    return row("trees", metres=lambda node: 0.6 * node.root["tree_spacing"], every=root("tree_spacing"), verge=1,
+               crown=of(crown))
 
 
 def plot(scenarios):
     """What a house and the gap to the next one take, behind the pavement: plots are as wide as their houses ask for."""
     kinds, longest = sf.Choice(list(scenarios)), max(len(ranges["houses"]) for ranges in scenarios.values())
     houses = np.array([np.resize(ranges["houses"], longest) for ranges in scenarios.values()])
+
+    def start(node):
+        return end_to_end(node, node["metres"]) - 20 * (1 + node.parent["first"])  # the first behind the camera
 
     def metres(node):
         return node["along"] / node["tight"] + node.root["gap"]
@@ -203,17 +208,16 @@ def plot(scenarios):
              **sized(sizes.HOUSES, ("along", "deep"), "house"), "outwards": of(own("outwards")),
              "edge": of(lambda node: node.parent["outwards"] * node.parent["front"]),
              "fenced": sf.Uniform(0, 1), "fence": sf.Choice(sizes.FENCES)}
-    return house | slot(lambda node: end_to_end(node, node["metres"]) - 20 * (1 + node.parent["first"]), metres,
-                        lambda node: node["chance"] < node.root["built"], t, width,
-                        lambda node: 90 - 90 * node.parent["outwards"])
+    return house | slot(start, metres, there=lambda node: node["chance"] < node.root["built"], t=t, width=width,
+                        heading=lambda node: 90 - 90 * node.parent["outwards"])
 
 
 def garden():
     """A third of a plot that has no house. crown: as wide as it."""
-    return slot(lambda node: node.parent["start"] + node.number * node["metres"],
-                lambda node: node.parent["metres"] / 3,
-                lambda node: (node.parent["there"] == 0) & (node["chance"] < node.root["trees"]),
-                lambda node: node.parent["edge"] + node.parent["outwards"] * 10, lambda node: 16.0,
+    return slot(start=lambda node: node.parent["start"] + node.number * node["metres"],
+                metres=lambda node: node.parent["metres"] / 3,
+                there=lambda node: (node.parent["there"] == 0) & (node["chance"] < node.root["trees"]),
+                t=lambda node: node.parent["edge"] + node.parent["outwards"] * 10, width=lambda node: 16.0,
                 verge=0, crown=of(lambda node: node["metres"] * node["tight"] - 0.5))
 
 
@@ -222,11 +226,11 @@ def boundary():
     def pieces(node):
         return np.clip(np.rint(node.parent["metres"] / 5), 1, BOUNDARIES)
 
-    return slot(lambda node: node.parent["start"] + node.number * node["metres"],
-                lambda node: node.parent["metres"] / pieces(node),
-                lambda node: (node.number < pieces(node)) & (node["chance"] < node.root["fences"]),
-                lambda node: node.parent["edge"] + node.parent["outwards"] * node["width"] / 2,
-                lambda node: np.minimum(node.root["setback"], 1), chance=of(own("fenced")))
+    return slot(start=lambda node: node.parent["start"] + node.number * node["metres"],
+                metres=lambda node: node.parent["metres"] / pieces(node),
+                there=lambda node: (node.number < pieces(node)) & (node["chance"] < node.root["fences"]),
+                t=lambda node: node.parent["edge"] + node.parent["outwards"] * node["width"] / 2,
+                width=lambda node: np.minimum(node.root["setback"], 1), chance=of(own("fenced")))
 
 
 # What stands in slots.
@@ -258,13 +262,13 @@ def tree():
 
 def house():
     return thing({"model": of(own("house")), "scale": of(own("scale")), **sized(sizes.HOUSES), **painted(sizes.WALLS)},
-                 of(lambda node: -node.parent["outwards"]), gap=0.0)
+                 aside=of(lambda node: -node.parent["outwards"]), gap=0.0)
 
 
 def fence():
     return thing({"model": of(lambda node: node.parent.parent["fence"]), "body": 0.5,
                   "length": of(lambda node: node.parent["metres"] * node.parent["tight"])},
-                 of(lambda node: -node.parent.parent["outwards"]), gap=0.0)
+                 aside=of(lambda node: -node.parent.parent["outwards"]), gap=0.0)
 
 
 def kinds_of(scenarios=SCENARIOS, drives_on=("right", "left")):
@@ -296,16 +300,17 @@ def kinds_of(scenarios=SCENARIOS, drives_on=("right", "left")):
                           lambda node: (node.root["edge_lines"] > 0) | (node.parent["cycle_lane"] > 0)),
         "cycle_lane": strip(at("edge"), lambda side: side["edge"] + side["cycle_lane"], rise=0.003,
                             **grey("asphalt", lambda node: sizes.CYCLE_PAINTS[node.root["cycle_paint"]])),
-        "cyclist_slot": row("riders", lambda node: 12.0),
+        "cyclist_slot": row("riders", metres=lambda node: 12.0),
         "parking_lane": strip(lambda side: side["kerb"] - side["parking_lane"], at("kerb")),
         "parking_bay": {"against": sf.Choice([0, 180], [4, 1]), **row(
             "parked", root("bay"), heading=lambda node: node.parent.parent["heading"] + node["against"])},
         "verge": strip(at("kerb"), verge_end, **raised, **grey("paving")),
         "grass": strip(at("kerb"), verge_end, own("grass"), rise=of(lambda node: node.root["kerb"] + 0.01)),
         "tree_pit": tree_pit(),
-        "post_slot": row("posts", lambda node: 0.4 * node.root["tree_spacing"], root("tree_spacing"), after=0.6),
+        "post_slot": row("posts", metres=lambda node: 0.4 * node.root["tree_spacing"], every=root("tree_spacing"),
+                         after=0.6),
         "pavement": strip(verge_end, at("front"), **raised, **grey("paving")),
-        "pedestrian_slot": row("walkers", lambda node: 5.0),
+        "pedestrian_slot": row("walkers", metres=lambda node: 5.0),
         "plot": plot(scenarios), "garden": garden(), "boundary": boundary(),
         # Things.
         "car": vehicle(sizes.CARS, sizes.SHARES), "van": vehicle(sizes.VANS, sizes.SHARES),
