@@ -27,7 +27,7 @@ CAMERA: Mapping[str, Limits] = {
 LIGHT: Mapping[str, Limits] = {
     "sun_azimuth": (60.0, *ANY), "sun_elevation": (40.0, 0.0, 90.0), "sun": (3.0, 0.0, 100.0), "sky": (1.0, 0.0, 100.0),
     "cloud": (0.3, *LEVEL), "warmth": (0.2, *LEVEL), "haze": (0.002, 0.0, 10.0), "exposure": (0.0, -10.0, 10.0),
-    "contrast": (1.0, 0.1, 10.0), "noise": (0.0, 0.0, 255.0), "texture": (1.0, 0.0, 2.0)}
+    "contrast": (1.0, 0.1, 10.0), "noise": (0.0, 0.0, 255.0), "texture": (1.0, *LEVEL)}
 ROAD: Mapping[str, Limits] = {
     "curvature": (0.0, -0.2, 0.2), "ground_red": (0.36, *LEVEL), "ground_green": (0.38, *LEVEL),
     "ground_blue": (0.26, *LEVEL)}

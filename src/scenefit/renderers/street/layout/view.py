@@ -12,7 +12,7 @@ ZENITH = np.array([(0.16, 0.32, 0.70), (0.70, 0.73, 0.78)])
 HORIZON = np.array([(0.78, 0.86, 0.95), (0.86, 0.87, 0.89)])
 SUN = np.array([(1.0, 0.97, 0.92), (1.0, 0.66, 0.36)])
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (IEC 61966-2-1)
-SCATTERED = 0.2  # share of the sun's light that the air near the horizon, and clouds, send on
+AIR = 0.07, 0.30  # share of the sun's light that air at the zenith and at the horizon scatters
 BALANCE = 0.6  # share of a colour cast, in logarithms, that the camera's white balance removes
 DARK = 1e-3  # light below which exposure does not follow
 
@@ -54,9 +54,9 @@ def lights(root: Mapping[str, Floats], key: NDArray[np.uint32], dtype: np.dtype)
     cloud, warmth, sky = (root[name][:, None] for name in ("cloud", "warmth", "sky"))
     sun = root["sun"][:, None] * (SUN[0] * (1 - warmth) + SUN[1] * warmth)
     glow = 1 + 0.5 * warmth * (SUN[1] - 1)  # of the horizon
-    zenith = sky * (ZENITH[0] * (1 - cloud) + ZENITH[1] * cloud)
-    air = SCATTERED * sun * np.sin(elevation)[:, None]
-    horizon = sky * (HORIZON[0] * (1 - cloud) + HORIZON[1] * cloud) * glow + air
+    air = sun * np.sin(elevation)[:, None]
+    zenith = sky * (ZENITH[0] * (1 - cloud) + ZENITH[1] * cloud) + AIR[0] * air
+    horizon = sky * (HORIZON[0] * (1 - cloud) + HORIZON[1] * cloud) * glow + AIR[1] * air
     out["sun_colour"], out["zenith"], out["horizon"] = sun, zenith, horizon
     arriving = np.maximum(sun * np.sin(elevation)[:, None] + (zenith + horizon) / 2, DARK)
     level = arriving @ LUMINANCE
