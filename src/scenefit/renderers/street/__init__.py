@@ -12,6 +12,7 @@ import numpy as np
 from scenefit.data.frame_checks import class_name
 from scenefit.data.frames import Frames, make_frames
 from scenefit.renderers import RendererInfo, check_size
+from scenefit.renderers.chunks import join, part_of
 from scenefit.renderers.street.layout.attributes import MODEL, NODE, ROOT, STRIP, STRIP_COLOURS
 from scenefit.renderers.street.mesh import Mesh
 from scenefit.scenes.scene import SceneBatch
@@ -19,10 +20,11 @@ from scenefit.scenes.scene import SceneBatch
 if TYPE_CHECKING:
     from scenefit.renderers.street.layout.scenes import Layout
     from scenefit.renderers.street.tracing import Traced
+    from scenefit.renderers.street.upload import Batch
 
 STRIPS: Mapping[str, str] = {"lane": "asphalt", "parking": "asphalt", "pavement": "paving", "verge": "grass",
                              "kerb": "kerb", "marking": "marking"}
-CHUNK = 2**21  # pixels that are rendered at once
+AT_ONCE = 2**20  # pixels; each takes about 150 bytes while it is rendered
 
 Models = Mapping[str, Mapping[str, Mesh] | Sequence[Mesh] | Mesh]
 
@@ -90,35 +92,46 @@ class Street:
                 **dict.fromkeys(self.materials, frozenset(STRIP))}
 
     def tensors(self, scenes: SceneBatch) -> "Traced":
-        """Images, ids, depth, normals and extents as torch tensors on the device, without a copy."""
-        return self._trace(scenes)[1]
+        """Images, ids, depth and normals as torch tensors on the device, without a copy."""
+        from scenefit.renderers.street.tracing import trace
+
+        return trace(self._batch(scenes)[1], self.antialias, self.occlusion)
 
     def __call__(self, scenes: SceneBatch) -> Frames:
-        from scenefit.renderers.street.labels import node_labels
+        pixels = len(scenes) * self.size[0] * self.size[1]
+        if pixels <= AT_ONCE or len(scenes) < 2:
+            return self._frames(scenes)
+        chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), -(-pixels // AT_ONCE)))
+        return join(scenes, chunks, [part_of(self._frames(scenes.take(rows))) for rows in chunks])
 
-        kinds = list(self.meshes())
-        layout, traced = self._trace(scenes)
-        instances, extent = traced.instances.cpu().numpy(), traced.extent.cpu().numpy()
-        known = node_labels(scenes, layout, kinds, instances, extent)
+    def _frames(self, scenes: SceneBatch) -> Frames:
+        layout, batch = self._batch(scenes)
+        from scenefit.renderers.street.labels import node_labels
+        from scenefit.renderers.street.tracing import measure, trace
+
+        kinds, traced = list(self.meshes()), trace(batch, self.antialias, self.occlusion)
+        instances = traced.instances.cpu().numpy()
+        known = node_labels(scenes, layout, kinds, instances, measure(batch, traced).cpu().numpy())
         names = {kind: np.full(len(table), self.classes.get(kind, kind if kind in kinds else ""))
                  for kind, table in scenes.tables.items() if kind in kinds or kind in self.materials}
         pixels = {"depth": traced.depth.cpu().numpy(), "normal": traced.normal.cpu().numpy()} if self.depth else None
         return make_frames(scenes, traced.image.cpu().numpy(), instances, classes=names, amodal=known["amodal"],
                            area=known["area"], inside=known["inside"], pixels=pixels, nodes={"box3d": known["box3d"]})
 
-    def _trace(self, scenes: SceneBatch) -> "tuple[Layout, Traced]":
-        from scenefit.renderers.street.compilation import kernels
+    def _batch(self, scenes: SceneBatch) -> "tuple[Layout, Batch]":
+        """The scenes laid out, and on the device."""
+        from scenefit.renderers.street.kernels.compilation import kernels
 
         kernels(self.device)  # before what imports Warp, for its message where Warp is missing
         from scenefit.renderers.street.layout.nodes import check_kinds
         from scenefit.renderers.street.layout.scenes import lay_out
-        from scenefit.renderers.street.tracing import trace, upload
+        from scenefit.renderers.street.upload import to_device, upload
 
         models = self.meshes()
         check_kinds(scenes, models, self.materials)
         uploaded = upload(tuple(mesh for meshes in models.values() for mesh in meshes.values()), self.device)
         layout = lay_out(scenes, models, uploaded.table, self.materials, self.size)
-        return layout, trace(layout, uploaded, self.size, self.device, self.antialias, self.occlusion)
+        return layout, to_device(layout, uploaded, self.size, self.device)
 
 
 def _named(kind: str, meshes: Mapping[str, Mesh] | Sequence[Mesh] | Mesh) -> dict[str, Mesh]:

@@ -15,7 +15,7 @@ from scenefit.scenes.scene import SceneBatch
 def node_labels(scenes: SceneBatch, layout: Layout, kinds: Sequence[str], instances: NDArray[np.int32],
                 extent: Floats) -> dict[str, dict[str, NDArray[Any]]]:
     """amodal, area, inside and box3d of each node of each kind; NaN and area 0 for what is not drawn, or behind the
-    camera. instances: ids [S, H, W].  extent: of `Traced`."""
+    camera. instances: ids [S, H, W].  extent: as `tracing.measure` returns it [I, 6]."""
     size = instances.shape[1:3]
     box, hidden, outside = extent[:, :4].astype(float), extent[:, 4].astype(float), extent[:, 5].astype(float)
     inside = _pixels(instances, scenes, layout) + hidden

@@ -1,1 +1,1 @@
-"""The ray caster's kernels, in Warp. `scenefit.renderers.street.compilation` loads them when they are first needed."""
+"""The ray caster's kernels, in Warp. `compilation` loads them when they are first needed."""

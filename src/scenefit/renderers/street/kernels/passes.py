@@ -9,11 +9,13 @@ import warp as wp
 from scenefit.renderers.street.kernels.geometry.ground import meet_ground
 from scenefit.renderers.street.kernels.geometry.structs import Camera, Hit, World
 from scenefit.renderers.street.kernels.geometry.traversal import meet_instance, meet_instances, out_of
-from scenefit.renderers.street.kernels.shading.shade import shade
+from scenefit.renderers.street.kernels.shading.shade import DIRECTIONS, shade
 
 wp.set_module_options({"enable_backward": False})
 
 EDGE_RAYS = wp.constant(3)  # more rays for a pixel at an edge
+CONTRAST = wp.constant(0.08)  # difference of neighbouring colours, relative to their sum, below which no edge is seen
+SMOOTH = wp.constant(0.85)  # cosine of the angle between normals from which on there is an edge
 RADIUS = wp.constant(3)  # pixels over which occlusion is smoothed, to each side
 DARKEST = wp.constant(0.15)  # share of the sky's light that arrives where nothing is open
 BRIGHTEST = wp.constant(4.0)  # times white, to which a ray of a pixel's mean is clipped
@@ -99,20 +101,6 @@ def smooth(key: wp.array(dtype=wp.int32), openness: wp.array(dtype=wp.float32), 
     smoothed[pixel] = total / count
 
 
-@wp.kernel
-def find_edges(key: wp.array(dtype=wp.int32), height: int, width: int, edge: wp.array(dtype=wp.uint8)):
-    """1 where a neighbour above, below, left or right has another key."""
-    pixel = wp.tid()
-    column = pixel % width
-    row = (pixel / width) % height
-    found = wp.uint8(0)
-    if ((column > 0 and key[pixel - 1] != key[pixel]) or (column < width - 1 and key[pixel + 1] != key[pixel])
-            or (row > 0 and key[pixel - width] != key[pixel])
-            or (row < height - 1 and key[pixel + width] != key[pixel])):
-        found = wp.uint8(1)
-    edge[pixel] = found
-
-
 @wp.func
 def colour_of(rays: Rays, number: int, openness: float) -> wp.vec3:
     return rays.direct[number] + rays.ambient[number] * (DARKEST + (1.0 - DARKEST) * openness)
@@ -122,6 +110,38 @@ def colour_of(rays: Rays, number: int, openness: float) -> wp.vec3:
 def combine(rays: Rays, openness: wp.array(dtype=wp.float32), colour: wp.array(dtype=wp.vec3)):
     pixel = wp.tid()
     colour[pixel] = colour_of(rays, pixel, openness[pixel])
+
+
+@wp.func
+def differ(rays: Rays, colour: wp.array(dtype=wp.vec3), one: int, other: int) -> bool:
+    """Whether two pixels show different objects or materials, or surfaces at an angle, in different colours."""
+    if rays.key[one] == rays.key[other]:
+        return False
+    apart = wp.abs(colour[one] - colour[other])
+    together = colour[one] + colour[other]
+    if wp.max(apart) < CONTRAST * wp.max(together):
+        return False
+    if rays.key[one] / DIRECTIONS != rays.key[other] / DIRECTIONS:
+        return True
+    return wp.dot(rays.normal[one], rays.normal[other]) < SMOOTH
+
+
+@wp.kernel
+def find_edges(rays: Rays, colour: wp.array(dtype=wp.vec3), height: int, width: int, edge: wp.array(dtype=wp.uint8)):
+    """1 where a neighbour above, below, left or right differs."""
+    pixel = wp.tid()
+    column = pixel % width
+    row = (pixel / width) % height
+    found = bool(False)
+    if column > 0:
+        found = differ(rays, colour, pixel, pixel - 1)
+    if column < width - 1 and not found:
+        found = differ(rays, colour, pixel, pixel + 1)
+    if row > 0 and not found:
+        found = differ(rays, colour, pixel, pixel - width)
+    if row < height - 1 and not found:
+        found = differ(rays, colour, pixel, pixel + width)
+    edge[pixel] = wp.uint8(found)
 
 
 @wp.func

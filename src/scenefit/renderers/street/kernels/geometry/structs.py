@@ -91,7 +91,7 @@ class Meshes:
 @wp.struct
 class World:
     """A batch: cameras, lights and roads [S]; strips, markings and instances of all scenes; tree: of the instances'
-    boxes, with a group for each scene."""
+    boxes, with a group for each scene, x backwards."""
 
     cameras: wp.array(dtype=Camera)
     lights: wp.array(dtype=Light)

@@ -14,6 +14,12 @@ STEP = wp.constant(1.0e-3)  # metres beyond a card
 
 
 @wp.func
+def backwards(vector: wp.vec3) -> wp.vec3:
+    """In the tree's coordinates, whose x axis points backwards: Warp visits high x first, and so what is near."""
+    return wp.vec3(-vector[0], vector[1], vector[2])
+
+
+@wp.func
 def into(instance: Instance, vector: wp.vec3) -> wp.vec3:
     """A direction in a mesh's own coordinates."""
     return wp.vec3((instance.cos * vector[0] + instance.sin * vector[1]) / instance.scale[0],
@@ -82,7 +88,8 @@ def meet_instances(world: World, scene: int, origin: wp.vec3, direction: wp.vec3
     """The nearest of a hit and those of a scene's instances."""
     hit = nearest
     if world.roads[scene].instances > 0:
-        query = wp.bvh_query_ray(world.tree, origin, direction, wp.bvh_get_group_root(world.tree, scene))
+        root = wp.bvh_get_group_root(world.tree, scene)
+        query = wp.bvh_query_ray(world.tree, backwards(origin), backwards(direction), root)
         number = int(0)
         while wp.bvh_query_next(query, number, hit.distance):
             hit = meet_instance(world, number, origin, direction, hit)
@@ -94,7 +101,8 @@ def is_occluded(world: World, scene: int, origin: wp.vec3, direction: wp.vec3, r
     """Whether an instance lies within reach. Leaves count as whole cards, and the ground does not count."""
     if world.roads[scene].instances == 0:
         return False
-    query = wp.bvh_query_ray(world.tree, origin, direction, wp.bvh_get_group_root(world.tree, scene))
+    root = wp.bvh_get_group_root(world.tree, scene)
+    query = wp.bvh_query_ray(world.tree, backwards(origin), backwards(direction), root)
     number = int(0)
     while wp.bvh_query_next(query, number, reach):
         instance = world.instances[number]

@@ -18,6 +18,7 @@ SHADOW_REACH = wp.constant(80.0)  # metres
 OCCLUSION_REACH = wp.constant(5.0)  # metres
 OFFSET = wp.constant(4.0e-3)  # metres from a surface, where rays start
 SKY_KEY = wp.constant(-1)
+DIRECTIONS = wp.constant(343)
 
 
 @wp.struct
@@ -36,10 +37,10 @@ class Shaded:
 
 @wp.func
 def surface_key(id: int, part: int, normal: wp.vec3) -> int:
-    """Of an object, a part of its material, and one of 343 directions."""
+    """Of an object, a part of its material, and one of DIRECTIONS directions."""
     toward = ((wp.int32(wp.round(normal[0] * 3.0)) + 3) * 49 + (wp.int32(wp.round(normal[1] * 3.0)) + 3) * 7
               + wp.int32(wp.round(normal[2] * 3.0)) + 3)
-    return (id * 64 + part) * 343 + toward
+    return (id * 64 + part) * DIRECTIONS + toward
 
 
 @wp.func
