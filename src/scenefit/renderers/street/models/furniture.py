@@ -97,8 +97,8 @@ def wheelie_bin(colour: Colour) -> Mesh:
 def bench() -> Mesh:
     slats = [box((1.6, 0.08, 0.03), (0, y, 0.44), "matte", (0.4, 0.27, 0.16)) for y in (-0.2, -0.1, 0.0, 0.1)]
     back = [box((1.6, 0.03, 0.09), (0, 0.2, z), "matte", (0.4, 0.27, 0.16)) for z in (0.55, 0.68, 0.8)]
-    legs = [box((0.06, 0.06, z), (x, y, 0), "matte", BLACK) for x in (-0.7, 0.7) for y,
-            z in ((-0.2, 0.44), (0.22, 0.88))]
+    legs = [box((0.06, 0.06, z), (x, y, 0), "matte", BLACK) for x in (-0.7, 0.7)
+            for y, z in ((-0.2, 0.44), (0.22, 0.88))]
     return join([*slats, *back, *legs])
 
 

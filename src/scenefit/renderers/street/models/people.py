@@ -73,7 +73,7 @@ def person(look: Look, pose: Pose) -> Mesh:
     bare = look.skirt > 0
     for side, ankle, hand, toe in zip((1, -1), pose.ankles, pose.hands, pose.toes, strict=True):
         hip = root + point(0, side * HIP, -0.02)
-        knee = _joint(hip, ankle, THIGH, SHIN, [1, side * 0.1, 0.2])
+        knee = joint(hip, ankle, THIGH, SHIN, [1, side * 0.1, 0.2])
         parts.append(tube([hip, knee, ankle], [0.088, 0.062, 0.046], 6, "matte" if bare else "paint2",
                           look.skin if bare else WHITE, caps=(False, True)))
         parts.append(moved(tube([(-0.09, 0, -0.03), (0.03, 0, -0.02), (0.16, 0, -0.045)], [0.042, 0.05, 0.03], 6,
@@ -82,7 +82,7 @@ def person(look: Look, pose: Pose) -> Mesh:
         wide = look.torso[5][1]
         collar = root + (SHOULDER - 0.01) * spine + point(0, side * (wide - 0.1), 0) - 0.01 * fore
         shoulder = collar + point(0, side * 0.095, 0) - 0.035 * spine
-        elbow = _joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, side * 0.5, -0.2])
+        elbow = joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, side * 0.5, -0.2])
         thick = 1 if look.torso is MALE else 0.85
         parts.append(tube([collar, shoulder, elbow, hand], np.array([0.05, 0.06, 0.048, 0.038]) * thick, 6, "paint",
                           side=fore))
@@ -131,7 +131,7 @@ def _head(look: Look, neck: Array, lean: float) -> list[Mesh]:
     return parts
 
 
-def _joint(start: ArrayLike, end: ArrayLike, first: float, second: float, bend: ArrayLike) -> Array:
+def joint(start: ArrayLike, end: ArrayLike, first: float, second: float, bend: ArrayLike) -> Array:
     """Where a limb of two parts bends, towards a direction; straight if its end is out of reach."""
     a, b, way = np.asarray(start, float), np.asarray(end, float), np.asarray(bend, float)
     distance = float(np.linalg.norm(b - a))

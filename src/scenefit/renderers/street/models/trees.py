@@ -185,6 +185,5 @@ def trees() -> dict[str, Mesh]:
     return {**{name: leafy(name, tree) for name, tree in TREES.items()},
             "bare tree": bare("bare tree", 10, 8, 2.4, 0.2, 12),
             "bare young tree": bare("bare young tree", 6, 3.6, 1.9, 0.08, 8),
-            "bush": bush("bush", (2.2, 1.8, 1.5)), "shrubs": bush("shrubs", (4.5, 1.4, 1.1), 8,
-                                                                  colour=(0.17, 0.24, 0.09)),
-            "hedge": hedge()}
+            "bush": bush("bush", (2.2, 1.8, 1.5)),
+            "shrubs": bush("shrubs", (4.5, 1.4, 1.1), 8, colour=(0.17, 0.24, 0.09)), "hedge": hedge()}
