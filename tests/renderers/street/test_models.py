@@ -7,7 +7,7 @@ import pytest
 
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
 from scenefit.renderers.street.models import standard
-from scenefit.renderers.street.models.people import FOREARM, UPPER_ARM, _joint
+from scenefit.renderers.street.models.people import FOREARM, UPPER_ARM, joint
 from scenefit.renderers.street.models.primitives.cuts import cut, cut_out, decal
 from scenefit.renderers.street.models.primitives.solids import ball, box, extrude, tube
 from scenefit.renderers.street.models.primitives.triangles import both, grounded, make_mesh, mirrored, moved
@@ -87,7 +87,12 @@ def test_the_page_lists_all_models():
 def test_all_kinds_have_several_models():
     assert set(standard()) == set(KINDS)
     assert {kind: len(meshes) for kind, meshes in standard().items() if len(meshes) < 3} == {}
-    assert standard() is standard()
+
+
+def test_changing_what_is_given_changes_no_later_models():
+    given = standard()
+    hatchback = given["car"].pop("hatchback")
+    assert standard()["car"]["hatchback"] is hatchback
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,7 +256,7 @@ def test_moved_meshes():
 
 def test_a_joint_is_where_both_parts_of_a_limb_end():
     shoulder, hand = np.zeros(3), np.array([0.2, 0.1, -0.4])
-    elbow = _joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, 0, 0])
+    elbow = joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, 0, 0])
     assert np.linalg.norm(elbow) == pytest.approx(UPPER_ARM) and np.linalg.norm(hand - elbow) == pytest.approx(FOREARM)
     assert elbow[0] < 0.5 * hand[0]
-    assert np.isfinite(_joint(shoulder, 5 * hand, UPPER_ARM, FOREARM, [-1, 0, 0])).all()
+    assert np.isfinite(joint(shoulder, 5 * hand, UPPER_ARM, FOREARM, [-1, 0, 0])).all()

@@ -4,9 +4,6 @@ x is forward along the road, y left, z up. Vehicles and people face forwards. Si
 to those who drive forward. Houses, lamps and furniture stand on the left of the road and face it.
 """
 
-from collections.abc import Mapping
-from functools import cache
-from types import MappingProxyType
 
 from scenefit.renderers.street.mesh import Mesh
 from scenefit.renderers.street.models.cyclists import cyclists
@@ -23,10 +20,9 @@ from scenefit.renderers.street.models.vehicles.trucks import trucks
 from scenefit.renderers.street.models.vehicles.vans import vans
 
 
-@cache
-def standard() -> Mapping[str, Mapping[str, Mesh]]:
+def standard() -> dict[str, dict[str, Mesh]]:
     """Kind -> name -> mesh, for the kinds that `Street` draws without further ado; docs/street_models.md lists them."""
     makers = {"car": cars, "van": vans, "truck": trucks, "bus": buses, "cyclist": cyclists, "pedestrian": pedestrians,
               "house": houses, "tree": trees, "pole": poles, "sign": signs, "fence": fences, "bollard": bollards,
               "furniture": furniture}
-    return MappingProxyType({kind: MappingProxyType(make()) for kind, make in makers.items()})
+    return {kind: dict(make()) for kind, make in makers.items()}

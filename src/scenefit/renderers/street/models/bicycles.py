@@ -43,7 +43,7 @@ MOUNTAIN = Bicycle(grips=(0.36, 0.32, 1.0), colour=(0.08, 0.08, 0.09), tyre=0.02
 
 
 def bicycle(bike: Bicycle) -> Mesh:
-    """A bicycle without rider, 450 to 550 triangles."""
+    """A bicycle without rider."""
     rear, front, crank = (np.array([x, 0, z]) for x, z in (REAR, FRONT, CRANK))
     saddle, head = np.array([bike.saddle[0], 0, bike.saddle[1]]), np.array([bike.head[0], 0, bike.head[1]])
     seat = crank + (saddle - crank) * bike.step

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scenefit.renderers.street.mesh import Mesh, join
-from scenefit.renderers.street.models.primitives.solids import box, extrude, lathe, panel
+from scenefit.renderers.street.models.primitives.solids import box, extrude, lathe, loft, panel
 from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, make_mesh, moved
 
 SLATE: Colour = (0.27, 0.27, 0.3)
@@ -78,21 +78,28 @@ def turned(mesh: Mesh) -> Mesh:
 
 
 def flat_roof(outline: ArrayLike, low: float, parapet: float = 0.6, colour: ArrayLike = TRIM) -> list[Mesh]:
-    """A flat roof within a parapet, with a coping around it."""
+    """A flat roof within a parapet of the walls' colour, with a coping around it."""
     points = np.asarray(outline, float)
+    inner = points - np.sign(points) * 0.25
     deck = panel(np.c_[points, np.full(len(points), low)], "matte", GREY)
-    inner = [panel([(*b, low), (*a, low), (*a, low + parapet), (*b, low + parapet)], "paint", (0.8, 0.8, 0.8))
-             for a, b in zip(points * 0.985, np.roll(points * 0.985, -1, 0), strict=True)]
-    return [walls(points, low, low + parapet), deck, *inner, _band(points, low + parapet - 0.02, 0.12, 0.05, colour)]
+    top = low + parapet
+    sides = [panel([(*a, low), (*b, low), (*b, top), (*a, top)], "paint", (0.9, 0.9, 0.9))
+             for ring in (points, inner[::-1]) for a, b in zip(ring, np.roll(ring, -1, 0), strict=True)]
+    return [deck, *sides, _band(points, top - 0.02, 0.12, 0.05, colour, inner)]
 
 
 def band(outline: ArrayLike, low: float, thick: float, out: float, colour: ArrayLike = TRIM) -> Mesh:
     """A ledge around a building."""
-    return _band(np.asarray(outline, float), low, thick, out, colour)
+    points = np.asarray(outline, float)
+    return _band(points, low, thick, out, colour, points)
 
 
-def _band(points: Array, low: float, thick: float, out: float, colour: ArrayLike) -> Mesh:
-    return extrude(points + np.sign(points) * out, low, low + thick, "matte", colour, 1)
+def _band(points: Array, low: float, thick: float, out: float, colour: ArrayLike, inner: Array) -> Mesh:
+    """A frame between two outlines of as many corners."""
+    outer = points + np.sign(points) * out
+    rings = [np.c_[ring, np.full(len(points), z)]
+             for ring, z in ((inner, low), (outer, low), (outer, low + thick), (inner, low + thick), (inner, low))]
+    return loft(rings, "matte", colour, 1, (False, False))
 
 
 def chimney(at: tuple[float, float], low: float, high: float, size: tuple[float, float] = (0.6, 0.9),

@@ -20,8 +20,8 @@ def cyclist(look: Look, bike: Bicycle, lean: float) -> Mesh:
 RIDERS = {
     "man on a tourer": (Look(hair=(0.2, 0.12, 0.07)), TOURER, 28),
     "woman on a city bicycle": (Look(torso=FEMALE, stature=1.75, hair=(0.62, 0.48, 0.28), long_hair=True), CITY, 14),
-    "racer": (Look(hair=(0.85, 0.85, 0.85), hat="helmet"), RACER, 48),
-    "man with a rucksack": (Look(skin=(0.6, 0.42, 0.31), hair=(0.1, 0.1, 0.12), hat="helmet", rucksack=True), MOUNTAIN,
+    "racer": (Look(hair=(0.85, 0.85, 0.85), helmet=True), RACER, 48),
+    "man with a rucksack": (Look(skin=(0.6, 0.42, 0.31), hair=(0.1, 0.1, 0.12), helmet=True, rucksack=True), MOUNTAIN,
                             36),
     "woman in a coat": (Look(torso=FEMALE, hair=(0.2, 0.12, 0.07), long_hair=True, coat=0.22), CITY, 12),
     "man on a mountain bicycle": (Look(skin=(0.3, 0.19, 0.13), hair=(0.05, 0.04, 0.04)), MOUNTAIN, 32),

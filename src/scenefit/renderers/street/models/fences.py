@@ -30,7 +30,7 @@ def railing(length: float = 3.0, height: float = 1.05, step: float = 0.13, colou
 def boards(length: float = 5.4, height: float = 1.8) -> list[Mesh]:
     """Upright boards, every other one set back, between posts of concrete."""
     steps = _steps(length, 0.15)
-    planks = [box((0.14, 0.02, height - 0.1), (x, 0.012 * (-1) ** k, 0.08), "matte",
+    planks = [box((0.165, 0.02, height - 0.1), (x, 0.012 * (-1) ** k, 0.08), "matte",
                   np.array(WOOD) * (0.9 + 0.05 * (k * 7 % 5)))
               for k, x in enumerate((steps[1:] + steps[:-1]) / 2)]
     posts = [box((0.1, 0.1, height), (x, 0, 0), "matte", STONE)

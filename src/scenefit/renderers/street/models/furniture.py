@@ -60,7 +60,7 @@ def phone_box() -> Mesh:
         bars += [box((0.03, 0.05, 1.5), (x, -0.41, 0.4), "matte", RED) for x in (-0.2, 0.2)]
         front = join([box((0.72, 0.03, 1.55), (0, -0.4, 0.4), "glass", PANE),
                       box((0.75, 0.06, 0.4), (0, -0.4, 0.02), "matte", RED), *bars,
-                      box((0.7, 0.04, 0.14), (0, -0.43, 1.98), "lamp", WHITE)])
+                      box((0.7, 0.04, 0.14), (0, -0.445, 1.98), "lamp", WHITE)])
         sides.append(moved(front, yaw=90 * turn))
     top = [box((0.9, 0.9, 0.3), (0, 0, 1.92), "matte", RED), moved(ball((0.45, 0.45, 0.22), (0, 0, 0), 12, 2, "matte",
                                                                         RED, (0, 90)), (0, 0, 2.22))]
@@ -97,8 +97,8 @@ def wheelie_bin(colour: Colour) -> Mesh:
 def bench() -> Mesh:
     slats = [box((1.6, 0.08, 0.03), (0, y, 0.44), "matte", (0.4, 0.27, 0.16)) for y in (-0.2, -0.1, 0.0, 0.1)]
     back = [box((1.6, 0.03, 0.09), (0, 0.2, z), "matte", (0.4, 0.27, 0.16)) for z in (0.55, 0.68, 0.8)]
-    legs = [box((0.06, 0.06, z), (x, y, 0), "matte", BLACK) for x in (-0.7, 0.7) for y,
-            z in ((-0.2, 0.44), (0.22, 0.88))]
+    legs = [box((0.06, 0.06, z), (x, y, 0), "matte", BLACK) for x in (-0.7, 0.7)
+            for y, z in ((-0.2, 0.44), (0.22, 0.88))]
     return join([*slats, *back, *legs])
 
 

@@ -33,7 +33,7 @@ from scenefit.renderers.street.models.primitives.solids import box
 from scenefit.renderers.street.models.primitives.triangles import Colour, grounded, moved
 
 
-def terrace(houses: int, width: float = 5.2, depth: float = 8.5, eaves: float = 5.5, bays: int = 1,
+def terrace(houses: int, width: float = 5.2, depth: float = 8.5, eaves: float = 6.0, bays: int = 1,
             roof: Colour = SLATE) -> Mesh:
     """Houses in a row under one roof, each with a door, and a bay window of so many storeys (0: none)."""
     length, rise, front = houses * width, 0.8 * depth / 2, -depth / 2
@@ -63,7 +63,7 @@ def town_house(houses: int = 2, width: float = 6.2, depth: float = 10.5, height:
     return grounded(join(parts))
 
 
-def detached(length: float = 9.5, depth: float = 8, eaves: float = 5.2, hip: float = 0, roof: Colour = TILE) -> Mesh:
+def detached(length: float = 9.5, depth: float = 8, eaves: float = 6.0, hip: float = 0, roof: Colour = TILE) -> Mesh:
     """A house by itself, with a porch, a bay and a chimney; hip: see `ridge_roof`."""
     outline, rise, front = rectangle(length, depth), 0.85 * depth / 2, -depth / 2
     parts = [walls(outline, 0, eaves), ridge_roof(length, depth, eaves, rise, hip, roof), door(0.1 * length, front),
@@ -73,7 +73,7 @@ def detached(length: float = 9.5, depth: float = 8, eaves: float = 5.2, hip: flo
     return grounded(join(parts))
 
 
-def gable_front(length: float = 7.5, depth: float = 9.5, eaves: float = 4.9) -> Mesh:
+def gable_front(length: float = 7.5, depth: float = 9.5, eaves: float = 5.9) -> Mesh:
     """A house whose gable faces the road, with a garage beside it."""
     outline, rise, front = rectangle(length, depth), 0.95 * length / 2, -depth / 2
     shed = moved(join([walls(rectangle(3.2, 6), 0, 2.5), *flat_roof(rectangle(3.2, 6), 2.5, 0.25),
@@ -88,9 +88,9 @@ def gable_front(length: float = 7.5, depth: float = 9.5, eaves: float = 4.9) -> 
 
 def bungalow(length: float = 11.5, depth: float = 8) -> Mesh:
     front = -depth / 2
-    return grounded(join([walls(rectangle(length, depth), 0, 2.6), ridge_roof(length, depth, 2.6, 2.4, 3.2, TILE),
+    return grounded(join([walls(rectangle(length, depth), 0, 3.0), ridge_roof(length, depth, 3.0, 2.4, 3.2, TILE),
                           door(0.5, front, hood=False),
-                          bay(-3.4, front, 2.6), bay(3.6, front, 2.6), chimney((2, 0.5), 4.2, 5.7)]))
+                          bay(-3.4, front, 2.6), bay(3.6, front, 2.6), chimney((2, 0.5), 4.6, 6.1)]))
 
 
 def shops(count: int, width: float = 6.0, depth: float = 11, height: float = 9.2, pitched: bool = True) -> Mesh:
@@ -150,9 +150,9 @@ def warehouse(length: float = 28, depth: float = 18, eaves: float = 6.5) -> Mesh
 
 @cache
 def houses() -> dict[str, Mesh]:
-    return {"terrace": terrace(4), "terrace with bays": terrace(3, 5.8, 9.5, 5.8, 2, TILE),
-            "cottages": terrace(3, 4.6, 6.5, 4.6, 0),
-            "town houses": town_house(), "detached": detached(), "hipped": detached(10, 8.5, 5.2, 3.6),
+    return {"terrace": terrace(4), "terrace with bays": terrace(3, 5.8, 9.5, 6.2, 2, TILE),
+            "cottages": terrace(3, 4.6, 6.5, 3.3, 0),
+            "town houses": town_house(), "detached": detached(), "hipped": detached(10, 8.5, 6.0, 3.6),
             "gable front": gable_front(),
             "bungalow": bungalow(), "shop": shops(1), "shops": shops(4),
             "shops with a parapet": shops(3, 6.6, 12, 10.2, False),

@@ -26,8 +26,7 @@ FEMALE = ((-0.09, 0.11, 0.09, 0), (0.0, 0.18, 0.125, -0.015), (0.1, 0.155, 0.11,
 class Look:
     """What a person looks like. torso: as `MALE`.  stature: metres.  coat: how far it hangs below the pelvis, metres.
 
-    skirt: the same, of the second colour, over bare legs.  long_hair, rucksack, bag: whether there is one.  hat: "",
-    "helmet" or "cap".
+    skirt: the same, of the second colour, over bare legs.  helmet: of the colour of the hair.
     """
 
     torso: tuple[tuple[float, float, float, float], ...] = MALE
@@ -39,7 +38,7 @@ class Look:
     long_hair: bool = False
     rucksack: bool = False
     bag: bool = False
-    hat: str = ""
+    helmet: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,14 @@ WAITING = Pose(ankles=((0.06, 0.13, 0.08), (-0.04, -0.11, 0.08)), hands=((0.12, 
 
 
 def person(look: Look, pose: Pose) -> Mesh:
-    """A person in a pose, not yet grounded; seen from the front, 350 to 550 triangles."""
+    """A person in a pose, not yet grounded."""
     root, lean = np.array([pose.pelvis[0], 0, pose.pelvis[1]]), np.deg2rad(pose.lean)
     spine, fore = np.array([np.sin(lean), 0, np.cos(lean)]), np.array([np.cos(lean), 0, -np.sin(lean)])
     parts = [moved(_torso(look), root, pitch=pose.lean)]
     bare = look.skirt > 0
     for side, ankle, hand, toe in zip((1, -1), pose.ankles, pose.hands, pose.toes, strict=True):
         hip = root + point(0, side * HIP, -0.02)
-        knee = _joint(hip, ankle, THIGH, SHIN, [1, side * 0.1, 0.2])
+        knee = joint(hip, ankle, THIGH, SHIN, [1, side * 0.1, 0.2])
         parts.append(tube([hip, knee, ankle], [0.088, 0.062, 0.046], 6, "matte" if bare else "paint2",
                           look.skin if bare else WHITE, caps=(False, True)))
         parts.append(moved(tube([(-0.09, 0, -0.03), (0.03, 0, -0.02), (0.16, 0, -0.045)], [0.042, 0.05, 0.03], 6,
@@ -83,7 +82,7 @@ def person(look: Look, pose: Pose) -> Mesh:
         wide = look.torso[5][1]
         collar = root + (SHOULDER - 0.01) * spine + point(0, side * (wide - 0.1), 0) - 0.01 * fore
         shoulder = collar + point(0, side * 0.095, 0) - 0.035 * spine
-        elbow = _joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, side * 0.5, -0.2])
+        elbow = joint(shoulder, hand, UPPER_ARM, FOREARM, [-1, side * 0.5, -0.2])
         thick = 1 if look.torso is MALE else 0.85
         parts.append(tube([collar, shoulder, elbow, hand], np.array([0.05, 0.06, 0.048, 0.038]) * thick, 6, "paint",
                           side=fore))
@@ -120,7 +119,7 @@ def _head(look: Look, neck: Array, lean: float) -> list[Mesh]:
                   caps=(False, False)),
              ball((0.1, 0.078, 0.125), middle, 8, 6, "matte", look.skin),
              box((0.03, 0.03, 0.04), middle + point(0.095, 0, -0.03), "matte", look.skin, taper=0.4)]
-    if look.hat == "helmet":
+    if look.helmet:
         shell = moved(ball((0.145, 0.1, 0.1), (0, 0, 0), 8, 3, "matte", look.hair, (0, 90)),
                       middle + point(-0.01, 0, 0.035), pitch=-5)
         return [*parts, shell]
@@ -132,7 +131,7 @@ def _head(look: Look, neck: Array, lean: float) -> list[Mesh]:
     return parts
 
 
-def _joint(start: ArrayLike, end: ArrayLike, first: float, second: float, bend: ArrayLike) -> Array:
+def joint(start: ArrayLike, end: ArrayLike, first: float, second: float, bend: ArrayLike) -> Array:
     """Where a limb of two parts bends, towards a direction; straight if its end is out of reach."""
     a, b, way = np.asarray(start, float), np.asarray(end, float), np.asarray(bend, float)
     distance = float(np.linalg.norm(b - a))

@@ -55,7 +55,7 @@ def sign(face: Mesh, middle: float = 2.4, high: float | None = None) -> Mesh:
 
 
 def speed_limit() -> Mesh:
-    digits = [(square(0.03, 0.2, -0.13), BLACK), (square(0.1, 0.03, -0.09, 0.09), BLACK),
+    digits = [(square(0.03, 0.23, -0.05), BLACK), (square(0.1, 0.03, -0.09, 0.09), BLACK),
               (square(0.1, 0.03, -0.09, 0.0), BLACK),
               (square(0.1, 0.03, -0.09, -0.09), BLACK), (square(0.03, 0.2, 0.04), BLACK),
               (square(0.03, 0.2, 0.14), BLACK),

@@ -75,8 +75,9 @@ def _directions(number: int) -> Array:
     return np.stack([np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z], 1)
 
 
-def _clump(rng: np.random.Generator, centre: Array, radius: float, number: int, crown: Array, colour: Colour) -> Mesh:
-    """Cards on the upper and outer part of a ball."""
+def _clump(rng: np.random.Generator, centre: Array, radius: float, number: int, crown: Array, colour: Colour,
+           card: float = 0.7) -> Mesh:
+    """Cards on a ball; card: half their size, in units of its radius."""
     out = _directions(number) + rng.normal(0, 0.25, (number, 3))
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     places = centre + out * radius * rng.uniform(0.35, 0.8, (number, 1))
@@ -84,7 +85,7 @@ def _clump(rng: np.random.Generator, centre: Array, radius: float, number: int, 
     across = np.cross(tilt, rng.normal(size=(number, 3)))
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     along = np.cross(across, tilt / np.linalg.norm(tilt, axis=1, keepdims=True))
-    size = radius * rng.uniform(0.55, 0.85, (number, 1))
+    size = card * radius * rng.uniform(0.8, 1.2, (number, 1))
     shape = rng.uniform(0.65, 1.1, (4, number, 1))
     corners = np.stack([places + size * (a * across + b * along) * shape[k] for k, (a, b) in
                         enumerate(((1, 0), (0.1, 1), (-1, 0.1), (0, -1)))], 1)
@@ -143,7 +144,7 @@ def _twigs(rng: np.random.Generator, start: Array, tip: Array, scale: float, num
     return found
 
 
-def bush(name: str, size: ArrayLike, number: int = 5, cards: int = 10, colour: Colour = GREEN) -> Mesh:
+def bush(name: str, size: ArrayLike, number: int = 5, cards: int = 18, colour: Colour = GREEN) -> Mesh:
     """Clumps of leaves that touch the ground; size: length, width, height in metres."""
     rng, (length, width, height) = generator(0, f"bush {name}"), np.asarray(size, float)
     parts = []
@@ -151,8 +152,8 @@ def bush(name: str, size: ArrayLike, number: int = 5, cards: int = 10, colour: C
     for share in (np.arange(number) + 0.5) / number - 0.5:
         centre = np.array([share * (length - radius), rng.uniform(-0.3, 0.3) * (width - radius),
                            height - radius * rng.uniform(1.0, 1.4)])
-        parts += [_clump(rng, centre, radius * 1.05, cards, np.array([0, 0, 0.3 * height]), colour),
-                  _clump(rng, centre * [1.1, 1.1, 0.4], radius, cards, np.array([0, 0, 0.3 * height]), colour)]
+        parts += [_clump(rng, centre, radius * 1.05, cards, np.array([0, 0, 0.3 * height]), colour, 0.48),
+                  _clump(rng, centre * [1.1, 1.1, 0.4], radius, cards, np.array([0, 0, 0.3 * height]), colour, 0.48)]
     leaves = join(parts)
     return grounded(moved(leaves, scale=np.array([length, width, height]) / leaves.size))
 
@@ -162,7 +163,7 @@ def hedge(length: float = 6.0, width: float = 0.7, height: float = 1.3) -> Mesh:
     rng = generator(0, "hedge")
     body = box((length - 0.16, width - 0.16, height - 0.08), material="matte", colour=np.array(GREEN) * 0.45)
     shell = box((length, width, height), material="leaf", colour=GREEN, taper=0.97)
-    tufts = [_clump(rng, np.array([x, rng.uniform(-0.2, 0.2) * width, height - 0.12]), 0.3, 5, np.array([x, 0, 0.5]),
+    tufts = [_clump(rng, np.array([x, rng.uniform(-0.2, 0.2) * width, height - 0.08]), 0.2, 5, np.array([x, 0, 0.5]),
                     GREEN)
              for x in np.linspace(-length / 2 + 0.25, length / 2 - 0.25, 9)]
     return grounded(join([body, shell, *tufts]))
@@ -172,7 +173,7 @@ TREES = {
     "lime": Tree(11, 7.5, 2.6, 0.22, limbs=13, cards=10, clump=1.75),
     "oak": Tree(10, 10.5, 2.2, 0.32, limbs=15, cards=10, clump=1.9, colour=(0.18, 0.26, 0.09), bark=(0.25, 0.22, 0.18)),
     "maple": Tree(7.5, 5.2, 2.1, 0.13, limbs=9, cards=11, clump=1.35, colour=(0.26, 0.33, 0.1)),
-    "young tree": Tree(4.8, 2.6, 1.9, 0.06, limbs=6, cards=9, clump=0.85, colour=(0.25, 0.36, 0.13)),
+    "young tree": Tree(4.8, 2.6, 1.9, 0.06, limbs=8, cards=11, clump=0.75, colour=(0.25, 0.36, 0.13)),
     "poplar": Tree(14, 3.4, 1.4, 0.2, limbs=14, cards=8, clump=1.35, taper=0.5, colour=(0.2, 0.3, 0.12)),
     "fir": Tree(11, 5.6, 0.5, 0.18, limbs=26, cards=8, clump=1.25, taper=0.9, colour=(0.1, 0.18, 0.1),
                 bark=(0.22, 0.17, 0.13)),
@@ -184,6 +185,5 @@ def trees() -> dict[str, Mesh]:
     return {**{name: leafy(name, tree) for name, tree in TREES.items()},
             "bare tree": bare("bare tree", 10, 8, 2.4, 0.2, 12),
             "bare young tree": bare("bare young tree", 6, 3.6, 1.9, 0.08, 8),
-            "bush": bush("bush", (2.2, 1.8, 1.5)), "shrubs": bush("shrubs", (4.5, 1.4, 1.1), 8,
-                                                                  colour=(0.17, 0.24, 0.09)),
-            "hedge": hedge()}
+            "bush": bush("bush", (2.2, 1.8, 1.5)),
+            "shrubs": bush("shrubs", (4.5, 1.4, 1.1), 8, colour=(0.17, 0.24, 0.09)), "hedge": hedge()}

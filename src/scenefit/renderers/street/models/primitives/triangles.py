@@ -98,6 +98,13 @@ def mirrored(mesh: Mesh) -> Mesh:
                 normals=mesh.normals * flip, uv=mesh.uv)
 
 
+def left_half(mesh: Mesh) -> Mesh:
+    """The faces on the left of y = 0; none may cross it."""
+    corners = corners_of(mesh)
+    keep = (corners[..., 1] > -TOUCH).all(1)
+    return from_corners(corners[keep], mesh.material[keep], mesh.colour[keep])
+
+
 def both(mesh: Mesh) -> list[Mesh]:
     """The mesh and its mirror image: what a model has on its left and on its right."""
     return [mesh, mirrored(mesh)]

@@ -16,9 +16,8 @@ from scenefit.renderers.street.models.primitives.triangles import (
     WHITE,
     Colour,
     both,
-    corners_of,
-    from_corners,
     grounded,
+    left_half,
     mirrored,
 )
 from scenefit.renderers.street.models.vehicles.parts import (
@@ -44,7 +43,8 @@ class Bus:
 
     axles: front and rear.  decks: low and high of each row of side windows.  screens: the same, of the front.  pillar:
     between middles of neighbouring pillars.  doors: middles of the doors on the left.  blind: low and high of the
-    display of the route.  lower: paint of the skirt.
+    display of the route.  rake: by how much the front's head leans
+    back.  skirt: material below the windows.
     """
 
     length: float
@@ -89,9 +89,8 @@ def build(bus: Bus) -> Mesh:
             middle = end - place + side
             left = cut(left, "left", rectangle(middle - 0.23, middle + 0.23, LOW + 0.18, bus.decks[0][1]), "glass",
                        GLASS)
-    parts = [left, right, *both(join(walls)), *both(mirror(end - 0.1, half - 0.05, bus.decks[0][1] - 0.2, "matte",
-                                                           BLACK,
-                                                           (0.16, 0.3, 0.45)))]
+    sight = mirror(end - 0.1, half - 0.05, bus.decks[0][1] - 0.2, "matte", BLACK, (0.16, 0.3, 0.45))
+    parts = [left, right, *both(join([*walls, sight]))]
     words = decal(left, "front", [(0.05, bus.blind[0] + 0.07), (0.05, bus.blind[1] - 0.07)],
                   [(0.65, bus.blind[0] + 0.07), (0.65, bus.blind[1] - 0.07)], "lamp", (0.9, 0.6, 0.1), 0.01)
     plates = [box((0.03, 0.52, 0.11), (end, 0, 0.42), "matte", PLATES["white"]),
@@ -108,28 +107,26 @@ def _left(bus: Bus) -> Mesh:
     rear = ((-end + 1.6, 1, 0), (-end + 0.15, 1, 0.02), (-end + 0.03, 0.96, 0.1), (-end, 0.9, 0.3))
     for x, share, drop in (*rear[::-1], (0, 1, 0), *front[::-1]):
         w, top = half * share, bus.height - drop
-        right = np.array([(0, LOW), (w - 0.1, LOW), (w, LOW + 0.08), (w, 1.1), (w, top - 0.5), (w - 0.03, top - 0.2),
-                          (w - 0.22, top - 0.03), (0.5 * w, top), (0, top)])
-        ring = np.concatenate([right[:0:-1] * [-1, 1], right[:-1]])
+        side = np.array([(0, LOW), (w - 0.1, LOW), (w, LOW + 0.08), (w, 1.1), (w, top - 0.5), (w - 0.03, top - 0.2),
+                         (w - 0.22, top - 0.03), (0.5 * w, top), (0, top)])
+        ring = np.concatenate([side[:0:-1] * [-1, 1], side[:-1]])
         lean = np.clip((ring[:, 1] - 1.0) / (bus.height - 1.0), 0, 1) * bus.rake * (x > end - 0.5)
         rings.append(np.c_[x - lean, ring])
     strips = np.array(["paint"] * 5 + [bus.skirt] + ["matte"] * 4 + [bus.skirt] + ["paint"] * 5)
     colours = np.array([WHITE] * 6 + [BLACK] * 4 + [WHITE] * 6)
-    whole = loft(rings, strips, colours, 32)
-    keep = (whole.points[whole.faces][..., 1] > -1e-4).all(1)
-    return from_corners(corners_of(whole)[keep], whole.material[keep], whole.colour[keep])
+    return left_half(loft(rings, strips, colours, 32))
 
 
 BUSES = {
     # 10.9 x 2.52 x 4.3 m, two decks
-    "double-decker": Bus(10.9, 2.52, 4.3, (2.7, 8.6), ((1.2, 2.15), (2.85, 3.75)), ((1.15, 2.25), (3.0, 3.85)), 1.45,
-                         (1.3,),
-                         (2.42, 2.82), 0.3),
+    "double-decker": Bus(10.9, 2.52, 4.3, axles=(2.7, 8.6), decks=((1.2, 2.15), (2.85, 3.75)),
+                         screens=((1.15, 2.25), (3.0, 3.85)), pillar=1.45, doors=(1.3,), blind=(2.42, 2.82), rake=0.3),
     # 12.0 x 2.55 x 3.0 m, low floor, two doors
-    "single-decker": Bus(12.0, 2.55, 3.0, (2.7, 8.7), ((1.15, 2.35),), ((0.95, 2.35),), 1.5, (1.3, 5.7), (2.45, 2.8),
-                         0.12, "paint2"),
+    "single-decker": Bus(12.0, 2.55, 3.0, axles=(2.7, 8.7), decks=((1.15, 2.35),), screens=((0.95, 2.35),), pillar=1.5,
+                         doors=(1.3, 5.7), blind=(2.45, 2.8), rake=0.12, skirt="paint2"),
     # 12.2 x 2.55 x 3.55 m, high floor
-    "coach": Bus(12.2, 2.55, 3.55, (2.8, 9.0), ((1.75, 2.95),), ((1.15, 2.95),), 1.9, (1.2,), (3.02, 3.25), 0.4),
+    "coach": Bus(12.2, 2.55, 3.55, axles=(2.8, 9.0), decks=((1.75, 2.95),), screens=((1.15, 2.95),), pillar=1.9,
+                 doors=(1.2,), blind=(3.02, 3.25), rake=0.4),
 }
 
 

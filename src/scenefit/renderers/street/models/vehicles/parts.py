@@ -5,7 +5,7 @@ import numpy as np
 from scenefit.renderers.street.mesh import Mesh, join
 from scenefit.renderers.street.models.primitives.cuts import cut_out
 from scenefit.renderers.street.models.primitives.solids import lathe, panel, tube
-from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, make_mesh, moved
+from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, make_mesh, moved, point
 
 GLASS: Colour = (0.05, 0.06, 0.07)
 HEAD: Colour = (0.72, 0.74, 0.77)
@@ -46,15 +46,15 @@ def wheel(radius: float, width: float = 0.2, rim: float = 0.66, spokes: int = 5,
     rim: radius of the rim, in units of that of the tyre.  spokes: 0: a hub cap.
     """
     hub, dark = rim - 0.09, (0.05, 0.05, 0.055)
-    tyre = lathe(np.array([(1, -width / radius), (1, -0.04), (0.93, 0), (rim, 0), (hub, -0.04), (0, -0.08)]) * radius,
-                 sides,
-                 np.array(["rubber"] * 3 + ["metal", "matte"]),
+    profile = np.array([(1, -width / radius), (1, -0.04), (0.93, 0), (rim, 0), (hub, -0.04), (0, -0.08)]) * radius
+    tyre = lathe(profile, sides, np.array(["rubber"] * 3 + ["metal", "matte"]),
                  np.array([(0.06, 0.06, 0.065)] * 3 + [colour, dark if spokes else colour]), 40)
     bars = []
     for turn in np.arange(spokes) * 2 * np.pi / spokes:
-        out, side = np.array([np.cos(turn), np.sin(turn), 0]), np.array([-np.sin(turn), np.cos(turn), 0])
-        bars.append(panel(np.array([-0.13 * side, rim * out - 0.1 * side, rim * out + 0.1 * side, 0.13 * side]) * radius
-                          - [0, 0, 0.03 * radius], "metal", colour))
+        out, side = point(np.cos(turn), np.sin(turn), -0.03), 0.1 * point(-np.sin(turn), np.cos(turn), 0)
+        hub_side = point(0, 0, -0.03) + 1.3 * np.stack([-side, side])
+        end = out * [rim, rim, 1] + np.stack([-side, side])
+        bars.append(panel(np.array([hub_side[0], end[0], end[1], hub_side[1]]) * radius, "metal", colour))
     return moved(join([tyre, *bars]), roll=-90)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scenefit.renderers.street.mesh import Mesh
 from scenefit.renderers.street.models.primitives.cuts import decal
 from scenefit.renderers.street.models.primitives.solids import box, loft
-from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, corners_of, from_corners
+from scenefit.renderers.street.models.primitives.triangles import WHITE, Array, Colour, left_half
 
 Line = Sequence[tuple[float, float]]  # points (metres behind the nose, metres up or aside)
 BLACK: Colour = (0.035, 0.035, 0.04)
@@ -61,7 +61,7 @@ class Skin:
     def left(self, step: float = 0.6) -> Mesh:
         """The left half of the surface, of paint, and black below."""
         places = [place for place, _ in self.top]
-        for first, second in pairwise(places[:]):
+        for first, second in pairwise(tuple(places)):
             places += np.linspace(first, second, int(np.ceil((second - first) / step)) + 1)[1:-1].tolist()
         rings = []
         for behind in sorted(places, reverse=True):
@@ -70,9 +70,7 @@ class Skin:
             rings.append(np.c_[np.full(len(ring), self.x(behind)), ring])
         strips = np.array(["paint"] * 6 + ["matte"] * 4 + ["paint"] * 6)
         colours = np.array([WHITE] * 6 + [BLACK] * 4 + [WHITE] * 6)
-        whole = loft(rings, strips, colours, 32)
-        keep = (whole.points[whole.faces][..., 1] > -1e-4).all(1)
-        return from_corners(corners_of(whole)[keep], whole.material[keep], whole.colour[keep])
+        return left_half(loft(rings, strips, colours, 32))
 
 
 def side_window(skin: Skin, front: float, rear: float, above: float = 0.04, below: float = 0.11,
@@ -89,9 +87,8 @@ def side_window(skin: Skin, front: float, rear: float, above: float = 0.04, belo
 
 def end_window(skin: Skin, low: float, high: float, pillar: float = 0.07) -> Array:
     """Polygon from the front of the windscreen, or of the rear window, between two places behind the nose."""
-    rows = [(skin.section(place)[6, 0] - pillar, skin.at("top", place) + lift) for place,
-            lift in ((low, 0.02), (high, -0.035))]
-    (base, z0), (head, z1) = rows
+    (base, z0), (head, z1) = ((skin.section(place)[6, 0] - pillar, skin.at("top", place) + lift)
+                              for place, lift in ((low, 0.02), (high, -0.035)))
     return np.array([(base, z0), (head, z1), (-head, z1), (-base, z0)])
 
 

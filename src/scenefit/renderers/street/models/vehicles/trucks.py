@@ -13,9 +13,8 @@ from scenefit.renderers.street.models.primitives.solids import box, extrude, lof
 from scenefit.renderers.street.models.primitives.triangles import (
     Colour,
     both,
-    corners_of,
-    from_corners,
     grounded,
+    left_half,
     moved,
 )
 from scenefit.renderers.street.models.vehicles.parts import (
@@ -48,9 +47,7 @@ def cab(front: float, length: float, width: float, height: float, axle: float, r
         ring = np.concatenate([right[:0:-1] * [-1, 1], right[:-1]])
         lean = np.clip((ring[:, 1] - low - 0.7) / (height - low - 0.7), 0, 1) * 0.28 * (x > front - 0.4)
         rings.append(np.c_[x - lean, ring])
-    whole = loft(rings, "paint", crease=32)
-    keep = (whole.points[whole.faces][..., 1] > -1e-4).all(1)
-    left = from_corners(corners_of(whole)[keep], whole.material[keep], whole.colour[keep])
+    left = left_half(loft(rings, "paint", crease=32))
     belt, head = low + 0.9, height - 0.35
     left = cut(left, "left", [(front - 1.25, belt), (front - 0.35, belt - 0.08), (front - 0.45, head),
                               (front - 1.25, head)], "glass", GLASS)
