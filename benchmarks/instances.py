@@ -39,7 +39,7 @@ def instanced(world: World, depth: wp.array2d(dtype=wp.float32), lit: wp.array2d
     direction = direction_of(world, scene, pixel)
     hit = Hit()
     hit.distance = FAR
-    hit = meet_instances(world, scene, eye, direction, hit)
+    hit = meet_instances(world, scene, eye, direction, 0.0, hit)
     depth[scene, pixel] = hit.distance
     lit[scene, pixel] = wp.uint8(1)
     if hit.distance < FAR:

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 import scenefit as sf
+from scenefit.renderers.label_checks import check_labels
 from scenefit.renderers.street.layout.attributes import ROOT
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
 
@@ -207,6 +208,20 @@ def test_hidden_and_outside_parts_count():
 def test_an_object_that_reaches_behind_the_camera_has_a_finite_box():
     beside = RENDERER(scene(block=[{"s": 0.0, "t": 3.0, "length": 16.0, "width": 1.0, "height": 1.0}])).objects
     assert np.isfinite(beside.amodal).all() and beside.truncation[0] > 0.5 and beside.pixels[0] > 0
+
+
+def test_labels_agree_whatever_the_camera_sees():
+    """Objects of any size around, behind and about cameras of any direction."""
+    place = {"s": sf.Uniform(-8, 60), "t": sf.Uniform(-8, 8), "z": sf.Uniform(-1, 3), "heading": sf.Angle(),
+             **{side: sf.LogUniform(0.05, 30) for side in ("length", "width", "height")}}
+    root = {"camera_height": sf.Uniform(0.5, 6), "camera_pitch": sf.Uniform(-60, 60), "camera_yaw": sf.Angle(),
+            "camera_roll": sf.Angle(), "field_of_view": sf.Uniform(5, 150), "curvature": sf.Uniform(-0.2, 0.2)}
+    world = sf.Grammar("street", {"street": root, "block": place, "ball": place},
+                       [sf.Rule("street", [sf.repeat("block", 12), sf.repeat("ball", 12)])])
+    frames = RENDERER(world.sample(0, 100))
+    assert [finding.text for finding in check_labels(frames) if finding.mode == "wrong"] == []
+    near = frames.pixels["depth"].min(axis=(1, 2))
+    assert near.min() == pytest.approx(0.1, abs=0.01) and (near < 0.2).sum() > 3
 
 
 def test_areas_of_large_objects_are_estimated():

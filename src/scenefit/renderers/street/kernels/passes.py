@@ -21,7 +21,7 @@ SMOOTH = wp.constant(0.85)  # cosine of the angle between normals from which on 
 RADIUS = wp.constant(3)  # pixels over which occlusion is smoothed, to each side
 DARKEST = wp.constant(0.15)  # share of the sky's light that arrives where nothing is open
 BRIGHTEST = wp.constant(4.0)  # times white, to which a ray of a pixel's mean is clipped
-NEAR = wp.constant(0.1)  # metres before the camera where objects are cut off
+NEAR = wp.constant(0.1)  # metres before the camera, along the optical axis, where objects are cut off
 
 
 @wp.struct
@@ -64,7 +64,7 @@ def cast(world: World, height: int, width: int, edges: wp.array(dtype=wp.int64),
     length = wp.length(along)
     direction = along / length
     hit = meet_ground(world, world.roads[scene], camera.eye, direction)
-    hit = meet_instances(world, scene, camera.eye, direction, hit)
+    hit = meet_instances(world, scene, camera.eye, direction, NEAR * length, hit)
     shaded = shade(world, scene, hit, camera.eye, direction, wp.length(camera.right),
                    random_state(world.lights[scene].key, inside * 4 + sample), occlusion)
     rays.direct[number] = shaded.direct
@@ -252,7 +252,9 @@ def count_rays(world: World, height: int, width: int, ids: wp.array(dtype=wp.int
         if (outside == 0) == within_image and not seen:
             nothing = Hit()
             nothing.distance = wp.inf
-            hit = meet_instance(world, number, camera.eye, wp.normalize(ray_through(camera, x, y)), nothing)
+            along = ray_through(camera, x, y)
+            length = wp.length(along)
+            hit = meet_instance(world, number, camera.eye, along / length, NEAR * length, nothing)
             if hit.distance < wp.inf:
                 found += 1
     if found > 0:

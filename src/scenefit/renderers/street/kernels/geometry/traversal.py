@@ -53,13 +53,13 @@ def texture_at(meshes: Meshes, face: int, u: float, v: float) -> wp.vec2:
 
 
 @wp.func
-def meet_instance(world: World, number: int, origin: wp.vec3, direction: wp.vec3, nearest: Hit) -> Hit:
-    """The nearer of a hit and that of one instance."""
+def meet_instance(world: World, number: int, origin: wp.vec3, direction: wp.vec3, near: float, nearest: Hit) -> Hit:
+    """The nearer of a hit and that of one instance, from a distance near on."""
     instance = world.instances[number]
     hit = nearest
     start = into(instance, origin - instance.place)
     along = into(instance, direction)
-    passed = float(0.0)
+    passed = float(near)
     left = int(TRANSPARENT)
     while left >= 0:
         left -= 1
@@ -84,15 +84,15 @@ def meet_instance(world: World, number: int, origin: wp.vec3, direction: wp.vec3
 
 
 @wp.func
-def meet_instances(world: World, scene: int, origin: wp.vec3, direction: wp.vec3, nearest: Hit) -> Hit:
-    """The nearest of a hit and those of a scene's instances."""
+def meet_instances(world: World, scene: int, origin: wp.vec3, direction: wp.vec3, near: float, nearest: Hit) -> Hit:
+    """The nearest of a hit and those of a scene's instances, from a distance near on."""
     hit = nearest
     if world.roads[scene].instances > 0:
         root = wp.bvh_get_group_root(world.tree, scene)
         query = wp.bvh_query_ray(world.tree, backwards(origin), backwards(direction), root)
         number = int(0)
         while wp.bvh_query_next(query, number, hit.distance):
-            hit = meet_instance(world, number, origin, direction, hit)
+            hit = meet_instance(world, number, origin, direction, near, hit)
     return hit
 
 
