@@ -164,6 +164,13 @@ def test_signs_face_backwards_and_houses_turn_their_doors_right():
         assert middle(mesh, mesh.material == MATERIALS.index("paint2"))[1] < -0.4 * mesh.size[1], name
 
 
+def test_the_bar_of_no_stopping_falls_to_the_right():
+    """As those who read the sign see it."""
+    x, y, z = standard()["sign"]["no stopping"].points.T
+    bar = x < x.min() + 1e-4
+    assert np.corrcoef(-y[bar], z[bar])[0, 1] < -0.9
+
+
 def test_walls_have_textures_in_metres():
     mesh = standard()["house"]["flats"]
     wall = mesh.faces[mesh.material == MATERIALS.index("facade")]

@@ -89,7 +89,7 @@ def signs() -> dict[str, Mesh]:
         "speed limit": speed_limit(),
         "no entry": sign(plate((polygon(20, 0.3), RED), (square(0.42, 0.1), WHITE))),
         "no stopping": sign(plate((polygon(18, 0.25), RED), (polygon(18, 0.2), BLUE),
-                                  (square(0.42, 0.05) @ _turn(45), RED)), 2.2),
+                                  (square(0.42, 0.05) @ _turn(-45), RED)), 2.2),
         "ahead only": sign(plate((polygon(20, 0.3), WHITE), (polygon(20, 0.285), BLUE),
                                  (square(0.07, 0.3, 0, -0.06), WHITE),
                                  (np.array([(-0.13, 0.06), (0.13, 0.06), (0, 0.22)]), WHITE))),
