@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scenefit.renderers.scene_file import load_scene
+from scenefit.renderers.street.layout.attributes import NODE, ROOT, STRIP
 from scenefit.scenes.attributes import View
 from scenefit.scenes.grammar.derivation import node_groups
 
@@ -15,6 +16,7 @@ street, street_naive = (load_scene(SCENES_FOLDER / f"{name}.py").module for name
 SCENES = 48
 VEHICLES = "car", "van", "truck", "bus", "cyclist"
 OFF_THE_ROAD = "pedestrian", "tree", "pole", "sign", "bollard", "furniture", "house", "fence"
+KINDS = VEHICLES + OFF_THE_ROAD
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,10 @@ def edited(scenes):
 
 @pytest.mark.parametrize("change", [lambda scenes: scenes, edited], ids=["prior", "edited"])
 def test_no_two_things_intersect(scenes, change):
-    changed, kinds = change(scenes), VEHICLES + OFF_THE_ROAD
-    found = [outlines(changed, kind) for kind in kinds]
+    changed = change(scenes)
+    found = [outlines(changed, kind) for kind in KINDS]
     scene, corners = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    kind = np.repeat(kinds, [len(rows) for rows, _ in found])
+    kind = np.repeat(KINDS, [len(rows) for rows, _ in found])
     rows = [np.flatnonzero(scene == one) for one in range(SCENES)]
     first, second = np.concatenate([np.stack([own[i] for i in np.triu_indices(len(own), 1)]) for own in rows], axis=1)
     depth = overlap(corners[first], corners[second])
@@ -104,7 +106,7 @@ def side_of(scenes, kind):
     return rows
 
 
-@pytest.mark.parametrize("kind", VEHICLES + OFF_THE_ROAD)
+@pytest.mark.parametrize("kind", KINDS)
 def test_things_stand_on_their_side_of_the_kerb(scenes, kind):
     table, rows = scenes.tables[kind], there(scenes, kind)
     side, sides = side_of(scenes, kind)[rows], scenes.tables["side"]
@@ -163,7 +165,7 @@ def test_houses_face_the_road(scenes):
 def test_few_things_are_left_out_because_their_slot_is_too_small():
     scenes = street.grammar.sample(5, 64)
     taken, left_out = 0, 0
-    for kind in VEHICLES + OFF_THE_ROAD:
+    for kind in KINDS:
         table = scenes.tables[kind]
         slots = np.zeros(len(table), bool)
         for code, name in enumerate(scenes.kinds):
@@ -188,6 +190,16 @@ def test_all_attributes_are_read(file):
         inputs = {name for owner, name in file.grammar.prior_inputs if owner == kind}
         counts = {a.name for a in attributes.values() if a.count}
         assert set(attributes) - counts <= read.get(kind, frozenset()) | inputs, kind
+
+
+def test_the_renderer_clips_no_value(scenes):
+    limits = {"street": ROOT, **dict.fromkeys(street.renderer.materials, STRIP), **dict.fromkeys(KINDS, NODE)}
+    for kind, table in scenes.tables.items():
+        drawn = np.asarray(table["there"] > 0) if "there" in table else np.ones(len(table), bool)
+        for name, (_, low, high) in limits.get(kind, {}).items():
+            if name in table:
+                values = table[name][drawn]
+                assert np.all((values >= low) & (values <= high)), f"{kind}.{name}: {values.min()} to {values.max()}"
 
 
 @pytest.mark.parametrize("file", [street, street_naive])
