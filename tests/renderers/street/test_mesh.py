@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 import scenefit as sf
 from scenefit.renderers.street.mesh import MATERIALS, Mesh, join
@@ -37,13 +38,15 @@ def test_what_is_no_mesh_is_refused(change, text):
         Mesh(**{**GOOD, **change})
 
 
-def car_file(path):
-    """A body of 4 m along z, 1 m high along y, one corner at the origin, with a glass roof on it."""
+def car_file(path, texture=None):
+    """A body of 4 m along z, 1 m high along y, one corner at the origin, with a glass roof on it. texture: its grey."""
     parts = trimesh.Scene()
-    for name, bounds, colour in (("body paint", [[0, 0, 0], [2, 1, 4]], [200, 30, 40, 255]),
+    image = None if texture is None else Image.new("L", (2, 2), texture)
+    for name, bounds, colour in (("body paint", [[0, 0, 0], [2, 1, 4]], [147, 3, 0, 255]),
                                  ("window glass", [[0.5, 1, 1], [1.5, 1.5, 3]], [20, 30, 40, 255])):
         part = trimesh.creation.box(bounds=bounds)
-        material = trimesh.visual.material.PBRMaterial(name=name, baseColorFactor=colour)
+        part.faces = [*part.faces, [0, 0, 1]]  # a triangle without area
+        material = trimesh.visual.material.PBRMaterial(name=name, baseColorFactor=colour, baseColorTexture=image)
         part.visual = trimesh.visual.TextureVisuals(uv=np.zeros((len(part.vertices), 2)), material=material)
         parts.add_geometry(part)
     parts.export(path)
@@ -51,13 +54,16 @@ def car_file(path):
 
 def test_a_model_of_a_file_stands_on_the_ground(tmp_path):
     car_file(tmp_path / "car.glb")
-    mesh = sf.load_model(tmp_path / "car.glb", length=4.4, forward="z")
-    assert mesh.size == pytest.approx((4.4, 2.2, 1.65))
+    mesh = sf.load_model(tmp_path / "car.glb", length=4.4)
+    assert len(mesh.faces) == 24 and mesh.size == pytest.approx((4.4, 2.2, 1.65))
     low, high = mesh.points.min(axis=0), mesh.points.max(axis=0)
     assert np.allclose(low + high, [0, 0, high[2]], atol=1e-5) and low[2] == 0
     assert {MATERIALS[number] for number in mesh.material} == {"paint", "glass"}
     painted = mesh.material == MATERIALS.index("paint")
-    assert np.allclose(mesh.colour[painted] * 255, [200, 30, 40], atol=2)
+    seen = [200, 28, 0]  # of 147, 3, 0 in linear light
+    assert np.allclose(mesh.colour[painted] * 255, seen, atol=1)
+    car_file(tmp_path / "textured.glb", texture=51)
+    assert np.allclose(sf.load_model(tmp_path / "textured.glb").colour[painted] * 255, np.array(seen) / 5, atol=1)
     corner = mesh.points[mesh.faces]
     outwards = np.einsum("fi,fi->f", np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]),
                          mesh.normals[mesh.faces].sum(axis=1))
@@ -77,3 +83,6 @@ def test_models_that_do_not_fit_are_refused(tmp_path):
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     with pytest.raises(ValueError, match=r"points.obj has no triangles"):
         sf.load_model(tmp_path / "points.obj")
+    (tmp_path / "broken.glb").write_text("not a model")
+    with pytest.raises(ValueError, match=r"load_model cannot read .*broken.glb, .*; save it as glTF \(.glb\) or OBJ"):
+        sf.load_model(tmp_path / "broken.glb")

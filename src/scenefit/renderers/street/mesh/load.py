@@ -16,16 +16,16 @@ WORDS = {"glass": "glass", "window": "glass", "windscreen": "glass", "windshield
 GREY = (0.5, 0.5, 0.5)
 
 
-def load_model(path: str | Path, length: float | None = None, forward: str = "x", up: str = "y") -> Mesh:
+def load_model(path: str | Path, length: float | None = None, forward: str = "z", up: str = "y") -> Mesh:
     """A mesh from a file, standing on the ground below its middle.
 
     length: in metres, to which it is scaled; None where the file is in metres.  forward, up: axes of the file along
-    which the model faces, and which points up: "x", "-x", "y", "-y", "z" or "-z". In glTF, "y" is up, and most models
-    face along "z".
+    which the model faces, and which points up: "x", "-x", "y", "-y", "z" or "-z"; by default those of glTF.
     Triangles whose material is named after glass, tyres, lamps, metal or paint get that material, all others "matte".
-    Colours are those of materials, the mean colour of their textures, or those of vertices; images of textures are not
-    drawn.
-    FileNotFoundError; ImportError without trimesh; ValueError for axes that do not fit, and for no triangles.
+    Colours are those of materials, times the mean colour of their textures, or those of vertices; images of textures
+    are not drawn.
+    FileNotFoundError; ImportError without trimesh; ValueError for axes that do not fit, for a file that trimesh cannot
+    read, and for one without triangles.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"load_model: there is no file {path}")
@@ -38,8 +38,14 @@ def load_model(path: str | Path, length: float | None = None, forward: str = "x"
         import trimesh
     except ImportError as error:
         raise ImportError('load_model needs trimesh: pip install "scenefit[street]"') from error
-    loaded: Any = trimesh.load(str(path), force="scene")
-    parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh) and len(part.faces)]
+    try:
+        loaded: Any = trimesh.load(str(path), force="scene")
+    except Exception as error:  # each reader has its own
+        raise ValueError(f"load_model cannot read {path}, {error}; save it as glTF (.glb) or OBJ") from error
+    parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh)]
+    for part in parts:
+        part.update_faces(part.nondegenerate_faces())
+    parts = [part for part in parts if len(part.faces)]
     if not parts:
         raise ValueError(f"load_model: {path} has no triangles")
     ahead, above = np.array(AXES[forward], float), np.array(AXES[up], float)
@@ -75,11 +81,15 @@ def _look(part: Any) -> tuple[str, NDArray[np.float64]]:
     name = str(getattr(material, "name", "") or "").lower()
     kind = next((one for word, one in WORDS.items() if word in name), "matte")
     image = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
-    if image is not None:
-        return kind, np.asarray(image.convert("RGB"), float).mean(axis=(0, 1)) / 255
-    colour = getattr(material, "baseColorFactor", None)
-    colour = getattr(material, "diffuse", None) if colour is None else colour
-    if colour is None:
-        return kind, np.array(GREY)
-    colour = np.asarray(colour, float)[:3]
-    return kind, colour / 255 if colour.max() > 1 else colour
+    colour = np.ones(3) if image is None else np.asarray(image.convert("RGB"), float).mean(axis=(0, 1)) / 255
+    factor, diffuse = (getattr(material, text, None) for text in ("baseColorFactor", "diffuse"))
+    if factor is not None:
+        return kind, colour * _encoded(np.asarray(factor, float)[:3] / 255)  # linear in glTF
+    if image is None:
+        colour = np.array(GREY) if diffuse is None else np.asarray(diffuse, float)[:3] / 255
+    return kind, colour
+
+
+def _encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """sRGB of linear light (IEC 61966-2-1)."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
