@@ -373,8 +373,9 @@ def test_numbers_of_materials_agree():
 def test_without_warp_an_error_says_what_to_install():
     code = ("import sys; sys.modules['warp'] = None  # as if it were not installed\n"
             "import scenefit as sf\n"
-            "renderer = sf.Street((8, 8), {}), sf.Mesh, sf.load_model\n"
-            "try: renderer[0](sf.Grammar('street', {'street': {}}, []).sample(0, 1))\n"
-            "except ImportError as error: print(error)")
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
-    assert printed == 'Street needs Warp: pip install "scenefit[street]"'
+            "renderer, *_ = sf.Street((8, 8), {}), sf.Mesh, sf.load_model\n"
+            "for draw in (renderer, renderer.tensors):\n"
+            "    try: draw(sf.Grammar('street', {'street': {}}, []).sample(0, 1))\n"
+            "    except ImportError as error: print(error)")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.splitlines()
+    assert printed == 2 * ['Street needs Warp: pip install "scenefit[street]"']

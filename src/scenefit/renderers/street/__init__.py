@@ -94,9 +94,10 @@ class Street:
 
     def tensors(self, scenes: SceneBatch) -> "Traced":
         """Images, ids, depth and normals as torch tensors on the device, without a copy."""
+        _, batch = self._batch(scenes)  # before what imports Warp
         from scenefit.renderers.street.tracing import trace
 
-        return trace(self._batch(scenes)[1], self.antialias, self.occlusion)
+        return trace(batch, self.antialias, self.occlusion)
 
     def __call__(self, scenes: SceneBatch) -> Frames:
         pixels = len(scenes) * self.size[0] * self.size[1]
