@@ -52,7 +52,7 @@ def test_make_test_installs_all_that_is_imported() -> None:
     install = re.search(r"--editable '\.\[([\w,]+)\]'", (ROOT / "Makefile").read_text())
     assert install and install[1] == "dev"
     dev = base | names(extras["dev"])
-    local = {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    local = {path.stem for folder in ("tests", "scenes") for path in (ROOT / folder).rglob("*.py")}
     for folder in ("src", "tests", "experiments", "benchmarks", "scenes"):
         assert missing(imported(ROOT / folder), dev, local) == set(), folder
     optional = set().union(*(names(extras[extra]) for extra in ("lite0", "detect", "onnx", "street", "demo")))
