@@ -257,6 +257,14 @@ def test_leaves_are_cut_out():
     assert 0.2 < (inside == leaf).mean() < 0.9 and (inside == block).any()
 
 
+def test_the_sun_shines_between_leaves():
+    sunny = scene({"sun_azimuth": 0.0, "sun_elevation": 45.0, "camera_pitch": 20.0}, leaf=[{"s": 8.0, "t": 0.0}])
+    image = RENDERER(sunny).images[0].astype(float).mean(-1)
+    shade = [image[pixel_of(sunny, (x, y, 0))] for x in np.arange(5.5, 7.5, 0.1) for y in np.arange(-1, 1, 0.1)]
+    lit = image[pixel_of(sunny, (4, 0, 0))]
+    assert 0.2 < np.mean(np.array(shade) < 0.6 * lit) < 0.9
+
+
 def test_normals_are_those_of_the_camera():
     one = scene(block=[{"s": 8.0, "t": 0.0}])
     normal, depth = (RENDERER(one).pixels[name][0] for name in ("normal", "depth"))

@@ -13,8 +13,9 @@ from scenefit.renderers.street.kernels.compilation import warp
 from scenefit.renderers.street.kernels.geometry import structs
 from scenefit.renderers.street.layout.attributes import dtype_of, linear
 from scenefit.renderers.street.layout.scenes import Layout, ModelTable
-from scenefit.renderers.street.mesh import Mesh
+from scenefit.renderers.street.mesh import MATERIALS, Mesh
 
+LEAF = MATERIALS.index("leaf")
 KEPT = 4  # sets of meshes that stay on a device
 
 
@@ -65,6 +66,7 @@ def upload(meshes: tuple[Mesh, ...], device: str) -> Uploaded:
         setattr(arrays, name, wp.array(values, dtype=dtype, device=device))
     rows = np.zeros(len(meshes), dtype_of(structs.Instance))
     rows["mesh"] = [tree.id for tree in trees]
+    rows["leaves"] = [(mesh.material == LEAF).any() for mesh in meshes]
     rows["first_face"], rows["first_corner"], rows["end_corner"] = faces[:-1], first_corner[:-1], first_corner[1:]
     ends = np.array([(mesh.points.min(axis=0), mesh.points.max(axis=0)) for mesh in meshes], float).reshape(-1, 2, 3)
     return Uploaded(arrays, ModelTable(ends[:, 0], ends[:, 1], rows), trees)

@@ -60,7 +60,8 @@ class Strip:
 
 @wp.struct
 class Instance:
-    """A mesh that stands somewhere: scaled, turned by (cos, sin) about z, moved. first_*: its model's in `Meshes`."""
+    """A mesh that stands somewhere: scaled, turned by (cos, sin) about z, moved. first_*: its model's in `Meshes`.
+    leaves: 1 where it has some."""
 
     place: wp.vec3
     cos: wp.float32
@@ -69,6 +70,7 @@ class Instance:
     paint: wp.vec3
     paint2: wp.vec3
     mesh: wp.uint64
+    leaves: wp.int32
     first_face: wp.int32
     first_corner: wp.int32
     end_corner: wp.int32

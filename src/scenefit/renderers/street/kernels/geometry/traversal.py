@@ -98,15 +98,22 @@ def meet_instances(world: World, scene: int, origin: wp.vec3, direction: wp.vec3
 
 @wp.func
 def is_occluded(world: World, scene: int, origin: wp.vec3, direction: wp.vec3, reach: float) -> bool:
-    """Whether an instance lies within reach. Leaves count as whole cards, and the ground does not count."""
+    """Whether an instance lies within reach. The ground does not count."""
     if world.roads[scene].instances == 0:
         return False
+    nothing = Hit()
+    nothing.distance = reach
+    nothing.instance = -1
     root = wp.bvh_get_group_root(world.tree, scene)
     query = wp.bvh_query_ray(world.tree, backwards(origin), backwards(direction), root)
     number = int(0)
     while wp.bvh_query_next(query, number, reach):
         instance = world.instances[number]
-        if wp.mesh_query_ray_anyhit(instance.mesh, into(instance, origin - instance.place), into(instance, direction),
-                                    reach):
+        if instance.leaves == 1:
+            hit = meet_instance(world, number, origin, direction, 0.0, nothing)
+            if hit.instance >= 0:
+                return True
+        elif wp.mesh_query_ray_anyhit(instance.mesh, into(instance, origin - instance.place),
+                                      into(instance, direction), reach):
             return True
     return False
