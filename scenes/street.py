@@ -104,7 +104,7 @@ def street(scenarios, drives_on):
         "sun_azimuth": sf.learned(sf.Angle()), "sun_elevation": uniform(5, 65), "sun": uniform(0, 5),
         "cloud": uniform(0, 1), "warmth": uniform(0, 0.6), "haze": sf.learned(sf.LogUniform(1e-4, 4e-3)),
         "exposure": uniform(-0.7, 1.3), "contrast": uniform(0.7, 1.4), "noise": uniform(0, 8),
-        "texture": uniform(0.3, 1),
+        "texture": uniform(0.3, 1), "skyline": uniform(0, 4),
     }
 
 

@@ -21,7 +21,7 @@ from scenefit.renderers.street.layout.attributes import ROOT
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
 
 SIZE = HEIGHT, WIDTH = 48, 64
-PLAIN = {"texture": 0.0, "haze": 0.0, "cloud": 0.0}
+PLAIN = {"texture": 0.0, "haze": 0.0, "cloud": 0.0, "skyline": 0.0}
 BLOCK = trimesh.creation.box([1, 1, 1]).apply_translation([0, 0, 0.5])
 BALL = trimesh.creation.icosphere(2, 0.5).apply_translation([0, 0, 0.5])
 
@@ -272,6 +272,14 @@ def test_normals_are_those_of_the_camera():
     assert np.allclose(normal[pixel_of(one, (7.5, 0, 0.5))], [0, 0, -1], atol=1e-6)
 
 
+def test_the_skyline_hides_the_sky_up_to_its_height():
+    bare, wooded = (RENDERER(scene({"skyline": height})).images[0].astype(int) for height in (0.0, 10.0))
+    horizon, highest = HEIGHT // 2, HEIGHT // 2 - int(np.tan(np.deg2rad(10)) * WIDTH / 2 / np.tan(np.deg2rad(30))) - 1
+    changed = (bare != wooded).any(-1)
+    assert changed[horizon - 1].all() and (wooded[horizon - 1] < bare[horizon - 1] - 30).all()
+    assert not changed[horizon:].any() and not changed[:highest - 1].any() and changed[:horizon - 4].any()
+
+
 def test_without_texture_surfaces_are_flat():
     nodes = {"house": [{"s": 8.0, "t": 0.0, "width": 8.0, "height": 5.0}], "lane": [{"t": 0.0, "width": 6.0}]}
     root = {"sun": 0.0, "camera_pitch": 20.0}
@@ -297,9 +305,10 @@ def test_only_edges_are_anti_aliased():
     sharp, smooth = RENDERER(one), replace(RENDERER, antialias=True)(one)
     changed = (sharp.images != smooth.images).any(-1)[0]
     ids = sharp.instances[0]
+    shown = np.where(np.isinf(sharp.pixels["depth"][0]), -1, ids)  # the sky, the ground, the block
     inner = np.zeros(SIZE, bool)
-    around = np.stack([ids[:-2, 1:-1], ids[2:, 1:-1], ids[1:-1, :-2], ids[1:-1, 2:]])
-    inner[1:-1, 1:-1] = (around == ids[1:-1, 1:-1]).all(0)
+    around = np.stack([shown[:-2, 1:-1], shown[2:, 1:-1], shown[1:-1, :-2], shown[1:-1, 2:]])
+    inner[1:-1, 1:-1] = (around == shown[1:-1, 1:-1]).all(0)
     block = inner & (ids > 0)
     assert changed.sum() > 10 and not changed[inner & ~block].any() and np.array_equal(ids, smooth.instances[0])
 

@@ -27,7 +27,7 @@ CAMERA: Mapping[str, Limits] = {
 LIGHT: Mapping[str, Limits] = {
     "sun_azimuth": (60.0, *ANY), "sun_elevation": (40.0, 0.0, 90.0), "sun": (3.0, 0.0, 100.0), "sky": (1.0, 0.0, 100.0),
     "cloud": (0.3, *LEVEL), "warmth": (0.2, *LEVEL), "haze": (0.002, 0.0, 10.0), "exposure": (0.0, -10.0, 10.0),
-    "contrast": (1.0, 0.1, 10.0), "noise": (0.0, 0.0, 255.0), "texture": (1.0, *LEVEL)}
+    "contrast": (1.0, 0.1, 10.0), "noise": (0.0, 0.0, 255.0), "texture": (1.0, *LEVEL), "skyline": (2.0, 0.0, 30.0)}
 ROAD: Mapping[str, Limits] = {
     "curvature": (0.0, -0.2, 0.2), "ground_red": (0.36, *LEVEL), "ground_green": (0.38, *LEVEL),
     "ground_blue": (0.26, *LEVEL)}
@@ -51,7 +51,7 @@ STRIP: Mapping[str, Limits] = {
 # Material of a strip -> its sRGB colour where a node has none.
 STRIP_COLOURS: Mapping[str, tuple[float, float, float]] = {
     "asphalt": (0.36, 0.36, 0.37), "paving": (0.56, 0.55, 0.53), "kerb": (0.60, 0.59, 0.57),
-    "grass": (0.33, 0.42, 0.20), "marking": (0.86, 0.86, 0.84), "matte": (0.50, 0.48, 0.45)}
+    "grass": (0.35, 0.40, 0.24), "marking": (0.86, 0.86, 0.84), "matte": (0.50, 0.48, 0.45)}
 
 
 def read(scenes: SceneBatch, kind: str, name: str, limits: Limits) -> Floats:

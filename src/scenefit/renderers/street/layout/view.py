@@ -64,5 +64,6 @@ def lights(root: Mapping[str, Floats], key: NDArray[np.uint32], dtype: np.dtype)
     out["gain"] = (2.0 ** root["exposure"] / level)[:, None] / cast ** BALANCE
     for name in ("cloud", "haze", "texture", "contrast", "noise"):
         out[name] = root[name]
+    out["skyline"] = np.tan(np.deg2rad(root["skyline"]))
     out["key"] = key
     return out

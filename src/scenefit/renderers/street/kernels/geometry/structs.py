@@ -15,7 +15,8 @@ class Camera:
 
 @wp.struct
 class Light:
-    """sun: towards it.  key: of the scene's random numbers.  gain: of exposure and white balance, for each colour."""
+    """sun: towards it.  skyline: its height at a distance of 1.  key: of the scene's random numbers.  gain: of exposure
+    and white balance, for each colour."""
 
     sun: wp.vec3
     sun_colour: wp.vec3
@@ -23,6 +24,7 @@ class Light:
     horizon: wp.vec3
     cloud: wp.float32
     haze: wp.float32
+    skyline: wp.float32
     texture: wp.float32
     gain: wp.vec3
     contrast: wp.float32

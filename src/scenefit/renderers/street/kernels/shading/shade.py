@@ -4,7 +4,7 @@ import warp as wp
 
 from scenefit.renderers.street.kernels.geometry.structs import Hit, Light, World
 from scenefit.renderers.street.kernels.geometry.traversal import is_occluded, normal_out_of
-from scenefit.renderers.street.kernels.shading.sky import ambient, mirrored, sky
+from scenefit.renderers.street.kernels.shading.sky import ambient, is_below_skyline, mirrored, sky, woods
 from scenefit.renderers.street.kernels.shading.surfaces import (
     LEAF,
     ground_surface,
@@ -17,7 +17,7 @@ from scenefit.renderers.street.kernels.textures.surface import Surface
 SHADOW_REACH = wp.constant(80.0)  # metres
 OCCLUSION_REACH = wp.constant(5.0)  # metres
 OFFSET = wp.constant(4.0e-3)  # metres from a surface, where rays start
-SKY_KEY = wp.constant(-1)
+SKY_KEY, SKYLINE_KEY = wp.constant(-1), wp.constant(-2)
 DIRECTIONS = wp.constant(343)
 
 
@@ -44,13 +44,15 @@ def surface_key(owner: int, part: int, normal: wp.vec3) -> int:
 
 
 @wp.func
-def shade_sky(light: Light, direction: wp.vec3) -> Shaded:
+def shade_sky(light: Light, direction: wp.vec3, pixel: float) -> Shaded:
     shaded = Shaded()
     shaded.openness = 1.0
     shaded.key = SKY_KEY
-    shaded.direct = sky(light, direction)
-    if direction[2] < 0.02:
-        shaded.direct = light.horizon
+    if is_below_skyline(light, direction, pixel):
+        shaded.key = SKYLINE_KEY
+        shaded.direct = woods(light, direction, pixel)
+    else:
+        shaded.direct = sky(light, direction)
     return shaded
 
 
@@ -88,7 +90,7 @@ def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec
     """pixel: width of a pixel at a distance of 1.  random: state of random numbers.  occlusion: 1 to cast its ray."""
     light = world.lights[scene]
     if hit.distance == wp.inf:
-        return shade_sky(light, direction)
+        return shade_sky(light, direction, pixel)
     road = world.roads[scene]
     point = origin + direction * hit.distance
     facing = hit.facing

@@ -7,6 +7,7 @@ from scenefit.renderers.street.kernels.textures.noise import grains
 
 CLOUD_HEIGHT = wp.constant(0.12)  # keeps the plane of clouds finite at the horizon
 
+FAR = wp.constant(600.0)  # metres to the skyline
 SUNLIT = wp.constant(0.22)  # share of the sun's light that clouds send down
 
 
@@ -30,6 +31,25 @@ def sky(light: Light, direction: wp.vec3) -> wp.vec3:
         bright += light.sun_colour * (SUNLIT * (0.3 + light.sun[2]))
         colour = wp.lerp(colour, bright, cover * wp.min(up * 12.0, 1.0))
     return colour + light.sun_colour * (0.12 * wp.pow(near_sun, 24.0))
+
+
+@wp.func
+def is_below_skyline(light: Light, direction: wp.vec3, pixel: float) -> bool:
+    """Whether woods and hills at the horizon hide the sky. pixel: width of a pixel at a distance of 1."""
+    flat = wp.length(wp.vec2(direction[0], direction[1]))
+    if direction[2] > light.skyline * flat:
+        return False
+    place = wp.vec3(direction[0] / flat, direction[1] / flat, 0.0)
+    hills = grains(light.key, place, 0.4, pixel) + 0.3 * grains(light.key, place, 0.025, pixel)
+    return direction[2] < light.skyline * flat * wp.clamp(0.5 + 0.7 * hills, 0.1, 1.0)
+
+
+@wp.func
+def woods(light: Light, direction: wp.vec3, pixel: float) -> wp.vec3:
+    """The skyline's colour, behind haze."""
+    tone = 1.0 + 0.6 * grains(light.key, direction, 0.03, pixel)
+    lit = wp.cw_mul(wp.vec3(0.055, 0.065, 0.035), light.zenith + light.horizon + light.sun_colour * 0.5) * tone
+    return wp.lerp(light.horizon, lit, wp.exp(-FAR * light.haze))
 
 
 @wp.func
