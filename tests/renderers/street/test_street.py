@@ -240,6 +240,28 @@ def test_box3d_is_that_of_kitti():
     assert boxes[0, 6] == pytest.approx(-np.pi / 2)
 
 
+def test_the_camera_projects_box3d_to_amodal_boxes():
+    place = {"s": sf.Uniform(8, 40), "t": sf.Uniform(-6, 6), "heading": sf.Angle(), "length": 4.0, "width": 2.0}
+    root = {"camera_t": 1.0, "camera_yaw": sf.Uniform(-20, 20), "field_of_view": sf.Uniform(30, 90)}
+    frames = RENDERER(sf.Grammar("street", {"street": root, "block": place},
+                                 [sf.Rule("street", [sf.repeat("block", 4)])]).sample(0, 8))
+    height, width, length, x, y, z, turn = frames.nodes["box3d"]["block"].T[..., None]
+    along, across = (sign * side / 2 for sign, side in zip(np.array(
+        [[1, 1, -1, -1] * 2, [1, -1] * 4]), (length, width), strict=True))
+    up = np.repeat([0, 1], 4) * height
+    corners = np.stack([x + along * np.cos(turn) + across * np.sin(turn), y - up,
+                        z - along * np.sin(turn) + across * np.cos(turn), np.ones_like(up)], axis=-1)
+    camera = frames.nodes["camera"]["street"][frames.scenes.tables["block"].scene]
+    seen = np.einsum("nij,nkj->nki", camera, corners)
+    at = seen[..., :2] / seen[..., 2:]
+    assert list(frames.nodes["camera"]) == ["street"]
+    known = np.isfinite(frames.amodal["block"]).all(axis=1)
+    assert known.sum() > 20
+    projected, amodal = (np.clip(boxes[known], 0, [WIDTH, HEIGHT] * 2) for boxes in (
+        np.concatenate([at.min(1), at.max(1)], axis=1), frames.amodal["block"]))
+    assert np.allclose(projected, amodal, atol=0.01)
+
+
 def test_nodes_stand_on_raised_ground_unless_they_are_not_there():
     strip, node = {"t": 4.0, "width": 3.0, "rise": 0.2}, {"s": 15.0, "t": 4.0, "z": 0.1, "there": 1}
     frames = RENDERER(scene(pavement=[strip], block=[node, node | {"there": 0}]))

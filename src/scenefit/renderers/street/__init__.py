@@ -46,7 +46,7 @@ class Street:
     values outside their range are clipped to it. GrammarMismatch for a kind with a place but no meshes, and for a model
     that does not exist; RenderError for a camera below the ground; ImportError without Warp.
 
-    Labels: ids, amodal boxes, areas with hidden parts, and nodes["box3d"], as KITTI has it.
+    Labels: ids, amodal boxes, areas with hidden parts, nodes["box3d"] and nodes["camera"], as KITTI has them.
     """
 
     size: tuple[int, int] = (180, 240)
@@ -118,7 +118,8 @@ class Street:
                  for kind, table in scenes.tables.items() if kind in kinds or kind in self.materials}
         pixels = {"depth": traced.depth.cpu().numpy(), "normal": traced.normal.cpu().numpy()} if self.depth else None
         return make_frames(scenes, traced.image.cpu().numpy(), instances, classes=names, amodal=known["amodal"],
-                           area=known["area"], inside=known["inside"], pixels=pixels, nodes={"box3d": known["box3d"]})
+                           area=known["area"], inside=known["inside"], pixels=pixels,
+                           nodes={name: known[name] for name in ("box3d", "camera")})
 
     def _batch(self, scenes: SceneBatch) -> "tuple[Layout, Batch]":
         """The scenes laid out, and on the device."""

@@ -1,4 +1,7 @@
-"""Labels of whole objects: amodal boxes, areas, and boxes in space as KITTI has them. Legend: I instances; n nodes."""
+"""Labels of whole objects: amodal boxes, areas, and boxes in space as KITTI has them, with cameras.
+
+Legend: S scenes; I instances; n nodes.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +18,10 @@ from scenefit.scenes.scene import SceneBatch
 def node_labels(scenes: SceneBatch, layout: Layout, kinds: Sequence[str], instances: NDArray[np.int32],
                 extent: Floats) -> dict[str, dict[str, NDArray[Any]]]:
     """amodal, area, inside and box3d of each node of each kind; NaN and area 0 for what is not drawn, or behind the
-    camera. instances: ids [S, H, W].  extent: as `tracing.measure` returns it [I, 6]."""
-    size = instances.shape[1:3]
+    camera. And camera, of the root's kind [S, 3, 4].
+
+    instances: ids [S, H, W].  extent: as `tracing.measure` returns it [I, 6]."""
+    size = instances.shape[1], instances.shape[2]
     box, hidden, outside = extent[:, :4].astype(float), extent[:, 4].astype(float), extent[:, 5].astype(float)
     inside = _pixels(instances, scenes, layout) + hidden
     limit = np.array([size[1], size[0], size[1], size[0]], float)
@@ -33,6 +38,9 @@ def node_labels(scenes: SceneBatch, layout: Layout, kinds: Sequence[str], instan
                 column = np.full((len(scenes.tables[kind]), *values.shape[1:]), fill)
                 column[layout.placed.row[mine]] = values[mine]
                 out[name][kind] = column
+    matrices = camera_matrix(layout.root, size)
+    out["camera"] = {kind: matrices[table.scene] for kind, table in scenes.tables.items()
+                     if len(table) and not table.depth.any()}
     return out
 
 
@@ -60,7 +68,7 @@ def boxes3d(layout: Layout) -> Floats:
 
 
 def camera_matrix(root: Mapping[str, Floats], size: tuple[int, int]) -> Floats:
-    """P2 of KITTI's calibration files [S, 3, 4], with the principal point in the middle of the image."""
+    """From the camera's coordinates to pixels, as P2 of KITTI's calibration files [S, 3, 4]."""
     (height, width), focal = size, focal_length(root, size[1])
     out = np.zeros((len(focal), 3, 4))
     out[:, 0, 0] = out[:, 1, 1] = focal
