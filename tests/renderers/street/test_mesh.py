@@ -32,6 +32,7 @@ def test_joined_meshes_keep_their_triangles():
     ({"uv": np.full((4, 2), np.nan)}, "Mesh needs finite numbers, got uv with NaN or infinity"),
     ({"faces": [[0, 1, 4], [0, 1, 2]]}, "Mesh needs faces of its 4 points, got numbers from 0 to 4"),
     ({"faces": np.zeros((0, 3)), "material": [], "colour": np.zeros((0, 3))}, "Mesh needs at least one triangle"),
+    ({"colour": [[0, 0, 0], [255, 0, 0]]}, "Mesh needs colours in 0..1, got 0 to 255"),
     ({"material": [0, 16]}, "Mesh needs materials below 16, numbers of MATERIALS, got 16")])
 def test_what_is_no_mesh_is_refused(change, text):
     with pytest.raises(ValueError, match=text):

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 import scenefit as sf
+from scenefit.renderers import GrammarMismatch
 from scenefit.renderers.label_checks import check_labels
 from scenefit.renderers.street.layout.attributes import ROOT
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
@@ -395,6 +396,15 @@ def test_arguments_are_checked():
         sf.Street(SIZE, MODELS, strips={"lane": "lava"})
     with pytest.raises(ValueError, match=r"Street needs a scenefit\.Mesh, or several, for each kind"):
         sf.Street(SIZE, {"car": "a mesh"})
+    with pytest.raises(ValueError, match=r"Street needs a scenefit\.Mesh, or several, for each kind, got None"):
+        sf.Street(SIZE, {"car": None})
+    for name in ("models", "strips", "classes"):
+        with pytest.raises(ValueError, match=rf"Street.*: {name} needs a dictionary from kinds to .*; got str 'car'"):
+            replace(RENDERER, **{name: "car"})
+    with pytest.raises(GrammarMismatch, match=r"neither meshes nor strips for the kind 'bal' of classes=; did"):
+        replace(RENDERER, classes={"bal": "thing"})(scene())
+    with pytest.raises(GrammarMismatch, match=r"both meshes and strips for the kind 'ball'; leave it out"):
+        replace(RENDERER, strips={"ball": "grass"}, classes={})(scene(ball=[{"s": 5.0, "t": 0.0, "width": 1.0}]))
     with pytest.raises(ValueError, match=r"Street needs size=\(height, width\)"):
         sf.Street((0, 4))
     with pytest.raises(ValueError, match="Street cannot render on 'tpu'; Warp has cpu"):

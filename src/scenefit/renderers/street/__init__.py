@@ -15,6 +15,7 @@ from scenefit.renderers import RendererInfo, check_size
 from scenefit.renderers.chunks import join, part_of
 from scenefit.renderers.street.layout.attributes import MODEL, NODE, ROOT, STRIP, STRIP_COLOURS
 from scenefit.renderers.street.mesh import Mesh
+from scenefit.scenes.arguments import check_argument
 from scenefit.scenes.scene import SceneBatch
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ class Street:
 
     def __post_init__(self) -> None:
         check_size("Street", self.size)
+        for name, given, takes in (
+                ("models", self.models, "a dictionary from kinds to meshes"),
+                ("strips", self.strips, "a dictionary from kinds to materials"),
+                ("classes", self.classes, "a dictionary from kinds to names of classes")):
+            check_argument("Street(size, models, strips)", name, given,
+                           isinstance(given, Mapping) or (given is None and name != "classes"), takes)
         for kind, material in self.materials.items():
             if material not in STRIP_COLOURS:
                 raise ValueError(f"Street needs strips of {', '.join(STRIP_COLOURS)}, got {material!r} for {kind!r}")
@@ -131,7 +138,7 @@ class Street:
         from scenefit.renderers.street.upload import to_device, upload
 
         models = self.meshes()
-        check_kinds(scenes, models, self.materials)
+        check_kinds(scenes, models, self.materials, self.classes)
         uploaded = upload(tuple(mesh for meshes in models.values() for mesh in meshes.values()), self.device)
         labelled = [kind for kind in self.materials if self.classes.get(kind)]
         layout = lay_out(scenes, models, uploaded.table, self.materials, self.size, labelled)
@@ -140,9 +147,9 @@ class Street:
 
 def _named(kind: str, meshes: Mapping[str, Mesh] | Sequence[Mesh] | Mesh) -> dict[str, Mesh]:
     """ValueError for what is no mesh."""
-    if isinstance(meshes, Mesh):
-        meshes = [meshes]
-    named = dict(meshes) if isinstance(meshes, Mapping) else {str(number): mesh for number, mesh in enumerate(meshes)}
+    several = meshes if isinstance(meshes, Mapping | Sequence) else [meshes]
+    pairs = several.items() if isinstance(several, Mapping) else enumerate(several)
+    named = {str(name): mesh for name, mesh in pairs}
     if not named or not all(isinstance(mesh, Mesh) for mesh in named.values()):
         raise ValueError(f"Street needs a scenefit.Mesh, or several, for each kind, got {meshes!r} for {kind!r}")
     return named

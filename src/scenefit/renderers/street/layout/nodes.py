@@ -90,8 +90,16 @@ def model_numbers(scenes: SceneBatch, kind: str, names: Sequence[str]) -> Ints:
     return number.astype(np.int64)
 
 
-def check_kinds(scenes: SceneBatch, models: Models, strips: Mapping[str, str]) -> None:
-    """GrammarMismatch for a kind that has a place on the road, but neither meshes nor a strip's material."""
+def check_kinds(scenes: SceneBatch, models: Models, strips: Mapping[str, str], classes: Collection[str] = ()) -> None:
+    """GrammarMismatch for a kind that has a place on the road, but neither meshes nor a strip's material, or that has
+    both, and for classes of kinds that have neither."""
+    for kind in scenes.kinds:
+        if kind in models and kind in strips:
+            raise GrammarMismatch(f"Street has both meshes and strips for the kind {kind!r}; leave it out of models= "
+                                  "or of strips=")
+    for kind in sorted(set(classes) - set(models) - set(strips)):
+        raise GrammarMismatch(f"Street has neither meshes nor strips for the kind {kind!r} of classes="
+                              f"{did_you_mean(kind, [*models, *strips])}")
     for kind, table in scenes.tables.items():
         if "s" in table and "t" in table and kind not in models and kind not in strips:
             raise GrammarMismatch(f"Street has no meshes for the kind {kind!r}; pass models={{{kind!r}: mesh}}, or "

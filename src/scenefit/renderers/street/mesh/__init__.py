@@ -28,7 +28,8 @@ class Mesh:
     colour: float32 [F, 3], sRGB in 0..1; multiplied by the node's paint where the material is "paint", by its second
     colour where it is "paint2".
     normals: float32 [V, 3], for smooth shading.  uv: float32 [V, 2], coordinates of textures, in metres.
-    ValueError for other shapes, numbers that are not finite, and faces or materials that do not exist.
+    ValueError for other shapes, numbers that are not finite, colours beyond 0..1, and faces or materials that do not
+    exist.
     """
 
     points: NDArray[np.float32]
@@ -52,6 +53,8 @@ class Mesh:
         if self.faces.min() < 0 or self.faces.max() >= len(self.points):
             raise ValueError(f"Mesh needs faces of its {len(self.points)} points, got numbers from {self.faces.min()} "
                              f"to {self.faces.max()}")
+        if self.colour.min() < 0 or self.colour.max() > 1:
+            raise ValueError(f"Mesh needs colours in 0..1, got {self.colour.min():g} to {self.colour.max():g}")
         if self.material.max() >= len(MATERIALS):
             raise ValueError(f"Mesh needs materials below {len(MATERIALS)}, numbers of MATERIALS, got "
                              f"{self.material.max()}")
