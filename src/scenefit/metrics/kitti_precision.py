@@ -21,6 +21,7 @@ from scenefit.data.boxes import Boxes
 from scenefit.metrics.average_precision import match_boxes
 
 NEEDED = ("occlusion", "truncation")  # of `Boxes.more`
+ROUNDING = 1e-6  # pixels, of heights that were scaled there and back
 NEIGHBOURS = {"car": "van", "pedestrian": "person_sitting"}  # class -> the one whose objects are ignored, small letters
 RECALLS = np.arange(1, 41) / 40
 Floats = NDArray[np.float64]
@@ -83,9 +84,9 @@ def interpolated_precision(true: Mask, score: Floats, objects: int) -> float:
 
 
 def _heights(boxes: Boxes, scale: Floats | None) -> Floats:
-    """Heights [m] in pixels of the labelled photos."""
+    """Heights [m] in pixels of the labelled photos, and `ROUNDING` more, so that the limits themselves count."""
     height = boxes.box[:, 3] - boxes.box[:, 1]
-    return height if scale is None else height / scale[boxes.image]
+    return ROUNDING + (height if scale is None else height / scale[boxes.image])
 
 
 def _named(boxes: Boxes, name: str) -> Boxes:
