@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenefit.data.formats.depth import one_per_pixel
 from scenefit.data.formats.format import (
     Format,
     Row,
@@ -34,6 +33,7 @@ from scenefit.data.formats.format import (
     write_png,
     write_table,
 )
+from scenefit.data.frame_checks import one_per_pixel
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json
@@ -107,7 +107,8 @@ def id_masks(frames: Frames, label_policy: LabelPolicy) -> tuple[NDArray[np.uint
     of_node[place[(objects.name != "") & ~kept]] = 0
     labels = of_node[_places(frames, nodes)].astype(np.uint8)
     if "depth" in frames.pixels:
-        labels[(frames.instances == 0) & np.isinf(one_per_pixel(frames, "depth"))] = SKY
+        depth = one_per_pixel("depth", frames.pixels["depth"], frames.instances.shape)
+        labels[(frames.instances == 0) & np.isinf(depth)] = SKY
     countable = place[kept & (of_node[place] >= FIRST_OBJECT)]
     number = _numbers_of_equal(countable // nodes * 256 + of_node[countable])
     numbered = of_node.copy()

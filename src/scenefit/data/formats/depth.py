@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.formats.format import Format, Row, Save, write_all, write_png
+from scenefit.data.frame_checks import one_per_pixel
 from scenefit.data.frames import Frames
 from scenefit.files.atomic import write_json
 
@@ -54,7 +55,7 @@ def depth_image(frames: Frames) -> NDArray[np.uint16]:
     if "depth" not in frames.pixels:
         raise ValueError("depth is asked for (--depth), and the renderer gives none: it has to return pixels={'depth': "
                          "...}")
-    depth = one_per_pixel(frames, "depth")
+    depth = one_per_pixel("depth", frames.pixels["depth"], frames.instances.shape)
     seen = (depth > 0) & (depth < (2**16 - 0.5) / PER_METRE)  # neither NaN nor infinite
     value = np.rint(np.where(seen, depth, 0).astype(np.float32) * PER_METRE)
     return np.where(seen, value.clip(1), 0).astype(np.uint16)
@@ -62,15 +63,7 @@ def depth_image(frames: Frames) -> NDArray[np.uint16]:
 
 def normal_image(frames: Frames) -> NDArray[np.uint8]:
     """[S, H, W, 3]"""
-    normal = one_per_pixel(frames, "normal", 3)
+    normal = one_per_pixel("normal", frames.pixels["normal"], (*frames.instances.shape, 3))
     seen = np.linalg.norm(normal, axis=-1, keepdims=True) > 0.5  # NaN and 0 are none
     with np.errstate(invalid="ignore"):
         return np.where(seen, np.rint(127.5 * (1 + normal.clip(-1, 1))), 0).astype(np.uint8)
-
-
-def one_per_pixel(frames: Frames, name: str, *more: int) -> NDArray[Any]:
-    """The named values of the pixels [S, H, W, *more]. ValueError for another shape."""
-    values, shape = frames.pixels[name], (*frames.instances.shape, *more)
-    if values.shape != shape:
-        raise ValueError(f"pixels {name!r} needs the shape {list(shape)} to be written, got {list(values.shape)}")
-    return values
