@@ -51,6 +51,8 @@ def test_boxes_of_objects():
     assert np.isnan(object_boxes3d(frames())).all()
     with pytest.raises(ValueError, match=r"box3d of star needs the shape \[n, 7\], got \[6, 6\]"):
         object_boxes3d(frames(nodes={"box3d": {"star": given[:, :6]}}))
+    with pytest.raises(ValueError, match="box3d of star has infinite values; give NaN for a node without a box"):
+        object_boxes3d(frames(nodes={"box3d": {"star": np.where(given == 8, np.inf, given)}}))
 
 
 def test_cameras():
@@ -59,3 +61,5 @@ def test_cameras():
     assert np.array_equal(cameras(frames(nodes={"camera": {"sky": given}})), given)
     with pytest.raises(ValueError, match=r"camera needs one matrix \[3, 4\] for each scene, .* \[6, 3, 4\] of star"):
         cameras(frames(nodes={"camera": {"star": np.tile(CAMERA, (6, 1, 1))}}))
+    with pytest.raises(ValueError, match="camera of sky has values that are not finite"):
+        cameras(frames(nodes={"camera": {"sky": given * np.nan}}))

@@ -1,6 +1,7 @@
 """Depth and normals as images, beside the files of a format."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -36,6 +37,15 @@ def test_the_farthest_depth():
     last[:, 0] = 65535.6 / 256
     image = depth_image(frames(pixels={"depth": last}))
     assert image[0, 0, 0] == 0 and image[0, 1, 0] == 65535
+
+
+@pytest.mark.parametrize(("dtype", "value", "expected"), [(np.float64, 1e300, 0), (np.float64, -np.inf, 0),
+                                                          (np.float32, 3e38, 0), (np.float16, 255.9, 65504),
+                                                          (np.uint8, 255, 65280), (np.int64, -1, 0)])
+def test_depth_of_any_type_without_a_warning(dtype, value, expected):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (depth_image(frames(pixels={"depth": np.full((3, H, W), value, dtype)})) == expected).all()
 
 
 def test_normals(tmp_path):

@@ -90,6 +90,13 @@ def test_a_thousandth_object_has_no_number():
     assert (labels == 26).all() and instances[0, 0, [0, 999, 1000, 1001]].tolist() == [26000, 26999, 26, 26]
 
 
+def test_depth_of_another_shape_is_refused(tmp_path):
+    some = frames(classes=STREET, pixels={"depth": np.ones((3, H, W, 1))})
+    with pytest.raises(ValueError, match=r"'depth' needs the shape \[3, 20, 30\] to be written, got \[3, 20, 30, 1\]"):
+        write(FORMATS["cityscapes"], tmp_path, some)
+    assert contents(tmp_path) == {}
+
+
 def test_a_class_that_cityscapes_does_not_have_is_refused(tmp_path):
     with pytest.raises(ValueError, match="scene 3 has the class 'star', which Cityscapes does not have; it has static"):
         write(FORMATS["cityscapes"], tmp_path)

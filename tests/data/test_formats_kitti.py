@@ -137,6 +137,9 @@ def test_calibration_that_cannot_be_read_is_named(tmp_path):
     path.write_text("P2: 1 0 0 0 0 1 0 0 0 0 one 0\n")
     with pytest.raises(ValueError, match=r"0\.txt, line 1: P2 needs a number, got 'one'"):
         read_calibration(path)
+    path.write_text("P_rect_02: 1 0 0 0 0 1 0 0 0 0 1 0\n")
+    with pytest.raises(ValueError, match=r"0\.txt has none of the matrices P0, P1, .*; give a file of its folder"):
+        read_calibration(path)
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="SCENEFIT_DATA names no folder with kitti_sample")

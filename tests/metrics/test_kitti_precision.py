@@ -47,6 +47,15 @@ def test_which_objects_count():
     assert has_difficulties(TRUTH) and not has_difficulties(ALL) and not has_difficulties(no_boxes(2))
 
 
+def test_the_least_height_counts_at_any_scale():
+    """A box of 25 pixels at any place; sums and quotients of floats are off by a little."""
+    scale = np.arange(1, 200) / 317
+    top = np.arange(199) * 0.37
+    box = np.stack([np.zeros(199), top, np.full(199, 50), top + 25], axis=1) * scale[:, None]
+    truth = make_boxes(199, np.arange(199), box, ["Car"] * 199, more={"occlusion": [0] * 199, "truncation": [0] * 199})
+    assert counted_objects(truth, HARD, scale).all() and not counted_objects(truth, HARD, scale * 1.0001).any()
+
+
 def test_interpolation_by_hand():
     """Two objects. True, false, true: precision 1 for the recalls up to a half, 2/3 above; and one never found."""
     score = np.array([0.9, 0.8, 0.7])

@@ -21,7 +21,8 @@ class Boxes:
 
     count: how many images there are.  image [m]: which of them (0..count-1).  box [m, 4].  name [m]: its class.
     score [m]: a detector's confidence, 1 for labels.  more: name -> further values of each box [m, ...]. Labels of
-    KITTI have "truncation" (0..1), "occlusion" (0..3), "alpha" (radians) and "box3d" (see `scenefit.data.boxes3d`).
+    KITTI have "truncation" (0..1), "occlusion" (0..3, 3 unknown), "alpha" (radians) and "box3d" (see
+    `scenefit.data.boxes3d`), with the file's values for what is not known: -1, -10 and -1000.
     """
 
     count: int

@@ -21,12 +21,15 @@ NEAR = 0.1  # m: what lies nearer to the camera's plane is not projected
 
 
 def object_boxes3d(frames: Frames) -> Floats:
-    """The box in space of each of `frames.objects` [m, 7], NaN where the renders have none. ValueError for others."""
+    """The box in space of each of `frames.objects` [m, 7], NaN where the renders have none. ValueError for another
+    shape, and for infinite values."""
     objects, tables = frames.objects, frames.scenes.tables
     known = {kind: np.asarray(values, float) for kind, values in frames.nodes.get("box3d", {}).items()}
     for kind, values in known.items():
         if values.shape[1:] != (7,):
             raise ValueError(f"box3d of {kind} needs the shape [n, 7], got {list(values.shape)}")
+        if np.isinf(values).any():
+            raise ValueError(f"box3d of {kind} has infinite values; give NaN for a node without a box")
     nodes = 1 + max([int(table.id.max(initial=0)) for table in tables.values()])
     of_node = np.full((len(frames) * nodes, 7), np.nan)
     for kind, values in known.items():
@@ -35,11 +38,14 @@ def object_boxes3d(frames: Frames) -> Floats:
 
 
 def cameras(frames: Frames) -> Floats | None:
-    """The camera of each frame [S, 3, 4]; None where the renders do not give it. ValueError for another shape."""
+    """The camera of each frame [S, 3, 4]; None where the renders do not give it. ValueError for another shape, and for
+    values that are not finite."""
     for kind, values in frames.nodes.get("camera", {}).items():
         if values.shape != (len(frames), 3, 4):
             raise ValueError(f"camera needs one matrix [3, 4] for each scene, of the kind of the root, got "
                              f"{list(values.shape)} of {kind}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"camera of {kind} has values that are not finite; give each scene its matrix, or none")
         return np.asarray(values, float)
     return None
 

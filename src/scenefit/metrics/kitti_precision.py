@@ -6,8 +6,9 @@ of a class that is hardly told from it (vans among cars), for regions that the l
 detections below the least height that match no object. Precision is interpolated, the best at this recall or a higher
 one, and averaged over the recalls 1/40, 2/40, ... 1.
 Detections are matched as COCO does, each with the free object of the highest IoU, in order of their scores, objects
-that count before those that are ignored. KITTI's program samples 41 of the scores in place of all; with few objects,
-its values are lower.
+that count before those that are ignored. KITTI's program differs: it samples 41 of the scores, and no more than it has
+true detections, so that its values are far lower for fewer than 40 objects; a box of exactly the least height is too
+low; a detection below the least height is never true; and each object takes the detection of the highest IoU.
 Source: Geiger et al. 2012; the readme of KITTI's object development kit; 40 recalls: Simonelli et al. 2019.
 Legend: N images; m boxes; d detections; t true boxes.
 """
@@ -21,6 +22,7 @@ from scenefit.data.boxes import Boxes
 from scenefit.metrics.average_precision import match_boxes
 
 NEEDED = ("occlusion", "truncation")  # of `Boxes.more`
+ROUNDING = 1e-6  # pixels, of heights that were scaled there and back
 NEIGHBOURS = {"car": "van", "pedestrian": "person_sitting"}  # class -> the one whose objects are ignored, small letters
 RECALLS = np.arange(1, 41) / 40
 Floats = NDArray[np.float64]
@@ -47,7 +49,10 @@ def has_difficulties(truth: Boxes) -> bool:
 
 
 def counted_objects(truth: Boxes, difficulty: Difficulty, scale: Floats | None = None) -> Mask:
-    """Which true boxes [t] count. scale [N]: pixels of the boxes for each pixel of the labelled photo, 1 if None."""
+    """Which true boxes [t] count; a truncation of -1, unknown, is none.
+
+    scale [N]: pixels of the boxes for each pixel of the labelled photo, 1 if None.
+    """
     return ((_heights(truth, scale) >= difficulty.min_height) & (truth.more["occlusion"] <= difficulty.max_occlusion)
             & (truth.more["truncation"] <= difficulty.max_truncation))
 
@@ -83,9 +88,9 @@ def interpolated_precision(true: Mask, score: Floats, objects: int) -> float:
 
 
 def _heights(boxes: Boxes, scale: Floats | None) -> Floats:
-    """Heights [m] in pixels of the labelled photos."""
+    """Heights [m] in pixels of the labelled photos, and `ROUNDING` more, so that the limits themselves count."""
     height = boxes.box[:, 3] - boxes.box[:, 1]
-    return height if scale is None else height / scale[boxes.image]
+    return ROUNDING + (height if scale is None else height / scale[boxes.image])
 
 
 def _named(boxes: Boxes, name: str) -> Boxes:

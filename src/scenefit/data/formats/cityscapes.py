@@ -33,6 +33,7 @@ from scenefit.data.formats.format import (
     write_png,
     write_table,
 )
+from scenefit.data.frame_checks import one_per_pixel
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json
@@ -66,7 +67,8 @@ def cityscapes_format(label_policy: LabelPolicy | None = None) -> Format:
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
-    """Write images and masks. ValueError for a labelled object whose class Cityscapes does not have."""
+    """Write images and masks. ValueError for a labelled object whose class Cityscapes does not have, and for depth of
+    another shape."""
     check_parts(frames, part)
     label_policy = label_policy or LabelPolicy()
     labels, instances = id_masks(frames, label_policy)
@@ -105,7 +107,8 @@ def id_masks(frames: Frames, label_policy: LabelPolicy) -> tuple[NDArray[np.uint
     of_node[place[(objects.name != "") & ~kept]] = 0
     labels = of_node[_places(frames, nodes)].astype(np.uint8)
     if "depth" in frames.pixels:
-        labels[(frames.instances == 0) & np.isinf(frames.pixels["depth"])] = SKY
+        depth = one_per_pixel("depth", frames.pixels["depth"], frames.instances.shape)
+        labels[(frames.instances == 0) & np.isinf(depth)] = SKY
     countable = place[kept & (of_node[place] >= FIRST_OBJECT)]
     number = _numbers_of_equal(countable // nodes * 256 + of_node[countable])
     numbered = of_node.copy()

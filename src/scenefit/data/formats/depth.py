@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.formats.format import Format, Row, Save, write_all, write_png
+from scenefit.data.frame_checks import one_per_pixel
 from scenefit.data.frames import Frames
 from scenefit.files.atomic import write_json
 
@@ -53,21 +54,16 @@ def depth_image(frames: Frames) -> NDArray[np.uint16]:
     """[S, H, W]"""
     if "depth" not in frames.pixels:
         raise ValueError("depth is asked for (--depth), and the renderer gives none: it has to return pixels={'depth': "
-                         "...}; sf.Street does with depth=True")
-    depth = _checked("depth", frames.pixels["depth"], frames.instances.shape)
-    seen = np.isfinite(depth) & (depth > 0) & (depth * PER_METRE < 2**16 - 0.5)
-    return np.where(seen, np.rint(np.where(seen, depth, 0) * PER_METRE).clip(1), 0).astype(np.uint16)
+                         "...}")
+    depth = one_per_pixel("depth", frames.pixels["depth"], frames.instances.shape)
+    seen = (depth > 0) & (depth < (2**16 - 0.5) / PER_METRE)  # neither NaN nor infinite
+    value = np.rint(np.where(seen, depth, 0).astype(np.float32) * PER_METRE)
+    return np.where(seen, value.clip(1), 0).astype(np.uint16)
 
 
 def normal_image(frames: Frames) -> NDArray[np.uint8]:
     """[S, H, W, 3]"""
-    normal = _checked("normal", frames.pixels["normal"], (*frames.instances.shape, 3))
+    normal = one_per_pixel("normal", frames.pixels["normal"], (*frames.instances.shape, 3))
     seen = np.linalg.norm(normal, axis=-1, keepdims=True) > 0.5  # NaN and 0 are none
     with np.errstate(invalid="ignore"):
         return np.where(seen, np.rint(127.5 * (1 + normal.clip(-1, 1))), 0).astype(np.uint8)
-
-
-def _checked(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.floating]:
-    if values.shape != shape:
-        raise ValueError(f"pixels {name!r} needs the shape {list(shape)} to be written, got {list(values.shape)}")
-    return np.asarray(values, np.float32)

@@ -63,7 +63,7 @@ def read_labels(path: Path) -> Labels:
 
 def read_calibration(path: Path) -> dict[str, NDArray[np.float64]]:
     """Name -> matrix of a calibration file. ValueError, naming the line, where a matrix of `MATRICES` has another
-    size; others are left out."""
+    size, and for a file that has none of them; others are left out."""
     found = {}
     for number, line in read_lines(path):
         name, _, values = line.partition(":")
@@ -73,6 +73,9 @@ def read_calibration(path: Path) -> dict[str, NDArray[np.float64]]:
             if len(numbers) != shape[0] * shape[1]:
                 raise ValueError(f"{path}, {where}: {name} has {shape[0] * shape[1]} numbers, got {len(numbers)}")
             found[name] = np.array(numbers).reshape(shape)
+    if not found:
+        raise ValueError(f"{path} has none of the matrices {', '.join(MATRICES)} of KITTI's object detection; give a "
+                         "file of its folder calib")
     return found
 
 

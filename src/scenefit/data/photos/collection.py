@@ -38,8 +38,9 @@ class Photos:
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
     where they are labelled.  masks: the class of each pixel, where they were read.
-    ignored: regions where evaluation counts nothing (KITTI's DontCare, COCO's crowds), of labelled photos that were
-    read.  scale [N]: pixels of the images for each pixel of the files.
+    ignored: regions that labels exclude from evaluation (KITTI's DontCare, COCO's crowds), of labelled photos that were
+    read; of scenefit's figures, those of KITTI's difficulties alone use them.
+    scale [N]: pixels of the images for each pixel of the files.
     """
 
     images: NDArray[np.uint8]
