@@ -1,4 +1,4 @@
-"""Fits of an experiment, each kept in a folder with its cost; an interrupted fit resumes from its last step."""
+"""Fits and trainings of an experiment, each kept in a folder; what is interrupted resumes from its last step."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ import scenefit as sf
 from scenefit.files.atomic import write_json
 from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.nets.model import load_model
+from scenefit.tasks.training_stages import Kept
 
 FIX = "remove its folder and run the same command again"
 
@@ -33,6 +34,18 @@ def make_fit(folder: Path, settings: sf.Settings, code: str, steps: Callable[[An
     write_json(path, {"settings": settings.record(), "code": code,
                       **{name: facts[name] for name in ("renders", "trainings", "cpu_seconds")}})
     checkpoint.unlink(missing_ok=True)
+
+
+def kept_in(stages: Path) -> Kept:
+    """The files of finished stages of trainings in a folder, which is made."""
+    stages.mkdir(parents=True, exist_ok=True)
+    return lambda identity: stages / f"{identity}.safetensors"
+
+
+def last(steps: Iterator[Any]) -> Any:
+    """The last of all steps, computed."""
+    *_, step = steps
+    return step
 
 
 def read_fit(folder: Path, grammar: sf.Grammar, seed: int) -> sf.Model:

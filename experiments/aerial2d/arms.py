@@ -4,7 +4,7 @@ Legend: S scenes; N photos.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,30 @@ from scenefit.tasks.rendering import render_labelled
 IMAGES, HELD, TESTED = 300, 60, 200  # to train on; renders that thresholds are set on; photos to evaluate on
 GRAMMARS = ("hand-made", "wide", "shrunk")
 ORACLE = "oracle"
-ARMS = (*GRAMMARS, *fits.SETTINGS, ORACLE)
 Images = tuple[np.ndarray, ClassMasks]
 
 
 def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -> dict[str, Any]:
     """An arm's figures on the photos of a target."""
     fit = Fit(root, arm, target, seed, side)
-    cost = fits.record(fit) if arm in fits.SETTINGS else {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}
+    cost_of_fit = fits.record(fit) if arm in fits.SETTINGS else fits.NONE
     started = time.process_time()
     network = trained(fit)
-    held = images_of(fit, "held", HELD)
-    thresholds = TASK.score(network, *held).best_thresholds()
     photos = fits.photos(target, "tested", seed, TESTED, side)
+    result = {"arm": arm, "target": target, "seed": seed, "side": side,
+              **figures(network, images_of(fit, "held", HELD), photos),
+              "cost": cost(cost_of_fit, IMAGES + HELD, 1, started), "code": code()}
+    if arm != ORACLE or target == "target":
+        scenes = sampler(fit)(derive_seed(seed, "distances"), distances.SCENES)
+        result |= {"distances": distances.distances(scenes, side),
+                   "cars and lanes": distances.cars_and_lanes(scenes, side, fits.PHOTOS)}
+    return result
+
+
+def figures(network: Any, held: Images, photos: sf.Photos) -> dict[str, Any]:
+    """What a network scores on photos. held: images on which its thresholds are set."""
     assert photos.masks is not None
+    thresholds = TASK.score(network, *held).best_thresholds()
     counts = TASK.score(network, photos.images, photos.masks)
     equal = counts.equal_area_thresholds()
     false, missed = counts.false_and_missed(equal)
@@ -47,19 +57,16 @@ def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -
     def each(values: Any) -> dict[str, float]:
         return {name: round(float(value), 4) for name, value in zip(world.CLASSES, values, strict=True)}
 
-    result = {"arm": arm, "target": target, "seed": seed, "side": side, "photos": len(photos),
-              "IoU": each(counts.iou()), "pixel AP": each(counts.average_precision()),
-              "IoU at thresholds of renders": each(counts.iou_at(thresholds)),
-              "IoU at equal area": each(counts.iou_at(equal)), "false + missed at equal area":
-              each((false + missed) / area),
-              "cost": {"renders": cost["renders"] + IMAGES + HELD, "trainings": cost["trainings"] + 1,
-                       "fit CPU seconds": round(cost["cpu_seconds"]),
-                       "CPU seconds": round(time.process_time() - started)}, "code": code()}
-    if arm != ORACLE or target == "target":
-        scenes = sampler(fit)(derive_seed(seed, "distances"), distances.SCENES)
-        result |= {"distances": distances.distances(scenes, side),
-                   "cars and lanes": distances.cars_and_lanes(scenes, side, fits.PHOTOS)}
-    return result
+    return {"photos": len(photos), "IoU": each(counts.iou()), "pixel AP": each(counts.average_precision()),
+            "IoU at thresholds of renders": each(counts.iou_at(thresholds)),
+            "IoU at equal area": each(counts.iou_at(equal)),
+            "false + missed at equal area": each((false + missed) / area)}
+
+
+def cost(fit: Mapping[str, Any], renders: int, trainings: int, started: float) -> dict[str, Any]:
+    """What an arm cost: of its fit, and more renders and trainings. started: CPU seconds when these began."""
+    return {"renders": fit["renders"] + renders, "trainings": fit["trainings"] + trainings,
+            "fit CPU seconds": round(fit["cpu_seconds"]), "CPU seconds": round(time.process_time() - started)}
 
 
 def trained(fit: Fit) -> Any:
@@ -100,5 +107,5 @@ def sampler(fit: Fit) -> Callable[[int, int], sf.SceneBatch]:
 def code() -> str:
     """Hash of all source files that a cell may depend on, to detect cells made by other code."""
     here = Path(__file__).parent
-    names = ("arms", "distances", "fits", "misspecified", "settings", "world")
+    names = ("arms", "distances", "few_labels", "fits", "misspecified", "settings", "world")
     return source_hash([*(here / f"{name}.py" for name in names), Path(kept_fits.__file__)])

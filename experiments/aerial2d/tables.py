@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.aerial2d.arms import ARMS, GRAMMARS, ORACLE
-from experiments.aerial2d.fits import TARGETS
+from experiments.aerial2d import few_labels
+from experiments.aerial2d.arms import GRAMMARS, ORACLE
+from experiments.aerial2d.fits import LEARNED as GROUPS_LEARNED
+from experiments.aerial2d.fits import META_SIM, TARGETS
 from experiments.aerial2d.settings import GROUPS, ROWS
 from experiments.arms import interval
 from experiments.cells import markdown as table
@@ -15,6 +17,7 @@ from experiments.cells import markdown as table
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 CAR = "car"
 LEARNED = "learned, all"
+ARMS = (*GRAMMARS, *GROUPS_LEARNED, *META_SIM, *few_labels.ARMS, ORACLE)
 GOALS = {"target": (95.0, 90.0), "misspecified": (60.0, 50.0)}  # gap closed %: the mean, and the interval's lower end
 MIN_GAP = 20.0  # points of car IoU between hand-made grammar and oracle
 MAX_TV = 0.05  # above the floor
@@ -29,7 +32,7 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
             if cell["target"] == target:
                 cells[cell["arm"]][cell["seed"]] = cell
         if cells:
-            parts += [f"### {target.capitalize()}", of_target(cells), differences(cells), goals(target, cells)]
+            parts += [f"### {target.capitalize()}", of_target(cells), *differences(cells), goals(target, cells)]
             parts += [attributes(cells)] if target == "target" else []
     return "\n\n".join(part for part in parts if part)
 
@@ -54,15 +57,21 @@ def of_target(cells: Cells) -> str:
     return table(head, rows)
 
 
-def differences(cells: Cells) -> str:
-    """Car IoU of the learned arm minus that of the grammars, paired by seed."""
+def differences(cells: Cells) -> list[str]:
+    """Car IoU of the learned arm minus that of the grammars, and with labels likewise, paired by seed."""
+    return [text for text in (difference(cells, LEARNED, (*GRAMMARS, *META_SIM)),
+                              difference(cells, few_labels.SELECTED, (few_labels.ALONE, few_labels.WIDE, LEARNED)))
+            if text]
+
+
+def difference(cells: Cells, arm: str, others: Sequence[str]) -> str:
     parts = []
-    for other in GRAMMARS:
-        both = sorted(set(cells.get(LEARNED, {})) & set(cells.get(other, {})))
+    for other in others:
+        both = sorted(set(cells.get(arm, {})) & set(cells.get(other, {})))
         if len(both) > 1:
-            points = [100 * (cells[LEARNED][seed]["IoU"][CAR] - cells[other][seed]["IoU"][CAR]) for seed in both]
-            parts.append(f"{other} {in_words(interval(points))}")
-    return f"Car IoU of {LEARNED} minus that of: {', '.join(parts)}." if parts else ""
+            points = [100 * (cells[arm][seed]["IoU"][CAR] - cells[other][seed]["IoU"][CAR]) for seed in both]
+            parts.append(f"{other}: {in_words(interval(points))}")
+    return f"Car IoU of {arm} minus that of {'; '.join(parts)}." if parts else ""
 
 
 def gaps(cells: Cells, arm: str) -> list[float]:
@@ -100,7 +109,7 @@ def goals(target: str, cells: Cells) -> str:
 
 def attributes(cells: Cells) -> str:
     """Mean distance to the truth over the hand-made grammar's, by attribute; not of those that are the same in both."""
-    names = [name for name in ARMS if name in cells and name not in ("hand-made", ORACLE)]
+    names = [name for name in ARMS if name in cells and name not in ("hand-made", *few_labels.ARMS, ORACLE)]
     first = next((one for name in names for one in cells[name].values()), None)
     if first is None:
         return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.aerial2d import arms, distances, fits, study, tables, world
+from experiments.aerial2d import arms, distances, few_labels, fits, study, tables, world
 from experiments.aerial2d.fits import Fit
 from experiments.cells import compute
 from scenefit.nets.augmentation import NO_CHANGE
@@ -21,7 +21,7 @@ SIDE = 96
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     task = replace(fits.TASK, steps=2, batch=2, backbone=SmallMaps, augment=NO_CHANGE)
-    for module in (arms, fits):
+    for module in (arms, few_labels, fits):
         monkeypatch.setattr(module, "TASK", task)
     for name, value in {"IMAGES": 4, "HELD": 4, "TESTED": 4}.items():
         monkeypatch.setattr(arms, name, value)
@@ -55,6 +55,21 @@ def test_the_oracle_trains_on_other_photos_of_its_target(tmp_path: Path) -> None
     distances.truth.cache_clear()
 
 
+@pytest.mark.usefixtures("quick")
+def test_arms_with_labels_are_tuned_on_the_same_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_labels, "LABELS", 4)
+    monkeypatch.setattr(few_labels, "CANDIDATES", ("hand-made", "wide"))
+    monkeypatch.setattr(fits, "record", lambda fit: {"renders": 7, "trainings": 5, "cpu_seconds": 60.0})
+    found = {arm: few_labels.cell(tmp_path, arm, "misspecified", 0, SIDE) for arm in few_labels.ARMS}
+    assert {arm: (cell["cost"]["renders"], cell["cost"]["trainings"]) for arm, cell in found.items()} == {
+        few_labels.SELECTED: (7 + 8, 5 + 2 + 2 * 3 + 1), few_labels.WIDE: (4, 2), few_labels.ALONE: (0, 1)}
+    chosen = found[few_labels.SELECTED]["selection"]["chosen"]
+    assert chosen in ("hand-made", "wide")
+    assert (chosen == "wide") == (found[few_labels.SELECTED]["pixel AP"] == found[few_labels.WIDE]["pixel AP"])
+    text = tables.markdown([{**cell, "seed": seed} for cell in found.values() for seed in range(2)])
+    assert f"Car IoU of {few_labels.SELECTED} minus that of {few_labels.ALONE}: " in text
+
+
 def test_the_truth_lies_at_no_distance_and_the_hand_made_grammar_at_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distances, "TRUE_SCENES", 800)
     monkeypatch.setattr(distances, "SCENES", 400)
@@ -83,10 +98,10 @@ def test_learned_attributes_start_wide_and_the_others_hand_made() -> None:
 
 
 def test_two_seeds_of_all_arms_are_planned_before_the_rest() -> None:
-    cells = list(study.plan(arms.ARMS, fits.TARGETS, range(5)))
+    cells = list(study.plan(tables.ARMS, fits.TARGETS, range(5)))
     assert len(cells) == len({cell.name for cell in cells})
     assert {cell.arm for cell in cells if cell.target == "misspecified"} == set(study.MISSPECIFIED)
-    assert {cell.arm for cell in cells if cell.target == "target"} == set(arms.ARMS)
+    assert {cell.arm for cell in cells if cell.target == "target"} == set(tables.ARMS)
     first = len(cells) * 2 // 5
     assert {cell.seed for cell in cells[:first]} == {0, 1} and {cell.seed for cell in cells[first:]} == {2, 3, 4}
 

@@ -6,11 +6,10 @@ Legend: S scenes; N photos.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from experiments import kept_fits
 from experiments.blood import fits, world
 from experiments.blood.fits import Fit
 from experiments.cells import source_hash
+from experiments.kept_fits import kept_in, last
 from scenefit.cli.train import IMAGES
 from scenefit.data.boxes import Boxes
 from scenefit.metrics.average_precision import best_threshold, match_boxes
@@ -29,7 +29,7 @@ from scenefit.renderers.batches import render_with_boxes
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks.training.dense_prediction import ROUNDS
 from scenefit.tasks.training_data import VALIDATION
-from scenefit.tasks.training_stages import Kept, TrainingData, train_stages
+from scenefit.tasks.training_stages import TrainingData, train_stages
 from scenes import smear
 
 SELF_TRAINING, LONGER = "self-training", "longer"
@@ -142,18 +142,6 @@ def train(task: sf.Detect, data: TrainingData, seed: int, stages: Path) -> Detec
     steps = last(train_stages(task, data, seed, kept_in(stages)))
     assert steps.network is not None
     return steps.network
-
-
-def kept_in(stages: Path) -> Kept:
-    """The files of finished stages in a folder, which is made."""
-    stages.mkdir(parents=True, exist_ok=True)
-    return lambda identity: stages / f"{identity}.safetensors"
-
-
-def last(steps: Iterator[Any]) -> Any:
-    """The last of all steps, computed."""
-    *_, step = steps
-    return step
 
 
 @cache

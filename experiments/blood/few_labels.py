@@ -12,6 +12,7 @@ import numpy as np
 import scenefit as sf
 from experiments.blood import arms, fits, world
 from experiments.blood.arms import Detections
+from experiments.kept_fits import kept_in, last
 from scenefit.cli.train import CANDIDATES, IMAGES
 from scenefit.generation.randomised import RandomisedModel
 from scenefit.metrics.average_precision import best_threshold, match_boxes
@@ -46,8 +47,8 @@ def detections(data: Path, work: Path, prior: float, seed: int, photos: sf.Photo
     sets = {name: arms.rendered(RandomisedModel(model, frozenset(), prior=share).sample, setting, np.arange(IMAGES))
             for name, share in CANDIDATES.items()}
     stages = work / "stages"
-    selection = arms.last(select_steps(task, {name: TrainingData(one, None, None) for name, one in sets.items()}, few,
-                                       seed, arms.kept_in(stages))).selection
+    selection = last(select_steps(task, {name: TrainingData(one, None, None) for name, one in sets.items()}, few,
+                                       seed, kept_in(stages))).selection
     selecting = time.process_time() - began
     result, all_before = {}, {"renders": cost["renders"] + IMAGES, "trainings": cost["trainings"] + 2}
     for name, one in sets.items():
