@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from experiments.cells import Cell, Row, compute, put_between, read_cells
+from experiments.cells import Named, Row, compute, put_between, read_cells
 from scenefit.files.atomic import write_bytes
 
 BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
@@ -47,7 +47,7 @@ class Study:
         parser.add_argument("--picture", action="store_true", help="compute no cell, write report.png and the tables")
         options = parser.parse_args(arguments)
         if not (options.table or options.picture):
-            missing: list[Cell] = [cell for cell in self.plan(options.arms, options.targets, options.seeds)
+            missing: list[Named] = [cell for cell in self.plan(options.arms, options.targets, options.seeds)
                                    if not (self.here / "cells" / f"{cell.name}.json").exists()]
             compute(missing, options.jobs, self.here / "cells", self.run, (options.work,), self.shown)
         if options.picture:

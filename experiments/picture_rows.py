@@ -31,7 +31,7 @@ def heading(title: str, width: int, colours: Mapping[str, tuple[int, int, int]])
     draw, font = ImageDraw.Draw(strip), ImageFont.load_default(20)
     draw.text((2, HEADING // 2), title, (20, 20, 20), font, anchor="lm")
     right = width - 2
-    for name, colour in reversed(colours.items()):
+    for name, colour in reversed(list(colours.items())):
         right -= int(draw.textlength(name, font))
         draw.text((right, HEADING // 2), name, (20, 20, 20), font, anchor="lm")
         draw.rectangle((right - 24, HEADING // 2 - 8, right - 8, HEADING // 2 + 8), colour)

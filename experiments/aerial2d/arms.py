@@ -78,5 +78,5 @@ def code() -> str:
     """Hash of all source files that a cell may depend on, to detect cells made by other code."""
     here = Path(__file__).parent
     names = ("arms", "distances", "few_labels", "fits", "misspecified", "settings", "world")
-    more = (Path(one.__file__) for one in (kept_fits, segmentation_figures, shared))
+    more = (Path(str(one.__file__)) for one in (kept_fits, segmentation_figures, shared))
     return source_hash([*(here / f"{name}.py" for name in names), *more])
