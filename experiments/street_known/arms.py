@@ -23,8 +23,8 @@ from scenefit.scenes.rng import derive_seed
 
 IMAGES, HELD, TESTED = 300, 60, 200  # to train on; renders that thresholds are set on; photos to evaluate on
 DETECTION, SEGMENTATION = "detection", "segmentation"
-TASKS: dict[str, Any] = {DETECTION: sf.Detect((CAR,), steps=200, batch=8, augmented_copies=1),
-                         SEGMENTATION: sf.Segment((CAR,), steps=200, batch=8, augmented_copies=1)}
+TASKS: dict[str, Any] = {DETECTION: sf.Detect((CAR,), steps=300, batch=8, augmented_copies=1),
+                         SEGMENTATION: sf.Segment((CAR,), steps=300, batch=8, augmented_copies=1)}
 FIGURES: dict[str, Any] = {DETECTION: detection_figures.figures, SEGMENTATION: segmentation_figures.figures}
 SHRUNK = {"shrunk 1/2": 0.5, "shrunk 1/4": 0.25}  # arm -> what is left of the range of each attribute
 NAIVE, WIDE, HALF_WIDE, ORACLE = "naive", "wide", "half wide", "oracle"

@@ -1,5 +1,6 @@
 """experiments/street_known with renders: labels, cells with trainings of two steps, arms with labelled photos."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.few_labels import ALONE, SELECTED
 from experiments.few_labels import WIDE as WIDE_LABELLED
-from experiments.street_known import arms, distances, few_labels, fits, tables, town, world
+from experiments.picture_rows import GAP, HEADING
+from experiments.street_known import arms, distances, few_labels, fits, picture, report, tables, town, world
 from experiments.street_known.fits import Fit
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.pyramid.network import SmallMaps
@@ -76,3 +79,15 @@ def test_arms_with_labels_are_selected_and_tuned(tmp_path: Path, monkeypatch: py
         if chosen == "wide":
             assert found[SELECTED][name] == found[WIDE_LABELLED][name] | {
                 key: found[SELECTED][name][key] for key in ("selection", "CPU seconds of the selection")}
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_report_shows_renders_and_what_networks_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With untrained networks, and renders of the oracle in place of the learned ones."""
+    photos = fits.photos(town.TARGET, "train", 0, picture.COLUMNS)
+    monkeypatch.setattr(report, "TASKS", arms.TASKS)
+    monkeypatch.setattr(report, "images_of", lambda fit, purpose, count: photos)
+    monkeypatch.setattr(report, "trained", lambda fit, name: arms.TASKS[name].fresh(0).eval())
+    image = np.asarray(Image.open(io.BytesIO(report.picture(tmp_path))).convert("RGB"))
+    rows = 1 + len(report.RENDERED) + len(report.SHOWN)
+    assert image.shape == (rows * (world.SIZE[0] + GAP + HEADING), picture.WIDTH, 3)
