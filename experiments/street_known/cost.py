@@ -1,5 +1,5 @@
-"""What the experiment will cost, from one rendering, short trainings and the fit's own estimate, as a table in Markdown:
-python -m experiments.street_known.cost (about five CPU minutes)
+"""What the experiment will cost, from renders, short trainings and the fits' own estimates, as a table in Markdown:
+python -m experiments.street_known.cost, which takes about five CPU minutes.
 """
 
 import time
@@ -48,14 +48,15 @@ def measured() -> dict[str, float]:
     for name, grammar in {NAIVE: world.naive(), WIDE: world.wide(), town.TARGET: town.grammar()}.items():
         renderer, scenes = world.renderer(name), grammar.sample(SEED, RENDERED)
         world.labelled(renderer, scenes.take([0]))  # kernels and meshes
-        found[f"render, {name}"] = timed(lambda: images.update({name: world.labelled(renderer, scenes)})) / RENDERED
+        images[name], seconds = timed(world.labelled, renderer, scenes)
+        found[f"render, {name}"] = seconds / RENDERED
     for name, task in TASKS.items():
-        short = [timed(lambda: replace(task, steps=steps).train(*labels(task, images[WIDE]), SEED))
-                 for steps in (STEPS, STEPS, 3 * STEPS)][1:]
+        _, *short = (timed(replace(task, steps=steps).train, *labels(task, images[WIDE]), SEED)[1]
+                     for steps in (STEPS, STEPS, 3 * STEPS))
         found[f"step, {name}"] = (short[1] - short[0]) / (2 * STEPS)
         found[f"image, {name}"] = max(short[0] - STEPS * found[f"step, {name}"], 0) / RENDERED
-    found["distances"] = timed(lambda: distances.visible(
-        world.renderer(WIDE), (world.wide().sample(SEED, rows) for rows in distances.chunks())))
+    batches = (world.wide().sample(SEED, rows) for rows in distances.chunks())
+    found["distances"] = timed(distances.visible, world.renderer(WIDE), batches)[1]
     photos = sf.Photos(np.concatenate([images[town.TARGET].images] * (fits.PHOTOS // RENDERED)))
     for name, settings in fits.SETTINGS.items():
         fit = fit_cost(world.wide(), world.renderer(WIDE), photos, settings=settings)
@@ -73,10 +74,10 @@ def simulated() -> int:
     return int(np.clip(SIMULATED / np.prod(world.SIZE) ** 0.5, MIN_RENDERS, MAX_RENDERS))
 
 
-def timed(work: Callable[[], Any]) -> float:
+def timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """A result, and its CPU seconds."""
     began = time.process_time()
-    work()
-    return time.process_time() - began
+    return work(*arguments), time.process_time() - began
 
 
 def of_cell(found: dict[str, float], arm: str, target: str) -> float:
