@@ -30,15 +30,10 @@ PEOPLE = [(9, -7.2, 170, "woman walking"), (15, -7.6, 5, "man in a coat"), (14, 
 TREES = [(20, 7.8, "lime"), (37, 7.8, "maple"), (24, -8.0, "maple"), (46, -8.0, "lime")]
 
 
-def column(rows, place):
-    """A prior that gives the nodes of a kind one entry of each row."""
-    values = np.array([row[place] for row in rows])
-    return lambda node: sf.Constant(values[node.number]) if values.dtype.kind == "f" else sf.Choice(values.tolist())
-
-
 def constants(**columns):
-    return {name: (lambda node, values=np.asarray(values, float): sf.Constant(values[node.number]))
-            for name, values in columns.items()}
+    """Priors of columns with an entry for each node of a kind."""
+    arrays = {name: np.asarray(values, float) for name, values in columns.items()}
+    return {name: (lambda node, name=name: sf.Constant(arrays[name][node.number])) for name in arrays}
 
 
 def grammar(root):
@@ -63,7 +58,8 @@ def grammar(root):
         "pole": {**constants(s=(12, 30), t=(-6.2, 6.2), heading=(180, 0), model=(0, 0))}}
     counts = {"lane": 1, "pavement": 2, "marking": 3, "car": len(CARS), "house": len(HOUSES),
               "pedestrian": len(PEOPLE), "tree": len(TREES), "pole": 2}
-    return sf.Grammar("street", symbols, [sf.Rule("street", [sf.repeat(kind, count) for kind, count in counts.items()])])
+    nodes = [sf.repeat(kind, count) for kind, count in counts.items()]
+    return sf.Grammar("street", symbols, [sf.Rule("street", nodes)])
 
 
 def render(size, **root):

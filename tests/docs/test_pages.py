@@ -30,8 +30,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.S | re.M)
 RENDERS = 400  # of a fit
 WITH_CODE = {"README.md", "aerial.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md",
-             "methods.md", "notebook.md", "renderers.md", "shapes.md", "street_models.md", "street_tutorial.md",
-             "tutorial.md"}
+             "methods.md", "notebook.md", "renderers.md", "shapes.md", "street.md", "street_models.md",
+             "street_tutorial.md", "tutorial.md"}
 
 
 def blocks(page: Path) -> list[str]:

@@ -42,7 +42,8 @@ def card(side=3.0):
 
 MODELS = {"block": mesh_of(BLOCK, "paint", (1, 1, 1)), "ball": mesh_of(BALL), "leaf": card(),
           "house": mesh_of(BLOCK, "facade", (0.7, 0.6, 0.5))}
-RENDERER = sf.Street(SIZE, MODELS, antialias=False, occlusion=False, depth=True)
+GROUND = {"lane": "road", "pavement": "pavement", "marking": "road"}
+RENDERER = sf.Street(SIZE, MODELS, classes=GROUND, antialias=False, occlusion=False, depth=True)
 
 
 def grammar(root=None, **nodes):
@@ -229,7 +230,7 @@ def test_nodes_stand_on_raised_ground_unless_they_are_not_there():
     frames = RENDERER(scene(pavement=[strip], block=[node, node | {"there": 0}]))
     assert frames.nodes["box3d"]["block"][0, 4] == pytest.approx(1.6 - 0.3)
     assert np.isnan(frames.nodes["box3d"]["block"][1]).all()
-    assert sorted(frames.objects.name) == ["", "block"]
+    assert sorted(frames.objects.name) == ["block", "pavement"]
 
 
 def test_leaves_are_cut_out():
@@ -281,10 +282,12 @@ def test_only_edges_are_anti_aliased():
 
 
 def test_labels_are_those_of_other_renderers():
-    frames = sf.render(replace(RENDERER, classes={"ball": "round thing"}), wide().sample(0, 6))
-    boxes = sf.label_boxes(frames)
-    assert set(boxes.name) == {"block", "round thing", "house", "leaf"}
-    assert not frames.images.flags.writeable or frames.images.dtype == np.uint8
+    objects = {"block", "round thing", "house", "leaf"}
+    for classes, ground in ((GROUND, {"road", "pavement"}), ({}, set())):
+        frames = sf.render(replace(RENDERER, classes={"ball": "round thing", **classes}), wide().sample(0, 6))
+        assert set(sf.label_boxes(frames).name) == set(frames.objects.name) - {""} == objects | ground
+        seen = frames.instances[frames.objects.scene[0]]
+        assert np.isin(frames.scenes.tables["lane"].id[0], seen) == bool(ground)
     from scenefit.renderers.scene_checks import check_scene
 
     _, findings = check_scene(wide(), RENDERER, n=8)
@@ -352,6 +355,11 @@ def test_numbers_of_materials_agree():
     assert MATERIALS[traversal.LEAF] == "leaf"
 
 
-def test_warp_is_imported_when_scenes_are_rendered():
-    code = "import sys, scenefit as sf; sf.Street((8, 8), {}), sf.Mesh, sf.load_model; print('warp' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+def test_without_warp_an_error_says_what_to_install():
+    code = ("import sys; sys.modules['warp'] = None  # as if it were not installed\n"
+            "import scenefit as sf\n"
+            "renderer = sf.Street((8, 8), {}), sf.Mesh, sf.load_model\n"
+            "try: renderer[0](sf.Grammar('street', {'street': {}}, []).sample(0, 1))\n"
+            "except ImportError as error: print(error)")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+    assert printed == 'Street needs Warp: pip install "scenefit[street]"'

@@ -37,7 +37,8 @@ class Street:
     size: (H, W) in pixels.  models: kind -> its meshes: a dictionary by name, a sequence, or one; by default
     `models.standard()`.  strips: kind -> material of ground along the road, one of "asphalt", "paving", "kerb",
     "grass", "matte" and "marking"; by default `STRIPS`.
-    classes: kind -> name of its class; by default a kind with meshes is its own class, and ground has none.
+    classes: kind -> name of its class; by default a kind with meshes is its own class. Strips have no class and no ids,
+    unless one is named here.
     antialias: four rays in place of one for pixels at edges.  occlusion: less light of the sky in corners and below
     objects.  depth: frames also hold pixels["depth"] and pixels["normal"].  device: "cpu" or "cuda".
 
@@ -45,7 +46,7 @@ class Street:
     values outside their range are clipped to it. GrammarMismatch for a kind with a place but no meshes, and for a model
     that does not exist; RenderError for a camera below the ground; ImportError without Warp.
 
-    Labels: ids of all nodes, amodal boxes, areas with hidden parts, and nodes["box3d"], as KITTI has it.
+    Labels: ids, amodal boxes, areas with hidden parts, and nodes["box3d"], as KITTI has it.
     """
 
     size: tuple[int, int] = (180, 240)
@@ -130,7 +131,8 @@ class Street:
         models = self.meshes()
         check_kinds(scenes, models, self.materials)
         uploaded = upload(tuple(mesh for meshes in models.values() for mesh in meshes.values()), self.device)
-        layout = lay_out(scenes, models, uploaded.table, self.materials, self.size)
+        labelled = [kind for kind in self.materials if self.classes.get(kind)]
+        layout = lay_out(scenes, models, uploaded.table, self.materials, self.size, labelled)
         return layout, to_device(layout, uploaded, self.size, self.device)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scenefit.renderers.street.kernels.compilation import kernels, warp
+from scenefit.renderers.street.kernels.projection import SAMPLES
 from scenefit.renderers.street.upload import Batch
 
 
@@ -63,7 +64,7 @@ def measure(batch: Batch, traced: Traced) -> Tensor:
         spacing = wp.zeros((batch.instances, 2), dtype=wp.vec2, device=batch.device)
         ids = wp.from_torch(traced.instances.view(-1), dtype=wp.int32)
         launch(passes.find_boxes, batch.instances, batch.world, boxes)
-        launch(passes.count_rays, (batch.instances, 2, int(passes.SAMPLES)), batch.world, *batch.size, ids, boxes, hits,
+        launch(passes.count_rays, (batch.instances, 2, int(SAMPLES)), batch.world, *batch.size, ids, boxes, hits,
                spacing)
         area = wp.to_torch(hits) * wp.to_torch(spacing).prod(dim=-1)
         return torch.cat([wp.to_torch(boxes), area], dim=1)

@@ -14,7 +14,7 @@ from typing import Any
 from scenefit.files.lock import open_alone
 
 PATIENCE = 1.0  # seconds after which the user is told why it takes so long
-NOTE = "Compiling the kernels of Street for {device}, once: about half a minute."
+NOTE = "Compiling the kernels of Street for {device}, once; this takes up to half a minute."
 
 
 @cache

@@ -7,9 +7,11 @@ pixels of equal keys. Pixels at edges get more rays, whose colours are averaged.
 import warp as wp
 
 from scenefit.renderers.street.kernels.geometry.ground import meet_ground
-from scenefit.renderers.street.kernels.geometry.structs import Camera, Hit, World
+from scenefit.renderers.street.kernels.geometry.structs import Hit, World
 from scenefit.renderers.street.kernels.geometry.traversal import meet_instance, meet_instances, out_of
+from scenefit.renderers.street.kernels.projection import project, ray_through, spread, stretched
 from scenefit.renderers.street.kernels.shading.shade import DIRECTIONS, shade
+from scenefit.renderers.street.kernels.tone import tone
 
 wp.set_module_options({"enable_backward": False})
 
@@ -19,7 +21,6 @@ SMOOTH = wp.constant(0.85)  # cosine of the angle between normals from which on 
 RADIUS = wp.constant(3)  # pixels over which occlusion is smoothed, to each side
 DARKEST = wp.constant(0.15)  # share of the sky's light that arrives where nothing is open
 BRIGHTEST = wp.constant(4.0)  # times white, to which a ray of a pixel's mean is clipped
-SAMPLES = wp.constant(32)  # rays to each side of an object's box, by which its area is measured
 NEAR = wp.constant(0.1)  # metres before the camera where objects are cut off
 
 
@@ -34,12 +35,6 @@ class Rays:
     id: wp.array(dtype=wp.int32)
     depth: wp.array(dtype=wp.float32)
     normal: wp.array(dtype=wp.vec3)
-
-
-@wp.func
-def ray_through(camera: Camera, x: float, y: float) -> wp.vec3:
-    """Towards a point of the image, with a length of 1 along the optical axis."""
-    return camera.corner + camera.right * x + camera.down * y
 
 
 @wp.func
@@ -180,24 +175,6 @@ def combine_edges(world: World, height: int, width: int, edges: wp.array(dtype=w
     colour[pixel] = total / float(EDGE_RAYS + 1)
 
 
-@wp.func
-def encode(value: float) -> float:
-    """sRGB of linear light (IEC 61966-2-1)."""
-    if value <= 0.0031308:
-        return 12.92 * value
-    return 1.055 * wp.pow(value, 1.0 / 2.4) - 0.055
-
-
-@wp.func
-def tone(value: float, contrast: float) -> float:
-    """A film-like curve, which keeps a grey card (0.18) as it is, then sRGB, then an S-curve around the middle."""
-    level = wp.clamp(encode(1.0 - wp.exp(-1.1025 * wp.max(value, 0.0))), 0.0, 1.0)
-    if contrast == 1.0:
-        return level
-    up = wp.pow(level, contrast)
-    return up / (up + wp.pow(1.0 - level, contrast))
-
-
 @wp.kernel
 def develop(world: World, pixels: int, colour: wp.array(dtype=wp.vec3), image: wp.array2d(dtype=wp.uint8)):
     """Exposure, tone curve and sensor noise: bytes [N, 3] of linear colours [N]. pixels: of an image."""
@@ -210,27 +187,6 @@ def develop(world: World, pixels: int, colour: wp.array(dtype=wp.vec3), image: w
         if light.noise > 0.0:
             level += light.noise * wp.randn(random)
         image[pixel, channel] = wp.uint8(wp.clamp(wp.round(level), 0.0, 255.0))
-
-
-@wp.func
-def project(camera: Camera, point: wp.vec3) -> wp.vec3:
-    """Column, row and depth of a point of the world before the camera."""
-    apart = point - camera.eye
-    focal = 1.0 / wp.length(camera.right)
-    right = camera.right * focal
-    down = camera.down * focal
-    forward = wp.cross(right, down)
-    depth = wp.dot(apart, forward)
-    centre = wp.vec2(-wp.dot(camera.corner, right), -wp.dot(camera.corner, down)) * focal
-    return wp.vec3(centre[0] + focal * wp.dot(apart, right) / depth, centre[1] + focal * wp.dot(apart, down) / depth,
-                   depth)
-
-
-@wp.func
-def stretched(box: wp.vec4, camera: Camera, point: wp.vec3) -> wp.vec4:
-    """A box (x0, y0, x1, y1) that holds a point, too."""
-    at = project(camera, point)
-    return wp.vec4(wp.min(box[0], at[0]), wp.min(box[1], at[1]), wp.max(box[2], at[0]), wp.max(box[3], at[1]))
 
 
 @wp.kernel
@@ -256,16 +212,6 @@ def find_boxes(world: World, boxes: wp.array(dtype=wp.vec4)):
                 if ahead > NEAR:
                     box = stretched(box, camera, wp.lerp(point, before, (NEAR - depth) / (ahead - depth)))
     boxes[number] = box
-
-
-@wp.func
-def spread(low: float, high: float) -> wp.vec3:
-    """Where rays along one side of a box begin, how far they are apart, and how many there are."""
-    first = wp.floor(low)
-    pixels = wp.ceil(high) - first
-    if pixels <= float(SAMPLES):
-        return wp.vec3(first, 1.0, pixels)
-    return wp.vec3(low, (high - low) / float(SAMPLES), float(SAMPLES))
 
 
 @wp.kernel

@@ -3,7 +3,7 @@
 Legend: S scenes; n nodes of a kind; I instances.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,12 +99,13 @@ def check_kinds(scenes: SceneBatch, models: Models, strips: Mapping[str, str]) -
                                   f"{', '.join(models) or 'none'}")
 
 
-def strips_of(scenes: SceneBatch, materials: Mapping[str, str], dtype: np.dtype) -> tuple[NDArray, Ints]:
+def strips_of(scenes: SceneBatch, materials: Mapping[str, str], labelled: Collection[str],
+              dtype: np.dtype) -> tuple[NDArray, Ints]:
     """Strips of all scenes as the struct `Strip`, by scene and height, and the scene of each. Markings are among them.
 
-    materials: kind -> name of its material.
+    materials: kind -> name of its material.  labelled: kinds whose ids are kept.
     """
-    parts, owners = [np.zeros(0, dtype)], [np.zeros(0, np.int64)]
+    parts, owners, number = [np.zeros(0, dtype)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for kind, material in materials.items():
         if kind not in scenes.tables or not len(scenes.tables[kind]):
             continue
@@ -117,11 +118,12 @@ def strips_of(scenes: SceneBatch, materials: Mapping[str, str], dtype: np.dtype)
         levels = [np.where(np.isnan(values[name]), default, values[name])
                   for name, default in zip(("red", "green", "blue"), STRIP_COLOURS[material], strict=True)]
         part["colour"] = linear(*levels)
-        part["material"], part["id"] = MATERIALS.index(material), table.id
+        part["material"], part["id"] = MATERIALS.index(material), table.id if kind in labelled else 0
         parts.append(part[drawn])
         owners.append(table.scene[drawn])
+        number.append(table.id[drawn])
     strips, scene = np.concatenate(parts), np.concatenate(owners)
-    order = np.lexsort((strips["id"], strips["rise"], scene))
+    order = np.lexsort((np.concatenate(number), strips["rise"], scene))
     return strips[order], scene[order]
 
 

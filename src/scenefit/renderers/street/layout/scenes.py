@@ -3,7 +3,7 @@
 Legend: S scenes; I instances.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +51,14 @@ class Layout:
 
 
 def lay_out(scenes: SceneBatch, models: Models, table: ModelTable, materials: Mapping[str, str],
-            size: tuple[int, int]) -> Layout:
-    """RenderError for a camera below the ground; ValueError for values that are no finite numbers; GrammarMismatch for
+            size: tuple[int, int], labelled: Collection[str] = ()) -> Layout:
+    """materials: kind -> material of its strips.  labelled: kinds of strips whose ids are seen in masks.
+
+    RenderError for a camera below the ground; ValueError for values that are no finite numbers; GrammarMismatch for
     models that do not exist."""
     count = len(scenes)
     root = read_root(scenes)
-    surfaces, owner = strips_of(scenes, materials, dtype_of(structs.Strip))
+    surfaces, owner = strips_of(scenes, materials, labelled, dtype_of(structs.Strip))
     is_marking = surfaces["material"] == MARKING
     strips, strip_scene = surfaces[~is_marking], owner[~is_marking]
     markings, marking_scene = surfaces[is_marking], owner[is_marking]

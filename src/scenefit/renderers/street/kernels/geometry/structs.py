@@ -45,7 +45,8 @@ class Road:
 
 @wp.struct
 class Strip:
-    """From low to high metres left of the centre line. dash, gap: of a marking, gap 0 for a solid one."""
+    """From low to high metres left of the centre line. dash, gap: of a marking, gap 0 for a solid one.  id: 0 where it
+    has no label."""
 
     low: wp.float32
     high: wp.float32

@@ -36,11 +36,11 @@ class Shaded:
 
 
 @wp.func
-def surface_key(id: int, part: int, normal: wp.vec3) -> int:
-    """Of an object, a part of its material, and one of DIRECTIONS directions."""
+def surface_key(owner: int, part: int, normal: wp.vec3) -> int:
+    """Of an object or a strip, a part of its material, and one of DIRECTIONS directions."""
     toward = ((wp.int32(wp.round(normal[0] * 3.0)) + 3) * 49 + (wp.int32(wp.round(normal[1] * 3.0)) + 3) * 7
               + wp.int32(wp.round(normal[2] * 3.0)) + 3)
-    return (id * 64 + part) * DIRECTIONS + toward
+    return (owner * 64 + part) * DIRECTIONS + toward
 
 
 @wp.func
@@ -95,10 +95,12 @@ def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec
     normal = hit.facing
     surface = Surface()
     id = int(0)
+    owner = int(0)
     leaf = bool(False)
     if hit.instance >= 0:
         instance = world.instances[hit.instance]
         id = instance.id
+        owner = id
         facing = normal_out_of(instance, hit.facing)
         normal = smooth_normal(world, hit)
         if wp.dot(facing, direction) > 0.0:
@@ -118,6 +120,7 @@ def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec
             id = world.markings[marking].id
         elif hit.strip >= 0:
             id = world.strips[hit.strip].id
+        owner = -2 - hit.strip
         surface = ground_surface(world, road, light, hit, place, marking, footprint)
     shaded = Shaded()
     shaded.id = id
@@ -128,13 +131,13 @@ def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec
         # Leaves shine through, and shade one another; that is not computed, as crowns have too many of them.
         sun = 0.35 + 0.3 * wp.dot(normal, light.sun)
         shaded.openness = 0.7
-        shaded.key = surface_key(id, surface.part, wp.vec3(0.0, 0.0, 0.0))
+        shaded.key = surface_key(owner, surface.part, wp.vec3(0.0, 0.0, 0.0))
     else:
         start = point + facing * OFFSET
         sun = lit_by_sun(world, scene, light, start, normal, facing)
         if occlusion == 1:
             shaded.openness = is_open(world, scene, start, normal, random)
-        shaded.key = surface_key(id, surface.part, normal)
+        shaded.key = surface_key(owner, surface.part, normal)
     direct = wp.cw_mul(surface.albedo, light.sun_colour) * sun
     soft = wp.cw_mul(surface.albedo, ambient(light, normal))
     if surface.gloss > 0.0:
