@@ -25,6 +25,8 @@ from scenefit.tasks.rendering import render_labelled
 IMAGES, HELD, TESTED = 300, 60, 200  # to train on; renders that thresholds are set on; photos to evaluate on
 GRAMMARS = ("hand-made", "wide", "shrunk")
 ORACLE = "oracle"
+# Groups that have the target's distribution, the others the hand-made one: what a perfect fit of these would buy.
+TRUE = {"true angle": ("angle",), "true but for the angle": ("place", "counts", "look")}
 
 
 def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -> dict[str, Any]:
@@ -69,6 +71,8 @@ def sampler(fit: Fit) -> Callable[[int, int], sf.SceneBatch]:
         return lambda seed, count: model.sample(count, seed)
     if fit.name == ORACLE:
         return lambda seed, count: world.target(fit.side, seed, count)
+    if fit.name in TRUE:
+        return lambda seed, count: world.target(fit.side, seed, count, TRUE[fit.name])
     wide = world.grammar(fit.side, "wide")
     return {"hand-made": world.grammar(fit.side), "wide": wide, "shrunk": sf.shrunk(wide)}[fit.name].sample
 

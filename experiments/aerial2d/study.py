@@ -45,8 +45,8 @@ class Cell:
 def plan(names: Sequence[str], targets: Sequence[str], seeds: Sequence[int]) -> Iterator[Cell]:
     """All cells: two seeds first, the quick arms of each first."""
     order = {name: number for number, name in enumerate(
-        (*arms.GRAMMARS, arms.ORACLE, LEARNED, *LABELLED, *(name for name in fits.LEARNED if name != LEARNED),
-         *fits.META_SIM))}
+        (*arms.GRAMMARS, arms.ORACLE, *arms.TRUE, LEARNED, *LABELLED,
+         *(name for name in fits.LEARNED if name != LEARNED), *fits.META_SIM))}
     cells = [Cell(arm, target, seed) for seed in seeds for target in targets for arm in names
              if target == "target" or arm in MISSPECIFIED]
     yield from sorted(cells, key=lambda cell: (cell.seed // 2, order[cell.arm]))
