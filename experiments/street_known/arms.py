@@ -41,7 +41,7 @@ def cell(root: Path, arm: str, target: str, seed: int, size: tuple[int, int] = w
     result = {"arm": arm, "target": target, "seed": seed, "size": list(size)}
     for name, task in TASKS.items():
         result[name] = FIGURES[name](task, trained(fit, name), labels(task, held), labels(task, photos))
-    scenes = [sampled(fit, derive_seed(seed, "distances"), rows) for rows in distances.chunks()]
+    scenes = (sampled(fit, derive_seed(seed, "distances"), rows) for rows in distances.chunks())
     result["distances"] = distances.distances(distances.visible(renderer(fit), scenes), size)
     return {**result, "cost": cost(cost_of_fit, IMAGES + HELD, len(TASKS), started), "code": code()}
 

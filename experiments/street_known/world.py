@@ -1,6 +1,6 @@
 """What arms render: the naive and the wide grammar of scenes/, the targets, and labels of cars for both tasks."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,6 @@ CAR = "car"
 # As people label: cars of which they see a part of some pixels. Pixels of others are ignored in class masks.
 POLICY = sf.LabelPolicy(min_pixels=24, min_side=4, min_visibility=0.15)
 TARGETS = (town.TARGET, town.MISSPECIFIED)
-Sampler = Callable[[int, Any], sf.SceneBatch]  # seed; indices of scenes, or how many
 
 
 @cache
@@ -43,8 +42,7 @@ def renderer(grammar: str, size: tuple[int, int] = SIZE) -> Any:
     """grammar: "naive", "wide", or one of `TARGETS`."""
     if grammar in TARGETS:
         return town.renderer(size, grammar)
-    known = scene("street_naive" if grammar == "naive" else "street").renderer
-    return sf.Street(size, strips=known.strips)
+    return replace(scene("street_naive" if grammar == "naive" else "street").renderer, size=size)
 
 
 def labelled(own: Any, scenes: sf.SceneBatch) -> sf.Photos:
