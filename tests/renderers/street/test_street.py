@@ -20,6 +20,7 @@ from scenefit.renderers import GrammarMismatch
 from scenefit.renderers.label_checks import check_labels
 from scenefit.renderers.street.layout.attributes import ROOT
 from scenefit.renderers.street.mesh import MATERIALS, Mesh
+from scenefit.renderers.street.models.buildings import facade
 
 SIZE = HEIGHT, WIDTH = 48, 64
 PLAIN = {"texture": 0.0, "haze": 0.0, "cloud": 0.0, "skyline": 0.0}
@@ -311,6 +312,20 @@ def test_without_texture_surfaces_are_flat():
         levels = [frames.images[0][frames.instances[0] == node].astype(int).std(axis=0).max()
                   for frames in (flat, rough)]
         assert levels[0] < 1 < levels[1]
+
+
+def test_no_window_is_cut_at_the_edge_of_a_wall():
+    world = sf.Grammar("street", {"street": {"sun": 0.0, "camera_height": 6.0, "haze": 0.0, "skyline": 0.0},
+                                  "wall": {"s": 10.0, "t": 0.0}}, [sf.Rule("street", ["wall"])])
+    wall = facade((0, 5), (0, -5), 0, 12)
+    frames = replace(RENDERER, size=(96, 128), models={"wall": wall}, classes={})(world.sample(0, 24))
+    grey = np.where(frames.instances > 0, frames.images.astype(float).mean(-1), np.nan)[:, :55]  # above shop fronts
+    width = np.isfinite(grey[:, 30]).sum(axis=1)
+    first = np.isfinite(grey[:, 30]).argmax(axis=1)
+    for column in (first + 1, first + width - 2):  # 0.15 m from the edges
+        edge = grey[np.arange(24), :, column]
+        assert (np.nanmin(edge, axis=1) > 0.7 * np.nanmedian(edge, axis=1)).all()
+    assert (np.nanmin(grey, axis=(1, 2)) < 0.6 * np.nanmedian(grey, axis=(1, 2))).all(), "there are windows"
 
 
 def test_exposure_is_metered_and_noise_has_its_strength():

@@ -104,6 +104,7 @@ def _instances(placed: Placed, table: ModelTable, curvature: Floats, base: Float
     out["place"] = np.stack([x, y, base], axis=-1)
     out["cos"], out["sin"] = np.cos(np.deg2rad(yaw)), np.sin(np.deg2rad(yaw))
     out["scale"] = np.where(own > 0, sides / np.where(own > 0, own, 1), 1)
+    out["size"] = sides
     out["paint"] = linear(*(values[name] for name in ("red", "green", "blue")))
     out["paint2"] = linear(*(values[name] for name in ("red2", "green2", "blue2")))
     out["scene"], out["id"], out["key"] = placed.scene, placed.id, placed.key

@@ -63,12 +63,13 @@ class Strip:
 @wp.struct
 class Instance:
     """A mesh that stands somewhere: scaled, turned by (cos, sin) about z, moved. first_*: its model's in `Meshes`.
-    leaves: 1 where it has some."""
+    size: length, width and height.  leaves: 1 where it has some."""
 
     place: wp.vec3
     cos: wp.float32
     sin: wp.float32
     scale: wp.vec3
+    size: wp.vec3
     paint: wp.vec3
     paint2: wp.vec3
     mesh: wp.uint64

@@ -94,14 +94,19 @@ def ground_surface(world: World, road: Road, light: Light, hit: Hit, place: wp.v
 
 
 @wp.func
-def in_metres(instance: Instance, normal: wp.vec3, uv: wp.vec2) -> wp.vec2:
-    """Coordinates of a wall's texture after its mesh was scaled, so that windows keep their size."""
+def along_wall(size: wp.vec3, normal: wp.vec3) -> float:
+    """What a size or scale is in the direction in which a wall runs. normal: the wall's, in the mesh's coordinates."""
     across = wp.abs(normal[0])
     along = wp.abs(normal[1])
     if across + along < 1.0e-3:
-        return uv
-    wide = (along * instance.scale[0] + across * instance.scale[1]) / (across + along)
-    return wp.vec2(uv[0] * wide, uv[1] * instance.scale[2])
+        return size[0]
+    return (along * size[0] + across * size[1]) / (across + along)
+
+
+@wp.func
+def in_metres(instance: Instance, normal: wp.vec3, uv: wp.vec2) -> wp.vec2:
+    """Coordinates of a wall's texture after its mesh was scaled, so that windows keep their size."""
+    return wp.vec2(uv[0] * along_wall(instance.scale, normal), uv[1] * instance.scale[2])
 
 
 @wp.func
@@ -126,7 +131,8 @@ def mesh_surface(world: World, light: Light, hit: Hit, point: wp.vec3, footprint
     textured = flat * (1.0 + 0.25 * grain(key, point, 0.2, footprint))
     if material == FACADE:
         flat = wp.cw_mul(flat, instance.paint)
-        front = facade(key, in_metres(instance, hit.facing, uv), flat, instance.paint2, footprint)
+        front = facade(key, in_metres(instance, hit.facing, uv), along_wall(instance.size, hit.facing), flat,
+                       instance.paint2, footprint)
         surface.gloss = front.gloss * light.texture
         surface.part = material + 16 * front.part
         textured = front.albedo

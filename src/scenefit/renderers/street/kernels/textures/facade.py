@@ -5,6 +5,7 @@ import warp as wp
 from scenefit.renderers.street.kernels.textures.noise import fraction, grains, hashed, within
 from scenefit.renderers.street.kernels.textures.surface import Surface, matt
 
+WALL = wp.constant(0.96)  # share of a house's length that has bays of windows; the rest is eaves and a plain edge
 PLASTER, FRAME, PANE, SHOP = (wp.constant(number) for number in range(4))  # parts
 
 
@@ -80,11 +81,15 @@ def window(key: wp.uint32, u: float, v: float, spacing: float, storey: float, su
 
 
 @wp.func
-def facade(key: wp.uint32, uv: wp.vec2, colour: wp.vec3, shop_colour: wp.vec3, footprint: float) -> Surface:
-    """uv: metres along the wall, and above the ground."""
-    spacing = 1.8 + 1.6 * hashed(key, 5, 0)
+def facade(key: wp.uint32, uv: wp.vec2, length: float, colour: wp.vec3, shop_colour: wp.vec3,
+           footprint: float) -> Surface:
+    """uv: metres along the wall, and above the ground.  length: of the house along the wall, with eaves."""
+    wide = WALL * length
+    spacing = wide / wp.max(wp.round(wide / (1.8 + 1.6 * hashed(key, 5, 0))), 1.0)
     storey = 2.7 + 0.7 * hashed(key, 5, 1)
     if hashed(key, 5, 2) < 0.35 and uv[1] < 3.1:
         return shop_front(key, uv[0], uv[1], shop_colour, footprint)
     surface = matt(wall(key, uv[0], uv[1], colour, footprint))
+    if uv[0] > wide:
+        return surface
     return window(key, uv[0], uv[1], spacing, storey, surface, footprint)
