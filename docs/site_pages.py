@@ -11,7 +11,7 @@ from pathlib import Path
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
-OUTSIDE = ("experiments/*/README.md", "experiments/*/*.png", "benchmarks/README.md", "CHANGELOG.md")
+OUTSIDE = ("experiments/*/*.md", "experiments/*/*.png", "benchmarks/README.md", "CHANGELOG.md")
 UP_TO_ROOT = re.compile(r"(\]\((?:\.\./)*)\.\./(?=(?:experiments|benchmarks|CHANGELOG)\b)")
 DOWN_TO_DOCS = re.compile(r"(\]\((?:\.\./)+)docs/")
 

@@ -3,6 +3,7 @@
 Legend: S rendered images; N photos. Repeats differ in seeds, photos and fits.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,12 @@ def misclassified(task: sf.Classify, network: Any, photos: Photos) -> list[tuple
     predicted = task.logits(network, photos.images).argmax(1).numpy()
     rows = np.flatnonzero(predicted != task.class_indices(photos.label).numpy())
     return [(int(row), task.classes[predicted[row]]) for row in rows]
+
+
+def cost(fit: Mapping[str, Any], renders: int, trainings: int, started: float) -> dict[str, Any]:
+    """What an arm cost: of its fit, and more renders and trainings. started: CPU seconds when these began."""
+    return {"renders": fit["renders"] + renders, "trainings": fit["trainings"] + trainings,
+            "fit CPU seconds": round(fit["cpu_seconds"]), "CPU seconds": round(time.process_time() - started)}
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:

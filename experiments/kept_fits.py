@@ -13,6 +13,7 @@ from scenefit.files.tensors import read_tensors, write_tensors
 from scenefit.nets.model import load_model
 from scenefit.tasks.training_stages import Kept
 
+NONE = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}  # the cost where nothing is fitted
 FIX = "remove its folder and run the same command again"
 
 
@@ -34,6 +35,18 @@ def make_fit(folder: Path, settings: sf.Settings, code: str, steps: Callable[[An
     write_json(path, {"settings": settings.record(), "code": code,
                       **{name: facts[name] for name in ("renders", "trainings", "cpu_seconds")}})
     checkpoint.unlink(missing_ok=True)
+
+
+def kept_network(path: Path, task: Any, code: str, train: Callable[[], Any]) -> Any:
+    """A task's network in a file, trained if there is none that the same code trained."""
+    if path.exists() and (kept := read_tensors(path, FIX))[1].get("code") == code:
+        network = task.fresh(0)
+        network.load_state_dict(kept[0])
+        return network.eval()
+    network = train()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, network.state_dict(), {"code": code})
+    return network
 
 
 def kept_in(stages: Path) -> Kept:

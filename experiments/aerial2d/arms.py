@@ -4,39 +4,41 @@ Legend: S scenes; N photos.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import scenefit as sf
-from experiments import kept_fits
+from experiments import few_labels as shared
+from experiments import kept_fits, segmentation_figures
 from experiments.aerial2d import distances, fits, world
-from experiments.aerial2d.fits import TASK, Fit, slug
+from experiments.aerial2d.fits import TASK, Fit
+from experiments.arm_study import slug
+from experiments.arms import cost
 from experiments.cells import source_hash
-from experiments.kept_fits import FIX
-from scenefit.data.class_masks import ClassMasks
-from scenefit.files.tensors import read_tensors, write_tensors
+from experiments.kept_fits import NONE, kept_network
+from experiments.segmentation_figures import Images, figures
 from scenefit.scenes.rng import derive_seed
 from scenefit.tasks.rendering import render_labelled
 
 IMAGES, HELD, TESTED = 300, 60, 200  # to train on; renders that thresholds are set on; photos to evaluate on
 GRAMMARS = ("hand-made", "wide", "shrunk")
 ORACLE = "oracle"
-Images = tuple[np.ndarray, ClassMasks]
+# Groups that have the target's distribution, the others the hand-made one: what a perfect fit of these would buy.
+TRUE = {"true angle": ("angle",), "true but for the angle": ("place", "counts", "look")}
 
 
 def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -> dict[str, Any]:
     """An arm's figures on the photos of a target."""
     fit = Fit(root, arm, target, seed, side)
-    cost_of_fit = fits.record(fit) if arm in fits.SETTINGS else fits.NONE
+    cost_of_fit = fits.record(fit) if arm in fits.SETTINGS else NONE
     started = time.process_time()
     network = trained(fit)
     photos = fits.photos(target, "tested", seed, TESTED, side)
+    assert photos.masks is not None
     result = {"arm": arm, "target": target, "seed": seed, "side": side,
-              **figures(network, images_of(fit, "held", HELD), photos),
+              **figures(TASK, network, images_of(fit, "held", HELD), (photos.images, photos.masks)),
               "cost": cost(cost_of_fit, IMAGES + HELD, 1, started), "code": code()}
     if arm != ORACLE or target == "target":
         scenes = sampler(fit)(derive_seed(seed, "distances"), distances.SCENES)
@@ -45,42 +47,12 @@ def cell(root: Path, arm: str, target: str, seed: int, side: int = world.SIZE) -
     return result
 
 
-def figures(network: Any, held: Images, photos: sf.Photos) -> dict[str, Any]:
-    """What a network scores on photos. held: images on which its thresholds are set."""
-    assert photos.masks is not None
-    thresholds = TASK.score(network, *held).best_thresholds()
-    counts = TASK.score(network, photos.images, photos.masks)
-    equal = counts.equal_area_thresholds()
-    false, missed = counts.false_and_missed(equal)
-    area = counts.confusion.sum((0, 2))[1:]
-
-    def each(values: Any) -> dict[str, float]:
-        return {name: round(float(value), 4) for name, value in zip(world.CLASSES, values, strict=True)}
-
-    return {"photos": len(photos), "IoU": each(counts.iou()), "pixel AP": each(counts.average_precision()),
-            "IoU at thresholds of renders": each(counts.iou_at(thresholds)),
-            "IoU at equal area": each(counts.iou_at(equal)),
-            "false + missed at equal area": each((false + missed) / area)}
-
-
-def cost(fit: Mapping[str, Any], renders: int, trainings: int, started: float) -> dict[str, Any]:
-    """What an arm cost: of its fit, and more renders and trainings. started: CPU seconds when these began."""
-    return {"renders": fit["renders"] + renders, "trainings": fit["trainings"] + trainings,
-            "fit CPU seconds": round(fit["cpu_seconds"]), "CPU seconds": round(time.process_time() - started)}
-
-
 def trained(fit: Fit) -> Any:
     """The network of an arm, kept in a file; all arms of a seed have the same first weights and order of images."""
     of = [] if fit.name in GRAMMARS else [fit.target]  # these are the same for all targets
     path = fit.root / "networks" / f"{'--'.join([slug(fit.name), *of])}--seed-{fit.seed}.safetensors"
-    if path.exists() and (kept := read_tensors(path, FIX))[1].get("code") == code():
-        network = TASK.fresh(0)
-        network.load_state_dict(kept[0])
-        return network.eval()
-    network = TASK.train(*images_of(fit, "train", IMAGES), derive_seed(fit.seed, "network"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, network.state_dict(), {"code": code()})
-    return network
+    return kept_network(path, TASK, code(), lambda: TASK.train(*images_of(fit, "train", IMAGES),
+                                                               derive_seed(fit.seed, "network")))
 
 
 def images_of(fit: Fit, purpose: str, count: int) -> Images:
@@ -99,6 +71,8 @@ def sampler(fit: Fit) -> Callable[[int, int], sf.SceneBatch]:
         return lambda seed, count: model.sample(count, seed)
     if fit.name == ORACLE:
         return lambda seed, count: world.target(fit.side, seed, count)
+    if fit.name in TRUE:
+        return lambda seed, count: world.target(fit.side, seed, count, TRUE[fit.name])
     wide = world.grammar(fit.side, "wide")
     return {"hand-made": world.grammar(fit.side), "wide": wide, "shrunk": sf.shrunk(wide)}[fit.name].sample
 
@@ -108,4 +82,5 @@ def code() -> str:
     """Hash of all source files that a cell may depend on, to detect cells made by other code."""
     here = Path(__file__).parent
     names = ("arms", "distances", "few_labels", "fits", "misspecified", "settings", "world")
-    return source_hash([*(here / f"{name}.py" for name in names), Path(kept_fits.__file__)])
+    more = (Path(str(one.__file__)) for one in (kept_fits, segmentation_figures, shared))
+    return source_hash([*(here / f"{name}.py" for name in names), *more])

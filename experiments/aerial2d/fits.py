@@ -13,6 +13,7 @@ from typing import Any
 import scenefit as sf
 from experiments import kept_fits
 from experiments.aerial2d import misspecified, settings, world
+from experiments.arm_study import slug
 from experiments.cells import source_hash
 from experiments.kept_fits import make_fit, read_fit, read_record
 from scenefit.data.class_masks import ClassMasks
@@ -22,12 +23,11 @@ from scenefit.tasks.rendering import render_labelled
 TARGETS = ("target", "misspecified")
 PHOTOS, REWARDED = 200, 10  # without labels; with, for the paper's task reward
 LEARNED = {f"learned, {part}": part for part in settings.PARTS}
-# As the paper does it, with 100 steps in place of 400 and short trainings for the reward, so that a fit takes at most 20
-# CPU minutes.
+# As the paper does it, with 100 steps in place of 400 and short trainings for the reward, so that a fit takes at most
+# 20 CPU minutes.
 DESCENT = sf.Descent(steps=100)
 META_SIM = {"meta-sim": sf.Settings("meta-sim", descent=DESCENT),
             "meta-sim, task": sf.Settings("meta-sim", descent=DESCENT, task=sf.TaskReward(steps=5, renders=200))}
-NONE = {"renders": 0, "trainings": 0, "cpu_seconds": 0.0}  # the cost where nothing is fitted
 SETTINGS = {**dict.fromkeys(LEARNED, sf.Settings()), **META_SIM}
 TASK = sf.Segment(world.CLASSES, steps=200, batch=8, augmented_copies=1)
 
@@ -51,11 +51,6 @@ class Fit:
         if self.name in META_SIM:
             return world.grammar(self.side, "handmade")
         return world.grammar(self.side, "wide", settings.PARTS[LEARNED[self.name]], others="handmade")
-
-
-def slug(name: str) -> str:
-    """The name of an arm as a part of a file's."""
-    return name.replace(",", "").replace(" ", "-")
 
 
 def photos(target: str, purpose: str, seed: int, count: int, side: int = world.SIZE) -> sf.Photos:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from experiments.aerial2d import fits
 from experiments.aerial2d.arms import trained
 from experiments.aerial2d.fits import TASK, Fit
-from experiments.aerial2d.picture import GAP, coloured, heading, stacked, tiled
+from experiments.aerial2d.picture import LEGEND, coloured
+from experiments.picture_rows import GAP, heading, stacked, tiled
 
 SHOWN = {"hand-made": "Trained on the hand-made grammar", "learned, all": "Trained on learned renders (no labels)",
          "oracle": "Trained on the target itself"}
@@ -33,4 +34,4 @@ def picture(root: Path) -> bytes:
             rows.setdefault(title, []).append(coloured(TASK.segment(network, photos.images).masks))
     width = sum(PHOTOS.values()) * (fits.world.SIZE + GAP) - GAP
     return stacked([part for title, images in rows.items()
-                    for part in (heading(title, width), tiled(np.concatenate(images)))])
+                    for part in (heading(title, width, LEGEND), tiled(np.concatenate(images)))])

@@ -1,36 +1,45 @@
-"""The tables of README.md, from the cells. Intervals are over seeds (t, 95 %); differences are paired by seed."""
+"""The tables of README.md, from the cells; see experiments/arm_tables.py."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from experiments.aerial2d import few_labels
-from experiments.aerial2d.arms import GRAMMARS, ORACLE
+from experiments.aerial2d.arms import GRAMMARS, ORACLE, TRUE
 from experiments.aerial2d.fits import LEARNED as GROUPS_LEARNED
 from experiments.aerial2d.fits import META_SIM, TARGETS
 from experiments.aerial2d.settings import GROUPS, ROWS
+from experiments.arm_tables import (
+    Cell,
+    Cells,
+    apart,
+    by_arm,
+    difference,
+    fit_minutes,
+    gaps,
+    in_words,
+    mean,
+    over_seeds,
+    percent,
+    yes,
+)
 from experiments.arms import interval
 from experiments.cells import markdown as table
+from experiments.few_labels import ALONE, SELECTED, WIDE
+from experiments.few_labels import ARMS as LABELLED
 
-BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures -->"
 CAR = "car"
 LEARNED = "learned, all"
-ARMS = (*GRAMMARS, *GROUPS_LEARNED, *META_SIM, *few_labels.ARMS, ORACLE)
+ARMS = (*GRAMMARS, *TRUE, *GROUPS_LEARNED, *META_SIM, *LABELLED, ORACLE)
 GOALS = {"target": (95.0, 90.0), "misspecified": (60.0, 50.0)}  # gap closed %: the mean, and the interval's lower end
 MIN_GAP = 20.0  # points of car IoU between hand-made grammar and oracle
 MAX_TV = 0.05  # above the floor
-Cells = Mapping[str, Mapping[int, dict[str, Any]]]  # arm -> seed -> cell
 
 
 def markdown(found: Sequence[dict[str, Any]]) -> str:
     parts = []
     for target in TARGETS:
-        cells: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-        for cell in found:
-            if cell["target"] == target:
-                cells[cell["arm"]][cell["seed"]] = cell
+        cells = by_arm(found, target)
         if cells:
             parts += [f"### {target.capitalize()}", of_target(cells), *differences(cells), goals(target, cells)]
             parts += [attributes(cells)] if target == "target" else []
@@ -43,14 +52,13 @@ def of_target(cells: Cells) -> str:
         own = cells[arm]
         classes = [percent([one["IoU"][name] for one in own.values()]) for name in ("road", "house", "tree")]
         rows.append([f"**{arm}**" if arm == LEARNED else arm, str(len(own)),
-                     over_seeds([100 * one["IoU"][CAR] for one in own.values()]), *classes,
+                     over_seeds([100 * iou(one) for one in own.values()]), *classes,
                      percent([float(np.mean(list(one["IoU"].values()))) for one in own.values()]),
                      percent([one["IoU at thresholds of renders"][CAR] for one in own.values()]),
                      percent([one["IoU at equal area"][CAR] for one in own.values()]),
                      percent([one["pixel AP"][CAR] for one in own.values()]),
                      percent([one["false + missed at equal area"][CAR] for one in own.values()]),
-                     over_seeds(gaps(cells, arm)),
-                     f"{np.mean([one['cost']['fit CPU seconds'] for one in own.values()]) / 60:.0f}"])
+                     over_seeds(gaps(cells, arm, "hand-made", ORACLE, iou)), fit_minutes(own)])
     head = ["trained on", "seeds", "car IoU", "road", "house", "tree", "mean", "car, thresholds of renders",
             "car, equal area", "car pixel AP", "car pixels false + missed, % of their area", "gap closed %",
             "CPU minutes of the fit"]
@@ -58,44 +66,24 @@ def of_target(cells: Cells) -> str:
 
 
 def differences(cells: Cells) -> list[str]:
-    """Car IoU of the learned arm minus that of the grammars, and with labels likewise, paired by seed."""
-    return [text for text in (difference(cells, LEARNED, (*GRAMMARS, *META_SIM)),
-                              difference(cells, few_labels.SELECTED, (few_labels.ALONE, few_labels.WIDE, LEARNED)))
-            if text]
+    """Car IoU of the learned arm minus that of the grammars, and with labels likewise."""
+    pairs = ((LEARNED, (*GRAMMARS, *META_SIM)), (SELECTED, (ALONE, WIDE, LEARNED)))
+    return [text for arm, others in pairs if (text := difference(cells, "Car IoU", arm, others, iou))]
 
 
-def difference(cells: Cells, arm: str, others: Sequence[str]) -> str:
-    parts = []
-    for other in others:
-        both = sorted(set(cells.get(arm, {})) & set(cells.get(other, {})))
-        if len(both) > 1:
-            points = [100 * (cells[arm][seed]["IoU"][CAR] - cells[other][seed]["IoU"][CAR]) for seed in both]
-            parts.append(f"{other}: {in_words(interval(points))}")
-    return f"Car IoU of {arm} minus that of {'; '.join(parts)}." if parts else ""
-
-
-def gaps(cells: Cells, arm: str) -> list[float]:
-    """Share of the gap in car IoU between hand-made grammar and oracle that an arm closes, of each seed, %."""
-    if arm in ("hand-made", ORACLE):
-        return []
-    values = []
-    for seed, cell in cells[arm].items():
-        if all(seed in cells.get(name, {}) for name in ("hand-made", ORACLE)):
-            low, high = (cells[name][seed]["IoU"][CAR] for name in ("hand-made", ORACLE))
-            values.append(100 * (cell["IoU"][CAR] - low) / (high - low))
-    return values
+def iou(cell: Cell) -> float:
+    """Of cars."""
+    return float(cell["IoU"][CAR])
 
 
 def goals(target: str, cells: Cells) -> str:
     """Goals at the mean, passes at the interval's lower end."""
-    both = [seed for seed in cells.get("hand-made", {}) if seed in cells.get(ORACLE, {})]
-    rows = []
-    if len(both) > 1:
-        apart = interval([100 * (cells[ORACLE][seed]["IoU"][CAR] - cells["hand-made"][seed]["IoU"][CAR])
-                          for seed in both])
+    rows, below = [], apart(cells, ORACLE, "hand-made", iou)
+    if len(below) > 1:
+        found = interval(below)
         rows.append([f"hand-made at least {MIN_GAP:g} points of car IoU below the oracle",
-                     in_words(apart), yes(apart["low"] >= MIN_GAP)])
-    mine = gaps(cells, LEARNED) if LEARNED in cells else []
+                     in_words(found), yes(found["low"] >= MIN_GAP)])
+    mine = gaps(cells, LEARNED, "hand-made", ORACLE, iou)
     if len(mine) > 1:
         (mean, low), closed = GOALS[target], interval(mine)
         rows += [[f"gap closed at least {mean:g} %", in_words(closed), yes(closed["mean"] >= mean)],
@@ -109,7 +97,7 @@ def goals(target: str, cells: Cells) -> str:
 
 def attributes(cells: Cells) -> str:
     """Mean distance to the truth over the hand-made grammar's, by attribute; not of those that are the same in both."""
-    names = [name for name in ARMS if name in cells and name not in ("hand-made", *few_labels.ARMS, ORACLE)]
+    names = [name for name in ARMS if name in cells and name not in ("hand-made", *TRUE, *LABELLED, ORACLE)]
     first = next((one for name in names for one in cells[name].values()), None)
     if first is None:
         return ""
@@ -123,26 +111,3 @@ def attributes(cells: Cells) -> str:
         for name in names)]
     return ("Distance of each attribute to the target, over that of the hand-made grammar (0: the truth):\n\n"
             + table(["attribute", "group", *names], [*rows, joint]))
-
-
-def percent(values: Sequence[float]) -> str:
-    return f"{100 * np.mean(values):.1f}"
-
-
-def mean(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{np.mean(known):.2f}" if known else ""
-
-
-def over_seeds(values: Sequence[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.1f}" if values else ""
-    return in_words(interval(values))
-
-
-def in_words(found: Mapping[str, Any], digits: int = 1) -> str:
-    return f"{found['mean']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
-
-
-def yes(met: bool) -> str:
-    return "yes" if met else "**no**"

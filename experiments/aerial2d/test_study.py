@@ -12,6 +12,8 @@ import pytest
 from experiments.aerial2d import arms, distances, few_labels, fits, study, tables, world
 from experiments.aerial2d.fits import Fit
 from experiments.cells import compute
+from experiments.few_labels import ALONE, SELECTED, WIDE
+from experiments.few_labels import ARMS as LABELLED
 from scenefit.nets.augmentation import NO_CHANGE
 from scenefit.nets.pyramid.network import SmallMaps
 
@@ -60,14 +62,14 @@ def test_arms_with_labels_are_tuned_on_the_same_photos(tmp_path: Path, monkeypat
     monkeypatch.setattr(few_labels, "LABELS", 4)
     monkeypatch.setattr(few_labels, "CANDIDATES", ("hand-made", "wide"))
     monkeypatch.setattr(fits, "record", lambda fit: {"renders": 7, "trainings": 5, "cpu_seconds": 60.0})
-    found = {arm: few_labels.cell(tmp_path, arm, "misspecified", 0, SIDE) for arm in few_labels.ARMS}
+    found = {arm: few_labels.cell(tmp_path, arm, "misspecified", 0, SIDE) for arm in LABELLED}
     assert {arm: (cell["cost"]["renders"], cell["cost"]["trainings"]) for arm, cell in found.items()} == {
-        few_labels.SELECTED: (7 + 8, 5 + 2 + 2 * 3 + 1), few_labels.WIDE: (4, 2), few_labels.ALONE: (0, 1)}
-    chosen = found[few_labels.SELECTED]["selection"]["chosen"]
+        SELECTED: (7 + 8, 5 + 2 + 2 * 3 + 1), WIDE: (4, 2), ALONE: (0, 1)}
+    chosen = found[SELECTED]["selection"]["chosen"]
     assert chosen in ("hand-made", "wide")
-    assert (chosen == "wide") == (found[few_labels.SELECTED]["pixel AP"] == found[few_labels.WIDE]["pixel AP"])
+    assert (chosen == "wide") == (found[SELECTED]["pixel AP"] == found[WIDE]["pixel AP"])
     text = tables.markdown([{**cell, "seed": seed} for cell in found.values() for seed in range(2)])
-    assert f"Car IoU of {few_labels.SELECTED} minus that of {few_labels.ALONE}: " in text
+    assert f"Car IoU of {SELECTED} minus that of {ALONE}: " in text
 
 
 def test_the_truth_lies_at_no_distance_and_the_hand_made_grammar_at_one(monkeypatch: pytest.MonkeyPatch) -> None:

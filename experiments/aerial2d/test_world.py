@@ -11,6 +11,7 @@ from experiments.aerial2d import misspecified, picture
 from experiments.aerial2d.settings import CARS, COUNTS, LANES, PARTS, ROWS
 from experiments.aerial2d.table import table
 from experiments.aerial2d.world import CLASSES, cars_by_lanes, class_masks, grammar, renderer, target, truth
+from experiments.picture_rows import GAP, HEADING
 
 SIDE = 96
 
@@ -118,5 +119,5 @@ def test_picture_and_table_are_those_of_the_readme() -> None:
     here = Path(__file__).parent
     assert table() in (here / "README.md").read_text()
     width, height = Image.open(here / "world.png").size
-    assert width == picture.COLUMNS * (256 + picture.GAP) - picture.GAP
-    assert height == 4 * (2 * (256 + picture.GAP) + picture.HEADING)
+    assert width == picture.COLUMNS * (256 + GAP) - GAP
+    assert height == 4 * (2 * (256 + GAP) + HEADING)

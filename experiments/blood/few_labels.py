@@ -48,7 +48,7 @@ def detections(data: Path, work: Path, prior: float, seed: int, photos: sf.Photo
             for name, share in CANDIDATES.items()}
     stages = work / "stages"
     selection = last(select_steps(task, {name: TrainingData(one, None, None) for name, one in sets.items()}, few,
-                                       seed, kept_in(stages))).selection
+                                  seed, kept_in(stages))).selection
     selecting = time.process_time() - began
     result, all_before = {}, {"renders": cost["renders"] + IMAGES, "trainings": cost["trainings"] + 2}
     for name, one in sets.items():

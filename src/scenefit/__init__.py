@@ -55,6 +55,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests hold it equal to 
     from scenefit.renderers.layered import Layers as Layers
     from scenefit.renderers.shapes import Shapes as Shapes
     from scenefit.renderers.sprites import Sprites as Sprites
+    from scenefit.renderers.street import Street as Street
+    from scenefit.renderers.street.mesh import Mesh as Mesh
+    from scenefit.renderers.street.mesh.load import load_model as load_model
     from scenefit.run.load import load as load
     from scenefit.scenes.grammar import Grammar as Grammar
     from scenefit.scenes.grammar import Rule as Rule
@@ -102,6 +105,7 @@ _HOME = {
     "Layers": "renderers.layered",
     "LogNormal": "scenes.log_priors",
     "LogUniform": "scenes.log_priors",
+    "Mesh": "renderers.street.mesh",
     "MetaSim": "inference.stages.meta_sim",
     "Model": "nets.model",
     "Npe": "inference.npe.method",
@@ -123,6 +127,7 @@ _HOME = {
     "Shapes": "renderers.shapes",
     "Sprites": "renderers.sprites",
     "Step": "inference.fit",
+    "Street": "renderers.street",
     "Structure": "inference.stages.structure",
     "Task": "tasks",
     "TaskReward": "inference.stages.task_reward",
@@ -145,6 +150,7 @@ _HOME = {
     "learned": "scenes.priors",
     "load": "run.load",
     "load_detector": "tasks.detector_file",
+    "load_model": "renderers.street.mesh.load",
     "load_segmenter": "tasks.segmenter_file",
     "make_frames": "data.frames",
     "positions": "scenes.grammar.positions",

@@ -93,6 +93,11 @@ def test_a_data_set_with_jpeg_images(world, tmp_path):
         assert text in " ".join(said.replace("│", " ").split())
 
 
+def test_depth_of_a_renderer_that_has_none(world, tmp_path):
+    said = call("generate", world / "scene.py", "-n", 2, "--depth", "--out", "data", code=1)
+    assert "depth is asked for (--depth), and the renderer gives none" in said and not (tmp_path / "data").exists()
+
+
 def test_workers_give_the_same_bytes(world, whole, tmp_path):
     call("generate", whole, "-n", 70, "--out", "data")
     call("generate", whole, "-n", 70, "--out", "spread", "--workers", 2)
@@ -377,7 +382,7 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, t
 
 
 def test_other_wrong_usage(whole):
-    assert "--format must be one of folder, coco, yolo, voc, kitti, yolo-seg, masks, got kitty" in " ".join(
+    assert "--format must be one of folder, coco, yolo, voc, kitti, yolo-seg, masks, cityscapes, got kitty" in " ".join(
         call("generate", whole, "-n", 3, "--out", "x", "--format", "kitty", code=2).split())
     assert "not a run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
 

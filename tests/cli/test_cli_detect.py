@@ -909,8 +909,8 @@ def test_train_takes_one_layout_for_both_of_its_data_sets_where_it_fits(world, t
     (["--out", "a.safetensors"], 2, "give the folder of a finished fit, or a data set, to train on; or --labelled-on"),
     (["--out", "a.safetensors", "--labelled-only", "nowhere"], 2, "--labelled-only nowhere does not exist"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--real", ".", "-n", 16, "--margin", 0.1, "--clutter", 1],
-     2, "leave out --real, -n, --min-..., --max-truncation, --box, --margin and --for-class, --random-appearance, "
-     "--random-scenes"),
+     2, "leave out --real, -n, --min-..., --max-truncation, --box, --margin, --mask-... and --for-class, "
+     "--random-appearance, --random-scenes"),
     (["--out", "a.safetensors", "--labelled-only", ".", "--size", "240"], 2, "a height and a width in pixels, such as "
      "240x320, got 240"), (["--out", "a.safetensors", "--labelled-only", ".", "--size", "0x9"], 2, "got 0x9")])
 def test_wrong_usage_of_train(world, options, code, text):

@@ -12,7 +12,7 @@ from blobs import call
 
 import scenefit as sf
 from scenefit.nets.pyramid.network import SmallMaps
-from scenefit.tasks import onnx_check, onnx_detector
+from scenefit.tasks import onnx_check, onnx_files
 from scenefit.tasks.detector_file import TrainedDetector
 
 
@@ -57,8 +57,9 @@ def test_what_was_not_checked_or_is_needed_is_said(path, monkeypatch):
 
 def test_a_model_that_finds_other_boxes_is_not_written(path, monkeypatch):
     found = onnx_check.OnnxComparison(4, 30, 5, 2, 2.34e-3, 1e-5, "1.2")
-    monkeypatch.setattr(onnx_detector, "onnx_detector", lambda trained: b"model")
-    monkeypatch.setattr(onnx_check, "compare_with_onnxruntime", lambda model, trained: found)
+    form = onnx_files.ONNX_FILES["detection"]._replace(make=lambda trained: b"model",
+                                                       compare=lambda model, trained: found)
+    monkeypatch.setattr(onnx_files, "ONNX_FILES", {"detection": form})
     assert (f"error: d.onnx was not written: in 4 test images, onnxruntime 1.2 misses 5 of the 30 boxes that scenefit "
             f"finds with {path}, and finds 2 others; try another") in said(path, "--onnx", "d.onnx", code=1)
     assert not Path("d.onnx").exists()
@@ -75,14 +76,14 @@ def test_wrong_usage(path):
     Path("run").mkdir()
     Path("run/settings.json").write_text("{}")
     for words, code, text in (
-            ((path,), 2, "d.safetensors is a file, and of a run its folder is exported; a detector is exported with "
+            ((path,), 2, "d.safetensors is a file, and of a run its folder is exported; a network is exported with "
              f"--onnx, such as --onnx {path.with_suffix('.onnx')}"),
-            (("run", "--onnx", "d.onnx"), 2, "--onnx is for detectors, and run is the folder of a fit; train a "
-             "detector with scenefit train run --out detector.safetensors, and export that, or leave --onnx out"),
+            (("run", "--onnx", "d.onnx"), 2, "--onnx is for networks, and run is the folder of a fit; train a "
+             "network with scenefit train run --out network.safetensors, and export that, or leave --onnx out"),
             ((path, "--onnx", "d.onnx", "--out", "d.json", "--scenes", 200), 2, "--out, --scenes: only for runs; a "
-             "detector is exported with --onnx alone"),
+             "network is exported with --onnx alone"),
             ((path, "--onnx", path), 2, "--onnx must name a file that ends in .onnx"),
-            (("zq7", "--onnx", "d.onnx"), 1, "zq7 is no file; give a detector, a .safetensors file that scenefit"),
+            (("zq7", "--onnx", "d.onnx"), 1, "zq7 is no file; give a network, a .safetensors file that scenefit"),
             (("zq7",), 1, "zq7 is not a run folder")):
         assert text in said(*words, code=code), words
     Path("e.onnx").mkdir()

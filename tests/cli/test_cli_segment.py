@@ -6,12 +6,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from blobs import LARGE, call, fit_command
 from PIL import Image
 
 import scenefit as sf
 from scenefit.cli.train import new_task
+from scenefit.data.class_mask_files import mask_png
+from scenefit.data.mask_outlines import redraw
 from scenefit.files.tensors import read_tensors
 from scenefit.generation.dataset import generate
 from scenefit.nets.augmentation import NO_CHANGE
@@ -69,11 +72,13 @@ def test_masks_of_labelled_photos_ask_for_segmentation_and_come_last(world):
     assert "Kept from an earlier training, not trained again: training on 16 renders\n" in said
     assert "Self-training round 1 of 2: pseudo-labels (confidence 0.5 or more) on " in said
     assert "Its confidence threshold, 0." in said and "chosen on the 12 labelled photos that it was trained on" in said
-    assert "label policy" not in said
-    assert "not read from class masks" in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
-                                               "--read-policy")
+    assert "masks have no border of ignored pixels" in said and "masks are as wide as what is visible (" in said
+    assert "Labels of the photos" not in call("train", run, *TRAIN, "c.safetensors", *few, "--no-select",
+                                              "--no-read-policy")
     said = call("train", run, "--task", "segmentation", *TRAIN, "c.safetensors", "--margin", 0.1, "--min-side", 2)
-    assert "--margin: only for boxes, and class masks have none." in said and "none of " not in said
+    assert "--margin: not used, as the labels are class masks." in said and "none of " not in said
+    said = call("train", run, *TRAIN, "c.safetensors", "--mask-border", 2)
+    assert "--mask-border: not used, as the labels are boxes." in said
     a, b = (read_tensors(f"{name}.safetensors", "")[0] for name in "ab")
     assert any((a[name] != b[name]).any() for name in a)
     said = call("train", run, *TRAIN, "d.safetensors", *few, "--task", "detection", code=1)
@@ -87,7 +92,9 @@ def test_labelled_photos_of_other_classes_are_warned_of(world):
     for name in ("labelmap.txt", "objects.csv", "provenance.json"):
         path = Path("other", name)
         path.write_text(path.read_text().replace("blob", "coin"))
-    said = " ".join(call("train", world / "run", *TRAIN, "a.safetensors", "--labelled", "other", "--no-select").split())
+    command = ("train", world / "run", *TRAIN, "a.safetensors", "--labelled", "other", "--no-select")
+    assert "are of the classes ['coin'], and 32 renders have ['blob']" in " ".join(call(*command, code=1).split())
+    said = " ".join(call(*command, "--no-read-policy").split())
     assert "warning: no render shows a class of the labelled photos: renders show blob, the photos coin; the" in said
     assert "thresholds were chosen on do not show blob, so this threshold is 0.5" in said
     assert sf.load_segmenter("a.safetensors").task.classes == ("blob", "coin")
@@ -149,28 +156,91 @@ def test_detect_writes_masks_of_the_whole_photos(world, network):
     assert "--threshold: only for detectors, and this is a segmentation network" in " ".join(said.split())
 
 
-def test_a_network_of_segmentation_is_not_exported(network):
-    said = " ".join(call("export", network, "--onnx", "a.onnx", code=1).split())
-    assert "--onnx is for detectors, and " in said and "s.safetensors is a segmentation network;" in said
-    assert not Path("a.onnx").exists()
+def test_masks_among_photos_are_not_segmented(world, network):
+    """As Roboflow writes them; then photos of a list file."""
+    for name in ("a", "b"):
+        Path("photos").mkdir(exist_ok=True)
+        shutil.copy(world / "real/00.png", f"photos/{name}.png")
+        Image.new("L", (32, 32)).save(f"photos/{name}_mask.png")
+    Path("photos/_classes.csv").write_text("Pixel Value, Class\n0, background\n1, blob\n")
+    said = " ".join(call("detect", network, "photos", "--out", "found").split())
+    assert "warning: skipped photos: holds 2 masks beside photos, such as a_mask.png, which are no photos" in said
+    assert sorted(path.name for path in Path("found/masks").iterdir()) == ["a.png", "b.png"]
+    held = world / "held/ImageSets/Segmentation/val.txt"
+    call("detect", network, held, "--out", "listed", "--no-pictures")
+    names = [path.stem for path in Path("listed").rglob("*.png")]
+    assert sorted(names) == sorted(held.read_text().split())
+
+
+def test_a_network_is_exported_as_onnx(world, network):
+    said = " ".join(call("export", network, "--onnx", "a.onnx").split())
+    assert "a.onnx: segments blob in images of 32 x 32 pixels; each pixel has its most likely class" in said
+    assert "in 4 test images the same probabilities as scenefit, with differences of up to " in said
+    photos = sf.read_masks(world / "held", (32, 32)).images
+    masks = onnxruntime.InferenceSession("a.onnx").run(["masks"], {"images": photos})[0]
+    assert (masks == sf.load_segmenter(network).segment(photos).masks).mean() > 0.999
 
 
 def test_masks_reward_a_fit_and_a_run_is_evaluated_on_them(world, monkeypatch):
     monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
         classes, steps=10, batch=8, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
-    said = call(*fit_command(world, "run", "--labelled", world / "few", "--box", "amodal"))
-    assert "--box: only for boxes, and class masks have none." in said
-    assert "Labels of the photos" not in said and not Path("run/label_policy.json").exists()
+    shutil.copytree(world / "few", "few")
+    for path in Path("few/SegmentationClass").iterdir():  # with a border, as Pascal VOC's
+        mask = np.asarray(Image.open(path))
+        path.write_bytes(mask_png(redraw(mask, mask.astype(np.int32), 0, 4)))
+    said = call(*fit_command(world, "run", "--labelled", "few", "--box", "amodal"))
+    assert "--box: not used, as the labels are class masks." in said
+    assert "masks have a border of ignored pixels along outlines, 4 pixels wide" in said
+    assert json.loads(Path("run/label_policy.json").read_text())["policy"]["mask_border"] == 4
+    assert "a border of ignored pixels along outlines, 4 pixels wide" in Path("run/report.html").read_text()
+    call("generate", "run", "-n", 4, "--format", "masks", "--out", "drawn")
+    ignored = [(np.asarray(Image.open(path)) == 255).sum() for path in Path("drawn/SegmentationClass").iterdir()]
+    assert min(ignored) > 60
     steps = [json.loads(line) for line in Path("run/steps.jsonl").read_text().splitlines()]
     assert [0 <= step["metric"] <= 1 for step in steps if step["stage"] == "task-reward"] == [True, True]
     said = call("evaluate", "run", "--real", world / "real", "--labelled", world / "held", "--renders", 16, "--images",
                 16, "--repeats", 1, "--margin", 0.1)
-    assert "--margin: only for boxes, and class masks have none." in said
+    assert "--margin: not used, as the labels are class masks." in said
     assert "mIoU on 12 labelled photos: one training on 16 images each" in said and "pixel AP blob" in said
     found = json.loads(Path("run/evaluation.json").read_text())
     assert found["metric"] == "mIoU" and set(found["metrics"]) == {"grammar", "shrunk", "learned"}
     call("report", "run")
-    assert "mIoU" in Path("run/report.html").read_text()
+    page = Path("run/report.html").read_text()
+    iou = found["metrics"]["learned"]["mIoU"][0]
+    for text in ("Segmentation of 12 labelled photos, by training data", f"mIoU {iou:.1%}",
+                 "How masks are drawn: in renders and by people"):
+        assert text in page, text
+    assert page.count('<img alt="trained on learned"') == 3 and "trained on shrunk" not in page
+
+
+@pytest.mark.parametrize(("form", "unused"), [("masks", "--box"), ("coco", "--mask-margin, --mask-border"),
+                                              ("yolo-seg", "--box, --mask-margin, --mask-border")])
+def test_label_options_that_a_format_does_not_use_are_named(world, form, unused):
+    said = call("generate", world / "scene.py", "-n", 1, "--format", form, "--out", form, "--min-side", 2, "--box",
+                "amodal", "--mask-margin", 1, "--mask-border", 4)
+    assert f"{unused}: not used, as the labels are of the format {form}." in said.splitlines()
+
+
+def test_the_task_of_a_fit_and_of_an_evaluation_is_chosen_where_labels_are_of_both(world, monkeypatch):
+    """COCO's, whose masks are read where segmentation is asked for; by default the task is detection."""
+    monkeypatch.setattr("scenefit.tasks.from_labels.Segment", lambda classes, device: sf.Segment(
+        classes, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+    monkeypatch.setattr("scenefit.tasks.from_labels.Detect", lambda classes, device: sf.Detect(
+        classes, steps=2, batch=4, augmented_copies=1, augment=NO_CHANGE, backbone=SmallMaps, device=device))
+    coco, few = ("--labelled", world / "coco"), ("--labelled", world / "few")
+    said = call(*fit_command(world, "run", *coco, "--task", "segmentation", "--set", "task.steps=1"))
+    assert "masks have no border of ignored pixels" in said and "boxes go around" not in said
+    command = ("evaluate", "run", *coco, "--renders", 16, "--images", 16, "--repeats", 1)
+    assert "mIoU on 12 labelled photos" in call(*command, "--task", "segmentation")
+    assert "mAP50 on 12 labelled photos" in call(*command) and not Path("run/segmentations.safetensors").exists()
+    for words, code, text in (
+            ((*command[:2], *few, "--task", "detection"), 1, "few has class masks; detection needs photos with boxes"),
+            ((*command, "--task", "poses"), 2, "--task must be one of detection, segmentation, got poses"),
+            ((*command[:2], "--real", world / "real", "--task", "detection"), 2, "--task says what labelled photos"),
+            (fit_command(world, "b", *few, "--task", "detection"), 1, "detection needs photos with boxes"),
+            (fit_command(world, "b", "--task", "detection"), 2, "give some with --labelled, or leave it out")):
+        assert text in " ".join(call(*words, code=code).replace("│", " ").split()), words
+    assert not Path("b").exists()
 
 
 def test_a_data_set_with_masks_is_trained_on(world):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scenefit.data.boxes import make_boxes, no_boxes
+from scenefit.data.boxes import join_boxes, make_boxes, no_boxes
 
 BOXES = make_boxes(3, [2, 0, 2], [[0, 0, 4, 4], [1, 1, 3, 2], [5, 5, 6, 9]], ["a", "b", "c"], [0.1, 0.2, 0.3])
 
@@ -27,6 +27,18 @@ def test_images_are_taken_in_any_order_and_more_than_once():
 def test_boxes_are_kept_by_mask_and_moved():
     assert BOXES.where(BOXES.score > 0.15).name.tolist() == ["b", "c"]
     assert BOXES.scaled(2, (1, -1)).box[0].tolist() == [3, 1, 7, 3]
+
+
+def test_further_values_stay_with_their_boxes():
+    more = make_boxes(3, [2, 0, 2], BOXES.box, BOXES.name, more={"far": [3, 1, 4], "place": np.arange(6).reshape(3, 2)})
+    assert more.more["far"].tolist() == [1, 3, 4] and more.more["place"].tolist() == [[2, 3], [0, 1], [4, 5]]
+    assert more.take([2, 0]).more["far"].tolist() == [3, 4, 1]
+    assert more.where(more.image == 2).scaled(2).more["place"].tolist() == [[0, 1], [4, 5]]
+    joined = join_boxes([more, no_boxes(1), more.take([0])])
+    assert joined.more["far"].tolist() == [1, 3, 4, 1] and joined.count == 5
+    assert join_boxes([more, BOXES]).more == {} and join_boxes([no_boxes(1)]).more == {}
+    with pytest.raises(ValueError, match=r"boxes need one far each, 1, got \[2\]"):
+        make_boxes(1, [0], [[0, 0, 1, 1]], ["a"], more={"far": [1, 2]})
 
 
 def test_scores_are_one_for_labels():

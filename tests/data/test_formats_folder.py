@@ -111,12 +111,12 @@ def test_an_unknown_class_writes_no_labels(tmp_path):
 
 
 def test_formats_are_values_and_names():
-    assert list(FORMATS) == ["folder", "coco", "yolo", "voc", "kitti", "yolo-seg", "masks"]
+    assert list(FORMATS) == ["folder", "coco", "yolo", "voc", "kitti", "yolo-seg", "masks", "cityscapes"]
     assert as_format("folder") is FORMATS["folder"]
     mine = Format("mine", save, finish)
     assert as_format(mine) is mine
     with pytest.raises(ValueError, match=r"no format 'dota'; there are folder, coco, yolo, voc, kitti, yolo-seg, "
-                                         r"masks, or pass a scenefit.data.formats.Format"):
+                                         r"masks, cityscapes, or pass a scenefit.data.formats.Format"):
         as_format("dota")
     assert all(hasattr(scenefit.data.formats, name) for name in scenefit.data.formats.__all__)
 
@@ -160,6 +160,7 @@ def test_images_as_jpeg_in_every_format_that_has_them(tmp_path, form):
         as_format(FORMATS[form], image_format="jpg")
 
 
-def test_kitti_is_png():
-    with pytest.raises(ValueError, match=r"the images of KITTI are PNG, .*, got image_format='jpg'; leave it out, or"):
-        as_format("kitti", image_format="jpg")
+@pytest.mark.parametrize("name", ["KITTI", "Cityscapes"])
+def test_images_that_are_png(name):
+    with pytest.raises(ValueError, match=rf"of {name} are PNG, .*, got image_format='jpg'; leave it out, or choose"):
+        as_format(name.lower(), image_format="jpg")

@@ -10,8 +10,9 @@ from labelled_sets import yolo as yolo_boxes
 from PIL import Image
 
 from scenefit.data.class_mask_files import voc_colours
-from scenefit.data.photos import read_boxes, read_few, read_masks, read_photos
-from scenefit.data.photos.labelled import first_size
+from scenefit.data.image_files import find_photos
+from scenefit.data.photos import read_boxes, read_few, read_masks, read_part, read_photos
+from scenefit.data.photos.labelled import first_size, list_photos
 from scenefit.data.photos.layouts import mask_layout
 from scenefit.tasks.training_data import size_of_first
 
@@ -192,9 +193,20 @@ def test_roboflow(tmp_path):
     assert [path.parent.name for path in read_masks(tmp_path, SIZE, "val").paths] == ["valid"]
     plain = read_photos(tmp_path, SIZE)
     assert [path.suffix for path in plain.paths] == [".jpg", ".jpg"]
-    assert "valid: holds 1 mask beside photos, such as a_jpg.rf.7_mask.png, which are no photos" in said(plain.skipped)
+    left_out = "valid: holds 1 mask beside photos, such as a_jpg.rf.7_mask.png, which are no photos"
+    assert left_out in said(plain.skipped)
+    paths, skipped = find_photos(tmp_path)
+    assert tuple(paths) == plain.paths and left_out in said(skipped)
     text(tmp_path / "valid/_classes.csv", "Pixel Value, Class\n0, background\n1, note\n2, coin\n")
     assert "valid/_classes.csv name different classes; make them equal, or read one" in refused(tmp_path)
+
+
+def test_a_photo_whose_own_name_ends_as_those_of_masks_stays(tmp_path):
+    text(tmp_path / "_classes.csv", "Pixel Value, Class\n0, background\n1, coin\n")
+    for name in ("A_MASK.PNG", "b_mask.png", "c_mask.jpg", "c_mask_mask.png", "e.jpg", "e_MASK.PNG"):
+        Image.new("L", SIZE).save(tmp_path / name)
+    assert [path.name for path in find_photos(tmp_path)[0]] == [
+        "A_MASK.PNG", "b_mask.png", "c_mask.jpg", "e.jpg"]
 
 
 def test_parts_in_folders_of_photos_and_of_masks(tmp_path):
@@ -203,6 +215,19 @@ def test_parts_in_folders_of_photos_and_of_masks(tmp_path):
     text(tmp_path / "classes.txt", "coin\nnote")
     assert len(read_masks(tmp_path, SIZE)) == 3
     assert [path.name for path in read_masks(tmp_path, SIZE, "val").paths] == ["c.png"]
+
+
+def test_the_photos_of_masks_are_read_alone_from_a_list(tmp_path, monkeypatch):
+    """Without a table of classes, and without opening a mask."""
+    beside(tmp_path, areas(), "abcd", "JPEGImages", "SegmentationClass")
+    few = text(tmp_path / "ImageSets/Segmentation/few.txt", "d\nb\n")
+    monkeypatch.setattr("scenefit.data.formats.index_masks.mask_values", None)
+    for photos in (read_photos(few, SIZE), read_part(few, SIZE), read_part(tmp_path, SIZE, "few")):
+        assert [path.stem for path in photos.paths] == ["d", "b"] and photos.masks is None and photos.boxes is None
+    assert list_photos(few) == (tmp_path, [tmp_path / f"JPEGImages/{name}.png" for name in "db"], ())
+    assert len(read_part(tmp_path, SIZE)) == 4 and len(read_part(tmp_path, SIZE, layout="masks")) == 4
+    with pytest.raises(ValueError, match="has class masks, and boxes are needed"):
+        read_boxes(few, SIZE)
 
 
 def test_masks_move_as_their_photos_do(tmp_path):

@@ -3,6 +3,7 @@ made small. A fence "python no-run" is left out."""
 
 import re
 import shlex
+import shutil
 import sys
 from dataclasses import replace
 from functools import partial
@@ -29,7 +30,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.S | re.M)
 RENDERS = 400  # of a fit
 WITH_CODE = {"README.md", "aerial.md", "architecture.md", "few-labels.md", "formats.md", "many-objects.md",
-             "methods.md", "notebook.md", "renderers.md", "shapes.md", "tutorial.md"}
+             "methods.md", "notebook.md", "renderers.md", "shapes.md", "street.md", "street_models.md",
+             "street_tutorial.md", "tutorial.md"}
 
 
 def blocks(page: Path) -> list[str]:
@@ -54,8 +56,11 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / "cells" / "ImageSets" / f"{part}.txt").write_text("\n".join(names[:6]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    for path in (ROOT / "scenes").glob("street*.py"):
+        shutil.copy(path, tmp_path)
     yield tmp_path
-    sys.modules.pop("coins", None)
+    for name in ("coins", "street", "street_slots", "street_sizes"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

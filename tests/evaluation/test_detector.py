@@ -122,6 +122,30 @@ def test_the_result_is_json_without_nan():
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+def test_difficulties_of_labels_that_tell_them_apart():
+    """Photos at a fifth of their size: boxes of 8, 5 and 4 pixels are 40, 25 and 20 high. Of class a, the easy object
+    is found behind a false detection, the moderate one is not. Of class b, the false detection lies in a region."""
+    truth = make_boxes(2, [0, 0, 1, 1], [[0, 0, 8, 8], [8, 8, 12, 13], [0, 0, 8, 8], [12, 0, 16, 4]],
+                       ["a", "a", "b", "a"], more={"truncation": [0.15, 0.3, 0.5, 0], "occlusion": [0, 1, 2, 0]})
+    found = make_boxes(2, [0, 0, 1, 1, 1], [[8, 0, 16, 8], [0, 0, 8, 6], [0, 0, 8, 8], [8, 8, 16, 16], [12, 0, 16, 4]],
+                       ["a", "a", "b", "b", "a"], [0.9, 0.8, 0.7, 0.95, 0.99])
+    regions = make_boxes(2, [1], [[7, 7, 16, 16]], ["ignored"])
+    photos = replace(PHOTOS, boxes=truth, ignored=regions, scale=np.full(2, 0.2))
+    result = evaluate_detector(replace(DETECTOR, task=Fixed(found)), photos)
+    assert result.difficulties["a"].objects == {"easy": 1, "moderate": 2, "hard": 2}
+    assert result.difficulties["b"].objects == {"easy": 0, "moderate": 0, "hard": 1}
+    assert result.difficulties["a"].ap == {
+        iou: {"easy": 1 / 2, "moderate": 1 / 4, "hard": 1 / 4} for iou in ("0.5", "0.7")}
+    assert result.difficulties["b"].ap["0.7"] == {"easy": None, "moderate": None, "hard": 1}
+    *_, table = result.tables()
+    assert table.title == "KITTI's difficulties: objects, and AP at IoU 0.5 and 0.7"
+    assert table.rows[0] == ["a", "1", "2", "2", *["50.0%", "25.0%", "25.0%"] * 2]
+    assert table.rows[1][4:] == ["undefined", "undefined", "100.0%"] * 2
+    assert json.loads(json.dumps(result.model_dump(mode="json"), allow_nan=False))["difficulties"]["b"]["objects"]
+    plain = evaluate_detector(DETECTOR, PHOTOS)
+    assert plain.difficulties == {} and len(plain.tables()) == 3
+
+
 def test_photos_that_cannot_measure_a_detector():
     masks = ClassMasks(("a",), np.zeros(PHOTOS.images.shape[:3], np.uint8))
     for changed, text in (({}, "no labels, and a detector is evaluated on boxes"),

@@ -176,6 +176,21 @@ def test_a_renderer_without_masks_is_told_of_at_once(tmp_path, form):
     assert len(list((tmp_path / "named").glob("*/zq7/*.png"))) == 70
 
 
+def test_depth_is_written_where_it_is_asked_for(tmp_path):
+    def deep(scenes):
+        images = np.zeros((len(scenes), 8, 8))
+        return make_frames(scenes, images, np.ones(images.shape, int), pixels={"depth": images + 2})
+
+    plain = generate(GRAMMAR, deep, 3, tmp_path / "plain")
+    out = generate(GRAMMAR, deep, 3, tmp_path / "deep", depth=True)
+    assert (np.asarray(Image.open(out / "depth/00000002.png")) == 512).all()
+    own = {name: data for name, data in contents(out).items() if not name.startswith("depth/")}
+    assert own.keys() == contents(plain).keys() and len(contents(out)) == len(own) + 4
+    assert json.loads((out / "provenance.json").read_text())["depth"] is True
+    with pytest.raises(ValueError, match=r"holds another data set \(it differs in: depth\)"):
+        generate(GRAMMAR, deep, 3, out)
+
+
 def test_a_renderer_that_changes_the_working_folder_moves_only_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "zq7").mkdir()

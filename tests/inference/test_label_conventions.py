@@ -258,7 +258,7 @@ def test_the_policy_of_rendered_photos_is_the_same_for_the_same_seed(monkeypatch
     monkeypatch.setattr(policy, "read", None)
     few = fit_label_policy(model, renderer, replace(photos, boxes=photos.boxes.where(np.arange(len(photos.boxes)) < 7)))
     assert few.lines() == ["nothing can be read from so few labels: 7, of at least 8"]
-    with pytest.raises(ValueError, match="have no box, so no label policy"):
+    with pytest.raises(ValueError, match="have no box and no mask that shows a class, so no label policy"):
         fit_label_policy(model, renderer, sf.Photos(frames.images))
     renamed = replace(photos.boxes, name=np.full(len(photos.boxes), "other"))
     with pytest.raises(policy.NoClass, match=r"are of the classes \['other'\], and 32 renders have \['cell'\]"):

@@ -60,12 +60,26 @@ def test_thresholds_of_the_highest_iou_and_of_the_labelled_area():
 
 
 def test_a_resample_counts_images_as_often_as_they_are_drawn():
-    counts = counted(3)
-    weights = np.array([2.0, 0.0, 1.0, 1.0])
-    drawn = counts.take([0, 0, 2, 3])
-    for metric in ("iou", "average_precision", "equal_area_thresholds"):
-        np.testing.assert_allclose(getattr(counts, metric)(weights), getattr(drawn, metric)())
-    np.testing.assert_allclose(counts.iou_at(np.array([0.3, 0.6]), weights), drawn.iou_at(np.array([0.3, 0.6])))
+    logits, masks = example(3)
+    rows = [0, 0, 2, 3]
+    np.testing.assert_allclose(counted(3).iou(np.array([2.0, 0.0, 1.0, 1.0])),
+                               count_pixels(CLASSES, logits[rows], masks[rows]).iou())
+
+
+def test_errors_of_each_image_add_up_to_those_of_all():
+    logits, masks = example(6)
+    thresholds = np.array([0.3, 0.7])
+    counts = count_pixels(CLASSES, logits, masks, thresholds)
+    false, missed = counts.false_and_missed(thresholds)
+    assert (counts.errors.sum(0) == np.stack([false, missed], 1)).all() and (counts.errors > 0).any(0).all()
+    known, chance = masks != IGNORED, softmax(logits.astype(float), 1)
+    at = edges()[np.abs(edges()[None] - thresholds[:, None]).argmin(1)]
+    for c, code in enumerate((1, 2)):
+        predicted, true = chance[:, code] >= at[c], masks == code
+        for part, wrong in enumerate((predicted & ~true, true & ~predicted)):
+            assert np.abs(counts.errors[:, c, part] - (wrong & known).sum((1, 2))).max() <= 1, "but for the bin's edge"
+    assert count_pixels(CLASSES, logits, masks).errors.shape == (4, 0, 2) and (counts.known == known.sum((1, 2))).all()
+    assert counts.area.tolist() == [(masks == code).sum() for code in (1, 2)]
 
 
 def test_a_class_that_no_pixel_shows_has_no_value():
@@ -81,8 +95,17 @@ def test_parts_are_joined():
     logits, masks = example(5)
     parts = [count_pixels(CLASSES, logits[rows], masks[rows]) for rows in (slice(0, 1), slice(1, 4))]
     whole = counted(5)
-    assert (join_counts(parts).confusion == whole.confusion).all() and (join_counts(parts).scores == whole.scores).all()
-    assert len(whole) == 4 and whole.scores.shape == (4, 2, 2, BINS)
+    joined = join_counts(iter(parts))
+    for name in ("areas", "known", "scores", "errors"):
+        assert (getattr(joined, name) == getattr(whole, name)).all()
+    assert len(joined) == 4 and joined.classes == CLASSES
+
+
+def test_memory_does_not_grow_with_bins_and_photos():
+    """Three numbers and two errors for each photo and class; all bins are held once."""
+    counts = count_pixels(CLASSES, *example(0, 50), np.array([0.5, 0.5]))
+    assert counts.scores.shape == (2, 2, BINS)
+    assert sum(getattr(counts, name).nbytes for name in ("areas", "known", "errors")) == 50 * 8 * (1 + 2 * 5)
 
 
 def test_resamples_are_means_over_classes_of_weighted_photos():

@@ -241,6 +241,25 @@ def test_objects_that_are_never_seen_are_named(good):
         more, altered(renderer, area=whole), "warning")
 
 
+def test_what_is_no_object_need_not_be_seen(good):
+    """A row of objects, which the renderer does not draw, and a kind without a class; but not a kind that it misses."""
+    grammar, renderer = good
+    more = sf.Grammar("image", {**grammar.symbols, "row": {}, "stripe": {}, "ghost": {}},
+                      [sf.Rule("image", ["row", "stripe", "ghost"]), sf.Rule("row", ["blob"])])
+    drawn = {"image": frozenset({"shade"}), "blob": frozenset({"x", "half"}), "stripe": frozenset()}
+
+    def nameless(scenes):
+        frames = renderer(scenes)
+        return make_frames(scenes, frames.images, frames.instances, classes={"stripe": np.full(len(scenes), "")})
+
+    def unseen():
+        return [text.split()[1] for text in findings(more, nameless, "warning") if "is ever visible" in text]
+
+    assert unseen() == ["row", "ghost"]
+    nameless.info = RendererInfo(attributes=lambda root: drawn)
+    assert unseen() == ["ghost"]
+
+
 def test_bounds_that_cut_the_prior_are_named(good):
     _, renderer = good
     grammar = sf.Grammar("image", {"image": {"shade": sf.learned(sf.Normal(0, 30), bounds=(0, 60))},

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from scenefit.report.mask_overlay import IGNORED, OPACITY, class_colour, mask_overlay
+from scenefit.report.charts.class_colours import OPACITY, class_colour
+from scenefit.report.content.segmentations import IGNORED
+from scenefit.report.mask_overlay import mask_overlay
 
 NAMES = [f"class {number}" for number in range(21)]
 

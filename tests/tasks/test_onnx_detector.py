@@ -19,7 +19,8 @@ from scenefit.nets import onnx_graph
 from scenefit.nets.pyramid.network import SmallMaps
 from scenefit.tasks.detector_file import TrainedDetector
 from scenefit.tasks.onnx_check import OnnxComparison, compare, compare_with_onnxruntime, shapes_and_noise
-from scenefit.tasks.onnx_detector import LICENSE, metadata, onnx_detector
+from scenefit.tasks.onnx_detector import onnx_detector
+from scenefit.tasks.onnx_network import LICENSE, metadata
 
 SIZE = (44, 60)  # neither side is a multiple of a map's stride
 

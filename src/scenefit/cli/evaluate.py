@@ -18,6 +18,7 @@ from scenefit.cli.options import (
     OutsideOption,
     SceneOption,
     SeedOption,
+    TaskOption,
     Workers,
     drawing,
     keep_apart,
@@ -27,7 +28,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     typed,
-    unused_box_options,
+    unused_options,
     worker_options,
 )
 
@@ -51,6 +52,7 @@ def evaluate(
                                               "those that the fit has not seen.",
                                               show_default="the labelled photos")] = None,
     labelled: LabelledOption = None,
+    task: TaskOption = None,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     flat_field: FlatOption = None,
@@ -91,7 +93,7 @@ def evaluate(
     A detector: nothing is trained. Prints AP (mean over IoU 0.5 to 0.95) and AP50 on the labelled photos; precision and
     recall at the detector's confidence threshold, and at the best one for these photos; what the false detections are;
     how large detected boxes are beside the true ones; and the share of objects missed at 1, 2 and 4 false detections
-    per photo.
+    per photo. Of labels in KITTI's layout also AP of easy, moderate and hard objects, at IoU 0.5 and 0.7.
 
     A segmentation network: IoU of each class by the most likely class of each pixel, with a 95 % interval by resampling
     the photos; average precision over pixels; IoU at the thresholds that were set on renders, and at equal
@@ -111,7 +113,8 @@ def evaluate(
             raise typer.BadParameter("a run is evaluated on photos; give some with --real or, if they are labelled, "
                                      "with --labelled")
         settings = EvaluationSettings(features, renders, images, repeats, seed)
-        _evaluate_run(context, source, real, few, flat_field, scene, settings, workers, resolve(device), label_policy)
+        _evaluate_run(context, source, real, few, task, flat_field, scene, settings, workers, resolve(device),
+                      label_policy)
     elif source.is_file():
         given = typed(context, context.params.keys() - OF_BOTH - OF_NETWORKS)
         if given:
@@ -127,7 +130,7 @@ def evaluate(
                          "that scenefit train wrote)")
 
 
-def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled: LabelledFolder,
+def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled: LabelledFolder, task: str | None,
                   given: GivenFlatField | None, scene: Path | None, settings: "EvaluationSettings", workers: Workers,
                   device: str, label_policy: "LabelPolicy | None") -> None:
     from scenefit.data.photos import Photos
@@ -146,9 +149,9 @@ def _evaluate_run(context: typer.Context, run: Path, real: Path | None, labelled
     flat = flat_field_of(given, size, kept_flat_field(opened))
     check_flat_field(opened, flat)
     reals = None if real is None else flat.correct(photos(real, size, outside=labelled.outside))
-    few = flat.correct(labelled.read(size))
-    masks = few is not None and few.boxes is None and few.masks is not None
-    if masks and (unused := unused_box_options(context)):
+    read, kind = labelled.of_task(size, task)
+    few = flat.correct(read)
+    if kind is not None and (unused := unused_options(context, kind.foreign, kind.words.needs)):
         console.note(unused)
     if reals is None:
         assert few is not None

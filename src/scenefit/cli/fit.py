@@ -18,6 +18,7 @@ from scenefit.cli.options import (
     ReadPolicyOption,
     SceneArgument,
     SeedOption,
+    TaskOption,
     Workers,
     command_line,
     drawing,
@@ -26,7 +27,7 @@ from scenefit.cli.options import (
     photos,
     resolve,
     settings,
-    unused_box_options,
+    unused_options,
     worker_options,
 )
 
@@ -51,6 +52,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to create or resume.",
                                       show_default=False)],
     labelled: LabelledOption = None,
+    task: TaskOption = None,
     layout: LayoutOption = None,
     outside: OutsideOption = False,
     flat_field: FlatOption = None,
@@ -83,10 +85,11 @@ def fit(
       scenefit fit scenes/coins.py --real photos/ --out runs/coins
       scenefit fit scenes/coins.py --real photos/ --labelled few/ --out runs/coins2 --seed 1 --max-renders 20000
 
-    With labelled photos, the fit also optimises the accuracy of a classifier (or, with boxes, the AP50 of a detector)
-    that is trained on renders, once in each of the task's steps (--set task.steps=20). The options from --min-pixels to
-    --margin define which rendered objects get boxes, and what boxes. After the fit, the label policy is read from the
-    labels; it then holds for the run's generate, evaluate and train.
+    With labelled photos, the fit also optimises the accuracy of a classifier (with boxes the AP50 of a detector, with
+    class masks the mean IoU of a segmentation network) that is trained on renders, once in each of the task's steps
+    (--set task.steps=20). The options from --min-pixels to --mask-border define which rendered objects get labels, and
+    what boxes or masks. After the fit, the label policy is read from the labels; it then holds for the run's generate,
+    evaluate and train.
 
     Where the photos share a few spots at the same places, such as dust on the camera, these are removed, and the run
     keeps them: its train, evaluate and report remove them likewise.
@@ -97,13 +100,13 @@ def fit(
     """
     chosen = settings(method, {"max_renders": max_renders, "minutes": minutes, "descent.gradient": gradient,
                                "descent.steps": steps, "device": resolve(device)}, set_ or [])
-    _fit(context, scene, real, LabelledFolder(labelled, layout, outside), flat_field, out, seed, chosen, workers,
+    _fit(context, scene, real, LabelledFolder(labelled, layout, outside), task, flat_field, out, seed, chosen, workers,
          label_policy, read_policy)
 
 
-def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFolder, given: GivenFlatField | None,
-         out: Path, seed: int, chosen: "Settings", workers: Workers, label_policy: "LabelPolicy | None",
-         read_policy: bool) -> None:
+def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFolder, task: str | None,
+         given: GivenFlatField | None, out: Path, seed: int, chosen: "Settings", workers: Workers,
+         label_policy: "LabelPolicy | None", read_policy: bool) -> None:
     from scenefit.files.lock import lock
     from scenefit.files.text import counted
     from scenefit.inference.arguments import check_learned
@@ -123,12 +126,11 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
     with drawing(found, workers, chosen.device, networks=True) as renderer:
         size = frame_size(found.grammar, renderer)
         with console.busy("Reading the photos"):
-            few = labelled.read(size)
+            few, kind = labelled.of_task(size, task)
             images = photos(real, size, chosen.max_photos, labelled.outside)
             flat = flat_field_in(given, size, images)
             few, images = flat.correct(few), flat.correct(images)
-        masks = few is not None and few.boxes is None and few.masks is not None
-        if masks and (unused := unused_box_options(context)):
+        if kind is not None and (unused := unused_options(context, kind.foreign, kind.words.needs)):
             console.note(unused)
         if flat.found:
             console.say(flat.found)
@@ -155,10 +157,10 @@ def _fit(context: typer.Context, scene: Path, real: Path, labelled: LabelledFold
                                  progress):
                     pass
             run.path(FILE).unlink(missing_ok=True)  # what an interrupted command read, perhaps with other options
-            if read_policy and few is not None and few.boxes is not None and len(few.boxes):
+            if read_policy and few is not None and kind is not None and kind.shown(kind.of_photos(few)):
                 try:
-                    with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} (trains a "
-                                      "network, which takes minutes)", long=True):
+                    with console.busy(f"Reading the label policy from {counted(len(few), 'labelled photo')} "
+                                      f"({kind.words.reading})", long=True):
                         read = keep_label_policy(run, found.grammar, renderer, few, label_policy)
                 except NoClass as error:  # learned scenes may hardly show a rare class; the fit holds anyway
                     warnings.append(f"the label policy was not read: {error}")

@@ -19,6 +19,7 @@ from scenefit.cli.options import (
     label_options,
     open_scene,
     resolve,
+    unused_options,
     worker_options,
 )
 from scenefit.cli.randomisation import NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
@@ -29,21 +30,27 @@ if TYPE_CHECKING:
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
 
+WITHOUT_BOXES = ("yolo-seg", "masks")  # formats
+
 
 @console.command(RESUME, memory="draw smaller images or fewer objects")
 @worker_options
 @label_options
 @partial(grouped, name="randomisation", options=OPTIONS, make=checked)
 def generate(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="RUN|SCENE.py", help="The folder of a finished fit; or a scene "
                                            "file, to sample its prior.", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.", show_default=False)],
-    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti|yolo-seg|masks", help="folder: "
+    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti|yolo-seg|masks|"
+                                        "cityscapes", help="folder: "
                                         "one subfolder per class. coco: boxes and masks. yolo, voc, kitti: boxes. "
-                                        "yolo-seg: polygons. masks: the class of each pixel.")] = "coco",
+                                        "yolo-seg: polygons. masks, cityscapes: the class of each pixel.")] = "coco",
     image_format: Annotated[str, typer.Option("--image-format", metavar="png|jpg", help="png: without loss. jpg: "
-                                              "quality 95, smaller; not for kitti.")] = "png",
+                                              "quality 95, smaller; not for kitti, cityscapes.")] = "png",
+    depth: Annotated[bool, typer.Option("--depth", help="Also write depth (16-bit PNG, metres times 256, 0: none), and "
+                                        "normals, where the renderer gives them.")] = False,
     validation: Annotated[float, typer.Option("--val", min=0, max=0.99, help="Fraction in the val part.")] = 0.1,
     scene: SceneOption = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, max=2**64 - 1, help="Of a scene file: the same seed "
@@ -68,6 +75,7 @@ def generate(
     """
     from scenefit.data.formats import FORMATS, OF_OBJECTS, as_format
     from scenefit.data.formats.format import ENDINGS
+    from scenefit.data.label_policy import OF_BOXES, OF_MASKS
     from scenefit.generation.chunks import read_classes
     from scenefit.generation.dataset import check_out, generate_steps
     from scenefit.renderers import RenderError
@@ -90,6 +98,9 @@ def generate(
     if opened is None and (randomisation.appearance or randomisation.prior):
         raise typer.BadParameter(f"{source} is a scene file, whose images are all drawn from the prior; leave out "
                                  "--random-appearance and --random-scenes")
+    foreign = (*(OF_BOXES if format in WITHOUT_BOXES else ()), *(OF_MASKS if format != "masks" else ()))
+    if unused := unused_options(context, foreign, f"of the format {format}"):
+        console.note(unused)
     check_out(out)  # before it is locked, so that a folder that is refused stays as it is
     model, found, info = _prior(source, seed or 0) if opened is None else _learned(opened, scene)
     with drawing(found, workers, resolve(device)) as renderer, console.bar() as progress:
@@ -98,7 +109,7 @@ def generate(
         try:
             wider, drawn = randomised(model, renderer, randomisation)
             for step in generate_steps(wider, drawn, n, out, form, validation=validation, info=info,
-                                       drawn_by=found.hash):
+                                       drawn_by=found.hash, depth=depth):
                 if not written:
                     check_classes(label_policy, read_classes(out), step.written)
                 written = step.written

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scenefit.renderers import Renderer
     from scenefit.renderers.scene_file import SceneFile
     from scenefit.run.folder import Run
+    from scenefit.tasks.training.dense_prediction import DensePrediction
 
 DEVICES = ("auto", "cpu", "cuda")
 APART = "give a folder that holds only photos, or move the run elsewhere"
@@ -49,6 +50,9 @@ LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="coco|yolo
                                                   show_default=False,
                                                   help="Layout of the labelled photos, if it is ambiguous. "
                                                   "folder: one subfolder per class.")]
+TaskOption = Annotated[str | None, typer.Option("--task", metavar="detection|segmentation", help="What the labelled "
+                                                "photos evaluate, where they have boxes and class masks.",
+                                                show_default="by their labels; detection where they have both")]
 OutsideOption = Annotated[bool, typer.Option("--outside", help="Allow labels and lists to name photos outside of their "
                                              "data set's folder.")]
 ReadPolicyOption = Annotated[bool, typer.Option("--read-policy/--no-read-policy", help="Read the label policy of the "
@@ -74,10 +78,16 @@ LABEL_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `LabelPolicy` -> type, 
                                                     "this fraction of their width, and heighten them likewise; "
                                                     "hand-drawn boxes have about 0.05, and those that leave out a soft "
                                                     "edge less than 0.")], None),
+    "mask_margin": (Annotated[float | None, typer.Option("--mask-margin", show_default="0", help="Widen class masks by "
+                                                         "so many pixels; below 0 they become narrower.")], None),
+    "mask_border": (Annotated[float | None, typer.Option("--mask-border", show_default="0", help="Ignore so many "
+                                                         "pixels along the outlines of class masks, as Pascal VOC's "
+                                                         "masks do.")], None),
     "by_class": (Annotated[list[str] | None, typer.Option("--for-class", metavar="CLASS:OPTION=VALUE",
                                                           show_default=False, help="One of these options for one "
                                                           "class, such as RBC:margin=0.1 or "
                                                           "RBC:min-visibility=0.5; may be repeated.")], None)}
+OF_CLASSES = [name for name in LABEL_OPTIONS if name not in ("by_class", "mask_margin", "mask_border")]
 
 
 WORKER_OPTIONS: dict[str, tuple[Any, Any]] = {  # name in `Workers` -> type and default
@@ -154,10 +164,11 @@ def typed(context: typer.Context, names: Collection[str]) -> str:
                      if origin is not None and origin.name == "COMMANDLINE")
 
 
-def unused_box_options(context: typer.Context) -> str:
-    """That options for boxes, where they were typed, do nothing with class masks; "" where none was."""
-    given = typed(context, {"box", "margin"})
-    return f"{given}: only for boxes, and class masks have none." if given else ""
+def unused_options(context: typer.Context, names: Collection[str], labels: str) -> str:
+    """That the options of these names which were typed do nothing; "" where none was. labels: what they are, in
+    words."""
+    given = typed(context, names)
+    return f"{given}: not used, as the labels are {labels}." if given else ""
 
 
 def _label_policy(values: dict[str, Any]) -> "LabelPolicy | None":
@@ -179,9 +190,9 @@ def _by_class(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         name, _, option = left.rpartition(":")
         name, option, value = name.strip(), option.strip(), value.strip()
         field = option.replace("-", "_")
-        if not (name and field in LABEL_OPTIONS and field != "by_class"):
+        if not (name and field in OF_CLASSES):
             raise ValueError(f"--for-class takes CLASS:OPTION=VALUE, such as RBC:margin=0.1, got {text!r}; options are "
-                             f"{', '.join(one.replace('_', '-') for one in LABEL_OPTIONS if one != 'by_class')}")
+                             f"{', '.join(one.replace('_', '-') for one in OF_CLASSES)}")
         if field in out.setdefault(name, {}):
             raise ValueError(f"--for-class gives {name}:{option} twice; give one value")
         out[name][field] = value if field == "box" else _number(text, value, field in ("min_pixels", "min_side"))
@@ -291,6 +302,24 @@ class LabelledFolder(NamedTuple):
         found = (reader or read_few)(self.place, size, layout=self.layout, outside=self.outside)
         name_skipped(found.skipped)
         return found
+
+    def of_task(self, size: tuple[int, int],
+                task: str | None) -> "tuple[Photos | None, type[DensePrediction] | None]":
+        """Photos with the labels of the task of this name, or with the first that they have, and the task; None for
+        classes of whole photos. BadParameter for another name, and without photos; ValueError where they have no such
+        labels."""
+        from scenefit.tasks.trained import TASKS, kind_of, reader, task_kind
+
+        if task is None:
+            found = self.read(size)
+            return found, kind_of(found)
+        if task not in TASKS:
+            raise typer.BadParameter(f"--task must be one of {', '.join(TASKS)}, got {task}")
+        if self.place is None:
+            raise typer.BadParameter("--task says what labelled photos evaluate; give some with --labelled, or leave "
+                                     "it out")
+        found = self.read(size, reader(task))
+        return found, task_kind(found, task, self.place)
 
 
 def keep_apart(run: Path, fix: str, real: Path | None = None, labelled: LabelledFolder | None = None,

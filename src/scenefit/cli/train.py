@@ -39,8 +39,7 @@ from scenefit.cli.options import (
     open_scene,
     photos,
     resolve,
-    typed,
-    unused_box_options,
+    unused_options,
     worker_options,
 )
 from scenefit.cli.randomisation import NAMES, NOTHING_RANDOM, OPTIONS, Randomisation, checked, randomised
@@ -63,7 +62,7 @@ LEARNED = "learned"
 # What is selected from with labelled photos, and the share of scenes of the prior; the default first, as `select_steps`
 # takes it.
 CANDIDATES = {LEARNED: 0.0, "half wide": 0.5, "wide": 1.0}
-LABELS = "--min-..., --max-truncation, --box, --margin and --for-class"
+LABELS = "--min-..., --max-truncation, --box, --margin, --mask-... and --for-class"
 
 
 @console.command("Stopped. Run the same command again to resume after the last finished stage.",
@@ -204,10 +203,8 @@ def train(
             check_flat_field(opened, flat)
         tuning = flat.correct(tuned_on.read(opened.config.size, reader(task)))
         kind = task_kind(tuning, task, labelled)
-        reads = read_policy and tuning is not None and kind.reads_policy
-        if tuning is not None and not kind.reads_policy and read_policy and typed(context, {"read_policy"}):
-            console.note("The label policy is not read from class masks; options such as --min-visibility set it.")
-        if not kind.reads_policy and (unused := unused_box_options(context)):
+        reads = read_policy and tuning is not None and bool(kind.shown(kind.of_photos(tuning)))
+        if unused := unused_options(context, kind.foreign, kind.words.needs):
             console.note(unused)
         enough = can_select(kind, tuning)
         selects = select and enough and not randomisation.appearance and not randomisation.prior
@@ -358,7 +355,7 @@ def _of_run(kind: "type[DensePrediction]", opened: "Run", scene: Path | None, n:
     with drawing(found, workers, device, networks=True) as renderer:
         if labelled is not None:
             with console.busy(f"Reading the label policy from {counted(len(labelled), 'labelled photo')} (the first "
-                              "time this trains a network, which takes minutes)", long=True):
+                              f"time this {kind.words.reading})", long=True):
                 read = run_label_policy(opened, found.grammar, renderer, labelled, seed, label_policy, stages)
             console.listing("Labels of the photos:", read.lines())
             label_policy = read.policy

@@ -4,8 +4,8 @@ Legend: m boxes. Boxes are x0, y0, x1, y1 in pixels from the top left corner, x1
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ class Boxes:
     """One row for each box, sorted by image.
 
     count: how many images there are.  image [m]: which of them (0..count-1).  box [m, 4].  name [m]: its class.
-    score [m]: a detector's confidence, 1 for labels.
+    score [m]: a detector's confidence, 1 for labels.  more: name -> further values of each box [m, ...]. Labels of
+    KITTI have "truncation" (0..1), "occlusion" (0..3, 3 unknown), "alpha" (radians) and "box3d" (see
+    `scenefit.data.boxes3d`), with the file's values for what is not known: -1, -10 and -1000.
     """
 
     count: int
@@ -28,6 +30,7 @@ class Boxes:
     box: NDArray[np.float64]
     name: NDArray[np.str_]
     score: NDArray[np.float64]
+    more: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -50,16 +53,21 @@ class Boxes:
         first, last = (np.searchsorted(self.image, chosen, side=side) for side in ("left", "right"))
         rows = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)] or [np.zeros(0)]).astype(int)
         image = np.repeat(np.arange(len(chosen)), last - first)
-        return Boxes(len(chosen), image, self.box[rows], self.name[rows], self.score[rows])
+        return Boxes(len(chosen), image, self.box[rows], self.name[rows], self.score[rows], _rows_of(self.more, rows))
 
     def where(self, mask: NDArray[np.bool_]) -> "Boxes":
         """The boxes where mask [m] is true; count and numbers of the images are unchanged."""
-        return Boxes(self.count, self.image[mask], self.box[mask], self.name[mask], self.score[mask])
+        return Boxes(self.count, self.image[mask], self.box[mask], self.name[mask], self.score[mask],
+                     _rows_of(self.more, mask))
 
     def scaled(self, factor: float, shift: Sequence[float] = (0.0, 0.0)) -> "Boxes":
         """The boxes in images that are scaled by factor and then shifted by (x, y) pixels."""
         offset = np.array([*shift, *shift], float)
-        return Boxes(self.count, self.image, self.box * factor + offset, self.name, self.score)
+        return Boxes(self.count, self.image, self.box * factor + offset, self.name, self.score, self.more)
+
+
+def _rows_of(more: Mapping[str, NDArray[Any]], rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {name: values[rows] for name, values in more.items()}
 
 
 def class_counts(names: NDArray[np.str_], shown: int = 6) -> str:
@@ -70,7 +78,8 @@ def class_counts(names: NDArray[np.str_], shown: int = 6) -> str:
     return f": {', '.join(named)}{more}" if named else ""
 
 
-def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -> Boxes:
+def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None, *,
+               more: Mapping[str, Any] | None = None) -> Boxes:
     """Boxes in any order, checked and sorted by image. ValueError, naming the row, for invalid boxes."""
     image = np.asarray(image, np.int64).reshape(-1)
     box = np.asarray(box, np.float64).reshape(-1, 4)
@@ -79,6 +88,10 @@ def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -
     if not len(image) == len(box) == len(name) == len(score):
         raise ValueError(f"boxes need one image, box, name and score each, got {len(image)}, {len(box)}, {len(name)} "
                          f"and {len(score)}")
+    further = {key: np.asarray(values) for key, values in (more or {}).items()}
+    for key, values in further.items():
+        if values.shape[:1] != image.shape:
+            raise ValueError(f"boxes need one {key} each, {len(image)}, got {list(values.shape)}")
     outside = np.flatnonzero((image < 0) | (image >= count))
     if len(outside):
         raise ValueError(f"box {outside[0]} belongs to image {image[outside[0]]}, but there are {count}")
@@ -90,7 +103,7 @@ def make_boxes(count: int, image: Any, box: Any, name: Any, score: Any = None) -
         raise ValueError(f"box {wrong[0]} needs a class and a finite score, got {str(name[wrong[0]])!r} and "
                          f"{score[wrong[0]]}")
     order = np.argsort(image, kind="stable")
-    return Boxes(int(count), image[order], box[order], name[order], score[order])
+    return Boxes(int(count), image[order], box[order], name[order], score[order], _rows_of(further, order))
 
 
 def no_boxes(count: int) -> Boxes:
@@ -98,8 +111,12 @@ def no_boxes(count: int) -> Boxes:
 
 
 def join_boxes(parts: Sequence[Boxes]) -> Boxes:
-    """The boxes of several sets of images as those of one set, the images numbered consecutively."""
+    """The boxes of several sets of images as those of one set, the images numbered consecutively. Of `more`, what all
+    sets with boxes have."""
     starts = np.cumsum([0, *(boxes.count for boxes in parts)])
+    filled = [boxes for boxes in parts if len(boxes)]
+    shared = [name for name in filled[0].more if all(name in boxes.more for boxes in filled)] if filled else []
     image = np.concatenate([boxes.image + start for boxes, start in zip(parts, starts, strict=False)])
     return make_boxes(int(starts[-1]), image, np.concatenate([boxes.box for boxes in parts]),
-                      np.concatenate([boxes.name for boxes in parts]), np.concatenate([boxes.score for boxes in parts]))
+                      np.concatenate([boxes.name for boxes in parts]), np.concatenate([boxes.score for boxes in parts]),
+                      more={name: np.concatenate([boxes.more[name] for boxes in filled]) for name in shared})

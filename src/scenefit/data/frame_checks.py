@@ -114,6 +114,13 @@ def more_pixels(given: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, N
     return more
 
 
+def one_per_pixel(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Such a further image of exactly this shape, as formats write it. ValueError for another."""
+    if values.shape != shape:
+        raise ValueError(f"pixels {name!r} needs the shape {list(shape)} to be written, got {list(values.shape)}")
+    return values
+
+
 def more_nodes(scenes: SceneBatch, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Further labels of nodes as arrays: name -> kind -> [n, ...]. ValueError as of `by_kind`, or for a taken name."""
     for name in given:

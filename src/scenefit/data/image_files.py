@@ -10,9 +10,9 @@ Legend: H, W pixels; m boxes.
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scenefit.data.image_checks import check_complete, check_pixels, describe_content
 from scenefit.data.image_kinds import ARCHIVES, ENDINGS, is_ignored, is_photo, walk, why_not_read
-from scenefit.data.mask_folders import photos_of_cityscapes, photos_of_masks
+from scenefit.data.mask_folders import masks_among, photos_of_cityscapes, photos_of_masks
 from scenefit.data.own_folders import what_scenefit_wrote
 from scenefit.files.caller import warn
 from scenefit.files.text import counted
@@ -49,11 +49,14 @@ class Skipped(NamedTuple):
 class FittedBoxes:
     """The labelled boxes of one photo at the renderer's size.
 
-    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].
+    box [m, 4]: x0, y0, x1, y1.  name: class of each [m].  more: further values of each [m], by name.
+    ignored [k, 4]: regions where evaluation counts nothing.
     """
 
     box: NDArray[np.float64]
     name: tuple[str, ...]
+    more: tuple[Mapping[str, Any], ...] = ()
+    ignored: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,9 +222,19 @@ def check_folder(folder: str | Path) -> Path:
 
 
 def find_photos(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
-    """Photo files below folder, sorted by relative path, and what is skipped: images of other kinds, folders that
-    cannot be listed or that scenefit wrote (`folder` itself may be one). Files and folders of `is_ignored` are
-    ignored; links to folders are followed, each folder once.
+    """The images of `find_images` without the masks that lie among them, and what is skipped, these masks too."""
+    paths, skipped = find_images(folder, exclude)
+    masks = masks_among(paths)
+    no_photos = {path for found in masks.values() for path in found}
+    return ([path for path in paths if path not in no_photos],
+            (*skipped, *(Skipped(place, f"holds {counted(len(found), 'mask')} beside photos, such as {found[0].name}, "
+                                        "which are no photos") for place, found in masks.items())))
+
+
+def find_images(folder: Path, exclude: Path | None = None) -> tuple[list[Path], tuple[Skipped, ...]]:
+    """Files below folder with names of photos, sorted by relative path, and what is skipped: images of other kinds,
+    folders that cannot be listed or that scenefit wrote (`folder` itself may be one). Files and folders of `is_ignored`
+    are ignored; links to folders are followed, each folder once.
 
     exclude: a folder that is not searched, unless it is `folder` itself.
     """

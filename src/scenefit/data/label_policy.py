@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scenefit.data.boxes import Boxes, make_boxes
 from scenefit.data.class_masks import IGNORED, NONE, ClassMasks
 from scenefit.data.frames import Frames
+from scenefit.data.mask_outlines import redraw
 from scenefit.scenes.arguments import check_argument, describe_value
 
 MARGIN, MARGIN_SHARE = 3, 0.1  # width of the surroundings of an object: pixels, plus a share of its longer side
@@ -50,6 +51,8 @@ CONDITION_TEXTS = {"min_pixels": ("fewer than {} visible pixels", "however few p
                    "min_contrast": ("a contrast under {:g}", "however faint")}
 FREE = {"min_visibility": 0, "min_side": 1, "max_truncation": 1, "min_contrast": 0}  # what asks for nothing
 NUMBERS = (*CONDITION_TEXTS, "margin")
+OF_BOXES, OF_MASKS = ("box", "margin"), ("mask_margin", "mask_border")
+MAX_MASK_MARGIN = 64  # pixels
 MIN_MARGIN = -0.3  # two of them leave 40 % of a side
 
 
@@ -64,7 +67,9 @@ class LabelPolicy:
     with its hidden parts, clipped to the image; choose what the annotators of your photos did.  margin: the box is
     extended at each side by this share of its width or height; boxes drawn by hand have some 0.05, and those that leave
     out a soft edge have less than 0.  by_class: what holds for some classes in place of these:
-    {"RBC": {"min_visibility": 0.5, "margin": 0.1}}.
+    {"RBC": {"min_visibility": 0.5, "margin": 0.1}}.  mask_margin: class masks are wider than what is visible of objects
+    by so many pixels, narrower below 0.  mask_border: so many pixels along the outlines of class masks are ignored, as
+    Pascal VOC has it.
     """
 
     min_pixels: int = 4
@@ -75,9 +80,11 @@ class LabelPolicy:
     box: str = "visible"
     margin: float = 0.0
     by_class: Mapping[str, Mapping[str, Any]] | tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
+    mask_margin: float = 0.0
+    mask_border: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in NUMBERS:
+        for name in (*NUMBERS, *OF_MASKS):
             if not isinstance(getattr(self, name), Real):
                 raise ValueError(f"LabelPolicy needs a number for {name}, got {describe_value(getattr(self, name))}")
         if self.min_pixels < 1:
@@ -91,6 +98,10 @@ class LabelPolicy:
         if not MIN_MARGIN <= self.margin <= 1:
             raise ValueError(f"LabelPolicy needs margins in {MIN_MARGIN}..1 of the box's sides, got "
                              f"margin={self.margin}")
+        for name, low in zip(OF_MASKS, (-MAX_MASK_MARGIN, 0), strict=True):
+            if not low <= getattr(self, name) <= MAX_MASK_MARGIN:
+                raise ValueError(f"LabelPolicy needs {name} in {low}..{MAX_MASK_MARGIN} pixels, got {name}="
+                                 f"{getattr(self, name)}")
         if self.box not in BOXES:
             raise ValueError(f"LabelPolicy needs box='visible' or box='amodal', got box={self.box!r}")
         object.__setattr__(self, "by_class", _by_class(self.by_class))  # so that it has a hash
@@ -145,10 +156,25 @@ class LabelPolicy:
     @property
     def words(self) -> str:
         """The policy in two sentences, and one for each class with settings of its own."""
-        unlabelled = _unlabelled({name: getattr(self, name) for name in CONDITION_TEXTS})
         return (f"Boxes go around {AROUND[self.box]}, with {_margin(self.margin)}. No label if: "
-                f"{', or '.join(unlabelled)}.") + "".join(f" {name}: {_of_class(own)}." for name, own in
-                                                          self.classes.items())
+                f"{', or '.join(self._unlabelled)}.") + "".join(f" {name}: {_of_class(own)}." for name, own in
+                                                                self.classes.items())
+
+    @property
+    def mask_words(self) -> str:
+        """The same of class masks, which have no boxes."""
+        of_masks = {name: {key: value for key, value in own.items() if key in CONDITION_TEXTS}
+                    for name, own in self.classes.items()}
+        wide = (f", {'wider' if self.mask_margin > 0 else 'narrower'} by {abs(self.mask_margin):g} pixels"
+                if self.mask_margin else "")
+        border = f" Along outlines, {self.mask_border:g} pixels are ignored." if self.mask_border else ""
+        return (f"Masks show what is visible of an object{wide}.{border} All pixels of an object are ignored if it "
+                f"has: {', or '.join(self._unlabelled)}.") + "".join(f" {name}: {_of_class(own)}."
+                                                                for name, own in of_masks.items() if own)
+
+    @property
+    def _unlabelled(self) -> list[str]:
+        return _unlabelled({name: getattr(self, name) for name in CONDITION_TEXTS})
 
     def settings(self) -> dict[str, Any]:
         """For `Format.settings`."""
@@ -158,6 +184,9 @@ class LabelPolicy:
         """As JSON holds it; `policy_of_record` reads it."""
         values = asdict(self)
         del values["by_class"]
+        for name in OF_MASKS:  # as before there were any, so that what was made before is known again
+            if not values[name]:
+                del values[name]
         return {**values, **({"by_class": self.classes} if self.by_class else {})}
 
 
@@ -235,14 +264,20 @@ def label_boxes(frames: Frames, label_policy: LabelPolicy | None = None) -> Boxe
 
 def label_masks(frames: Frames, classes: Sequence[str], label_policy: LabelPolicy | None = None) -> ClassMasks:
     """The labels of frames as class masks, from their instance masks. Pixels of an object that label_policy leaves
-    without a label are ignored; those of one whose class is not among classes show none."""
+    without a label are ignored; those of one whose class is not among classes show none. The policy's mask_margin and
+    mask_border apply to what then shows a class or is ignored."""
     check_argument("label_masks(frames, classes, label_policy=None)", "frames", frames, isinstance(frames, Frames),
                    "Frames, as scenefit.render(renderer, scenes) returns them; those of photos are photos.masks")
     objects, place = frames.objects, {name: code for code, name in enumerate(classes, 1)}
     code = np.array([place.get(name, NONE) for name in objects.name.tolist()], np.uint8)
-    code[(code != NONE) & ~(label_policy or LabelPolicy()).keeps(frames)] = IGNORED
+    label_policy = label_policy or LabelPolicy()
+    code[(code != NONE) & ~label_policy.keeps(frames)] = IGNORED
     of_id = np.zeros((len(frames), int(frames.instances.max(initial=0)) + 1), np.uint8)  # a root, 0, shows none
     visible = objects.pixels > 0
     of_id[objects.scene[visible], objects.id[visible]] = code[visible]
     flat = np.take_along_axis(of_id, frames.instances.reshape(len(frames), -1), axis=1)
-    return ClassMasks(tuple(classes), flat.reshape(frames.instances.shape))
+    masks = flat.reshape(frames.instances.shape)
+    if label_policy.mask_margin or label_policy.mask_border:
+        masks = np.stack([redraw(mask, ids, label_policy.mask_margin, label_policy.mask_border)
+                          for mask, ids in zip(masks, frames.instances, strict=True)]) if len(masks) else masks
+    return ClassMasks(tuple(classes), masks)

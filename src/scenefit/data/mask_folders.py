@@ -87,7 +87,8 @@ def _photos_beside(folder: Path, masks: Sequence[Path]) -> tuple[Path | None, li
 
 
 def _has_photo(stem: Path) -> bool:
-    name = stem.name.removesuffix(MASK_END.removesuffix(".png"))
+    end = MASK_END.removesuffix(".png")
+    name = stem.name[:-len(end)] if stem.name.lower().endswith(end) else stem.name
     return any(os.path.isfile(stem.with_name(name + case(ending))) for ending in ENDINGS for case in (str, str.upper))
 
 

@@ -8,6 +8,8 @@ MARKS = (  # (what such a folder holds, its files: name -> bytes in each)
     (DRAWN, {".found/plan.json": b"{"}), (DRAWN, {"found.json": b"["}),
     ("images that scenefit generate drew", {"provenance.json": b'"drawn_by"'}),
     ("images that scenefit generate drew", {".scenefit-rows/plan.json": b"{"}),
+    ("depth of renders", {"encoding.json": b'"scenefit": "depth"'}),
+    ("normals of renders", {"encoding.json": b'"scenefit": "normals"'}),
     ("the results of a scenefit fit", {"settings.json": b"{", "steps.jsonl": b""}))
 
 

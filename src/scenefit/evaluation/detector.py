@@ -3,6 +3,8 @@
 Legend: N photos; d detections.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +15,11 @@ from scenefit.files.text import counted
 from scenefit.metrics.average_precision import Match, average_precision, best_threshold, match_boxes
 from scenefit.metrics.detection_errors import DetectionErrors, detection_errors
 from scenefit.metrics.froc import FALSE_PER_PHOTO, froc
+from scenefit.metrics.kitti_precision import DIFFICULTIES, counted_objects, has_difficulties, kitti_precision
 from scenefit.tasks.detector_file import TrainedDetector
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+KITTI_IOUS = {"0.5": 0.5, "0.7": 0.7}  # that of Kar et al. 2019 (Meta-Sim), and KITTI's for cars
 
 
 class PhotoCounts(Record):
@@ -65,11 +69,20 @@ class BestThreshold(Record):
     recall: float
 
 
+class DifficultyMeasures(Record):
+    """KITTI's easy, moderate and hard objects of one class. objects: difficulty -> number of objects that count.  ap:
+    IoU -> difficulty -> average precision as of `kitti_precision`, 0..1; None where no object counts."""
+
+    objects: dict[str, int]
+    ap: dict[str, dict[str, float | None]]
+
+
 class DetectorEvaluation(Record):
     """ap: mean over classes and over IoU 0.5..0.95, 0..1.  threshold: the detector's.  total: over all classes.  best:
     None where no detection is true.  missed_at: false detections per photo -> share of the objects missed, at the
-    lowest threshold with at most so many; None where all detections have fewer.  used: how many of the photos fitted,
-    trained or selected the detector."""
+    lowest threshold with at most so many; None where all detections have fewer.  difficulties: class -> KITTI's easy,
+    moderate and hard objects, where labels tell them apart.  used: how many of the photos fitted, trained or selected
+    the detector."""
 
     ap: float
     threshold: float
@@ -77,11 +90,12 @@ class DetectorEvaluation(Record):
     classes: dict[str, ClassMeasures]
     best: BestThreshold | None
     missed_at: dict[str, float | None]
+    difficulties: dict[str, DifficultyMeasures]
     used: int
     photos: list[PhotoCounts]
 
     def tables(self) -> list[Table]:
-        """Detections, mistakes, and sides of boxes, by class."""
+        """Detections, mistakes, sides of boxes, and KITTI's difficulties, by class."""
         total, photos = self.total, counted(len(self.photos), "labelled photo")
         rows = [*self.classes.items(), *([("all", total)] if len(self.classes) > 1 else [])]
         ratio = "median (25 to 75 %)"
@@ -100,7 +114,8 @@ class DetectorEvaluation(Record):
                   "object of another class; background: IoU below 0.1 with all objects"),
             Table("Side of detected boxes relative to that of the labels", ["class", "true", ratio, "false", ratio],
                   [[name, *_sides(one)] for name, one in rows],
-                  "true: of true detections; false: of false ones that overlap an object of their class")]
+                  "true: of true detections; false: of false ones that overlap an object of their class"),
+            *([_difficulty_table(self.difficulties)] if self.difficulties else [])]
 
     def lines(self) -> list[str]:
         """Misses at equal false detections, and the best threshold."""
@@ -143,6 +158,7 @@ def evaluate_detector(detector: TrainedDetector, labelled: Photos, force: bool =
         total=_measures(precision["mAP50"], errors, np.full(len(confident), True), np.full(len(truth), True)),
         classes={name: _measures(precision["AP50"][name], errors, confident.name == name, truth.name == name)
                  for name in sorted(classes)},
+        difficulties=_difficulties(found, labelled, sorted(classes)),
         photos=_of_photos(labelled, confident, errors))
 
 
@@ -157,6 +173,34 @@ def _measures(ap50: float, errors: DetectionErrors, detections: NDArray[np.bool_
         precision=_share(true, false), recall=_share(true, missed), kinds=errors.counts(detections),
         true_sides=_ratios(errors.side[detections & match.true]),
         false_sides=_ratios(errors.side[detections & ~match.true]))
+
+
+def _difficulties(found: Boxes, labelled: Photos, classes: Sequence[str]) -> dict[str, DifficultyMeasures]:
+    """By class; {} where the labels do not say how much of each object is occluded and truncated."""
+    truth, scale = labelled.boxes, labelled.scale
+    if truth is None or not has_difficulties(truth):
+        return {}
+    measured = {}
+    for name in classes:
+        counts = {one.name: counted_objects(truth, one, scale) & (truth.name == name) for one in DIFFICULTIES}
+        ap = {text: {one.name: kitti_precision(found, truth, name, one, iou, labelled.ignored, scale)
+                     for one in DIFFICULTIES if counts[one.name].any()} for text, iou in KITTI_IOUS.items()}
+        measured[name] = DifficultyMeasures(
+            objects={one: int(mask.sum()) for one, mask in counts.items()},
+            ap={text: {one: values.get(one) for one in counts} for text, values in ap.items()})
+    return measured
+
+
+def _difficulty_table(measured: Mapping[str, DifficultyMeasures]) -> Table:
+    names = [one.name for one in DIFFICULTIES]
+    return Table(f"KITTI's difficulties: objects, and AP at IoU {' and '.join(KITTI_IOUS)}",
+                 ["class", *names, *(f"{name} {iou}" for iou in KITTI_IOUS for name in names)],
+                 [[kind, *(f"{one.objects[name]:,}" for name in names),
+                   *(percent(one.ap[iou][name]) for iou in KITTI_IOUS for name in names)]
+                  for kind, one in measured.items()],
+                 "easy: at least 40 pixels high in the photo's file, fully visible, at most 15 % outside\n"
+                 "moderate: 25 pixels, partly occluded, 30 %; hard: 25 pixels, largely occluded, 50 %\n"
+                 "AP: mean of the interpolated precision at 40 recalls; other objects and DontCare count neither way")
 
 
 def _sides(one: ClassMeasures) -> list[str]:

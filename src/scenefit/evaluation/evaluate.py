@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from scenefit.data.boxes import Boxes
+from scenefit.data.class_masks import ClassMasks
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
 from scenefit.metrics.c2st import c2st
@@ -27,12 +29,13 @@ from scenefit.scenes.arguments import check_argument, check_renderer, is_functio
 from scenefit.scenes.grammar.domain_randomisation import shrunk
 from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import SceneBatch
-from scenefit.tasks import Task, predict_boxes
+from scenefit.tasks import Task, predict_boxes, predict_masks
 from scenefit.tasks.from_labels import task_for_labels
 from scenefit.tasks.rendering import render_labelled
 
 MIN_PHOTOS = 10
 MIN_VALIDATION = 10  # renders
+N_SHOWN = 3  # labelled photos whose predicted masks are kept
 CONTROL = "shrunk"
 BASELINES = ("grammar", CONTROL, "learned")
 VALIDATION = 8  # one validation render per so many training renders; they set the confidence threshold
@@ -105,13 +108,21 @@ class Predictions:
 
 
 class Progress(NamedTuple):
-    """One step of an evaluation, done. evaluation: so far.  predictions: baseline -> of its first detector."""
+    """One step of an evaluation, done. evaluation: so far.  predictions: baseline -> of its first detector.  masks:
+    baseline -> of its first segmentation network, in the photos of `shown_rows`."""
 
     text: str
     done: int
     of: int
     evaluation: Evaluation
     predictions: Mapping[str, Predictions]
+    masks: Mapping[str, ClassMasks] = {}
+
+
+def shown_rows(labelled: NDArray[np.int64], count: int = N_SHOWN) -> NDArray[np.int64]:
+    """Of the numbers of labelled photos, so many that are evenly spread, whatever is predicted in them."""
+    k = min(count, len(labelled))
+    return labelled[(2 * np.arange(k) + 1) * len(labelled) // (2 * max(k, 1))]
 
 
 def evaluate(model: Model, renderer: Renderer, real: Photos, extractor: Extractor, labelled: Photos | None = None,
@@ -147,7 +158,7 @@ def evaluate_steps(model: Model, renderer: Renderer, real: Photos, extractor: Ex
             chunks = image_chunks(renderer, sample(derive_seed(seed, "score"), settings.renders))
             renders = compute_chunks(extractor, recut(chunks, CHUNK))
             found = {**step.evaluation.distances, name: _distances(renders, photos, photo_kernel, seed)}
-            step = _next(step, f"distances of {name}", step.predictions, distances=found)
+            step = _next(step, f"distances of {name}", distances=found)
             yield step
     if labelled is not None:
         task = task or task_for_labels(labelled, model.grammar, renderer)
@@ -192,9 +203,9 @@ def _start(photos: Tensor, count: int, labelled: Photos | None, settings: Evalua
     return Progress("", 0, len(BASELINES) * (1 + (0 if labelled is None else settings.repeats)), empty, {})
 
 
-def _next(step: Progress, text: str, predictions: Mapping[str, Predictions], **changed: Any) -> Progress:
+def _next(step: Progress, text: str, **changed: Any) -> Progress:
     """The next step, with changed fields of the evaluation."""
-    return Progress(text, step.done + 1, step.of, step.evaluation.model_copy(update=changed), predictions)
+    return step._replace(text=text, done=step.done + 1, evaluation=step.evaluation.model_copy(update=changed))
 
 
 def _distances(renders: Tensor, photos: Tensor, photo_kernel: Kernel, seed: int) -> Distances:
@@ -213,11 +224,21 @@ def _train_and_evaluate(step: Progress, name: str, task: Task, renderer: Rendere
 
     labels = task.labels(labelled, label_policy)
     network = task.train(*rendered(seed, images), derive_seed(seed, "task network"))
-    predictions, before = step.predictions, step.evaluation.metrics
-    if name not in predictions:
-        boxes = predict_boxes(task, network, labelled.images, lambda: rendered(
+    before = step.evaluation.metrics
+    if name not in before:
+        step = _predicted(step, name, task, network, labelled, lambda: rendered(
             derive_seed(seed, "validation"), max(images // VALIDATION, MIN_VALIDATION)))
-        predictions = predictions if boxes is None else {**predictions, name: Predictions(*boxes)}
     measured, earlier = task.evaluate(network, labelled.images, labels), before.get(name, {})
     own = {metric: [*earlier.get(metric, []), None if np.isnan(value) else value] for metric, value in measured.items()}
-    return _next(step, f"training on {name}", predictions, metric=next(iter(measured)), metrics={**before, name: own})
+    return _next(step, f"training on {name}", metric=next(iter(measured)), metrics={**before, name: own})
+
+
+def _predicted(step: Progress, name: str, task: Task, network: Any, labelled: Photos,
+               validation: Callable[[], tuple[np.ndarray, Any]]) -> Progress:
+    """The same step with what the network predicts in the labelled photos, for the report."""
+    boxes = predict_boxes(task, network, labelled.images, validation)
+    if boxes is not None:
+        return step._replace(predictions={**step.predictions, name: Predictions(*boxes)})
+    shown = None if labelled.masks is None else labelled.images[shown_rows(labelled.masks.labelled)]
+    masks = None if shown is None else predict_masks(task, network, shown)
+    return step if masks is None else step._replace(masks={**step.masks, name: masks})

@@ -122,8 +122,8 @@ def evaluate_segmenter(network: TrainedSegmenter, labelled: Photos, force: bool 
                          f"only {sorted(known)}; rename the classes in one of them")
     used = check_unused(network, labelled, force)
     classes = (*known, *sorted(present - set(known)))
-    counts = network.task.score(network.network, labelled.images, labelled.masks.of_classes(classes))
     threshold = np.array([*network.threshold, *[1.0] * (len(classes) - len(known))])
+    counts = network.task.score(network.network, labelled.images, labelled.masks.of_classes(classes), threshold)
     intervals = _intervals(counts)
     of_class = _of_classes(counts, threshold, len(known), intervals)
     shown = [one for one in of_class.values() if one.iou is not None]
@@ -132,17 +132,17 @@ def evaluate_segmenter(network: TrainedSegmenter, labelled: Photos, force: bool 
         interval=intervals[-1], classes=of_class, used=used,
         own_threshold=_mean([one.own_threshold.iou for one in shown if one.own_threshold]),
         equal_area=_mean([one.equal_area.iou if one.equal_area else 0.0 for one in shown]),
-        photos=[_of_photo(path, counts.take([row]), threshold) for row, path in enumerate(photo_paths(labelled))])
+        photos=[_of_photo(path, counts, row) for row, path in enumerate(photo_paths(labelled))])
 
 
 def _of_classes(counts: PixelCounts, threshold: Floats, known: int,
                 intervals: list[tuple[float, float] | None]) -> dict[str, ClassAreas]:
     """known: how many of the classes the network knows; they are the first."""
-    total = counts.confusion.sum(0)
-    labelled, iou, precision = total.sum(1)[1:], counts.iou(), counts.average_precision()
+    labelled, iou, precision = counts.area, counts.iou(), counts.average_precision()
     precision[known:] = 0  # all pixels have one confidence in these classes, which would count their area as precision
     at = [_at(counts, threshold, labelled), _at(counts, counts.equal_area_thresholds(), labelled)]
-    return {name: ClassAreas(area=float(labelled[c] / max(total.sum(), 1)), iou=_known(iou[c]), interval=intervals[c],
+    pixels = max(int(counts.known.sum()), 1)
+    return {name: ClassAreas(area=float(labelled[c] / pixels), iou=_known(iou[c]), interval=intervals[c],
                              ap=_known(precision[c]), own_threshold=at[0][c],
                              equal_area=at[1][c] if c < known else None) for c, name in enumerate(counts.classes)}
 
@@ -169,11 +169,11 @@ def _intervals(counts: PixelCounts) -> list[tuple[float, float] | None]:
     return found
 
 
-def _of_photo(path: str, counts: PixelCounts, threshold: Floats) -> PhotoPixels:
-    total, (false, missed) = counts.confusion[0], counts.false_and_missed(threshold)
-    return PhotoPixels(path=path, classes={name: ClassPixels(
-        labelled=int(total[c + 1].sum()), predicted=int(total[:, c + 1].sum()), both=int(total[c + 1, c + 1]),
-        false_positives=int(false[c]), false_negatives=int(missed[c])) for c, name in enumerate(counts.classes)})
+def _of_photo(path: str, counts: PixelCounts, row: int) -> PhotoPixels:
+    names = ("labelled", "predicted", "both", "false_positives", "false_negatives")
+    values = np.concatenate([counts.areas[row], counts.errors[row]], 1).tolist()
+    return PhotoPixels(path=path, classes={of: ClassPixels(**dict(zip(names, own, strict=True)))
+                                           for of, own in zip(counts.classes, values, strict=True)})
 
 
 def _known(value: float) -> float | None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from scenefit.data.formats import FORMATS, Format, as_format
+from scenefit.data.formats.depth import with_depth
 from scenefit.files.atomic import clear_leftovers, content_hash, write_json
 from scenefit.files.caller import warn
 from scenefit.files.lock import lock
@@ -57,7 +58,8 @@ class Progress:
 
 def generate(model: AnyModel | Grammar, renderer: Renderer, n: int, out: str | Path,
              format: Format | str = "coco", *, validation: float = VALIDATION, info: dict[str, Any] | None = None,
-             drawn_by: str | None = None, image_format: str = "png", progress: bool = True) -> Path:
+             drawn_by: str | None = None, image_format: str = "png", depth: bool = False,
+             progress: bool = True) -> Path:
     """Write n labelled images below out, and return it; see `generate_steps` for the other arguments.
 
         scenefit.generate(model, renderer, 10_000, "dataset/", format="coco")
@@ -65,7 +67,7 @@ def generate(model: AnyModel | Grammar, renderer: Renderer, n: int, out: str | P
     progress: show a bar, where standard error is a terminal or in a notebook; False shows none.
     """
     steps = generate_steps(model, renderer, n, out, format, validation=validation, info=info, drawn_by=drawn_by,
-                           image_format=image_format)
+                           image_format=image_format, depth=depth)
     if progress:
         from scenefit.report.progress import images_shown
 
@@ -78,12 +80,14 @@ def generate(model: AnyModel | Grammar, renderer: Renderer, n: int, out: str | P
 def generate_steps(model: AnyModel | Grammar, renderer: Renderer, n: int, out: str | Path,
                    format: Format | str = "coco", *,
                    validation: float = VALIDATION, info: dict[str, Any] | None = None,
-                   drawn_by: str | None = None, image_format: str = "png") -> Iterator[Progress]:
+                   drawn_by: str | None = None, image_format: str = "png", depth: bool = False,
+                   ) -> Iterator[Progress]:
     """Write a data set of scenes 0..n-1 of the model, or of a grammar's prior, yielding after each chunk.
 
     format: "coco", "folder" or a `Format`.  validation: share of the scenes in the val part.  info: further
     entries of provenance.json.  drawn_by: a hash of the renderer, so that another renderer does not resume a data set.
-    image_format: "png", without loss, or "jpg" of quality 95, which not every format has.
+    image_format: "png", without loss, or "jpg" of quality 95, which not every format has.  depth: also write depth, and
+    normals where the renderer gives them (see `scenefit.data.formats.depth`).
     ValueError if n < 1, info has a reserved name, or out holds something else, which is then left as it is; Busy if
     another process is writing into out.
     """
@@ -92,11 +96,13 @@ def generate_steps(model: AnyModel | Grammar, renderer: Renderer, n: int, out: s
     if not 0 <= validation < 1:
         raise ValueError(f"validation needs a share in 0..1 (1 excluded), got {validation}")
     form, out = as_format(format, image_format=image_format), Path(out)
+    form = with_depth(form) if depth else form
     model = PriorModel(model) if isinstance(model, Grammar) else model
     plan = {"n": n, "format": form.name, "validation": validation, "seed": model.seed,
-            "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(), **form.settings,
+            "model": _fingerprint(model), "drawn_by": drawn_by, "grammar": model.grammar.describe(),
             "randomised": model.settings() if isinstance(model, RandomisedModel) else None,  # None counts as missing,
-            "clutter": renderer_info(renderer).clutter or None}  # as in data sets of former versions
+            "clutter": renderer_info(renderer).clutter or None,  # as in data sets of former versions
+            "depth": None, **form.settings}
     taken = sorted(set(plan) & set(info or {}))
     if taken:
         raise ValueError(f"info must not have {', '.join(taken)}: provenance.json has its own")

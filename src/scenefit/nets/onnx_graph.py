@@ -60,7 +60,7 @@ class OnnxGraph:
 
     def cast(self, value: str, kind: Any) -> str:
         """A value as another type of numpy."""
-        return self.add("Cast", value, to=self._type(kind))
+        return self.add("Cast", value, to=self.type_of(kind))
 
     def body(self, inputs: Sides, outputs: Sides) -> Any:
         """This graph as the body of a `Loop`."""
@@ -89,11 +89,12 @@ class OnnxGraph:
         self._count[operator] = self._count.get(operator, 0) + 1
         return f"{operator}_{self._count[operator]}"
 
-    def _type(self, kind: Any) -> int:
+    def type_of(self, kind: Any) -> int:
+        """ONNX's number of a type of numpy."""
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
 
     def _values(self, described: Sides) -> list[Any]:
-        return [self._onnx.helper.make_tensor_value_info(name, self._type(kind), sides)
+        return [self._onnx.helper.make_tensor_value_info(name, self.type_of(kind), sides)
                 for name, (kind, sides) in described.items()]
 
 

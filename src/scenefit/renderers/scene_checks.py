@@ -165,14 +165,23 @@ def _labels(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Fr
                                  "this scene have nothing to train on")
     seen = frames.objects.pixels > 0
     masked = set(zip(frames.objects.scene[seen].tolist(), frames.objects.id[seen].tolist(), strict=True))
-    parts = renderer_info(renderer).parts
-    yield from check_shared_ids(frames, parts)
+    yield from check_shared_ids(frames, renderer_info(renderer).parts)
+    no_objects = _no_objects(grammar, renderer, frames)
     for kind, table in scenes.tables.items():
         nodes = set(zip(table.scene.tolist(), table.id.tolist(), strict=True))
-        if kind in parts:  # its pixels are its parent's
-            continue
-        if masked and kind != grammar.start and nodes and not nodes & masked:
+        if masked and kind not in no_objects and nodes and not nodes & masked:
             yield Finding("warning", f"no {kind} is ever visible: none has a pixel in the masks")
+
+
+def _no_objects(grammar: Grammar, renderer: Renderer, frames: Frames) -> set[str]:
+    """Kinds that masks need not show: the root, parts of their parents, those without a class, and those that a
+    renderer does not draw but that have children, such as a row of objects."""
+    info, tables = renderer_info(renderer), frames.scenes.tables
+    drawn = info.attributes(grammar.start) if info.attributes else tables
+    parents = {frames.scenes.kinds[code] for table in tables.values()
+               for code in np.unique(table.parent_kind[table.depth > 0]).tolist()}
+    nameless = {kind for kind, names in frames.classes.items() if (names == "").all()}
+    return {grammar.start, *info.parts, *nameless, *(parents - set(drawn))}
 
 
 def _appearance(grammar: Grammar, renderer: Renderer, scenes: SceneBatch, frames: Frames) -> Iterator[Finding]:

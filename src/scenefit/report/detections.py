@@ -20,6 +20,7 @@ CONVENTIONS = "How boxes are drawn: in renders and by people"
 LABEL = "#ffd400"
 Rows = Any  # boxes [d, 4]
 DASH = (9, 6)
+Section = tuple[str, str, list[tuple[str, Image.Image]]]  # title, text, pictures with their titles
 
 
 def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
@@ -49,6 +50,12 @@ def labelled(image: Images, boxes: Rows, width: int) -> Image.Image:
         draw.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline="black")
         draw.rectangle(box, outline=LABEL, width=2)
     return picture
+
+
+def section(shown: Detections | None, width: int) -> Section | None:
+    """How renders and photos are labelled, where that is known; pictures are width pixels wide."""
+    return None if shown is None or shown.convention is None else (
+        CONVENTIONS, shown.convention.text, conventions(shown, width))
 
 
 def conventions(shown: Detections, width: int) -> list[tuple[str, Image.Image]]:

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from scenefit.report.charts.class_colours import COLOURS
 from scenefit.report.charts.static import fitted, font
 from scenefit.report.charts.style import INK
 
-# Distinguishable for colour-blind readers (Okabe and Ito 2008); first those that are seen on dark and on light photos.
-COLOURS = ("#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#e69f00", "#0072b2", "#f0e442")
 DASHES = (None, (3, 2), (1, 1))  # on and off in widths of the outline: solid for the first classes of each colour
 SMALL, LARGE = 480, 1920  # pixels a photo's shorter side is enlarged to, and its longer side at most
 OUTLINE = 400  # pixels of the longer side for each pixel of an outline's width

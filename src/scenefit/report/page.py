@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from scenefit.report import detections
+from scenefit.report import detections, segmentations
 from scenefit.report.charts import errors, interactive, interactive_errors, style
 from scenefit.report.content import BaselineDetections, Images, ReportContent
 
@@ -41,7 +41,9 @@ def render(content: ReportContent) -> str:
         mistakes={name: list(zip(map(_source, mistakes.images), mistakes.captions, strict=True))
                   for name, mistakes in content.errors.items()},
         detections=detections, baselines=_detections(content), errors=errors,
-        conventions=_conventions(content), outliers=_outliers(content),
+        conventions=detections.section(content.detections, CONVENTION_WIDTH)
+        or segmentations.section(content.segmentations, CONVENTION_WIDTH), picture=_picture,
+        segmentations=segmentations, segmented=_segmented(content), outliers=_outliers(content),
         reconstructions=_reconstructions(content),
         distances=_distances(content), pixelated=_pixelated)
 
@@ -53,11 +55,11 @@ def _detections(content: ReportContent) -> list[tuple[BaselineDetections, list[s
                                      for one, pictures in detections.rows(shown, DETECTIONS_WIDTH)]
 
 
-def _conventions(content: ReportContent) -> list[tuple[str, str]]:
-    """Title and picture, as a data URL, of each image with labels."""
-    shown = content.detections
-    return [] if shown is None or shown.convention is None else [
-        (title, _picture(picture)) for title, picture in detections.conventions(shown, CONVENTION_WIDTH)]
+def _segmented(content: ReportContent) -> list[list[str]]:
+    """The pictures of each photo, of all columns, as data URLs."""
+    shown = content.segmentations
+    return [] if shown is None else [list(map(_picture, row))
+                                     for row in segmentations.rows(shown, DETECTIONS_WIDTH)]
 
 
 def _outliers(content: ReportContent) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.files.atomic import atomic_write
-from scenefit.report import detections
+from scenefit.report import detections, segmentations
 from scenefit.report.charts import errors, static, static_errors, style, tables
 from scenefit.report.charts.static import fitted, font
 from scenefit.report.content import Images, ReportContent
@@ -85,8 +85,8 @@ def _grid(cells: list[Image.Image], columns: int, captions: Sequence[str] | None
 
 def first_view(content: ReportContent) -> Image.Image:
     """The report's first view, 1400 pixels wide: verdict, images, table, distance and attributes."""
-    parts = (_header, _panels, _reconstructions, _predictions, _detections, _errors, _convention, _results, _attributes,
-             _outliers, _footer)
+    parts = (_header, _panels, _reconstructions, _predictions, _detections, _errors, _segmentations, _convention,
+             _results, _attributes, _outliers, _footer)
     blocks = [part(content) for part in parts]
     kept = [block for block in blocks if block is not None]
     page = Image.new("RGB", (WIDTH, sum(block.height + 36 for block in kept) + 60), "white")
@@ -195,6 +195,24 @@ def _detections(content: ReportContent) -> Image.Image | None:
     return _stack(parts, 10)
 
 
+def _segmentations(content: ReportContent) -> Image.Image | None:
+    """A row for each photo: as it is, with its labels, and with what the network of each baseline predicts."""
+    shown = content.segmentations
+    if shown is None or not len(shown.images):
+        return None
+    pictures, columns = list(segmentations.rows(shown, INSIDE)), segmentations.columns(shown)
+    each = pictures[0][0].width
+    heads = [_stack([_text(title, 16, style.INK, each) if one is None else _label(title, one.baseline, each),
+                     *([] if one is None else [_text(one.headline, 18, style.INK, each, bold=True),
+                                               _text(one.details, 13, style.SOFT, each, max_lines=3)])], 2)
+             for title, one in columns]
+    key = [part for name, colour in segmentations.legend(shown) for part in (
+        Image.new("RGB", (22, 15), colour), _text(name, 15, style.INK, round(font(15).getlength(name)) + 20))]
+    note = [_text(shown.note, 14, style.SOFT, max_lines=2)] if shown.note else []
+    return _stack([_text(segmentations.title(shown), 20, style.INK, bold=True), _row(key, 6, middle=True),
+                   *(_row(row, segmentations.GAP) for row in (heads, *pictures)), *note], 10)
+
+
 def _errors(content: ReportContent) -> Image.Image | None:
     """Four charts of what detectors miss and what their false detections are."""
     shown = content.detections.errors if content.detections else None
@@ -214,15 +232,15 @@ def _errors(content: ReportContent) -> Image.Image | None:
 
 
 def _convention(content: ReportContent) -> Image.Image | None:
-    """Renders with the boxes that detectors learned, beside labelled photos with people's."""
-    shown = content.detections
-    if shown is None or shown.convention is None:
-        return None
+    """Renders with the labels that networks learned, beside labelled photos with people's."""
     each = (INSIDE - 3 * detections.GAP) // 4
-    pictures = detections.conventions(shown, each)
+    shown = detections.section(content.detections, each) or segmentations.section(content.segmentations, each)
+    if shown is None:
+        return None
+    heading, text, pictures = shown
     columns = [_stack([_text(title, 15, style.INK, each), picture], 6) for title, picture in pictures]
-    return _stack([_text(detections.CONVENTIONS, 20, style.INK, bold=True),
-                   _text(shown.convention.text, 14, style.SOFT, max_lines=3), _row(columns, detections.GAP)], 10)
+    return _stack([_text(heading, 20, style.INK, bold=True), _text(text, 14, style.SOFT, max_lines=3),
+                   _row(columns, detections.GAP)], 10)
 
 
 def _outliers(content: ReportContent) -> Image.Image | None:

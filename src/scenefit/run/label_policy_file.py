@@ -1,11 +1,13 @@
 """The file of a label policy that was read from labelled photos."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 from scenefit.data.label_policy import policy_of_record
 from scenefit.files.atomic import write_json
 from scenefit.files.json_files import CorruptFile, read_json
+from scenefit.inference.conventions.masks import MaskOutlines
 from scenefit.inference.conventions.policy import PolicyFit
 
 AGAIN = "delete it: the policy is read from the labels again"
@@ -20,15 +22,18 @@ def kept_label_policy(run: Path) -> PolicyFit | None:
 
 
 def write_policy_fit(path: Path, found: PolicyFit) -> None:
-    write_json(path, {**vars(found), "policy": found.policy.to_dict()})
+    outlines = {} if found.outlines is None else {"outlines": asdict(found.outlines)}
+    write_json(path, {**vars(found), "policy": found.policy.to_dict(), **outlines})
 
 
 def read_policy_fit(path: Path, fix: str = AGAIN) -> PolicyFit:
     """What `write_policy_fit` wrote. CorruptFile, which says the fix."""
     kept = read_json(path, fix, dict)
     try:
+        outlines = kept.get("outlines")  # not recorded by versions that read boxes alone
         return _checked(PolicyFit(**{**kept, "policy": policy_of_record(kept["policy"]),
-                                     "outside": tuple(kept["outside"])}))
+                                     "outside": tuple(kept["outside"]),
+                                     "outlines": None if outlines is None else MaskOutlines(**outlines)}))
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFile(f"{path} is damaged ({error}); {fix}") from error
 
@@ -44,4 +49,8 @@ def _checked(found: PolicyFit) -> PolicyFit:
         raise ValueError("its margins, errors and outside must be of the same classes")
     if not all(type(count) is int for count in (found.labels, found.matched)):
         raise ValueError("its labels and matched must be whole numbers")
+    if found.outlines is not None and not all(
+            math.isfinite(value) if isinstance(value, int | float) else value is None and name in ("margin", "error")
+            for name, value in vars(found.outlines).items()):
+        raise ValueError("its outlines must be numbers")
     return found

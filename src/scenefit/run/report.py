@@ -37,10 +37,12 @@ from scenefit.run.diagnostics import Diagnostics, sentences
 from scenefit.run.folder import Run, fit_diagnostics, fit_model, fit_regressor, kept_flat_field, steps
 from scenefit.run.label_policy_file import kept_label_policy
 from scenefit.run.results import (
+    SEGMENTATIONS,
     RunSummary,
     read_detections,
     read_evaluation,
     read_samples,
+    read_segmentations,
     read_summary,
     write_samples,
 )
@@ -98,7 +100,8 @@ def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -
         counts=_counts(model, measured), reconstructions=_reconstructions(measured, factor),
         untold=[*fit_sentences(run, scene.grammar), *_of_labels(run)],
         outliers=outlier_content(samples.outliers, factor), notes=tuple(map(printable, (*warnings, *notes(run)))),
-        detections=read_detections(run.path("detections.safetensors"), owner))
+        detections=read_detections(run.path("detections.safetensors"), owner),
+        segmentations=read_segmentations(run.path(SEGMENTATIONS), owner))
 
 
 def fit_sentences(run: Run, grammar: Grammar) -> list[str]:

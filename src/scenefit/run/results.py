@@ -1,10 +1,10 @@
-"""Files of results in a run folder: summary and samples of the fit, its evaluation, and detections.
+"""Files of results in a run folder: summary and samples of the fit, its evaluation, and what networks predict.
 
 Each but evaluation.json holds the identity of its run, so that a file copied from another run is noticed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,15 +15,25 @@ import torch
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import make_boxes
+from scenefit.data.class_masks import ClassMasks
 from scenefit.evaluation.evaluate import BASELINES, Evaluation, Predictions, Progress
 from scenefit.evaluation.summary import OutlierPhotos, Samples, Summary
 from scenefit.files.atomic import content_hash, write_json
 from scenefit.files.json_files import CorruptFile, parse_json
 from scenefit.files.tensors import read_tensors, write_tensors
-from scenefit.report.content import BaselineDetections, Detections, ErrorAnalysis, LabelConvention
+from scenefit.report.content import (
+    BaselineDetections,
+    BaselineMasks,
+    Detections,
+    ErrorAnalysis,
+    LabelConvention,
+    MaskConvention,
+    Segmentations,
+)
 from scenefit.run.config import RunError, as_record, read_record
 
 SUMMARISE_AGAIN = "run scenefit report on the folder with --real DIR, which writes it again"
+SEGMENTATIONS = "segmentations.safetensors"
 EVALUATE_AGAIN = "delete it, or run scenefit evaluate again"
 
 
@@ -86,12 +96,14 @@ def write_progress(path: Path, step: Progress, plan: Any) -> None:
     boxes = {name: one.boxes for name, one in step.predictions.items()}
     tensors = {f"{name} {part}": torch.from_numpy(getattr(of, part)) for name, of in boxes.items()
                for part in ("image", "box", "score")}
+    tensors |= {f"{name} masks": torch.from_numpy(one.masks) for name, one in step.masks.items()}
     predictions = {name: {"count": boxes[name].count, "name": boxes[name].name.tolist(), "threshold": one.threshold}
                    for name, one in step.predictions.items()}
     # The evaluation as a text, because metadata are sorted by their keys and baselines have an order.
     write_tensors(path, tensors, {"plan": _hash(plan), "text": step.text, "done": step.done, "of": step.of,
                                   "evaluation": json.dumps(step.evaluation.model_dump()),
-                                  "predictions": predictions})
+                                  "predictions": predictions,
+                                  "masks": {name: list(one.classes) for name, one in step.masks.items()}})
 
 
 def read_progress(path: Path, plan: Any) -> Progress | None:
@@ -108,7 +120,9 @@ def read_progress(path: Path, plan: Any) -> Progress | None:
             image, box, score = (tensors[f"{name} {part}"].numpy() for part in ("image", "box", "score"))
             predictions[name] = Predictions(make_boxes(one["count"], image, box, one["name"], score), one["threshold"])
         evaluation = as_record(parse_json(metadata["evaluation"], path, fix), path, Evaluation, fix)
-        return Progress(metadata["text"], metadata["done"], metadata["of"], evaluation, predictions)
+        masks = {name: ClassMasks(tuple(classes), tensors[f"{name} masks"].numpy())
+                 for name, classes in metadata["masks"].items()}
+        return Progress(metadata["text"], metadata["done"], metadata["of"], evaluation, predictions, masks)
 
 
 def write_detections(path: Path, detections: Detections, owner: str) -> None:
@@ -149,6 +163,35 @@ def read_detections(path: Path, owner: str) -> Detections | None:
         for one in baselines:
             _check_baseline(one, found)
         return found
+
+
+def write_segmentations(path: Path, shown: Segmentations, owner: str) -> None:
+    tensors = {"images": shown.images, "truth": shown.truth}
+    tensors |= {f"masks {one.baseline}": one.masks for one in shown.baselines}
+    facts = {"run": owner, "classes": list(shown.classes), "photos": shown.photos, "note": shown.note,
+             "baselines": json.dumps([[one.baseline, one.headline, one.details] for one in shown.baselines])}
+    if shown.convention is not None:
+        tensors |= {"renders": shown.convention.renders, "render masks": shown.convention.masks}
+        facts["convention"] = shown.convention.text
+    write_tensors(path, {name: torch.from_numpy(np.array(part)) for name, part in tensors.items()}, facts)
+
+
+def read_segmentations(path: Path, owner: str) -> Segmentations | None:
+    """What `write_segmentations` wrote; None if there is no file, or it is of another run than owner. CorruptFile."""
+    if not path.exists():
+        return None
+    tensors, metadata = read_tensors(path, EVALUATE_AGAIN)
+    if metadata.get("run") != owner:
+        return None
+    with _well_formed(path, EVALUATE_AGAIN):
+        found = {name: value.numpy() for name, value in tensors.items()}
+        named: Sequence[Sequence[str]] = json.loads(metadata["baselines"])
+        baselines = [BaselineMasks(name, found[f"masks {name}"], str(headline), str(details))
+                     for name, headline, details in named]
+        convention = MaskConvention(str(metadata["convention"]), found["renders"], found["render masks"]) \
+            if "convention" in metadata else None
+        return Segmentations(found["images"], found["truth"], [str(name) for name in metadata["classes"]], baselines,
+                             int(metadata["photos"]), str(metadata["note"]), convention)
 
 
 def _check_baseline(one: BaselineDetections, found: Detections) -> None:

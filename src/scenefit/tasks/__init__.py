@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scenefit.data.boxes import Boxes
+from scenefit.data.class_masks import ClassMasks
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.data.photos import Photos
@@ -54,6 +55,13 @@ class PredictsBoxes(Protocol):
     def predict(self, network: Any, images: Images) -> Boxes: ...
 
 
+@runtime_checkable
+class PredictsMasks(Protocol):
+    """The same of class masks."""
+
+    def segment(self, network: Any, images: Images) -> ClassMasks: ...
+
+
 def headline(metrics: Mapping[str, float]) -> float:
     """The metric that a fit rewards and that tables compare: the first of `Task.evaluate`."""
     return next(iter(metrics.values()))
@@ -71,4 +79,10 @@ def predict_boxes(task: Task, network: Any, images: Images,
     return task.predict(network, images), best_threshold(match_boxes(task.predict(network, held_out), labels))
 
 
-__all__ = ["Classify", "Detect", "PredictsBoxes", "Segment", "Task", "headline", "predict_boxes"]
+def predict_masks(task: Task, network: Any, images: Images) -> ClassMasks | None:
+    """Class masks predicted in images; None for a task that predicts none."""
+    return task.segment(network, images) if isinstance(task, PredictsMasks) else None
+
+
+__all__ = ["Classify", "Detect", "PredictsBoxes", "PredictsMasks", "Segment", "Task", "headline", "predict_boxes",
+           "predict_masks"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenefit.data.boxes import Boxes, make_boxes, no_boxes
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import LabelPolicy, label_boxes
+from scenefit.data.label_policy import OF_MASKS, LabelPolicy, label_boxes
 from scenefit.data.photos import Photos, read_few
 from scenefit.metrics.average_precision import average_precision, best_threshold, match_boxes
 from scenefit.metrics.device import reproducible
@@ -49,8 +49,9 @@ class Detect(DensePrediction[Detector, Boxes]):
     """
 
     name: ClassVar[str] = "detection"
-    words: ClassVar[Words] = Words("detect", "boxes", "has a box", "no box at all", "AP", "IoU 0.5 to 0.95")
-    reads_policy: ClassVar[bool] = True
+    words: ClassVar[Words] = Words("detect", "boxes", "has a box", "no box at all", "AP", "IoU 0.5 to 0.95",
+                                   "trains a network, which takes minutes")
+    foreign: ClassVar[tuple[str, ...]] = OF_MASKS
 
     classes: tuple[str, ...]
     steps: int = 400

@@ -27,7 +27,6 @@ class TrainedDetector(TrainedNetwork[Detect]):
 
     noun = "a detector"
     kind = Detect
-    to_onnx = True
     settings = ("nms_iou", "max_detections")
     checks: ClassVar[Checks] = {
         "threshold": ("a number in 0..1", lambda facts: is_number(facts.get("threshold"), 0, 1)),

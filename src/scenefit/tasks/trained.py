@@ -31,6 +31,12 @@ def needs(name: str | None) -> str:
     return " or ".join(kind.words.needs for kind in TASKS.values()) if name is None else TASKS[name].words.needs
 
 
+def kind_of(labelled: Photos | None) -> type[DensePrediction] | None:
+    """The first task that the labels of photos are for; None without photos, and for classes of whole photos."""
+    return None if labelled is None else next(
+        (kind for kind in TASKS.values() if kind.of_photos(labelled) is not None), None)
+
+
 def task_kind(labelled: Photos | None, name: str | None, place: Path | None) -> type[DensePrediction]:
     """The task of this name; without one, the first that the labels of photos are for, and detection without photos.
     ValueError, naming their place, where the photos have no labels for it."""

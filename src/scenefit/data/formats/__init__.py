@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from scenefit.data.formats.cityscapes import cityscapes_format
 from scenefit.data.formats.coco import coco_format
 from scenefit.data.formats.folder import folder_format
 from scenefit.data.formats.format import Format
@@ -11,12 +12,13 @@ from scenefit.data.formats.voc_masks import masks_format
 from scenefit.data.formats.yolo import yolo_format, yolo_seg_format
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 
-__all__ = ["FORMATS", "Format", "LabelPolicy", "as_format", "coco_format", "folder_format", "kitti_format",
-           "label_boxes", "masks_format", "voc_format", "yolo_format", "yolo_seg_format"]
+__all__ = ["FORMATS", "Format", "LabelPolicy", "as_format", "cityscapes_format", "coco_format", "folder_format",
+           "kitti_format", "label_boxes", "masks_format", "voc_format", "yolo_format", "yolo_seg_format"]
 
 OF_OBJECTS: dict[str, Callable[..., Format]] = {
     "coco": coco_format, "yolo": yolo_format, "voc": voc_format, "kitti": kitti_format, "yolo-seg": yolo_seg_format,
-    "masks": masks_format}
+    "masks": masks_format, "cityscapes": cityscapes_format}
+ONLY_PNG = {"kitti": "KITTI", "cityscapes": "Cityscapes"}
 FORMATS = {form.name: form for form in (folder_format(), *(make() for make in OF_OBJECTS.values()))}
 
 
@@ -36,9 +38,9 @@ def as_format(form: Format | str, label_policy: LabelPolicy | None = None, image
     if form not in OF_OBJECTS and label_policy is not None:
         raise ValueError(f"the format {form} has labels of whole images, and a label policy selects objects; formats "
                          f"of objects are {', '.join(OF_OBJECTS)}")
-    if form == "kitti" and changed["image_format"]:
-        raise ValueError(f"the images of KITTI are PNG, which its readers expect, got image_format={image_format!r}; "
-                         "leave it out, or choose another format")
+    if form in ONLY_PNG and changed["image_format"]:
+        raise ValueError(f"the images of {ONLY_PNG[form]} are PNG, which its readers expect, got "
+                         f"image_format={image_format!r}; leave it out, or choose another format")
     if not any(changed.values()):
         return FORMATS[form]
     images = {"ending": image_format} if changed["image_format"] else {}

@@ -1,19 +1,19 @@
 """KITTI's object detection: one text file for each image, one line of 15 columns for each object.
 
     training/image_2/<scene>.png    training/label_2/<scene>.txt    ImageSets/train.txt    ImageSets/val.txt
-    objects.csv    provenance.json
+    training/calib/<scene>.txt, where the renders give the camera    objects.csv    provenance.json
 
-Columns: type, truncated (0..1), occluded (0 seen to at least 90 %, 1 to at least half, 2 less), alpha, then left, top,
-right, bottom in pixels (right and bottom just outside, so that right - left is the width, as KITTI's evaluation takes
-them), then height, width, length, x, y, z and rotation_y of a 3D box. 3D values are unknown here: -10, -1, -1000 and
--10, as KITTI marks them. objects.csv is that of `scenefit.data.formats.format`.
-Format: the readme of KITTI's object development kit, https://www.cvlibs.net/datasets/kitti/eval_object.php
+`scenefit.data.formats.kitti_labels` describes labels and calibration. Columns of boxes in space are as the renders give
+them, and unknown where they give none. objects.csv is that of `scenefit.data.formats.format`.
 """
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from scenefit.data.boxes3d import cameras, object_boxes3d, observation_angle
 from scenefit.data.formats.format import (
     Format,
     Row,
@@ -24,13 +24,10 @@ from scenefit.data.formats.format import (
     write_all,
     write_png,
 )
+from scenefit.data.formats.kitti_labels import NOTHING, calibration_text, is_nothing, label_line, occlusion_level
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import write_text
-
-UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"
-NOTHING = "DontCare"  # a region that is ignored in the evaluation
-SEEN = (0.9, 0.5)  # least visibility of a fully, and of a partly visible object
 
 
 def kitti_format(label_policy: LabelPolicy | None = None) -> Format:
@@ -41,7 +38,7 @@ def kitti_format(label_policy: LabelPolicy | None = None) -> Format:
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None) -> list[Row]:
-    """Write images and labels. ValueError for a class that cannot be a column, or means something else."""
+    """Write images, labels and calibration. ValueError for a class that cannot be a column, or means something else."""
     check_parts(frames, part)
     found = describe_objects(frames, label_policy or LabelPolicy())
     rows = [object_row(frames, i, part[i], f"training/image_2/{int(frames.scenes.index[i]):06d}.png", objects)
@@ -51,21 +48,23 @@ def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPoli
             if len(name.split()) != 1 or is_nothing(name):
                 raise ValueError(f"scene {row['scene']} has the class {name!r}, which cannot be KITTI's type: blanks "
                                  f"separate its columns, and {NOTHING} means no object; rename the class")
+    texts = [(out / f"training/label_2/{Path(row['file']).stem}.txt", text)
+             for row, text in zip(rows, _labels(frames, found), strict=True)]
+    if (camera := cameras(frames)) is not None:
+        texts += [(out / f"training/calib/{Path(row['file']).stem}.txt", calibration_text(own))
+                  for row, own in zip(rows, camera, strict=True)]
     write_all(write_png, [(out / row["file"], image) for row, image in zip(rows, frames.images, strict=True)])
-    write_all(write_text, [(out / f"training/label_2/{Path(row['file']).stem}.txt", _lines(row)) for row in rows])
+    write_all(write_text, texts)
     return rows
 
 
-def is_nothing(name: str) -> bool:
-    """Whether a class means DontCare, as other programs write it: dontcare, Dont_Care, "Don't care"."""
-    return "".join(filter(str.isalnum, name.lower())) == NOTHING.lower()
-
-
-def _lines(row: Row) -> str:
-    lines = []
-    for o in row["objects"]:
+def _labels(frames: Frames, found: Sequence[Sequence[dict[str, Any]]]) -> list[str]:
+    """The label file of each frame, from its objects."""
+    texts, box3d = [""] * len(frames), object_boxes3d(frames)
+    of_object = zip(frames.objects.scene.tolist(), chain.from_iterable(found), observation_angle(box3d).tolist(),
+                    box3d.tolist(), strict=True)
+    for scene, o, alpha, space in of_object:
         if o["kept"]:
-            occluded = sum(o["visibility"] < least for least in SEEN)
-            corners = " ".join(f"{value:.2f}" for value in o["label_box"])
-            lines.append(f"{o['name']} {o['truncation']:.2f} {occluded} -10 {corners} {UNKNOWN_3D}\n")
-    return "".join(lines)
+            texts[scene] += label_line(o["name"], o["truncation"], occlusion_level(o["visibility"]), alpha,
+                                       o["label_box"], space)
+    return texts

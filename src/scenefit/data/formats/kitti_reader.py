@@ -1,4 +1,5 @@
-"""Reading KITTI: one text file for each photo. `scenefit.data.formats.kitti` describes and writes the layout.
+"""Reading KITTI: one text file for each photo. `scenefit.data.formats.kitti` writes the layout, and
+`scenefit.data.formats.kitti_labels` describes its files.
 
 Read: the folders image_2 and label_2, with subfolders, in the data set's folder or in folders of parts such as
 training; also in the folders that the downloads of images and labels unpack into.
@@ -7,8 +8,11 @@ training; also in the folders that the downloads of images and labels unpack int
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scenefit.data.formats.class_folders import PARTS, subfolders
-from scenefit.data.formats.kitti import is_nothing
+from scenefit.data.formats.kitti_labels import MATRICES, is_nothing
 from scenefit.data.formats.paired_folders import Home, list_photos
 from scenefit.data.formats.reading import LabelledBox, Labels, Layout, Listing, NoLabels, to_number
 from scenefit.files.text import read_lines
@@ -44,17 +48,35 @@ def read_labels(path: Path) -> Labels:
     """A label file. ValueError, naming the line, where it is malformed; NoLabels if it is missing."""
     if not path.is_file():
         raise NoLabels(f"has no label file {path}")
-    boxes, regions = [], 0
+    boxes: list[LabelledBox] = []
+    regions: list[LabelledBox] = []
     for number, line in read_lines(path):
         words, where = _words(line), f"line {number}"
         if len(words) not in (15, 16):  # the sixteenth is a detector's score
             raise ValueError(f"{path}, {where}: an object of KITTI has 15 columns, got {len(words)}{_guess(words)}")
         numbers = [to_number(word, path, where, what) for word, what in zip(words[1:], NUMBERS, strict=False)]
-        if is_nothing(words[0]):
-            regions += 1
-        else:
-            boxes.append(LabelledBox(tuple(numbers[3:7]), words[0], where))
-    return Labels(path, tuple(boxes), regions=regions)
+        more = {"truncation": numbers[0], "occlusion": numbers[1], "alpha": numbers[2], "box3d": numbers[7:14]}
+        found = regions if is_nothing(words[0]) else boxes
+        found.append(LabelledBox(tuple(numbers[3:7]), words[0], where, more=more))
+    return Labels(path, tuple(boxes), regions=len(regions), ignored=tuple(regions))
+
+
+def read_calibration(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Name -> matrix of a calibration file. ValueError, naming the line, where a matrix of `MATRICES` has another
+    size, and for a file that has none of them; others are left out."""
+    found = {}
+    for number, line in read_lines(path):
+        name, _, values = line.partition(":")
+        if name in MATRICES:
+            where, shape = f"line {number}", MATRICES[name]
+            numbers = [to_number(word, path, where, name) for word in values.split()]
+            if len(numbers) != shape[0] * shape[1]:
+                raise ValueError(f"{path}, {where}: {name} has {shape[0] * shape[1]} numbers, got {len(numbers)}")
+            found[name] = np.array(numbers).reshape(shape)
+    if not found:
+        raise ValueError(f"{path} has none of the matrices {', '.join(MATRICES)} of KITTI's object detection; give a "
+                         "file of its folder calib")
+    return found
 
 
 def _words(line: str) -> list[str]:

@@ -9,7 +9,7 @@ value, and of one of these kinds in a folder.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from scenefit.data.formats.class_tables import HOW_TO, ClassTable, find_table, m
 from scenefit.data.formats.index_masks import ENDINGS, read_mask, settle_table
 from scenefit.data.formats.paired_folders import LISTS, Home, list_photos
 from scenefit.data.formats.photo_files import files_below
-from scenefit.data.formats.reading import Layout, Listing
+from scenefit.data.formats.reading import Labels, Layout, Listing, NoLabels
 from scenefit.data.mask_folders import MASK_END, ROBOFLOW, photos_of_masks
 
 BEST = ("segmentationclass", "masks", "mask")  # of several folders of masks
@@ -69,9 +69,21 @@ def list_masks(folder: Path, part: str | Path | None, classes: Sequence[str] | M
     table = _table(folder, homes) if classes is None else make_table(classes)
     names = table.classes
     table = settle_table(table, _masks_of(homes))
-    found = list_photos(homes, ".png", [folder], part, partial(read_mask, table=table, classes=names),
-                        (SEGMENTATION, *LISTS))
+    found = _listed(folder, homes, part, partial(read_mask, table=table, classes=names))
     return Listing(found.items, found.skipped, found.missing, names)
+
+
+def list_photos_alone(folder: Path, part: str | Path | None) -> Listing:
+    """The photos that have masks, without a table of classes: no mask can be read."""
+    return _listed(folder, list(_homes(folder)), part, _not_read)
+
+
+def _listed(folder: Path, homes: Sequence[Home], part: str | Path | None, read: Callable[[Path], Labels]) -> Listing:
+    return list_photos(homes, ".png", [folder], part, read, (SEGMENTATION, *LISTS))
+
+
+def _not_read(mask: Path) -> Labels:
+    raise NoLabels(f"its mask {mask} is not read")
 
 
 def _masks_of(homes: Sequence[Home]) -> Iterator[Path]:
@@ -97,4 +109,4 @@ def _table(folder: Path, homes: Sequence[Home]) -> ClassTable:
     return table
 
 
-LAYOUT = Layout("masks", LOOKS_FOR, _matches, list_masks)
+LAYOUT = Layout("masks", LOOKS_FOR, _matches, list_masks, photos_alone=list_photos_alone)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePath
 
-from scenefit.data.image_files import Skipped, find_photos
+from scenefit.data.image_files import Skipped, find_images
 from scenefit.data.image_kinds import ENDINGS, walk, why_not_read
 from scenefit.files.text import counted
 
@@ -41,7 +41,7 @@ def photos_below(folder: Path, end: str = "", no_end: str = "") -> PhotoFiles:
     of the names of files that are no photos; "" for none.
     ValueError where two photos have the same name, since a label file could not tell them apart.
     """
-    paths, skipped = find_photos(folder)
+    paths, skipped = find_images(folder)
     photos: dict[str, Path] = {}
     for path in paths:
         name = name_below(folder, path)

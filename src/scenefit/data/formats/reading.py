@@ -4,8 +4,8 @@ import codecs
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class LabelledBox:
     box: x0, y0, x1, y1 as in the file, in pixels, x1 and y1 just outside (or in shares, see `Labels`).  where: its line
     or number in the file, for errors.  outline: the polygon or mask as it is written, if the box is the one around it.
     shape: a segmentation of COCO (see `scenefit.data.formats.segmentation`), in the units of the box; None for none.
+    more: further values by name, as `scenefit.data.boxes.Boxes` has them; the same names for all boxes of a layout.
     """
 
     box: tuple[float, ...]
@@ -40,6 +41,7 @@ class LabelledBox:
     where: str
     outline: str = ""
     shape: Any = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Layout:
     looks_for: what it is recognised by, in words.  matches(folder): whether the folder has it.  listing(folder, part):
     its photos; part: name of a part, a list file, or None for all. Listing opens no photo and no photo's label file.
     numbers: what the four numbers of a box are, where they are not its corners.  as_corners(box): the box that the same
-    numbers are if they were x0, y0, x1, y1.
+    numbers are if they were x0, y0, x1, y1.  photos_alone: a listing whose labels cannot be read, where the other one
+    needs more than photos, such as a table of classes.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Layout:
     listing: Callable[[Path, str | Path | None], Listing]
     numbers: str = ""
     as_corners: Callable[[Sequence[float]], Sequence[float]] | None = None
+    photos_alone: Callable[[Path, str | Path | None], Listing] | None = None
 
 
 def read_item(item: Item, size: Size) -> tuple[Fitted, Labels] | Skipped:

@@ -4,9 +4,10 @@
     ImageSets/Segmentation/{train,val,trainval}.txt    objects.csv    provenance.json
 
 Masks are PNG with the palette of VOC. In SegmentationClass a value is the number of a class, from 1 in the order of the
-classes; 0 is the background, 255 is ignored: objects that the `LabelPolicy` leaves without a label. SegmentationObject
-numbers the objects with a label, of each image from 1; an image with more than 254 has no such file. labelmap.txt names
-the colours. objects.csv is that of `scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
+classes; 0 is the background, 255 is ignored: objects that the `LabelPolicy` leaves without a label, and its border
+along outlines. SegmentationObject numbers the objects with a label, of each image from 1, where they are visible; an
+image with more than 254 has no such file. labelmap.txt names the colours. objects.csv is that of
+`scenefit.data.formats.format`. Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 Legend: H, W pixels.
 """
 

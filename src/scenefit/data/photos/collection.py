@@ -38,6 +38,9 @@ class Photos:
 
     skipped: files that could not be read, and labels that were left out, each with the reason.  boxes: of the objects,
     where they are labelled.  masks: the class of each pixel, where they were read.
+    ignored: regions that labels exclude from evaluation (KITTI's DontCare, COCO's crowds), of labelled photos that were
+    read; of scenefit's figures, those of KITTI's difficulties alone use them.
+    scale [N]: pixels of the images for each pixel of the files.
     """
 
     images: NDArray[np.uint8]
@@ -46,6 +49,8 @@ class Photos:
     label: NDArray[np.str_] = None  # type: ignore[assignment]  # none for any photo
     boxes: Boxes | None = None
     masks: ClassMasks | None = None
+    ignored: Boxes | None = None
+    scale: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         check_argument("Photos(images)", "images", self.images, isinstance(self.images, np.ndarray),
@@ -88,7 +93,9 @@ class Photos:
         paths = tuple(self.paths[row] for row in rows) if self.paths else ()
         return Photos(take_rows(self.images, rows), paths, self.skipped, self.label[rows],
                       None if self.boxes is None else self.boxes.take(rows),
-                      None if self.masks is None else self.masks.take(rows))
+                      None if self.masks is None else self.masks.take(rows),
+                      None if self.ignored is None else self.ignored.take(rows),
+                      None if self.scale is None else self.scale[rows])
 
     def correct_flat_field(self, field: NDArray[np.float32] | None) -> "Photos":
         """The photos after flat-field correction (see `scenefit.data.flat_field`); None leaves them as they are."""
@@ -118,6 +125,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
     skipped: list[Skipped] = []
     boxes: list[FittedBoxes] = []
     cropped_shares: list[float] = []
+    scale: list[float] = []
     n_12_bit = 0
     for entry in entries:
         if isinstance(entry, Skipped):
@@ -131,6 +139,7 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
         paths.append(entry.path)
         skipped += describe_frames(entry)
         cropped_shares.append(entry.cropped_share)
+        scale.append(float(entry.scale[1]))
         n_12_bit += entry.is_12_bit
         boxes += [] if entry.boxes is None else [entry.boxes]
     warn_12_bit(folder, n_12_bit)
@@ -138,14 +147,22 @@ def collect(folder: Path, size: Size, entries: Iterable[Fitted | Skipped], max_p
     warn_copies(folder, paths, images)
     return Photos(images[:len(paths)], tuple(paths), tuple(skipped), np.full(len(paths), ""),
                   _join(boxes) if boxes else None,
-                  None if classes is None else ClassMasks(classes, masks[:len(paths)]))
+                  None if classes is None else ClassMasks(classes, masks[:len(paths)]),
+                  _ignored(boxes) if boxes else None, np.array(scale))
 
 
 def _join(boxes: Sequence[FittedBoxes]) -> Boxes:
     """The boxes of all photos, each of which has some entry."""
     rows = np.repeat(np.arange(len(boxes)), [len(own.box) for own in boxes])
+    more = [values for own in boxes for values in own.more]
     return make_boxes(len(boxes), rows, np.concatenate([own.box for own in boxes]),
-                      [name for own in boxes for name in own.name])
+                      [name for own in boxes for name in own.name],
+                      more={name: np.array([values[name] for values in more]) for name in (more[0] if more else ())})
+
+
+def _ignored(boxes: Sequence[FittedBoxes]) -> Boxes:
+    rows = np.repeat(np.arange(len(boxes)), [len(own.ignored) for own in boxes])
+    return make_boxes(len(boxes), rows, np.concatenate([own.ignored for own in boxes]), ["ignored"] * len(rows))
 
 
 def _warn_cropped(folder: Path, shares: Sequence[float], size: Size) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenefit.data.formats.reading import Item, Labels, Layout, flaw, read_item
 from scenefit.data.image_files import Fitted, FittedBoxes, Size, Skipped, try_photo
@@ -95,7 +96,7 @@ def _with_boxes(fitted: Fitted, labels: Labels, size: Size, layout: Layout, crop
                 counts: Counter[str]) -> Iterator[Fitted | Skipped]:
     """The boxes that are left out, then the photo with the others, moved to size and clipped."""
     height, width = fitted.full_size
-    kept, names = [], []
+    kept, names, more = [], [], []
     places: dict[tuple[object, ...], str] = {}
     for entry in labels.boxes:
         scale = (width, height, width, height) if labels.shares else (1.0,) * 4
@@ -122,10 +123,22 @@ def _with_boxes(fitted: Fitted, labels: Labels, size: Size, layout: Layout, crop
                 and sides.prod() >= (crop_policy.min_share - ROUNDING) * before.prod()):
             kept.append(left)
             names.append(entry.name)
+            more.append(entry.more)
         else:
             counts["cropped"] += 1
     box = np.array(kept, float).reshape(-1, 4)
-    yield replace(fitted, boxes=FittedBoxes(box, tuple(names)))
+    yield replace(fitted, boxes=FittedBoxes(box, tuple(names), tuple(more), _regions(fitted, labels, size)))
+
+
+def _regions(fitted: Fitted, labels: Labels, size: Size) -> NDArray[np.float64]:
+    """What is left of the ignored regions, moved to size [k, 4]."""
+    height, width = fitted.full_size
+    scale = np.array((width, height) * 2 if labels.shares else (1.0,) * 4)
+    full = [np.array(entry.box) * scale for entry in labels.ignored if entry.box]
+    given = np.array([box for box in full if not flaw(box.tolist(), height, width)]).reshape(-1, 4)
+    moved = given * np.tile(fitted.scale, 2) + np.tile(fitted.shift, 2)
+    left = np.clip(moved, 0, (size[1], size[0], size[1], size[0]))
+    return left[(left[:, 2:] > left[:, :2]).all(1)]
 
 
 def _sticks_out(box: Sequence[float], height: float, width: float) -> bool:

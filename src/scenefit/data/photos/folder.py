@@ -21,10 +21,9 @@ from scenefit.data.image_files import (
     try_photo,
 )
 from scenefit.data.image_kinds import ENDINGS
-from scenefit.data.mask_folders import masks_among
 from scenefit.data.photos.arguments import check_reading
 from scenefit.data.photos.collection import Photos, collect
-from scenefit.files.text import counted, printable
+from scenefit.files.text import printable
 from scenefit.scenes.arguments import first_few
 
 
@@ -32,11 +31,6 @@ def read_folder(folder: str | Path, size: Size, max_photos: int | None = None) -
     """All photos below a folder; see `scenefit.data.photos.read_photos`."""
     folder = check_folder(folder)
     paths, others = find_photos(folder)
-    masks = masks_among(paths)
-    no_photos = {path for found in masks.values() for path in found}
-    paths = [path for path in paths if path not in no_photos]
-    others = (*others, *(Skipped(place, f"holds {counted(len(found), 'mask')} beside photos, such as {found[0].name}, "
-                                        "which are no photos") for place, found in masks.items()))
     photos = _read(folder, paths, others, size, len(paths) if max_photos is None else min(max_photos, len(paths)))
     if not len(photos):
         raise ValueError(f"no readable photo in {folder}: looked there and in its subfolders for files ending in "

@@ -79,8 +79,8 @@ def read_masks(folder: str | Path, size: Size, part: str | Path | None = None, *
 
 def read_part(folder: str | Path, size: Size, part: str | Path | None = None, *, max_photos: int | None = None,
               layout: str | None = None, outside: bool = False) -> Photos:
-    """The photos that `read_boxes` would read, without their boxes: no photo's label file is opened. (COCO names photos
-    and boxes in one file; its boxes are not used.)"""
+    """The photos that `read_boxes` would read, or `read_masks` where masks alone are there, without their labels: no
+    photo's label file is opened. (COCO names photos and boxes in one file; its boxes are not used.)"""
     return _read(folder, size, part, max_photos, layout, None, outside)
 
 
@@ -103,7 +103,7 @@ def first_size(folder: str | Path, part: str | Path | None = None, *, layout: st
 def list_photos(place: Path) -> tuple[Path, list[Path], tuple[Skipped, ...]]:
     """The folder of the data set that a list file lies in, the photos that it lists, in its order, as paths below that
     folder, and what is skipped. No photo's label file is opened. ValueError where a photo lies elsewhere."""
-    folder, _, items, skipped = _list(place, None, outside=True)
+    folder, _, items, skipped = _list(place, None, outside=True, alone=True)
     paths = [_below(folder, item.photo) for item in items]
     elsewhere = [str(item.photo) for item, path in zip(items, paths, strict=True) if path is None]
     if elsewhere:
@@ -126,7 +126,7 @@ def _read(place: str | Path, size: Size, part: str | Path | None, max_photos: in
     """crop_policy: None reads no labels."""
     size = check_reading(f"read_{'part' if crop_policy is None else 'boxes'}(folder, size)", "folder", place, size,
                          max_photos)
-    folder, found, items, skipped = _list(place, part, max_photos, layout, outside)
+    folder, found, items, skipped = _list(place, part, max_photos, layout, outside, crop_policy is None)
     photos = collect(folder, size, chain(skipped, fit_items(folder, items, size, found, crop_policy)), len(items))
     if not len(photos):
         raise _none_read(folder, items, photos.skipped)
@@ -134,10 +134,15 @@ def _read(place: str | Path, size: Size, part: str | Path | None, max_photos: in
 
 
 def _list(place: str | Path, part: str | Path | None, max_photos: int | None = None, layout: str | None = None,
-          outside: bool = False) -> tuple[Path, Layout, tuple[Item, ...], list[Skipped]]:
-    """The data set's folder, its layout, its photos (at least one), and what is skipped."""
+          outside: bool = False, alone: bool = False) -> tuple[Path, Layout, tuple[Item, ...], list[Skipped]]:
+    """The data set's folder, its layout, its photos (at least one), and what is skipped. alone: without labels, so that
+    a data set may have masks alone."""
     folder, part = locate(Path(place), part)
-    found = box_layout(folder, layout)
+    if alone and (name := find_layout(folder, layout)) in MASK_LAYOUTS:
+        found = MASK_LAYOUTS[name]
+        found = replace(found, listing=found.photos_alone or found.listing)
+    else:
+        found = box_layout(folder, layout)
     items, skipped, _ = _items(folder, found, part, max_photos, outside)
     return folder, found, items, skipped
 

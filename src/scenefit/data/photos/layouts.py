@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scenefit.data.formats import (
-    cityscapes,
+    cityscapes_reader,
     class_folders,
     coco_reader,
     kitti_reader,
@@ -20,7 +20,7 @@ from scenefit.data.mask_folders import jpegs_for_masks
 from scenefit.scenes.arguments import first_few
 
 LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (coco_reader, yolo_reader, voc_reader, kitti_reader)}
-MASK_LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (mask_reader, cityscapes)}
+MASK_LAYOUTS = {reader.LAYOUT.name: reader.LAYOUT for reader in (mask_reader, cityscapes_reader)}
 WITH_MASKS = {**MASK_LAYOUTS, **{name: LAYOUTS[name] for name in ("coco", "yolo")}}  # whose class masks are read
 CLASSES = "folder"  # the layout of classes, called as the format that scenefit writes
 LISTS_ABOVE = 3  # a list file lies at most so many folders below its data set

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes
-from scenefit.data.label_policy import MIN_MARGIN, LabelPolicy, condition_text
+from scenefit.data.class_masks import ClassMasks, join_class_masks
+from scenefit.data.label_policy import MIN_MARGIN, LabelPolicy, condition_text, label_masks
 from scenefit.data.photos import Photos
 from scenefit.inference.conventions.conditions import (
     CONDITIONS,
@@ -24,6 +25,7 @@ from scenefit.inference.conventions.conditions import (
     with_value,
 )
 from scenefit.inference.conventions.describe import Described, Readings, read
+from scenefit.inference.conventions.masks import MaskOutlines, read_outlines
 from scenefit.inference.npe.matching import match_objects
 from scenefit.nets.model import Model
 from scenefit.nets.object_predictions import ObjectPredictions
@@ -36,6 +38,7 @@ from scenefit.scenes.rng import derive_seed
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 CALL = "fit_label_policy(model, renderer, labelled)"
+OUTLINED = 100  # renders, and photos with class masks at most, whose edges are compared
 RENDERS = 600  # that the network learns from and is checked on
 SHOWN = 32  # renders, to see which classes there are
 BOX_GAIN = 3.0  # of the log likelihood, for which the kind of boxes leaves its default
@@ -57,7 +60,7 @@ class PolicyFit:
     given the others; "RBC: min_side" is of one class.  margins, errors: of each class with labels enough, and the
     standard error.  outside: classes whose objects in photos are smaller or larger than in renders, so that a margin
     and wrong sizes of the scene cannot be told apart; they keep their margin.  labels, matched: their number, and how
-    many of them lie where objects are predicted."""
+    many of them lie where objects are predicted.  outlines: what class masks tell, in place of all but the policy."""
 
     policy: LabelPolicy
     gains: Mapping[str, float]
@@ -66,15 +69,18 @@ class PolicyFit:
     outside: tuple[str, ...]
     labels: int
     matched: int
+    outlines: MaskOutlines | None = None
 
     @property
     def is_read(self) -> bool:
         """Whether there were labels enough at predicted objects; without them the policy is the one given as start."""
-        return self.matched >= MIN_LABELS
+        return self.matched >= MIN_LABELS if self.outlines is None else self.outlines.is_read
 
     def lines(self) -> list[str]:
         """The policy in words."""
         policy = self.policy
+        if self.outlines is not None:
+            return self.outlines.lines(policy)
         if self.labels < MIN_LABELS:
             return [f"nothing can be read from so few labels: {self.labels}, of at least {MIN_LABELS}"]
         if not self.is_read:
@@ -108,9 +114,10 @@ class PolicyFit:
 def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: int = 0,
                      start: LabelPolicy | None = None) -> PolicyFit:
     """The policy by which the boxes of labelled photos were drawn; ten photos with some tens of boxes are enough. One
-    network is trained on renders of the model's scenes, about a CPU minute. start: what holds unless labels differ.
+    network is trained on renders of the model's scenes, about a CPU minute. start: what holds unless labels differ. Of
+    photos with class masks and no boxes, mask_border and mask_margin are read, in seconds.
 
-    ValueError for photos without boxes, or of another size than renders; NoClass.
+    ValueError for photos without boxes and masks, or of another size than renders; NoClass.
     """
     check_argument(CALL, "model", model, isinstance(model, Model),
                    "a model, as scenefit.fit or scenefit.load returns it")
@@ -119,26 +126,44 @@ def fit_label_policy(model: Model, renderer: Renderer, labelled: Photos, seed: i
                    "Photos, as scenefit.read_few(folder, (height, width)) returns them")
     check_argument(CALL, "start", start, start is None or isinstance(start, LabelPolicy),
                    "scenefit.LabelPolicy(...), or None")
-    boxes = labelled.boxes
-    if boxes is None or not len(boxes):
-        raise ValueError(f"the {len(labelled)} labelled photos have no box, so no label policy can be read from them; "
-                         "give photos with boxes")
+    boxes, masks = labelled.boxes, labelled.masks if labelled.boxes is None else None
+    names = masks.present if masks is not None else () if boxes is None else tuple(boxes.name.tolist())
+    if not names:
+        raise ValueError(f"the {len(labelled)} labelled photos have no box and no mask that shows a class, so no label "
+                         "policy can be read from them; give photos with boxes or class masks")
     size, theirs = frame_size(model.grammar, renderer), labelled.images.shape[1:3]
     if size != theirs:
         raise ValueError(f"the labelled photos are of {theirs[0]} x {theirs[1]} pixels, and renders of {size[0]} x "
                          f"{size[1]}; read them at the renders' size: scenefit.read_few(folder, {size})")
     shown = model.sample(SHOWN, derive_seed(seed, "classes"))
     drawn = {str(name) for frames in render_parts(renderer, shown, size) for name in frames.objects.name}
-    classes = sorted({str(name) for name in boxes.name} & drawn)
+    classes = sorted(set(names) & drawn)
     if not classes:
-        raise NoClass(f"the boxes of the labelled photos are of the classes {sorted(set(boxes.name.tolist()))}, and "
-                      f"{SHOWN} renders have {sorted(drawn - {''})}; name them alike, or do not read the policy "
-                      "(--no-read-policy)")
+        raise NoClass(f"the labels of the photos are of the classes {sorted(set(names))}, and {SHOWN} renders have "
+                      f"{sorted(drawn - {''})}; name them alike, or do not read the policy (--no-read-policy)")
+    if masks is not None:
+        return _of_masks(model, renderer, labelled.images, masks, start or LabelPolicy(), seed)
+    assert boxes is not None
     labels = boxes.where(np.isin(boxes.name, classes))
     if len(labels) < MIN_LABELS:  # without the network, as nothing would be read
         return PolicyFit(start or LabelPolicy(), {}, {}, {}, (), len(labels), 0)
     scenes = model.sample(RENDERS, derive_seed(seed, "label policy"))
     return policy_of(read(renderer, scenes, labelled.images, classes, seed), labels, classes, start)
+
+
+def _of_masks(model: Model, renderer: Renderer, images: NDArray[np.uint8], masks: ClassMasks, start: LabelPolicy,
+              seed: int) -> PolicyFit:
+    """Of class masks, at most `OUTLINED`, evenly spread. The edges of photos are compared with renders whose masks show
+    all that is visible of objects."""
+    rows = masks.labelled
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), OUTLINED)).astype(int)]
+    scenes = model.sample(OUTLINED, derive_seed(seed, "label policy"))
+    plain = replace(start, mask_margin=0.0, mask_border=0.0)
+    drawn = [(frames.images, label_masks(frames, masks.present, plain))
+             for frames in render_parts(renderer, scenes, (images.shape[1], images.shape[2]))]
+    found = read_outlines(images[rows], masks.take(rows), np.concatenate([part for part, _ in drawn]),
+                          join_class_masks([part for _, part in drawn]))
+    return PolicyFit(found.policy(start), {}, {}, {}, (), 0, 0, found)
 
 
 def policy_of(found: Readings, labels: Boxes, classes: Sequence[str], start: LabelPolicy | None = None) -> PolicyFit:

@@ -20,10 +20,12 @@ from scenefit.report.content.images import (
     brightening,
     check_images,
 )
+from scenefit.report.content.segmentations import BaselineMasks, MaskConvention, Segmentations
 
-__all__ = ["AttributeContent", "Baseline", "BaselineDetections", "BaselineErrors", "Counts", "Detections",
-           "ErrorAnalysis", "Images", "Interval", "LabelConvention", "Mistakes", "Outliers", "Prediction", "Quartiles",
-           "Reconstructions", "ReportContent", "SizeGroup", "Table", "TracePoint", "brightened", "brightening"]
+__all__ = ["AttributeContent", "Baseline", "BaselineDetections", "BaselineErrors", "BaselineMasks", "Counts",
+           "Detections", "ErrorAnalysis", "Images", "Interval", "LabelConvention", "MaskConvention", "Mistakes",
+           "Outliers", "Prediction", "Quartiles", "Reconstructions", "ReportContent", "Segmentations", "SizeGroup",
+           "Table", "TracePoint", "brightened", "brightening"]
 
 
 class Interval(NamedTuple):
@@ -88,9 +90,9 @@ class ReportContent:
     command: how to reproduce it.  facts: name -> text (renders, trainings, seed, versions, ...).  verdict: one plain
     sentence.  photos, prior, learned: uint8 [k, H, W, 3].  trace: the distance over renders; floor: the same distance
     between two sets of photos; prior_distance: that of the grammar.  errors: baseline -> mistakes of the model
-    trained on it.  detections: on labelled photos.  outliers: photos unlike every render.  reconstructions: of
-    photos.  counts: of objects.  notes: warnings.  untold: sentences on attributes that photos told nothing of, and on
-    their labels.
+    trained on it.  detections, segmentations: on labelled photos.  outliers: photos unlike every render.
+    reconstructions: of photos.  counts: of objects.  notes: warnings.  untold: sentences on attributes that photos told
+    nothing of, and on their labels.
     brightness: factor that all images were multiplied by, so that dark ones can be seen.
     shown_first: labels ("kind.name") of the attributes that the picture shows first, as it cannot show them all.
     ValueError for images of another shape or type.
@@ -118,6 +120,7 @@ class ReportContent:
     untold: Sequence[str] = ()
     brightness: float = 1.0
     shown_first: Sequence[str] = ()
+    segmentations: Segmentations | None = None
 
     def __post_init__(self) -> None:
         for name in ("photos", "prior", "learned"):

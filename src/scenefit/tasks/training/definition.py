@@ -39,7 +39,7 @@ class Targets(Protocol):
 class Words(NamedTuple):
     """How a task is spoken of. verb: what its networks do.  needs: what it needs of photos.  shows: what an image does
     whose labels show a class.  empty: what photos have whose labels show none.  metric: of its `Score`.  mean_of: what
-    the metric is the mean of."""
+    the metric is the mean of.  reading: what reading the label policy from photos costs."""
 
     verb: str
     needs: str
@@ -47,6 +47,7 @@ class Words(NamedTuple):
     empty: str
     metric: str
     mean_of: str
+    reading: str
 
 
 class Score(Protocol):
@@ -60,12 +61,12 @@ class Score(Protocol):
 class TaskDefinition(ABC, Generic[Network, Labels]):
     """What a task defines; its training is `dense_prediction.DensePrediction`. The attributes are those of `Detect`.
 
-    name: of the task, in commands and files.  reads_policy: whether the labels of photos tell the label policy.
+    name: of the task, in commands and files.  foreign: settings of `LabelPolicy` that its labels do not have.
     """
 
     name: ClassVar[str]
     words: ClassVar[Words]
-    reads_policy: ClassVar[bool]
+    foreign: ClassVar[tuple[str, ...]]
     classes: tuple[str, ...]
     steps: int
     batch: int

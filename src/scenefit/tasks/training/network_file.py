@@ -59,7 +59,6 @@ class TrainedNetwork(Generic[AnyTask]):
 
     noun: ClassVar[str]  # what a network of the task is, with its article
     kind: ClassVar[type[DensePrediction]]
-    to_onnx: ClassVar[bool] = False  # whether it can be exported
     checks: ClassVar[Checks]  # of what its file holds besides: the threshold, and `settings`
     settings: ClassVar[tuple[str, ...]] = ()  # fields of the task; what earlier versions lack has the task's default
 

@@ -1,0 +1,1 @@
+"""Light: the sky, and how surfaces reflect it and the sun."""

@@ -1,0 +1,1 @@
+"""Textures made by code: colours and gloss of materials as functions of position."""

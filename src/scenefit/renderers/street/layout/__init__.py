@@ -1,0 +1,1 @@
+"""Attributes of scenes, and scenes laid out as the kernels' arrays."""

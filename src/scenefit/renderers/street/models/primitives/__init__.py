@@ -1,0 +1,1 @@
+"""Primitives of models: triangles, solids and tubes, cuts in surfaces."""

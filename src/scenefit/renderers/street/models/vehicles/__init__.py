@@ -1,0 +1,1 @@
+"""Motor vehicles: cars, vans, trucks, buses."""
