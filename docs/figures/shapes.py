@@ -6,13 +6,13 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from attribute_sheet import arranged, block
+from PIL import Image
 
 import scenefit as sf
-from scenefit.report.charts.static import font
 
-SIDE, GAP, TITLE, NUMBER = 92, 4, 26, 20  # pixels: of a cell, between cells, of the texts above and below them
-ACROSS, MARGIN = 3, 22  # blocks side by side, and between them
+SIDE = 92  # pixels, of a cell
+ACROSS = 3  # blocks side by side
 LOOK = {"radius": 30, "red": 0.25, "green": 0.5, "blue": 0.75, "edge": 1}
 PAIR = (-14, 14)  # where two shapes stand, from the middle: what is seen through one is the other
 # (attribute, its values, what else the shape needs, where shapes stand)
@@ -52,27 +52,16 @@ def cell(attributes: dict[str, float], places: tuple[int, ...], camera: dict[str
     return Image.fromarray(renderer(grammar.sample(2, 1)).images[0])
 
 
-def block(name: str, values: tuple[float, ...], others: dict[str, float], places: tuple[int, ...]) -> Image.Image:
-    """One attribute: its name, a shape for each of its values, and the values."""
-    width = len(values) * (SIDE + GAP) - GAP
-    sheet = Image.new("RGB", (width, TITLE + SIDE + NUMBER), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((0, 2), name, "black", font(17))
-    for place, value in enumerate(values):
-        left = place * (SIDE + GAP)
-        camera = {"shade": 0.0} if name.endswith("on black") else {}
-        sheet.paste(cell({**LOOK, **others, name.partition(",")[0]: value}, places, camera), (left, TITLE))
-        draw.text((left + SIDE / 2, TITLE + SIDE + 3), f"{value:g}", "dimgrey", font(14), anchor="ma")
-    return sheet
-
-
 def picture() -> Image.Image:
-    blocks = [block(*one) for one in BLOCKS]
-    width, height = blocks[0].width + MARGIN, blocks[0].height + MARGIN // 2
-    sheet = Image.new("RGB", (ACROSS * width + MARGIN, -(-len(blocks) // ACROSS) * height + MARGIN), "white")
-    for place, one in enumerate(blocks):
-        sheet.paste(one, (MARGIN + place % ACROSS * width, MARGIN // 2 + place // ACROSS * height))
-    return sheet
+    blocks = []
+    for name, values, others, places in BLOCKS:
+        def draw(value: float, name: str = name, others: dict[str, float] = others,
+                 places: tuple[int, ...] = places) -> Image.Image:
+            camera = {"shade": 0.0} if name.endswith("on black") else {}
+            return cell({**LOOK, **others, name.partition(",")[0]: value}, places, camera)
+
+        blocks.append(block(name, values, draw))
+    return arranged(blocks, ACROSS)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from attribute_sheet import arranged, block
+from PIL import Image
 
 import scenefit as sf
-from scenefit.report.charts.static import font
 
-SIZE = HEIGHT, WIDTH = 126, 224
-GAP, TITLE, NUMBER, MARGIN = 4, 26, 20, 22  # pixels: between cells, of the texts above and below them, around blocks
+SIZE = 126, 224  # height and width of a cell
 ROOT = {"camera_t": -1.75, "camera_height": 1.5, "camera_pitch": 1.0, "field_of_view": 62, "sun_azimuth": 120,
         "sun_elevation": 35, "cloud": 0.4, "exposure": 0.2, "contrast": 1.15}
 BLOCKS = {"sun_elevation": (8, 20, 40, 70), "camera_pitch": (-6, 0, 6, 12), "sun": (0, 1, 3, 8),
@@ -66,25 +65,9 @@ def render(size, **root):
     return Image.fromarray(sf.Street(size)(grammar({**ROOT, **root}).sample(0, 1)).images[0])
 
 
-def block(name, values):
-    """One attribute: its name, a street for each of its values, and the values."""
-    sheet = Image.new("RGB", (len(values) * (WIDTH + GAP) - GAP, TITLE + HEIGHT + NUMBER), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((0, 2), name, "black", font(17))
-    for place, value in enumerate(values):
-        left = place * (WIDTH + GAP)
-        sheet.paste(render(SIZE, **{name: float(value)}), (left, TITLE))
-        draw.text((left + WIDTH / 2, TITLE + HEIGHT + 3), f"{value:g}", "dimgrey", font(14), anchor="ma")
-    return sheet
-
-
 def picture():
-    blocks = [block(name, values) for name, values in BLOCKS.items()]
-    width, height = blocks[0].width + MARGIN, blocks[0].height + MARGIN // 2
-    sheet = Image.new("RGB", (ACROSS * width + MARGIN, -(-len(blocks) // ACROSS) * height + MARGIN), "white")
-    for place, one in enumerate(blocks):
-        sheet.paste(one, (MARGIN + place % ACROSS * width, MARGIN // 2 + place // ACROSS * height))
-    return sheet
+    return arranged([block(name, values, lambda value, name=name: render(SIZE, **{name: float(value)}))
+                     for name, values in BLOCKS.items()], ACROSS)
 
 
 if __name__ == "__main__":
