@@ -16,6 +16,19 @@ BEGIN, END = "<!-- figures: written by the command -->", "<!-- end of figures --
 
 
 @dataclass(frozen=True)
+class ArmCell:
+    """One arm, target and seed; an experiment adds `home` (see `Named`)."""
+
+    arm: str
+    target: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{slug(self.arm)}--{self.target}--seed-{self.seed}"
+
+
+@dataclass(frozen=True)
 class Study:
     """about: the command's help.  here: its folder, with cells/ and README.md.  work: default folder of its fits.
 

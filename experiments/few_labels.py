@@ -4,7 +4,7 @@ them, and the network is fine-tuned on them. Beside it: the wide grammar's image
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,15 @@ def train(arm: str, task: Any, images: Callable[[str], Any], candidates: Sequenc
     """The network of one of `ARMS`. images: training images with labels by name.  candidates: their names, the default
     first.  few: the labelled photos; labelled: their images and labels of the task.  stages: folder of finished stages
     of trainings, which arms share."""
-    own, kept, started, chosen = derive_seed(seed, "network"), kept_in(stages), time.process_time(), "wide"
+    own, kept, started = derive_seed(seed, "network"), kept_in(stages), time.process_time()
     if arm == ALONE:
         return Tuned(task.train(*labelled, own), 0, 1)
-
-    def data(name: str, tuned: bool) -> TrainingData:
-        return TrainingData(images(name), None, labelled if tuned else None)
-
-    selection: dict[str, Any] = {}
+    names = candidates if arm == SELECTED else ["wide"]
+    sets = {name: TrainingData(images(name), None, None) for name in names}
+    chosen, trainings, selection = names[0], 2, dict[str, Any]()
     if arm == SELECTED:
-        found = last(select_steps(task, {name: data(name, False) for name in candidates}, few, own, kept)).selection
-        chosen = found.chosen
+        found = last(select_steps(task, sets, few, own, kept)).selection
+        chosen, trainings = found.chosen, len(sets) * (1 + FOLDS) + 1
         selection = {"selection": vars(found), "CPU seconds of the selection": round(time.process_time() - started)}
-    network = last(train_stages(task, data(chosen, True), own, kept)).network
-    sets = len(candidates) if arm == SELECTED else 1
-    return Tuned(network, sets, sets * (1 + FOLDS) + 1 if arm == SELECTED else 2, selection)
+    network = last(train_stages(task, replace(sets[chosen], labelled=labelled), own, kept)).network
+    return Tuned(network, len(sets), trainings, selection)

@@ -9,7 +9,6 @@ Fits and networks are kept in runs/aerial2d, so an interrupted command resumes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,13 @@ import torch
 from experiments.aerial2d import arms, few_labels, fits
 from experiments.aerial2d.report import picture
 from experiments.aerial2d.tables import ARMS, LEARNED, markdown
-from experiments.arm_study import Study, slug
+from experiments.arm_study import ArmCell, Study
 from experiments.few_labels import ARMS as LABELLED
 
 MISSPECIFIED = (*arms.GRAMMARS, LEARNED, *fits.META_SIM, *LABELLED, arms.ORACLE)  # the arms of that target
 
 
-@dataclass(frozen=True)
-class Cell:
-    arm: str
-    target: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{slug(self.arm)}--{self.target}--seed-{self.seed}"
-
+class Cell(ArmCell):
     @property
     def home(self) -> tuple[str, str, int]:
         """The network of a grammar is kept for all targets, and the arms with labels share stages of trainings."""

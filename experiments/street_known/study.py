@@ -9,13 +9,12 @@ Fits and networks are kept in runs/street_known, so an interrupted command resum
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from experiments.arm_study import Study, slug
+from experiments.arm_study import ArmCell, Study
 from experiments.few_labels import ARMS as LABELLED
 from experiments.street_known import arms, few_labels, fits, town, world
 from experiments.street_known.report import picture
@@ -25,16 +24,7 @@ MISSPECIFIED = (*arms.GRAMMARS, fits.LEARNED, arms.HALF_WIDE, arms.ORACLE)  # th
 QUICK = (*arms.GRAMMARS, arms.ORACLE, fits.LEARNED, arms.HALF_WIDE, *LABELLED, fits.META_SIM)  # the quick ones first
 
 
-@dataclass(frozen=True)
-class Cell:
-    arm: str
-    target: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{slug(self.arm)}--{self.target}--seed-{self.seed}"
-
+class Cell(ArmCell):
     @property
     def home(self) -> Hashable:
         """The network of a grammar is kept for all targets; several arms have the same fit, and stages of trainings."""
