@@ -108,12 +108,10 @@ def write_progress(path: Path, step: Progress, plan: Any) -> None:
 
 def read_progress(path: Path, plan: Any) -> Progress | None:
     """The step that `write_progress` wrote last; None if there is none, or it is of another plan. CorruptFile."""
-    if not path.exists():
-        return None
     fix = "delete it: the evaluation starts over"
-    tensors, metadata = read_tensors(path, fix)
-    if metadata.get("plan") != _hash(plan):
+    if (found := _read_own(path, fix, "plan", _hash(plan))) is None:
         return None
+    tensors, metadata = found
     with _well_formed(path, fix):
         predictions = {}
         for name, one in metadata["predictions"].items():
@@ -143,11 +141,9 @@ def write_detections(path: Path, detections: Detections, owner: str) -> None:
 
 def read_detections(path: Path, owner: str) -> Detections | None:
     """What `write_detections` wrote; None if there is no file, or it is of another run than owner. CorruptFile."""
-    if not path.exists():
+    if (own := _read_own(path, EVALUATE_AGAIN, "run", owner)) is None:
         return None
-    tensors, metadata = read_tensors(path, EVALUATE_AGAIN)
-    if metadata.get("run") != owner:
-        return None
+    tensors, metadata = own
     with _well_formed(path, EVALUATE_AGAIN):
         baselines = [BaselineDetections(one["baseline"], _boxes(one["box"]), _masks(one["true"]), _masks(one["hit"]),
                                         tuple(one["counts"]), one["false_at"], one["threshold"])
@@ -178,11 +174,9 @@ def write_segmentations(path: Path, shown: Segmentations, owner: str) -> None:
 
 def read_segmentations(path: Path, owner: str) -> Segmentations | None:
     """What `write_segmentations` wrote; None if there is no file, or it is of another run than owner. CorruptFile."""
-    if not path.exists():
+    if (own := _read_own(path, EVALUATE_AGAIN, "run", owner)) is None:
         return None
-    tensors, metadata = read_tensors(path, EVALUATE_AGAIN)
-    if metadata.get("run") != owner:
-        return None
+    tensors, metadata = own
     with _well_formed(path, EVALUATE_AGAIN):
         found = {name: value.numpy() for name, value in tensors.items()}
         named: Sequence[Sequence[str]] = json.loads(metadata["baselines"])
@@ -204,6 +198,14 @@ def _check_baseline(one: BaselineDetections, found: Detections) -> None:
             "hit": [len(part) for part in one.hit] == [len(part) for part in found.truth]}
     if not all(good.values()):
         raise ValueError(", ".join(name for name, fine in good.items() if not fine))
+
+
+def _read_own(path: Path, fix: str, key: str, value: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """Tensors and metadata of a file; None if there is no file, or its metadata have another value. CorruptFile."""
+    if not path.exists():
+        return None
+    tensors, metadata = read_tensors(path, fix)
+    return (tensors, metadata) if metadata.get(key) == value else None
 
 
 @contextmanager
