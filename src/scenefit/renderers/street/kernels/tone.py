@@ -2,6 +2,11 @@
 
 import warp as wp
 
+GREY = wp.constant(0.4613)  # level of a grey card, of 18 % in linear light
+STEEPNESS = wp.constant(1.25)  # slope at mid-grey where the contrast is 1, relative to sRGB
+# Reinhard's extended curve (2002): the light that is white, and a scale with which a grey card stays as it is.
+WHITE, SCALE = wp.constant(1.44), wp.constant(1.112)
+
 
 @wp.func
 def encode(value: float) -> float:
@@ -13,9 +18,9 @@ def encode(value: float) -> float:
 
 @wp.func
 def tone(value: float, contrast: float) -> float:
-    """A film-like curve, which keeps a grey card (0.18) as it is, then sRGB, then an S-curve around the middle."""
-    level = wp.clamp(encode(1.0 - wp.exp(-1.1025 * wp.max(value, 0.0))), 0.0, 1.0)
-    if contrast == 1.0:
-        return level
-    up = wp.pow(level, contrast)
-    return up / (up + wp.pow(1.0 - level, contrast))
+    """A shoulder up to white, 3 stops above a grey card, then sRGB, then an S-curve about the level of a grey card:
+    cameras show shadows darker, and lights whiter, than sRGB does."""
+    scaled = SCALE * wp.max(value, 0.0)
+    level = wp.clamp(encode(scaled * (1.0 + scaled / (WHITE * WHITE * SCALE * SCALE)) / (1.0 + scaled)), 0.0, 1.0)
+    up = wp.pow(level / GREY, STEEPNESS * contrast)
+    return up / (up + wp.pow((1.0 - level) / (1.0 - GREY), STEEPNESS * contrast) * (1.0 - GREY) / GREY)
