@@ -5,9 +5,9 @@ import warp as wp
 from scenefit.renderers.street.kernels.geometry.road import offset_of, station_of
 from scenefit.renderers.street.kernels.geometry.structs import Hit, Instance, Light, Road, Strip, World
 from scenefit.renderers.street.kernels.geometry.traversal import texture_at
+from scenefit.renderers.street.kernels.textures.asphalt import asphalt
 from scenefit.renderers.street.kernels.textures.facade import facade
 from scenefit.renderers.street.kernels.textures.materials import (
-    asphalt,
     bark,
     glossy,
     grass,

@@ -1,20 +1,10 @@
-"""Textures of all materials but facades. point: in metres, in the world or along the road; footprint: of a pixel."""
+"""Textures of all materials but asphalt and facades. point: in metres, in the world or along the road; footprint: of a
+pixel."""
 
 import warp as wp
 
 from scenefit.renderers.street.kernels.textures.noise import fraction, grain, grains, hashed, within
 from scenefit.renderers.street.kernels.textures.surface import Surface, matt
-
-
-@wp.func
-def asphalt(key: wp.uint32, point: wp.vec3, colour: wp.vec3, footprint: float) -> wp.vec3:
-    """Stone chippings, patches along the road, and the odd mended rectangle."""
-    rough = 0.3 * grain(key, point, 0.03, footprint) + 0.15 * grain(key, point, 0.25, footprint)
-    patches = 0.25 * grains(key, wp.vec3(0.15 * point[0], point[1], 1.0), 1.1, footprint)
-    mended = hashed(key, wp.int32(wp.floor(point[0] / 7.0)), wp.int32(wp.floor(point[1] / 1.8)))
-    across = within(fraction(point[0] / 7.0) * 7.0, 1.0, 5.0, footprint)
-    tone = 1.0 + rough + patches - 0.25 * wp.step(mended - 0.12) * across
-    return colour * wp.max(tone, 0.2)
 
 
 @wp.func
