@@ -38,7 +38,7 @@ def trace(batch: Batch, antialias: bool, occlusion: bool) -> Traced:
         openness = rays.openness
         for step, length in ((1, width), (width, height)) if occlusion else ():
             smoothed = wp.empty(pixels, dtype=wp.float32, device=batch.device)
-            launch(passes.smooth, pixels, rays.key, openness, step, length, smoothed)
+            launch(passes.smooth, pixels, rays.key, rays.depth, openness, step, length, smoothed)
             openness = smoothed
         colour = wp.empty(pixels, dtype=wp.vec3, device=batch.device)
         launch(passes.combine, pixels, rays, openness, colour)

@@ -11,6 +11,7 @@ from scenefit.renderers.street.kernels.geometry.structs import Hit, World
 from scenefit.renderers.street.kernels.geometry.traversal import meet_instance, meet_instances, out_of
 from scenefit.renderers.street.kernels.projection import project, ray_through, spread, stretched
 from scenefit.renderers.street.kernels.shading.shade import DIRECTIONS, shade
+from scenefit.renderers.street.kernels.textures.noise import fraction
 from scenefit.renderers.street.kernels.tone import tone
 
 wp.set_module_options({"enable_backward": False})
@@ -19,7 +20,8 @@ EDGE_RAYS = wp.constant(3)  # more rays for a pixel at an edge
 CONTRAST = wp.constant(0.08)  # difference of neighbouring colours, relative to their sum, below which no edge is seen
 SMOOTH = wp.constant(0.85)  # cosine of the angle between normals from which on there is an edge
 RADIUS = wp.constant(3)  # pixels over which occlusion is smoothed, to each side
-DARKEST = wp.constant(0.15)  # share of the sky's light that arrives where nothing is open
+SMOOTHED = wp.constant(0.3)  # metres of depth over which it is smoothed, so that shadows below distant cars stay dark
+DARKEST = wp.constant(0.06)  # share of the sky's light that arrives where nothing is open
 BRIGHTEST = wp.constant(4.0)  # times white, to which a ray of a pixel's mean is clipped
 NEAR = wp.constant(0.1)  # metres before the camera, along the optical axis, where objects are cut off
 
@@ -42,6 +44,14 @@ def random_state(key: wp.uint32, number: int) -> wp.uint32:
     return wp.rand_init(wp.int32(key), number)
 
 
+@wp.func
+def scattered(key: wp.uint32, row: int, column: int) -> wp.vec2:
+    """Two numbers in 0..1 for a pixel; those of neighbours in a row are spread evenly (Roberts's R2 sequence, 2018)."""
+    random = random_state(key, row)
+    return wp.vec2(fraction(wp.randf(random) + 0.7548777 * float(column)),
+                   fraction(wp.randf(random) + 0.5698403 * float(column)))
+
+
 @wp.kernel
 def cast(world: World, height: int, width: int, edges: wp.array(dtype=wp.int64), occlusion: int, rays: Rays):
     """One ray through the middle of each pixel, or, of each pixel of `edges`, EDGE_RAYS spread over it."""
@@ -49,13 +59,11 @@ def cast(world: World, height: int, width: int, edges: wp.array(dtype=wp.int64),
     pixel = number
     x = float(0.5)
     y = float(0.5)
-    sample = int(0)
     if edges.shape[0] > 0:
         pixel = wp.int32(edges[number / EDGE_RAYS])
         sample = number % EDGE_RAYS
         x = (float(sample) + 0.5) / float(EDGE_RAYS)
         y = (float((sample * 2 + 1) % EDGE_RAYS) + 0.5) / float(EDGE_RAYS)
-        sample += 1
     scene = pixel / (height * width)
     inside = pixel - scene * height * width
     row = inside / width
@@ -66,7 +74,7 @@ def cast(world: World, height: int, width: int, edges: wp.array(dtype=wp.int64),
     hit = meet_ground(world, world.roads[scene], camera.eye, direction)
     hit = meet_instances(world, scene, camera.eye, direction, NEAR * length, hit)
     shaded = shade(world, scene, hit, camera.eye, direction, wp.length(camera.right),
-                   random_state(world.lights[scene].key, inside * 4 + sample), occlusion)
+                   scattered(world.lights[scene].key, row, inside - row * width), occlusion)
     rays.direct[number] = shaded.direct
     rays.ambient[number] = shaded.ambient
     rays.openness[number] = shaded.openness
@@ -81,16 +89,17 @@ def cast(world: World, height: int, width: int, edges: wp.array(dtype=wp.int64),
 
 
 @wp.kernel
-def smooth(key: wp.array(dtype=wp.int32), openness: wp.array(dtype=wp.float32), step: int, length: int,
-           smoothed: wp.array(dtype=wp.float32)):
-    """Mean openness of the pixels of one key along a row or a column. step: from one to the next; length: of all."""
+def smooth(key: wp.array(dtype=wp.int32), depth: wp.array(dtype=wp.float32), openness: wp.array(dtype=wp.float32),
+           step: int, length: int, smoothed: wp.array(dtype=wp.float32)):
+    """Mean openness of near pixels of one key along a row or a column. step: from one to the next; length: of all."""
     pixel = wp.tid()
     at = (pixel / step) % length
     total = float(0.0)
     count = float(0.0)
     for offset in range(wp.max(-RADIUS, -at), wp.min(RADIUS, length - 1 - at) + 1):
         other = pixel + offset * step
-        if key[other] == key[pixel]:
+        near = key[other] == key[pixel] and wp.abs(depth[other] - depth[pixel]) < SMOOTHED
+        if near or offset == 0:
             total += openness[other]
             count += 1.0
     smoothed[pixel] = total / count

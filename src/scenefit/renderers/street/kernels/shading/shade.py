@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from scenefit.renderers.street.kernels.geometry.structs import Hit, Light, World
+from scenefit.renderers.street.kernels.geometry.structs import Hit, Instance, Light, World
 from scenefit.renderers.street.kernels.geometry.traversal import is_occluded, normal_out_of
 from scenefit.renderers.street.kernels.shading.sky import ambient, is_below_skyline, mirrored, sky, woods
 from scenefit.renderers.street.kernels.shading.surfaces import (
@@ -76,18 +76,37 @@ def lit_by_sun(world: World, scene: int, light: Light, start: wp.vec3, normal: w
 
 
 @wp.func
-def is_open(world: World, scene: int, start: wp.vec3, normal: wp.vec3, random: wp.uint32) -> float:
+def is_open(world: World, scene: int, start: wp.vec3, normal: wp.vec3, random: wp.vec2) -> float:
     """One ray towards the sky, by the cosine of its angle: 1, or 0 where it meets something near."""
-    direction = wp.normalize(normal * 1.001 + wp.sample_unit_sphere_surface(random))
+    up = 1.0 - 2.0 * random[0]
+    across = wp.sqrt(wp.max(1.0 - up * up, 0.0))
+    turn = 2.0 * wp.pi * random[1]
+    direction = wp.normalize(normal * 1.001 + wp.vec3(across * wp.cos(turn), across * wp.sin(turn), up))
     if is_occluded(world, scene, start, direction, OCCLUSION_REACH):
         return 0.0
     return 1.0
 
 
 @wp.func
-def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec3, pixel: float, random: wp.uint32,
+def crown_light(light: Light, instance: Instance, point: wp.vec3, normal: wp.vec3) -> wp.vec2:
+    """Shares of the sun's and of the sky's light on a leaf. Leaves shine through, and shade one another; no rays
+    compute that, as crowns have too many leaves: it follows from the place in the crown, taken for an ellipsoid.
+
+    point: from the foot of the plant.
+    """
+    across = wp.max(0.25 * (instance.size[0] + instance.size[1]), 0.1)
+    out = wp.vec3(point[0] / across, point[1] / across, 2.2 * point[2] / instance.size[2] - 1.2)
+    outside = wp.min(wp.dot(out, out), 1.0)  # 0 in the middle, 1 where no leaves lie around
+    lit = 0.5 + 0.5 * wp.dot(out, light.sun)
+    sun = wp.max(lit, 0.0) * (0.45 + 0.4 * wp.dot(normal, light.sun))
+    sky = (0.2 + 0.8 * outside) * (0.65 + 0.35 * wp.clamp(out[2], -1.0, 1.0))
+    return wp.vec2(sun, sky)
+
+
+@wp.func
+def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec3, pixel: float, random: wp.vec2,
           occlusion: int) -> Shaded:
-    """pixel: width of a pixel at a distance of 1.  random: state of random numbers.  occlusion: 1 to cast its ray."""
+    """pixel: width of a pixel at a distance of 1.  random: two numbers in 0..1.  occlusion: 1 to cast its ray."""
     light = world.lights[scene]
     if hit.distance == wp.inf:
         return shade_sky(light, direction, pixel)
@@ -129,13 +148,14 @@ def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec
     shaded.normal = normal
     shaded.openness = 1.0
     sun = float(0.0)
+    start = point + facing * OFFSET
     if leaf:
-        # Leaves shine through, and shade one another; that is not computed, as crowns have too many of them.
-        sun = 0.35 + 0.3 * wp.dot(normal, light.sun)
-        shaded.openness = 0.7
+        instance = world.instances[hit.instance]
+        shares = crown_light(light, instance, point - instance.place, normal)
+        sun = shares[0]
+        shaded.openness = shares[1]
         shaded.key = surface_key(owner, surface.part, wp.vec3(0.0, 0.0, 0.0))
     else:
-        start = point + facing * OFFSET
         sun = lit_by_sun(world, scene, light, start, normal, facing)
         if occlusion == 1:
             shaded.openness = is_open(world, scene, start, normal, random)

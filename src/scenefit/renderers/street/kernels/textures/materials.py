@@ -61,8 +61,10 @@ def bark(key: wp.uint32, point: wp.vec3, colour: wp.vec3, footprint: float) -> w
 
 @wp.func
 def leaves(key: wp.uint32, point: wp.vec3, colour: wp.vec3, footprint: float) -> wp.vec3:
-    tone = 0.9 + 0.5 * grain(key, point, 0.25, footprint) + 0.35 * grain(key, point, 0.9, footprint)
-    return colour * wp.max(tone, 0.3)
+    """Each clump has its tone, and leaves mirror some of the sky, which makes them pale."""
+    tone = 0.9 + 0.8 * grain(key, point, 0.2, footprint) + 0.4 * grain(key, point, 0.9, footprint)
+    pale = 0.45 * colour[0] + 0.45 * colour[1] + 0.1 * colour[2]
+    return wp.lerp(colour, wp.vec3(pale, pale, pale), 0.4) * wp.max(tone, 0.2)
 
 
 @wp.func
