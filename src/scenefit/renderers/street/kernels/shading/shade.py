@@ -1,4 +1,4 @@
-"""Light at a hit: sun with a shadow ray, the sky's light with an occlusion ray, mirrored sky, haze."""
+"""Light at a hit: sun with a shadow ray, the sky's light with an occlusion ray, what is mirrored, haze."""
 
 import warp as wp
 
@@ -6,6 +6,7 @@ from scenefit.renderers.street.kernels.geometry.structs import Hit, Instance, Li
 from scenefit.renderers.street.kernels.geometry.traversal import is_occluded, normal_out_of
 from scenefit.renderers.street.kernels.shading.sky import ambient, is_below_skyline, mirrored, sky, woods
 from scenefit.renderers.street.kernels.shading.surfaces import (
+    FACADE,
     LEAF,
     ground_surface,
     marking_at,
@@ -16,6 +17,7 @@ from scenefit.renderers.street.kernels.textures.surface import Surface
 
 SHADOW_REACH = wp.constant(80.0)  # metres
 OCCLUSION_REACH = wp.constant(5.0)  # metres
+MIRROR_REACH = wp.constant(60.0)  # metres
 OFFSET = wp.constant(4.0e-3)  # metres from a surface, where rays start
 SKY_KEY, SKYLINE_KEY = wp.constant(-1), wp.constant(-2)
 DIRECTIONS = wp.constant(343)
@@ -160,15 +162,24 @@ def shade(world: World, scene: int, hit: Hit, origin: wp.vec3, direction: wp.vec
         if occlusion == 1:
             shaded.openness = is_open(world, scene, start, normal, random)
         shaded.key = surface_key(owner, surface.part, normal)
-    direct = wp.cw_mul(surface.albedo, light.sun_colour) * sun
+    direct = surface.glow + wp.cw_mul(surface.albedo, light.sun_colour) * sun
     soft = wp.cw_mul(surface.albedo, ambient(light, normal))
+    if surface.sheen > 0.0:
+        share = surface.sheen * wp.pow(wp.max(1.0 + wp.dot(direction, normal), 0.0), 6.0)
+        ahead = wp.dot(direction, light.sun) + 2.0 * wp.abs(direction[2]) * light.sun[2]
+        soft += light.horizon * share
+        direct += light.sun_colour * (share * wp.step(-sun) * wp.pow(wp.max(ahead, 0.0), 12.0))
     if surface.gloss > 0.0:
         toward = direction - normal * (2.0 * wp.dot(direction, normal))
         grazing = wp.pow(1.0 - wp.clamp(-wp.dot(direction, normal), 0.0, 1.0), 5.0)
         share = surface.gloss + (1.0 - surface.gloss) * grazing
         glint = wp.pow(wp.max(wp.dot(toward, light.sun), 0.0), 120.0) * wp.step(-sun)
         direct = direct * (1.0 - share) + light.sun_colour * (glint * (2.0 + 12.0 * surface.gloss) * share)
-        soft = soft * (1.0 - share) + mirrored(light, toward) * share
+        # Windows of walls would need too many rays: the other side of a street hides the lower sky.
+        hidden = surface.part >= FACADE and toward[2] < 0.45
+        if surface.part < FACADE and toward[2] > 0.03 and share > 0.2 * wp.max(surface.albedo):
+            hidden = is_occluded(world, scene, start, toward, MIRROR_REACH)
+        soft = soft * (1.0 - share) + mirrored(light, toward, hidden) * share
     clear = wp.exp(-hit.distance * light.haze)
     shaded.direct = direct * clear + light.horizon * (1.0 - clear)
     shaded.ambient = soft * clear

@@ -53,9 +53,12 @@ def woods(light: Light, direction: wp.vec3, pixel: float) -> wp.vec3:
 
 
 @wp.func
-def mirrored(light: Light, direction: wp.vec3) -> wp.vec3:
-    """What a glossy surface mirrors: the sky, its clouds blurred, above a skyline, above the ground."""
-    street = (light.horizon + light.zenith) * 0.08
+def mirrored(light: Light, direction: wp.vec3, hidden: bool) -> wp.vec3:
+    """What a glossy surface mirrors: the sky, its clouds blurred, above a skyline, above the ground; or what hides the
+    sky, all of one dark tone."""
+    street = (light.horizon + light.zenith) * 0.06 + light.sun_colour * 0.02
+    if hidden:
+        return street
     clouds = light.horizon + light.sun_colour * (SUNLIT * light.sun[2])
     above = wp.lerp(gradient(light, direction), clouds, 0.7 * light.cloud)
     return wp.lerp(street, above, wp.smoothstep(-0.02, 0.35, direction[2]))

@@ -17,12 +17,13 @@ from scenefit.renderers.street.kernels.textures.materials import (
     roof,
     weathered,
 )
-from scenefit.renderers.street.kernels.textures.noise import fraction, grain, within
+from scenefit.renderers.street.kernels.textures.noise import fraction, grain, hashed, within
 from scenefit.renderers.street.kernels.textures.surface import Surface, matt
 
 # Numbers of names in `scenefit.renderers.street.mesh.MATERIALS`; a test compares them.
 (MATTE, PAINT, PAINT2, GLASS, METAL, RUBBER, LAMP, FACADE, ROOF, LEAF, BARK, ASPHALT, PAVING, KERB, GRASS,
  MARKING) = (wp.constant(number) for number in range(16))
+SHINING = wp.constant(0.35)  # share of vehicles whose red lamps shine
 KERB_WIDTH = wp.constant(0.13)  # metres of a raised strip's edges
 KERB_COLOUR = wp.constant(wp.vec3(0.30, 0.295, 0.285))
 
@@ -85,6 +86,8 @@ def ground_surface(world: World, road: Road, light: Light, hit: Hit, place: wp.v
         part = 1 + hit.kerb
     surface = matt(wp.lerp(flat, ground_texture(light.key, material, place, flat, footprint), light.texture))
     surface.part = part
+    if material == ASPHALT:
+        surface.sheen = light.texture * (0.05 + 0.15 * hashed(light.key, 8, 0))
     if marking >= 0 and hit.kerb == 0:
         stripe = world.markings[marking]
         coat = weathered(light.key, place, stripe.colour, surface.albedo, footprint)
@@ -123,11 +126,14 @@ def mesh_surface(world: World, light: Light, hit: Hit, point: wp.vec3, footprint
     if material == PAINT2:
         return with_part(matt(wp.cw_mul(flat, instance.paint2)), material)
     if material == GLASS:
-        return with_part(glossy(flat * 0.3, 0.12), material)
+        return with_part(glossy(flat * 0.3, 0.08), material)
     if material == METAL:
-        return with_part(glossy(flat * 0.5, 0.45), material)
+        return with_part(glossy(flat * 0.5, 0.35), material)
     if material == LAMP:
-        return with_part(glossy(flat * 1.2, 0.05), material)
+        surface = with_part(glossy(flat * 1.2, 0.05), material)
+        if flat[0] > 4.0 * flat[1] and hashed(key, 9, 0) < SHINING:
+            surface.glow = flat * 2.0
+        return surface
     textured = flat * (1.0 + 0.25 * grain(key, point, 0.2, footprint))
     if material == FACADE:
         flat = wp.cw_mul(flat, instance.paint)

@@ -44,9 +44,28 @@ def shop_front(key: wp.uint32, u: float, v: float, colour: wp.vec3, footprint: f
     elif v > 0.45 and across > 0.15 and across < width - 0.15 and wp.abs(across - 0.6 * width) > 0.05:
         inside = wp.max(0.05 + 0.10 * grains(key, wp.vec3(u, v, 4.0), 0.8, footprint), 0.012)
         surface.albedo = wp.vec3(inside, 0.9 * inside, 0.75 * inside)
-        surface.gloss = 0.10
+        surface.gloss = 0.06
         surface.part = PANE
     return surface
+
+
+@wp.func
+def room(key: wp.uint32, bay: int, storey: int, across: float, up: float, footprint: float) -> wp.vec3:
+    """What is seen through a window: a dark room, lighter where its ceiling is seen; in some, curtains or a blind.
+
+    across: 0 in the middle of the window to 1 at its sides.  up: 0 at its sill to 1.
+    """
+    chance = hashed(key, bay, storey)
+    size = hashed(key, storey, bay)
+    tone = 0.008 + 0.03 * fraction(chance * 13.0) * (0.4 + up * up)
+    soft = 0.7 * footprint
+    cloth = float(0.0)
+    if chance < 0.35:
+        cloth = within(across, 1.0 - 0.6 * size, 2.0, soft) * (0.75 + 0.25 * wp.sin(40.0 * across))
+    elif chance < 0.5:
+        cloth = within(up, 1.0 - 0.8 * size, 2.0, soft)
+    tone += cloth * (0.06 + 0.3 * fraction(chance * 31.0))
+    return wp.vec3(tone, 0.97 * tone, 0.9 * tone)
 
 
 @wp.func
@@ -71,11 +90,9 @@ def window(key: wp.uint32, u: float, v: float, spacing: float, storey: float, su
         if hashed(key, 4, 4) < 0.5:
             bar = 0.0
         if across < half - 0.06 and across > bar and up > low + 0.06 and up < high - 0.06:
-            lived = hashed(key, wp.int32(wp.floor(u / spacing)), wp.int32(wp.floor(v / storey)))
-            curtain = wp.step(0.72 - lived) * within(up, 0.5 * (low + high), high, footprint)
-            inside = 0.012 + 0.05 * lived * lived + 0.25 * curtain * lived
-            surface.albedo = wp.vec3(inside, inside, 0.95 * inside)
-            surface.gloss = 0.12
+            surface.albedo = room(key, wp.int32(wp.floor(u / spacing)), wp.int32(wp.floor(v / storey)), across / half,
+                                  (up - low) / (high - low), footprint)
+            surface.gloss = 0.06
             surface.part = PANE
     return surface
 
