@@ -99,9 +99,9 @@ def crown_light(light: Light, instance: Instance, point: wp.vec3, normal: wp.vec
     across = wp.max(0.25 * (instance.size[0] + instance.size[1]), 0.1)
     out = wp.vec3(point[0] / across, point[1] / across, 2.2 * point[2] / instance.size[2] - 1.2)
     outside = wp.min(wp.dot(out, out), 1.0)  # 0 in the middle, 1 where no leaves lie around
-    lit = 0.5 + 0.5 * wp.dot(out, light.sun)
+    lit = 0.6 + 0.4 * wp.dot(out, light.sun)
     sun = wp.max(lit, 0.0) * (0.45 + 0.4 * wp.dot(normal, light.sun))
-    sky = (0.2 + 0.8 * outside) * (0.65 + 0.35 * wp.clamp(out[2], -1.0, 1.0))
+    sky = (0.3 + 0.7 * outside) * (0.75 + 0.25 * wp.clamp(out[2], -1.0, 1.0))
     return wp.vec2(sun, sky)
 
 
