@@ -190,6 +190,19 @@ def test_occlusion_darkens_what_lies_close_to_objects():
     below = pixel_of(one, (6.2, 0, 0))
     open_sky, occluded = (replace(RENDERER, occlusion=on)(one).images[0][below].mean() for on in (False, True))
     assert occluded < 0.85 * open_sky
+    far = {"s": 12.0, "t": 0.0, "z": 0.4, "length": 4.0, "width": 3.0}
+    beneath, beside = (pixel_of(scene(), place) for place in ((11.0, 0, 0), (8.0, 0, 0)))
+    image = replace(RENDERER, occlusion=True)(scene({"sun": 0.0}, block=[far])).images[0].mean(-1)
+    assert image[beneath] < 0.5 * image[beside], "the thin shadow below a distant object is dark, too"
+
+
+def test_dark_paint_mirrors_what_hides_the_sky():
+    black = {"s": 8.0, "t": 0.0, "height": 4.0, "width": 3.0, "red": 0.0, "green": 0.0, "blue": 0.0}
+    behind = {**black, "s": -4.0, "height": 9.0, "width": 9.0}
+    side = pixel_of(scene(), (7.5, 0, 3.4))
+    sky, hidden = (RENDERER(scene({"sun": 0.0}, block=blocks)).images[0][side].mean() for blocks in
+                   ([black], [black, behind]))
+    assert 0 < hidden < 0.7 * sky
 
 
 def test_hidden_and_outside_parts_count():
@@ -335,6 +348,8 @@ def test_exposure_is_metered_and_noise_has_its_strength():
         assert road.mean() == pytest.approx(0.4613 * 255, abs=6)
     brighter = RENDERER(scene({**grey, "exposure": 1.0})).images[0, -8:].astype(float)
     noisy = RENDERER(scene({**grey, "noise": 8.0})).images[0, -8:].astype(float)
+    white = RENDERER(scene({**grey, "exposure": 3.0})).images[0, -8:].astype(float)
+    assert white.mean() > 252, "3 stops above mid-grey"
     assert brighter.mean() > 1.3 * road.mean() and noisy.std(axis=(0, 1)).mean() == pytest.approx(8, rel=0.1)
 
 
