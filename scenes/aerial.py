@@ -12,11 +12,11 @@ import scenefit as sf
 
 SIZE = HEIGHT, WIDTH = 256, 256  # of the images
 SCALE = 1.8, 13.3  # pixels per metre: a car of 4.5 m is 8 to 60 pixels long
-COUNTS = {"lot": 2, "road": 2, "spot": 6, "tree": 16, "house": 6, "container": 3}  # the most of each in an image
+COUNTS = {"lot": 2, "road": 2, "spot": 6, "tree": 16, "house": 10, "container": 3}  # the most of each in an image
 PLACES = {"bay": 120, "lane": 48, "kerb": 48}  # of each lot, and of each road
 # Metres: free ground beside a road; from car to car in a lane, and along a kerb; the strip beside a lane in which cars
-# park, a pavement, a painted line, dashes of it.
-GAP, AHEAD, PARALLEL, STRIP, PAVEMENT, LINE, DASH = 2.0, 12.0, 6.2, 2.2, 2.0, 0.12, 3.0
+# park; a painted line. MOST_SUN: of `sun`, beyond which shadows, as moved outlines, would part from their cars.
+GAP, AHEAD, PARALLEL, STRIP, LINE, MOST_SUN = 2.0, 12.0, 6.2, 2.2, 0.12, 1.2
 # Red, green and blue of the ground, roofs, containers and paints of cars, whose shares are about those that makers of
 # car paint publish each year: white, black, grey, silver, blue, red, brown, green, orange.
 GROUND = {"grass": (0.30, 0.38, 0.18), "dry grass": (0.52, 0.47, 0.30), "soil": (0.48, 0.38, 0.29),
@@ -81,11 +81,11 @@ def lot():
         return (node["rows"] + 1) // 2 * (2 * deep + aisle) - node["rows"] % 2 * deep + 2
 
     def u(node):
-        off = half(node.root, 1, PAVEMENT) + GAP + node["length"] / 2
+        off = half(node.root, 1, node.root["pavement"]) + GAP + node["length"] / 2
         return np.where(node.root["n_road"] > 1, node["side"] * off, node["shift"] * node["length"])
 
     def v(node):
-        return node["side"] * (half(node.root, 0, PAVEMENT) + GAP + node["depth"] / 2)
+        return node["side"] * (half(node.root, 0, node.root["pavement"]) + GAP + node["depth"] / 2)
 
     return {"rows": sf.Integer(1, 5), "bays": sf.Integer(8, 24), "shift": sf.Uniform(-0.4, 0.4),
             "side": of(lambda node: 1 - 2 * node.number), "depth": of(depth),
@@ -135,7 +135,7 @@ def lane():
     """Cars keep to the right."""
     def ahead(node):
         lanes = node.root["lanes"]
-        return AHEAD * (node.number // lanes + 0.5 - PLACES["lane"] / lanes / 2) + 2 * node["aside"]
+        return AHEAD * (node.number // lanes + 0.5 - PLACES["lane"] / lanes / 2) + 3 * node["aside"]
 
     def left(node):
         return node.root["lane_width"] * (node.number % node.root["lanes"] + 0.5 - node.root["lanes"] / 2)
@@ -144,19 +144,15 @@ def lane():
 
 
 def kerb():
-    def ahead(node):
-        return PARALLEL * (node.number // 2 + 0.5 - PLACES["kerb"] / 4) + 0.5 * node["aside"]
-
-    def left(node):
-        return np.where(node.number % 2, 1, -1) * (half(node.root, 0) - STRIP / 2)
-
-    return roadside(ahead, left, lambda node: node["turned"] + node["aside"], "kerbside")
+    return roadside(lambda node: PARALLEL * (node.number // 2 + 0.5 - PLACES["kerb"] / 4) + 0.5 * node["aside"],
+                    lambda node: np.where(node.number % 2, 1, -1) * (half(node.root, 0) - STRIP / 2),
+                    lambda node: node["turned"] + node["aside"], "kerbside")
 
 
 def spot():
     """Anywhere off the roads, on the sides of road 0 that have no lot."""
     def there(node):
-        return (node.root["n_lot"] <= np.where(node["v"] > 0, 0, 1)) & (beside(node) > PAVEMENT + 2.5)
+        return (node.root["n_lot"] <= np.where(node["v"] > 0, 0, 1)) & (beside(node) > node.root["pavement"] + 2.5)
 
     return {"right": sf.Uniform(0, WIDTH), "below": sf.Uniform(0, HEIGHT), "any": sf.Angle(),
             **place(lambda node: back(node.root, node["right"], node["below"])[0],
@@ -184,16 +180,17 @@ def car():
             "metres": sized((4.4, 0.4, 3.5, 5.3), (5.6, 0.7, 4.9, 7.5)),
             "metres_wide": sized((1.8, 0.08, 1.6, 2.0), (2.1, 0.15, 1.9, 2.5)),
             "length": pixels("metres"), "width": pixels("metres_wide"),
-            "height": of(lambda node: node["opacity"] * np.where(node["van"], 2.2, 1.3) * node.root["sun"]
-                         * node.root["scale"]),
-            "paint": sf.Choice(range(len(PAINTS)), SHARES), "shine": sf.Normal(1, 0.08, 0.7, 1.3),
-            **{name: of(lambda node, number=number: np.clip(PAINTS[node["paint"], number] * node["shine"], 0, 1))
-               for number, name in enumerate(WAYS)}}
+            "height": of(lambda node: node["opacity"] * np.where(node["van"], 2.2, 1.3)
+                         * np.minimum(node.root["sun"], MOST_SUN) * node.root["scale"]),
+            "paint": sf.Choice(range(len(PAINTS)), SHARES), "shine": sf.Normal(1, 0.15, 0.6, 1.4),
+            **{f"shift{way}": sf.Normal(0, 0.02, -0.06, 0.06) for way in range(3)},
+            **{name: of(lambda node, way=way: np.clip(PAINTS[node["paint"], way] * node["shine"]
+                                                      + node[f"shift{way}"], 0, 1)) for way, name in enumerate(WAYS)}}
 
 
-def part(ahead, long, wide, colour):
+def part(ahead, long, wide, factor, plus):
     """A rectangle on a car, of a car and of a van each: its middle ahead of the car's, its length and its width, of the
-    car's. colour: of the car's node and a number of `WAYS`."""
+    car's. factor, plus: its colour, of the car's."""
     def pick(node, both):
         return np.where(node.parent["van"], *both[::-1])
 
@@ -205,21 +202,21 @@ def part(ahead, long, wide, colour):
             "angle": of(lambda node: node.parent["angle"]), "opacity": of(lambda node: node.parent["opacity"]),
             "length": of(lambda node: pick(node, long) * node.parent["length"]),
             "width": of(lambda node: pick(node, wide) * node.parent["width"]),
-            **{name: of(lambda node, number=number: np.clip(colour(node.parent, number), 0, 1))
-               for number, name in enumerate(WAYS)}}
+            **{name: of(lambda node, name=name: np.clip(factor * node.parent[name] + plus, 0, 1)) for name in WAYS}}
 
 
 def tree():
     """Crowns of 3 to 10 m, none in the middle of a road."""
-    return {"x": sf.Uniform(0, WIDTH), "y": sf.Uniform(0, HEIGHT), "angle": sf.Angle(), "light": sf.Uniform(0.7, 1.2),
-            "u": of(lambda node: back(node.root, node["x"], node["y"])[0]),
+    return {"x": sf.Uniform(0, WIDTH), "y": sf.Uniform(0, HEIGHT), "angle": sf.Angle(), "light": sf.Uniform(0.6, 1.2),
+            "olive": sf.Uniform(-0.05, 0.07), "u": of(lambda node: back(node.root, node["x"], node["y"])[0]),
             "v": of(lambda node: back(node.root, node["x"], node["y"])[1]),
             "opacity": of(lambda node: beside(node) >= 0), "crown": sf.Uniform(1.5, 5),
             "radius": of(lambda node: np.where(node["opacity"] > 0, node["crown"] * node.root["scale"], 0.1)),
             "height": of(lambda node: node["opacity"] * node["crown"] * 1.2 * node.root["sun"] * node.root["scale"]),
             "grain_size": of(lambda node: 0.6 * node.root["scale"]), "edge": of(lambda node: 0.3 * node.root["scale"]),
-            **{name: of(lambda node, share=share: share * node["light"] * node.root["ground_shade"])
-               for name, share in zip(WAYS, (0.20, 0.29, 0.14), strict=True)}}
+            **{name: of(lambda node, share=share, more=more: (share + more * node["olive"]) * node["light"]
+                        * node.root["ground_shade"])
+               for name, share, more in zip(WAYS, (0.20, 0.29, 0.14), (1, 0, 0.5), strict=True)}}
 
 
 def oblong(long, wide, **more):
@@ -245,23 +242,21 @@ IMAGE = {
     # parking, in Germany RASt 06 and EAR 05.
     "lanes": sf.Choice([1, 2, 4], [1, 3, 1]), "lane_width": uniform(2.5, 3.75), "bay_width": uniform(2.3, 2.7),
     "bay_length": uniform(4.8, 5.5), "slant": sf.learned(sf.Choice([90, 60, 45, 0], [5, 1, 1, 1])),
-    # Ground: 0 dark to 1 light; `lines`, how fresh the paint is; `grain`, how uneven all of it looks.
+    # Sizes that differ between places, so they tell little of the scale: metres of a pavement and of a dash, the gap
+    # between dashes by their length, and the size of the ground's texture. Of repaired asphalt, the share and metres.
+    "pavement": sf.Uniform(1, 4), "dash": sf.Uniform(2, 6), "gap": sf.Uniform(1, 3), "patchy": sf.LogUniform(0.4, 2.5),
+    "repairs": sf.Uniform(0.001, 0.08), "repair": sf.Uniform(2, 6),
+    # Ground: 0 dark to 1 light; `greener`, how much greener; `lines`, how fresh the paint is; `grain`, how uneven.
     "ground": sf.learned(sf.Choice(list(GROUND))), "ground_shade": uniform(0.75, 1.2), "asphalt": uniform(0.22, 0.55),
-    "lines": uniform(0, 1), "grain": uniform(0, 0.12),
-    # `shadow` is how much light shadows take, `sun` their length by height; beyond 1.2 (the sun 40 degrees high) they
-    # would part from their cars. Their direction is any, as photos of one day tell little of the next. The rest is the
-    # camera's.
-    "shadow": uniform(0, 0.75), "shadow_angle": sf.Angle(), "sun": uniform(0.1, 1.2),
-    "brightness": uniform(0.65, 1.3), "warmth": uniform(-0.12, 0.12), "contrast": uniform(0.7, 1.3),
+    "greener": uniform(-0.3, 0.3), "lines": uniform(0, 1), "grain": uniform(0, 0.12),
+    # `shadow` is how much light shadows take, `sun` their length by height: 2.2 with the sun 24 degrees high. Their
+    # direction is any, as photos of one day tell little of the next. The rest is the camera's; haze lowers `contrast`.
+    "shadow": uniform(0, 0.75), "shadow_angle": sf.Angle(), "sun": uniform(0.1, 2.2),
+    "brightness": uniform(0.65, 1.3), "warmth": uniform(-0.12, 0.12), "contrast": uniform(0.5, 1.3),
     **{f"{way}_gain": of(lambda image, tilt=tilt: image["brightness"] * (1 + tilt * image["warmth"]))
        for way, tilt in zip(WAYS, (1, 0, -1), strict=True)},
     "blur": uniform(0, 1.5), "noise": uniform(0, 10),
 }
-
-
-def tinted(factor, plus):
-    """A colour of a part, from the paint of its car."""
-    return lambda car, number: factor * car[WAYS[number]] + plus
 
 
 grammar = sf.Grammar(
@@ -274,9 +269,9 @@ grammar = sf.Grammar(
         "house": oblong(sf.Uniform(8, 20), sf.Uniform(6, 12), **building(sf.Uniform(3, 8), ROOFS)),
         "container": oblong(sf.Choice([6.1, 12.2]), 2.4, **building(2.6, CONTAINERS)),
         "car": car(),
-        "hood": part((0.36, 0.44), (0.22, 0.08), (0.80, 0.80), tinted(1.06, 0.05)),
-        "glass": part((-0.06, 0.32), (0.60, 0.13), (0.86, 0.86), tinted(0.08, 0.14)),
-        "roof": part((-0.10, -0.11), (0.33, 0.74), (0.72, 0.94), tinted(1.04, 0.03)),
+        "hood": part((0.36, 0.44), (0.22, 0.08), (0.80, 0.80), 1.06, 0.05),
+        "glass": part((-0.06, 0.32), (0.60, 0.13), (0.86, 0.86), 0.08, 0.14),
+        "roof": part((-0.10, -0.11), (0.33, 0.74), (0.72, 0.94), 1.04, 0.03),
         "tree": tree(),
     },
     rules=[
@@ -330,15 +325,19 @@ def ground(scene):
 
     for node in scene.of("patch"):
         paint(image, GROUND[node["material"]], cover(rectangle(node)[2], scale))
-    wild = rough(scene.rng("coarse"), 4 * scale) + rough(scene.rng("fine"), 0.5 * scale)
+    cell = root["patchy"] * scale
+    wild = rough(scene.rng("coarse"), 4 * cell) + rough(scene.rng("fine"), 0.5 * cell)
+    image[1] += np.float32(root["greener"]) * (image.max(0) - image.min(0))  # grey ground stays grey
     image *= np.float32(root["ground_shade"]) * (1 + np.float32(root["grain"]) * wild)
 
     asphalt, white = root["asphalt"] * np.array([1.0, 1.0, 1.02]), (0.85, 0.85, 0.82)
-    even = 1 + 0.3 * root["grain"] * (rough(scene.rng("stains"), 2 * scale) + rough(scene.rng("grit"), 1))
+    even = 1 + 0.3 * root["grain"] * (rough(scene.rng("stains"), 2 * cell) + rough(scene.rng("grit"), 1))
+    cells = tuple((way // long).astype(int) % 64 for way, long in ((u, root["repair"]), (v, root["repair"] / 2)))
+    even *= 1 - 0.4 * np.clip(1 - scene.rng("repairs").random((64, 64))[cells] / root["repairs"], 0, 1)
     roads = [(v, u, half(root, 0)), (u, v, half(root, 1))][:root["n_road"]]
     for aside, _, wide in roads:
-        paint(image, GROUND["concrete"], cover(wide + PAVEMENT - np.abs(aside), scale))
-        taken |= np.abs(aside) < wide + PAVEMENT
+        paint(image, GROUND["concrete"], cover(wide + root["pavement"] - np.abs(aside), scale))
+        taken |= np.abs(aside) < wide + root["pavement"]
     for aside, _, wide in roads:
         paint(image, asphalt, cover(wide - np.abs(aside), scale), even)
     pitch, depth, shear, _ = row(root)
@@ -354,7 +353,7 @@ def ground(scene):
             paint(image, white, root["lines"] * stripe(near, scale) * cover(depth / 2 - np.abs(off), scale))
     for number, (aside, ahead, _) in enumerate(roads):
         open_ = cover(np.abs(ahead) - half(root, 1 - number), scale)
-        dashes = np.where(ahead % (3 * DASH) < DASH, 1.0, 0.0)
+        dashes = np.where(ahead % (root["dash"] * (1 + root["gap"])) < root["dash"], 1.0, 0.0)
         for line in range(root["lanes"] + 1):
             dashed = 0 < line < root["lanes"] and (root["lanes"], line) != (4, 2)
             near = np.abs(aside - (line - root["lanes"] / 2) * root["lane_width"])
