@@ -15,8 +15,8 @@ SCALE = 1.8, 13.3  # pixels per metre: a car of 4.5 m is 8 to 60 pixels long
 COUNTS = {"lot": 2, "road": 2, "spot": 6, "tree": 16, "house": 10, "container": 3}  # the most of each in an image
 PLACES = {"bay": 120, "lane": 48, "kerb": 48}  # of each lot, and of each road
 # Metres: free ground beside a road; from car to car in a lane, and along a kerb; the strip beside a lane in which cars
-# park; a painted line. MOST_SUN: of `sun`, beyond which shadows, as moved outlines, would part from their cars.
-GAP, AHEAD, PARALLEL, STRIP, LINE, MOST_SUN = 2.0, 12.0, 6.2, 2.2, 0.12, 1.2
+# park; a painted line.
+GAP, AHEAD, PARALLEL, STRIP, LINE = 2.0, 12.0, 6.2, 2.2, 0.12
 # Red, green and blue of the ground, roofs, containers and paints of cars, whose shares are about those that makers of
 # car paint publish each year: white, black, grey, silver, blue, red, brown, green, orange.
 GROUND = {"grass": (0.30, 0.38, 0.18), "dry grass": (0.52, 0.47, 0.30), "soil": (0.48, 0.38, 0.29),
@@ -180,8 +180,9 @@ def car():
             "metres": sized((4.4, 0.4, 3.5, 5.3), (5.6, 0.7, 4.9, 7.5)),
             "metres_wide": sized((1.8, 0.08, 1.6, 2.0), (2.1, 0.15, 1.9, 2.5)),
             "length": pixels("metres"), "width": pixels("metres_wide"),
-            "height": of(lambda node: node["opacity"] * np.where(node["van"], 2.2, 1.3)
-                         * np.minimum(node.root["sun"], MOST_SUN) * node.root["scale"]),
+            # A shadow is the moved outline; further away, it would part from its car.
+            "height": of(lambda node: node["opacity"] * node.root["scale"] * np.minimum(
+                np.where(node["van"], 2.2, 1.3) * node.root["sun"], node["metres_wide"])),
             "paint": sf.Choice(range(len(PAINTS)), SHARES), "shine": sf.Normal(1, 0.15, 0.6, 1.4),
             **{f"shift{way}": sf.Normal(0, 0.02, -0.06, 0.06) for way in range(3)},
             **{name: of(lambda node, way=way: np.clip(PAINTS[node["paint"], way] * node["shine"]

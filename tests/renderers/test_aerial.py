@@ -74,6 +74,15 @@ def test_cars_keep_to_the_right_and_off_the_crossing():
     assert both.any() and np.all(ahead[both] > half[cars.scene[rows]][both])
 
 
+def test_shadows_do_not_part_from_their_cars(scenes):
+    cars, image = scenes.tables["car"], scenes.tables["image"]
+    rows = present(scenes)
+    scene = cars.scene[rows]
+    widths, low = cars["height"][rows] / cars["width"][rows], image["sun"][scene] > 1.55
+    assert widths.max() < 1.001 and np.allclose(widths[low], 1)
+    assert 0 < low.sum() < len(rows) and widths[~low].min() < 0.5
+
+
 def test_boxes_are_those_of_visible_cars(scenes, frames):
     rows, cars, boxes = present(scenes), scenes.tables["car"], sf.label_boxes(frames)
     there = set(zip(cars.scene[rows].tolist(), cars.id[rows].tolist(), strict=True))
