@@ -16,8 +16,9 @@ from scenefit.nets.model import Model
 from scenefit.nets.scene_distribution import SceneDistribution
 from scenefit.report import page
 from scenefit.run.config import RunError
+from scenefit.run.diagnostics import Diagnostics
 from scenefit.run.folder import open_run, scene_of, steps
-from scenefit.run.report import attributes, notes, report_content, stage_notes
+from scenefit.run.report import attributes, counts, notes, report_content, stage_notes
 from scenefit.run.results import read_summary, write_evaluation
 
 FEW_PHOTOS = ("Only 40 photos: learning a distribution needs a few hundred, and a noise floor of fewer than 50 is "
@@ -43,6 +44,14 @@ def test_the_content_of_a_report(run):
     assert {point.stage for point in content.trace} == {"mmd-descent", "keep-best", "validate"}
     assert content.notes == ("look out", FEW_PHOTOS) and content.table is None
     assert content.facts["renders"] == f"{summary.renders:,}" and content.facts["seed"] == "0"
+
+
+def test_kinds_that_no_label_shows_have_no_counts():
+    kinds = {"table": {}, "coin": {"x": sf.Uniform(2, 13)}, "crumb": {}}
+    model = Model(SceneDistribution(sf.Grammar("table", kinds, [sf.Rule("table", ["coin", "crumb"])])), 0)
+    seen = {"coin": np.array([1.0, 2.0]), "crumb": np.zeros(2)}
+    told = counts(model, Diagnostics(count_photos=seen, count_renders=seen, count_true=seen))
+    assert [one.kind for one in told] == ["coin"] and counts(model, None) == []
 
 
 @pytest.mark.parametrize("repeats", [1, 2])

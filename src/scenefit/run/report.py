@@ -97,7 +97,7 @@ def report_content(run: Run, scene: SceneFile, warnings: tuple[str, ...] = ()) -
         learned=brightened(samples.learned, factor), brightness=factor,
         trace=trace, floor=Interval(floor.mean, floor.low, floor.high), prior_distance=summary.prior,
         attributes=attributes(model, summary.at_bound, renderer=scene.renderer, measured=measured), table=_table(run),
-        counts=_counts(model, measured), reconstructions=_reconstructions(measured, factor),
+        counts=counts(model, measured), reconstructions=_reconstructions(measured, factor),
         untold=[*fit_sentences(run, scene.grammar), *_of_labels(run)],
         outliers=outlier_content(samples.outliers, factor), notes=tuple(map(printable, (*warnings, *notes(run)))),
         detections=read_detections(run.path("detections.safetensors"), owner),
@@ -196,8 +196,9 @@ def _prediction(measured: Diagnostics | None, name: str) -> Prediction | None:
         measured.r2, measured.cover50, measured.cover90, measured.width90)))
 
 
-def _counts(model: Model, measured: Diagnostics | None) -> list[Counts]:
-    """Of each kind with objects: how many an image has, in scenes and as predicted."""
+def counts(model: Model, measured: Diagnostics | None) -> list[Counts]:
+    """Of each kind with objects: how many an image has, in scenes and as predicted. Kinds that no label shows, such as
+    trees without a class, are not predicted."""
     if measured is None:
         return []
     after = model.sample(N_SAMPLES)
@@ -211,7 +212,8 @@ def _counts(model: Model, measured: Diagnostics | None) -> list[Counts]:
 
     return [Counts(kind, of_scenes(before, kind), of_scenes(after, kind), spread(found),
                    float(measured.count_renders[kind].mean()), float(measured.count_true[kind].mean()))
-            for kind, found in measured.count_photos.items() if kind in after.tables]
+            for kind, found in measured.count_photos.items()
+            if kind in after.tables and (found.any() or measured.count_true[kind].any())]
 
 
 def _reconstructions(measured: Diagnostics | None, factor: float) -> Reconstructions | None:
