@@ -23,8 +23,6 @@ from scenefit.scenes.rng import derive_seed
 from scenefit.scenes.scene import Ints, SceneBatch
 
 TRIED = 32  # scenes that are drawn twice
-# Of these, drawn again for each attribute of the image: so many at least, and until they hold so many objects.
-TRIED_EACH, ENOUGH = 8, 256
 MIN_PLACED = 0.5  # share of the objects that the image places, of those that do not match by chance
 MIN_EXCESS = 0.05  # of matched objects, over those of another image
 
@@ -80,7 +78,7 @@ def placed_kinds(grammar: Grammar, renderer: Renderer, size: tuple[int, int], sp
                  seed: int) -> "Placed":
     """The kinds of objects whose places follow from the attributes of the image: drawn again with the same of these and
     other random numbers, they stand where they stood, and not where those of another image do. `TRIED` renders, twice
-    and, if there are such kinds, once for each attribute, of fewer scenes where these hold `ENOUGH` objects."""
+    and, if there are such kinds, once for each attribute."""
     if not spec.kinds:
         return Placed()
     scenes = grammar.sample(seed, TRIED)
@@ -97,18 +95,15 @@ def placed_kinds(grammar: Grammar, renderer: Renderer, size: tuple[int, int], sp
             found.append(kind)
     if not found:
         return Placed(renders=2 * TRIED)
-    enough = int(np.searchsorted(np.cumsum(np.bincount(before.image, minlength=TRIED)), ENOUGH)) + 1
-    few = min(max(enough, TRIED_EACH), TRIED)
-    same, stayed = same_image(grammar, scenes.take(np.arange(few)), spec.single, same.seed), own[again.image < few]
     moving = []
     for a in grammar.learned:
         if a.key in same.values:  # of another image, all else being the same
             changed = replace(same, values={**same.values, a.key: np.roll(same.values[a.key], 1)})
             moved = places_of(renderer, size, spec, draw_scenes(grammar, changed)).extents
             there = assign(before, moved, moved.image)[0] >= 0
-            if len(there) == 0 or there.mean() < stayed.mean() - MIN_EXCESS:
+            if len(there) == 0 or there.mean() < own.mean() - MIN_EXCESS:
                 moving.append(a)
-    return Placed(tuple(found), tuple(moving), 2 * TRIED + few * len(same.values))
+    return Placed(tuple(found), tuple(moving), (2 + len(same.values)) * TRIED)
 
 
 def same_image(grammar: Grammar, scenes: SceneBatch, single: tuple[str, ...], seed: int) -> Drawing:
