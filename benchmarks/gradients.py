@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ MORE = 1.05  # the distance is measured wherever a fit has rendered so many time
 MEASURED = 128  # renders of each measurement of the MMD at the end of a descent
 BATCH = {"pathwise": 64, "finite-difference": 64, "spsa": 64, "score-function": 128}
 SEEDS: dict[str, dict[str, int]] = {  # of methods that are not named, one
-    "shapes": {"npe": 2, "finite-difference": 2, "pathwise": 2}, "street": {}}
+    "shapes": {"npe": 3, "finite-difference": 3, "pathwise": 3}, "street": {}}
 TRIAL_SEED = 100
 SHORT = {"shapes": 100_000, "street": 10_000}  # cap of a trial of a learning rate
 RATES: dict[str, dict[str, tuple[float, ...]]] = {
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     rows: list[Row] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     for name in [] if options.table else options.worlds:
-        for case in (*trials(WORLDS[name]), *cases(WORLDS[name], rows)):
+        for case in chain(trials(WORLDS[name]), cases(WORLDS[name], rows)):  # lazily: cases depend on trials
             if found(rows, case) is None:
                 rows.append(computed(case))
                 save(rows)

@@ -1,6 +1,7 @@
 """`benchmarks.gradients`: its worlds, the distance to their truth, which learning rate is taken, and its table."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,26 @@ def test_the_learning_rate_is_that_of_the_best_trial() -> None:
     shapes = trial(WORLDS["shapes"], "finite-difference", 0.3)
     assert shapes.method == "pathwise" and shapes.steps == steps_within(WORLDS["shapes"], "finite-difference", 500_000)
     assert found(rows, Case("street", "npe", 0)) is None and found(rows, trial(world, "spsa", 0.15)) is not None
+
+
+def test_trials_come_first_and_nothing_is_computed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Case] = []
+
+    def pretended(case: Case) -> dict[str, Any]:
+        done.append(case)
+        return row(case, (9, 0.4 if case.rate == 0.05 else 0.5, 0.5))
+
+    monkeypatch.setattr(gradients, "computed", pretended)
+    monkeypatch.setattr(gradients, "RESULTS", tmp_path / "gradients.json")
+    monkeypatch.setattr(gradients, "HERE", tmp_path)
+    (tmp_path / "README.md").write_text(f"before\n{gradients.START}\n{gradients.END}\nafter\n")
+    gradients.main(["--worlds", "street"])
+    assert [case.seed for case in done] == [TRIAL_SEED] * 6 + [0] * 4
+    assert {case.rate for case in done[6:]} == {0.0, 0.05}
+    gradients.main(["--worlds", "street"])
+    assert len(done) == 10 and len(gradients.RESULTS.read_text().splitlines()) == 12
+    page = (tmp_path / "README.md").read_text()
+    assert page.startswith("before\n") and page.endswith("after\n") and page.count("| street | spsa |") == 1
 
 
 def test_the_table_counts_what_does_not_arrive_as_the_cap() -> None:
