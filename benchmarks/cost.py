@@ -16,6 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from scenefit.files.atomic import write_json
+
 HERE = Path(__file__).parent
 # name -> (height, width), photos, rounds, renders of a round, steps of training
 WORLDS = {"bar": ((28, 28), 200, 3, 2048, 1), "discs": ((96, 96), 100, 2, 400, 100),
@@ -24,7 +26,7 @@ WORLDS = {"bar": ((28, 28), 200, 3, 2048, 1), "discs": ((96, 96), 100, 2, 400, 1
 
 def main() -> None:
     rows = {name: measured(name) for name in WORLDS}
-    (HERE / "cost.json").write_text(json.dumps(rows, indent=1) + "\n")
+    write_json(HERE / "cost.json", rows)
     table = Table("world", "renders", "said", "CPU s", "said", "MiB", "said")
     for name, row in rows.items():
         table.add_row(name, *(f"{row[part][key]:,.0f}" for key in ("renders", "cpu_seconds", "MiB")

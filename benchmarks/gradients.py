@@ -24,6 +24,7 @@ from rich.console import Console
 
 import scenefit as sf
 from benchmarks.gradient_worlds import WORLDS, World, distance_to_truth
+from experiments.cells import markdown, put_between
 from scenefit.files.atomic import write_bytes
 from scenefit.metrics.features import pixels
 from scenefit.scenes.rng import derive_seed
@@ -77,9 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
                 save(rows)
     text = table(rows)
     Console(width=200).print(text, markup=False, highlight=False)
-    page = HERE / "README.md"
-    before, _, rest = page.read_text().partition(START)
-    write_bytes(page, f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+    put_between(HERE / "README.md", START, END, text)
 
 
 def save(rows: Sequence[Row]) -> None:
@@ -171,7 +170,7 @@ def table(rows: Sequence[Row]) -> str:
     are than those of finite differences; what does not arrive counts as the cap, and seeds are averaged."""
     head = ["world", "method", "learning rate", *(f"to {measure} {level}" for measure, level in LEVELS),
             "mean, median at the end", "CPU s"]
-    lines = [head, ["---"] * len(head)]
+    lines: list[list[str]] = []
     for world in WORLDS.values():
         groups: dict[tuple[str, float], list[Row]] = {}
         for row in rows:
@@ -183,14 +182,13 @@ def table(rows: Sequence[Row]) -> str:
             at = [[arrival(row, *level) for row in some] for level in LEVELS]
             cost[name] = [float(np.mean([world.cap if one is None else one for one in own])) for own in at]
             lines.append([world.name, name, f"{rate:g}" if rate else "",
-                          *("; ".join("-" if one is None else f"{one:,}" for one in own)
-                            for own in at),
+                          *("; ".join("-" if one is None else f"{one:,}" for one in own) for own in at),
                           "; ".join(f"{row['end']['mean']:.2f}, {row['end']['median']:.2f}" for row in some),
                           f"{np.mean([row['cpu_seconds'] for row in some]):,.0f}"])
         if {"npe", "finite-difference"} <= cost.keys():
             ratios = np.divide(cost["finite-difference"], cost["npe"])
             lines.append([world.name, "finite differences / npe", "", *(f"{ratio:.1f}" for ratio in ratios), "", ""])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(head, lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from scenefit.files.atomic import write_bytes
+from experiments.cells import markdown, put_between
 
 HERE = Path(__file__).parent
 CELLS = HERE.parent / "experiments" / "known_worlds" / "cells"
@@ -29,9 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cells", type=Path, default=CELLS, help="folder of the cells")
     text = table(json.loads(path.read_text()) for path in sorted(parser.parse_args(arguments).cells.glob("*.json")))
     Console(width=200).print(text, markup=False, highlight=False)
-    page = HERE / "README.md"
-    before, _, rest = page.read_text().partition(START)
-    write_bytes(page, f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}".encode())
+    put_between(HERE / "README.md", START, END, text)
 
 
 def table(cells: Iterable[Cell]) -> str:
@@ -46,7 +44,7 @@ def table(cells: Iterable[Cell]) -> str:
              *(f"{np.median([cell[name] for cell in several]):,.0f}" for name in ("renders", "cpu_seconds")),
              f"{np.median([cell['summary']['median'] for cell in several]):.2f}"]
             for (world, method), several in sorted(groups.items())]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+    return markdown(head, rows)
 
 
 def to_level(cells: Sequence[Cell], level: float) -> tuple[str, str]:

@@ -18,6 +18,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import scenefit as sf
+from benchmarks.street import street
+from scenefit.files.atomic import write_json
+
 SIZES = (94, 310), (180, 240), (188, 620), (375, 1242)
 PROCESSES = 1, 2
 VARIANTS = {"1 ray, shadow": (False, False), "4 rays at edges, shadow, occlusion, 8 trees": (True, True)}  # rays, trees
@@ -54,11 +60,6 @@ def worker(size: tuple[int, int], variant: str, written: bool, number: int, star
 
 def work(size: tuple[int, int], variant: str, folder: Path | None, seed: int) -> Iterator[int]:
     """Endless: the number of frames that were labelled, or written into a folder."""
-    import torch
-
-    import scenefit as sf
-    from benchmarks.street import street
-
     torch.set_num_threads(1)
     rays, trees = VARIANTS[variant]
     renderer, grammar = sf.Street(size, antialias=rays, occlusion=rays), street(trees)
@@ -100,11 +101,11 @@ def main() -> None:
                               for name, written in (("labelled", False), ("written", True))}}
                     result["rates"].append(row)
                     print(row, flush=True)
-                    OUT.write_text(json.dumps(result, indent=1) + "\n")
+                    write_json(OUT, result)
     if options.only != "rates":
         result["peak MiB after frames"] = memory()
         print(result["peak MiB after frames"])
-        OUT.write_text(json.dumps(result, indent=1) + "\n")
+        write_json(OUT, result)
 
 
 if __name__ == "__main__":

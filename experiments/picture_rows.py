@@ -25,6 +25,12 @@ def tiled(images: NDArray[Any]) -> Pixels:
     return np.concatenate(list(padded), 1)[:, :-GAP]
 
 
+def titled(title: str, images: NDArray[Any], colours: Mapping[str, tuple[int, int, int]]) -> list[Pixels]:
+    """A heading as wide as the row of images below it; see `heading`."""
+    row = tiled(images)
+    return [heading(title, row.shape[1], colours), row]
+
+
 def heading(title: str, width: int, colours: Mapping[str, tuple[int, int, int]]) -> Pixels:
     """The title on the left, colours with their names on the right."""
     strip = Image.new("RGB", (width, HEADING), "white")

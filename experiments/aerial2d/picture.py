@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import scenefit as sf
 from experiments.aerial2d.misspecified import photos
 from experiments.aerial2d.world import CLASSES, SIZE, class_masks, grammar, renderer, target
-from experiments.picture_rows import GAP, heading, stacked, tiled
+from experiments.picture_rows import stacked, tiled, titled
 
 Array = NDArray[Any]
 COLUMNS, SEED = 5, 3
@@ -25,7 +25,7 @@ def sheet(seed: int = SEED, side: int = SIZE, columns: int = COLUMNS) -> bytes:
             "Target": rendered(target(side, seed, columns), side),
             "Misspecified target: the same scenes by another painter": photos(seed, columns, side)}
     parts = [part for title, (images, masks) in rows.items()
-             for part in (heading(title, columns * (side + GAP) - GAP, LEGEND), tiled(images), tiled(coloured(masks)))]
+             for part in (*titled(title, images, LEGEND), tiled(coloured(masks)))]
     return stacked(parts)
 
 

@@ -12,7 +12,7 @@ from experiments.aerial2d import fits
 from experiments.aerial2d.arms import trained
 from experiments.aerial2d.fits import TASK, Fit
 from experiments.aerial2d.picture import LEGEND, coloured
-from experiments.picture_rows import GAP, heading, stacked, tiled
+from experiments.picture_rows import stacked, titled
 
 SHOWN = {"hand-made": "Trained on the hand-made grammar", "learned, all": "Trained on learned renders (no labels)",
          "oracle": "Trained on the target itself"}
@@ -32,6 +32,4 @@ def picture(root: Path) -> bytes:
         for arm, title in SHOWN.items():
             network = trained(Fit(root, arm, target, SEED))
             rows.setdefault(title, []).append(coloured(TASK.segment(network, photos.images).masks))
-    width = sum(PHOTOS.values()) * (fits.world.SIZE + GAP) - GAP
-    return stacked([part for title, images in rows.items()
-                    for part in (heading(title, width, LEGEND), tiled(np.concatenate(images)))])
+    return stacked([part for title, images in rows.items() for part in titled(title, np.concatenate(images), LEGEND)])

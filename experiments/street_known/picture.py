@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import scenefit as sf
-from experiments.picture_rows import GAP, Pixels, heading, stacked, tiled
+from experiments.picture_rows import Pixels, stacked, titled
 from experiments.street_known import town, world
 from scenefit.data.boxes import Boxes
 
 COLUMNS, SEED = 4, 3
 CAR_COLOUR = 255, 190, 20
 LEGEND = {"cars, with boxes": CAR_COLOUR}
-WIDTH = COLUMNS * (world.SIZE[1] + GAP) - GAP
 TITLES = {town.TARGET: "Target", town.MISSPECIFIED: "Misspecified target", "naive": "Naive grammar",
           "wide": "Wide grammar"}
 
@@ -31,7 +30,7 @@ def of(name: str, count: int = COLUMNS) -> sf.Photos:
 
 
 def row(title: str, images: sf.Photos) -> list[Pixels]:
-    return [heading(title, WIDTH, LEGEND), tiled(marked(images))]
+    return titled(title, marked(images), LEGEND)
 
 
 def marked(photos: sf.Photos) -> NDArray[np.uint8]:

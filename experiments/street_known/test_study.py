@@ -90,4 +90,4 @@ def test_the_report_shows_renders_and_what_networks_find(tmp_path: Path, monkeyp
     monkeypatch.setattr(report, "trained", lambda fit, name: arms.TASKS[name].fresh(0).eval())
     image = np.asarray(Image.open(io.BytesIO(report.picture(tmp_path))).convert("RGB"))
     rows = 1 + len(report.RENDERED) + len(report.SHOWN)
-    assert image.shape == (rows * (world.SIZE[0] + GAP + HEADING), picture.WIDTH, 3)
+    assert image.shape == (rows * (world.SIZE[0] + GAP + HEADING), picture.COLUMNS * (world.SIZE[1] + GAP) - GAP, 3)
