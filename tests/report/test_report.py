@@ -33,12 +33,13 @@ from scenefit.report import (
     SizeGroup,
     Table,
     TracePoint,
+    conventions,
     page,
     picture,
 )
 from scenefit.report import detections as pictures
 from scenefit.report.charts import errors as charted
-from scenefit.report.charts import histograms, interactive, static, style
+from scenefit.report.charts import histograms, interactive, labelled, static, style
 from scenefit.report.content import BaselineDetections, Detections, Outliers, brightened, brightening
 
 NAN = float("nan")
@@ -601,15 +602,15 @@ class TestConventions:
 
     def test_renders_and_photos_are_shown_with_their_boxes(self):
         content = self.content()
-        (first, render), (second, photo), (third, _) = pictures.conventions(content.detections, 300)
+        (first, render), (second, photo), (third, _) = conventions.section(content.detections, None, 300).pictures
         assert (first, second, third) == ("render, labels by this policy", "labelled photo", "labelled photo")
-        yellow = np.argwhere((np.asarray(render) == ImageColor.getrgb(pictures.LABEL)).all(axis=2))
+        yellow = np.argwhere((np.asarray(render) == ImageColor.getrgb(labelled.LABEL)).all(axis=2))
         assert yellow.min(0).tolist() == [25, 25] and yellow.max(0).tolist() == [249, 249], "of 300 / 48 times 4 to 40"
-        assert has_colour(photo, pictures.LABEL)
+        assert has_colour(photo, labelled.LABEL)
         found = Reader(page.render(content))
         assert "How boxes are drawn" in found.text and "Boxes go around it." in found.text
         assert [a["alt"] for tag, a in found.tags if tag == "img"].count("labelled photo") == 2
-        assert has_colour(picture.first_view(content), pictures.LABEL, 1000)
+        assert has_colour(picture.first_view(content), labelled.LABEL, 1000)
         assert "How boxes are drawn" not in page.render(replace(content, detections=detections()))
 
     def test_lengths_are_checked(self):

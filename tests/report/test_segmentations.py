@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from scenefit.report import ReportContent, page, picture
+from scenefit.report import ReportContent, conventions, page, picture
 from scenefit.report import segmentations as pictures
 from scenefit.report.charts.class_colours import OPACITY, class_colour
 from scenefit.report.content import BaselineMasks, MaskConvention, Segmentations
@@ -54,7 +54,7 @@ def test_page_and_picture_show_them():
     content = ReportContent("Cars", segmentations=SHOWN)
     text = page.render(content)
     for part in ("Segmentation of 77 labelled photos, by training data", "mIoU 12.3%", "IoU car 12.3%", "By class.",
-                 pictures.CONVENTIONS, "Masks show &lt;b&gt;."):
+                 conventions.MASKS, "Masks show &lt;b&gt;."):
         assert part in text, part
     assert text.count('<img alt="photo"') == text.count('<img alt="trained on learned"') == 3
     assert text.count('<img alt="labelled photo"') == text.count('<img alt="render, labels by this policy"') == 2

@@ -4,23 +4,20 @@ Legend: k photos; d detections; t true boxes.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
+from scenefit.report.charts.labelled import resized
 from scenefit.report.content import BaselineDetections, Detections, Images
 
 TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # distinguishable for colour-blind readers too
 MAX_PHOTOS = 3  # per row
 GAP = 14
 MISTAKES = "What detectors miss, and what they report falsely"
-CONVENTIONS = "How boxes are drawn: in renders and by people"
-LABEL = "#ffd400"
 Rows = Any  # boxes [d, 4]
 DASH = (9, 6)
-Section = tuple[str, str, list[tuple[str, Image.Image]]]  # title, text, pictures with their titles
 
 
 def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
@@ -29,8 +26,7 @@ def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
 
     truth [t, 4], hit [t]: whether a detection matches.  boxes [d, 4], true [d]: whether a true box matches.
     """
-    scale = width / image.shape[1]
-    picture = Image.fromarray(image).resize((width, round(image.shape[0] * scale)), Image.Resampling.BICUBIC)
+    picture, scale = resized(image, width), width / image.shape[1]
     draw = ImageDraw.Draw(picture)
     for box in _of(truth, ~np.asarray(hit, bool), scale):
         _dashed(draw, box)
@@ -39,33 +35,6 @@ def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
     for box in _of(boxes, ~np.asarray(true, bool), scale):
         _crossed(draw, box)
     return picture
-
-
-def labelled(image: Images, boxes: Rows, width: int) -> Image.Image:
-    """An image with the boxes of its labels [t, 4], yellow with a dark edge, width pixels wide."""
-    scale = width / image.shape[1]
-    picture = Image.fromarray(image).resize((width, round(image.shape[0] * scale)), Image.Resampling.BICUBIC)
-    draw = ImageDraw.Draw(picture)
-    for box in _of(boxes, np.full(len(boxes), True), scale):
-        draw.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline="black")
-        draw.rectangle(box, outline=LABEL, width=2)
-    return picture
-
-
-def section(shown: Detections | None, width: int) -> Section | None:
-    """How renders and photos are labelled, where that is known; pictures are width pixels wide."""
-    return None if shown is None or shown.convention is None else (
-        CONVENTIONS, shown.convention.text, conventions(shown, width))
-
-
-def conventions(shown: Detections, width: int) -> list[tuple[str, Image.Image]]:
-    """Title and picture of up to two renders with their labels, then of up to two labelled photos."""
-    assert shown.convention is not None
-    renders = zip(shown.convention.renders, shown.convention.box, strict=True)
-    photos = zip(shown.images, shown.truth, strict=True)
-    return [(title, labelled(image, boxes, width)) for title, pairs in (("render, labels by this policy", renders),
-                                                                        ("labelled photo", photos))
-            for image, boxes in islice(pairs, 2)]
 
 
 def counted(found: BaselineDetections) -> str:

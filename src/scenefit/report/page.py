@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from scenefit.report import detections, segmentations
+from scenefit.report import conventions, detections, segmentations
 from scenefit.report.charts import errors, interactive, interactive_errors, style
 from scenefit.report.content import BaselineDetections, Images, ReportContent
 
@@ -41,8 +41,8 @@ def render(content: ReportContent) -> str:
         mistakes={name: list(zip(map(_source, mistakes.images), mistakes.captions, strict=True))
                   for name, mistakes in content.errors.items()},
         detections=detections, baselines=_detections(content), errors=errors,
-        conventions=detections.section(content.detections, CONVENTION_WIDTH)
-        or segmentations.section(content.segmentations, CONVENTION_WIDTH), picture=_picture,
+        conventions=conventions.section(content.detections, content.segmentations, CONVENTION_WIDTH),
+        picture=_picture,
         segmentations=segmentations, segmented=_segmented(content), outliers=_outliers(content),
         reconstructions=_reconstructions(content),
         distances=_distances(content), pixelated=_pixelated)

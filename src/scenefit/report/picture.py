@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenefit.files.atomic import atomic_write
-from scenefit.report import detections, segmentations
+from scenefit.report import conventions, detections, segmentations
 from scenefit.report.charts import errors, static, static_errors, style, tables
 from scenefit.report.charts.static import fitted, font
 from scenefit.report.content import Images, ReportContent
@@ -234,12 +234,11 @@ def _errors(content: ReportContent) -> Image.Image | None:
 def _convention(content: ReportContent) -> Image.Image | None:
     """Renders with the labels that networks learned, beside labelled photos with people's."""
     each = (INSIDE - 3 * detections.GAP) // 4
-    shown = detections.section(content.detections, each) or segmentations.section(content.segmentations, each)
+    shown = conventions.section(content.detections, content.segmentations, each)
     if shown is None:
         return None
-    heading, text, pictures = shown
-    columns = [_stack([_text(title, 15, style.INK, each), picture], 6) for title, picture in pictures]
-    return _stack([_text(heading, 20, style.INK, bold=True), _text(text, 14, style.SOFT, max_lines=3),
+    columns = [_stack([_text(title, 15, style.INK, each), picture], 6) for title, picture in shown.pictures]
+    return _stack([_text(shown.heading, 20, style.INK, bold=True), _text(shown.text, 14, style.SOFT, max_lines=3),
                    _row(columns, detections.GAP)], 10)
 
 
