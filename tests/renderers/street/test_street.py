@@ -421,6 +421,15 @@ def test_what_does_not_fit_is_refused(text):
     assert text in str(caught.value)
 
 
+def test_to_know_kinds_and_attributes_makes_no_mesh(monkeypatch):
+    from scenefit.renderers.street import models
+
+    expected = list(models.standard())
+    monkeypatch.setattr(models, "standard", lambda: pytest.fail("made all models"))
+    assert sf.Street(SIZE).kinds == expected and set(expected) <= set(sf.Street(SIZE).attributes("road"))
+    assert sf.Street(SIZE, MODELS).kinds == list(MODELS)
+
+
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match=r"Street needs strips of asphalt, .* got 'lava' for 'lane'"):
         sf.Street(SIZE, MODELS, strips={"lane": "lava"})

@@ -86,6 +86,15 @@ class Street:
         """Kind -> material of its strips."""
         return STRIPS if self.strips is None else self.strips
 
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds that have meshes; none is made."""
+        if self.models is not None:
+            return list(self.models)
+        from scenefit.renderers.street.models import MAKERS
+
+        return list(MAKERS)
+
     def meshes(self) -> dict[str, dict[str, Mesh]]:
         """Kind -> name -> mesh."""
         if self.models is not None:
@@ -96,7 +105,7 @@ class Street:
 
     def attributes(self, root: str) -> dict[str, frozenset[str]]:
         """Kind -> names of the attributes of its nodes that are used. root: the kind of the root."""
-        return {root: frozenset(ROOT), **dict.fromkeys(self.meshes(), frozenset({*NODE, MODEL})),
+        return {root: frozenset(ROOT), **dict.fromkeys(self.kinds, frozenset({*NODE, MODEL})),
                 **dict.fromkeys(self.materials, frozenset(STRIP))}
 
     def tensors(self, scenes: SceneBatch) -> "Traced":
@@ -118,7 +127,7 @@ class Street:
         from scenefit.renderers.street.labels import node_labels
         from scenefit.renderers.street.tracing import measure, trace
 
-        kinds, traced = list(self.meshes()), trace(batch, self.antialias, self.occlusion)
+        kinds, traced = self.kinds, trace(batch, self.antialias, self.occlusion)
         instances = traced.instances.cpu().numpy()
         known = node_labels(scenes, layout, kinds, instances, measure(batch, traced).cpu().numpy())
         names = {kind: np.full(len(table), self.classes.get(kind, kind if kind in kinds else ""))

@@ -4,6 +4,7 @@ x is forward along the road, y left, z up. Vehicles and people face forwards. Si
 to those who drive forward. Houses, lamps and furniture stand on the left of the road and face it.
 """
 
+from collections.abc import Callable, Mapping
 
 from scenefit.renderers.street.mesh import Mesh
 from scenefit.renderers.street.models.cyclists import cyclists
@@ -19,10 +20,13 @@ from scenefit.renderers.street.models.vehicles.cars import cars
 from scenefit.renderers.street.models.vehicles.trucks import trucks
 from scenefit.renderers.street.models.vehicles.vans import vans
 
+MAKERS: Mapping[str, Callable[[], Mapping[str, Mesh]]] = {
+    "car": cars, "van": vans, "truck": trucks, "bus": buses, "cyclist": cyclists, "pedestrian": pedestrians,
+    "house": houses, "tree": trees, "pole": poles, "sign": signs, "fence": fences, "bollard": bollards,
+    "furniture": furniture}
+
 
 def standard() -> dict[str, dict[str, Mesh]]:
-    """Kind -> name -> mesh, for the kinds that `Street` draws without further ado; docs/street_models.md lists them."""
-    makers = {"car": cars, "van": vans, "truck": trucks, "bus": buses, "cyclist": cyclists, "pedestrian": pedestrians,
-              "house": houses, "tree": trees, "pole": poles, "sign": signs, "fence": fences, "bollard": bollards,
-              "furniture": furniture}
-    return {kind: dict(make()) for kind, make in makers.items()}
+    """Kind -> name -> mesh, for the kinds that `Street` draws without further ado; docs/street_models.md lists them.
+    The first call makes them, which takes seconds."""
+    return {kind: dict(make()) for kind, make in MAKERS.items()}
