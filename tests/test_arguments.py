@@ -57,8 +57,8 @@ def test_a_size_may_be_a_list(size, tmp_path, recwarn):  # of the crop
     ((MODEL, RENDERER, "zq7", 8), "n needs a whole number >= 1, of images; got str 'zq7'"),
     ((MODEL, RENDERER, 1e3, "zq7"), "got float 1000.0"), ((MODEL, RENDERER, 0, "zq7"), "got int 0"),
     ((MODEL, RENDERER, 8, None), 'out needs the name of a folder, such as "dataset/"; got None'),
-    ((MODEL, RENDERER, 8, "zq7", ["coco"]), "format needs one of folder, coco, yolo, voc, kitti, yolo-seg, masks, "
-     "cityscapes, or"),
+    ((MODEL, RENDERER, 8, "zq7", ["coco"]), "format needs one of folder, coco, yolo, voc, kitti, coco-seg, yolo-seg, "
+     "masks, cityscapes, or"),
     ((MODEL, RENDERER, 8, "zq7", sf.LabelPolicy()), "got a value of type LabelPolicy")])
 def test_generate(given, text):
     refused("generate(model, renderer, n, out, format): ", sf.generate, *given)

@@ -382,7 +382,8 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(world, whole, t
 
 
 def test_other_wrong_usage(whole):
-    assert "--format must be one of folder, coco, yolo, voc, kitti, yolo-seg, masks, cityscapes, got kitty" in " ".join(
+    wanted = "folder, coco, yolo, voc, kitti, coco-seg, yolo-seg, masks, cityscapes"
+    assert f"--format must be one of {wanted}, got kitty" in " ".join(
         call("generate", whole, "-n", 3, "--out", "x", "--format", "kitty", code=2).split())
     assert "not a run folder" in call("generate", "nowhere", "-n", 3, "--out", "x", code=1)
 

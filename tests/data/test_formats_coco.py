@@ -31,15 +31,17 @@ def load(out, part):
         return COCO(str(out / f"annotations/instances_{part}.json"))
 
 
-def test_pycocotools_reads_back_every_mask_box_and_area(tmp_path):
+@pytest.mark.parametrize("name", ["coco", "coco-seg"])
+def test_pycocotools_reads_back_every_mask_box_and_area(name, tmp_path):
     seen = set()
-    for part, coco in write(tmp_path).items():
+    for part, coco in write(tmp_path, form=FORMATS[name]).items():
         for annotation in coco.loadAnns(coco.getAnnIds()):
             row = [4, 5, 901].index(annotation["image_id"])
             assert PARTS[row] == part
             mask = masks()[row] == annotation["node"]
             assert np.array_equal(coco.annToMask(annotation), mask)
-            rle = annotation["segmentation"]
+            assert isinstance(annotation["segmentation"], list) == (name == "coco-seg")
+            rle = coco.annToRLE(annotation)
             assert annotation["bbox"] == reference.toBbox(rle).tolist()
             assert annotation["area"] == reference.area(rle) == mask.sum()
             assert annotation["iscrowd"] == 0

@@ -111,12 +111,12 @@ def test_an_unknown_class_writes_no_labels(tmp_path):
 
 
 def test_formats_are_values_and_names():
-    assert list(FORMATS) == ["folder", "coco", "yolo", "voc", "kitti", "yolo-seg", "masks", "cityscapes"]
+    assert list(FORMATS) == ["folder", "coco", "yolo", "voc", "kitti", "coco-seg", "yolo-seg", "masks", "cityscapes"]
     assert as_format("folder") is FORMATS["folder"]
     mine = Format("mine", save, finish)
     assert as_format(mine) is mine
-    with pytest.raises(ValueError, match=r"no format 'dota'; there are folder, coco, yolo, voc, kitti, yolo-seg, "
-                                         r"masks, cityscapes, or pass a scenefit.data.formats.Format"):
+    with pytest.raises(ValueError, match=r"no format 'dota'; there are folder, coco, yolo, voc, kitti, coco-seg, "
+                                         r"yolo-seg, masks, cityscapes, or pass a scenefit.data.formats.Format"):
         as_format("dota")
     assert all(hasattr(scenefit.data.formats, name) for name in scenefit.data.formats.__all__)
 

@@ -117,8 +117,9 @@ def test_polygons_are_read_back_as_the_masks_and_as_boxes(tmp_path):
     assert np.abs(boxes.box - [[3, 2, 11, 9], [15, 0, 18, 20], [20, 12, 30, 20]]).max() < 1e-4
 
 
-def test_masks_of_coco_are_read_back(tmp_path):
-    write(FORMATS["coco"], tmp_path)
+@pytest.mark.parametrize("name", ["coco", "coco-seg"])
+def test_masks_of_coco_are_read_back(name, tmp_path):
+    write(FORMATS[name], tmp_path)
     found = read_masks(tmp_path, (H, W))
     wanted = label_masks(frames(), CLASSES).masks[[0, 2, 1]]
     assert found.masks.classes == tuple(CLASSES)

@@ -43,10 +43,11 @@ def generate(
                                            "file, to sample its prior.", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Images to write.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.", show_default=False)],
-    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti|yolo-seg|masks|"
-                                        "cityscapes", help="folder: "
+    format: Annotated[str, typer.Option("--format", metavar="folder|coco|yolo|voc|kitti|coco-seg|yolo-seg|"
+                                        "masks|cityscapes", help="folder: "
                                         "one subfolder per class. coco: boxes and masks. yolo, voc, kitti: boxes. "
-                                        "yolo-seg: polygons. masks, cityscapes: the class of each pixel.")] = "coco",
+                                        "coco-seg: boxes and polygons. yolo-seg: polygons. masks, cityscapes: "
+                                        "the class of each pixel.")] = "coco",
     image_format: Annotated[str, typer.Option("--image-format", metavar="png|jpg", help="png: without loss. jpg: "
                                               "quality 95, smaller; not for kitti, cityscapes.")] = "png",
     depth: Annotated[bool, typer.Option("--depth", help="Also write depth (16-bit PNG, metres times 256, 0: none), and "

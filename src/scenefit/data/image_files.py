@@ -120,14 +120,32 @@ def mask_values(path: Path) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
     """A mask as it is stored: whole numbers [H, W], and the palette [n, 3] if it has one; or colours [H, W, 3]. Not
     turned by EXIF. Raises what `fit_photo` raises."""
     with _opened(path) as image:
+        scale = _scale_of_grey(image)
         image.load()
         check_complete(path, image)
         if image.mode == "P":
             return np.asarray(image), np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         if image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;"):
             values = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
-            return values.astype(np.uint8) if values.dtype == bool else values, None
+            return values.astype(np.uint8) if values.dtype == bool else values // scale, None
+        if image.mode == "F":
+            return _whole(np.asarray(image)), None
         return np.asarray(image.convert("RGB")), None
+
+
+def _scale_of_grey(image: Image.Image) -> int:
+    """What Pillow multiplies values of fewer than 8 bits with, so that the largest one is white. image: not loaded
+    yet."""
+    tiles = getattr(image, "tile", ())
+    arguments = tiles[0][3] if tiles else ""
+    raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return {"L;2": 85, "L;4": 17}.get(str(raw)[:3], 1)
+
+
+def _whole(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+        raise ValueError("its values are no whole numbers")
+    return values.astype(np.int64)
 
 
 def full_photo(path: Path) -> NDArray[np.uint8]:

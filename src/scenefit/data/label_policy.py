@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenefit.data.boxes import Boxes, make_boxes
-from scenefit.data.class_masks import IGNORED, NONE, ClassMasks
+from scenefit.data.class_masks import IGNORED, NONE, ClassMasks, check_classes
 from scenefit.data.frames import Frames
 from scenefit.data.mask_outlines import redraw
 from scenefit.scenes.arguments import check_argument, describe_value
@@ -268,6 +268,7 @@ def label_masks(frames: Frames, classes: Sequence[str], label_policy: LabelPolic
     mask_border apply to what then shows a class or is ignored."""
     check_argument("label_masks(frames, classes, label_policy=None)", "frames", frames, isinstance(frames, Frames),
                    "Frames, as scenefit.render(renderer, scenes) returns them; those of photos are photos.masks")
+    check_classes(classes, "class masks of renders")
     objects, place = frames.objects, {name: code for code, name in enumerate(classes, 1)}
     code = np.array([place.get(name, NONE) for name in objects.name.tolist()], np.uint8)
     label_policy = label_policy or LabelPolicy()

@@ -61,9 +61,13 @@ def masks_among(paths: Sequence[Path]) -> dict[Path, list[Path]]:
     return found
 
 
+def is_named_as_masks(name: str) -> bool:
+    return name.lower() in NAMES or name.lower().endswith(ENDS)
+
+
 def _files_of(folder: Path, endings: Sequence[str]) -> list[Path]:
     """The first files with these endings of a folder with a name of masks; none of others."""
-    if folder.name.lower() not in NAMES and not folder.name.lower().endswith(ENDS):
+    if not is_named_as_masks(folder.name):
         return []
     return list(islice((place / name for place, _, names in walk(folder) for name in sorted(names)
                         if is_photo(name) and name.lower().endswith(tuple(endings))), FIRST))

@@ -34,18 +34,18 @@ def redraw(mask: Mask, instances: NDArray[np.int32], margin: float, border: floa
     objects = mask != NONE
     if not objects.any() or not (margin or border):
         return mask
-    beyond, out = distance(objects) - margin, mask.copy()
+    beyond, out, ids = distance(objects) - margin, mask.copy(), np.where(objects, instances, 0)
     if margin > 0:
         nearest = ndimage.distance_transform_edt(~objects, return_distances=False, return_indices=True)
         gained = ~objects & (beyond < 0)
-        out[gained] = mask[tuple(axis[gained] for axis in nearest)]
+        source = tuple(axis[gained] for axis in nearest)
+        out[gained], ids[gained] = mask[source], instances[source]
     out[beyond >= 0] = NONE
     if border:
         ignored = (beyond >= -border / 2) & (beyond < border / 2)
-        ids = np.where(objects, instances, 0)
         between = _between(ids)
         if between.any():
-            ignored |= objects & (beyond < 0) & (ndimage.distance_transform_edt(~between) + 0.5 < border / 2)
+            ignored |= (ids > 0) & (beyond < 0) & (ndimage.distance_transform_edt(~between) + 0.5 < border / 2)
         out[ignored] = IGNORED
     return out
 

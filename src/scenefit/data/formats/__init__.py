@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from scenefit.data.formats.cityscapes import cityscapes_format
-from scenefit.data.formats.coco import coco_format
+from scenefit.data.formats.coco import coco_format, coco_seg_format
 from scenefit.data.formats.folder import folder_format
 from scenefit.data.formats.format import Format
 from scenefit.data.formats.kitti import kitti_format
@@ -12,12 +12,13 @@ from scenefit.data.formats.voc_masks import masks_format
 from scenefit.data.formats.yolo import yolo_format, yolo_seg_format
 from scenefit.data.label_policy import LabelPolicy, label_boxes
 
-__all__ = ["FORMATS", "Format", "LabelPolicy", "as_format", "cityscapes_format", "coco_format", "folder_format",
-           "kitti_format", "label_boxes", "masks_format", "voc_format", "yolo_format", "yolo_seg_format"]
+__all__ = ["FORMATS", "Format", "LabelPolicy", "as_format", "cityscapes_format", "coco_format", "coco_seg_format",
+           "folder_format", "kitti_format", "label_boxes", "masks_format", "voc_format", "yolo_format",
+           "yolo_seg_format"]
 
 OF_OBJECTS: dict[str, Callable[..., Format]] = {
-    "coco": coco_format, "yolo": yolo_format, "voc": voc_format, "kitti": kitti_format, "yolo-seg": yolo_seg_format,
-    "masks": masks_format, "cityscapes": cityscapes_format}
+    "coco": coco_format, "yolo": yolo_format, "voc": voc_format, "kitti": kitti_format, "coco-seg": coco_seg_format,
+    "yolo-seg": yolo_seg_format, "masks": masks_format, "cityscapes": cityscapes_format}
 ONLY_PNG = {"kitti": "KITTI", "cityscapes": "Cityscapes"}
 FORMATS = {form.name: form for form in (folder_format(), *(make() for make in OF_OBJECTS.values()))}
 

@@ -10,6 +10,7 @@ Some names are no classes, in any case: background shows no class; void, ignored
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,13 @@ def code_of(name: str, classes: Sequence[str]) -> int:
 
 def make_table(classes: Sequence[str] | Mapping[int, str]) -> ClassTable:
     """A table of names as `classes.txt` has them, or of value -> name. ValueError for anything else."""
-    given = dict(classes) if isinstance(classes, Mapping) else {} if isinstance(classes, str) else _numbered(classes)
-    if not given or not all(isinstance(value, int) and isinstance(name, str) and name for value, name in given.items()):
+    given = dict(classes) if isinstance(classes, Mapping) else {} if isinstance(classes, str) else _numbered(
+        list(classes))
+    if not given or not all(isinstance(value, Integral) and isinstance(name, str) and name
+                            for value, name in given.items()):
         raise ValueError('classes needs names of the values from 1 on, such as ["coin", "note"], or {value: name}; got '
                          f"{describe_value(classes)}")
-    return ClassTable("classes", given)
+    return ClassTable("classes", {int(value): str(name) for value, name in given.items()})
 
 
 def find_table(homes: Sequence[Path]) -> Path | None:

@@ -4,7 +4,8 @@
 
 All ids start at 1 (COCO's own evaluation takes an annotation of id 0 for none): images have the scene's index plus 1,
 categories count in the order of the classes, annotations over both files, so that these can be joined. area (pixels)
-and segmentation (compressed RLE) are of the visible part; bbox (x, y, width, height) is the box of the `LabelPolicy`.
+and segmentation (compressed RLE; of the format "coco-seg" one polygon, see `polygons`) are of the visible part; bbox
+(x, y, width, height) is the box of the `LabelPolicy`.
 Further keys, beyond COCO: visible_bbox of the visible part, amodal_bbox of the whole object, visibility, truncation
 (see `Objects`) and node, the object's id in its scene.
 Format: https://cocodataset.org/#format-data
@@ -35,6 +36,7 @@ from scenefit.data.formats.format import (
     write_all,
     write_image,
 )
+from scenefit.data.formats.polygons import polygon_of
 from scenefit.data.frames import Frames
 from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_json
@@ -47,12 +49,19 @@ def coco_format(label_policy: LabelPolicy | None = None, ending: str = "png") ->
                   {**label_policy.settings(), **image_settings(ending)}, portable=True)
 
 
+def coco_seg_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
+    """The same with polygons in place of RLE, for programs that read polygons alone."""
+    label_policy = label_policy or LabelPolicy()
+    return Format("coco-seg", partial(save, label_policy=label_policy, ending=ending, polygons=True), finish,
+                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+
+
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,
-         ending: str = "png") -> list[Row]:
+         ending: str = "png", polygons: bool = False) -> list[Row]:
     """Write the images; the rows hold the labels of the objects that the policy keeps."""
     check_parts(frames, part)
     height, width = frames.images.shape[1:3]
-    found = _labels(frames, label_policy or LabelPolicy())
+    found = _labels(frames, label_policy or LabelPolicy(), polygons)
     rows = []
     for i, scene in enumerate(frames.scenes.index.tolist()):
         rows.append({"scene": scene, "part": part[i], "file": file_name(scene, ending), "width": width,
@@ -105,17 +114,18 @@ def _compress(runs: NDArray[np.int64]) -> str:
     return np.stack(letters, 1)[np.stack(used, 1)].astype(np.uint8).tobytes().decode("ascii")
 
 
-def _labels(frames: Frames, label_policy: LabelPolicy) -> list[list[dict[str, Any]]]:
+def _labels(frames: Frames, label_policy: LabelPolicy, polygons: bool) -> list[list[dict[str, Any]]]:
     """The labels of each frame's kept objects, by id."""
-    return [[_label(label, frames.instances[row]) for label in labels if label["kept"]]
+    return [[_label(label, frames.instances[row], polygons) for label in labels if label["kept"]]
             for row, labels in enumerate(describe_objects(frames, label_policy))]
 
 
-def _label(label: dict[str, Any], instances: NDArray[np.int32]) -> dict[str, Any]:
+def _label(label: dict[str, Any], instances: NDArray[np.int32], polygons: bool) -> dict[str, Any]:
+    visible = instances == label["node"]
     return {"node": label["node"], "name": label["name"], "bbox": _xywh(label["label_box"]), "area": label["pixels"],
-            "segmentation": encode_mask(instances == label["node"]), "visible_bbox": _xywh(label["box"]),
-            "amodal_bbox": _xywh(label["amodal"]), "visibility": label["visibility"],
-            "truncation": label["truncation"]}
+            "segmentation": [polygon_of(visible).ravel().tolist()] if polygons else encode_mask(visible),
+            "visible_bbox": _xywh(label["box"]), "amodal_bbox": _xywh(label["amodal"]),
+            "visibility": label["visibility"], "truncation": label["truncation"]}
 
 
 def _xywh(box: list[float]) -> list[float]:

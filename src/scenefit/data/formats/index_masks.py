@@ -16,6 +16,7 @@ from scenefit.data.image_files import mask_values
 FULL = 255  # the value of the one class of a binary mask
 FIRST, MOST = 20, 500  # masks that decide how all are read, and those that are looked at to find them
 ENDINGS = (".png", ".bmp", ".tif", ".tiff")  # of masks
+TABLED = 2**24  # values below which a table of all of them is faster than a search
 GREY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 Name = str | int | None  # of a class, a code, or none
 
@@ -115,8 +116,11 @@ def _codes(path: Path, values: NDArray[Any], palette: NDArray[np.uint8] | None, 
             key = keys[names.index(None)]
             colour = _colour_of(key, palette) if table.of_colour else None
             raise ValueError(_unknown_colour(colour, path, table) if colour else _unknown_value(key, path, table))
+    found = np.array([code_of(name, classes) if isinstance(name, str) else name or NONE for name in names], np.uint8)
+    if keys[0] < 0 or keys[-1] >= TABLED:
+        return found[np.searchsorted(keys, values)]
     codes = np.zeros(keys[-1] + 1, np.uint8)
-    codes[keys] = [code_of(name, classes) if isinstance(name, str) else name or NONE for name in names]
+    codes[keys] = found
     return codes[values]
 
 

@@ -9,7 +9,9 @@ from scenefit.data.formats.class_folders import part_name
 from scenefit.data.formats.photo_files import PhotoFiles, composed, labels_of, photos_below, without_photo
 from scenefit.data.formats.reading import Item, Labels, Listing, NoPart, read_names
 from scenefit.data.image_files import Skipped
-from scenefit.data.image_kinds import ENDINGS, why_not_read
+from scenefit.data.image_kinds import ENDINGS, is_photo, walk, why_not_read
+from scenefit.data.mask_folders import is_named_as_masks
+from scenefit.files.text import counted
 
 LISTS = ("ImageSets/Main", "ImageSets", ".")  # folders of a data set's lists of names
 BESIDE = ("-1", "0", "1")  # second column of VOC's lists of one class
@@ -62,6 +64,17 @@ def list_photos(homes: Sequence[Home], ending: str, lists: Sequence[Path], part:
                          for own in pairs for name, photo in own.files.photos.items()),
                    tuple(entry for own in pairs for entry in own.files.skipped if entry not in missing),
                    tuple(missing))
+
+
+def left_out(folder: Path, homes: Sequence[Home]) -> Iterator[Skipped]:
+    """The folders below with photos that lie in no home, nor in a folder with a name of masks."""
+    known = {path for home in homes for path in (home.photos, home.labels)}
+    read = ", ".join(str(home.photos) for home in homes)
+    for place, folders, names in walk(folder):
+        folders[:] = [name for name in folders if place not in known and not is_named_as_masks(name)]
+        if place not in known and (count := sum(map(is_photo, names))):
+            yield Skipped(place, f"{counted(count, 'photo is', 'photos are')} left out, since masks were found for "
+                                 f"{read} alone")
 
 
 def find_list(folders: Sequence[Path], part: str | Path, below: Sequence[str] = LISTS) -> Path:

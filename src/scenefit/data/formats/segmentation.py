@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scenefit.data.formats.polygons import paint_polygon
 from scenefit.data.formats.reading import to_number
 
+FAR = 10**6  # pixels from a photo's corner within which polygons are painted
+
 
 class NotPainted(Exception):
     """A segmentation that does not fit its photo, with the reason."""
@@ -48,6 +50,8 @@ def paint(mask: NDArray[np.uint8], segmentation: Any, code: int, path: Path, whe
     rings = [np.array(ring).reshape(-1, 2) * scale for ring in _rings(segmentation, path, where)]
     if not all(np.isfinite(ring).all() for ring in rings):
         raise NotPainted("left out, since its polygon has a value that is not finite")
+    if any((np.abs(ring) > FAR).any() for ring in rings):
+        raise NotPainted(f"left out, since its polygon lies more than {FAR:,} pixels outside its photo")
     return sum(paint_polygon(mask, ring, code) for ring in rings)
 
 
@@ -74,7 +78,10 @@ def _runs(mask: dict[str, Any], path: Path, where: str) -> tuple[int, int, NDArr
         height, width = (int(side) for side in mask["size"])
         counts = mask["counts"]
         runs = _expand(counts) if isinstance(counts, str) else np.array(counts, np.int64)
-        if height < 1 or width < 1 or runs.ndim != 1 or (runs < 0).any() or runs.cumsum()[-1] > height * width:
+        if not isinstance(counts, str) and (runs != np.array(counts, float)).any():
+            raise ValueError("a run is no whole number")
+        if height < 1 or width < 1 or runs.ndim != 1 or not ((runs >= 0) & (runs <= height * width)).all() or (
+                runs.cumsum()[-1] > height * width):
             raise ValueError("the runs do not fit the size")
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise ValueError(f"{path}, {where}: segmentation needs polygons, or runs with size and counts that fit each "

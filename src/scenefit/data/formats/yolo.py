@@ -36,6 +36,7 @@ from scenefit.data.label_policy import LabelPolicy
 from scenefit.files.atomic import clear_leftovers, write_json, write_text
 
 AT_ONCE = 256  # label files
+LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # which JSON keeps, and YAML breaks lines at
 
 
 def yolo_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
@@ -75,7 +76,8 @@ def finish(out: Path, rows: Iterator[Row], classes: Sequence[str], info: dict[st
             write_all(write_text, [(out / label_file(row["file"]), _lines(row, numbers)) for row in chunk])
     for part in PARTS:  # a part without images is an empty folder, not a missing one
         (out / "images" / part).mkdir(parents=True, exist_ok=True)
-    names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for name, number in numbers.items())
+    names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False).translate(LINE_ENDS)}\n"
+                    for name, number in numbers.items())
     write_text(out / "data.yaml", f"train: images/train\nval: images/val\nnames:{'' if names else ' {}'}\n{names}")
     write_json(out / "provenance.json", info)
 

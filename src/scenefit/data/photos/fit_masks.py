@@ -39,7 +39,7 @@ def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence
               ) -> Iterator[Fitted | Skipped]:
     """The first max_photos photos that can be read, at size, with their masks, and whatever is left out. ValueError
     where objects have boxes alone."""
-    codes, counts = {name: code for code, name in enumerate(classes, 1)}, Counter[str]()
+    codes, counts, pixels = {name: code for code, name in enumerate(classes, 1)}, Counter[str](), Counter[str]()
     absent, left = [], len(items) if max_photos is None else max_photos
     for item in items:
         if not left:
@@ -57,7 +57,10 @@ def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence
             mask = np.zeros(fitted.full_size, np.uint8)
             yield from _painted(mask, labels, codes, counts)
         left -= 1
-        yield replace(fitted, mask=_moved(mask, fitted))
+        moved = _moved(mask, fitted)
+        pixels["all"] += moved.size
+        pixels["ignored"] += int(np.count_nonzero(moved == IGNORED))
+        yield replace(fitted, mask=moved)
     if counts["boxes"] and not counts["shapes"]:
         raise ValueError(f"{counted(counts['boxes'], 'object')} of {folder} {'has' if counts['boxes'] == 1 else 'have'}"
                          " a box, and none has a polygon or mask; scenefit.read_boxes reads boxes")
@@ -69,6 +72,10 @@ def fit_masks(folder: Path, items: Sequence[Item], size: Size, classes: Sequence
                               "pixels of the box are ignored")
     if n := counts["regions"]:
         yield Skipped(folder, f"the pixels of {counted(n, 'region')} are ignored, as evaluation does (COCO's crowds)")
+    if 2 * pixels["ignored"] > pixels["all"]:
+        yield Skipped(folder, f"{pixels['ignored'] / pixels['all']:.0%} of the pixels are ignored: nothing is learned "
+                              "or measured there, not even that no class is seen. Where they show the background, they "
+                              "need its value (0 in masks of scenefit generate --format masks)")
     if n := len(absent):
         yield Skipped(folder, f"{counted(n, 'photo has', 'photos have')} no label file, which means no objects; the "
                               f"first: {absent[0]}")
@@ -80,7 +87,8 @@ def _painted(mask: NDArray[np.uint8], labels: Labels, codes: Mapping[str, int], 
     scale = (float(mask.shape[1]), float(mask.shape[0])) if labels.shares else (1.0, 1.0)
     for entry in (*labels.ignored, *labels.boxes):
         box, painted = _around(entry), 0
-        counts["regions" if not entry.name else "boxes" if entry.shape is None else "shapes"] += 1
+        if entry.name:
+            counts["boxes" if entry.shape is None else "shapes"] += 1
         try:
             if entry.shape is not None:
                 painted = paint(mask, entry.shape, codes.get(entry.name, IGNORED), labels.source, entry.where, scale)
@@ -88,7 +96,8 @@ def _painted(mask: NDArray[np.uint8], labels: Labels, codes: Mapping[str, int], 
         except NotPainted as reason:
             yield Skipped(labels.source, f"{entry.where}: {reason}{'; the pixels of its box are ignored' * bool(box)}")
         if box and not painted:
-            paint(mask, box, IGNORED, labels.source, entry.where, scale)
+            painted = paint(mask, box, IGNORED, labels.source, entry.where, scale)
+        counts["regions"] += bool(painted and not entry.name)
 
 
 def _around(entry: LabelledBox) -> list[float]:

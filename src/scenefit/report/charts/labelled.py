@@ -18,7 +18,7 @@ OUTLINE = 320  # pixels of a picture's width for each pixel of an outline's widt
 
 def resized(image: Images, width: int) -> Image.Image:
     """An image uint8 [H, W, 3], width pixels wide."""
-    height = round(image.shape[0] * width / image.shape[1])
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
     return Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
 
 
