@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from quick import quick
-from toys import COLOURS, bars, coloured_boxes, dot, dots, photos
+from toys import COLOURS, bars, coloured_boxes, coloured_masks, dot, dots, photos
 
 import scenefit as sf
 from scenefit.data.formats import label_boxes
@@ -38,6 +38,13 @@ def test_renders_and_masks_agree(scene):
     assert abs(len(ours) - len(theirs)) <= 1
 
 
+def test_layers_agree():
+    renderer, scenes = sf.Layers([sf.Shapes(SIZE, {"spot": {}})]), SPOTS.sample(0, 8)
+    here, there = sf.render(renderer, scenes), sf.render(renderer.info.to(DEVICE), scenes)
+    assert np.abs(here.images.astype(int) - there.images.astype(int)).max() <= 3
+    assert (here.instances != there.instances).mean() < 1e-3
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_detector_learns(whole):
     """It finds coloured boxes in images that it has not seen, and finds the same on the CPU."""
@@ -49,6 +56,18 @@ def test_a_detector_learns(whole):
     assert untrained < 0.1 and learned > 0.85
     there = replace(task, device="cpu").evaluate(network.cpu(), images, truth)["mAP50"]
     assert there == pytest.approx(learned, abs=0.02)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_segmentation_network_learns(whole):
+    """It finds the pixels of coloured boxes in images that it has not seen, and finds the same on the CPU."""
+    task = sf.Segment(COLOURS, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
+                      backbone=SmallMaps, train_backbone=whole, device=DEVICE)
+    network, test = task.train(*coloured_masks(128, 0), 0), coloured_masks(32, 1)
+    assert {value.device.type for value in network.parameters()} == {DEVICE}
+    learned = task.evaluate(network, *test)["mIoU"]
+    assert learned > 0.8
+    assert replace(task, device="cpu").evaluate(network.cpu(), *test)["mIoU"] == pytest.approx(learned, abs=0.01)
 
 
 @pytest.mark.filterwarnings("error:.*does not have a deterministic implementation")

@@ -10,6 +10,7 @@ from checks import same_scenes
 from torch import Tensor
 
 from scenefit.data.boxes import Boxes, make_boxes
+from scenefit.data.class_masks import ClassMasks
 from scenefit.data.frames import Frames, make_frames
 from scenefit.data.photos import Photos
 from scenefit.renderers import RendererInfo, renderer_info
@@ -127,6 +128,15 @@ def coloured_boxes(count: int, seed: int, most: int = 4) -> tuple[np.ndarray, Bo
                 images[image, y:y + h, x:x + w] = [(220, 30, 30), (30, 30, 220)][code]
                 rows.append((image, (x, y, x + w, y + h), COLOURS[code]))
     return images, make_boxes(count, *zip(*rows, strict=True))
+
+
+def coloured_masks(count: int, seed: int, classes: tuple[str, ...] = COLOURS) -> tuple[np.ndarray, ClassMasks]:
+    """`coloured_boxes` with masks."""
+    images, boxes = coloured_boxes(count, seed)
+    masks = np.zeros(images.shape[:3], np.uint8)
+    for image, box, name in zip(boxes.image, boxes.box.astype(int), boxes.name.tolist(), strict=True):
+        masks[image, box[1]:box[3], box[0]:box[2]] = classes.index(name) + 1
+    return images, ClassMasks(classes, masks)
 
 
 def photos(grammar: Grammar, renderer: Any, n: int, seed: int = 99) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from checks import same_weights
-from toys import BOX_IMAGE, coloured_boxes, dot, dots
+from toys import BOX_IMAGE, coloured_masks, dot, dots
 from toys import COLOURS as CLASSES
 
 from scenefit.data.boxes import make_boxes
@@ -24,15 +24,6 @@ QUICK = Segment(CLASSES, steps=80, batch=8, augmented_copies=1, learning_rate=1e
                 backbone=SmallMaps)
 
 
-def coloured_masks(count: int, seed: int, classes: tuple[str, ...] = CLASSES) -> tuple[np.ndarray, ClassMasks]:
-    """`coloured_boxes` with masks."""
-    images, boxes = coloured_boxes(count, seed)
-    masks = np.zeros(images.shape[:3], np.uint8)
-    for image, box, name in zip(boxes.image, boxes.box.astype(int), boxes.name.tolist(), strict=True):
-        masks[image, box[1]:box[3], box[0]:box[2]] = classes.index(name) + 1
-    return images, ClassMasks(classes, masks)
-
-
 @pytest.fixture(scope="module")
 def trained() -> Segmenter:
     return QUICK.train(*coloured_masks(64, 0), 0)
@@ -45,6 +36,13 @@ def test_a_trained_network_finds_the_pixels_of_each_class(trained):
     assert metrics["mIoU"] > 0.8 and min(metrics[f"pixel AP {name}"] for name in CLASSES) > 0.9
     swapped = coloured_masks(40, 1, CLASSES[::-1])
     assert QUICK.evaluate(trained, swapped[0], ClassMasks(CLASSES, swapped[1].masks))["mIoU"] < 0.1
+
+
+def test_the_backbone_stays_frozen_or_learns_too(trained):
+    short, data = replace(QUICK, steps=2), coloured_masks(8, 0)
+    fresh, head, whole = short.fresh(0), short.train(*data, 0), replace(short, train_backbone=True).train(*data, 0)
+    assert same_weights(head.backbone, fresh.backbone) and not same_weights(whole.backbone, fresh.backbone)
+    assert not same_weights(head, fresh)
 
 
 def test_the_same_seed_gives_the_same_network_and_pixels_do_not_depend_on_other_images(trained):

@@ -134,18 +134,18 @@ def train(
       scenefit evaluate detector.safetensors --labelled other_labelled/
       scenefit detect detector.safetensors photos/ --out found/
 
-    Trains on n renders of a run's learned distribution, or on a written data set (its train part, if it has one). The
-    confidence threshold maximises F1 on other renders, an eighth as many, or on the val part; with --labelled, on those
-    photos.
+    Trains on n renders of a run's learned distribution, or on a written data set (its train part, if it has one).
+    The confidence threshold maximises F1 (of class masks, the IoU) on other renders, an eighth as many, or on the
+    val part; with --labelled, on those photos.
 
     With --task segmentation, or labelled photos with class masks, a network learns the class of each pixel; pixels of
     objects that the label policy leaves without a label are ignored.
 
     With --labelled, ten photos or more that show objects select what the renders are drawn from: the learned
-    distribution, the prior, or half of each; three networks are trained and compared on the photos for that. Boxes,
-    but not class masks, also tell the label policy of a run's renders, which is read first: kind of boxes, margin of
-    each class, and which objects have none. Options such as --box say what holds where the labels do not tell
-    otherwise.
+    distribution, the prior, or half of each; three networks are trained and compared on the photos for that. Labels
+    also tell the label policy of a run's renders, which is read first: boxes their kind, the margin of each class, and
+    which objects have none; class masks their margin, and the border that is ignored. Options such as --box say what
+    holds where the labels do not tell otherwise.
 
     --labelled-only trains the ceiling: the same network, steps and augmentation, on labelled photos in place of
     renders. The threshold is chosen on a fifth of them, which it is not trained on; with fewer than five, on all.
@@ -153,8 +153,8 @@ def train(
     Of a run, the networks after training on renders and after each round of self-training are kept in RUN/stages. A
     training that begins in the same way, such as one with other --labelled photos, goes on from there.
 
-    The precision and recall that it prints are those on held-out renders, which say little about photos; scenefit
-    evaluate measures a detector on photos.
+    The precision and recall, or the IoU, that it prints are those on held-out renders, which say little about photos;
+    scenefit evaluate measures a network on photos.
     """
     from scenefit.data.copies import photo_hashes
     from scenefit.data.image_files import name_skipped

@@ -9,6 +9,7 @@ import math
 import numbers
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,16 @@ def brief(value: Any, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[:longest // 2]}...{text[-longest // 2:]}"
 
 
+@dataclass(frozen=True)
+class Brief:
+    """A value that is written by `brief` when a message needs it, and not before: priors of arrays are made often."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return brief(self.value)
+
+
 def no_prior(value: Any) -> str:
     """A value given in place of a prior; of a column, only the type of its values."""
     kinds = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "booleans", "U": "texts"}
@@ -133,7 +144,7 @@ def need_numbers(prior: Any, finite: bool = False, **got: Any) -> None:
                 good = np.isfinite(numbers) if finite else ~np.isnan(numbers)
         except (TypeError, ValueError, OverflowError):
             pass
-        shown = value if np.ndim(good) or isinstance(value, float) else brief(value)
+        shown = value if np.ndim(good) or isinstance(value, float) else Brief(value)
         need(good, prior, "finite numbers" if finite else "numbers", **{name: shown})
         as_floats(prior, name)
 

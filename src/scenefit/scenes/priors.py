@@ -15,6 +15,7 @@ from scipy import special
 from scenefit.scenes.arguments import (
     MAX_FLOAT,
     MAX_INTEGER,
+    Brief,
     as_float,
     as_floats,
     brief,
@@ -184,18 +185,18 @@ class Choice(Prior):
 
     def __post_init__(self) -> None:
         need(isinstance(self.options, Iterable) and not isinstance(self.options, str | bytes | Set | Mapping), self,
-              "a list of options", options=brief(self.options))
+              "a list of options", options=Brief(self.options))
         object.__setattr__(self, "options", tuple(self.options))
         need(len(self.options) > 0, self, "at least one option", options=self.options)
         words = [isinstance(option, str) for option in self.options]
         need(all(words) or (not any(words) and all(np.ndim(option) == 0 for option in self.options)), self,
               "options that are all numbers or all strings", options=self.options)
         need(all(words) or all(is_plain(option) for option in self.options), self,
-              "options that are finite numbers, integers below 2**63 among them", options=brief(self.options))
+              "options that are finite numbers, integers below 2**63 among them", options=Brief(self.options))
         need(len(set(self.options)) == len(self.options), self, "options that differ", options=self.options)
         if self.weights is not None:
             need(isinstance(self.weights, Iterable) and not isinstance(self.weights, str | Set | Mapping), self,
-                  "a list of weights", weights=brief(self.weights))
+                  "a list of weights", weights=Brief(self.weights))
             weights = tuple(as_float(self, w) for w in self.weights)
             object.__setattr__(self, "weights", weights)
             need(len(weights) == len(self.options), self, "one weight an option", weights=weights)
@@ -235,7 +236,7 @@ class Constant(Prior):
         array = np.asarray(self.value)
         beyond = array.dtype.kind == "f" and bool(np.any(np.isfinite(array) & (np.abs(array) > MAX_FLOAT)))
         need(array.dtype.kind in "iufbU" and not beyond, self, "a text, or a number that a float or a 64-bit integer "
-             "can hold", value=brief(self.value))
+             "can hold", value=Brief(self.value))
         if array.dtype.kind == "f":
             as_floats(self, "value")
 
