@@ -34,7 +34,7 @@ class Study:
 
     plan: the cells of some arms, targets and seeds, in the order in which they are computed.  run: the result of a cell
     and the folder; a function of a module.  shown: what is printed of a result.  picture: report.png, of the folder.
-    table: the text of the page from all cells.
+    table: the text of the page from all cells.  code: hash of the present code, which a cell's "code" is compared with.
     """
 
     about: str | None
@@ -47,6 +47,7 @@ class Study:
     shown: Callable[[Row], Any]
     picture: Callable[[Path], bytes]
     table: Callable[[Sequence[Row]], str]
+    code: Callable[[], str]
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         parser = argparse.ArgumentParser(description=self.about, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,8 +67,11 @@ class Study:
         if options.picture:
             torch.set_num_threads(1)
             write_bytes(self.here / "report.png", self.picture(options.work))
-        text = self.table(read_cells(self.here))
+        cells = read_cells(self.here)
+        text, older = self.table(cells), sum(cell["code"] != self.code() for cell in cells)
         Console(width=200).print(text, markup=False, highlight=False)
+        if older:
+            print(f"{older} of {len(cells)} cells are of earlier code, see README.md; delete those to compute anew.")
         put_between(self.here / "README.md", BEGIN, END, text)
 
 

@@ -62,7 +62,7 @@ def test_a_detector_learns(whole):
 def test_a_segmentation_network_learns(whole):
     """It finds the pixels of coloured boxes in images that it has not seen, and finds the same on the CPU."""
     task = sf.Segment(COLOURS, steps=120, batch=8, augmented_copies=1, learning_rate=1e-2, augment=NO_CHANGE,
-                      backbone=SmallMaps, train_backbone=whole, device=DEVICE)
+                      train_backbone=whole, device=DEVICE)
     network, test = task.train(*coloured_masks(128, 0), 0), coloured_masks(32, 1)
     assert {value.device.type for value in network.parameters()} == {DEVICE}
     learned = task.evaluate(network, *test)["mIoU"]

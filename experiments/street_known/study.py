@@ -51,4 +51,4 @@ def shown(result: dict[str, Any]) -> dict[str, float]:
 
 
 main = Study(__doc__, Path(__file__).parent, Path("runs/street_known"), ARMS, world.TARGETS, plan, run, shown, picture,
-             markdown).main
+             markdown, arms.code).main
