@@ -11,6 +11,7 @@ import pytest
 
 from experiments.aerial2d import arms, distances, few_labels, fits, study, tables, world
 from experiments.aerial2d.fits import Fit
+from experiments.arm_study import BEGIN, END, Study
 from experiments.cells import compute
 from experiments.few_labels import ALONE, SELECTED, WIDE
 from experiments.few_labels import ARMS as LABELLED
@@ -125,6 +126,18 @@ def test_cells_that_share_files_run_one_after_the_other(tmp_path: Path, monkeypa
     compute(cells, 2, tmp_path / "cells", fake, (), lambda result: result["arm"])
     assert len(list((tmp_path / "cells").iterdir())) == 4
     assert not any(sum(name.startswith("wide") for name in names) > 1 for names in together)
+
+
+@pytest.mark.parametrize("code, said", [("of another time", True), ("of now", False)])
+def test_cells_of_earlier_code_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str,
+                                           said: bool) -> None:
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells/a--target--seed-0.json").write_text(json.dumps({"arm": "a", "code": code}))
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    Study("", tmp_path, tmp_path, ["a"], ["target"], lambda *_: [], lambda *_: {}, str, lambda _: b"",
+          lambda cells: "the table", lambda: "of now").main(["--table"])
+    out = capsys.readouterr().out
+    assert "the table" in out and ("1 of 1 cells are of earlier code" in out) == said
 
 
 def test_each_cell_is_written_under_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,11 @@
 
 import io
 import re
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from raw_png import png
 
 from scenefit.data.image_files import full_photo
 from scenefit.data.photos import read_boxes, read_labelled, read_photos
@@ -29,16 +28,6 @@ def encoded(image, kind, **options):
     data = io.BytesIO()
     Image.fromarray(image).save(data, kind, **options)
     return data.getvalue()
-
-
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def png(width, height, body, bits=8, colour=2, interlaced=0):
-    """A PNG written by hand, also one that says of itself what is not true. body: what is in its IDAT chunk."""
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 def rows(image):
@@ -72,14 +61,14 @@ def half_copied(kind):
 
 
 DAMAGED = {
-    "zq7.png": lambda: png(32, 24, zlib.compress(rows(noise()[:10]))),
-    "zq7i.png": lambda: png(32, 24, zlib.compress(bytes(39)), interlaced=1),  # its first pass
+    "zq7.png": lambda: png(32, 24, 8, 2, rows(noise()[:10])),
+    "zq7i.png": lambda: png(32, 24, 8, 2, bytes(39), interlaced=1),  # its first pass
     "zq7.jpg": jpeg_without_end,
     "zq7.JPG": lambda: jpeg_without_end(subsampling=0),
     "zq7.webp": lambda: half_copied("WEBP"),
     "zq7z.png": lambda: half_copied("PNG"),
     "zq7z.jpg": lambda: half_copied("JPEG"),
-    "zq7c.png": lambda: png(32, 24, zlib.compress(rows(noise())[:1000])),
+    "zq7c.png": lambda: png(32, 24, 8, 2, rows(noise())[:1000]),
     "zq7c.tif": lambda: encoded(noise(), "TIFF")[:-100],
 }
 
@@ -95,9 +84,9 @@ def test_a_photo_without_all_of_its_rows_is_skipped(tmp_path, reader, name):
 
 @pytest.mark.parametrize("name, data", {
     "black.png": encoded(np.zeros((24, 32, 3), np.uint8), "PNG"),
-    "black1.png": png(32, 24, zlib.compress(b"\0\0\0\0\0" * 24), 1, 0),
-    "black16.png": png(32, 24, zlib.compress(b"\0" * 24 * (1 + 32 * 8)), 16, 6),
-    "interlaced.png": png(32, 24, zlib.compress(b"\0" * 24 * 200), 8, 2, 1),
+    "black1.png": png(32, 24, 1, 0, b"\0\0\0\0\0" * 24),
+    "black16.png": png(32, 24, 16, 6, b"\0" * 24 * (1 + 32 * 8)),
+    "interlaced.png": png(32, 24, 8, 2, b"\0" * 24 * 200, 1),
     "grey.jpg": encoded(np.full((240, 320, 3), 128, np.uint8), "JPEG"),
     "grey1.jpg": encoded(np.full((240, 320), 128, np.uint8), "JPEG"),
     "progressive.jpg": encoded(np.full((240, 320, 3), 128, np.uint8), "JPEG", progressive=True),
@@ -137,7 +126,7 @@ def test_a_limit_that_is_no_number_above_0_is_named(tmp_path, monkeypatch, text)
 
 
 def test_a_few_bytes_are_no_photo_of_100_megapixels(tmp_path):
-    data = png(10000, 10000, zlib.compress(b""))
+    data = png(10000, 10000, 8, 2, b"")
     photos = read("photos", tmp_path, "zq7.png", data)
     assert photos.skipped == ((tmp_path / "zq7.png", f"is incomplete: {len(data)} bytes cannot hold its 10000 x 10000 "
                                                      "pixels; copy it again"),)

@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from raw_png import png
 
 from scenefit.data.image_files import find_photos, full_photo
 from scenefit.data.photos import Photos, as_photos, read_labelled, read_photos, split
@@ -289,14 +289,6 @@ def test_the_first_of_several_frames_is_taken(tmp_path, ending):
     assert np.abs(photos.images[0].astype(int) - scene(6, 8)).max() <= 2
     assert photos.skipped == ((path, "has 2 frames or pages, of which only the first is read; save each as a file of "
                                      "its own if they are photos too"),)
-
-
-def png(width, height, bits, colour, body):
-    """A PNG written by hand, also one that says of itself what is not true."""
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b""))
 
 
 def broken_files(folder):

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 from labelled_sets import HEIGHT, SIZE, WIDTH, photo, text
+from painted import PARTS, frames
 from PIL import Image
+from raw_png import png
 from test_read_masks import areas, beside, write
 
 from scenefit.data.class_masks import IGNORED, ClassMasks
@@ -20,18 +22,10 @@ NAMES = "\n".join(f"c{number}" for number in range(1, 21))
 
 def stored_grey(path, mask, bits):
     """A grey PNG of so many bits, whose values are those of a mask."""
-    import struct
-    import zlib
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     each = 8 // bits
     padded = np.pad(mask, ((0, 0), (0, -mask.shape[1] % each))).reshape(len(mask), -1, each)
     packed = (padded << (bits * np.arange(each)[::-1])).sum(-1).astype(np.uint8)
-    rows = np.pad(packed, ((0, 0), (1, 0))).tobytes()
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *mask.shape[::-1], bits, 0, 0, 0, 0))
-                     + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    path.write_bytes(png(*mask.shape[::-1], bits, 0, np.pad(packed, ((0, 0), (1, 0))).tobytes()))
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -125,15 +119,11 @@ def test_a_border_lies_between_objects_that_only_meet_when_they_are_widened():
 
 
 def test_masks_of_too_many_classes_are_refused():
-    from painted import frames
-
     with pytest.raises(ValueError, match=r"class masks of renders: 300 classes are too many, .* at most 254"):
         label_masks(frames(), [f"class {number}" for number in range(300)])
 
 
 def test_names_with_line_separators_are_read_back_from_yolo(tmp_path):
-    from painted import PARTS, frames
-
     names = ["a\u2028b", "c\u0085d"]
     some = frames(classes={"star": np.full(6, names[0]), "coin": np.full(9, names[1])})
     form = FORMATS["yolo-seg"]

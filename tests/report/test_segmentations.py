@@ -9,6 +9,7 @@ from PIL import ImageColor
 from scenefit.report import ReportContent, conventions, page, picture
 from scenefit.report import segmentations as pictures
 from scenefit.report.charts.class_colours import OPACITY, class_colour
+from scenefit.report.charts.labelled import resized
 from scenefit.report.content import BaselineMasks, MaskConvention, Segmentations
 from scenefit.report.content.segmentations import IGNORED
 
@@ -48,6 +49,10 @@ def test_the_legend_names_what_is_shown():
     assert ImageColor.getrgb(pictures.legend(SHOWN)[1][1]) == class_colour(1)
     assert [name for name, _ in pictures.legend(replace(SHOWN, convention=None))] == ["car"]
     assert pictures.legend(replace(SHOWN, truth=square(4, IGNORED)))[-1][0] == pictures.IGNORES
+
+
+def test_pictures_of_very_wide_images_have_a_row():
+    assert resized(np.zeros((1, 700, 3), np.uint8), 300).size == (300, 1)
 
 
 def test_page_and_picture_show_them():

@@ -1,4 +1,4 @@
-"""Renders as the label policy has them, beside labelled photos."""
+"""Renders with the labels of the label policy, beside labelled photos."""
 
 from collections.abc import Callable, Iterable
 from itertools import chain, islice, repeat

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from scenefit.report.charts.labelled import resized
+from scenefit.report.charts.labelled import drawn_boxes, resized
 from scenefit.report.content import BaselineDetections, Detections, Images
 
 TRUE, FALSE, MISSED = "#22b45e", "#e8480c", "#2b3fd6"  # distinguishable for colour-blind readers too
@@ -28,11 +28,12 @@ def photo(image: Images, truth: Rows, boxes: Rows, true: Any,
     """
     picture, scale = resized(image, width), width / image.shape[1]
     draw = ImageDraw.Draw(picture)
-    for box in _of(truth, ~np.asarray(hit, bool), scale):
+    true, hit = np.asarray(true, bool), np.asarray(hit, bool)
+    for box in drawn_boxes(np.reshape(truth, (-1, 4))[~hit], scale):
         _dashed(draw, box)
-    for box in _of(boxes, np.asarray(true, bool), scale):
+    for box in drawn_boxes(np.reshape(boxes, (-1, 4))[true], scale):
         draw.rectangle(box, outline=TRUE, width=2)
-    for box in _of(boxes, ~np.asarray(true, bool), scale):
+    for box in drawn_boxes(np.reshape(boxes, (-1, 4))[~true], scale):
         _crossed(draw, box)
     return picture
 
@@ -79,11 +80,6 @@ def sample(kind: str) -> Image.Image:
 
 
 LEGEND = {"true": "found, thin green", "false": "false, thick orange with a cross", "missed": "missed, dashed blue"}
-
-
-def _of(boxes: Rows, mask: np.ndarray, scale: float) -> Iterator[tuple[float, float, float, float]]:
-    for x0, y0, x1, y1 in (np.asarray(boxes, float).reshape(-1, 4)[mask] * scale).tolist():
-        yield x0, y0, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)
 
 
 def _crossed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) -> None:

@@ -93,7 +93,7 @@ def brief(value: Any, longest: int = 60) -> str:
 
 @dataclass(frozen=True)
 class Brief:
-    """A value that is written by `brief` when a message needs it, and not before: priors of arrays are made often."""
+    """A value that `brief` formats only when a message is written, since conditional priors are made for each batch."""
 
     value: Any
 

@@ -11,7 +11,7 @@ from scenefit.data.formats.cityscapes import EVALUATED, IDS, MASK_END, PHOTO_END
 from scenefit.data.formats.class_folders import subfolders
 from scenefit.data.formats.class_tables import ClassTable
 from scenefit.data.formats.index_masks import read_mask
-from scenefit.data.formats.paired_folders import Home, left_out, list_photos
+from scenefit.data.formats.paired_folders import Home, list_photos
 from scenefit.data.formats.reading import Layout, Listing
 from scenefit.data.mask_folders import CITYSCAPES
 
@@ -34,10 +34,9 @@ def _homes(folder: Path) -> Iterator[Home]:
 
 def _listing(folder: Path, part: str | Path | None) -> Listing:
     classes = TABLE.classes
-    homes = list(_homes(folder))
-    found = list_photos(homes, MASK_END, [folder], part, partial(read_mask, table=TABLE, classes=classes))
-    others = () if part is not None else (*left_out(folder / PHOTOS, homes), *left_out(folder / MASKS, homes))
-    return Listing(found.items, (*found.skipped, *others), found.missing, classes)
+    read = partial(read_mask, table=TABLE, classes=classes)
+    found = list_photos(list(_homes(folder)), MASK_END, [folder], part, read, within=[folder / PHOTOS, folder / MASKS])
+    return Listing(found.items, found.skipped, found.missing, classes)
 
 
 LAYOUT = Layout("cityscapes", f"Cityscapes: {PHOTOS}/<part>/<city>/ and {MASKS}/<part>/<city>/*{MASK_END}", _matches,

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +30,7 @@ from scenefit.data.formats.format import (
     check_parts,
     describe_objects,
     file_name,
-    image_settings,
+    format_of_objects,
     round_pixels,
     write_all,
     write_image,
@@ -44,16 +43,12 @@ from scenefit.files.atomic import atomic_write, clear_leftovers, to_json, write_
 
 def coco_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """COCO with a label policy, and images as "png" or "jpg" (quality 95)."""
-    label_policy = label_policy or LabelPolicy()
-    return Format("coco", partial(save, label_policy=label_policy, ending=ending), finish,
-                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+    return format_of_objects("coco", save, finish, label_policy, ending)
 
 
 def coco_seg_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """The same with polygons in place of RLE, for programs that read polygons alone."""
-    label_policy = label_policy or LabelPolicy()
-    return Format("coco-seg", partial(save, label_policy=label_policy, ending=ending, polygons=True), finish,
-                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+    return format_of_objects("coco-seg", save, finish, label_policy, ending, polygons=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ class Format:
     finish: Finish
     settings: Mapping[str, Any] = field(default_factory=dict)
     portable: bool = False
+
+
+def format_of_objects(name: str, save: Callable[..., list[Row]], finish: Finish, label_policy: LabelPolicy | None,
+                      ending: str, **more: Any) -> Format:
+    """A format with a label policy, by default `LabelPolicy()`, and images with this ending. more: further arguments of
+    save, which takes label_policy and ending."""
+    label_policy = label_policy or LabelPolicy()
+    return Format(name, partial(save, label_policy=label_policy, ending=ending, **more), finish,
+                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
 
 
 def file_name(scene: int, ending: str = "png") -> str:

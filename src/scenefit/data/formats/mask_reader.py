@@ -16,7 +16,7 @@ from pathlib import Path
 from scenefit.data.formats.class_folders import PARTS, subfolders
 from scenefit.data.formats.class_tables import HOW_TO, ClassTable, find_table, make_table, read_table
 from scenefit.data.formats.index_masks import ENDINGS, read_mask, settle_table
-from scenefit.data.formats.paired_folders import LISTS, Home, left_out, list_photos
+from scenefit.data.formats.paired_folders import LISTS, Home, list_photos
 from scenefit.data.formats.photo_files import files_below
 from scenefit.data.formats.reading import Labels, Layout, Listing, NoLabels
 from scenefit.data.mask_folders import MASK_END, ROBOFLOW, photos_of_masks
@@ -69,9 +69,8 @@ def list_masks(folder: Path, part: str | Path | None, classes: Sequence[str] | M
     table = _table(folder, homes) if classes is None else make_table(classes)
     names = table.classes
     table = settle_table(table, _masks_of(homes))
-    found = _listed(folder, homes, part, partial(read_mask, table=table, classes=names))
-    others = () if part is not None else left_out(folder, homes)
-    return Listing(found.items, (*found.skipped, *others), found.missing, names)
+    found = _listed(folder, homes, part, partial(read_mask, table=table, classes=names), [folder])
+    return Listing(found.items, found.skipped, found.missing, names)
 
 
 def list_photos_alone(folder: Path, part: str | Path | None) -> Listing:
@@ -79,8 +78,9 @@ def list_photos_alone(folder: Path, part: str | Path | None) -> Listing:
     return _listed(folder, list(_homes(folder)), part, _not_read)
 
 
-def _listed(folder: Path, homes: Sequence[Home], part: str | Path | None, read: Callable[[Path], Labels]) -> Listing:
-    return list_photos(homes, ".png", [folder], part, read, (SEGMENTATION, *LISTS))
+def _listed(folder: Path, homes: Sequence[Home], part: str | Path | None, read: Callable[[Path], Labels],
+            within: Sequence[Path] = ()) -> Listing:
+    return list_photos(homes, ".png", [folder], part, read, (SEGMENTATION, *LISTS), within)
 
 
 def _not_read(mask: Path) -> Labels:

@@ -41,11 +41,13 @@ class _Pairs:
 
 
 def list_photos(homes: Sequence[Home], ending: str, lists: Sequence[Path], part: str | Path | None,
-                read: Callable[[Path], Labels], places: Sequence[str] = LISTS) -> Listing:
+                read: Callable[[Path], Labels], places: Sequence[str] = LISTS,
+                within: Sequence[Path] = ()) -> Listing:
     """The photos of a data set that has these homes, or those of a part: a list file, or a home.
 
     ending: of label files, such as ".txt".  lists: folders whose places may have list files.  read: reads the labels
-    of a file.  NoPart where there is neither a list nor a home of that name.
+    of a file.  within: folders whose photos that lie in no home are named, unless a part is asked for.  NoPart where
+    there is neither a list nor a home of that name.
     """
     if part is not None:
         try:
@@ -55,26 +57,16 @@ def list_photos(homes: Sequence[Home], ending: str, lists: Sequence[Path], part:
             if not chosen:
                 there = ", ".join(home.part for home in homes if home.part)
                 raise NoPart(f"{error}{f'; folders of parts: {there}' if there else ''}") from None
-            homes = chosen
+            homes, within = chosen, ()
         else:
             return _listed(named, [_pairs(home, ending) for home in homes], read)
     pairs = [_pairs(home, ending) for home in homes]
     missing = [entry for own in pairs for entry in own.spare]
     return Listing(tuple(Item(photo, partial(read, own.labels[name]))
                          for own in pairs for name, photo in own.files.photos.items()),
-                   tuple(entry for own in pairs for entry in own.files.skipped if entry not in missing),
+                   (*(entry for own in pairs for entry in own.files.skipped if entry not in missing),
+                    *(entry for folder in within for entry in _left_out(folder, homes))),
                    tuple(missing))
-
-
-def left_out(folder: Path, homes: Sequence[Home]) -> Iterator[Skipped]:
-    """The folders below with photos that lie in no home, nor in a folder with a name of masks."""
-    known = {path for home in homes for path in (home.photos, home.labels)}
-    read = ", ".join(str(home.photos) for home in homes)
-    for place, folders, names in walk(folder):
-        folders[:] = [name for name in folders if place not in known and not is_named_as_masks(name)]
-        if place not in known and (count := sum(map(is_photo, names))):
-            yield Skipped(place, f"{counted(count, 'photo is', 'photos are')} left out, since masks were found for "
-                                 f"{read} alone")
 
 
 def find_list(folders: Sequence[Path], part: str | Path, below: Sequence[str] = LISTS) -> Path:
@@ -91,6 +83,17 @@ def find_list(folders: Sequence[Path], part: str | Path, below: Sequence[str] = 
     there = sorted({path.stem for place in places for path in place.glob("*.txt")})
     raise NoPart(f"there is no part {str(part)!r}: looked for {name} in {', '.join(str(place) for place in places)}"
                  f"; lists that are there: {', '.join(there) or 'none'}")
+
+
+def _left_out(folder: Path, homes: Sequence[Home]) -> Iterator[Skipped]:
+    """The folders below with photos that lie in no home, nor in a folder with a name of masks."""
+    known = {path for home in homes for path in (home.photos, home.labels)}
+    read = ", ".join(str(home.photos) for home in homes)
+    for place, folders, names in walk(folder):
+        folders[:] = [name for name in folders if place not in known and not is_named_as_masks(name)]
+        if place not in known and (count := sum(map(is_photo, names))):
+            yield Skipped(place, f"{counted(count, 'photo is', 'photos are')} left out, since masks were found for "
+                                 f"{read} alone")
 
 
 def _pairs(home: Home, ending: str) -> _Pairs:

@@ -32,7 +32,7 @@ from scenefit.data.formats.format import (
     check_parts,
     describe_objects,
     finish_lists,
-    image_settings,
+    format_of_objects,
     object_row,
     write_all,
     write_image,
@@ -46,9 +46,7 @@ AT_ONCE = 256  # masks
 
 def masks_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """Class masks with a label policy, and images as "png" or "jpg" (quality 95); masks are PNG."""
-    label_policy = label_policy or LabelPolicy()
-    return Format("masks", partial(save, label_policy=label_policy, ending=ending), finish,
-                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+    return format_of_objects("masks", save, finish, label_policy, ending)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,

@@ -11,7 +11,6 @@ Format: https://docs.ultralytics.com/datasets/detect/ and https://docs.ultralyti
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from scenefit.data.formats.format import (
     check_parts,
     describe_objects,
     file_name,
-    image_settings,
+    format_of_objects,
     object_row,
     object_table,
     write_all,
@@ -41,16 +40,12 @@ LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # which
 
 def yolo_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """YOLO with a label policy, and images as "png" or "jpg" (quality 95)."""
-    label_policy = label_policy or LabelPolicy()
-    return Format("yolo", partial(save, label_policy=label_policy, ending=ending), finish,
-                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+    return format_of_objects("yolo", save, finish, label_policy, ending)
 
 
 def yolo_seg_format(label_policy: LabelPolicy | None = None, ending: str = "png") -> Format:
     """The same with polygons in place of boxes."""
-    label_policy = label_policy or LabelPolicy()
-    return Format("yolo-seg", partial(save, label_policy=label_policy, ending=ending, polygons=True), finish,
-                  {**label_policy.settings(), **image_settings(ending)}, portable=True)
+    return format_of_objects("yolo-seg", save, finish, label_policy, ending, polygons=True)
 
 
 def save(frames: Frames, out: Path, part: Sequence[str], label_policy: LabelPolicy | None = None,

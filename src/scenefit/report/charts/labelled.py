@@ -3,6 +3,7 @@
 Legend: H, W pixels; t boxes.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,16 @@ def with_boxes(image: Images, boxes: Any, width: int) -> Image.Image:
     """An image uint8 [H, W, 3] with boxes [t, 4], yellow with a dark edge, width pixels wide."""
     picture, scale = resized(image, width), width / image.shape[1]
     draw = ImageDraw.Draw(picture)
-    for x0, y0, x1, y1 in (np.asarray(boxes, float).reshape(-1, 4) * scale).tolist():
-        right, bottom = max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)
-        draw.rectangle((x0 - 1, y0 - 1, right + 1, bottom + 1), outline="black")
-        draw.rectangle((x0, y0, right, bottom), outline=LABEL, width=2)
+    for x0, y0, x1, y1 in drawn_boxes(boxes, scale):
+        draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="black")
+        draw.rectangle((x0, y0, x1, y1), outline=LABEL, width=2)
     return picture
+
+
+def drawn_boxes(boxes: Any, scale: float) -> Iterator[tuple[float, float, float, float]]:
+    """First and last pixels x0, y0, x1, y1 of boxes [t, 4] in a picture of an image, scale times as large."""
+    for x0, y0, x1, y1 in (np.asarray(boxes, float).reshape(-1, 4) * scale).tolist():
+        yield x0, y0, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)
 
 
 def with_classes(image: Images, mask: Masks, classes: int, width: int) -> Image.Image:
