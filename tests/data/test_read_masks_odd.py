@@ -37,9 +37,10 @@ def test_grey_masks_of_few_bits_have_their_own_values(tmp_path, bits):
     assert photos.skipped == () and np.array_equal(photos.masks.masks[0], areas())
 
 
-def test_values_below_0_and_above_a_table_of_all(tmp_path):
-    beside(tmp_path, areas((0, -1, 2**30), np.int32), "a", end=".tif")
-    text(tmp_path / "classes.csv", f"name,value\ncoin,{2**30}\nvoid,-1\n")
+@pytest.mark.parametrize("coin", [1, 2**30])
+def test_values_below_0_and_above_a_table_of_all(tmp_path, coin):
+    beside(tmp_path, areas((0, -1, coin), np.int32), "a", end=".tif")
+    text(tmp_path / "classes.csv", f"name,value\ncoin,{coin}\nvoid,-1\n")
     assert np.array_equal(read_masks(tmp_path, SIZE).masks.masks[0], areas((0, IGNORED, 1)))
     write(tmp_path / "masks/a.tif", np.full((HEIGHT, WIDTH), -2, np.int32))
     with pytest.raises(ValueError, match=r"a\.tif has the value -2, which .*classes\.csv does not name"):
