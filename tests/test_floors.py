@@ -36,7 +36,8 @@ RANKS = {"scenes": 1, "files": 1,
 MAX_RANKS, MAX_CHAIN, MAX_LINES = 8, 3, 400
 # Ranks 1 and 2 do without torch and other large packages, but for what is named here.
 LIGHT_RANKS, LIGHT = {1, 2}, {"numpy", "scipy", "PIL"}
-EXCEPTIONS = {"files.tensors": {"torch", "safetensors"},  # safetensors files of torch tensors
+EXCEPTIONS = {"data.video": {"cv2"},                         # decodes videos
+              "files.tensors": {"torch", "safetensors"},  # safetensors files of torch tensors
               "files.versions": {"torch"},                # its version is a part of every run's record
               "report.charts.static": {"matplotlib"},
               "report.charts.static_errors": {"matplotlib"},

@@ -55,9 +55,9 @@ def test_make_test_installs_all_that_is_imported() -> None:
     local = {path.stem for folder in ("tests", "scenes") for path in (ROOT / folder).rglob("*.py")}
     for folder in ("src", "tests", "experiments", "benchmarks", "scenes"):
         assert missing(imported(ROOT / folder), dev, local) == set(), folder
-    optional = set().union(*(names(extras[extra]) for extra in ("lite0", "detect", "onnx", "street", "demo")))
+    optional = set().union(*(names(extras[extra]) for extra in ("lite0", "detect", "onnx", "street", "video", "demo")))
     assert optional <= dev, "tests of optional parts are skipped without them"
-    of_source = set().union(*(names(extras[extra]) for extra in ("lite0", "detect", "onnx", "street")))
+    of_source = set().union(*(names(extras[extra]) for extra in ("lite0", "detect", "onnx", "street", "video")))
     checks = {"onnxruntime"}  # of what was written, where it is installed
     assert missing(imported(ROOT / "src"), base | of_source | checks, set()) == set()
     assert {"pytest-xdist", "pytest-cov", "ruff", "mypy"} <= dev

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scenefit.cli import check, detect, evaluate, export, fit, generate, report, sample, train
+from scenefit.cli import check, detect, evaluate, export, fit, frames, generate, report, sample, train
 from scenefit.data.image_kinds import LIMIT
 
 __all__ = ["app"]
@@ -13,7 +13,7 @@ __all__ = ["app"]
 app = typer.Typer(name="scenefit", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
                   pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
 for command in (check.check, sample.sample, fit.fit, generate.generate, evaluate.evaluate, report.report,
-                export.export, train.train, detect.detect):
+                export.export, train.train, detect.detect, frames.frames):
     app.command()(command)
 
 
