@@ -129,6 +129,10 @@ def test_what_is_no_video_or_holds_other_things_is_named(drive: Path, tmp_path: 
                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "note.mp4").write_text("no video")
     with pytest.raises(ValueError, match=r"note.mp4 cannot be read as a video"):
+        find_videos([tmp_path / "note.mp4"])
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.warns(UserWarning, match=r"note.mp4 cannot be read .* left out"), pytest.raises(
+            ValueError, match=r"no video in .* can be read"):
         find_videos([tmp_path])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no video in"):
@@ -142,6 +146,8 @@ def test_what_is_no_video_or_holds_other_things_is_named(drive: Path, tmp_path: 
         find_videos([drive, twin])
     with pytest.raises(ValueError, match=r"the videos have 2 blocks of 60 s, and a split needs 5"):
         list(frame_steps(find_videos([drive]), tmp_path / "out", Choice(split=True, block=60)))
+    with pytest.raises(ValueError, match="no video has a frame after 200 s; the longest ends at 100 s"):
+        list(frame_steps(find_videos([drive]), tmp_path / "out", Choice(first=200)))
     assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="is not empty and holds no frames"):
         list(frame_steps(find_videos([drive]), tmp_path, Choice()))

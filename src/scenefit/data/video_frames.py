@@ -76,11 +76,10 @@ class Progress:
 
 
 def find_videos(places: Sequence[Path]) -> list[Video]:
-    """Videos that are given as files, or lie in given folders, each once. ValueError where there is none, or where two
-    have the same name, which their frames get; errors of `open_video`."""
-    paths = list(dict.fromkeys(path for place in places for path in (
-        sorted(file for file in place.rglob("*") if file.suffix.lower() in ENDINGS and not file.name.startswith("."))
-        if place.is_dir() else [place])))
+    """Videos that are given as files, or lie in given folders, each once; one of a folder that cannot be read is left
+    out with a warning. ValueError where there is none, or where two have the same name, which their frames get; errors
+    of `open_video` for given files."""
+    paths = {path: place.is_dir() for place in places for path in (_files(place) if place.is_dir() else [place])}
     if not paths:
         raise ValueError(f"no video in {', '.join(map(str, places))}: looked there and in subfolders for files ending "
                          f"in {', '.join(ENDINGS)}")
@@ -88,7 +87,22 @@ def find_videos(places: Sequence[Path]) -> list[Video]:
     for path in paths:
         if (other := owner.setdefault(path.stem.lower(), path)) is not path:
             raise ValueError(f"{other} and {path} have the same name, which their frames would get; rename one")
-    return [open_video(path) for path in paths]
+    found = []
+    for path, in_folder in paths.items():
+        try:
+            found.append(open_video(path))
+        except ValueError as error:
+            if not in_folder:
+                raise
+            warn(f"{error}; it is left out")
+    if not found:
+        raise ValueError(f"no video in {', '.join(map(str, places))} can be read")
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
+                  and not path.name.startswith("."))
 
 
 def frame_steps(videos: Sequence[Video], out: Path, choice: Choice) -> Iterator[Progress]:
@@ -102,7 +116,7 @@ def frame_steps(videos: Sequence[Video], out: Path, choice: Choice) -> Iterator[
     plan = _plan(videos, choice)
     if not _holds(out, plan):
         check_out(out)
-        _check_length(videos, choice)
+        _check_lengths(videos, choice)
         write_json(out / PLAN, plan)
     clear_leftovers(out)
     rows, kept, unchanged, before = list[tuple[str, str, float, int]](), dict[str, int](), 0, 0.0
@@ -176,11 +190,16 @@ def part_of(block: int, seed: int) -> str:
     return PARTS[DEAL[int(generator(seed, f"blocks {group}").permutation(len(DEAL))[place])]]
 
 
-def _check_length(videos: Sequence[Video], choice: Choice) -> None:
-    """ValueError where a split finds too few blocks, as far as the files tell how long they are."""
+def _check_lengths(videos: Sequence[Video], choice: Choice) -> None:
+    """ValueError where no video is long enough, or a split finds too few blocks, as far as the files tell."""
+    if not all(video.seconds for video in videos):
+        return
     lengths = [_length(video, choice) for video in videos]
+    if not any(lengths):
+        raise ValueError(f"no video has a frame after {choice.first:g} s; the longest ends at "
+                         f"{max(video.seconds for video in videos):g} s")
     blocks = sum(math.ceil(length / choice.block) for length in lengths)
-    if choice.split and all(lengths) and blocks < len(DEAL):
+    if choice.split and blocks < len(DEAL):
         raise ValueError(f"the videos have {counted(blocks, 'block')} of {choice.block:g} s, and a split needs "
                          f"{len(DEAL)}; give shorter blocks, or more of the drive")
 
