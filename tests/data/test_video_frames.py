@@ -91,6 +91,8 @@ def test_blocks_of_several_videos_are_counted_on(drive: Path, tmp_path: Path) ->
     rows = written([short, drive], tmp_path / "out", split=True, block=5, gap=0, min_change=0)
     assert [{int(row["block"]) for row in rows if row["video"] == name} for name in ("short.avi", "drive.avi")] == [
         {0, 1}, set(range(2, 22))]
+    with pytest.raises(ValueError, match="frames of other videos or of another choice"):
+        written([drive, short], tmp_path / "out", split=True, block=5, gap=0, min_change=0)
 
 
 def test_a_stopped_command_goes_on_and_ends_in_the_same_bytes(drive: Path, tmp_path: Path) -> None:

@@ -205,7 +205,8 @@ def _check_lengths(videos: Sequence[Video], choice: Choice) -> None:
 
 
 def _plan(videos: Sequence[Video], choice: Choice) -> dict[str, Any]:
-    return {"videos": {video.path.name: _identity(video.path) for video in videos}, "choice": asdict(choice)}
+    """The order of videos counts too, as blocks are counted over them."""
+    return {"videos": [[video.path.name, _identity(video.path)] for video in videos], "choice": asdict(choice)}
 
 
 def _identity(path: Path) -> str:
