@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from scenefit.cli import app
 from scenefit.cli.frames import seconds
+from scenefit.data.video_frames import Choice
 
 cv2 = pytest.importorskip("cv2")
 
@@ -30,3 +31,23 @@ def test_frames_are_written_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
     wrong = CliRunner().invoke(app, [*command, "--every", "1 hour"])
     assert wrong.exit_code == 2 and "is no time" in wrong.output
+
+
+def test_all_options_reach_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr("scenefit.data.video_frames.find_videos", lambda places: given.append(places) or [])
+    monkeypatch.setattr("scenefit.data.video_frames.is_finished",
+                        lambda videos, out, choice: given.extend([out, choice]) or True)
+    options = ["--every", "2", "--from", "3", "--to", "4min", "--min-change", "0.5", "--split", "--block", "20s",
+               "--gap", "500ms", "--seed", "7", "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(app, ["frames", "a.mp4", "b.mp4", *options])
+    assert found.exit_code == 0, found.output
+    assert given == [[Path("a.mp4"), Path("b.mp4")], tmp_path / "out", Choice(2, 3, 240, 0.5, True, 20, 0.5, 7)]
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_text("mine")
+    (tmp_path / "a.avi").write_text("")
+    found = CliRunner().invoke(app, ["frames", str(tmp_path / "a.avi"), "--out", str(tmp_path)])
+    assert found.exit_code == 1 and "damaged, empty" in found.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.avi", "photo.jpg"]

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,96 @@ def test_blocks_of_several_videos_are_counted_on(drive: Path, tmp_path: Path) ->
         written([drive, short], tmp_path / "out", split=True, block=5, gap=0, min_change=0)
 
 
+def test_clips_that_follow_one_another_have_the_gap_too(tmp_path: Path) -> None:
+    clips = [write_video(tmp_path / f"m{n}.avi", [pattern(100 * n + frame) for frame in range(12 * RATE + 2)])
+             for n in range(4)]  # 12.2 s each
+    rows = written(clips, tmp_path / "out", split=True, block=5, gap=2, min_change=0, every=0.5)
+    times = [12.2 * int(row["video"][1]) + float(row["seconds"]) for row in rows]
+    parts = [row["file"].split("/")[0] for row in rows]
+    assert set(parts) == set(PARTS)
+    apart = [after - before for before, after, one, two in zip(times, times[1:], parts, parts[1:], strict=False)
+             if one != two]
+    assert min(apart) >= 2
+
+
+def test_edges_of_blocks_are_exact_where_times_are_no_binary_fractions(drive: Path, tmp_path: Path) -> None:
+    rows = written([drive], tmp_path, every=0.1, first=0.1, end=30, split=True, block=0.3, gap=0.1, min_change=0)
+    blocks = [int(row["block"]) for row in rows]
+    assert {blocks.count(block) for block in range(99)} == {2}
+
+
+def test_a_slow_change_is_held_against_the_last_frame_that_was_kept(tmp_path: Path) -> None:
+    left, right = pattern(1).astype(float), pattern(2).astype(float)
+    creep = [(left + (right - left) * share).astype(np.uint8) for share in np.linspace(0, 1, 61)]
+    video = write_video(tmp_path / "creep.avi", [image for image in creep for _ in range(RATE)])
+    neighbours = [change(thumbnail(a), thumbnail(b)) for a, b in pairwise(creep)]
+    assert max(neighbours) < 0.06
+    assert 5 < len(written([video], tmp_path / "out")) < 30
+
+
+def test_rates_that_are_no_whole_numbers_do_not_drift(tmp_path: Path) -> None:
+    path = tmp_path / "ntsc.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 29.97, (64, 48))
+    for number in range(900):
+        writer.write(pattern(number // 300))
+    writer.release()
+    seconds = [frame.seconds for frame in decode(open_video(path), 1)]
+    assert len(seconds) == 30 and all(0 <= time - number < 0.034 for number, time in enumerate(seconds))
+
+
+def test_groups_of_blocks_are_dealt_differently() -> None:
+    deals = {tuple(part_of(5 * group + place, 0) for place in range(5)) for group in range(20)}
+    assert len(deals) > 5
+
+
+def test_folders_are_searched_as_for_photos_and_each_file_once(drive: Path, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "drives", tmp_path / "elsewhere"
+    for path in (folder / ".Trash" / "old.avi", folder / "sub" / "T12:30.AVI", elsewhere / "linked.avi"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(drive.read_bytes())
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "twin.avi").symlink_to(folder / "sub" / "T12:30.AVI")
+    assert sorted(video.path.name for video in find_videos([folder, folder / "sub"])) == ["T12:30.AVI", "linked.avi"]
+    assert len(find_videos([drive, drive.parent / "." / drive.name])) == 1
+
+
+def test_paths_that_opencv_cannot_take(drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("T12:30.avi").write_bytes(drive.read_bytes())
+    assert open_video(Path("T12:30.avi")).seconds == 100
+    Path(".hidden.avi").write_bytes(drive.read_bytes())
+    assert written([Path(".hidden.avi")], tmp_path / "out", every=50)[0]["file"] == "hidden-00000000ms.jpg"
+    Path("x" * 240 + ".avi").write_bytes(drive.read_bytes())
+    with pytest.raises(ValueError, match="too long"):
+        find_videos([Path("x" * 240 + ".avi")])
+    bad = Path("bad\udcff.avi")
+    bad.write_bytes(drive.read_bytes())
+    with pytest.raises(ValueError, match="is not UTF-8, and OpenCV reads no other; rename it"):
+        open_video(bad)
+
+
+def test_times_that_jump_back_are_told(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = cv2.VideoCapture
+
+    class Joined:
+        """The video's times begin again after 50 s."""
+        def __init__(self, *args: object) -> None:
+            self.capture = real(*args)
+
+        def get(self, name: int) -> float:
+            value = self.capture.get(name)
+            return value - 50_000 if name == cv2.CAP_PROP_POS_MSEC and value >= 50_000 else value
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.capture, name)
+
+    video = open_video(drive)
+    monkeypatch.setattr(cv2, "VideoCapture", Joined)
+    with pytest.warns(UserWarning, match=r"jump back at 50.0 s"):
+        seconds = [round(frame.seconds, 3) for frame in decode(video, 10)]
+    assert seconds == list(range(0, 100, 10))
+
+
 def test_a_stopped_command_goes_on_and_ends_in_the_same_bytes(drive: Path, tmp_path: Path) -> None:
     choice, videos = Choice(every=5, split=True, block=10, gap=0), find_videos([drive])
     list(frame_steps(videos, tmp_path / "whole", choice))
@@ -109,7 +200,7 @@ def test_a_stopped_command_goes_on_and_ends_in_the_same_bytes(drive: Path, tmp_p
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     whole, cut = ({path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*")
                    if path.is_file()} for name in ("whole", "cut"))
-    assert list(whole.values()) == list(cut.values()) and is_finished(videos, tmp_path / "cut", choice)
+    assert whole == cut and is_finished(videos, tmp_path / "cut", choice)
 
 
 def test_deleted_frames_are_not_written_again(drive: Path, tmp_path: Path) -> None:
@@ -134,7 +225,7 @@ def test_what_is_no_video_or_holds_other_things_is_named(drive: Path, tmp_path: 
         find_videos([tmp_path / "note.mp4"])
     (tmp_path / "folder.mp4").mkdir()
     with pytest.warns(UserWarning, match=r"note.mp4 cannot be read .* left out"), pytest.raises(
-            ValueError, match=r"no video in .* can be read"):
+            ValueError, match=r"no video in .*: none of its videos can be read"):
         find_videos([tmp_path])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no video in"):

@@ -12,6 +12,7 @@ from scenefit.files.caller import warn
 
 ENDINGS = (".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv")
 TOLERANCE = 1e-4  # s: times are stored as rounded numbers
+JUMP = 0.5  # s: times that fall by more are those of another recording, which was joined to the first
 CUT = 1.0, 0.02  # s, and share of the video: it may end so much earlier than its file says
 
 
@@ -32,10 +33,13 @@ class Decoded(NamedTuple):
 
 
 def open_video(path: Path) -> Video:
-    """ValueError where the file cannot be read as a video; FileNotFoundError where there is none; ImportError without
-    the extra `video`."""
+    """ValueError where the file cannot be read as a video, or has no frame that can be decoded; FileNotFoundError where
+    there is none; ImportError without the extra `video`."""
     capture, cv2 = _capture(path)
     try:
+        if not capture.read()[0]:
+            raise ValueError(f"{path} has no frame that can be decoded; convert it to H.264, for example with "
+                             f"ffmpeg -i {path.name} -c:v libx264 converted.mp4")
         height, width = (round(capture.get(name)) for name in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
         rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
     finally:
@@ -46,15 +50,22 @@ def open_video(path: Path) -> Video:
 def decode(video: Video, every: float, first: float = 0.0, end: float | None = None) -> Iterator[Decoded]:
     """The first frame at or after each of the times first, first + every, ..., before the end, in seconds.
 
-    Warns where the video ends before its file says. ValueError as of `open_video`.
+    Warns where the video ends before its file says, and where its times jump back; what follows such a place is taken
+    to come right after what is before it. ValueError as of `open_video`.
     """
     capture, cv2 = _capture(video.path)
     try:
-        due, now, frame = first, 0.0, 0
+        due, now, base, frame = first, 0.0, 0.0, 0
+        step = 1 / max(capture.get(cv2.CAP_PROP_FPS), 1e-3)
         while capture.grab():
             # The file's own times, for its rate may vary. A few kinds of files have none.
             stored = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            now = stored if stored > 0 or frame == 0 else frame / max(capture.get(cv2.CAP_PROP_FPS), 1e-3)
+            before, now = now, base + (stored if stored > 0 or frame == 0 else frame * step)
+            if now < before - JUMP:
+                warn(f"the times of {video.path} jump back at {before:.1f} s; if it was joined of recordings that do "
+                     "not follow one another, give these instead")
+                base += before + step - now
+                now = before + step
             frame += 1
             if end is not None and now >= end - TOLERANCE:
                 return
@@ -65,9 +76,6 @@ def decode(video: Video, every: float, first: float = 0.0, end: float | None = N
                 break
             yield Decoded(now, np.ascontiguousarray(image[..., ::-1]))
             due += every * (np.floor((now + TOLERANCE - due) / every) + 1)
-        if frame == 0:
-            raise ValueError(f"{video.path} has no frame that can be decoded; convert it to H.264, for example with "
-                             f"ffmpeg -i {video.path.name} -c:v libx264 converted.mp4")
         if video.seconds - now > max(CUT[0], CUT[1] * video.seconds):
             warn(f"{video.path} can be decoded up to {now:.1f} s only, though its file says {video.seconds:.1f} s; it "
                  "may be cut off or damaged")
@@ -83,12 +91,17 @@ def _capture(path: Path) -> tuple[Any, Any]:
         raise ImportError('reading videos needs OpenCV: pip install "scenefit[video]"') from error
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # OpenCV would crash
+        raise ValueError(f"the path {path} is not UTF-8, and OpenCV reads no other; rename it") from error
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors here say the same
     try:
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "a:b.avi" alone would be a protocol
     finally:
         cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         capture.release()
-        raise ValueError(f"{path} cannot be read as a video; give files such as MP4, MOV, AVI or MKV")
+        raise ValueError(f"{path} cannot be read as a video: it is damaged, empty, without pictures, or of another "
+                         "kind; give files such as MP4, MOV, AVI or MKV")
     return capture, cv2

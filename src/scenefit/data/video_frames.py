@@ -9,6 +9,7 @@ Legend: H, W size of an image.
 
 import io
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scenefit.data.video import ENDINGS, Decoded, Video, decode, open_video
+from scenefit.data.image_kinds import walk
+from scenefit.data.video import ENDINGS, TOLERANCE, Decoded, Video, decode, open_video
 from scenefit.files.atomic import clear_leftovers, content_hash, write_bytes, write_json
 from scenefit.files.caller import warn
 from scenefit.files.csv_table import csv_table
@@ -30,6 +32,7 @@ PARTS = ("unlabelled", "labelled", "held_out")
 DEAL = (0, 0, 0, 1, 2)  # of five blocks in a row: parts, in a random order
 PLAN, TABLE = "frames.json", "frames.csv"
 THUMBNAIL = 32, 24  # width and height of the images that are compared
+MAX_STEM = 230  # bytes of a video's name, of the 255 that names of files have
 QUALITY = 95  # of JPEG files, with colours at full resolution
 HASHED = 2**20  # bytes at the beginning and at the end of a video that tell it from others
 
@@ -40,7 +43,8 @@ class Choice:
 
     every: between frames.  first, end: of the part of each video that is used.  min_change: frames that differ less
     from the last one that was kept are left out (see `change`); 0 keeps all.  split: whether blocks are dealt out.
-    block: length of one.  gap: what is dropped at the end of each.  seed: of the dealing.
+    block: length of one.  gap: what is dropped at the end of
+    each and of each video.  seed: of the dealing.
     """
 
     every: float = 1.0
@@ -77,32 +81,39 @@ class Progress:
 
 def find_videos(places: Sequence[Path]) -> list[Video]:
     """Videos that are given as files, or lie in given folders, each once; one of a folder that cannot be read is left
-    out with a warning. ValueError where there is none, or where two have the same name, which their frames get; errors
-    of `open_video` for given files."""
-    paths = {path: place.is_dir() for place in places for path in (_files(place) if place.is_dir() else [place])}
-    if not paths:
-        raise ValueError(f"no video in {', '.join(map(str, places))}: looked there and in subfolders for files ending "
-                         f"in {', '.join(ENDINGS)}")
-    owner: dict[str, Path] = {}
-    for path in paths:
-        if (other := owner.setdefault(path.stem.lower(), path)) is not path:
-            raise ValueError(f"{other} and {path} have the same name, which their frames would get; rename one")
-    found = []
-    for path, in_folder in paths.items():
+    out with a warning. Folders are searched as for photos. ValueError where there is none, where two have the same
+    name, which their frames get, or where a name is too long; errors of `open_video` for given files."""
+    found = dict[str, Video]()  # by real path
+    owner = dict[str, Path]()
+    paths = [(path, place.is_dir()) for place in places for path in (_files(place) if place.is_dir() else [place])]
+    for path, in_folder in paths:
+        if (real := os.path.realpath(path)) in found:
+            continue
         try:
-            found.append(open_video(path))
+            found[real] = open_video(path)
         except ValueError as error:
             if not in_folder:
                 raise
             warn(f"{error}; it is left out")
+            continue
+        if (other := owner.setdefault(stem_of(path).lower(), path)) is not path:
+            raise ValueError(f"{other} and {path} have the same name, which their frames would get; rename one")
+        if len(os.fsencode(path.stem)) > MAX_STEM:
+            raise ValueError(f"the name of {path} is too long, as its frames get it too; rename it")
     if not found:
-        raise ValueError(f"no video in {', '.join(map(str, places))} can be read")
-    return found
+        reason = "none of its videos can be read" if paths else f"no file ends in {', '.join(ENDINGS)}"
+        raise ValueError(f"no video in {', '.join(map(str, places))}, or in subfolders: {reason}")
+    return list(found.values())
+
+
+def stem_of(path: Path) -> str:
+    """What the names of its frames begin with: without leading dots, since hidden files are no photos."""
+    return path.stem.lstrip(".")
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
-                  and not path.name.startswith("."))
+    return sorted(place / name for place, _, names in walk(folder) for name in names
+                  if name.lower().endswith(ENDINGS) and (place / name).is_file())
 
 
 def frame_steps(videos: Sequence[Video], out: Path, choice: Choice) -> Iterator[Progress]:
@@ -120,12 +131,14 @@ def frame_steps(videos: Sequence[Video], out: Path, choice: Choice) -> Iterator[
         write_json(out / PLAN, plan)
     clear_leftovers(out)
     rows, kept, unchanged, before = list[tuple[str, str, float, int]](), dict[str, int](), 0, 0.0
-    first_block, total = 0, sum(_length(video, choice) for video in videos)
+    last, total = None, sum(_length(video, choice) for video in videos)
     for video in videos:
-        block, last = first_block, None
+        first_block = rows[-1][3] + 1 if rows else 0
+        # Clips of a camera follow one another, so the end of each is dropped as that of a block is.
+        end = choice.first + _length(video, choice) if video.seconds else math.inf
         for frame in decode(video, choice.every, choice.first, choice.end):
-            number, within = divmod(frame.seconds - choice.first, choice.block)
-            if choice.split and within >= choice.block - choice.gap:
+            number, within = divmod(frame.seconds - choice.first + TOLERANCE, choice.block)
+            if choice.split and (within > choice.block - choice.gap or frame.seconds > end - choice.gap - TOLERANCE):
                 continue
             block, seen = first_block + int(number), thumbnail(frame.image)
             if last is not None and change(last, seen) < choice.min_change:
@@ -135,7 +148,7 @@ def frame_steps(videos: Sequence[Video], out: Path, choice: Choice) -> Iterator[
                 rows.append((_write(frame, video, out, part), video.path.name, round(frame.seconds, 3), block))
                 kept[part] = kept.get(part, 0) + 1
             yield Progress(before + frame.seconds - choice.first, total, dict(kept), unchanged)
-        before, first_block = before + _length(video, choice), block + 1
+        before += _length(video, choice)
     if choice.split and (empty := [part for part in PARTS if part not in kept]):
         warn(f"no frame in {' and '.join(empty)}; give shorter blocks, or more of the drive")
     with csv_table(out / TABLE, ("file", "video", "seconds", "block")) as write:
@@ -171,7 +184,7 @@ def change(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
 
 def _write(frame: Decoded, video: Video, out: Path, part: str) -> str:
     """The name of its file below out, which is written if it is not there."""
-    name = f"{video.path.stem}-{round(1000 * frame.seconds):08d}ms.jpg"
+    name = f"{stem_of(video.path)}-{round(1000 * frame.seconds):08d}ms.jpg"
     path = out / part / name
     if not path.exists():
         data = io.BytesIO()
