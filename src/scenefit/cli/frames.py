@@ -38,8 +38,8 @@ def frames(
                                         "five), labelled and held_out.")] = False,
     block: Annotated[float, typer.Option("--block", metavar="TIME", parser=seconds, help="Length of a block.",
                                          show_default="15s")] = 15.0,
-    gap: Annotated[float, typer.Option("--gap", metavar="TIME", parser=seconds, show_default="3s", help="Dropped at the "
-                                       "end of each block and video, so that parts lie apart in time.")] = 3.0,
+    gap: Annotated[float, typer.Option("--gap", metavar="TIME", parser=seconds, show_default="3s", help="Dropped at "
+                                       "the end of each block and video, so that parts lie apart in time.")] = 3.0,
     seed: SeedOption = 0,
 ) -> None:
     """Write frames of videos as photos.
